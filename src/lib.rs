@@ -1,0 +1,5 @@
+//! azulejo: transformers that run where the user is, in the page.
+
+pub mod error;
+
+pub use error::{Code, Error, Result};
