@@ -1,5 +1,6 @@
 //! azulejo: transformers that run where the user is, in the page.
 
+pub mod checkpoint;
 pub mod error;
 
 pub use error::{Code, Error, Result};
