@@ -2,5 +2,6 @@
 
 pub mod checkpoint;
 pub mod error;
+pub mod text;
 
 pub use error::{Code, Error, Result};

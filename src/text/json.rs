@@ -1,0 +1,343 @@
+//! A tokenizer from `tokenizer.json` and `tokenizer_config.json`.
+//!
+//! The file is read into what we know, field by field, and the crate's parts are built from that: its
+//! own reader takes much on trust that ends in a panic later.
+
+use std::collections::HashMap;
+use std::fmt;
+
+use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, de};
+use serde_json::Value;
+use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::{AddedToken, Model as _};
+
+use super::bpe;
+use super::decoder::Decoder;
+use super::gguf::check_lengths;
+use super::json_parts::{self, Bytes, Pipeline};
+use super::tokenizer::{Model, Parts, Tokenizer};
+use crate::{Error, Result};
+
+/// Longest `tokenizer.json` taken; the longest in use has 35 MB.
+const MAX_JSON: usize = 96 << 20;
+/// Largest token id taken, as every id below it takes some memory.
+const MAX_ID: u32 = 1 << 22;
+/// Longest word that WordPiece looks at, which takes the square of its length.
+const MAX_WORD: usize = 1000;
+
+#[derive(Deserialize)]
+struct File {
+    model: ModelFile,
+    #[serde(default)]
+    added_tokens: Vec<AddedTokenFile>,
+    normalizer: Option<Value>,
+    pre_tokenizer: Option<Value>,
+    post_processor: Option<Value>,
+    decoder: Option<Value>,
+}
+
+#[derive(Deserialize)]
+struct ModelFile {
+    r#type: Option<String>,
+    vocab: Vocabulary,
+    merges: Option<Vec<Pair>>,
+    unk_token: Option<String>,
+    unk_id: Option<usize>,
+    #[serde(default)]
+    fuse_unk: bool,
+    #[serde(default)]
+    byte_fallback: bool,
+    #[serde(default)]
+    ignore_merges: bool,
+    continuing_subword_prefix: Option<String>,
+    end_of_word_suffix: Option<String>,
+    max_input_chars_per_word: Option<usize>,
+}
+
+#[derive(Deserialize)]
+struct AddedTokenFile {
+    id: u32,
+    content: String,
+    #[serde(default)]
+    single_word: bool,
+    #[serde(default)]
+    lstrip: bool,
+    #[serde(default)]
+    rstrip: bool,
+    #[serde(default)]
+    normalized: bool,
+    #[serde(default)]
+    special: bool,
+}
+
+/// Tokens with their ids, or (unigram) in order with their scores.
+enum Vocabulary {
+    Ids(Vec<(String, u32)>),
+    Scores(Vec<(String, f64)>),
+}
+
+impl<'de> Deserialize<'de> for Vocabulary {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Tokens;
+        impl<'de> Visitor<'de> for Tokens {
+            type Value = Vocabulary;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("tokens with their ids, or a list of tokens with their scores")
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Vocabulary, A::Error> {
+                let mut tokens = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    tokens.push(entry);
+                }
+                Ok(Vocabulary::Ids(tokens))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Vocabulary, A::Error> {
+                let mut tokens = Vec::new();
+                while let Some(entry) = list.next_element()? {
+                    tokens.push(entry);
+                }
+                Ok(Vocabulary::Scores(tokens))
+            }
+        }
+        deserializer.deserialize_any(Tokens)
+    }
+}
+
+/// A merge: `"a b"` in older files, `["a", "b"]` in newer ones.
+struct Pair(String, String);
+
+impl<'de> Deserialize<'de> for Pair {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Merge;
+        impl<'de> Visitor<'de> for Merge {
+            type Value = Pair;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a pair of tokens")
+            }
+
+            fn visit_str<E: de::Error>(self, text: &str) -> Result<Pair, E> {
+                let (left, right) = text.split_once(' ').ok_or_else(|| E::custom(format!("{text:?} is not a pair")))?;
+                Ok(Pair(left.to_owned(), right.to_owned()))
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Pair, A::Error> {
+                let mut next = || list.next_element()?.ok_or_else(|| de::Error::invalid_length(1, &"two tokens"));
+                Ok(Pair(next()?, next()?))
+            }
+        }
+        deserializer.deserialize_any(Merge)
+    }
+}
+
+/// What matters of `tokenizer_config.json`.
+#[derive(Default, Deserialize)]
+struct Config {
+    bos_token: Option<Value>,
+    eos_token: Option<Value>,
+    add_bos_token: Option<bool>,
+    add_eos_token: Option<bool>,
+    chat_template: Option<Value>,
+}
+
+impl Config {
+    /// A token is its text, or an added token with its text as `content`.
+    fn token(value: &Option<Value>) -> String {
+        let value = value.as_ref();
+        let text = value.and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
+        text.unwrap_or_default().to_owned()
+    }
+
+    /// One template, or several by name, of which the default is for chat.
+    fn chat_template(&self) -> Option<String> {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        match self.chat_template.as_ref()? {
+            Value::Array(list) => text(list.iter().find(|entry| entry["name"] == "default")?.get("template")?),
+            one => text(one),
+        }
+    }
+}
+
+impl Tokenizer {
+    /// The tokenizer of `tokenizer.json`; `tokenizer_config.json` tells which tokens begin and end a
+    /// text, and brings the chat template.
+    pub fn from_json(tokenizer_json: &str, tokenizer_config: Option<&str>) -> Result<Self> {
+        if tokenizer_json.len() > MAX_JSON {
+            let message = format!("tokenizer.json has {} bytes, at most {MAX_JSON}", tokenizer_json.len());
+            return Err(Error::unsupported(message));
+        }
+        let corrupt = |name: &str, error: serde_json::Error| Error::corrupt(format!("{name}: {error}"));
+        let file: File = serde_json::from_str(tokenizer_json).map_err(|error| corrupt("tokenizer.json", error))?;
+        let config: Config = match tokenizer_config {
+            Some(json) => serde_json::from_str(json).map_err(|error| corrupt("tokenizer_config.json", error))?,
+            None => Config::default(),
+        };
+        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder } = file;
+        let mut pipeline = Pipeline::default();
+        pipeline.normalizer(normalizer.as_ref())?;
+        pipeline.pre_tokenizer(pre_tokenizer.as_ref())?;
+        pipeline.post_processor(post_processor.as_ref())?;
+        let (joining, bytes) = json_parts::decoder(decoder.as_ref())?;
+        let tokens = decoder_of(&model.vocab, &added_tokens, Decoder::new(joining), &bytes)?;
+        let model = model.build()?;
+        Tokenizer::new(assemble(model, added_tokens, tokens, pipeline, &config)?)
+    }
+}
+
+fn assemble(
+    model: Model,
+    added: Vec<AddedTokenFile>,
+    decoder: Decoder,
+    pipeline: Pipeline,
+    config: &Config,
+) -> Result<Parts> {
+    let id_of = |token: &str| {
+        let found = added.iter().find(|added| added.content == token).map(|added| added.id);
+        found.or_else(|| match &model {
+            Model::Bpe(model) => model.token_to_id(token),
+            Model::Unigram(model) => model.token_to_id(token),
+            Model::WordPiece(model) => model.token_to_id(token),
+        })
+    };
+    let (bos_text, eos_text) = (Config::token(&config.bos_token), Config::token(&config.eos_token));
+    let eos = id_of(&eos_text);
+    let Pipeline { rules, steps, mut before, mut after, slow } = pipeline;
+    // Without a bos_token, what a text begins with is the nearest to one.
+    let bos = id_of(&bos_text).or(before.first().copied());
+    if let Some(id) = before.iter().chain(&after).find(|&&id| id as usize >= decoder.len()) {
+        return Err(Error::corrupt(format!("tokenizer.json: the post-processor adds token {id}, which is not there")));
+    }
+    if before.is_empty() && config.add_bos_token == Some(true) {
+        before.extend(bos);
+    }
+    if after.is_empty() && config.add_eos_token == Some(true) {
+        after.extend(eos);
+    }
+    let token = |token: AddedTokenFile| {
+        let id = token.id;
+        let added = AddedToken::from(token.content, token.special).normalized(token.normalized);
+        (added.single_word(token.single_word).lstrip(token.lstrip).rstrip(token.rstrip), id)
+    };
+    Ok(Parts {
+        rules,
+        steps,
+        slow,
+        added: added.into_iter().filter(|token| !token.content.is_empty()).map(token).collect(),
+        decoder,
+        before,
+        after,
+        bos,
+        ends: eos.into_iter().collect(),
+        bos_text,
+        eos_text,
+        chat_template: config.chat_template(),
+        model,
+    })
+}
+
+/// What every id stands for. Ids may have gaps, and added tokens replace the vocabulary's.
+fn decoder_of(
+    vocabulary: &Vocabulary,
+    added: &[AddedTokenFile],
+    mut decoder: Decoder,
+    bytes: &Bytes,
+) -> Result<Decoder> {
+    let mut texts: Vec<(&str, bool)> = Vec::new();
+    let tokens: Box<dyn Iterator<Item = (u32, &str)>> = match vocabulary {
+        Vocabulary::Ids(list) => Box::new(list.iter().map(|(token, id)| (*id, token.as_str()))),
+        Vocabulary::Scores(list) => Box::new((0..).zip(list.iter().map(|(token, _)| token.as_str()))),
+    };
+    let tokens = tokens.map(|(id, token)| (id, token, false));
+    for (id, token, special) in
+        tokens.chain(added.iter().map(|added| (added.id, added.content.as_str(), added.special)))
+    {
+        if id > MAX_ID {
+            return Err(Error::unsupported(format!("tokenizer.json: token {token:?} has id {id}, at most {MAX_ID}")));
+        }
+        if id as usize >= texts.len() {
+            texts.resize(id as usize + 1, ("", false));
+        }
+        texts[id as usize] = (token, special);
+    }
+    for (token, special) in texts {
+        decoder.add(&bytes.of(token), special)?;
+    }
+    Ok(decoder)
+}
+
+impl ModelFile {
+    fn build(self) -> Result<Model> {
+        let kind = match (self.r#type.as_deref(), &self.vocab) {
+            (Some(kind), _) => kind,
+            // Older files do not say.
+            (None, Vocabulary::Scores(_)) => "Unigram",
+            (None, _) if self.merges.is_some() => "BPE",
+            (None, _) => "WordPiece",
+        };
+        match kind {
+            "BPE" => self.bpe().map(Model::Bpe),
+            "Unigram" => self.unigram().map(Model::Unigram),
+            "WordPiece" => self.word_piece().map(Model::WordPiece),
+            other => Err(Error::unsupported(format!("tokenizer.json: the model {other:?} is not known"))),
+        }
+    }
+
+    fn ids(vocabulary: Vocabulary) -> Result<Vec<(String, u32)>> {
+        match vocabulary {
+            Vocabulary::Ids(list) if !list.is_empty() => Ok(list),
+            _ => Err(Error::corrupt("tokenizer.json: the vocabulary has no tokens with ids")),
+        }
+    }
+
+    fn bpe(self) -> Result<tokenizers::models::bpe::BPE> {
+        let Some(merges) = self.merges else {
+            return Err(Error::corrupt("tokenizer.json: a BPE model without merges"));
+        };
+        let options = bpe::Options {
+            unknown: self.unk_token,
+            fuse_unknown: self.fuse_unk,
+            byte_fallback: self.byte_fallback,
+            ignore_merges: self.ignore_merges,
+            continuing_prefix: self.continuing_subword_prefix.filter(|prefix| !prefix.is_empty()),
+            word_suffix: self.end_of_word_suffix.filter(|suffix| !suffix.is_empty()),
+        };
+        let merges = merges.into_iter().map(|Pair(left, right)| (left, right)).collect();
+        bpe::build(Self::ids(self.vocab)?.into_iter(), merges, options)
+    }
+
+    fn unigram(self) -> Result<Unigram> {
+        let Vocabulary::Scores(list) = self.vocab else {
+            return Err(Error::corrupt("tokenizer.json: a unigram vocabulary without scores"));
+        };
+        check_lengths(list.iter().map(|(token, _)| token))?;
+        if let Some((token, score)) = list.iter().find(|(_, score)| !score.is_finite()) {
+            return Err(Error::corrupt(format!("tokenizer.json: token {token:?} has the score {score}")));
+        }
+        let model = Unigram::from(list, self.unk_id, self.byte_fallback);
+        model.map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))
+    }
+
+    fn word_piece(self) -> Result<WordPiece> {
+        let vocabulary: HashMap<String, u32> = Self::ids(self.vocab)?.into_iter().collect();
+        let unknown = self.unk_token.unwrap_or_else(|| "[UNK]".to_owned());
+        if !vocabulary.contains_key(&unknown) {
+            let message = format!("tokenizer.json: the unknown token {unknown:?} is not in the vocabulary");
+            return Err(Error::corrupt(message));
+        }
+        let longest = self.max_input_chars_per_word.unwrap_or(100);
+        if longest > MAX_WORD {
+            return Err(Error::unsupported(format!(
+                "tokenizer.json: words of {longest} characters, at most {MAX_WORD}"
+            )));
+        }
+        let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
+        let builder = WordPiece::builder().vocab(vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>());
+        let builder = builder.unk_token(unknown).continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
+        builder.build().map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))
+    }
+}

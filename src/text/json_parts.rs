@@ -1,0 +1,327 @@
+//! The steps around the model of a `tokenizer.json`: before it, after it, and back to text.
+
+use serde_json::Value;
+use tokenizers::normalizer::SplitDelimiterBehavior;
+use tokenizers::normalizers::{BertNormalizer, Prepend, Strip};
+use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
+use tokenizers::pre_tokenizers::punctuation::Punctuation;
+
+use super::bpe;
+use super::decoder::Joining;
+use super::normalizer::{MAX_REPLACEMENT, Rule};
+use super::pre_tokenizer::{self, Step};
+use super::precompiled;
+use crate::{Error, Result};
+
+/// Most steps of one kind, however they are nested.
+const MAX_STEPS: usize = 64;
+
+/// What happens to a text before and after the model.
+#[derive(Default)]
+pub(crate) struct Pipeline {
+    pub rules: Vec<Rule>,
+    pub steps: Vec<Step>,
+    /// Ids put around a text.
+    pub before: Vec<u32>,
+    pub after: Vec<u32>,
+    /// A pattern is not known to be quick with any text.
+    pub slow: bool,
+}
+
+fn unsupported(part: &str, what: &str) -> Error {
+    Error::unsupported(format!("tokenizer.json: the {part} {what:?} is not known"))
+}
+
+fn text<'a>(value: &'a Value, key: &str) -> Result<&'a str> {
+    let text = value.get(key).and_then(Value::as_str);
+    text.ok_or_else(|| Error::corrupt(format!("tokenizer.json: {:?} without {key:?}", value["type"])))
+}
+
+fn flag(value: &Value, key: &str, default: bool) -> bool {
+    value.get(key).and_then(Value::as_bool).unwrap_or(default)
+}
+
+/// The members of a `Sequence`, or the one value itself.
+fn members<'a>(value: Option<&'a Value>, key: &str) -> Result<Vec<&'a Value>> {
+    fn gather<'a>(value: &'a Value, key: &str, list: &mut Vec<&'a Value>) -> Result<()> {
+        if value["type"] == "Sequence" {
+            for member in value.get(key).and_then(Value::as_array).into_iter().flatten() {
+                gather(member, key, list)?;
+            }
+        } else if list.len() == MAX_STEPS {
+            return Err(Error::unsupported(format!("tokenizer.json: more than {MAX_STEPS} {key}")));
+        } else {
+            list.push(value);
+        }
+        Ok(())
+    }
+    let mut list = Vec::new();
+    if let Some(value) = value.filter(|value| !value.is_null()) {
+        gather(value, key, &mut list)?;
+    }
+    Ok(list)
+}
+
+/// A pattern to split at or to replace: a plain text or a regular expression.
+enum Pattern<'a> {
+    Text(&'a str),
+    Regex(&'a str),
+}
+
+fn pattern(value: &Value) -> Result<Pattern<'_>> {
+    let pattern = &value["pattern"];
+    match (pattern["String"].as_str(), pattern["Regex"].as_str()) {
+        (Some(text), _) => Ok(Pattern::Text(text)),
+        (_, Some(regex)) => Ok(Pattern::Regex(regex)),
+        _ => Err(Error::corrupt(format!("tokenizer.json: {:?} without a pattern", value["type"]))),
+    }
+}
+
+fn metaspace(value: &Value) -> Result<(char, PrependScheme)> {
+    let mut replacement = value.get("replacement").and_then(Value::as_str).unwrap_or("▁").chars();
+    let (Some(sign), None) = (replacement.next(), replacement.next()) else {
+        return Err(Error::corrupt("tokenizer.json: Metaspace whose replacement is not one character"));
+    };
+    let scheme = match value.get("prepend_scheme").and_then(Value::as_str) {
+        _ if !flag(value, "add_prefix_space", true) => PrependScheme::Never,
+        Some("always") | None => PrependScheme::Always,
+        Some("first") => PrependScheme::First,
+        Some("never") => PrependScheme::Never,
+        Some(other) => return Err(unsupported("prepend scheme", other)),
+    };
+    Ok((sign, scheme))
+}
+
+fn behavior(value: &Value) -> Result<SplitDelimiterBehavior> {
+    Ok(match value.get("behavior").and_then(Value::as_str).unwrap_or("Isolated") {
+        "Removed" => SplitDelimiterBehavior::Removed,
+        "Isolated" => SplitDelimiterBehavior::Isolated,
+        "MergedWithPrevious" => SplitDelimiterBehavior::MergedWithPrevious,
+        "MergedWithNext" => SplitDelimiterBehavior::MergedWithNext,
+        "Contiguous" => SplitDelimiterBehavior::Contiguous,
+        other => return Err(unsupported("split behavior", other)),
+    })
+}
+
+impl Pipeline {
+    pub fn normalizer(&mut self, value: Option<&Value>) -> Result<()> {
+        for value in members(value, "normalizers")? {
+            let rule = match text(value, "type")? {
+                "BertNormalizer" => Rule::Bert(BertNormalizer::new(
+                    flag(value, "clean_text", true),
+                    flag(value, "handle_chinese_chars", true),
+                    value.get("strip_accents").and_then(Value::as_bool),
+                    flag(value, "lowercase", true),
+                )),
+                "Lowercase" => Rule::Lowercase,
+                "NFC" => Rule::Nfc,
+                "NFD" => Rule::Nfd,
+                "NFKC" => Rule::Nfkc,
+                "NFKD" => Rule::Nfkd,
+                "Nmt" => Rule::Nmt,
+                "StripAccents" => Rule::StripAccents,
+                "Strip" => Rule::Strip(Strip::new(flag(value, "strip_left", true), flag(value, "strip_right", true))),
+                "Precompiled" => {
+                    let rules = decode_base64(text(value, "precompiled_charsmap")?);
+                    let rules = rules.ok_or_else(|| Error::corrupt("tokenizer.json: Precompiled is not base64"))?;
+                    Rule::Precompiled(precompiled::read(&rules)?)
+                }
+                "Prepend" => Rule::Prepend(Prepend::new(short(text(value, "prepend")?)?.to_owned())),
+                "Replace" => self.replace(value)?,
+                other => return Err(unsupported("normalizer", other)),
+            };
+            self.rules.push(rule);
+        }
+        Ok(())
+    }
+
+    fn replace(&mut self, value: &Value) -> Result<Rule> {
+        let content = short(text(value, "content")?)?;
+        let regex = match pattern(value)? {
+            Pattern::Text(text) => pre_tokenizer::compile(&regex::escape(text))?,
+            Pattern::Regex(regex) => {
+                self.slow |= !pre_tokenizer::is_known(regex);
+                pre_tokenizer::compile(regex)?
+            }
+        };
+        Ok(Rule::Replace(regex, content.to_owned()))
+    }
+
+    pub fn pre_tokenizer(&mut self, value: Option<&Value>) -> Result<()> {
+        for value in members(value, "pretokenizers")? {
+            match text(value, "type")? {
+                "ByteLevel" => {
+                    if flag(value, "add_prefix_space", true) {
+                        self.steps.push(Step::PrefixSpace);
+                    }
+                    if flag(value, "use_regex", true) {
+                        self.steps.push(pre_tokenizer::gpt2()?);
+                    }
+                    self.steps.push(Step::Bytes);
+                }
+                "Split" => {
+                    let (behavior, invert) = (behavior(value)?, flag(value, "invert", false));
+                    let step = match pattern(value)? {
+                        Pattern::Text(text) => Step::split(&regex::escape(text), behavior, invert),
+                        Pattern::Regex(regex) => {
+                            self.slow |= !pre_tokenizer::is_known(regex);
+                            Step::split(regex, behavior, invert)
+                        }
+                    };
+                    self.steps.push(step?);
+                }
+                "Digits" => self.steps.push(Step::Digits(Digits::new(flag(value, "individual_digits", false)))),
+                "Metaspace" => {
+                    let (sign, scheme) = metaspace(value)?;
+                    self.steps.push(Step::Metaspace(Metaspace::new(sign, scheme, flag(value, "split", true))));
+                }
+                "Punctuation" => self.steps.push(Step::Punctuation(Punctuation::new(behavior(value)?))),
+                "Whitespace" => self.steps.push(Step::split(r"\w+|[^\w\s]+", SplitDelimiterBehavior::Removed, true)?),
+                "WhitespaceSplit" => self.steps.push(Step::WhitespaceSplit),
+                "BertPreTokenizer" => self.steps.push(Step::Bert),
+                other => return Err(unsupported("pre-tokenizer", other)),
+            }
+        }
+        Ok(())
+    }
+
+    pub fn post_processor(&mut self, value: Option<&Value>) -> Result<()> {
+        for value in members(value, "processors")? {
+            match text(value, "type")? {
+                // It moves offsets and changes no ids.
+                "ByteLevel" => {}
+                "TemplateProcessing" => self.template(value)?,
+                "BertProcessing" | "RobertaProcessing" => {
+                    let id = |key: &str| value[key][1].as_u64().and_then(|id| u32::try_from(id).ok());
+                    let missing = || Error::corrupt("tokenizer.json: BertProcessing without cls and sep");
+                    self.before.push(id("cls").ok_or_else(missing)?);
+                    self.after.push(id("sep").ok_or_else(missing)?);
+                }
+                other => return Err(unsupported("post-processor", other)),
+            }
+        }
+        Ok(())
+    }
+
+    /// The ids of the template for one text, before and after it.
+    fn template(&mut self, value: &Value) -> Result<()> {
+        let corrupt = |what: &str| Error::corrupt(format!("tokenizer.json: TemplateProcessing {what}"));
+        let mut after = false;
+        for piece in value["single"].as_array().ok_or_else(|| corrupt("without a template for one text"))? {
+            if piece.get("Sequence").is_some() {
+                after = true;
+                continue;
+            }
+            let name = piece["SpecialToken"]["id"].as_str().ok_or_else(|| corrupt("with an unknown piece"))?;
+            let ids = value["special_tokens"][name]["ids"].as_array();
+            for id in ids.ok_or_else(|| corrupt(&format!("without ids for {name:?}")))? {
+                let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| corrupt("with a wrong id"))?;
+                if after { &mut self.after } else { &mut self.before }.push(id);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A replacement that cannot make text much longer.
+fn short(text: &str) -> Result<&str> {
+    if text.len() > MAX_REPLACEMENT {
+        let message = format!("tokenizer.json: a replacement of {} bytes, at most {MAX_REPLACEMENT}", text.len());
+        return Err(Error::unsupported(message));
+    }
+    Ok(text)
+}
+
+/// What a token's text stands for.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Bytes {
+    /// Itself.
+    Plain,
+    /// One byte a character.
+    ByteLevel,
+    /// Itself with parts replaced, or one byte written in hexadecimal.
+    Pieces { replace: Vec<(String, String)>, byte_fallback: bool },
+}
+
+impl Bytes {
+    pub fn of(&self, token: &str) -> Vec<u8> {
+        match self {
+            Bytes::Plain => token.as_bytes().to_vec(),
+            Bytes::ByteLevel => bpe::byte_level(token),
+            Bytes::Pieces { replace, byte_fallback } => match bpe::fallback_byte(token) {
+                Some(byte) if *byte_fallback => vec![byte],
+                _ => replace.iter().fold(token.to_owned(), |text, (from, to)| text.replace(from, to)).into_bytes(),
+            },
+        }
+    }
+}
+
+/// How tokens become text. A decoder that is not known is no reason to refuse a model that only reads.
+pub(crate) fn decoder(value: Option<&Value>) -> Result<(Joining, Bytes)> {
+    let list = members(value, "decoders")?;
+    let Some((first, rest)) = list.split_first() else { return Ok((Joining::Spaced, Bytes::Plain)) };
+    let single = match (text(first, "type")?, rest) {
+        ("ByteLevel", []) => Some((Joining::Plain, Bytes::ByteLevel)),
+        ("WordPiece", []) => {
+            let prefix = first["prefix"].as_str().unwrap_or("##").to_owned();
+            Some((Joining::WordPiece { prefix, cleanup: flag(first, "cleanup", true) }, Bytes::Plain))
+        }
+        ("Metaspace", []) => {
+            let (sign, scheme) = metaspace(first)?;
+            let joining = if scheme == PrependScheme::Never { Joining::Plain } else { Joining::StripStart(1) };
+            let replace = vec![(sign.to_string(), " ".to_owned())];
+            Some((joining, Bytes::Pieces { replace, byte_fallback: false }))
+        }
+        _ => None,
+    };
+    match single {
+        Some(found) => Ok(found),
+        None => sentence_piece_decoder(&list),
+    }
+}
+
+/// Replacements, byte fallback, and spaces stripped at the start of the whole.
+fn sentence_piece_decoder(list: &[&Value]) -> Result<(Joining, Bytes)> {
+    let (mut replace, mut byte_fallback, mut joining, mut fused) = (Vec::new(), false, Joining::Plain, false);
+    for value in list {
+        match text(value, "type")? {
+            "Replace" if !fused => match pattern(value)? {
+                Pattern::Text(from) if !from.is_empty() => {
+                    replace.push((from.to_owned(), short(text(value, "content")?)?.to_owned()));
+                }
+                _ => return Ok((Joining::Unknown("Replace".to_owned()), Bytes::Plain)),
+            },
+            "ByteFallback" if !fused => byte_fallback = true,
+            "Fuse" => fused = true,
+            "Strip" if fused && value["content"] == " " && value["stop"].as_u64().unwrap_or(0) == 0 => {
+                joining = Joining::StripStart(value["start"].as_u64().unwrap_or(0).min(16) as usize);
+            }
+            other => return Ok((Joining::Unknown(other.to_owned()), Bytes::Plain)),
+        }
+    }
+    Ok((joining, Bytes::Pieces { replace, byte_fallback }))
+}
+
+/// Base64 with or without padding; `None` where it is none.
+fn decode_base64(text: &str) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(text.len() / 4 * 3);
+    let (mut bits, mut count) = (0u32, 0);
+    for byte in text.trim_end_matches('=').bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push((bits >> count) as u8);
+        }
+    }
+    Some(out)
+}

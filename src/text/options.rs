@@ -1,0 +1,183 @@
+//! The options of a generation, as the caller writes them and as they are used.
+
+use std::collections::HashMap;
+
+use serde::Deserialize;
+
+use crate::{Error, Result};
+
+/// `GenerateOptions` of the JavaScript contract, less what stays in JavaScript. Numbers are taken as
+/// they come, so that a wrong one is refused in words that name it: see [`Sampling::new`].
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct GenerateOptions {
+    pub max_tokens: Option<f64>,
+    pub temperature: Option<f64>,
+    pub top_k: Option<f64>,
+    pub top_p: Option<f64>,
+    pub min_p: Option<f64>,
+    pub repetition_penalty: Option<f64>,
+    pub presence_penalty: Option<f64>,
+    pub frequency_penalty: Option<f64>,
+    /// By token id, which is a string in JavaScript's records.
+    pub logit_bias: Option<HashMap<String, f64>>,
+    pub seed: Option<f64>,
+    pub stop: Option<Vec<String>>,
+    pub ignore_end: Option<bool>,
+    pub logprobs: Option<f64>,
+}
+
+/// The options after checking, with their defaults.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sampling {
+    /// `None`: until the end token or the end of the context.
+    pub max_tokens: Option<usize>,
+    /// 0: always the best token.
+    pub temperature: f32,
+    /// 0: all.
+    pub top_k: usize,
+    /// 1: all.
+    pub top_p: f32,
+    /// 0: all.
+    pub min_p: f32,
+    /// 1: none.
+    pub repetition_penalty: f32,
+    pub presence_penalty: f32,
+    pub frequency_penalty: f32,
+    /// Sorted by id. `-∞` forbids a token.
+    pub logit_bias: Vec<(u32, f32)>,
+    /// `None`: the caller draws one.
+    pub seed: Option<u64>,
+    pub ignore_end: bool,
+    /// How many alternatives to tell with each token; `None`: no log-probabilities at all.
+    pub logprobs: Option<usize>,
+}
+
+/// Most alternatives told with each token.
+const MAX_LOGPROBS: f64 = 20.0;
+/// Integers that JavaScript can hold exactly end here.
+const MAX_INTEGER: f64 = 9_007_199_254_740_991.0;
+/// Largest bias and penalty: beyond it a float's precision would drown the logits.
+const MAX_BIAS: f64 = 1e4;
+
+/// A number within its range, or words that say which was expected.
+fn number(name: &str, value: Option<f64>, default: f64, low: f64, high: f64) -> Result<f64> {
+    let value = value.unwrap_or(default);
+    if (low..=high).contains(&value) {
+        Ok(value)
+    } else {
+        Err(Error::invalid(format!("{name}: {value}, expected a number from {low} to {high}")))
+    }
+}
+
+fn integer(name: &str, value: f64, low: f64, high: f64) -> Result<u64> {
+    if (low..=high).contains(&value) && value.fract() == 0.0 {
+        Ok(value as u64)
+    } else {
+        Err(Error::invalid(format!("{name}: {value}, expected an integer from {low} to {high}")))
+    }
+}
+
+fn logit_bias(bias: &HashMap<String, f64>, vocabulary: usize) -> Result<Vec<(u32, f32)>> {
+    let mut list = Vec::with_capacity(bias.len());
+    for (key, &value) in bias {
+        let id = key.parse::<u32>().ok().filter(|&id| (id as usize) < vocabulary);
+        let id = id
+            .ok_or_else(|| Error::invalid(format!("logitBias: key {key:?}, expected a token id below {vocabulary}")))?;
+        // -Infinity forbids the token; +Infinity would leave nothing to compare.
+        if value != f64::NEG_INFINITY && !(-MAX_BIAS..=MAX_BIAS).contains(&value) {
+            let range = format!("-Infinity or a number from -{MAX_BIAS} to {MAX_BIAS}");
+            return Err(Error::invalid(format!("logitBias[{id}]: {value}, expected {range}")));
+        }
+        list.push((id, value as f32));
+    }
+    list.sort_unstable_by_key(|&(id, _)| id);
+    Ok(list)
+}
+
+impl Sampling {
+    /// Checks every field; `vocabulary` is the number of logits.
+    pub fn new(options: &GenerateOptions, vocabulary: usize) -> Result<Self> {
+        let o = options;
+        let whole = |name, value: Option<f64>, low, high| value.map(|v| integer(name, v, low, high)).transpose();
+        let none = HashMap::new();
+        let repetition_penalty = number("repetitionPenalty", o.repetition_penalty, 1.0, 0.01, 100.0)?;
+        Ok(Self {
+            max_tokens: whole("maxTokens", o.max_tokens, 0.0, MAX_INTEGER)?.map(|n| n as usize),
+            temperature: number("temperature", o.temperature, 0.0, 0.0, 100.0)? as f32,
+            top_k: whole("topK", o.top_k, 0.0, MAX_INTEGER)?.unwrap_or(0) as usize,
+            top_p: number("topP", o.top_p, 1.0, 0.0, 1.0)? as f32,
+            min_p: number("minP", o.min_p, 0.0, 0.0, 1.0)? as f32,
+            repetition_penalty: repetition_penalty as f32,
+            presence_penalty: number("presencePenalty", o.presence_penalty, 0.0, -100.0, 100.0)? as f32,
+            frequency_penalty: number("frequencyPenalty", o.frequency_penalty, 0.0, -100.0, 100.0)? as f32,
+            logit_bias: logit_bias(o.logit_bias.as_ref().unwrap_or(&none), vocabulary)?,
+            seed: whole("seed", o.seed, 0.0, MAX_INTEGER)?,
+            ignore_end: o.ignore_end.unwrap_or(false),
+            logprobs: whole("logprobs", o.logprobs, 0.0, MAX_LOGPROBS)?.map(|n| n as usize),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(json: &str) -> Result<Sampling> {
+        Sampling::new(&serde_json::from_str(json).unwrap(), 100)
+    }
+
+    #[test]
+    fn without_options_a_generation_is_greedy_and_unchanged() {
+        let s = read("{}").unwrap();
+        assert_eq!((s.temperature, s.top_k, s.top_p, s.min_p), (0.0, 0, 1.0, 0.0));
+        assert_eq!((s.repetition_penalty, s.presence_penalty, s.frequency_penalty), (1.0, 0.0, 0.0));
+        assert_eq!((s.max_tokens, s.seed, s.logprobs, s.ignore_end), (None, None, None, false));
+    }
+
+    #[test]
+    fn names_are_those_of_the_contract() {
+        let s = read(
+            r#"{"maxTokens": 5, "topK": 3, "minP": 0.1, "repetitionPenalty": 1.5, "logitBias": {"7": -2, "3": 1.5},
+                "seed": 9007199254740991, "ignoreEnd": true, "logprobs": 2, "somethingElse": 1}"#,
+        )
+        .unwrap();
+        assert_eq!((s.max_tokens, s.top_k, s.repetition_penalty), (Some(5), 3, 1.5));
+        assert_eq!(s.logit_bias, [(3, 1.5), (7, -2.0)]);
+        assert_eq!((s.seed, s.ignore_end, s.logprobs), (Some(9007199254740991), true, Some(2)));
+    }
+
+    #[test]
+    fn a_wrong_number_is_refused_with_its_name_and_range() {
+        for (json, name) in [
+            (r#"{"temperature": -0.1}"#, "temperature"),
+            (r#"{"temperature": 101}"#, "temperature"),
+            (r#"{"topP": 1.5}"#, "topP"),
+            (r#"{"topK": 1.5}"#, "topK"),
+            (r#"{"topK": -1}"#, "topK"),
+            (r#"{"minP": 2}"#, "minP"),
+            (r#"{"repetitionPenalty": 0}"#, "repetitionPenalty"),
+            (r#"{"presencePenalty": 1e9}"#, "presencePenalty"),
+            (r#"{"frequencyPenalty": -1e9}"#, "frequencyPenalty"),
+            (r#"{"maxTokens": -1}"#, "maxTokens"),
+            (r#"{"seed": 0.5}"#, "seed"),
+            (r#"{"logprobs": 21}"#, "logprobs"),
+            (r#"{"logitBias": {"x": 1}}"#, "logitBias"),
+            (r#"{"logitBias": {"100": 1}}"#, "logitBias"),
+            (r#"{"logitBias": {"1": 1e9}}"#, "logitBias"),
+        ] {
+            let error = read(json).unwrap_err();
+            assert_eq!(error.code, crate::Code::InvalidArgument, "{json}");
+            assert!(error.message.starts_with(name) && error.message.contains("expected"), "{json}: {error}");
+        }
+    }
+
+    #[test]
+    fn numbers_that_are_none_are_refused() {
+        let options = GenerateOptions { temperature: Some(f64::NAN), ..Default::default() };
+        assert!(Sampling::new(&options, 1).unwrap_err().message.contains("NaN"));
+        let bias = HashMap::from([("0".to_owned(), f64::INFINITY)]);
+        let options = GenerateOptions { logit_bias: Some(bias), ..Default::default() };
+        assert!(Sampling::new(&options, 1).is_err());
+    }
+}

@@ -1,0 +1,417 @@
+//! From logits to the next token.
+//!
+//! In this order: logit bias; repetition penalty (over prompt and generated tokens, as transformers
+//! defines it); presence and frequency penalty (over generated tokens, as OpenAI and vLLM define them);
+//! top-k; top-p; min-p; temperature; draw. This is the order of llama.cpp's default chain: the
+//! truncations see the model's own distribution, and temperature reshapes what they left. transformers
+//! applies temperature before them, so there the same topP keeps more tokens the higher the temperature.
+//! Both renormalise after top-k, so topP is a share of what top-k left.
+//!
+//! Temperature 0 takes the best token after bias and penalties; of equals, the lowest id.
+//!
+//! Log-probabilities are those of the model's own distribution, before bias, penalties and all else.
+
+use std::cmp::{Ordering, Reverse};
+use std::collections::{BinaryHeap, HashMap};
+
+use super::options::Sampling;
+use super::random::Random;
+use crate::{Code, Error, Result};
+
+/// A token that was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub id: u32,
+    /// Where log-probabilities were asked for.
+    pub logprob: Option<f32>,
+    /// Best first; the chosen token may be one of them.
+    pub alternatives: Vec<Alternative>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Alternative {
+    pub id: u32,
+    pub logprob: f32,
+}
+
+/// Chooses tokens for one generation. Same logits, options and seed: same tokens.
+pub struct Sampler {
+    sampling: Sampling,
+    vocabulary: usize,
+    random: Random,
+    /// Tokens of prompt and generated text, with how often each was generated.
+    seen: HashMap<u32, u32>,
+}
+
+impl Sampler {
+    /// `prompt` counts for the repetition penalty. `seed` is used where the options bring none.
+    pub fn new(sampling: Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Self {
+        let random = Random::new(sampling.seed.unwrap_or(seed));
+        let seen = prompt.iter().map(|&id| (id, 0)).collect();
+        Self { sampling, vocabulary, random, seen }
+    }
+
+    /// Tells of a token that is now part of the text (`sample` does not, so that a caller may refuse).
+    pub fn accept(&mut self, id: u32) {
+        *self.seen.entry(id).or_default() += 1;
+    }
+
+    /// Chooses the next token. `logits` are changed: bias and penalties are applied in place.
+    pub fn sample(&mut self, logits: &mut [f32]) -> Result<Sample> {
+        self.check(logits)?;
+        let before = self.sampling.logprobs.map(|count| (log_sum_exp(logits), best(logits, count), logits.to_vec()));
+        self.bias(logits);
+        let id = if self.sampling.temperature == 0.0 { argmax(logits) } else { self.draw(logits) };
+        let Some((sum, alternatives, raw)) = before else {
+            return Ok(Sample { id, logprob: None, alternatives: Vec::new() });
+        };
+        let of = |id: u32| (f64::from(raw[id as usize]) - sum) as f32;
+        let alternatives = alternatives.into_iter().map(|id| Alternative { id, logprob: of(id) }).collect();
+        Ok(Sample { id, logprob: Some(of(id)), alternatives })
+    }
+
+    /// Logits that are no numbers mean that the model or a kernel is broken: better to say so than to
+    /// go on with nonsense. `-∞` is an honest "never", as long as something remains.
+    fn check(&self, logits: &[f32]) -> Result<()> {
+        let internal = |message| Err(Error::new(Code::Internal, message));
+        if logits.len() != self.vocabulary {
+            return internal(format!("{} logits, expected {}", logits.len(), self.vocabulary));
+        }
+        if let Some(id) = logits.iter().position(|l| l.is_nan() || *l == f32::INFINITY) {
+            return internal(format!("the logit of token {id} is {}", logits[id]));
+        }
+        if logits.iter().all(|l| *l == f32::NEG_INFINITY) {
+            return internal("no token has a finite logit".to_owned());
+        }
+        Ok(())
+    }
+
+    fn bias(&self, logits: &mut [f32]) {
+        let s = &self.sampling;
+        for &(id, bias) in &s.logit_bias {
+            logits[id as usize] += bias;
+        }
+        if s.repetition_penalty == 1.0 && s.presence_penalty == 0.0 && s.frequency_penalty == 0.0 {
+            return;
+        }
+        for (&id, &count) in &self.seen {
+            let Some(logit) = logits.get_mut(id as usize) else { continue };
+            *logit = if *logit > 0.0 { *logit / s.repetition_penalty } else { *logit * s.repetition_penalty };
+            if count > 0 {
+                *logit -= s.presence_penalty + s.frequency_penalty * count as f32;
+            }
+        }
+    }
+
+    fn draw(&mut self, logits: &[f32]) -> u32 {
+        let candidates = self.candidates(logits);
+        let best = candidates.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
+        if best == f32::NEG_INFINITY {
+            // The bias has forbidden every token.
+            return argmax(logits);
+        }
+        let temperature = f64::from(self.sampling.temperature);
+        let weight = |&id: &u32| (f64::from(logits[id as usize] - best) / temperature).exp();
+        let weights: Vec<f64> = candidates.iter().map(weight).collect();
+        candidates[choose(&weights, self.random.uniform())]
+    }
+
+    /// What top-k, top-p and min-p leave, at least the best token. In an order that depends on nothing but
+    /// the logits, as the draw does.
+    fn candidates(&self, logits: &[f32]) -> Vec<u32> {
+        let s = &self.sampling;
+        let mut candidates: Vec<u32> = if s.top_k > 0 && s.top_k < logits.len() {
+            best(logits, s.top_k)
+        } else {
+            (0..logits.len() as u32).collect()
+        };
+        let best = candidates.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
+        if best == f32::NEG_INFINITY {
+            return candidates;
+        }
+        if s.top_p < 1.0 {
+            candidates = keep_share(candidates, logits, best, f64::from(s.top_p));
+        }
+        if s.min_p > 0.0 {
+            let least = best + s.min_p.ln();
+            candidates.retain(|&id| logits[id as usize] >= least);
+        }
+        candidates
+    }
+}
+
+fn weight(logit: f32, best: f32) -> f64 {
+    f64::from(logit - best).exp()
+}
+
+/// The smallest set of the best candidates that holds `share` of their weight, best first. Only those
+/// above a threshold are sorted, and the threshold falls until they are enough: of 150,000 tokens that
+/// is mostly a few hundred.
+fn keep_share(candidates: Vec<u32>, logits: &[f32], best: f32, share: f64) -> Vec<u32> {
+    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
+    let total: f64 = candidates.iter().map(|&id| weight(logits[id as usize], best)).sum();
+    let share = share * total;
+    let mut depth = 4.0;
+    let mut head: Vec<u32> = Vec::new();
+    loop {
+        head.clear();
+        head.extend(candidates.iter().filter(|&&id| logits[id as usize] >= best - depth));
+        let mass: f64 = head.iter().map(|&id| weight(logits[id as usize], best)).sum();
+        if mass >= share || head.len() == candidates.len() || depth > 1e3 {
+            break;
+        }
+        depth *= 2.0;
+    }
+    head.sort_unstable_by(order);
+    let mut mass = 0.0;
+    let enough = head.iter().position(|&id| {
+        mass += weight(logits[id as usize], best);
+        mass >= share
+    });
+    head.truncate(enough.map_or(head.len(), |index| index + 1));
+    head
+}
+
+/// The index at `point` (in [0, 1)) of the way through the weights.
+fn choose(weights: &[f64], point: f64) -> usize {
+    let mut left = point * weights.iter().sum::<f64>();
+    let mut chosen = 0;
+    for (index, &weight) in weights.iter().enumerate() {
+        if weight > 0.0 {
+            chosen = index;
+            if left < weight {
+                break;
+            }
+            left -= weight;
+        }
+    }
+    chosen
+}
+
+fn argmax(logits: &[f32]) -> u32 {
+    let mut best = 0;
+    for (id, &logit) in logits.iter().enumerate() {
+        if logit > logits[best] {
+            best = id;
+        }
+    }
+    best as u32
+}
+
+fn log_sum_exp(logits: &[f32]) -> f64 {
+    let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    f64::from(best) + logits.iter().map(|&logit| weight(logit, best)).sum::<f64>().ln()
+}
+
+/// The ids of the `count` largest logits, largest first; of equals the lowest id. A heap of the best so
+/// far turns almost every other logit away with one comparison.
+fn best(logits: &[f32], count: usize) -> Vec<u32> {
+    let mut heap: BinaryHeap<Reverse<(Ordered, Reverse<u32>)>> = BinaryHeap::with_capacity(count.min(logits.len()));
+    for (id, &logit) in (0..).zip(logits) {
+        if heap.len() < count {
+            heap.push(Reverse((Ordered(logit), Reverse(id))));
+        } else if let Some(mut worst) = heap.peek_mut()
+            && logit > worst.0.0.0
+        {
+            *worst = Reverse((Ordered(logit), Reverse(id)));
+        }
+    }
+    heap.into_sorted_vec().into_iter().map(|Reverse((_, Reverse(id)))| id).collect()
+}
+
+/// A logit as a key; none is NaN.
+#[derive(PartialEq)]
+struct Ordered(f32);
+
+impl Eq for Ordered {}
+
+impl PartialOrd for Ordered {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for Ordered {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.0.partial_cmp(&other.0).unwrap_or(Ordering::Equal)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::GenerateOptions;
+
+    fn sampler(json: &str, vocabulary: usize, prompt: &[u32]) -> Sampler {
+        let options: GenerateOptions = serde_json::from_str(json).unwrap();
+        Sampler::new(Sampling::new(&options, vocabulary).unwrap(), vocabulary, prompt, 0)
+    }
+
+    /// How often each token is drawn, as a share of `DRAWS` seeded draws.
+    fn shares(json: &str, logits: &[f32]) -> Vec<f64> {
+        const DRAWS: usize = 20_000;
+        let mut sampler = sampler(json, logits.len(), &[]);
+        let mut counts = vec![0.0; logits.len()];
+        for _ in 0..DRAWS {
+            counts[sampler.sample(&mut logits.to_vec()).unwrap().id as usize] += 1.0 / DRAWS as f64;
+        }
+        counts
+    }
+
+    fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
+        let weights: Vec<f64> = logits.iter().map(|&logit| (f64::from(logit) / temperature).exp()).collect();
+        let sum: f64 = weights.iter().sum();
+        weights.iter().map(|weight| weight / sum).collect()
+    }
+
+    /// Within four standard deviations of 20,000 draws, and never where nothing is expected.
+    fn assert_close(found: &[f64], expected: &[f64]) {
+        for (id, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let deviation = (expected * (1.0 - expected) / 20_000.0).sqrt();
+            assert!((found - expected).abs() <= 4.0 * deviation + 1e-9, "token {id}: {found}, expected {expected}");
+        }
+    }
+
+    /// What is left of a distribution when only these tokens are kept.
+    fn kept(expected: &[f64], keep: &[usize]) -> Vec<f64> {
+        let sum: f64 = keep.iter().map(|&id| expected[id]).sum();
+        (0..expected.len()).map(|id| if keep.contains(&id) { expected[id] / sum } else { 0.0 }).collect()
+    }
+
+    const LOGITS: [f32; 6] = [1.0, 3.0, 2.0, -1.0, 2.5, 0.0];
+
+    #[test]
+    fn without_temperature_the_best_token_is_taken() {
+        assert_eq!(sampler("{}", 6, &[]).sample(&mut LOGITS.to_vec()).unwrap().id, 1);
+        assert_eq!(sampler("{}", 3, &[]).sample(&mut [2.0, 7.0, 7.0]).unwrap().id, 1, "of equals the first");
+    }
+
+    #[test]
+    fn draws_follow_the_distribution_at_any_temperature() {
+        for temperature in [0.3, 1.0, 2.5] {
+            let json = format!(r#"{{"temperature": {temperature}, "seed": 1}}"#);
+            assert_close(&shares(&json, &LOGITS), &softmax(&LOGITS, temperature));
+        }
+    }
+
+    #[test]
+    fn top_k_keeps_the_best() {
+        let found = shares(r#"{"temperature": 1, "topK": 2, "seed": 2}"#, &LOGITS);
+        assert_close(&found, &kept(&softmax(&LOGITS, 1.0), &[1, 4]));
+        let one = shares(r#"{"temperature": 5, "topK": 1, "seed": 2}"#, &LOGITS);
+        assert_eq!(one[1].round(), 1.0);
+    }
+
+    #[test]
+    fn top_p_keeps_the_smallest_set_that_reaches_it() {
+        // Shares of the model's own distribution: 0.459, 0.278, 0.169, 0.062, …
+        let own = softmax(&LOGITS, 1.0);
+        for (top_p, keep) in [(0.1, &[1][..]), (0.5, &[1, 4]), (0.8, &[1, 4, 2]), (0.95, &[1, 4, 2, 0])] {
+            let json = format!(r#"{{"temperature": 1, "topP": {top_p}, "seed": 3}}"#);
+            assert_close(&shares(&json, &LOGITS), &kept(&own, keep));
+        }
+        // Temperature comes last: it changes how what is left is shared, not what is left.
+        let json = r#"{"temperature": 3, "topP": 0.8, "seed": 3}"#;
+        assert_close(&shares(json, &LOGITS), &kept(&softmax(&LOGITS, 3.0), &[1, 4, 2]));
+        // After top-k, of what top-k left: 0.459 of 0.737 is 0.62.
+        let json = r#"{"temperature": 1, "topK": 2, "topP": 0.6, "seed": 3}"#;
+        assert_close(&shares(json, &LOGITS), &kept(&own, &[1]));
+    }
+
+    #[test]
+    fn min_p_keeps_what_is_near_the_best() {
+        // Relative to the best: 1, e^-0.5 = 0.61, e^-1 = 0.37, e^-2 = 0.14, …
+        let own = softmax(&LOGITS, 1.0);
+        for (min_p, keep) in [(0.7, &[1][..]), (0.5, &[1, 4]), (0.3, &[1, 4, 2]), (0.1, &[1, 4, 2, 0])] {
+            let json = format!(r#"{{"temperature": 1, "minP": {min_p}, "seed": 4}}"#);
+            assert_close(&shares(&json, &LOGITS), &kept(&own, keep));
+        }
+    }
+
+    #[test]
+    fn truncations_leave_the_same_of_a_large_vocabulary_as_a_full_sort() {
+        let mut random = Random::new(9);
+        let logits: Vec<f32> = (0..50_000).map(|_| (random.uniform() * random.uniform() * 12.0) as f32).collect();
+        let mut sorted: Vec<u32> = (0..logits.len() as u32).collect();
+        sorted.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        for (top_k, top_p) in [(0, 0.1), (0, 0.7), (0, 0.999), (40, 1.0), (40, 0.5), (49_999, 0.9)] {
+            let json = format!(r#"{{"topK": {top_k}, "topP": {top_p}}}"#);
+            let candidates = sampler(&json, logits.len(), &[]).candidates(&logits);
+            let head = &sorted[..if top_k == 0 { logits.len() } else { top_k }];
+            let total: f64 = head.iter().map(|&id| f64::from(logits[id as usize]).exp()).sum();
+            let mut mass = 0.0;
+            let enough = head.iter().position(|&id| {
+                mass += f64::from(logits[id as usize]).exp();
+                mass >= total * f64::from(top_p as f32)
+            });
+            assert_eq!(candidates, head[..enough.map_or(head.len(), |at| at + 1)], "{json}");
+        }
+    }
+
+    #[test]
+    fn penalties_are_those_of_transformers_and_openai() {
+        let mut sampler = sampler(
+            r#"{"repetitionPenalty": 2, "presencePenalty": 0.5, "frequencyPenalty": 0.25, "logitBias": {"0": 4, "5": -3}}"#,
+            6,
+            &[1, 3],
+        );
+        sampler.accept(4);
+        sampler.accept(4);
+        let mut logits = LOGITS.to_vec();
+        sampler.bias(&mut logits);
+        // Biased; in the prompt: halved, or doubled where negative; generated twice: halved, then less 0.5 and 2 · 0.25.
+        assert_eq!(logits, [5.0, 1.5, 2.0, -2.0, 0.25, -3.0]);
+    }
+
+    #[test]
+    fn a_bias_can_forbid_tokens() {
+        let bias = HashMap::from([("1".to_owned(), f64::NEG_INFINITY), ("4".to_owned(), f64::NEG_INFINITY)]);
+        let options = GenerateOptions { logit_bias: Some(bias), temperature: Some(1.0), ..Default::default() };
+        let mut sampler = Sampler::new(Sampling::new(&options, 6).unwrap(), 6, &[], 5);
+        for _ in 0..1000 {
+            assert!(![1, 4].contains(&sampler.sample(&mut LOGITS.to_vec()).unwrap().id));
+        }
+    }
+
+    #[test]
+    fn the_same_seed_draws_the_same_tokens() {
+        let run = |json: &str, fallback: u64| -> Vec<u32> {
+            let options: GenerateOptions = serde_json::from_str(json).unwrap();
+            let mut sampler = Sampler::new(Sampling::new(&options, 6).unwrap(), 6, &[], fallback);
+            (0..50).map(|_| sampler.sample(&mut LOGITS.to_vec()).unwrap().id).collect()
+        };
+        let seeded = r#"{"temperature": 1, "seed": 7}"#;
+        assert_eq!(run(seeded, 1), run(seeded, 2), "the caller's own seed counts");
+        assert_ne!(run(seeded, 1), run(r#"{"temperature": 1, "seed": 8}"#, 1));
+        let unseeded = r#"{"temperature": 1}"#;
+        assert_eq!(run(unseeded, 3), run(unseeded, 3));
+        assert_ne!(run(unseeded, 3), run(unseeded, 4));
+    }
+
+    #[test]
+    fn log_probabilities_are_the_model_s_own() {
+        let json = r#"{"temperature": 1, "topK": 1, "logprobs": 2, "logitBias": {"3": 50}}"#;
+        let sample = sampler(json, 6, &[]).sample(&mut LOGITS.to_vec()).unwrap();
+        let own = softmax(&LOGITS, 1.0);
+        assert_eq!(sample.id, 3, "by the bias");
+        assert!((f64::from(sample.logprob.unwrap()) - own[3].ln()).abs() < 1e-5);
+        let alternatives: Vec<u32> = sample.alternatives.iter().map(|alternative| alternative.id).collect();
+        assert_eq!(alternatives, [1, 4]);
+        assert!((f64::from(sample.alternatives[1].logprob) - own[4].ln()).abs() < 1e-5);
+        let none = sampler(r#"{"logprobs": 0}"#, 6, &[]).sample(&mut LOGITS.to_vec()).unwrap();
+        assert!(none.logprob.is_some() && none.alternatives.is_empty());
+    }
+
+    #[test]
+    fn logits_that_are_no_numbers_are_an_error() {
+        for bad in [f32::NAN, f32::INFINITY] {
+            let error = sampler("{}", 2, &[]).sample(&mut [0.0, bad]).unwrap_err();
+            assert_eq!(error.code, Code::Internal);
+            assert!(error.message.contains("token 1"), "{error}");
+        }
+        assert!(sampler("{}", 2, &[]).sample(&mut [f32::NEG_INFINITY; 2]).is_err());
+        assert!(sampler("{}", 2, &[]).sample(&mut [0.0]).is_err());
+        let masked = sampler(r#"{"temperature": 1}"#, 2, &[]).sample(&mut [f32::NEG_INFINITY, -1e30]).unwrap();
+        assert_eq!(masked.id, 1);
+    }
+}

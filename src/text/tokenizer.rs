@@ -1,0 +1,228 @@
+//! The tokenizer: text to ids and back.
+
+use std::sync::Arc;
+
+use tokenizers::models::bpe::BPE;
+use tokenizers::models::unigram::Unigram;
+use tokenizers::models::wordpiece::WordPiece;
+use tokenizers::{AddedToken, AddedVocabulary, Model as _, OffsetReferential, OffsetType};
+
+use super::decoder::Decoder;
+use super::normalizer::{Normalizing, Rule};
+use super::pre_tokenizer::Step;
+use super::stop::StopStrings;
+use super::stream::TextStream;
+use super::template::ChatTemplate;
+use crate::{Error, Result};
+
+/// Longest text that is encoded at once, some half a million tokens of English.
+const MAX_TEXT: usize = 2 << 20;
+/// The same where a pattern is not one that is known to be quick, or where an added token strips spaces
+/// or must stand alone (the crate searches the whole text before each one): the square of this is some
+/// seconds' work.
+const MAX_TEXT_SLOW: usize = 64 << 10;
+
+/// Tokens that end a turn in models that were trained for chat. A vocabulary that has one as a token of
+/// its own means it so, whether or not its metadata say it.
+const TURN_ENDS: [&str; 13] = [
+    "<|im_end|>",
+    "<|eot_id|>",
+    "<|eom_id|>",
+    "<|end|>",
+    "<|endoftext|>",
+    "<|end_of_text|>",
+    "<|end_of_turn|>",
+    "<end_of_turn>",
+    "<|return|>",
+    "<|EOT|>",
+    "<end_of_utterance>",
+    "<｜end▁of▁sentence｜>",
+    "</s>",
+];
+
+pub(crate) enum Model {
+    Bpe(BPE),
+    Unigram(Unigram),
+    WordPiece(WordPiece),
+}
+
+/// What a tokenizer is made of, whichever file it came from.
+pub(crate) struct Parts {
+    pub model: Model,
+    pub rules: Vec<Rule>,
+    pub steps: Vec<Step>,
+    /// A pattern may take the square of the text's length.
+    pub slow: bool,
+    pub added: Vec<(AddedToken, u32)>,
+    pub decoder: Decoder,
+    /// Ids that a text gets before and after it.
+    pub before: Vec<u32>,
+    pub after: Vec<u32>,
+    pub bos: Option<u32>,
+    pub ends: Vec<u32>,
+    pub bos_text: String,
+    pub eos_text: String,
+    pub chat_template: Option<String>,
+}
+
+/// A checkpoint's tokenizer.
+pub struct Tokenizer {
+    model: Model,
+    rules: Vec<Rule>,
+    steps: Vec<Step>,
+    added: AddedVocabulary,
+    decoder: Arc<Decoder>,
+    before: Vec<u32>,
+    after: Vec<u32>,
+    bos: Option<u32>,
+    ends: Vec<u32>,
+    bos_text: String,
+    eos_text: String,
+    chat_template: Option<String>,
+    max_text: usize,
+}
+
+impl Tokenizer {
+    pub(crate) fn new(parts: Parts) -> Result<Self> {
+        // One thread in WebAssembly, and none to spawn.
+        tokenizers::utils::parallelism::set_parallelism(false);
+        let slow = parts.slow || parts.added.iter().any(|(token, _)| token.lstrip || token.single_word);
+        let mut ends = parts.ends;
+        let turn_ends = parts.added.iter().filter(|(token, _)| TURN_ENDS.contains(&token.content.as_str()));
+        ends.extend(turn_ends.map(|&(_, id)| id));
+        ends.sort_unstable();
+        ends.dedup();
+        let added = match &parts.model {
+            Model::Bpe(model) => added_vocabulary(model, parts.added, &parts.rules),
+            Model::Unigram(model) => added_vocabulary(model, parts.added, &parts.rules),
+            Model::WordPiece(model) => added_vocabulary(model, parts.added, &parts.rules),
+        }?;
+        Ok(Self {
+            model: parts.model,
+            rules: parts.rules,
+            steps: parts.steps,
+            added,
+            decoder: Arc::new(parts.decoder),
+            before: parts.before,
+            after: parts.after,
+            bos: parts.bos,
+            ends,
+            bos_text: parts.bos_text,
+            eos_text: parts.eos_text,
+            chat_template: parts.chat_template,
+            max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
+        })
+    }
+
+    /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
+    /// what the tokenizer puts around a text (BOS, mostly), except what it already begins or ends with.
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        if text.len() > self.max_text {
+            let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), self.max_text);
+            return Err(Error::invalid(message));
+        }
+        let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
+        let rules = Normalizing::new(&self.rules);
+        let mut parts = self.added.extract_and_normalize(Some(&rules), text);
+        if rules.failed() {
+            return Err(Error::invalid("the tokenizer's rules make this text too long"));
+        }
+        for step in &self.steps {
+            step.apply(&mut parts).map_err(failed)?;
+        }
+        let tokenized = parts.tokenize(|part| match &self.model {
+            Model::Bpe(model) => model.tokenize(part.get()),
+            Model::Unigram(model) => model.tokenize(part.get()),
+            Model::WordPiece(model) => model.tokenize(part.get()),
+        });
+        tokenized.map_err(failed)?;
+        let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
+        let mut ids: Vec<u32> = ids.collect();
+        if add_special {
+            if !self.before.is_empty() && !ids.starts_with(&self.before) {
+                ids.splice(0..0, self.before.iter().copied());
+            }
+            if !self.after.is_empty() && !ids.ends_with(&self.after) {
+                ids.extend_from_slice(&self.after);
+            }
+        }
+        Ok(ids)
+    }
+
+    /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.decoder.decode(ids, skip_special)
+    }
+
+    /// The text of tokens as they come. `continues`: it goes on from a text before it (a prompt), whose
+    /// last word a SentencePiece token's leading space then parts from it.
+    pub fn stream(&self, stops: StopStrings, skip_special: bool, continues: bool) -> Result<TextStream> {
+        self.decoder.supported()?;
+        Ok(TextStream::new(self.decoder.clone(), stops, skip_special, continues))
+    }
+
+    /// Tokens that end a generation, by id.
+    pub fn end_tokens(&self) -> &[u32] {
+        &self.ends
+    }
+
+    /// Adds end tokens that another file names (`generation_config.json`, `config.json`).
+    pub fn add_end_tokens(&mut self, ids: &[u32]) {
+        self.ends.extend_from_slice(ids);
+        self.ends.sort_unstable();
+        self.ends.dedup();
+    }
+
+    /// One more than the largest id. A model may have more logits than that.
+    pub fn vocabulary_size(&self) -> usize {
+        self.decoder.len()
+    }
+
+    /// The token that begins a text, where there is one.
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// Whether `encode` with `add_special` puts BOS before a text.
+    pub fn adds_bos(&self) -> bool {
+        self.bos.is_some() && self.before.first() == self.bos.as_ref()
+    }
+
+    pub fn is_special(&self, id: u32) -> bool {
+        self.decoder.is_special(id)
+    }
+
+    /// Takes another chat template (`chat_template.jinja`) than the tokenizer's own.
+    pub fn set_chat_template(&mut self, source: String) {
+        self.chat_template = Some(source);
+    }
+
+    /// The checkpoint's chat template.
+    pub fn chat_template(&self) -> Result<ChatTemplate> {
+        let Some(source) = &self.chat_template else {
+            return Err(Error::invalid("this checkpoint has no chat template: pass the prompt as text"));
+        };
+        ChatTemplate::new(source.clone(), &self.bos_text, &self.eos_text)
+    }
+}
+
+fn added_vocabulary<M: tokenizers::Model>(
+    model: &M,
+    tokens: Vec<(AddedToken, u32)>,
+    rules: &[Rule],
+) -> Result<AddedVocabulary> {
+    let mut added = AddedVocabulary::new();
+    let expected: Vec<(String, u32)> = tokens.iter().map(|(token, id)| (token.content.clone(), *id)).collect();
+    let rules = Normalizing::new(rules);
+    let done = added.add_tokens(tokens.into_iter().map(|(token, _)| token), model, Some(&rules));
+    done.map_err(|error| Error::corrupt(format!("tokenizer: added tokens: {error}")))?;
+    for (content, id) in expected {
+        let found = added.token_to_id(&content, model);
+        if found != Some(id) {
+            let message = format!("tokenizer: the added token {content:?} has id {id}, but would get {found:?}");
+            return Err(Error::unsupported(message));
+        }
+    }
+    Ok(added)
+}
