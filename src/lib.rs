@@ -1,6 +1,7 @@
 //! azulejo: transformers that run where the user is, in the page.
 
 pub mod checkpoint;
+pub mod device;
 pub mod error;
 pub mod text;
 

@@ -1,0 +1,369 @@
+//! FlashAttention on the CPU (<https://arxiv.org/abs/2205.14135>).
+//!
+//! A piece of work is the queries of one KV head, at most [`QUERIES`] positions of each of its query
+//! heads, against a run of keys. Keys and values pass through the L1 cache [`KEYS`] at a time, as
+//! floats whatever the cache's type, with a running maximum and sum: the N × N scores never exist.
+//! Tiles that the mask hides are not visited. Where there are fewer pieces than threads (decoding has
+//! one query), the keys are split too, and the parts' sums are joined at the end.
+
+use super::cache::{Cache, Rows};
+use super::pool::{Pool, Shards};
+use super::simd::F32x4;
+use crate::device::{AttentionShape, Span};
+use std::ops::Range;
+use std::sync::Mutex;
+
+/// Positions of a piece of work.
+const QUERIES: usize = 16;
+/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values.
+const KEYS: usize = 32;
+/// A split has at least that many keys; joining costs about as much as attending to a few.
+const SPLIT: usize = 256;
+
+/// What attention keeps between calls, so that a step allocates nothing.
+pub struct Attention {
+    work: Vec<Work>,
+    /// Per thread.
+    tiles: Vec<Mutex<Tiles>>,
+    /// Per split piece, per row: sums [head_dim], maximum, total.
+    parts: Vec<f32>,
+}
+
+/// One piece of work.
+#[derive(Clone, Copy)]
+struct Work {
+    span: Span,
+    kv_head: usize,
+    /// Its queries, counted from the span's first.
+    first: usize,
+    count: usize,
+    /// Its keys.
+    from: usize,
+    to: usize,
+    /// Which of `splits` parts of the same queries it is.
+    splits: usize,
+}
+
+/// A thread's scratch. Rows are (position, head of the group); head_dim is padded to a multiple of 4.
+#[derive(Default)]
+struct Tiles {
+    keys: Vec<f32>,
+    values: Vec<f32>,
+    queries: Vec<f32>,
+    sums: Vec<f32>,
+    maximum: Vec<f32>,
+    total: Vec<f32>,
+}
+
+impl Attention {
+    pub fn new(threads: usize) -> Self {
+        Self { work: Vec::new(), tiles: (0..threads).map(|_| Mutex::default()).collect(), parts: Vec::new() }
+    }
+
+    /// See [`crate::device::Device::attend`].
+    #[allow(clippy::too_many_arguments)] // The verb's own arguments, and the pool.
+    pub fn run(
+        &mut self,
+        pool: &Pool,
+        layer: usize,
+        shape: &AttentionShape,
+        query: &[f32],
+        spans: &[Span],
+        caches: &[Cache],
+        out: &mut [f32],
+    ) {
+        self.plan(shape, spans, pool.threads());
+        let rows = QUERIES * shape.heads / shape.kv_heads;
+        let part = rows * (shape.head_dim + 2);
+        let split = self.work.first().is_some_and(|work| work.splits > 1);
+        if split && self.parts.len() < self.work.len() * part {
+            self.parts.resize(self.work.len() * part, 0.0);
+        }
+        let parts = Shards::new(&mut self.parts);
+        let output = Shards::new(out);
+        pool.run(self.work.len(), |task, thread| {
+            let work = &self.work[task];
+            let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
+            tiles.attend(shape, work, query, caches[work.span.cache].head(layer, work.kv_head));
+            if work.splits == 1 {
+                // SAFETY: each piece of work has its own rows and heads of the output.
+                work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
+            } else {
+                // SAFETY: each piece of work has its own part.
+                tiles.save(shape.head_dim, unsafe { parts.part(task * part..(task + 1) * part) });
+            }
+        });
+        if split {
+            self.join(shape, part, out);
+        }
+    }
+
+    /// Cuts the batch into pieces, about twice as many as threads where there is enough to do.
+    fn plan(&mut self, shape: &AttentionShape, spans: &[Span], threads: usize) {
+        self.work.clear();
+        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(QUERIES) * shape.kv_heads).sum();
+        for span in spans {
+            for first in (0..span.len).step_by(QUERIES) {
+                let count = QUERIES.min(span.len - first);
+                let keys = visible(shape, span.position + first).start..span.position + first + count;
+                let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
+                // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
+                let splits = if spans.len() == 1 && pieces == shape.kv_heads {
+                    wanted.min(keys.len().div_ceil(SPLIT))
+                } else {
+                    1
+                };
+                let step = keys.len().div_ceil(splits);
+                for kv_head in 0..shape.kv_heads {
+                    for split in 0..splits {
+                        let from = keys.start + split * step;
+                        let to = keys.end.min(from + step);
+                        self.work.push(Work { span: *span, kv_head, first, count, from, to, splits });
+                    }
+                }
+            }
+        }
+    }
+
+    /// Joins the parts of each query: softmax over all keys from the parts' maxima and totals.
+    fn join(&self, shape: &AttentionShape, part: usize, out: &mut [f32]) {
+        let width = shape.head_dim + 2;
+        let splits = self.work[0].splits;
+        for (index, work) in self.work.iter().enumerate().step_by(splits) {
+            work.each_row(shape, |row, at| {
+                let parts = (index..index + splits).map(|index| &self.parts[index * part + row * width..][..width]);
+                let maximum = parts.clone().fold(f32::NEG_INFINITY, |maximum, part| maximum.max(part[shape.head_dim]));
+                let out = &mut out[at..at + shape.head_dim];
+                out.fill(0.0);
+                let mut total = 0.0;
+                for part in parts {
+                    let weight = (part[shape.head_dim] - maximum).exp();
+                    total += weight * part[shape.head_dim + 1];
+                    out.iter_mut().zip(part).for_each(|(out, sum)| *out += weight * sum);
+                }
+                out.iter_mut().for_each(|out| *out /= total);
+            });
+        }
+    }
+}
+
+/// The keys that the query at `position` sees.
+pub fn visible(shape: &AttentionShape, position: usize) -> Range<usize> {
+    shape.window.map_or(0, |window| (position + 1).saturating_sub(window))..position + 1
+}
+
+impl Work {
+    /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].
+    fn each_row(&self, shape: &AttentionShape, mut f: impl FnMut(usize, usize)) {
+        let group = shape.heads / shape.kv_heads;
+        for query in 0..self.count {
+            for head in 0..group {
+                let at = (self.span.row + self.first + query) * shape.heads + self.kv_head * group + head;
+                f(query * group + head, at * shape.head_dim);
+            }
+        }
+    }
+}
+
+impl Tiles {
+    /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
+    fn attend(&mut self, shape: &AttentionShape, work: &Work, query: &[f32], (keys, values): (&Rows, &Rows)) {
+        let group = shape.heads / shape.kv_heads;
+        let width = shape.head_dim.next_multiple_of(4);
+        self.begin(shape, work, query, width);
+        for start in (work.from..work.to).step_by(KEYS) {
+            let count = KEYS.min(work.to - start);
+            for key in 0..count {
+                keys.read(start + key, &mut self.keys[key * width..]);
+                values.read(start + key, &mut self.values[key * width..]);
+            }
+            for query in 0..work.count {
+                let seen = visible(shape, work.span.position + work.first + query);
+                let (from, to) = (seen.start.max(start), seen.end.min(start + count));
+                if from < to {
+                    for head in 0..group {
+                        self.attend_tile(query * group + head, width, from - start..to - start);
+                    }
+                }
+            }
+        }
+    }
+
+    /// Sizes the scratch and copies the queries, scaled.
+    fn begin(&mut self, shape: &AttentionShape, work: &Work, query: &[f32], width: usize) {
+        let rows = work.count * shape.heads / shape.kv_heads;
+        for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {
+            // The padding must be zero, and `read` writes head_dim values: so it stays once it is.
+            if tile.len() != len * width {
+                tile.clear();
+                tile.resize(len * width, 0.0);
+            }
+        }
+        self.sums.clear();
+        self.sums.resize(rows * width, 0.0);
+        self.maximum.clear();
+        self.maximum.resize(rows, f32::NEG_INFINITY);
+        self.total.clear();
+        self.total.resize(rows, 0.0);
+        work.each_row(shape, |row, at| {
+            let scaled = query[at..at + shape.head_dim].iter().map(|value| value * shape.scale);
+            self.queries[row * width..].iter_mut().zip(scaled).for_each(|(out, value)| *out = value);
+        });
+    }
+
+    /// One row against keys `seen` of the tile: the running softmax.
+    fn attend_tile(&mut self, row: usize, width: usize, seen: Range<usize>) {
+        let mut scores = [f32::NEG_INFINITY; KEYS];
+        let query = self.queries[row * width..][..width].as_chunks::<4>().0;
+        let groups = seen.start / 4..seen.end.div_ceil(4);
+        for group in groups.clone() {
+            let keys: [&[[f32; 4]]; 4] =
+                std::array::from_fn(|i| self.keys[(4 * group + i) * width..][..width].as_chunks().0);
+            let mut sums = [F32x4::ZERO; 4];
+            for (i, query) in query.iter().enumerate() {
+                let query = F32x4::load(query);
+                for (sum, key) in sums.iter_mut().zip(keys) {
+                    *sum = F32x4::load(&key[i]).mul_add(query, *sum);
+                }
+            }
+            F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+        }
+        scores[..seen.start].fill(f32::NEG_INFINITY);
+        scores[seen.end..].fill(f32::NEG_INFINITY);
+
+        let maximum = scores[seen.clone()].iter().fold(self.maximum[row], |maximum, score| maximum.max(*score));
+        let kept = (self.maximum[row] - maximum).exp();
+        let mut total = F32x4::ZERO;
+        for group in groups.clone() {
+            let weights = F32x4::from_slice(&scores[4 * group..]).sub(F32x4::splat(maximum)).exp();
+            weights.to_slice(&mut scores[4 * group..]);
+            total = total.add(weights);
+        }
+        self.total[row] = self.total[row] * kept + total.sum();
+        self.maximum[row] = maximum;
+
+        let sums = self.sums[row * width..][..width].as_chunks_mut::<4>().0;
+        if kept != 1.0 {
+            sums.iter_mut().for_each(|sum| *sum = F32x4::load(sum).mul(F32x4::splat(kept)).to_array());
+        }
+        for group in groups {
+            let values: [&[[f32; 4]]; 4] =
+                std::array::from_fn(|i| self.values[(4 * group + i) * width..][..width].as_chunks().0);
+            let weights: [F32x4; 4] = std::array::from_fn(|i| F32x4::splat(scores[4 * group + i]));
+            for (i, sum) in sums.iter_mut().enumerate() {
+                let mut value = F32x4::load(sum);
+                for (weight, row) in weights.iter().zip(values) {
+                    value = F32x4::load(&row[i]).mul_add(*weight, value);
+                }
+                *sum = value.to_array();
+            }
+        }
+    }
+
+    /// A row's result, [head_dim].
+    fn finish(&self, row: usize, out: &mut [f32]) {
+        let width = out.len().next_multiple_of(4);
+        let inverse = self.total[row].recip();
+        out.iter_mut().zip(&self.sums[row * width..]).for_each(|(out, sum)| *out = sum * inverse);
+    }
+
+    /// All rows' unfinished results, for `join`.
+    fn save(&self, head_dim: usize, part: &mut [f32]) {
+        let width = head_dim.next_multiple_of(4);
+        for (row, part) in part.chunks_exact_mut(head_dim + 2).take(self.total.len()).enumerate() {
+            part[..head_dim].copy_from_slice(&self.sums[row * width..][..head_dim]);
+            part[head_dim] = self.maximum[row];
+            part[head_dim + 1] = self.total[row];
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::device::CacheType;
+
+    fn numbers(len: usize, seed: usize) -> Vec<f32> {
+        (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
+    }
+
+    /// The definition, in f64.
+    fn plain(
+        shape: &AttentionShape,
+        query: &[f32],
+        keys: &[f32],
+        values: &[f32],
+        position: usize,
+        head: usize,
+    ) -> Vec<f64> {
+        let (dim, width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
+        let kv = head * shape.kv_heads / shape.heads * dim;
+        let seen = visible(shape, position);
+        let score = |key: usize| -> f64 {
+            let products = query.iter().zip(&keys[key * width + kv..][..dim]).map(|(q, k)| f64::from(q * k));
+            f64::from(shape.scale) * products.sum::<f64>()
+        };
+        let weights: Vec<f64> = seen.clone().map(|key| score(key).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        let weighted = |i: usize| {
+            seen.clone().zip(&weights).map(|(key, w)| w * f64::from(values[key * width + kv + i])).sum::<f64>()
+        };
+        (0..dim).map(|i| weighted(i) / total).collect()
+    }
+
+    /// `before` tokens in the cache, then a pass of `len`.
+    fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
+        let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
+        let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
+        let query = numbers(len * shape.heads * shape.head_dim, 3);
+        let mut cache = Cache::new(1, shape.kv_heads, shape.head_dim, CacheType::F32);
+        cache.reserve(positions).unwrap();
+        for position in 0..positions {
+            for head in 0..shape.kv_heads {
+                let at = position * width + head * shape.head_dim;
+                let (key_rows, value_rows) = cache.head_mut(0, head);
+                key_rows.write(position, &keys[at..at + shape.head_dim]);
+                value_rows.write(position, &values[at..at + shape.head_dim]);
+            }
+        }
+        let mut out = vec![f32::NAN; query.len()];
+        let span = Span { row: 0, len, position: before, cache: 0 };
+        let pool = Pool::native(threads);
+        Attention::new(threads).run(&pool, 0, shape, &query, &[span], &[cache], &mut out);
+        for row in 0..len {
+            for head in 0..shape.heads {
+                let at = (row * shape.heads + head) * shape.head_dim;
+                let expected = plain(shape, &query[at..at + shape.head_dim], &keys, &values, before + row, head);
+                for (found, expected) in out[at..].iter().zip(expected) {
+                    // Sums of up to a thousand terms below 1, in f32.
+                    assert!(
+                        (f64::from(*found) - expected).abs() < 2e-5,
+                        "{shape:?}, {before} + {len}: {found}, expected {expected}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn shape(heads: usize, kv_heads: usize, head_dim: usize, window: Option<usize>) -> AttentionShape {
+        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, window }
+    }
+
+    #[test]
+    fn tiles_give_what_the_definition_gives() {
+        for head_dim in [8, 12, 10, 64] {
+            for (before, len) in [(0, 1), (0, 47), (31, 33), (100, 1)] {
+                check(&shape(6, 2, head_dim, None), before, len, 1);
+                check(&shape(3, 3, head_dim, Some(8)), before, len, 2);
+            }
+        }
+    }
+
+    #[test]
+    fn keys_that_are_split_over_threads_are_joined() {
+        for window in [None, Some(700)] {
+            check(&shape(9, 3, 16, window), 1000, 1, 4);
+            check(&shape(4, 1, 16, window), 999, 3, 5);
+        }
+    }
+}

@@ -1,0 +1,387 @@
+//! Weight matrices: packed as they arrive, multiplied with any number of tokens.
+//!
+//! Memory traffic is the floor of decoding (each weight is read once a token), arithmetic that of
+//! prompts. So one panel of eight rows stays in the L1 cache while all tokens of a chunk pass it, four
+//! at a time: their sums fill the registers, and a weight unpacked once serves them all.
+
+use super::blocks::{Block, Brain, Bytes, Floats, Half, Nibbles, ROWS, Sums};
+use super::pool::Shards;
+use super::quantised::{BLOCK, QuantisedBlock};
+use super::simd::F32x4;
+use crate::checkpoint::Levels;
+use crate::checkpoint::TensorType;
+use crate::error::{Code, Error, Result};
+
+/// A matrix [rows, columns], ready for multiplication.
+pub struct Matrix {
+    pub rows: usize,
+    pub columns: usize,
+    panels: Panels,
+}
+
+enum Panels {
+    F32(Vec<Floats<f32>>),
+    F16(Vec<Floats<Half>>),
+    Bf16(Vec<Floats<Brain>>),
+    Nibbles(Vec<Nibbles>),
+    Bytes(Vec<Bytes<1, 0>>),
+    BytesMin(Vec<Bytes<1, 1>>),
+    HalfBytes(Vec<Bytes<2, 0>>),
+    HalfBytesMin(Vec<Bytes<2, 2>>),
+}
+
+/// Does the same with the blocks of any type.
+macro_rules! with_blocks {
+    ($panels:expr, $blocks:ident => $body:expr) => {
+        match $panels {
+            Panels::F32($blocks) => $body,
+            Panels::F16($blocks) => $body,
+            Panels::Bf16($blocks) => $body,
+            Panels::Nibbles($blocks) => $body,
+            Panels::Bytes($blocks) => $body,
+            Panels::BytesMin($blocks) => $body,
+            Panels::HalfBytes($blocks) => $body,
+            Panels::HalfBytesMin($blocks) => $body,
+        }
+    };
+}
+
+impl Panels {
+    fn new(ty: TensorType) -> Self {
+        use TensorType::*;
+        match ty {
+            F32 => Panels::F32(Vec::new()),
+            F16 => Panels::F16(Vec::new()),
+            BF16 => Panels::Bf16(Vec::new()),
+            Q4_0 | Q4_1 | Q4_K => Panels::Nibbles(Vec::new()),
+            Q5_0 | Q8_0 | IQ4_NL => Panels::Bytes(Vec::new()),
+            Q5_1 | Q5_K => Panels::BytesMin(Vec::new()),
+            Q3_K | Q6_K => Panels::HalfBytes(Vec::new()),
+            Q2_K => Panels::HalfBytesMin(Vec::new()),
+        }
+    }
+
+    /// Bytes of a block, and the columns of one.
+    fn block(&self) -> (usize, usize) {
+        fn of<B: Block>(_: &[B]) -> (usize, usize) {
+            (size_of::<B>(), B::COLUMNS)
+        }
+        with_blocks!(self, blocks => of(blocks))
+    }
+}
+
+/// The activations of some tokens, in the forms that float and quantised weights want.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// [tokens, columns]
+    pub floats: &'a [f32],
+    /// [tokens, columns / 32]; empty where no weight is quantised.
+    pub quantised: &'a [QuantisedBlock],
+    pub tokens: usize,
+}
+
+/// Where a product goes: [tokens, rows].
+pub struct Output<'a> {
+    pub values: Shards<'a, f32>,
+    /// Per row.
+    pub bias: Option<&'a [f32]>,
+    /// Add to what is there, as a residual does.
+    pub accumulate: bool,
+}
+
+impl Matrix {
+    pub fn is_quantised(&self) -> bool {
+        !matches!(self.panels, Panels::F32(_) | Panels::F16(_) | Panels::Bf16(_))
+    }
+
+    pub fn panel_count(&self) -> usize {
+        self.rows.div_ceil(ROWS)
+    }
+
+    /// Bytes in memory of a matrix of that type and shape.
+    pub fn bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
+        let (bytes, block_columns) = Panels::new(ty).block();
+        rows.div_ceil(ROWS) * (columns / block_columns) * bytes
+    }
+
+    /// One row as floats, [columns].
+    pub fn row(&self, row: usize, out: &mut [f32]) {
+        fn read<B: Block>(blocks: &[B], per_panel: usize, row: usize, out: &mut [f32]) {
+            let panel = &blocks[row / ROWS * per_panel..][..per_panel];
+            for (block, out) in panel.iter().zip(out.chunks_exact_mut(B::COLUMNS)) {
+                block.row(row % ROWS, out);
+            }
+        }
+        let per_panel = self.columns / self.panels.block().1;
+        with_blocks!(&self.panels, blocks => read(blocks, per_panel, row, out));
+    }
+
+    /// output = inputs · selfᵀ, for the rows of one panel.
+    pub fn multiply_panel(&self, panel: usize, inputs: Inputs, output: &Output) {
+        let rows = panel * ROWS..self.rows.min((panel + 1) * ROWS);
+        let write = |token: usize, sums: Sums| {
+            let at = token * self.rows;
+            // SAFETY: the panels' rows are disjoint, and each panel belongs to one thread.
+            let out = unsafe { output.values.part(at + rows.start..at + rows.end) };
+            let mut values = [0.0; ROWS];
+            sums[0].to_slice(&mut values[..4]);
+            sums[1].to_slice(&mut values[4..]);
+            for (row, (out, mut value)) in out.iter_mut().zip(values).enumerate() {
+                value += output.bias.map_or(0.0, |bias| bias[rows.start + row]);
+                *out = if output.accumulate { *out + value } else { value };
+            }
+        };
+        let floats = inputs.floats.as_chunks().0;
+        match &self.panels {
+            Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
+            Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
+            Panels::Bf16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
+            Panels::Nibbles(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+            Panels::Bytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+            Panels::BytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+            Panels::HalfBytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+            Panels::HalfBytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+        }
+    }
+
+    #[inline(always)]
+    fn tiles<B: Block>(
+        &self,
+        panel: usize,
+        blocks: &[B],
+        inputs: &[B::Input],
+        tokens: usize,
+        write: impl Fn(usize, Sums),
+    ) {
+        let per_row = self.columns / B::COLUMNS;
+        let blocks = &blocks[panel * per_row..][..per_row];
+        let mut token = 0;
+        while token < tokens {
+            let rest = &inputs[token * per_row..];
+            token += match tokens - token {
+                4.. => each(token, tile::<B, 4>(blocks, rest), &write),
+                2.. => each(token, tile::<B, 2>(blocks, rest), &write),
+                _ => each(token, tile::<B, 1>(blocks, rest), &write),
+            };
+        }
+    }
+}
+
+/// Writes the sums of `T` tokens from `first`; gives `T`.
+#[inline(always)]
+fn each<const T: usize>(first: usize, sums: [Sums; T], write: impl Fn(usize, Sums)) -> usize {
+    for (t, sums) in sums.into_iter().enumerate() {
+        write(first + t, sums);
+    }
+    T
+}
+
+/// The sums of `T` tokens, [tokens, blocks], with one panel. Not inlined: V8 allocates registers
+/// per function, and these loops need all of them.
+#[inline(never)]
+fn tile<B: Block, const T: usize>(blocks: &[B], inputs: &[B::Input]) -> [Sums; T] {
+    let mut sums = [[F32x4::ZERO; 2]; T];
+    let rows: [&[B::Input]; T] = std::array::from_fn(|t| &inputs[t * blocks.len()..][..blocks.len()]);
+    for (i, block) in blocks.iter().enumerate() {
+        block.accumulate(rows.map(|row| &row[i]), &mut sums);
+    }
+    sums
+}
+
+/// A matrix on its way from the file: rows are packed eight at a time as their bytes arrive.
+pub struct MatrixBuilder {
+    ty: TensorType,
+    matrix: Matrix,
+    /// Bytes of up to eight rows.
+    pending: Vec<u8>,
+    row_bytes: usize,
+}
+
+impl MatrixBuilder {
+    pub fn new(ty: TensorType, rows: usize, columns: usize) -> Result<Self> {
+        let mut panels = Panels::new(ty);
+        let (_, block_columns) = panels.block();
+        let row_bytes = ty.row_bytes(columns).filter(|_| columns.is_multiple_of(block_columns)).ok_or_else(|| {
+            Error::unsupported(format!("rows of {columns} {} values, not a multiple of {block_columns}", ty.name()))
+        })?;
+        let count = rows.div_ceil(ROWS) * (columns / block_columns);
+        let bytes = Matrix::bytes(ty, rows, columns) as f64 / (1 << 20) as f64;
+        with_blocks!(&mut panels, blocks => blocks.try_reserve_exact(count)).map_err(|_| {
+            Error::new(Code::OutOfMemory, format!("no memory for a matrix [{rows}, {columns}] ({bytes:.1} MiB)"))
+        })?;
+        Ok(Self {
+            ty,
+            matrix: Matrix { rows, columns, panels },
+            pending: Vec::with_capacity(row_bytes * ROWS),
+            row_bytes,
+        })
+    }
+
+    /// The next bytes of the tensor, cut anywhere.
+    pub fn push(&mut self, mut bytes: &[u8]) {
+        let panel = self.row_bytes * ROWS;
+        while !bytes.is_empty() {
+            let (now, later) = bytes.split_at(bytes.len().min(panel - self.pending.len()));
+            self.pending.extend_from_slice(now);
+            bytes = later;
+            if self.pending.len() == panel {
+                self.pack();
+            }
+        }
+    }
+
+    /// The matrix, once all its bytes have been pushed.
+    pub fn finish(mut self) -> Matrix {
+        if !self.pending.is_empty() {
+            // Zero bytes are zero weights in every format; nobody reads these rows' products.
+            self.pending.resize(self.row_bytes * ROWS, 0);
+            self.pack();
+        }
+        self.matrix
+    }
+
+    fn pack(&mut self) {
+        let rows: [&[u8]; ROWS] = std::array::from_fn(|row| &self.pending[row * self.row_bytes..][..self.row_bytes]);
+        let ty = self.ty;
+        match &mut self.matrix.panels {
+            Panels::F32(blocks) => pack_floats(rows, |bytes| f32::from_le_bytes(*bytes), Floats::new, blocks),
+            Panels::F16(blocks) => pack_floats(rows, |bytes| Half(u16::from_le_bytes(*bytes)), Floats::new, blocks),
+            Panels::Bf16(blocks) => pack_floats(rows, |bytes| Brain(u16::from_le_bytes(*bytes)), Floats::new, blocks),
+            Panels::Nibbles(blocks) => pack_levels(ty, rows, Nibbles::new, blocks),
+            Panels::Bytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
+            Panels::BytesMin(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
+            Panels::HalfBytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
+            Panels::HalfBytesMin(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
+        }
+        self.pending.clear();
+    }
+}
+
+fn pack_floats<E: Copy, B, const BYTES: usize>(
+    rows: [&[u8]; ROWS],
+    element: impl Fn(&[u8; BYTES]) -> E,
+    block: impl Fn([[E; 4]; ROWS]) -> B,
+    out: &mut Vec<B>,
+) {
+    let rows = rows.map(|row| row.as_chunks::<BYTES>().0);
+    for column in (0..rows[0].len()).step_by(4) {
+        out.push(block(rows.map(|row| std::array::from_fn(|i| element(&row[column + i])))));
+    }
+}
+
+fn pack_levels<B>(ty: TensorType, rows: [&[u8]; ROWS], block: impl Fn(&[Levels; ROWS]) -> B, out: &mut Vec<B>) {
+    let parts = ty.block_len() / BLOCK;
+    let mut levels = [[Levels::default(); 8]; ROWS];
+    for start in (0..rows[0].len()).step_by(ty.block_bytes()) {
+        for (levels, row) in levels.iter_mut().zip(rows) {
+            ty.levels(&row[start..start + ty.block_bytes()], &mut levels[..parts]);
+        }
+        for part in 0..parts {
+            out.push(block(&levels.map(|row| row[part])));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::pool::Pool;
+    use super::super::quantised::quantise;
+    use super::*;
+
+    /// Numbers that look random and are the same each time.
+    fn numbers(len: usize, seed: u32) -> impl Iterator<Item = u32> {
+        let mut state = seed.wrapping_mul(2_654_435_761) | 1;
+        (0..len).map(move |_| {
+            state ^= state << 13;
+            state ^= state >> 17;
+            state ^= state << 5;
+            state
+        })
+    }
+
+    /// A tensor's bytes: any bits, but scales (the first, and in K formats the last bytes) of sensible size.
+    fn tensor(ty: TensorType, rows: usize, columns: usize) -> Vec<u8> {
+        let mut bytes: Vec<u8> = numbers(rows * ty.row_bytes(columns).unwrap(), 7).map(|n| n as u8).collect();
+        let scale = half::f16::from_f32(0.01).to_le_bytes();
+        for block in bytes.chunks_mut(ty.block_bytes()) {
+            let len = block.len();
+            match ty {
+                TensorType::F32 => block.copy_from_slice(&(f32::from(block[0]) / 256.0 - 0.5).to_le_bytes()),
+                TensorType::F16 => {
+                    block.copy_from_slice(&half::f16::from_f32(f32::from(block[0]) - 128.0).to_le_bytes())
+                }
+                TensorType::BF16 => {
+                    block.copy_from_slice(&half::bf16::from_f32(f32::from(block[0]) - 128.0).to_le_bytes())
+                }
+                TensorType::Q3_K | TensorType::Q6_K => block[len - 2..].copy_from_slice(&scale),
+                TensorType::Q2_K => block[len - 4..].copy_from_slice(&[scale, scale].concat()),
+                TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => {
+                    block[..4].copy_from_slice(&[scale, scale].concat());
+                }
+                _ => block[..2].copy_from_slice(&scale),
+            }
+        }
+        bytes
+    }
+
+    fn packed(ty: TensorType, rows: usize, columns: usize, bytes: &[u8]) -> Matrix {
+        let mut builder = MatrixBuilder::new(ty, rows, columns).unwrap();
+        bytes.chunks(77).for_each(|chunk| builder.push(chunk));
+        builder.finish()
+    }
+
+    #[test]
+    fn every_type_gives_back_its_rows() {
+        for ty in TensorType::ALL {
+            let (rows, columns) = (13, 512);
+            let bytes = tensor(ty, rows, columns);
+            let mut expected = vec![0.0; rows * columns];
+            ty.dequantize(&bytes, &mut expected);
+            let matrix = packed(ty, rows, columns, &bytes);
+            let mut row = vec![0.0; columns];
+            for (index, expected) in expected.chunks(columns).enumerate() {
+                matrix.row(index, &mut row);
+                assert_eq!(row, expected, "{ty}, row {index}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_type_multiplies_any_number_of_tokens() {
+        for ty in TensorType::ALL {
+            let (rows, columns) = (21, 256);
+            let bytes = tensor(ty, rows, columns);
+            let matrix = packed(ty, rows, columns, &bytes);
+            let mut weights = vec![0.0; rows * columns];
+            ty.dequantize(&bytes, &mut weights);
+            for tokens in [1, 3, 4, 9] {
+                let mut inputs: Vec<f32> =
+                    numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
+                let mut quantised = vec![QuantisedBlock::default(); tokens * columns / BLOCK];
+                quantise(&Pool::new(1), &inputs, columns, &mut quantised);
+                if matrix.is_quantised() {
+                    // The product is of the quantised activations: with those it is exact but for rounding.
+                    let blocks = inputs.chunks_mut(BLOCK).zip(&quantised);
+                    blocks.for_each(|(inputs, block)| {
+                        inputs.iter_mut().zip(block.levels).for_each(|(x, level)| *x = f32::from(level) * block.scale);
+                    });
+                }
+                let (mut found, bias) = (vec![1.0; tokens * rows], vec![0.5; rows]);
+                let output = Output { values: Shards::new(&mut found), bias: Some(&bias), accumulate: true };
+                let inputs_of = Inputs { floats: &inputs, quantised: &quantised, tokens };
+                (0..matrix.panel_count()).for_each(|panel| matrix.multiply_panel(panel, inputs_of, &output));
+                for (i, found) in found.iter().enumerate() {
+                    let (input, weight) =
+                        (&inputs[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);
+                    let products = || input.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                    let (expected, size) = (1.5 + products().sum::<f64>(), products().map(f64::abs).sum::<f64>());
+                    // Rounding of 256 additions and of each block's scale.
+                    assert!(
+                        (f64::from(*found) - expected).abs() <= 1e-5 * (1.0 + size),
+                        "{ty}, {tokens} tokens: {found}, expected {expected}"
+                    );
+                }
+            }
+        }
+    }
+}

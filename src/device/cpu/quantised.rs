@@ -1,0 +1,96 @@
+//! Activations as integers, for the products with quantised weights.
+//!
+//! Each row is cut into blocks of 32 values with one scale: value ≈ scale · level. Levels have 15 bits,
+//! not 8: with 8, SmolLM2 in Q4_1 agrees with the reference on the first choice at 96.7 % of positions and
+//! the perplexity of single texts is off by up to 2.2 %. 16-bit products cost the same for either.
+
+use super::pool::{Pool, Shards};
+use super::simd::F32x4;
+
+/// Columns of a block, of weights and of activations.
+pub const BLOCK: usize = 32;
+
+/// The largest level. 32 products with the largest weight level, 128, fit 32 bits.
+const LARGEST: f32 = 16383.0;
+
+#[derive(Clone, Copy)]
+pub struct QuantisedBlock {
+    pub levels: [i16; BLOCK],
+    pub scale: f32,
+    /// scale · Σ level of each half: what a weight's minimum is multiplied by.
+    pub sums: [f32; 2],
+}
+
+impl Default for QuantisedBlock {
+    fn default() -> Self {
+        Self { levels: [0; BLOCK], scale: 0.0, sums: [0.0; 2] }
+    }
+}
+
+impl QuantisedBlock {
+    fn new(values: &[f32; BLOCK]) -> Self {
+        let mut largest = F32x4::ZERO;
+        for four in values.as_chunks::<4>().0 {
+            largest = largest.max(F32x4::load(four).abs());
+        }
+        let largest = largest.to_array().into_iter().fold(0.0, f32::max);
+        let mut block = Self { scale: largest / LARGEST, ..Self::default() };
+        if block.scale == 0.0 {
+            return block;
+        }
+        let inverse = F32x4::splat(LARGEST / largest);
+        for (i, four) in values.as_chunks::<4>().0.iter().enumerate() {
+            let levels = F32x4::load(four).mul(inverse).nearest().to_int().to_array();
+            for (j, level) in levels.into_iter().enumerate() {
+                block.levels[4 * i + j] = level as i16;
+            }
+        }
+        for (half, sum) in block.sums.iter_mut().enumerate() {
+            let levels = &block.levels[half * 16..][..16];
+            *sum = block.scale * levels.iter().map(|level| i32::from(*level)).sum::<i32>() as f32;
+        }
+        block
+    }
+}
+
+/// Quantises `values`, [rows, columns] with `columns` a multiple of 32, into `out`, [rows, columns / 32].
+pub fn quantise(pool: &Pool, values: &[f32], columns: usize, out: &mut [QuantisedBlock]) {
+    let blocks = columns / BLOCK;
+    let out = Shards::new(out);
+    // A task is a few microseconds of work: about a thousand values.
+    let grain = (1024 / columns).max(1);
+    pool.ranges(values.len() / columns, grain, |rows, _| {
+        // SAFETY: the ranges of rows are disjoint.
+        let out = unsafe { out.part(rows.start * blocks..rows.end * blocks) };
+        let values = values[rows.start * columns..rows.end * columns].as_chunks::<BLOCK>().0;
+        for (block, values) in out.iter_mut().zip(values) {
+            *block = QuantisedBlock::new(values);
+        }
+    });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_value_is_off_by_half_a_scale_at_most() {
+        let values: Vec<f32> = (0..128).map(|i| ((i * 37) % 101) as f32 * 0.3 - 15.0).collect();
+        let mut out = vec![QuantisedBlock::default(); 4];
+        quantise(&Pool::new(1), &values, 64, &mut out);
+        for (block, values) in out.iter().zip(values.chunks(BLOCK)) {
+            for (level, value) in block.levels.iter().zip(values) {
+                assert!((f32::from(*level) * block.scale - value).abs() <= block.scale * 0.501);
+            }
+            let sum: f32 = block.levels.iter().map(|&level| f32::from(level) * block.scale).sum();
+            assert!((block.sums[0] + block.sums[1] - sum).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn zeros_stay_zero() {
+        let mut out = [QuantisedBlock { scale: 9.0, ..Default::default() }];
+        quantise(&Pool::new(1), &[0.0; BLOCK], BLOCK, &mut out);
+        assert_eq!((out[0].scale, out[0].levels), (0.0, [0; BLOCK]));
+    }
+}

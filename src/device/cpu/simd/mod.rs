@@ -1,0 +1,104 @@
+//! 128-bit vectors: the few operations that the kernels are written in.
+//!
+//! `wasm` maps each to one or two SIMD instructions; `portable` is the same in plain Rust, so that
+//! every kernel runs, and is tested, natively too.
+
+#[cfg(target_arch = "wasm32")]
+mod wasm;
+#[cfg(target_arch = "wasm32")]
+pub use wasm::*;
+
+#[cfg(not(target_arch = "wasm32"))]
+mod portable;
+#[cfg(not(target_arch = "wasm32"))]
+pub use portable::*;
+
+impl F32x4 {
+    /// Four values from the front of a slice. Panics if it is shorter.
+    #[inline(always)]
+    pub fn from_slice(values: &[f32]) -> Self {
+        Self::load(values[..4].try_into().expect("four values"))
+    }
+
+    /// Writes to the front of a slice. Panics if it is shorter.
+    #[inline(always)]
+    pub fn to_slice(self, out: &mut [f32]) {
+        out[..4].copy_from_slice(&self.to_array());
+    }
+
+    /// The lanes' sum, pairwise.
+    #[inline(always)]
+    pub fn sum(self) -> f32 {
+        let [a, b, c, d] = self.to_array();
+        (a + c) + (b + d)
+    }
+
+    /// eˣ within 2 units in the last place for x in −87 … 88; smaller arguments give 0.
+    ///
+    /// Cephes' `expf`: x = n·ln 2 + r with |r| ≤ ln 2 / 2, and a polynomial of degree 5 for eʳ.
+    #[inline(always)]
+    pub fn exp(self) -> Self {
+        const LN_2_HIGH: f32 = 0.693_359_4;
+        const LN_2_LOW: f32 = -2.121_944_4e-4;
+        const POLYNOMIAL: [f32; 6] =
+            [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 1.666_666_5e-1, 0.5];
+        let x = self.min(Self::splat(88.0)).max(Self::splat(-104.0));
+        let n = x.mul(Self::splat(std::f32::consts::LOG2_E)).nearest();
+        let r = x.sub(n.mul(Self::splat(LN_2_HIGH))).sub(n.mul(Self::splat(LN_2_LOW)));
+        let mut sum = Self::splat(POLYNOMIAL[0]);
+        for coefficient in &POLYNOMIAL[1..] {
+            sum = sum.mul_add(r, Self::splat(*coefficient));
+        }
+        let mantissa = sum.mul_add(r.mul(r), r.add(Self::splat(1.0)));
+        mantissa.mul(n.exp2_int())
+    }
+}
+
+/// Sixteen bits as IEEE half precision. Infinities and NaN are not told from large numbers:
+/// no checkpoint or cache of ours holds them.
+#[inline(always)]
+pub fn f16_to_f32(half: u16) -> f32 {
+    // The exponent moves to its place in the f32, and one multiplication corrects its bias
+    // (2^(127 − 15)), for subnormal halves too.
+    let magnitude = f32::from_bits(u32::from(half & 0x7fff) << 13) * f32::from_bits((127 + 112) << 23);
+    f32::from_bits(magnitude.to_bits() | u32::from(half & 0x8000) << 16)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exp_is_exact_to_a_few_units_in_the_last_place() {
+        for step in -8700..8800 {
+            let x = step as f32 * 0.01;
+            let [value, ..] = F32x4::splat(x).exp().to_array();
+            let exact = f64::from(x).exp();
+            assert!((f64::from(value) - exact).abs() <= 3e-7 * exact, "exp({x}) = {value}, not {exact}");
+        }
+        assert_eq!(F32x4::splat(f32::NEG_INFINITY).exp().to_array()[0], 0.0);
+    }
+
+    #[test]
+    fn every_finite_half_converts_exactly() {
+        for bits in (0..0x7c00).chain(0x8000..0xfc00) {
+            let expected = half::f16::from_bits(bits).to_f32();
+            assert_eq!(f16_to_f32(bits).to_bits(), expected.to_bits());
+            assert_eq!(F32x4::from_f16(&[bits; 4]).to_array()[1].to_bits(), expected.to_bits());
+        }
+    }
+
+    #[test]
+    fn a_dot_product_is_the_integer_sum_of_pairs() {
+        let signed: [i8; 16] = std::array::from_fn(|i| (i as i8).wrapping_mul(37));
+        let nibbles: [u8; 16] = std::array::from_fn(|i| (i * 23) as u8);
+        let (low, high) = U8x16::from_signed(&signed).widen_signed();
+        let (first, _) = U8x16::load(&nibbles).low_nibbles().widen_unsigned();
+        let (_, second) = U8x16::load(&nibbles).high_nibbles().widen_unsigned();
+        let pair = |i: usize, nibble: fn(u8) -> u8| {
+            (2 * i..2 * i + 2).map(|i| i32::from(signed[i]) * i32::from(nibble(nibbles[i]))).sum::<i32>()
+        };
+        assert_eq!(low.dot(first).to_array(), std::array::from_fn(|i| pair(i, |byte| byte & 15)));
+        assert_eq!(high.dot(second).to_array(), std::array::from_fn(|i| pair(i + 4, |byte| byte >> 4)));
+    }
+}

@@ -1,0 +1,172 @@
+//! The vectors as arrays: for native tests, and the definition of what each operation means.
+
+use super::f16_to_f32;
+
+#[derive(Clone, Copy)]
+pub struct F32x4([f32; 4]);
+#[derive(Clone, Copy)]
+pub struct I32x4([i32; 4]);
+#[derive(Clone, Copy)]
+pub struct I16x8([i16; 8]);
+#[derive(Clone, Copy)]
+pub struct U8x16([u8; 16]);
+
+impl F32x4 {
+    pub const ZERO: Self = Self([0.0; 4]);
+
+    #[inline(always)]
+    fn zip(self, other: Self, f: impl Fn(f32, f32) -> f32) -> Self {
+        Self(std::array::from_fn(|i| f(self.0[i], other.0[i])))
+    }
+
+    #[inline(always)]
+    pub fn splat(value: f32) -> Self {
+        Self([value; 4])
+    }
+
+    #[inline(always)]
+    pub fn load(values: &[f32; 4]) -> Self {
+        Self(*values)
+    }
+
+    #[inline(always)]
+    pub fn from_f16(halves: &[u16; 4]) -> Self {
+        Self(halves.map(f16_to_f32))
+    }
+
+    #[inline(always)]
+    pub fn from_bf16(halves: &[u16; 4]) -> Self {
+        Self(halves.map(|half| f32::from_bits(u32::from(half) << 16)))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [f32; 4] {
+        self.0
+    }
+
+    #[inline(always)]
+    pub fn add(self, other: Self) -> Self {
+        self.zip(other, |a, b| a + b)
+    }
+
+    #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        self.zip(other, |a, b| a - b)
+    }
+
+    #[inline(always)]
+    pub fn mul(self, other: Self) -> Self {
+        self.zip(other, |a, b| a * b)
+    }
+
+    #[inline(always)]
+    pub fn div(self, other: Self) -> Self {
+        self.zip(other, |a, b| a / b)
+    }
+
+    #[inline(always)]
+    pub fn mul_add(self, factor: Self, addend: Self) -> Self {
+        self.mul(factor).add(addend)
+    }
+
+    #[inline(always)]
+    pub fn max(self, other: Self) -> Self {
+        self.zip(other, |a, b| if a < b { b } else { a })
+    }
+
+    #[inline(always)]
+    pub fn min(self, other: Self) -> Self {
+        self.zip(other, |a, b| if b < a { b } else { a })
+    }
+
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(self.0.map(f32::abs))
+    }
+
+    #[inline(always)]
+    pub fn nearest(self) -> Self {
+        Self(self.0.map(f32::round_ties_even))
+    }
+
+    #[inline(always)]
+    pub fn exp2_int(self) -> Self {
+        Self(self.0.map(|n| f32::from_bits(((n as i32 + 127).max(0) as u32) << 23)))
+    }
+
+    #[inline(always)]
+    pub fn to_int(self) -> I32x4 {
+        I32x4(self.0.map(|x| x as i32))
+    }
+
+    #[inline(always)]
+    pub fn sums(rows: [Self; 4]) -> Self {
+        Self(rows.map(|row| row.sum()))
+    }
+}
+
+impl I32x4 {
+    pub const ZERO: Self = Self([0; 4]);
+
+    #[inline(always)]
+    pub fn add(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] + other.0[i]))
+    }
+
+    #[inline(always)]
+    pub fn to_f32(self) -> F32x4 {
+        F32x4(self.0.map(|x| x as f32))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [i32; 4] {
+        self.0
+    }
+}
+
+impl I16x8 {
+    #[inline(always)]
+    pub fn splat_pair(pair: &[i16; 2]) -> Self {
+        Self(std::array::from_fn(|i| pair[i % 2]))
+    }
+
+    #[inline(always)]
+    pub fn dot(self, other: Self) -> I32x4 {
+        let product = |i: usize| i32::from(self.0[i]) * i32::from(other.0[i]);
+        I32x4(std::array::from_fn(|i| product(2 * i) + product(2 * i + 1)))
+    }
+}
+
+impl U8x16 {
+    #[inline(always)]
+    pub fn load(bytes: &[u8; 16]) -> Self {
+        Self(*bytes)
+    }
+
+    #[inline(always)]
+    pub fn from_signed(bytes: &[i8; 16]) -> Self {
+        Self(bytes.map(|byte| byte as u8))
+    }
+
+    #[inline(always)]
+    pub fn low_nibbles(self) -> Self {
+        Self(self.0.map(|byte| byte & 15))
+    }
+
+    #[inline(always)]
+    pub fn high_nibbles(self) -> Self {
+        Self(self.0.map(|byte| byte >> 4))
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        let wide = |i: usize| i16::from(self.0[i] as i8);
+        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    }
+
+    #[inline(always)]
+    pub fn widen_unsigned(self) -> (I16x8, I16x8) {
+        let wide = |i: usize| i16::from(self.0[i]);
+        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    }
+}

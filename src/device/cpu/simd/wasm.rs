@@ -1,0 +1,194 @@
+//! The vectors as WebAssembly SIMD. Every load and store is of a whole array, so no pointer can stray.
+
+use core::arch::wasm32::*;
+
+#[derive(Clone, Copy)]
+pub struct F32x4(v128);
+#[derive(Clone, Copy)]
+pub struct I32x4(v128);
+#[derive(Clone, Copy)]
+pub struct I16x8(v128);
+#[derive(Clone, Copy)]
+pub struct U8x16(v128);
+
+/// Loads any 16-byte array.
+#[inline(always)]
+fn load<T>(array: &T) -> v128 {
+    const { assert!(size_of::<T>() == 16) };
+    // SAFETY: the reference covers the 16 bytes that are read; wasm loads need no alignment.
+    unsafe { v128_load((array as *const T).cast()) }
+}
+
+impl F32x4 {
+    pub const ZERO: Self = Self(f32x4(0.0, 0.0, 0.0, 0.0));
+
+    #[inline(always)]
+    pub fn splat(value: f32) -> Self {
+        Self(f32x4_splat(value))
+    }
+
+    #[inline(always)]
+    pub fn load(values: &[f32; 4]) -> Self {
+        Self(load(values))
+    }
+
+    #[inline(always)]
+    pub fn from_f16(halves: &[u16; 4]) -> Self {
+        // SAFETY: eight bytes are read, as many as the array has.
+        let wide = unsafe { u32x4_load_extend_u16x4(halves.as_ptr()) };
+        let magnitude = u32x4_shl(v128_and(wide, u32x4_splat(0x7fff)), 13);
+        let sign = u32x4_shl(v128_and(wide, u32x4_splat(0x8000)), 16);
+        let value = f32x4_mul(magnitude, u32x4_splat((127 + 112) << 23));
+        Self(v128_or(value, sign))
+    }
+
+    #[inline(always)]
+    pub fn from_bf16(halves: &[u16; 4]) -> Self {
+        // SAFETY: eight bytes are read, as many as the array has.
+        Self(u32x4_shl(unsafe { u32x4_load_extend_u16x4(halves.as_ptr()) }, 16))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [f32; 4] {
+        // SAFETY: both types are 16 bytes without invalid values.
+        unsafe { core::mem::transmute(self.0) }
+    }
+
+    #[inline(always)]
+    pub fn add(self, other: Self) -> Self {
+        Self(f32x4_add(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        Self(f32x4_sub(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn mul(self, other: Self) -> Self {
+        Self(f32x4_mul(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn div(self, other: Self) -> Self {
+        Self(f32x4_div(self.0, other.0))
+    }
+
+    /// self · factor + addend, rounded once or twice as the engine likes.
+    #[inline(always)]
+    pub fn mul_add(self, factor: Self, addend: Self) -> Self {
+        #[cfg(target_feature = "relaxed-simd")]
+        return Self(f32x4_relaxed_madd(self.0, factor.0, addend.0));
+        #[cfg(not(target_feature = "relaxed-simd"))]
+        return Self(f32x4_add(f32x4_mul(self.0, factor.0), addend.0));
+    }
+
+    #[inline(always)]
+    pub fn max(self, other: Self) -> Self {
+        Self(f32x4_pmax(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn min(self, other: Self) -> Self {
+        Self(f32x4_pmin(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn abs(self) -> Self {
+        Self(f32x4_abs(self.0))
+    }
+
+    #[inline(always)]
+    pub fn nearest(self) -> Self {
+        Self(f32x4_nearest(self.0))
+    }
+
+    /// 2ⁿ for whole n below 128; 0 from −127 down.
+    #[inline(always)]
+    pub fn exp2_int(self) -> Self {
+        let biased = i32x4_max(i32x4_add(i32x4_trunc_sat_f32x4(self.0), i32x4_splat(127)), i32x4_splat(0));
+        Self(i32x4_shl(biased, 23))
+    }
+
+    /// To whole numbers, which must fit.
+    #[inline(always)]
+    pub fn to_int(self) -> I32x4 {
+        I32x4(i32x4_trunc_sat_f32x4(self.0))
+    }
+
+    /// Four vectors of which each becomes one lane: lane i is the sum of `rows[i]`.
+    #[inline(always)]
+    pub fn sums(rows: [Self; 4]) -> Self {
+        let [a, b, c, d] = rows.map(|row| row.0);
+        let ab = f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(a, b), i32x4_shuffle::<2, 6, 3, 7>(a, b));
+        let cd = f32x4_add(i32x4_shuffle::<0, 4, 1, 5>(c, d), i32x4_shuffle::<2, 6, 3, 7>(c, d));
+        Self(f32x4_add(i32x4_shuffle::<0, 1, 4, 5>(ab, cd), i32x4_shuffle::<2, 3, 6, 7>(ab, cd)))
+    }
+}
+
+impl I32x4 {
+    pub const ZERO: Self = Self(i32x4(0, 0, 0, 0));
+
+    #[inline(always)]
+    pub fn add(self, other: Self) -> Self {
+        Self(i32x4_add(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn to_f32(self) -> F32x4 {
+        F32x4(f32x4_convert_i32x4(self.0))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [i32; 4] {
+        // SAFETY: both types are 16 bytes without invalid values.
+        unsafe { core::mem::transmute(self.0) }
+    }
+}
+
+impl I16x8 {
+    /// One pair, four times.
+    #[inline(always)]
+    pub fn splat_pair(pair: &[i16; 2]) -> Self {
+        // SAFETY: four bytes are read, as many as the array has.
+        Self(unsafe { v128_load32_splat(pair.as_ptr().cast()) })
+    }
+
+    /// Products of neighbours, added in pairs.
+    #[inline(always)]
+    pub fn dot(self, other: Self) -> I32x4 {
+        I32x4(i32x4_dot_i16x8(self.0, other.0))
+    }
+}
+
+impl U8x16 {
+    #[inline(always)]
+    pub fn load(bytes: &[u8; 16]) -> Self {
+        Self(load(bytes))
+    }
+
+    #[inline(always)]
+    pub fn from_signed(bytes: &[i8; 16]) -> Self {
+        Self(load(bytes))
+    }
+
+    #[inline(always)]
+    pub fn low_nibbles(self) -> Self {
+        Self(v128_and(self.0, u8x16_splat(0x0f)))
+    }
+
+    #[inline(always)]
+    pub fn high_nibbles(self) -> Self {
+        Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(0x0f)))
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        (I16x8(i16x8_extend_low_i8x16(self.0)), I16x8(i16x8_extend_high_i8x16(self.0)))
+    }
+
+    #[inline(always)]
+    pub fn widen_unsigned(self) -> (I16x8, I16x8) {
+        (I16x8(u16x8_extend_low_u8x16(self.0)), I16x8(u16x8_extend_high_u8x16(self.0)))
+    }
+}
