@@ -1,0 +1,103 @@
+//! Rotary position embeddings: how fast each pair of dimensions turns.
+//!
+//! RoPE: <https://arxiv.org/abs/2104.09864>. The scalings stretch a model to longer contexts than it
+//! was trained on: linear (<https://arxiv.org/abs/2306.15595>), Llama 3's (by wavelength) and YaRN
+//! (<https://arxiv.org/abs/2309.00071>). The formulas follow `modeling_rope_utils.py` of transformers.
+
+use crate::device::RopePairs;
+use serde::Serialize;
+use std::f64::consts::TAU;
+
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Rope {
+    pub pairs: RopePairs,
+    /// Leading dimensions of a head that turn.
+    pub dims: usize,
+    pub theta: f64,
+    pub scaling: RopeScaling,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase", tag = "type")]
+pub enum RopeScaling {
+    None,
+    Linear {
+        factor: f64,
+    },
+    #[serde(rename_all = "camelCase")]
+    Llama3 {
+        factor: f64,
+        low_frequency_factor: f64,
+        high_frequency_factor: f64,
+        original_context: f64,
+    },
+    #[serde(rename_all = "camelCase")]
+    Yarn {
+        factor: f64,
+        original_context: f64,
+        beta_fast: f64,
+        beta_slow: f64,
+        magnitude: f64,
+        truncate: bool,
+    },
+}
+
+impl Rope {
+    /// Radians a position for each pair, [dims / 2]. `factors` divide them, as GGUF's `rope_freqs` say.
+    pub fn frequencies(&self, factors: Option<&[f32]>) -> Vec<f32> {
+        let pairs = self.dims / 2;
+        (0..pairs)
+            .map(|pair| {
+                let plain = self.theta.powf(-(2.0 * pair as f64) / self.dims as f64);
+                let factor = factors.map_or(1.0, |factors| f64::from(factors[pair]));
+                (self.scaled(plain, pair) / factor) as f32
+            })
+            .collect()
+    }
+
+    /// What cos and sin are multiplied by.
+    pub fn magnitude(&self) -> f32 {
+        match self.scaling {
+            RopeScaling::Yarn { magnitude, .. } => magnitude as f32,
+            _ => 1.0,
+        }
+    }
+
+    fn scaled(&self, plain: f64, pair: usize) -> f64 {
+        match self.scaling {
+            RopeScaling::None => plain,
+            RopeScaling::Linear { factor } => plain / factor,
+            RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context } => {
+                let turns = original_context * plain / TAU;
+                if turns > high_frequency_factor {
+                    plain
+                } else if turns < low_frequency_factor {
+                    plain / factor
+                } else {
+                    let smooth = (turns - low_frequency_factor) / (high_frequency_factor - low_frequency_factor);
+                    plain * ((1.0 - smooth) / factor + smooth)
+                }
+            }
+            RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, truncate, .. } => {
+                // The pair that turns `rotations` times within the original context.
+                let pair_of = |rotations: f64| {
+                    self.dims as f64 * (original_context / (rotations * TAU)).ln() / (2.0 * self.theta.ln())
+                };
+                let (mut low, mut high) = (pair_of(beta_fast), pair_of(beta_slow));
+                if truncate {
+                    (low, high) = (low.floor(), high.ceil());
+                }
+                let (low, high) = (low.max(0.0), high.min(self.dims as f64 - 1.0));
+                let span = if high == low { 0.001 } else { high - low };
+                let interpolated = ((pair as f64 - low) / span).clamp(0.0, 1.0);
+                plain / factor * interpolated + plain * (1.0 - interpolated)
+            }
+        }
+    }
+}
+
+/// YaRN's correction of attention's temperature for a context stretched by `factor`.
+pub fn yarn_magnitude(factor: f64, mscale: f64) -> f64 {
+    if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 }
+}

@@ -1,0 +1,82 @@
+//! Logits of whole texts, for perplexity and comparison.
+
+use super::forward::{Batch, forward};
+use super::{CHUNK, HEAD_ROWS, Model};
+use crate::device::{Device, Span};
+use crate::error::{Error, Result, try_vec};
+
+/// Rows of tokens of different lengths, scored a chunk at a time. Rows share chunks, so that many
+/// short ones cost what their tokens cost; padding is never computed.
+pub struct Scoring<D: Device> {
+    rows: Vec<Vec<u32>>,
+    /// Only the last position of each row.
+    last: bool,
+    /// The row and position to go on from, and that row's cache if it is begun.
+    row: usize,
+    position: usize,
+    open: Option<D::Cache>,
+    logits: Vec<f32>,
+}
+
+impl<D: Device> Scoring<D> {
+    /// Errors: invalid-argument, context-full, out-of-memory.
+    pub fn new(model: &Model<D>, rows: Vec<Vec<u32>>, last: bool) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::invalid("no rows of tokens"));
+        }
+        rows.iter().try_for_each(|row| model.check_tokens(row))?;
+        let logits = try_vec(HEAD_ROWS * model.spec.vocabulary, "logits")?;
+        Ok(Self { rows, last, row: 0, position: 0, open: None, logits })
+    }
+
+    /// Rows, positions of the longest (or 1), vocabulary.
+    pub fn dims(&self, model: &Model<D>) -> [usize; 3] {
+        let longest = self.rows.iter().map(Vec::len).max().unwrap_or(0);
+        [self.rows.len(), if self.last { 1 } else { longest }, model.spec.vocabulary]
+    }
+
+    /// Scores the next chunk; `take` gets the row, the position in the result and the logits.
+    /// Returns whether there is more to do.
+    pub fn step(&mut self, model: &mut Model<D>, mut take: impl FnMut(usize, usize, &[f32])) -> Result<bool> {
+        let (mut tokens, mut spans, mut caches) = (Vec::new(), Vec::new(), Vec::new());
+        // Row of the batch → row and position of the result.
+        let (mut selected, mut places) = (Vec::new(), Vec::new());
+        while self.row < self.rows.len() && tokens.len() < CHUNK {
+            let row = &self.rows[self.row];
+            let len = (row.len() - self.position).min(CHUNK - tokens.len());
+            let mut cache = match self.open.take() {
+                Some(cache) => cache,
+                None => model.new_cache(),
+            };
+            model.device.reserve(&mut cache, self.position + len)?;
+            spans.push(Span { row: tokens.len(), len, position: self.position, cache: caches.len() });
+            caches.push(cache);
+            for position in self.position..self.position + len {
+                if !self.last || position + 1 == row.len() {
+                    selected.push(tokens.len() + position - self.position);
+                    places.push((self.row, if self.last { 0 } else { position }));
+                }
+            }
+            tokens.extend_from_slice(&row[self.position..self.position + len]);
+            self.position += len;
+            if self.position == row.len() {
+                (self.row, self.position) = (self.row + 1, 0);
+            }
+        }
+        let Model { device, spec, weights, scratch, .. } = model;
+        let mut batch = Batch { tokens: &tokens, spans: &spans, caches: &mut caches };
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+        if self.position > 0 {
+            self.open = caches.pop();
+        }
+        let vocabulary = model.spec.vocabulary;
+        for (rows, places) in selected.chunks(HEAD_ROWS).zip(places.chunks(HEAD_ROWS)) {
+            let logits = &mut self.logits[..rows.len() * vocabulary];
+            model.logits_of(rows, logits);
+            for (logits, (row, position)) in logits.chunks(vocabulary).zip(places) {
+                take(*row, *position, logits);
+            }
+        }
+        Ok(self.row < self.rows.len())
+    }
+}

@@ -1,0 +1,52 @@
+//! One sequence of tokens and its KV cache.
+
+use crate::device::Device;
+use crate::error::Result;
+
+/// Room that a cache gets at least: shorter ones would only grow again and again.
+const SMALLEST: usize = 256;
+
+pub struct Session<D: Device> {
+    pub(super) cache: D::Cache,
+    /// The tokens whose keys and values are in the cache.
+    pub(super) tokens: Vec<u32>,
+    capacity: usize,
+}
+
+impl<D: Device> Session<D> {
+    pub(super) fn new(cache: D::Cache) -> Self {
+        Self { cache, tokens: Vec::new(), capacity: 0 }
+    }
+
+    pub fn len(&self) -> usize {
+        self.tokens.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.tokens.is_empty()
+    }
+
+    /// Forgets everything, but keeps the memory.
+    pub fn clear(&mut self) {
+        self.tokens.clear();
+    }
+
+    /// Keeps what the cache shares with the beginning of `prompt` and drops the rest. Returns how many
+    /// tokens need not be computed again: all but the last, whose logits are wanted, at most.
+    pub fn rewind_to(&mut self, prompt: &[u32]) -> usize {
+        let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
+        self.tokens.truncate(common.min(prompt.len().saturating_sub(1)));
+        self.tokens.len()
+    }
+
+    /// Makes room for `more` tokens, doubling up to the context's length.
+    pub(super) fn reserve(&mut self, device: &mut D, more: usize, context: usize) -> Result<()> {
+        let needed = self.tokens.len() + more;
+        if needed > self.capacity {
+            let capacity = needed.max(2 * self.capacity).max(SMALLEST).min(context.max(needed));
+            device.reserve(&mut self.cache, capacity)?;
+            self.capacity = capacity;
+        }
+        Ok(())
+    }
+}

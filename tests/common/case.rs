@@ -1,0 +1,36 @@
+//! The conformance families and what the reference implementation made of them.
+
+use safetensors::SafeTensors;
+use std::fs;
+
+pub const FAMILIES: [&str; 6] = ["llama", "llama3_rope", "llama_yarn", "mistral", "qwen2", "qwen3"];
+
+pub fn folder(family: &str) -> String {
+    format!("{}/tests/conformance/{family}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A family's `case.safetensors`.
+pub struct Case(Vec<u8>);
+
+impl Case {
+    pub fn read(family: &str) -> Self {
+        Self(fs::read(format!("{}/case.safetensors", folder(family))).unwrap())
+    }
+
+    pub fn floats(&self, name: &str) -> Vec<f32> {
+        let file = SafeTensors::deserialize(&self.0).unwrap();
+        file.tensor(name).unwrap().data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    pub fn ids(&self, name: &str) -> Vec<u32> {
+        self.floats(name).into_iter().map(f32::to_bits).collect()
+    }
+}
+
+/// Within 1e-3 absolute + 1e-3 relative: what different orders of summation in f32 differ by, with room.
+pub fn assert_close(found: &[f32], expected: &[f32], what: &str) {
+    assert_eq!(found.len(), expected.len());
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        assert!((found - expected).abs() <= 1e-3 + 1e-3 * expected.abs(), "{what}[{i}]: {found}, expected {expected}");
+    }
+}
