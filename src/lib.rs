@@ -1,8 +1,26 @@
 //! azulejo: transformers that run where the user is, in the page.
+//!
+//! | module | what lives there |
+//! |---|---|
+//! | [`checkpoint`] | GGUF and safetensors files, read as their bytes arrive; the block formats |
+//! | [`text`] | tokenizers, chat templates, streaming text, sampling |
+//! | [`model`] | `Spec`, the families, the one forward pass, generation |
+//! | [`device`] | the verbs a forward pass is made of, and the CPU that computes them |
+//! | `js` | what JavaScript sees (wasm only) |
+//!
+//! Arrows point one way: `js` → `model` → `device`, `model` → `checkpoint`, `model` → `text`. A device
+//! knows nothing of models, text nothing of devices, and only `js` knows of JavaScript.
+//!
+//! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] hands them, a
+//! chunk at a time, to [`model::Model::extend`], which runs the forward pass into the session's KV
+//! cache; the last row's logits go to the sampler, whose choice is the next input and, through
+//! [`text::TextStream`], the next piece of text.
 
 pub mod checkpoint;
 pub mod device;
 pub mod error;
+#[cfg(target_arch = "wasm32")]
+mod js;
 pub mod model;
 pub mod text;
 

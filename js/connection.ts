@@ -1,0 +1,172 @@
+// A host as the page sees it: calls that become promises, until it dies.
+
+import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
+import type { FromThread } from "./pool.js";
+import type { CallName, Calls, FromHost, StartOptions, ToHost } from "./protocol.js";
+import type { Feed } from "./source.js";
+import { openTransport, type Transport } from "./transport.js";
+import type { DeviceInfo, GeneratedToken, LoadProgress } from "./types.js";
+
+export interface CallOptions {
+  signal?: AbortSignal;
+  feed?: Feed;
+  onProgress?: (progress: LoadProgress) => void;
+  onTokens?: (tokens: GeneratedToken[]) => void;
+  /** Kept from the garbage collector until the call is over. */
+  owner?: object;
+}
+
+interface Pending extends CallOptions {
+  resolve(value: unknown): void;
+  reject(error: AzulejoError): void;
+  /** Forgets the signal. */
+  over(): void;
+}
+
+/** A template of a real checkpoint takes milliseconds. */
+const LONGEST_RENDERING_MS = 10_000;
+
+export class Connection {
+  device!: DeviceInfo;
+  #transport!: Transport;
+  readonly #pending = new Map<number, Pending>();
+  #last = 0;
+  #dead?: AzulejoError;
+  readonly #onDeath: () => void;
+  readonly #renderings = new Map<number, ReturnType<typeof setTimeout>>();
+  readonly #watch = new AbortController();
+
+  private constructor(onDeath: () => void) {
+    this.#onDeath = onDeath;
+  }
+
+  /** `onDeath` is called once, whether it failed or was closed. */
+  static async open(options: StartOptions, onDeath: () => void): Promise<Connection> {
+    const connection = new Connection(onDeath);
+    connection.#transport = await openTransport(options.inPage, options.assets, {
+      message: (message) => connection.#heard(message),
+      failed: (error) => connection.die(error),
+    });
+    const alive = options.inPage || globalThis.navigator?.locks === undefined ? undefined : `azulejo ${Math.random()}`;
+    try {
+      connection.device = await connection.call("start", { ...options, alive });
+    } catch (error) {
+      connection.die(asError(error));
+      throw error;
+    }
+    if (alive !== undefined) connection.#watchLock(alive);
+    return connection;
+  }
+
+  call<K extends CallName>(name: K, takes: Calls[K]["takes"], options: CallOptions = {}): Promise<Calls[K]["gives"]> {
+    return new Promise((resolve, reject) => {
+      if (this.#dead !== undefined) return reject(this.#dead);
+      const id = ++this.#last;
+      const { signal } = options;
+      const abort = () => this.#post({ kind: "abort", id, code: "aborted" });
+      const over = () => signal?.removeEventListener("abort", abort);
+      this.#pending.set(id, { ...options, resolve: resolve as (value: unknown) => void, reject, over });
+      this.#transport.ref(true);
+      try {
+        this.#post({ kind: "call", id, name, takes } as ToHost);
+      } catch (error) {
+        // Something in it cannot be cloned.
+        return this.#finish(id, (pending) =>
+          pending.reject(new AzulejoError("invalid-argument", (error as Error).message, undefined, { cause: error })),
+        );
+      }
+      signal?.addEventListener("abort", abort, { once: true });
+      if (signal?.aborted) abort();
+    });
+  }
+
+  /** Everything that waits rejects with `error`, and nothing is heard any more. */
+  die(error: AzulejoError): void {
+    if (this.#dead !== undefined) return;
+    this.#dead = error;
+    this.#watch.abort();
+    for (const timer of this.#renderings.values()) clearTimeout(timer);
+    this.#onDeath();
+    for (const id of [...this.#pending.keys()]) this.#finish(id, (pending) => pending.reject(error));
+    this.#transport?.close();
+  }
+
+  #heard(message: FromHost): void {
+    switch (message.kind) {
+      case "result":
+        return this.#finish(message.id, (pending) => pending.resolve(message.value));
+      case "error":
+        return this.#finish(message.id, (pending) => pending.reject(fromWire(message.error)));
+      case "progress":
+        return callback(this.#pending.get(message.id)?.onProgress, message.progress);
+      case "tokens":
+        return callback(this.#pending.get(message.id)?.onTokens, message.tokens);
+      case "pull":
+        return void this.#feed(message);
+      case "rendering":
+        return this.#watchRendering(message.id, message.busy);
+      case "died":
+        return this.die(fromWire(message.error));
+      case "thread":
+        return this.#watchThread(message.port);
+    }
+  }
+
+  #finish(id: number, settle: (pending: Pending) => void): void {
+    const pending = this.#pending.get(id);
+    if (pending === undefined) return;
+    this.#pending.delete(id);
+    pending.over();
+    settle(pending);
+    if (this.#pending.size === 0) this.#transport?.ref(false);
+  }
+
+  async #feed({ id, pull, file, offset, length }: Extract<FromHost, { kind: "pull" }>): Promise<void> {
+    const feed = this.#pending.get(id)?.feed;
+    if (feed === undefined) return;
+    try {
+      const bytes = await feed.pull(file, offset, length);
+      this.#post({ kind: "piece", pull, bytes }, bytes === undefined ? [] : [bytes.buffer]);
+    } catch (error) {
+      this.#post({ kind: "piece", pull, error: toWire(error) });
+    }
+  }
+
+  #post(message: ToHost, transfer?: Transferable[]): void {
+    if (this.#dead === undefined) this.#transport.post(message, transfer);
+  }
+
+  /** A hostile template is bounded in steps and output, but a few of its operations take unbounded time each. */
+  #watchRendering(id: number, busy: boolean): void {
+    clearTimeout(this.#renderings.get(id));
+    this.#renderings.delete(id);
+    if (!busy) return;
+    const ended = () =>
+      this.die(new AzulejoError("internal", `the checkpoint's chat template has not ended after ${LONGEST_RENDERING_MS / 1000} seconds`));
+    this.#renderings.set(id, setTimeout(ended, LONGEST_RENDERING_MS));
+  }
+
+  #watchThread(port: MessagePort & { unref?(): void }): void {
+    port.onmessage = ({ data }: MessageEvent<FromThread>) => {
+      if (data.kind === "died")
+        this.die(asError({ code: /memory/i.test(data.message) ? "out-of-memory" : "internal", message: data.message }));
+    };
+    port.unref?.();
+  }
+
+  #watchLock(name: string): void {
+    const ended = () => this.die(new AzulejoError("internal", "azulejo's worker has ended"));
+    navigator.locks.request(name, { signal: this.#watch.signal }, ended).catch(() => {});
+  }
+}
+
+/** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */
+function callback<T>(listener: ((value: T) => void) | undefined, value: T): void {
+  try {
+    listener?.(value);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
+}

@@ -1,0 +1,84 @@
+// A generation on its way: a promise of the whole, and its tokens as they come.
+
+import type { GeneratedToken, Generation, GenerationResult } from "./types.js";
+
+export type GenerationWork = (
+  signal: AbortSignal,
+  onTokens: (tokens: GeneratedToken[]) => void,
+) => Promise<GenerationResult>;
+
+/** `work` begins at once; it hears of the caller's signal, and of a reader who leaves. */
+export function startGeneration(work: GenerationWork, signal: AbortSignal | undefined): Generation {
+  const controller = new AbortController();
+  const abort = () => controller.abort(signal?.reason);
+  if (signal?.aborted) abort();
+  else signal?.addEventListener?.("abort", abort, { once: true });
+
+  const stream = new TokenStream();
+  const result = work(controller.signal, (tokens) => stream.add(tokens)).finally(() => {
+    signal?.removeEventListener?.("abort", abort);
+    stream.end();
+  });
+  // A caller who only iterates meets the failure there.
+  result.catch(() => {});
+  return Object.assign(result, { [Symbol.asyncIterator]: () => readerOf(stream, result, () => controller.abort()) });
+}
+
+/** All tokens so far, so that each reader may begin when it likes. */
+class TokenStream {
+  readonly tokens: GeneratedToken[] = [];
+  ended = false;
+  #wake = () => {};
+  #changed = this.#next();
+
+  add(tokens: GeneratedToken[]): void {
+    this.tokens.push(...tokens);
+    this.#tell();
+  }
+
+  end(): void {
+    this.ended = true;
+    this.#tell();
+  }
+
+  /** Resolves at the next `add` or `end`. */
+  change(): Promise<void> {
+    return this.#changed;
+  }
+
+  #next(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #tell(): void {
+    const wake = this.#wake;
+    this.#changed = this.#next();
+    wake();
+  }
+}
+
+/** By hand, since an async generator's `return` waits for the token it is waiting for. */
+function readerOf(
+  stream: TokenStream,
+  result: Promise<GenerationResult>,
+  cancel: () => void,
+): AsyncIterator<GeneratedToken> {
+  let at = 0;
+  let left = false;
+  return {
+    async next() {
+      while (!left && at >= stream.tokens.length && !stream.ended) await stream.change();
+      if (!left && at < stream.tokens.length) return { done: false, value: stream.tokens[at++]! };
+      if (!left) await result;
+      left = true;
+      return { done: true, value: undefined };
+    },
+    async return() {
+      left = true;
+      cancel();
+      return { done: true, value: undefined };
+    },
+  };
+}

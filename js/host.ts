@@ -1,0 +1,191 @@
+// The worker's side: hears the page's calls, works on them step by step, answers.
+
+import { AzulejoError, disposed, fromWire, toWire } from "./errors.js";
+import { openFiles } from "./files.js";
+import { MOST_MEMORY, openInstance, type Instance } from "./instance.js";
+import { Breath, Job } from "./jobs.js";
+import { inspectModel, loadModel } from "./load.js";
+import { LoadedModel, type OnRendering } from "./loaded.js";
+import type { CallName, Calls, FromHost, StartOptions, ToHost, WireSource, WireDownloadOptions } from "./protocol.js";
+import type { DeviceInfo, ModelSummary, TensorF32 } from "./types.js";
+
+/** The end of a channel to the page. */
+export interface HostPort {
+  postMessage(message: FromHost, transfer?: Transferable[]): void;
+}
+
+type Handlers = {
+  [K in CallName]: (takes: Calls[K]["takes"], job: Job) => Promise<Calls[K]["gives"]> | Calls[K]["gives"];
+};
+
+export class Host {
+  readonly #port: HostPort;
+  #options: StartOptions = { inPage: false };
+  #instance?: Instance;
+  readonly #models = new Map<number, LoadedModel>();
+  readonly #jobs = new Map<number, Job>();
+  readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
+  #lastPull = 0;
+  #closed = false;
+
+  constructor(port: HostPort) {
+    this.#port = port;
+  }
+
+  receive(message: ToHost): void {
+    switch (message.kind) {
+      case "call":
+        return void this.#answer(message);
+      case "abort":
+        return this.#jobs.get(message.id)?.abort(message.code);
+      case "piece": {
+        const { pull, bytes, error } = message;
+        const waiting = this.#pulls.get(pull);
+        this.#pulls.delete(pull);
+        return error === undefined ? waiting?.resolve(bytes) : waiting?.reject(fromWire(error));
+      }
+      case "close":
+        return void this.#close();
+    }
+  }
+
+  async #answer({ id, name, takes }: Extract<ToHost, { kind: "call" }>): Promise<void> {
+    const { model, session } = takes as { model?: number; session?: number };
+    const job = new Job(id, model, session);
+    this.#jobs.set(id, job);
+    try {
+      const handler = this.#handlers[name] as (takes: unknown, job: Job) => unknown;
+      const value = await handler(takes, job);
+      this.#post({ kind: "result", id, value }, transferable(value));
+    } catch (error) {
+      this.#post({ kind: "error", id, error: toWire(error) });
+    } finally {
+      this.#jobs.delete(id);
+    }
+  }
+
+  readonly #handlers: Handlers = {
+    start: (options) => this.#start(options),
+    load: (takes, job) => this.#load(takes, job),
+    inspect: (takes, job) => this.#inspect(takes, job),
+    disposeModel: (takes, job) => this.#disposeModel(takes, job),
+    openSession: ({ model, session }) => this.#model(model).openSession(session),
+    disposeSession: ({ model, session }, job) => {
+      this.#abort((each) => each !== job && each.model === model && each.session === session, "the session");
+      return this.#model(model).disposeSession(job, session);
+    },
+    generate: (takes, job) =>
+      this.#model(takes.model).generate(job, takes, (tokens) => this.#post({ kind: "tokens", id: job.id, tokens })),
+    logits: (takes, job) => this.#model(takes.model).logits(job, takes),
+    attentionMaps: (takes, job) => this.#model(takes.model).attentionMaps(job, takes),
+    encode: (takes) => this.#model(takes.model).encode(takes),
+    decode: (takes) => this.#model(takes.model).decode(takes),
+    applyChatTemplate: (takes, job) => this.#model(takes.model).applyChatTemplate(job, takes),
+  };
+
+  async #start(options: StartOptions): Promise<DeviceInfo> {
+    this.#options = options;
+    await holdLock(options.alive);
+    const instance = await openInstance(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
+    instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
+    this.#instance = instance;
+    return instance.device();
+  }
+
+  async #load({ model, source, options, download }: Calls["load"]["takes"], job: Job): Promise<ModelSummary> {
+    const loading = await this.#loading(source, download, job);
+    const { integrity } = download;
+    const core = await loadModel({
+      ...loading,
+      options,
+      headerOnly: false,
+      integrity,
+      onProgress: (progress) => this.#post({ kind: "progress", id: job.id, progress }),
+    });
+    const { instance } = loading;
+    if (this.#closed) {
+      instance.free(core);
+      throw disposed("the engine");
+    }
+    const onRendering: OnRendering = ({ id }, busy) => this.#post({ kind: "rendering", id, busy });
+    this.#models.set(model, new LoadedModel(instance, core, onRendering));
+    return instance.call(() => core.summary());
+  }
+
+  async #inspect({ source, options, fits }: Calls["inspect"]["takes"], job: Job): Promise<ModelSummary> {
+    const summary = await inspectModel({ ...(await this.#loading(source, {}, job)), options, headerOnly: true });
+    if (!fits || summary.fits !== undefined) return summary;
+    const { total } = summary.memory;
+    if (total <= MOST_MEMORY) return { ...summary, fits: true };
+    return {
+      ...summary,
+      fits: false,
+      why: `needs ${(total / 2 ** 30).toFixed(1)} GiB, and WebAssembly's memory ends at 4 GiB`,
+    };
+  }
+
+  async #loading(source: WireSource, download: WireDownloadOptions, job: Job) {
+    const instance = this.#instance;
+    if (instance === undefined) throw new AzulejoError("internal", "the engine has not started");
+    const pull = (file: string, offset: number, length: number) => this.#pull(job, file, offset, length);
+    const files = await openFiles(source, { job, download, pull });
+    const { inPage } = this.#options;
+    return { instance, job, files, inPage, breath: new Breath(inPage ? 4 : 20) };
+  }
+
+  async #disposeModel({ model }: { model: number }, job: Job): Promise<void> {
+    const loaded = this.#models.get(model);
+    if (loaded === undefined) return;
+    this.#models.delete(model);
+    this.#abort((each) => each !== job && each.model === model, "the model");
+    await loaded.dispose(job);
+  }
+
+  #model(id: number): LoadedModel {
+    const model = this.#models.get(id);
+    if (model === undefined) throw disposed("the model");
+    return model;
+  }
+
+  #pull(job: Job, file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
+    const pull = ++this.#lastPull;
+    return new Promise((resolve, reject) => {
+      this.#pulls.set(pull, { resolve, reject });
+      this.#post({ kind: "pull", id: job.id, pull, file, offset, length });
+    });
+  }
+
+  #abort(which: (job: Job) => boolean, what: string): void {
+    for (const job of this.#jobs.values()) if (which(job)) job.abort("disposed", what);
+  }
+
+  /** For a host in the page; a worker is simply ended. */
+  async #close(): Promise<void> {
+    this.#closed = true;
+    this.#abort(() => true, "the engine");
+    for (const loaded of this.#models.values()) await loaded.dispose(new Job(0));
+    this.#models.clear();
+  }
+
+  #post(message: FromHost, transfer: Transferable[] = []): void {
+    if (!this.#closed) this.#port.postMessage(message, transfer);
+  }
+}
+
+/** Held until the worker ends, however it ends: nothing else tells the page of a worker that was killed. */
+function holdLock(name: string | undefined): Promise<void> {
+  if (name === undefined) return Promise.resolve();
+  return new Promise((resolve) => {
+    const forEver = () => {
+      resolve();
+      return new Promise(() => {});
+    };
+    navigator.locks.request(name, forEver).catch(() => resolve());
+  });
+}
+
+/** Large results move instead of being copied; they are the core's own copies, made for us. */
+function transferable(value: unknown): Transferable[] {
+  const { data } = (value ?? {}) as Partial<TensorF32>;
+  return data?.buffer instanceof ArrayBuffer && data.byteLength === data.buffer.byteLength ? [data.buffer] : [];
+}

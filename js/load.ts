@@ -1,0 +1,224 @@
+// From files to a model: which files there are, their bytes into the core as they arrive.
+
+import { AzulejoError } from "./errors.js";
+import { readText, type Files, type OpenFile } from "./files.js";
+import type { Instance } from "./instance.js";
+import { checked } from "./integrity.js";
+import { Breath, type Job } from "./jobs.js";
+import { PIECE, type WireModelOptions } from "./protocol.js";
+import type { LoadProgress, ModelSummary } from "./types.js";
+import type { Model, ModelLoader } from "./simd/azulejo.js";
+
+export interface Loading {
+  instance: Instance;
+  job: Job;
+  files: Files;
+  options: WireModelOptions;
+  /** Only headers: no tokenizer, no weights. */
+  headerOnly: boolean;
+  integrity?: Record<string, string>;
+  onProgress?: (progress: LoadProgress) => void;
+  /** How long the thread may be kept from its messages. */
+  breath: Breath;
+  inPage: boolean;
+}
+
+export async function loadModel(loading: Loading): Promise<Model> {
+  const { instance } = loading;
+  const meter = new Meter(loading.onProgress);
+  const files = checked(loading.files, loading.integrity ?? {});
+  const loader = await read({ ...loading, files }, meter);
+  try {
+    files.finish();
+  } catch (error) {
+    instance.free(loader);
+    throw error;
+  }
+  meter.stage("compile");
+  // The loader is gone after this, whatever happens.
+  const model = instance.call(() => loader.finish());
+  meter.stage("ready");
+  return model;
+}
+
+export async function inspectModel(loading: Loading): Promise<ModelSummary> {
+  const loader = await read(loading, new Meter());
+  try {
+    return loading.instance.call(() => loader.summary());
+  } finally {
+    loading.instance.free(loader);
+  }
+}
+
+/** The caller frees the loader; where this throws it is freed already. */
+async function read(loading: Loading, meter: Meter): Promise<ModelLoader> {
+  const { instance, files, options } = loading;
+  const format = chooseFormat(files);
+  const loader = instance.call(({ ModelLoader }) => new ModelLoader(format, { ...options, headerOnly: loading.headerOnly }));
+  try {
+    const feed = new Feed(loading, loader, meter);
+    await (format === "gguf" ? feed.gguf() : feed.safetensors());
+    return loader;
+  } catch (error) {
+    instance.free(loader);
+    throw error;
+  }
+}
+
+function chooseFormat({ single, names }: Files): "gguf" | "safetensors" {
+  if (single !== undefined) return "gguf";
+  const hasGguf = names?.some((name) => /\.gguf$/i.test(name)) ?? false;
+  return hasGguf && !names!.includes("config.json") ? "gguf" : "safetensors";
+}
+
+class Feed {
+  readonly #of: Loading;
+  readonly #loader: ModelLoader;
+  readonly #meter: Meter;
+
+  constructor(loading: Loading, loader: ModelLoader, meter: Meter) {
+    this.#of = loading;
+    this.#loader = loader;
+    this.#meter = meter;
+  }
+
+  async gguf(): Promise<void> {
+    const { files, instance } = this.#of;
+    const listed = files.names?.filter((name) => /\.gguf$/i.test(name)).sort();
+    const given = files.single ?? listed![0]!;
+    const [, stem, count, end] = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(given) ?? [];
+    const shard = (n: number) => `${stem}${String(n).padStart(5, "0")}-of-${count}${end}`;
+    await this.#weights(stem === undefined ? given : shard(1));
+    const shards = instance.call(() => this.#loader.shards);
+    if (shards > 1 && stem === undefined && listed?.length !== shards) {
+      throw new AzulejoError(
+        "missing-file",
+        `${given} is one of ${shards} shards, and its name does not say what the others are called; ` +
+          "give all of them as a list of files",
+        { file: given },
+      );
+    }
+    for (let n = 2; n <= shards; n++) await this.#weights(stem === undefined ? listed![n - 1]! : shard(n));
+  }
+
+  async safetensors(): Promise<void> {
+    const { files, headerOnly } = this.#of;
+    const config = await readText(files, "config.json");
+    if (config === undefined) throw missing("config.json", files);
+    this.#of.instance.call(() => this.#loader.config(config));
+    if (!headerOnly) await this.#tokenizer();
+    const single = await files.open("model.safetensors", headerOnly);
+    if (single !== undefined) return this.#open(single);
+    const index = await readText(files, "model.safetensors.index.json");
+    if (index === undefined) throw missing("model.safetensors", files);
+    for (const name of shardNames(index)) await this.#weights(name);
+  }
+
+  async #tokenizer(): Promise<void> {
+    const { files } = this.#of;
+    const names = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+    const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
+    if (tokenizer !== undefined) this.#of.instance.call(() => this.#loader.tokenizer(tokenizer, config, template));
+  }
+
+  async #weights(name: string): Promise<void> {
+    const { files, headerOnly } = this.#of;
+    const file = await files.open(name, headerOnly);
+    if (file === undefined) throw missing(name, files);
+    await this.#open(file);
+  }
+
+  async #open(file: OpenFile): Promise<void> {
+    const { instance, headerOnly } = this.#of;
+    try {
+      instance.call(() => this.#loader.begin(file.name, file.size));
+      await this.#bytes(file, (bytes) => {
+        instance.call(() => this.#loader.push(bytes));
+        return headerOnly && instance.call(() => this.#loader.headerComplete);
+      });
+      if (!headerOnly) instance.call(() => this.#loader.end());
+    } finally {
+      file.close?.();
+    }
+  }
+
+  /** The file's bytes in bites, until `take` has had enough; counted, and with room for messages in between. */
+  async #bytes(file: OpenFile, take: (bytes: Uint8Array) => boolean): Promise<void> {
+    const { job, inPage, breath } = this.#of;
+    const bite = inPage ? PIECE >> 4 : PIECE >> 2;
+    this.#meter.begin(file);
+    for await (const piece of file.pieces) {
+      for (let at = 0; at < piece.length; at += bite) {
+        job.check();
+        const bytes = piece.subarray(at, at + bite);
+        if (take(bytes)) return;
+        this.#meter.add(bytes.length);
+        await breath.take();
+      }
+    }
+    job.check();
+    this.#meter.end();
+  }
+}
+
+function missing(name: string, files: Files): AzulejoError {
+  return new AzulejoError("missing-file", `${name} is missing: it is not in ${files.place}`, { file: name });
+}
+
+function shardNames(index: string): string[] {
+  const file = "model.safetensors.index.json";
+  let map: unknown;
+  try {
+    map = (JSON.parse(index) as { weight_map?: unknown } | null)?.weight_map;
+  } catch (error) {
+    throw new AzulejoError("corrupt-file", `${file}: ${(error as Error).message}`, { file });
+  }
+  const names = new Set(Object.values(map ?? {}));
+  for (const name of names) {
+    if (typeof name !== "string")
+      throw new AzulejoError("corrupt-file", `${file}: "weight_map" should give a file name for each tensor`, { file });
+  }
+  if (names.size === 0) throw new AzulejoError("corrupt-file", `${file} has no "weight_map"`, { file });
+  return [...names].sort() as string[];
+}
+
+/** Progress, about ten times a second; never silent about a beginning or an end. */
+class Meter {
+  readonly #listener: ((progress: LoadProgress) => void) | undefined;
+  #file: OpenFile | undefined;
+  #loaded = 0;
+  #allLoaded = 0;
+  #due?: ReturnType<typeof setTimeout>;
+
+  constructor(listener?: (progress: LoadProgress) => void) {
+    this.#listener = listener;
+  }
+
+  begin(file: OpenFile): void {
+    this.#file = file;
+    this.#loaded = 0;
+    this.#tell();
+  }
+
+  add(bytes: number): void {
+    this.#loaded += bytes;
+    this.#allLoaded += bytes;
+    this.#due ??= setTimeout(() => this.#tell(), 100);
+  }
+
+  end(): void {
+    this.#tell();
+  }
+
+  /** What follows the last file. */
+  stage(stage: "compile" | "ready"): void {
+    this.#listener?.({ stage, loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded });
+  }
+
+  #tell(): void {
+    clearTimeout(this.#due);
+    this.#due = undefined;
+    const { name, stage, size } = this.#file!;
+    this.#listener?.({ stage, file: name, loadedBytes: this.#loaded, ...(size !== undefined && { totalBytes: size }) });
+  }
+}

@@ -1,0 +1,85 @@
+// Where this runs, asked when needed and never at import time.
+
+/** What is used of Node's modules; its own types would become a dependency of every user's. */
+interface NodeModules {
+  "node:worker_threads": {
+    Worker: new (url: URL, options?: object) => NodeWorker;
+    parentPort: MessagePort | null;
+  };
+  "node:fs/promises": {
+    readFile(path: string | URL): Promise<Uint8Array<ArrayBuffer>>;
+    readFile(path: string | URL, encoding: "utf8"): Promise<string>;
+    readdir(path: string): Promise<string[]>;
+    stat(path: string): Promise<{ size: number; isDirectory(): boolean }>;
+    open(path: string): Promise<NodeFile>;
+  };
+  "node:os": { availableParallelism?(): number; cpus(): unknown[] };
+  "node:path": {
+    resolve(...parts: string[]): string;
+    join(...parts: string[]): string;
+    basename(path: string): string;
+    dirname(path: string): string;
+  };
+  "node:url": { fileURLToPath(url: string): string };
+}
+
+export interface NodeFile {
+  read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  close(): Promise<void>;
+}
+
+export interface NodeWorker {
+  postMessage(message: unknown, transfer?: readonly unknown[]): void;
+  on(event: string, listener: (value: never) => void): void;
+  terminate(): Promise<number>;
+  ref(): void;
+  unref(): void;
+}
+
+/** The process's own flags are not for a worker of ours: with `node -e` it would not start. */
+export const NODE_WORKER = { execArgv: [] };
+
+interface NodeGlobals {
+  process?: { versions?: { node?: string } };
+  setImmediate?(task: () => void): void;
+}
+
+export const globals = globalThis as NodeGlobals;
+
+/** Node, and what acts like it; not Electron's pages, which have both worlds. */
+export function isNode(): boolean {
+  return (
+    globals.process?.versions?.node !== undefined && !(typeof window !== "undefined" && typeof Worker !== "undefined")
+  );
+}
+
+/** A module of Node's, in a way that bundlers for the browser leave alone. */
+export function nodeModule<K extends keyof NodeModules>(name: K): Promise<NodeModules[K]> {
+  const specifier: string = name;
+  return import(/* @vite-ignore */ /* webpackIgnore: true */ specifier) as Promise<NodeModules[K]>;
+}
+
+/** All cores. */
+export async function cores(): Promise<number> {
+  if (!isNode()) return navigator.hardwareConcurrency || 1;
+  const os = await nodeModule("node:os");
+  return os.availableParallelism?.() ?? os.cpus().length;
+}
+
+/**
+ * Lets whatever waits on this thread run: messages above all, so that an abort is heard between two steps.
+ * A timer would cost 4 ms each time in a browser; a message costs microseconds.
+ */
+export function nextTurn(): Promise<void> {
+  if (globals.setImmediate !== undefined && isNode()) return new Promise((resolve) => globals.setImmediate!(resolve));
+  return new Promise((resolve) => {
+    if (turns === undefined) {
+      turns = new MessageChannel();
+      turns.port1.onmessage = () => waiting.shift()?.();
+    }
+    waiting.push(resolve);
+    turns.port2.postMessage(null);
+  });
+}
+let turns: MessageChannel | undefined;
+const waiting: (() => void)[] = [];

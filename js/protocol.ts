@@ -1,0 +1,130 @@
+// What the page and the host (the worker's side) say to each other.
+
+import type { WireError } from "./errors.js";
+import type {
+  DeviceInfo,
+  GeneratedToken,
+  GenerateOptions,
+  GenerationResult,
+  LoadProgress,
+  Message,
+  ModelSummary,
+  TensorF32,
+} from "./types.js";
+
+export type WireGenerateOptions = Omit<GenerateOptions, "signal" | "jsonSchema" | "grammar">;
+
+export interface WireModelOptions {
+  contextLength?: number;
+  kvCacheType?: "f32" | "f16" | "q8";
+  batch?: number;
+  /** The core passes over the weights. */
+  headerOnly?: boolean;
+}
+
+export interface WireDownloadOptions {
+  cache?: boolean;
+  headers?: Record<string, string>;
+  credentials?: RequestCredentials;
+  integrity?: Record<string, string>;
+}
+
+export interface StartOptions {
+  threads?: number;
+  /** The host runs on the page's own thread: it takes smaller bites, and no pool. */
+  inPage: boolean;
+  /** Where the .wasm and worker files lie; ends in "/". */
+  assets?: string;
+  /** A Web Lock that the worker holds while it lives, so that the page hears of its end. */
+  alive?: string;
+}
+
+/** A file of the caller's. Without `blob` the page hands over its bytes as they are asked for ("pull"). */
+export interface WireFile {
+  name: string;
+  blob?: Blob;
+  size?: number;
+}
+
+export type WireSource =
+  /** One GGUF file, or the first of several. */
+  | { kind: "url"; url: string }
+  /** Ends in "/". */
+  | { kind: "folder"; url: string }
+  /** Under Node: a file or a folder, as a path or a file: URL. */
+  | { kind: "path"; path: string }
+  | { kind: "directory"; handle: FileSystemDirectoryHandle }
+  /** One GGUF, or with `folder` whatever the names say. */
+  | { kind: "files"; files: WireFile[]; folder: boolean };
+
+export type Prompt = string | Message[] | Uint32Array;
+
+/** Every call: what it takes, and what comes back. Ids of models and sessions are chosen by the page. */
+export interface Calls {
+  start: { takes: StartOptions; gives: DeviceInfo };
+  load: {
+    takes: { model: number; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
+    gives: ModelSummary;
+  };
+  inspect: { takes: { source: WireSource; options: WireModelOptions; fits: boolean }; gives: ModelSummary };
+  disposeModel: { takes: { model: number }; gives: void };
+  openSession: { takes: { model: number; session: number }; gives: void };
+  disposeSession: { takes: { model: number; session: number }; gives: void };
+  generate: {
+    takes: { model: number; session?: number; prompt: Prompt; options: WireGenerateOptions };
+    gives: WireGeneration;
+  };
+  logits: { takes: { model: number; rows: Uint32Array[]; last: boolean }; gives: TensorF32 };
+  attentionMaps: { takes: { model: number; prompt: string | Uint32Array; layer?: number }; gives: TensorF32 };
+  encode: { takes: { model: number; text: string; addSpecial: boolean }; gives: Uint32Array };
+  decode: { takes: { model: number; ids: Uint32Array; skipSpecial: boolean }; gives: string };
+  applyChatTemplate: { takes: { model: number; messages: Message[]; addGenerationPrompt: boolean }; gives: string };
+}
+export type CallName = keyof Calls;
+
+export interface WireGeneration {
+  result: GenerationResult;
+  /** Tokens in the session's cache afterwards. */
+  sessionLength?: number;
+}
+
+type CallMessage = { [K in CallName]: { kind: "call"; id: number; name: K; takes: Calls[K]["takes"] } }[CallName];
+
+export type ToHost =
+  | CallMessage
+  | { kind: "abort"; id: number; code: "aborted" | "disposed" }
+  /** The answer to "pull"; without bytes and error the file is over. */
+  | { kind: "piece"; pull: number; bytes?: Uint8Array; error?: WireError }
+  /** Free everything; nothing is answered any more. */
+  | { kind: "close" };
+
+export type FromHost =
+  | { kind: "result"; id: number; value: unknown }
+  | { kind: "error"; id: number; error: WireError }
+  | { kind: "progress"; id: number; progress: LoadProgress }
+  | { kind: "tokens"; id: number; tokens: GeneratedToken[] }
+  /** Call `id` wants at most `length` bytes of one of its files. */
+  | { kind: "pull"; id: number; pull: number; file: string; offset: number; length: number }
+  /** A chat template is at work for call `id`, or has ended: the one thing in the core that may take for ever. */
+  | { kind: "rendering"; id: number; busy: boolean }
+  /** The wasm instance is dead, and everything in it. */
+  | { kind: "died"; error: WireError }
+  /** A thread of the pool speaks to the page directly: when it dies, the host waits for it for ever. */
+  | { kind: "thread"; port: MessagePort };
+
+/** How much of a caller's buffer crosses in one message: about a millisecond of copying. */
+export const PIECE = 4 << 20;
+
+/** The result of a generation that ended before it began. */
+export function nothingMade(): GenerationResult {
+  const stats = {
+    promptTokens: 0,
+    cachedTokens: 0,
+    generatedTokens: 0,
+    prefillMs: 0,
+    decodeMs: 0,
+    firstTokenMs: 0,
+    tokensPerSecond: 0,
+  };
+  return { text: "", tokens: new Uint32Array(), finishReason: "aborted", stats };
+}

@@ -1,0 +1,195 @@
+// Names and shapes that a caller sees; nothing here runs.
+
+import type { Engine } from "./engine.js";
+
+export interface EngineOptions {
+  /** "auto" (default): the best device there is; `device.reason` says why not a better one. */
+  device?: "auto" | "webgpu" | "cpu";
+  /** CPU threads. Default: all cores where the page is cross-origin isolated, else 1. */
+  threads?: number;
+  /** Run in a dedicated Worker (default true), so that the page never blocks. */
+  worker?: boolean;
+  powerPreference?: "low-power" | "high-performance";
+  /** Where the package's .wasm and worker files lie, if a bundler moved them. */
+  assets?: string | URL;
+}
+
+export interface DeviceInfo {
+  kind: "webgpu" | "cpu";
+  /** e.g. "nvidia / hopper", or "wasm simd128, 4 threads". */
+  description: string;
+  /** What is in use: "threads", "relaxed-simd", "shader-f16", "subgroups", "timestamp-query", … */
+  features: string[];
+  /** Why not the better one: "no navigator.gpu", "no adapter", "page is not cross-origin isolated", … */
+  reason?: string;
+}
+
+/**
+ * Where a model comes from. A URL whose path ends in .gguf is one GGUF file (or the first shard of
+ * several); a URL whose path ends in "/" is a folder in Hugging Face's layout (config.json,
+ * model.safetensors or model.safetensors.index.json and shards, tokenizer.json);
+ * "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record or a list of files is a
+ * folder: name → content. Bytes are a GGUF, known by their magic. Under Node a path or file: URL
+ * works too. A stream is read once: `inspect` refuses it, and a model that came from one cannot be
+ * rebuilt by itself after its worker has died. tokenizer.json may be missing: then whatever needs it
+ * rejects with "missing-file", and token ids still work.
+ */
+export type ModelSource =
+  | string
+  | URL
+  | Blob
+  | ArrayBuffer
+  | Uint8Array
+  | ReadableStream<Uint8Array>
+  | FileSystemDirectoryHandle
+  | File[]
+  | Record<string, Blob | ArrayBuffer | Uint8Array | string>;
+
+export interface LoadOptions {
+  engine?: Engine;
+  onProgress?: (p: LoadProgress) => void;
+  signal?: AbortSignal;
+  /** Keep the downloaded files in the browser (default true); an interrupted download resumes. */
+  cache?: boolean;
+  /** Turns float weights into that type while they load: a quarter of the memory, faster on the CPU. */
+  quantize?: "q8_0" | "q4_1";
+  /** For the downloads. */
+  headers?: Record<string, string>;
+  credentials?: RequestCredentials;
+  /** SHA-256 (hex) by file name, checked while downloading. */
+  integrity?: Record<string, string>;
+}
+
+/** The bytes are those of `file`; of all files together once the stage is "ready". */
+export interface LoadProgress {
+  stage: "download" | "read" | "upload" | "compile" | "ready";
+  file?: string;
+  loadedBytes: number;
+  totalBytes?: number;
+}
+
+export interface CausalLMOptions extends LoadOptions {
+  contextLength?: number;
+  /** Defaults to "f16". */
+  kvCacheType?: "f32" | "f16" | "q8";
+}
+
+export interface InspectOptions {
+  engine?: Engine;
+  contextLength?: number;
+  batch?: number;
+  signal?: AbortSignal;
+}
+
+export interface ModelSummary {
+  /** "llama", "vit", "bert", … */
+  architecture: string;
+  task:
+    "causal-lm" | "image-classification" | "text-embedding" | "text-classification" | "seq2seq" | "image-text-matching";
+  parameters: number;
+  /** Tensors by type, e.g. { Q4_1: 210, F32: 61 }. */
+  quantization: Record<string, number>;
+  layers: number;
+  width: number;
+  heads: number;
+  kvHeads: number;
+  contextLength: number;
+  vocabularySize?: number;
+  /** Bytes on the engine's device. */
+  memory: { weights: number; kvCache: number; activations: number; total: number };
+  /** Against that device's limits, with the reason in `why` where not. */
+  fits?: boolean;
+  why?: string;
+  /** The block, as data: positions, attention, norms, residuals, feed-forward. What a diagram needs. */
+  spec: object;
+}
+
+export interface Message {
+  role: "system" | "user" | "assistant" | "tool";
+  content: string;
+}
+
+export interface GenerateOptions {
+  /** Default: until the end token or the context's end. */
+  maxTokens?: number;
+  /** Default 0: greedy. */
+  temperature?: number;
+  topK?: number;
+  topP?: number;
+  minP?: number;
+  repetitionPenalty?: number;
+  presencePenalty?: number;
+  frequencyPenalty?: number;
+  logitBias?: Record<number, number>;
+  /** Same seed, same device: same text. */
+  seed?: number;
+  /** Never part of the text. */
+  stop?: string[];
+  /** Go on past the end token (benchmarks). */
+  ignoreEnd?: boolean;
+  /** That many best alternatives with each token. */
+  logprobs?: number;
+  /** Output that always parses. This version rejects it: not supported yet. */
+  jsonSchema?: object;
+  /** Output that always parses. This version rejects it: not supported yet. */
+  grammar?: string;
+  /** Ends the generation; what was made stays, finishReason "aborted". */
+  signal?: AbortSignal;
+}
+
+/**
+ * Await it for the whole result, or iterate it for the tokens as they come. Work starts at the call.
+ * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
+ * with finishReason "length". Iterating without awaiting raises no unhandled rejection.
+ */
+export interface Generation extends Promise<GenerationResult>, AsyncIterable<GeneratedToken> {}
+
+export interface GeneratedToken {
+  id: number;
+  text: string;
+  logprob?: number;
+  alternatives?: { id: number; text: string; logprob: number }[];
+}
+
+export interface GenerationResult {
+  text: string;
+  tokens: Uint32Array;
+  finishReason: "end" | "stop" | "length" | "aborted";
+  stats: {
+    promptTokens: number;
+    cachedTokens: number;
+    generatedTokens: number;
+    prefillMs: number;
+    decodeMs: number;
+    firstTokenMs: number;
+    tokensPerSecond: number;
+  };
+}
+
+export interface Tokenizer {
+  encode(text: string, options?: { addSpecial?: boolean }): Promise<Uint32Array>;
+  decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean }): Promise<string>;
+  applyChatTemplate(messages: Message[], options?: { addGenerationPrompt?: boolean }): Promise<string>;
+}
+
+/** A conversation that keeps its KV cache between calls. */
+export interface Session {
+  /** The prompt is the whole conversation so far; the part that the cache already holds is not computed again. */
+  generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation;
+  /** Tokens in the cache. */
+  readonly length: number;
+  save(): Promise<Blob>;
+  dispose(): Promise<void>;
+}
+
+export interface TensorF32 {
+  data: Float32Array;
+  dims: number[];
+}
+
+/** A file that the package keeps in the browser. */
+export interface CachedFile {
+  url: string;
+  bytes: number;
+  complete: boolean;
+}

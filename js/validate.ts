@@ -1,0 +1,161 @@
+// What callers pass, checked where they pass it: the message names the argument.
+
+import { AzulejoError, invalid } from "./errors.js";
+import type { Prompt, WireGenerateOptions } from "./protocol.js";
+import type { GenerateOptions, Message } from "./types.js";
+
+const ROLES = ["system", "user", "assistant", "tool"];
+
+export function checkOptions(options: unknown, name: string): void {
+  if (typeof options !== "object" || options === null) throw invalid(`${name} should be an object`);
+}
+
+export function checkText(text: unknown, name: string): string {
+  if (typeof text !== "string") throw invalid(`${name} should be a string, not ${describe(text)}`);
+  return text;
+}
+
+export function checkFlag(flag: unknown, name: string): boolean {
+  if (typeof flag !== "boolean") throw invalid(`${name} should be true or false, not ${describe(flag)}`);
+  return flag;
+}
+
+export function checkCount(value: unknown, name: string, least: number): number {
+  if (!Number.isSafeInteger(value) || (value as number) < least)
+    throw invalid(`${name} should be a whole number of ${least} or more, not ${describe(value)}`);
+  return value as number;
+}
+
+/** A copy, so that the caller may go on using the array. */
+export function checkIds(ids: unknown, name: string): Uint32Array {
+  const { length } = (ids ?? {}) as ArrayLike<number>;
+  if (typeof ids !== "object" || !Number.isSafeInteger(length) || length < 0)
+    throw invalid(`${name} should be an array of token ids, not ${describe(ids)}`);
+  const checked = new Uint32Array(length);
+  for (let at = 0; at < length; at++) {
+    const id: unknown = (ids as ArrayLike<number>)[at];
+    if (typeof id !== "number" || !Number.isInteger(id) || id < 0 || id > 0xffffffff)
+      throw invalid(`${name}[${at}] is ${describe(id)}, not a token id`);
+    checked[at] = id;
+  }
+  return checked;
+}
+
+export function checkMessages(messages: unknown, name: string): Message[] {
+  if (!Array.isArray(messages)) throw invalid(`${name} should be an array of messages, not ${describe(messages)}`);
+  return messages.map((message: unknown, at) => {
+    const { role, content } = (message ?? {}) as Partial<Message>;
+    if (typeof role !== "string" || !ROLES.includes(role))
+      throw invalid(`${name}[${at}].role should be one of ${ROLES.join(", ")}, not ${describe(role)}`);
+    return { role, content: checkText(content, `${name}[${at}].content`) };
+  });
+}
+
+export function checkPrompt(prompt: unknown): Prompt {
+  const isText = typeof prompt === "string";
+  const length = isText ? prompt.length : (prompt as ArrayLike<unknown> | null | undefined)?.length;
+  if (length === 0) throw invalid("the prompt is empty");
+  if (isText) return prompt;
+  const first: unknown = Array.isArray(prompt) ? prompt[0] : undefined;
+  return typeof first === "object" && first !== null ? checkMessages(prompt, "prompt") : checkIds(prompt, "prompt");
+}
+
+/** Rows of ids; one row alone counts as a batch of one. */
+export function checkRows(tokens: unknown): Uint32Array[] {
+  const first: unknown = (tokens as ArrayLike<unknown> | null | undefined)?.[0];
+  const rows =
+    Array.isArray(tokens) && typeof first === "object" && first !== null
+      ? tokens.map((row, at) => checkIds(row, `tokens[${at}]`))
+      : [checkIds(tokens, "tokens")];
+  rows.forEach((row, at) => {
+    if (row.length === 0) throw invalid(rows.length === 1 ? "tokens is empty" : `tokens[${at}] is empty`);
+  });
+  return rows;
+}
+
+type Check = (value: unknown, name: string) => unknown;
+
+const number =
+  (least: number, most: number): Check =>
+  (value, name) => {
+    if (typeof value !== "number" || !(value >= least && value <= most))
+      throw invalid(`${name} should be a number ${range(least, most)}, not ${describe(value)}`);
+    return value;
+  };
+
+function range(least: number, most: number): string {
+  if (most === Number.MAX_VALUE)
+    return least === -Number.MAX_VALUE
+      ? "(finite)"
+      : `of ${least === Number.MIN_VALUE ? "more than 0" : `${least} or more`}`;
+  return `from ${least} to ${most}`;
+}
+
+const ANY = number(-Number.MAX_VALUE, Number.MAX_VALUE);
+
+const GENERATE: Record<keyof WireGenerateOptions, Check> = {
+  maxTokens: (value, name) => checkCount(value, name, 0),
+  temperature: number(0, Number.MAX_VALUE),
+  topK: (value, name) => checkCount(value, name, 0),
+  topP: number(0, 1),
+  minP: number(0, 1),
+  repetitionPenalty: number(Number.MIN_VALUE, Number.MAX_VALUE),
+  presencePenalty: ANY,
+  frequencyPenalty: ANY,
+  logitBias: checkBias,
+  seed: (value, name) => checkCount(value, name, 0),
+  stop: checkStops,
+  ignoreEnd: checkFlag,
+  logprobs: (value, name) => checkCount(value, name, 0),
+};
+
+/** The options that go to the core; what is not known is left out. */
+export function checkGenerate(options: GenerateOptions): WireGenerateOptions {
+  checkOptions(options, "options");
+  checkSignal(options.signal);
+  for (const later of ["jsonSchema", "grammar"] as const) {
+    if (options[later] !== undefined) throw invalid(`${later}: not supported yet`);
+  }
+  const checked: Record<string, unknown> = {};
+  for (const [name, check] of Object.entries(GENERATE)) {
+    const value = options[name as keyof WireGenerateOptions];
+    if (value !== undefined) checked[name] = check(value, name);
+  }
+  return checked;
+}
+
+function checkBias(bias: unknown, name: string): Record<number, number> {
+  checkOptions(bias, name);
+  const checked: Record<number, number> = {};
+  for (const [id, value] of Object.entries(bias as object)) {
+    if (!/^\d+$/.test(id) || Number(id) > 0xffffffff)
+      throw invalid(`${name} has the key ${JSON.stringify(id)}, which is not a token id`);
+    if (typeof value !== "number" || Number.isNaN(value))
+      throw invalid(`${name}[${id}] should be a number, not ${describe(value)}`);
+    checked[Number(id)] = value;
+  }
+  return checked;
+}
+
+function checkStops(stops: unknown, name: string): string[] {
+  if (!Array.isArray(stops)) throw invalid(`${name} should be an array of strings, not ${describe(stops)}`);
+  return stops.map((stop, at) => {
+    if (checkText(stop, `${name}[${at}]`) === "") throw invalid(`${name}[${at}] is empty`);
+    return stop as string;
+  });
+}
+
+/** Throws "aborted" where it has been already. */
+export function checkSignal(signal: AbortSignal | undefined, mayBeAborted = true): void {
+  if (signal === undefined) return;
+  if (typeof signal?.addEventListener !== "function")
+    throw invalid(`signal should be an AbortSignal, not ${describe(signal)}`);
+  if (signal.aborted && !mayBeAborted)
+    throw new AzulejoError("aborted", "aborted by the caller", undefined, { cause: signal.reason });
+}
+
+function describe(value: unknown): string {
+  if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
+  if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  return typeof value === "function" ? "a function" : String(value);
+}

@@ -1,0 +1,36 @@
+//! What JavaScript sees of the core. The package's worker (`js/host.ts`) is its only caller.
+
+mod loader;
+mod model;
+mod value;
+
+use crate::device::cpu::pool::Pool;
+use std::sync::OnceLock;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// This instance's threads: all models share them.
+static POOL: OnceLock<Pool> = OnceLock::new();
+
+fn pool() -> Pool {
+    POOL.get_or_init(|| Pool::new(1)).clone()
+}
+
+/// Panics then say on the console what went wrong, before they end as a trap.
+#[wasm_bindgen]
+pub fn start() {
+    console_error_panic_hook::set_once();
+}
+
+/// Before anything is loaded: `threads` of them will compute, of which all but the caller's call `threadMain`.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = startPool)]
+pub fn start_pool(threads: usize) {
+    POOL.get_or_init(|| Pool::new(threads));
+}
+
+/// A thread's life: never returns.
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = threadMain)]
+pub fn thread_main(index: usize) {
+    pool().work(index)
+}

@@ -1,0 +1,262 @@
+//! A loaded model, its sessions, and its work in steps.
+
+use super::value::{Tensor, from_js, ids_from_js, rows_from_js, to_js};
+use crate::device::cpu::Cpu;
+use crate::error::{Code, Error, Result};
+use crate::model::{self, Finish, Generation, Scoring, Step, Summary, Token};
+use crate::text::{GenerateOptions, Message, Sampling, StopStrings, Tokenizer};
+use js_sys::Uint32Array;
+use serde::Serialize;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+type SharedSession = Rc<RefCell<model::Session<Cpu>>>;
+
+struct Inner {
+    model: RefCell<model::Model<Cpu>>,
+    summary: Summary,
+    tokenizer: Option<Tokenizer>,
+    /// Tokens that end a text.
+    ends: Vec<u32>,
+}
+
+impl Inner {
+    fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.tokenizer.as_ref().ok_or_else(|| {
+            let message = "this checkpoint came without a tokenizer: only token ids can be used";
+            Error::new(Code::MissingFile, message).in_file("tokenizer.json")
+        })
+    }
+
+    /// A prompt's tokens: text with what the tokenizer puts around one, or ids.
+    fn tokens(&self, prompt: JsValue) -> Result<Vec<u32>> {
+        match prompt.as_string() {
+            Some(text) => self.tokenizer()?.encode(&text, true),
+            None => ids_from_js(&prompt),
+        }
+    }
+}
+
+#[wasm_bindgen]
+pub struct Model {
+    inner: Rc<Inner>,
+    /// What generations without a session use, one after the other.
+    scratch: SharedSession,
+}
+
+impl Model {
+    pub fn new(mut model: model::Model<Cpu>, summary: Summary, tokenizer: Option<Tokenizer>, ends: Vec<u32>) -> Self {
+        let ends = tokenizer.as_ref().map_or(ends, |tokenizer| tokenizer.end_tokens().to_vec());
+        let scratch = Rc::new(RefCell::new(model.session()));
+        Self { inner: Rc::new(Inner { model: RefCell::new(model), summary, tokenizer, ends }), scratch }
+    }
+}
+
+#[wasm_bindgen]
+impl Model {
+    pub fn summary(&self) -> JsValue {
+        to_js(&self.inner.summary)
+    }
+
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        self.inner.tokenizer()?.encode(text, add_special)
+    }
+
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.inner.tokenizer()?.decode(ids, skip_special)
+    }
+
+    #[wasm_bindgen(js_name = applyChatTemplate)]
+    pub fn apply_chat_template(&self, messages: JsValue, add_generation_prompt: bool) -> Result<String> {
+        let messages: Vec<Message> = from_js(messages, "messages")?;
+        let template = self.inner.tokenizer()?.chat_template()?.with_clock(|| (js_sys::Date::now() / 1000.0) as i64);
+        template.render(&messages, add_generation_prompt)
+    }
+
+    pub fn session(&self) -> Session {
+        let session = self.inner.model.borrow_mut().session();
+        Session { inner: self.inner.clone(), session: Rc::new(RefCell::new(session)) }
+    }
+
+    /// Begins a generation from nothing.
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
+        self.scratch.borrow_mut().clear();
+        GenerationRun::new(&self.inner, &self.scratch, prompt, options)
+    }
+
+    pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<LogitsRun> {
+        let model = self.inner.model.borrow();
+        let scoring = Scoring::new(&model, rows_from_js(rows)?, last)?;
+        let dims = scoring.dims(&model);
+        drop(model);
+        Ok(LogitsRun { inner: self.inner.clone(), scoring, tensor: Tensor::new(&dims)?, dims })
+    }
+
+    #[wasm_bindgen(js_name = attentionMaps)]
+    pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<JsValue> {
+        let tokens = self.inner.tokens(prompt)?;
+        let mut model = self.inner.model.borrow_mut();
+        let (maps, dims) = model.attention_maps(&tokens, layer)?;
+        let dims = if layer.is_some() { &dims[1..] } else { &dims[..] };
+        let tensor = Tensor::new(dims)?;
+        tensor.data.copy_from(&maps);
+        Ok(tensor.to_js())
+    }
+}
+
+/// One conversation's cache.
+#[wasm_bindgen]
+pub struct Session {
+    inner: Rc<Inner>,
+    session: SharedSession,
+}
+
+#[wasm_bindgen]
+impl Session {
+    /// Tokens in the cache.
+    #[wasm_bindgen(getter)]
+    pub fn length(&self) -> usize {
+        self.session.borrow().len()
+    }
+
+    /// Begins a generation; what the prompt shares with the cache is not computed again.
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
+        GenerationRun::new(&self.inner, &self.session, prompt, options)
+    }
+}
+
+#[derive(Serialize)]
+struct WireToken<'a> {
+    id: u32,
+    text: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    logprob: Option<f32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    alternatives: Option<Vec<WireAlternative>>,
+}
+
+#[derive(Serialize)]
+struct WireAlternative {
+    id: u32,
+    text: String,
+    logprob: f32,
+}
+
+#[derive(Serialize)]
+struct WireStep<'a> {
+    tokens: Vec<WireToken<'a>>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireResult<'a> {
+    text: &'a str,
+    #[serde(with = "serde_wasm_bindgen::preserve")]
+    tokens: Uint32Array,
+    finish_reason: Finish,
+    stats: WireStats,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct WireStats {
+    prompt_tokens: usize,
+    cached_tokens: usize,
+    generated_tokens: usize,
+}
+
+/// A generation under way. One step is one chunk of the prompt or one token.
+#[wasm_bindgen]
+pub struct GenerationRun {
+    inner: Rc<Inner>,
+    session: SharedSession,
+    generation: Generation,
+}
+
+impl GenerationRun {
+    fn new(inner: &Rc<Inner>, session: &SharedSession, prompt: JsValue, options: JsValue) -> Result<Self> {
+        let options: GenerateOptions = from_js(options, "options")?;
+        let model = inner.model.borrow();
+        let sampling = Sampling::new(&options, model.spec.vocabulary)?;
+        let stops = StopStrings::new(options.stop.as_deref().unwrap_or_default())?;
+        let stream = inner.tokenizer.as_ref().map(|tokenizer| tokenizer.stream(stops, true, true)).transpose()?;
+        let tokens = inner.tokens(prompt)?;
+        // Any number will do: it only has to be another one each time.
+        let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
+        let generation =
+            Generation::new(&model, &mut session.borrow_mut(), tokens, sampling, stream, &inner.ends, seed)?;
+        Ok(Self { inner: inner.clone(), session: session.clone(), generation })
+    }
+}
+
+#[wasm_bindgen]
+impl GenerationRun {
+    /// `{ tokens }`, empty while the prompt is read; undefined when it is over.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let step = self.generation.step(&mut self.inner.model.borrow_mut(), &mut self.session.borrow_mut())?;
+        Ok(match &step {
+            Step::Over => JsValue::UNDEFINED,
+            Step::Read => to_js(&WireStep { tokens: Vec::new() }),
+            Step::Token(token) => to_js(&WireStep { tokens: vec![self.wire(token)] }),
+        })
+    }
+
+    /// What has been made; `aborted`: the caller ends it here.
+    pub fn result(&mut self, aborted: bool) -> JsValue {
+        if aborted {
+            self.generation.abort();
+        }
+        let generation = &self.generation;
+        to_js(&WireResult {
+            text: generation.text(),
+            tokens: Uint32Array::from(generation.tokens()),
+            finish_reason: generation.finish().unwrap_or(Finish::Aborted),
+            stats: WireStats {
+                prompt_tokens: generation.prompt_tokens(),
+                cached_tokens: generation.cached_tokens(),
+                generated_tokens: generation.tokens().len(),
+            },
+        })
+    }
+
+    fn wire<'a>(&self, token: &'a Token) -> WireToken<'a> {
+        let text = |id: u32| {
+            let tokenizer = self.inner.tokenizer.as_ref();
+            tokenizer.and_then(|tokenizer| tokenizer.decode(&[id], false).ok()).unwrap_or_default()
+        };
+        let alternatives = token.logprob.map(|_| {
+            let alternatives = token.alternatives.iter();
+            alternatives
+                .map(|other| WireAlternative { id: other.id, text: text(other.id), logprob: other.logprob })
+                .collect()
+        });
+        WireToken { id: token.id, text: &token.text, logprob: token.logprob, alternatives }
+    }
+}
+
+/// Logits under way. One step is one chunk of tokens.
+#[wasm_bindgen]
+pub struct LogitsRun {
+    inner: Rc<Inner>,
+    scoring: Scoring<Cpu>,
+    tensor: Tensor,
+    dims: [usize; 3],
+}
+
+#[wasm_bindgen]
+impl LogitsRun {
+    /// Whether there is more to do.
+    pub fn step(&mut self) -> Result<bool> {
+        let (data, [_, positions, vocabulary]) = (&self.tensor.data, self.dims);
+        self.scoring.step(&mut self.inner.model.borrow_mut(), |row, position, logits| {
+            let at = (row * positions + position) * vocabulary;
+            data.subarray(at as u32, (at + vocabulary) as u32).copy_from(logits);
+        })
+    }
+
+    /// `{ data, dims }`; rows are padded with zeros.
+    pub fn take(&self) -> JsValue {
+        self.tensor.to_js()
+    }
+}

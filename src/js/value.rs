@@ -1,0 +1,86 @@
+//! Values on their way to and from JavaScript.
+
+use crate::error::{Code, Error};
+use js_sys::{Float32Array, Uint32Array};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use wasm_bindgen::{JsCast, JsValue};
+
+/// An error as JavaScript gets it: `{ code, message, where }`.
+#[derive(Serialize)]
+struct WireError {
+    code: &'static str,
+    message: String,
+    r#where: WirePlace,
+}
+
+#[derive(Serialize)]
+struct WirePlace {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tensor: Option<String>,
+}
+
+impl From<Error> for JsValue {
+    fn from(error: Error) -> JsValue {
+        let message = error.to_string();
+        let place = *error.place;
+        let place =
+            WirePlace { file: place.file, offset: place.offset.map(|offset| offset as f64), tensor: place.tensor };
+        to_js(&WireError { code: error.code.name(), message, r#where: place })
+    }
+}
+
+/// A plain JavaScript value; maps become objects.
+pub fn to_js(value: &impl Serialize) -> JsValue {
+    value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED)
+}
+
+/// Options and the like. Error: invalid-argument.
+pub fn from_js<T: DeserializeOwned>(value: JsValue, what: &str) -> Result<T, Error> {
+    serde_wasm_bindgen::from_value(value).map_err(|error| Error::invalid(format!("{what}: {error}")))
+}
+
+/// Rows of token ids.
+pub fn rows_from_js(rows: Vec<JsValue>) -> Result<Vec<Vec<u32>>, Error> {
+    rows.into_iter().map(|row| ids_from_js(&row)).collect()
+}
+
+pub fn ids_from_js(ids: &JsValue) -> Result<Vec<u32>, Error> {
+    let ids: &Uint32Array = ids.dyn_ref().ok_or_else(|| Error::invalid("token ids: expected a Uint32Array"))?;
+    Ok(ids.to_vec())
+}
+
+/// A result of floats that JavaScript owns, so that the wasm memory does not grow by it.
+pub struct Tensor {
+    pub data: Float32Array,
+    dims: Vec<usize>,
+}
+
+impl Tensor {
+    /// Zeros. Error: out-of-memory where no browser would give so many.
+    pub fn new(dims: &[usize]) -> Result<Self, Error> {
+        /// A little under the 2 GiB that every engine gives.
+        const MOST: usize = (1 << 29) - 1;
+        let len = dims.iter().try_fold(1usize, |len, n| len.checked_mul(*n)).filter(|len| *len <= MOST);
+        let len = len.ok_or_else(|| {
+            Error::new(
+                Code::OutOfMemory,
+                format!("a result of {dims:?} values is too large; ask for fewer rows, or the last positions only"),
+            )
+        })?;
+        Ok(Self { data: Float32Array::new_with_length(len as u32), dims: dims.to_vec() })
+    }
+
+    /// `{ data, dims }`
+    pub fn to_js(&self) -> JsValue {
+        let object = js_sys::Object::new();
+        let set = |key: &str, value: &JsValue| js_sys::Reflect::set(&object, &key.into(), value).is_ok();
+        set("data", &self.data);
+        set("dims", &to_js(&self.dims));
+        object.into()
+    }
+}
