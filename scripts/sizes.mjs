@@ -1,0 +1,19 @@
+// Prints what each wasm build weighs, and fails if one is over the budget: what a page downloads, compressed.
+
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { gzipSync } from "node:zlib";
+import { root } from "./run.mjs";
+import { BUILDS } from "./toolchain.mjs";
+
+const BUDGET = 1_000_000;
+
+const bytes = (count) => `${count.toLocaleString("en")} bytes`;
+
+for (const name of Object.keys(BUILDS)) {
+  const module = readFileSync(join(root, "dist", name, "azulejo_bg.wasm"));
+  const compressed = gzipSync(module, { level: 9 }).length;
+  const within = compressed <= BUDGET;
+  console.log(`${name}: ${bytes(module.length)}, gzip ${bytes(compressed)}, ${within ? "within" : "OVER"} the budget of ${bytes(BUDGET)}`);
+  if (!within) process.exitCode = 1;
+}

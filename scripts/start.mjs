@@ -1,0 +1,10 @@
+// npm start: sets the machine up, builds, fetches the default checkpoint and serves the demo page.
+
+import { join } from "node:path";
+import { run } from "./run.mjs";
+import { serveDemo } from "./serve.mjs";
+
+run("bash", [join("scripts", "setup.sh")]);
+run(process.execPath, [join("scripts", "build.mjs")]);
+run(process.execPath, [join("scripts", "fetch-model.mjs")]);
+await serveDemo();

@@ -1,0 +1,73 @@
+// Which Rust compiler builds the wasm: what scripts/setup.sh found and wrote to .tools/toolchain.
+
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync } from "node:fs";
+import { homedir } from "node:os";
+import { dirname, join } from "node:path";
+import { root, run } from "./run.mjs";
+
+/**
+ * The two builds of the one crate: `simd` runs on any page, `threads` needs a cross-origin isolated one and has shared
+ * memory and relaxed SIMD. What rustc, its linker and wasm-opt are told.
+ */
+export const BUILDS = {
+  simd: { features: ["simd128", "bulk-memory"], link: ["--max-memory=4294967296"], optimize: ["--enable-simd"] },
+  threads: {
+    features: ["atomics", "bulk-memory", "simd128", "relaxed-simd"],
+    link: [
+      "--shared-memory", "--import-memory", "--max-memory=4294967296",
+      ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map((name) => `--export=${name}`),
+    ],
+    optimize: ["--enable-simd", "--enable-threads", "--enable-relaxed-simd"],
+  },
+};
+
+/** Runs cargo (`rustc` or `clippy`) for one of the builds; their outputs lie in target/wasm-NAME. Returns that folder. */
+export function cargo(name, command, args) {
+  const { features, link } = BUILDS[name];
+  const { program, env } = toolchain();
+  const flags = [
+    `-Ctarget-feature=${features.map((feature) => `+${feature}`).join(",")}`,
+    ...link.map((argument) => `-Clink-arg=${argument}`),
+    // Panic messages name source files: not with the paths of the machine that built them. The last that fits is taken.
+    `--remap-path-prefix=${homedir()}=home`,
+    `--remap-path-prefix=${process.env.CARGO_HOME ?? join(homedir(), ".cargo")}=cargo`,
+    `--remap-path-prefix=${root}=azulejo`,
+  ];
+  const target = join(root, "target", `wasm-${name}`);
+  run(program, [
+    command, "--lib", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir", target,
+    "-Zbuild-std=std,panic_abort", ...args,
+  ], { ...env, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") });
+  return target;
+}
+
+/**
+ * The cargo to call, and its environment. The standard library is always compiled with the crate: threads need one with
+ * atomics, and compiled for size as the other dependencies are, it makes both modules a tenth smaller. That is an
+ * unstable option of a stable compiler: better one compiler for both builds than a nightly for one of them.
+ */
+function toolchain() {
+  const file = join(root, ".tools", "toolchain");
+  if (!existsSync(file)) {
+    console.error("this machine is not set up yet: run scripts/setup.sh");
+    process.exit(1);
+  }
+  if (readFileSync(file, "utf8").trim() === "debian") return debian();
+  return { program: "cargo", env: { RUSTC_BOOTSTRAP: "1" } };
+}
+
+/** Debian's compiler, whose library comes as source, and rustup's linker. */
+function debian() {
+  const libraries = execFileSync("rustc", ["--print", "target-libdir"], { encoding: "utf8", cwd: root }).trim();
+  return {
+    program: "/usr/bin/cargo",
+    env: {
+      // Debian's cargo finds its own tools, clippy among them, before rustup's of the same names.
+      PATH: `/usr/bin:${process.env.PATH}`,
+      RUSTC: "/usr/bin/rustc",
+      RUSTC_BOOTSTRAP: "1",
+      CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_LINKER: join(dirname(libraries), "bin", "rust-lld"),
+    },
+  };
+}

@@ -1,0 +1,106 @@
+// The folded-away settings: how words are drawn, and how many threads compute them.
+
+import type { GenerateOptions } from "/azulejo/index.js";
+import { byId } from "./dom.js";
+
+/**
+ * What the fields start with. A model of this size wanders at high temperatures and repeats itself at
+ * low ones: 0.3 with a mild penalty keeps short answers to the point.
+ */
+const DEFAULTS: Record<string, string> = {
+  "temperature": "0.3",
+  "top-p": "0.9",
+  "top-k": "40",
+  "min-p": "0",
+  "repetition-penalty": "1.1",
+  "max-tokens": "512",
+  "seed": "",
+  "threads": "",
+  "system-prompt": "",
+};
+
+const form = byId("settings-form", HTMLFormElement);
+const threadsField = byId("threads", HTMLInputElement);
+const reload = byId("reload-model", HTMLButtonElement);
+/** The field's value when the present model was loaded; undefined while there is none. */
+let loadedThreads: string | undefined;
+
+/** Fills the fields; `reloadModel` is called when the user wants other threads now. */
+export function initSettings(reloadModel: () => void): void {
+  reset();
+  form.addEventListener("submit", (event) => event.preventDefault());
+  form.addEventListener("reset", (event) => {
+    event.preventDefault();
+    reset();
+  });
+  for (const field of form.querySelectorAll("input")) {
+    field.addEventListener("change", () => tidy(field));
+  }
+  threadsField.addEventListener("input", offerReload);
+  reload.addEventListener("click", reloadModel);
+}
+
+/** The options of the next answer. */
+export function generateOptions(): GenerateOptions {
+  const options: GenerateOptions = {
+    temperature: number("temperature"),
+    topP: number("top-p"),
+    minP: number("min-p"),
+    repetitionPenalty: number("repetition-penalty"),
+    maxTokens: number("max-tokens"),
+  };
+  const topK = number("top-k");
+  if (topK > 0) options.topK = topK;
+  const seed = byId("seed", HTMLInputElement).value;
+  options.seed = seed === "" ? Math.floor(Math.random() * 2 ** 32) : Number(seed);
+  return options;
+}
+
+/** The system prompt, or "" for the model's own. */
+export function systemPrompt(): string {
+  return byId("system-prompt", HTMLTextAreaElement).value.trim();
+}
+
+/** Threads to load the next model with; undefined: the package decides. */
+export function threads(): number | undefined {
+  tidy(threadsField);
+  return threadsField.value === "" ? undefined : Number(threadsField.value);
+}
+
+/** Remembers what the present model was loaded with, to offer a reload when the field says otherwise. */
+export function modelLoaded(loaded: boolean): void {
+  loadedThreads = loaded ? threadsField.value : undefined;
+  offerReload();
+}
+
+function offerReload(): void {
+  reload.hidden = loadedThreads === undefined || loadedThreads === threadsField.value;
+  if (!reload.hidden) reload.scrollIntoView({ block: "nearest" });
+}
+
+function reset(): void {
+  for (const [id, value] of Object.entries(DEFAULTS)) field(id).value = value;
+  offerReload();
+}
+
+function field(id: string): HTMLInputElement | HTMLTextAreaElement {
+  return id === "system-prompt" ? byId(id, HTMLTextAreaElement) : byId(id, HTMLInputElement);
+}
+
+function number(id: string): number {
+  const input = byId(id, HTMLInputElement);
+  tidy(input);
+  return Number(input.value);
+}
+
+/** Brings a field into its range; what is no number goes back to its default. */
+function tidy(input: HTMLInputElement): void {
+  const fallback = DEFAULTS[input.id] ?? "";
+  if (input.value.trim() === "" || Number.isNaN(input.valueAsNumber)) {
+    input.value = fallback;
+    return;
+  }
+  let value = Math.min(Math.max(input.valueAsNumber, Number(input.min)), Number(input.max));
+  if (input.step === "1") value = Math.round(value);
+  if (value !== input.valueAsNumber) input.value = String(value);
+}

@@ -1,0 +1,93 @@
+// Where a model may come from besides the default: a file dialog, a drop, an address.
+
+import type { ModelSource } from "/azulejo/index.js";
+import { byId } from "./dom.js";
+import { showProblem } from "./errors.js";
+import type { Choice } from "./models.js";
+
+/** Chromium's way to a dropped folder; elsewhere a folder's files are dropped or chosen together. */
+type WithHandle = DataTransferItem & { getAsFileSystemHandle?(): Promise<FileSystemHandle | null> };
+
+/** Listens to the file dialog, to drops on the whole page, and to the address field. */
+export function initSources(open: (choice: Choice) => void): void {
+  const input = byId("file", HTMLInputElement);
+  input.addEventListener("change", () => {
+    const files = [...(input.files ?? [])];
+    input.value = ""; // so that choosing the same file again is a change again
+    if (files.length > 0) open(fromFiles(files));
+  });
+  byId("url-form", HTMLFormElement).addEventListener("submit", (event) => {
+    event.preventDefault();
+    const choice = fromAddress(byId("url", HTMLInputElement).value.trim());
+    if (choice) open(choice);
+  });
+  initDrop(open);
+}
+
+function initDrop(open: (choice: Choice) => void): void {
+  const cover = byId("drop", HTMLElement);
+  const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+  addEventListener("dragover", (event) => {
+    if (!carriesFiles(event)) return;
+    event.preventDefault();
+    cover.hidden = false;
+  });
+  addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) cover.hidden = true;
+  });
+  addEventListener("drop", (event) => {
+    cover.hidden = true;
+    if (!carriesFiles(event) || !event.dataTransfer) return;
+    event.preventDefault();
+    const files = [...event.dataTransfer.files];
+    const item: WithHandle | undefined = event.dataTransfer.items[0];
+    // The handle must be asked for before the event is over.
+    const handle = files.length === 1 ? item?.getAsFileSystemHandle?.() : undefined;
+    void fromDrop(files, handle).then(open);
+  });
+}
+
+async function fromDrop(files: File[], handle?: Promise<FileSystemHandle | null>): Promise<Choice> {
+  const entry = await handle?.catch(() => null); // refused: then the file itself will do
+  if (entry?.kind === "directory") return { source: entry as FileSystemDirectoryHandle, name: entry.name };
+  return fromFiles(files);
+}
+
+function fromFiles(files: File[]): Choice {
+  const [first] = files;
+  const source: ModelSource = files.length === 1 && first ? first : files;
+  return { source, name: first ? displayName(first.name) : "no file" };
+}
+
+/** Checks an address in so far as the page can tell; the rest is the loader's business. */
+function fromAddress(address: string): Choice | undefined {
+  if (/^hf:[^/]+\/.+/.test(address)) return { source: address, name: displayName(address.slice(3)) };
+  try {
+    const url = new URL(address, location.href);
+    if (address && /^https?:$/.test(url.protocol)) return { source: url.href, name: displayName(url.pathname) };
+  } catch {
+    // Not an address: said below, as for an empty field.
+  }
+  showProblem(
+    "invalid-argument",
+    "That is no address of a model",
+    address ? `“${address}” is neither a web address nor a hub address.` : "The address is empty.",
+    "Enter one like https://example.org/model.gguf or hf:organisation/name/file.gguf.",
+  );
+  byId("url", HTMLInputElement).focus();
+  return undefined;
+}
+
+/** The last part of a path, without its ending. */
+function displayName(path: string): string {
+  const parts = path.split("/").filter(Boolean);
+  return decode(parts[parts.length - 1] ?? path).replace(/\.gguf$/i, "");
+}
+
+function decode(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return text;
+  }
+}
