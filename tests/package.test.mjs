@@ -1,0 +1,171 @@
+// The package as npm packs it: what is in it, and that it works where users put it.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { launchBrowser } from "./support/browser.mjs";
+import { startServer } from "./support/server.mjs";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf";
+const MODEL = join(ROOT, "models", MODEL_NAME);
+const QUIET = ["--no-audit", "--no-fund", "--loglevel=error"];
+
+/** Runs a command to its end and gives what it printed; a failure shows all of that. */
+function run(cwd, program, ...args) {
+  const { status, signal, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 600_000 });
+  assert.equal(status, 0, `${program} ${args.join(" ")} ended with ${error ?? signal ?? status}:\n${stdout}${stderr}`);
+  return stdout;
+}
+
+const runNode = (cwd, code) => run(cwd, process.execPath, "--input-type=module", "--eval", code);
+
+describe("the packed package", () => {
+  let folder, packed, tarball;
+
+  before(() => {
+    folder = mkdtempSync(join(tmpdir(), "azulejo-package-"));
+    // Without its scripts: the build was made before the tests.
+    [packed] = JSON.parse(run(ROOT, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
+    tarball = join(folder, packed.filename);
+  });
+  after(() => rmSync(folder, { recursive: true, force: true }));
+
+  test("holds the modules, their types, two wasm builds and the papers, and nothing else", () => {
+    const files = packed.files.map(({ path }) => path);
+    const expected = /^(dist\/[a-z0-9-]+\.(js|d\.ts)|dist\/(simd|threads)\/azulejo(\.js|\.d\.ts|_bg\.wasm)|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    assert.deepEqual(files.filter((path) => !expected.test(path)), []);
+    for (const path of ["dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/thread.js", "dist/simd/azulejo_bg.wasm",
+      "dist/threads/azulejo_bg.wasm", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
+      assert.ok(files.includes(path), `${path} is missing`);
+    }
+  });
+
+  test("names neither this machine's folders nor those of the user who built it", () => {
+    const home = process.env.HOME ?? "";
+    for (const { path } of packed.files) {
+      const bytes = readFileSync(join(ROOT, path));
+      for (const place of [ROOT, home].filter((each) => each.length > 1)) {
+        assert.equal(bytes.indexOf(`${place}/`), -1, `${path} contains ${place}/`);
+      }
+    }
+  });
+
+  describe("in an empty project", () => {
+    let project;
+    before(() => {
+      project = join(folder, "project");
+      mkdirSync(project);
+      writeFileSync(join(project, "package.json"), JSON.stringify({ name: "empty", private: true, type: "module" }));
+      run(project, "npm", "install", ...QUIET, tarball);
+    });
+
+    test("can be imported without a DOM, and does nothing then", () => {
+      const printed = runNode(project, `
+        const names = () => Object.getOwnPropertyNames(globalThis).sort().join();
+        const before = names();
+        globalThis.fetch = () => { throw new Error("fetched at import"); };
+        const { CausalLM, Engine, inspect, AzulejoError, cache } = await import("azulejo");
+        if ([CausalLM, Engine, inspect, AzulejoError, cache.list].some((each) => typeof each !== "function")) throw new Error("an export is missing");
+        if (names() !== before) throw new Error("the import left something global");
+        const busy = process.getActiveResourcesInfo().filter((name) => /Worker|Message|TCP|Timeout/.test(name));
+        console.log(JSON.stringify({ window: typeof window, busy }));
+      `);
+      assert.deepEqual(JSON.parse(printed), { window: "undefined", busy: [] });
+    });
+
+    test("generates under Node from a path, and lets the process end", () => {
+      const printed = runNode(project, `
+        import { CausalLM } from "azulejo";
+        const lm = await CausalLM.load(${JSON.stringify(MODEL)}, { contextLength: 256 });
+        const { text, stats } = await lm.generate("The capital of France is", { maxTokens: 6 });
+        console.log(JSON.stringify({ text, generated: stats.generatedTokens, kind: lm.engine.device.kind }));
+      `);
+      const { text, generated, kind } = JSON.parse(printed);
+      assert.match(text, /Paris/);
+      assert.equal(generated, 6);
+      assert.equal(kind, "cpu");
+    });
+
+    test("type-checks in a strict project, under both ways of resolving modules", () => {
+      writeFileSync(join(project, "use.ts"), `
+        import { AzulejoError, CausalLM, Engine, inspect, type GenerationResult, type ModelSummary } from "azulejo";
+        const engine: Engine = await Engine.create({ device: "cpu", threads: 1 });
+        const summary: ModelSummary = await inspect("/model.gguf", { engine });
+        const lm = await CausalLM.load(new Uint8Array(4), { engine, contextLength: summary.contextLength, onProgress: (p) => p.loadedBytes });
+        for await (const { text } of lm.generate([{ role: "user", content: "Hello" }], { stop: ["."] })) text.trim();
+        const result: GenerationResult = await lm.createSession().generate("Hello").catch((error: AzulejoError) => { throw error.code; });
+        result.tokens.length;
+        // @ts-expect-error there is no such option
+        lm.generate("Hello", { tokens: 1 });
+      `);
+      for (const [module, moduleResolution] of [["ES2022", "bundler"], ["NodeNext", "NodeNext"]]) {
+        run(project, process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "--noEmit", "--strict", "--target", "ES2022",
+          "--lib", "ES2022,DOM,DOM.Iterable,DOM.AsyncIterable,ESNext.Disposable", "--module", module, "--moduleResolution", moduleResolution, "use.ts");
+      }
+    });
+  });
+
+  describe("in a bundled app", () => {
+    let browser;
+    before(async () => { browser = await launchBrowser(); });
+    after(() => browser?.close());
+
+    /** The app with its bundler and this very package installed; the bundler is kept for the next time. */
+    function install(name) {
+      const app = join(ROOT, ".tools", "test-apps", name);
+      mkdirSync(app, { recursive: true });
+      for (const old of ["dist", "node_modules/azulejo", "node_modules/.vite", "node_modules/.cache"]) {
+        rmSync(join(app, old), { recursive: true, force: true });
+      }
+      const source = join(ROOT, "tests/apps", name);
+      const changed = !existsSync(join(app, "package.json")) || readFileSync(join(app, "package.json"), "utf8") !== readFileSync(join(source, "package.json"), "utf8");
+      if (changed) rmSync(join(app, "node_modules"), { recursive: true, force: true });
+      cpSync(source, app, { recursive: true });
+      cpSync(join(ROOT, "tests/apps/main.js"), join(app, "main.js"));
+      run(app, "npm", "install", ...QUIET, "--no-save", "--no-package-lock", "--prefer-offline", tarball);
+      return app;
+    }
+
+    async function open(app, isolated) {
+      const server = await startServer({ mounts: { "/": join(app, "dist"), "/models/": join(ROOT, "models") }, isolated });
+      const page = await browser.newPage();
+      try {
+        await page.goto(`${server.url}?model=/models/${MODEL_NAME}`);
+        await page.waitForSelector("body[data-state]", { timeout: 120_000 });
+        return await page.evaluate(() => ({ ...document.body.dataset, text: document.getElementById("answer").textContent }));
+      } finally {
+        await page.close();
+        await server.close();
+      }
+    }
+
+    async function assertAnswers(app) {
+      const isolated = await open(app, true);
+      assert.equal(isolated.state, "done", isolated.error);
+      assert.match(isolated.text, /Paris/);
+      assert.match(isolated.device, /relaxed-simd/);
+      const plain = await open(app, false);
+      assert.equal(plain.state, "done", plain.error);
+      assert.match(plain.text, /Paris/);
+      assert.match(plain.device, /1 thread/);
+    }
+
+    test("answers when Vite has built the app", async () => {
+      const app = install("vite");
+      run(app, process.execPath, "node_modules/vite/bin/vite.js", "build");
+      await assertAnswers(app);
+    });
+
+    test("answers when webpack has built the app", async () => {
+      const app = install("webpack");
+      run(app, process.execPath, "node_modules/webpack-cli/bin/cli.js");
+      cpSync(join(app, "index.html"), join(app, "dist/index.html"));
+      await assertAnswers(app);
+    });
+  });
+});

@@ -1,0 +1,108 @@
+// SmolLM2 against what PyTorch makes of the same checkpoint (reference/smollm2), in both wasm builds and under Node.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { launchBrowser } from "./support/browser.mjs";
+import { askEverything } from "./support/reference.js";
+import { startServer } from "./support/server.mjs";
+
+const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
+const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
+const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
+
+/** Everything that the model is asked, in a page of its own. */
+async function askInChromium(browser, isolated) {
+  const server = await startServer({ mounts: { "/": ROOT }, isolated });
+  const page = await browser.newPage();
+  try {
+    await page.goto(new URL("/tests/support/page.html", server.url).href);
+    return await page.evaluate(async ({ entry, support, model, reference }) => {
+      const { askEverything } = await import(support);
+      return askEverything(await import(entry), model, reference);
+    }, {
+      entry: "/dist/index.js", support: "/tests/support/reference.js", reference,
+      model: new URL(`/${MODEL}`, server.url).href,
+    });
+  } finally {
+    await page.close();
+    await server.close();
+  }
+}
+
+async function askInNode() {
+  const azulejo = await import(pathToFileURL(resolve(ROOT, "dist/index.js")).href);
+  return askEverything(azulejo, resolve(ROOT, MODEL), reference);
+}
+
+/** The mean loss over the positions of all texts, from their perplexities. */
+function pooledLoss(texts, key) {
+  const counts = texts.map(({ positions }) => positions - 1);
+  const losses = texts.map((text, index) => counts[index] * Math.log(text[key]));
+  return losses.reduce((total, loss) => total + loss) / counts.reduce((total, count) => total + count);
+}
+
+const sum = (rows, key) => rows.reduce((total, row) => total + row[key], 0);
+
+describe("SmolLM2 as the reference implementation computes it", () => {
+  let browser;
+  before(async () => { browser = await launchBrowser(); });
+  after(() => browser?.close());
+
+  const places = {
+    "on an isolated page": () => askInChromium(browser, true),
+    "on a page without isolation": () => askInChromium(browser, false),
+    "under Node": askInNode,
+  };
+  for (const [place, ask] of Object.entries(places)) {
+    describe(place, () => {
+      let answers;
+      before(async () => { answers = await ask(); });
+
+      test("prompts and ugly texts become the same token ids, and back", () => {
+        for (const { text, encoded, ids } of [...answers.texts, ...answers.greedy, ...answers.words]) {
+          assert.deepEqual(encoded, ids, JSON.stringify(text));
+        }
+        for (const { text, expectedText, promptTokens, ids } of answers.greedy) {
+          assert.equal(text, expectedText);
+          assert.equal(promptTokens, ids.length);
+        }
+        for (const { back, decoded } of answers.words) assert.equal(back, decoded);
+      });
+
+      test("the perplexity of all texts, and of each, is within 0.5 % of the reference's", (t) => {
+        const error = ({ perplexity, expected }) => perplexity / expected - 1;
+        for (const text of answers.texts) {
+          const { positions, perplexity, expected } = text;
+          t.diagnostic(`${answers.device}: ${positions} tokens, perplexity ${perplexity.toFixed(3)}, ` +
+            `reference ${expected} (${(100 * error(text)).toFixed(2)} %)`);
+        }
+        const pooled = Math.exp(pooledLoss(answers.texts, "perplexity") - pooledLoss(answers.texts, "expected")) - 1;
+        t.diagnostic(`${answers.device}: all texts together ${(100 * pooled).toFixed(2)} %`);
+        assert.ok(Math.abs(pooled) <= 0.005, `all texts together: ${100 * pooled} %`);
+        for (const text of answers.texts) {
+          assert.ok(Math.abs(error(text)) <= 0.005, `perplexity ${text.perplexity}, expected ${text.expected}`);
+        }
+      });
+
+      test("the first choice is the reference's on 97 % of positions, on 99.5 % where the reference is sure", (t) => {
+        const [same, positions] = [sum(answers.texts, "same"), sum(answers.texts, "positions")];
+        const [sureSame, sure] = [sum(answers.texts, "sureSame"), sum(answers.texts, "sure")];
+        t.diagnostic(`${answers.device}: ${same} of ${positions} first choices, ${sureSame} of ${sure} sure ones`);
+        assert.ok(same / positions >= 0.97, `${same} of ${positions}`);
+        assert.ok(sureSame / sure >= 0.995, `${sureSame} of ${sure}`);
+      });
+
+      test("greedy continuations are the reference's up to its first small margin", (t) => {
+        for (const { text, tokens, generated, compared } of answers.greedy) {
+          const same = generated.findIndex((token, step) => tokens[step] !== token);
+          t.diagnostic(`${answers.device}: ${same < 0 ? generated.length : same} tokens the same, ${compared} to compare`);
+          assert.equal(tokens.length, generated.length);
+          assert.deepEqual(tokens.slice(0, compared), generated.slice(0, compared), JSON.stringify(text));
+        }
+      });
+    });
+  }
+});

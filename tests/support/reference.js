@@ -1,0 +1,75 @@
+// What a model answers to the reference's texts and prompts. Runs in a page and in Node: the logits of one text are
+// too large to leave the page.
+
+/** Where the reference's own first two choices lie further apart than this, an honest implementation agrees. */
+const SURE = 0.3;
+
+/** Loads the model and asks it everything; the caller judges. */
+export async function askEverything({ CausalLM }, source, reference) {
+  const model = await CausalLM.load(source, { cache: false, contextLength: 1024 });
+  try {
+    const texts = [];
+    for (const text of reference.texts) texts.push(await askText(model, text));
+    const greedy = [];
+    for (const prompt of reference.greedy) greedy.push(await askGreedy(model, prompt));
+    const words = [];
+    for (const sample of reference.tokenizer) words.push(await askTokenizer(model, sample));
+    return { device: model.engine.device.description, texts, greedy, words };
+  } finally {
+    await model.dispose();
+  }
+}
+
+/** Perplexity of one text, and on how many positions the first choice is the reference's. */
+async function askText(model, { text, ids, perplexity, top_ids, top_logprobs }) {
+  const encoded = Array.from(await model.tokenizer.encode(text, { addSpecial: false }));
+  const { data, dims } = await model.logits(ids);
+  const vocabulary = dims[2];
+  const counts = { positions: ids.length, same: 0, sure: 0, sureSame: 0 };
+  let loss = 0;
+  for (let position = 0; position < ids.length; position++) {
+    const logits = data.subarray(position * vocabulary, (position + 1) * vocabulary);
+    const best = argmax(logits);
+    const same = Number(best === top_ids[position][0]);
+    const [first, second] = top_logprobs[position];
+    const sure = Number(first - second > SURE);
+    counts.same += same;
+    counts.sure += sure;
+    counts.sureSame += sure * same;
+    if (position + 1 < ids.length) loss += logSum(logits, logits[best]) - logits[ids[position + 1]];
+  }
+  return { text, encoded, ids, dims, perplexity: Math.exp(loss / (ids.length - 1)), expected: perplexity, ...counts };
+}
+
+/** The greedy continuation of one prompt, and how much of the reference's is to be compared. */
+async function askGreedy(model, { prompt, prompt_text, prompt_ids, generated, margins }) {
+  const text = typeof prompt === "string" ? prompt : await model.tokenizer.applyChatTemplate(prompt, { addGenerationPrompt: true });
+  const encoded = Array.from(await model.tokenizer.encode(text, { addSpecial: false }));
+  const result = await model.generate(prompt, { maxTokens: generated.length, ignoreEnd: true });
+  const unsure = margins.findIndex((margin) => margin < SURE);
+  return {
+    text, expectedText: prompt_text, encoded, ids: prompt_ids, promptTokens: result.stats.promptTokens,
+    tokens: Array.from(result.tokens), generated, compared: unsure < 0 ? generated.length : unsure,
+  };
+}
+
+async function askTokenizer(model, { text, ids, decoded }) {
+  return {
+    text, ids, decoded,
+    encoded: Array.from(await model.tokenizer.encode(text, { addSpecial: false })),
+    back: await model.tokenizer.decode(ids, { skipSpecial: false }),
+  };
+}
+
+function argmax(values) {
+  let best = 0;
+  for (let i = 1; i < values.length; i++) if (values[i] > values[best]) best = i;
+  return best;
+}
+
+/** log Σ exp(values), with their maximum known. */
+function logSum(values, top) {
+  let sum = 0;
+  for (const value of values) sum += Math.exp(value - top);
+  return top + Math.log(sum);
+}
