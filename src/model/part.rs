@@ -118,16 +118,6 @@ impl Spec {
         }
         slots
     }
-
-    /// Slots that a checkpoint may have beyond those.
-    pub fn is_optional(&self, slot: Slot) -> bool {
-        match slot.part {
-            Part::RopeFactors => !slot.bias,
-            // Some checkpoints save the tied table twice; the head's copy is then not read.
-            Part::Head => self.tied_head && !slot.bias,
-            _ => false,
-        }
-    }
 }
 
 #[cfg(test)]
