@@ -4,8 +4,9 @@
 use azulejo::Code;
 use azulejo::checkpoint::write::{NewTensor, file};
 use azulejo::checkpoint::{FileReader, Format, Metadata, TensorType, Value};
-use azulejo::device::CacheType;
 use azulejo::device::cpu::{Cpu, pool::Pool};
+use azulejo::device::gpu::native::run;
+use azulejo::device::{CacheType, Progress};
 use azulejo::model::{Assembly, Model};
 use safetensors::SafeTensors;
 use std::fs;
@@ -139,7 +140,7 @@ fn load(files: &[Vec<u8>]) -> azulejo::Result<Model<Cpu>> {
         bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
         reader.finish()?;
     }
-    Model::new(assembly, None, CacheType::F32)
+    run(None, Model::new(assembly, None, CacheType::F32, &Progress::default()))
 }
 
 /// The same tensors in `count` files.
@@ -159,9 +160,9 @@ fn check(family: &str, files: &[Vec<u8>]) {
     let mut model = load(files).unwrap_or_else(|error| panic!("{family}: {error}"));
     let (prompt, vocabulary) = (case.ids("prompt"), model.spec.vocabulary);
     let mut session = model.session();
-    model.extend(&mut session, &prompt).unwrap();
+    run(None, model.extend(&mut session, &prompt)).unwrap();
     let mut logits = model.logits_buffer().unwrap();
-    model.logits(prompt.len() - 1, &mut logits);
+    run(None, model.logits_of(&[prompt.len() - 1], &mut logits)).unwrap();
     assert_close(&logits, &case.floats("next_logits")[..vocabulary], family);
 }
 

@@ -7,6 +7,8 @@
 //! the caller made at load, so that a step allocates nothing.
 
 pub mod cpu;
+#[cfg(not(target_feature = "atomics"))]
+pub mod gpu;
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
@@ -24,6 +26,11 @@ pub struct Span {
     pub cache: usize,
 }
 
+/// The position of each row of a batch.
+fn positions(spans: &[Span]) -> impl Iterator<Item = usize> {
+    spans.iter().flat_map(|span| span.position..span.position + span.len)
+}
+
 /// How attention looks at a cache.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape {
@@ -38,7 +45,7 @@ pub struct AttentionShape {
 }
 
 /// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum CacheType {
     F32,
@@ -47,16 +54,73 @@ pub enum CacheType {
     Q8,
 }
 
+/// What projections read: rows, normed on the way where `norm` says so.
+pub struct Input<'a, D: Device> {
+    /// [rows, in width]
+    pub x: &'a D::Buffer,
+    pub rows: usize,
+    pub norm: Option<RmsNorm<'a, D>>,
+}
+
+/// RMSNorm (<https://arxiv.org/abs/1910.07467>): x / √(mean x² + epsilon) · weight.
+pub struct RmsNorm<'a, D: Device> {
+    pub weight: &'a D::Buffer,
+    pub epsilon: f32,
+}
+
+/// A matrix [out width, in width] with an optional bias [out width].
+pub struct Linear<D: Device> {
+    pub weight: D::Matrix,
+    pub bias: Option<D::Buffer>,
+}
+
 /// One matrix of a [`Device::project`].
-pub struct Projection<'a, D: Device + ?Sized> {
-    /// [out width, in width]
+pub struct Projection<'a, D: Device> {
     pub weight: &'a D::Matrix,
-    /// [out width]
     pub bias: Option<&'a D::Buffer>,
     /// [rows, out width]
     pub out: &'a mut D::Buffer,
     /// Adds to `out` instead of replacing it: the residual connection.
     pub accumulate: bool,
+}
+
+/// The queries, keys and values of a layer: [rows, heads or kv_heads, head_dim] each.
+pub struct Heads<'a, D: Device> {
+    pub query: &'a mut D::Buffer,
+    pub key: &'a mut D::Buffer,
+    pub value: &'a D::Buffer,
+    /// The norms of each query and each key head.
+    pub norms: Option<[RmsNorm<'a, D>; 2]>,
+    pub pairs: RopePairs,
+}
+
+/// The tokens of a batch.
+pub enum Tokens<'a, D: Device> {
+    Known(&'a [u32]),
+    /// The one that [`Device::choose`] has chosen last, wherever that is.
+    Chosen(&'a D::Chooser),
+}
+
+/// How a token is chosen from its logits; `text::Sampler` is the definition.
+#[derive(Clone, Debug)]
+pub struct Choosing {
+    pub vocabulary: usize,
+    /// 0: the best.
+    pub temperature: f32,
+    /// 0: all.
+    pub top_k: usize,
+    /// 1: all.
+    pub top_p: f32,
+    /// 0: all.
+    pub min_p: f32,
+    pub repetition_penalty: f32,
+    pub presence_penalty: f32,
+    pub frequency_penalty: f32,
+    /// Added to tokens' logits.
+    pub bias: Vec<(u32, f32)>,
+    pub seed: u64,
+    /// The prompt's tokens: they count for the repetition penalty.
+    pub prompt: Vec<u32>,
 }
 
 /// Which neighbours a rotation turns.
@@ -77,8 +141,8 @@ pub enum Activation {
     Silu,
 }
 
-pub trait Device {
-    /// f32 activations.
+pub trait Device: Sized + 'static {
+    /// f32 activations, or a vector of weights.
     type Buffer;
     /// Weights, in the layout that the device's kernels like.
     type Matrix;
@@ -86,12 +150,21 @@ pub trait Device {
     type MatrixBuilder;
     /// The keys and values of one sequence, of all layers.
     type Cache;
+    /// What choosing tokens on the device needs between steps.
+    type Chooser;
+    /// Values on their way back.
+    type Reading;
+
+    /// Rows of a prompt that go through the model at a time.
+    const CHUNK: usize;
 
     /// `len` zeros. Error: out-of-memory.
     fn buffer(&mut self, len: usize) -> Result<Self::Buffer>;
     /// A buffer that holds `values`.
     fn upload(&mut self, values: &[f32]) -> Result<Self::Buffer>;
-    /// Begins a matrix [rows, columns] of that type. Error: out-of-memory.
+    /// That many bytes of matrices will come. Error: out-of-memory.
+    fn expect_weights(&mut self, bytes: usize) -> Result<()>;
+    /// Begins a matrix [rows, columns] of that type. Errors: out-of-memory, unsupported-model.
     fn matrix(&mut self, ty: TensorType, rows: usize, columns: usize) -> Result<Self::MatrixBuilder>;
     /// The next of its bytes, in the file's format, cut anywhere.
     fn push(&mut self, builder: &mut Self::MatrixBuilder, bytes: &[u8]);
@@ -100,31 +173,43 @@ pub trait Device {
     fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize;
 
     /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
-    fn cache(&mut self, layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
+    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
     /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory.
     fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> Result<()>;
 
+    /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
+    /// last time and could not be said at once: out-of-memory, device-lost.
+    fn settle(&mut self) -> impl Future<Output = Result<()>>;
+    /// Makes ready, once, whatever `steps` will need: it runs them without computing.
+    fn prepare(
+        &mut self,
+        progress: &Progress,
+        steps: impl FnOnce(&mut Self) -> Result<()>,
+    ) -> impl Future<Output = Result<()>>;
+
+    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by, position · frequency;
+    /// their cos and sin are multiplied by `magnitude`.
+    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32);
     /// out[row] = table[tokens[row]]
-    fn embed(&mut self, table: &Self::Matrix, tokens: &[u32], out: &mut Self::Buffer);
-    /// RMSNorm (<https://arxiv.org/abs/1910.07467>) of each run of `weight`'s length among the first
-    /// `len` values: out = x / √(mean x² + epsilon) · weight.
-    fn rms_norm(&mut self, x: &Self::Buffer, len: usize, weight: &Self::Buffer, epsilon: f32, out: &mut Self::Buffer);
-    /// The same in place: the norm of each query or key head.
-    fn rms_norm_in_place(&mut self, x: &mut Self::Buffer, len: usize, weight: &Self::Buffer, epsilon: f32);
-    /// out = x · weightᵀ + bias for each of several matrices with the same input, [rows, in width].
-    fn project(&mut self, x: &Self::Buffer, rows: usize, projections: &mut [Projection<Self>]);
-    /// cos and sin of position · frequency, times `magnitude`, for [`Device::rope`].
-    fn set_rotations(&mut self, positions: &[u32], frequencies: &[f32], magnitude: f32);
-    /// Rotary positions (<https://arxiv.org/abs/2104.09864>): turns the leading dimensions of every
-    /// head of x, [rows, heads, head_dim], by the angles of `set_rotations`.
-    fn rope(&mut self, x: &mut Self::Buffer, rows: usize, heads: usize, head_dim: usize, pairs: RopePairs);
-    /// Puts keys and values, [rows, kv_heads, head_dim], at the spans' places in their caches.
+    fn embed(&mut self, table: &Self::Matrix, tokens: &Tokens<Self>, out: &mut Self::Buffer);
+    /// out = norm(x) · weightᵀ + bias for each of several matrices with the same input.
+    fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]);
+    /// out = activation(norm(x) · gateᵀ + bias) · (norm(x) · upᵀ + bias), [rows, gate's rows].
+    fn project_gated(
+        &mut self,
+        input: &Input<Self>,
+        gate: &Linear<Self>,
+        up: &Linear<Self>,
+        activation: Activation,
+        out: &mut Self::Buffer,
+    );
+    /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the
+    /// leading dimensions), and puts keys and values at the spans' places in their caches.
     fn store(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        key: &Self::Buffer,
-        value: &Self::Buffer,
+        heads: &mut Heads<Self>,
         spans: &[Span],
         caches: &mut [Self::Cache],
     );
@@ -147,11 +232,26 @@ pub trait Device {
         query: &Self::Buffer,
         key: &Self::Buffer,
         rows: usize,
-    ) -> Result<Vec<f32>>;
-    /// gate = activation(gate) · up, on the first `len` values.
-    fn gate(&mut self, activation: Activation, gate: &mut Self::Buffer, up: &Self::Buffer, len: usize);
+    ) -> Result<Self::Buffer>;
     /// Copies rows of `width` values, [selected.len(), width], to the front of `out`.
     fn gather(&mut self, x: &Self::Buffer, width: usize, selected: &[usize], out: &mut Self::Buffer);
-    /// The first `out.len()` values.
-    fn read(&mut self, x: &Self::Buffer, out: &mut [f32]);
+
+    /// Sends for the first `len` values; what is computed later does not change them.
+    fn send(&mut self, x: &Self::Buffer, len: usize) -> Result<Self::Reading>;
+    /// They have come. Error: device-lost.
+    fn receive(&mut self, reading: Self::Reading, out: &mut [f32]) -> impl Future<Output = Result<()>>;
+
+    /// For a device that chooses tokens itself; `None`: the caller reads the logits.
+    fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
+    /// Chooses a token from the logits [vocabulary], counts it, and sends for its id. The logits are changed.
+    fn choose(&mut self, logits: &mut Self::Buffer, chooser: &mut Self::Chooser) -> Result<Self::Reading>;
+    /// Its id has come. Errors: device-lost; internal where a logit was no number.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
+}
+
+/// How far [`Device::prepare`] has come, for whoever shows it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    pub done: std::cell::Cell<usize>,
+    pub total: std::cell::Cell<usize>,
 }

@@ -1,16 +1,14 @@
 //! The forward pass: one for every family, on every device.
 
 use super::spec::{Norm, Residual, Spec};
-use super::weights::{Layer, Linear, Weights};
-use crate::device::{AttentionShape, Device, Projection, Span};
+use super::weights::{Layer, Weights};
+use crate::device::{AttentionShape, Device, Heads, Input, Linear, Projection, RmsNorm, Span, Tokens};
 use crate::error::Result;
 
 /// The activations of a batch, made once: [rows, …] each.
 pub struct Scratch<D: Device> {
     /// [rows, width]: what flows from block to block.
     pub hidden: D::Buffer,
-    /// [rows, width]: the input of a sublayer.
-    normed: D::Buffer,
     /// [rows, heads, head_dim]
     query: D::Buffer,
     /// [rows, kv_heads, head_dim]
@@ -20,9 +18,7 @@ pub struct Scratch<D: Device> {
     /// [rows, heads, head_dim]
     attended: D::Buffer,
     /// [rows, feed-forward width]
-    gate: D::Buffer,
-    /// [rows, feed-forward width]
-    up: D::Buffer,
+    gated: D::Buffer,
 }
 
 impl<D: Device> Scratch<D> {
@@ -30,13 +26,11 @@ impl<D: Device> Scratch<D> {
         let [width, queries, keys, ffn] = Self::widths(spec).map(|width| width * rows);
         Ok(Self {
             hidden: dev.buffer(width)?,
-            normed: dev.buffer(width)?,
             query: dev.buffer(queries)?,
             key: dev.buffer(keys)?,
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
-            gate: dev.buffer(ffn)?,
-            up: dev.buffer(ffn)?,
+            gated: dev.buffer(ffn)?,
         })
     }
 
@@ -51,7 +45,7 @@ impl<D: Device> Scratch<D> {
         ]
     }
 
-    /// Bytes that `new` takes.
+    /// Bytes that `new` takes, and as much again for normed inputs and gates that a device keeps.
     pub fn bytes(spec: &Spec, rows: usize) -> usize {
         let values: usize = Self::widths(spec).into_iter().map(|width| 2 * width).sum();
         4 * rows * values
@@ -60,16 +54,22 @@ impl<D: Device> Scratch<D> {
 
 /// The rows of one pass: tokens of one or more sequences, each continuing its own cache.
 pub struct Batch<'a, D: Device> {
-    pub tokens: &'a [u32],
+    pub tokens: Tokens<'a, D>,
     pub spans: &'a [Span],
     pub caches: &'a mut [D::Cache],
+}
+
+impl<D: Device> Batch<'_, D> {
+    fn rows(&self) -> usize {
+        self.spans.iter().map(|span| span.len).sum()
+    }
 }
 
 /// What looks on while a pass runs: called for each layer with the rotated queries and keys.
 pub type Watch<'a, D> =
     dyn FnMut(&mut D, usize, &AttentionShape, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
 
-/// Runs the batch through all blocks and the final norm; the result is in `scratch.hidden`, [rows, width].
+/// Runs the batch through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
 pub fn forward<D: Device>(
     dev: &mut D,
     spec: &Spec,
@@ -78,32 +78,39 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    let rows = batch.tokens.len();
-    let positions: Vec<u32> =
-        batch.spans.iter().flat_map(|span| (span.position..span.position + span.len).map(|p| p as u32)).collect();
-    dev.set_rotations(&positions, &weights.frequencies, spec.attention.rope.magnitude());
-    dev.embed(&weights.embedding, batch.tokens, &mut s.hidden);
+    dev.begin(batch.spans, &weights.frequencies, spec.attention.rope.magnitude());
+    dev.embed(&weights.embedding, &batch.tokens, &mut s.hidden);
     for (index, layer) in weights.layers.iter().enumerate() {
         match spec.residual {
             Residual::PreNorm => {
-                norm(dev, spec, &s.hidden, rows, &layer.attention_norm, &mut s.normed);
                 attention(dev, spec, index, layer, s, batch, watch)?;
-                norm(dev, spec, &s.hidden, rows, &layer.feed_forward_norm, &mut s.normed);
-                feed_forward(dev, spec, layer, s, rows);
+                feed_forward(dev, spec, layer, s, batch.rows());
             }
         }
     }
-    norm(dev, spec, &s.hidden, rows, &weights.output_norm, &mut s.normed);
-    std::mem::swap(&mut s.hidden, &mut s.normed);
     Ok(())
 }
 
-fn norm<D: Device>(dev: &mut D, spec: &Spec, x: &D::Buffer, rows: usize, weight: &D::Buffer, out: &mut D::Buffer) {
-    let Norm::Rms { epsilon } = spec.norm;
-    dev.rms_norm(x, rows * spec.width, weight, epsilon, out);
+/// logits = head(norm(hidden)), [rows, vocabulary].
+pub fn head<D: Device>(
+    dev: &mut D,
+    spec: &Spec,
+    weights: &Weights<D>,
+    hidden: &D::Buffer,
+    rows: usize,
+    out: &mut D::Buffer,
+) {
+    let weight = weights.head.as_ref().unwrap_or(&weights.embedding);
+    let input = Input { x: hidden, rows, norm: Some(norm(spec, &weights.output_norm)) };
+    dev.project(&input, &mut [Projection { weight, bias: None, out, accumulate: false }]);
 }
 
-/// hidden += output(attention(query, key, value of normed)).
+fn norm<'a, D: Device>(spec: &Spec, weight: &'a D::Buffer) -> RmsNorm<'a, D> {
+    let Norm::Rms { epsilon } = spec.norm;
+    RmsNorm { weight, epsilon }
+}
+
+/// hidden += output(attention(query, key, value of norm(hidden))).
 fn attention<D: Device>(
     dev: &mut D,
     spec: &Spec,
@@ -113,32 +120,34 @@ fn attention<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    let (rows, shape) = (batch.tokens.len(), spec.attention.shape(index));
+    let (rows, shape) = (batch.rows(), spec.attention.shape(index));
+    let input = Input { x: &s.hidden, rows, norm: Some(norm(spec, &layer.attention_norm)) };
     dev.project(
-        &s.normed,
-        rows,
+        &input,
         &mut [to(&layer.query, &mut s.query), to(&layer.key, &mut s.key), to(&layer.value, &mut s.value)],
     );
-    if let Some((query_norm, key_norm)) = &layer.head_norms {
-        let Norm::Rms { epsilon } = spec.norm;
-        dev.rms_norm_in_place(&mut s.query, rows * shape.heads * shape.head_dim, query_norm, epsilon);
-        dev.rms_norm_in_place(&mut s.key, rows * shape.kv_heads * shape.head_dim, key_norm, epsilon);
-    }
-    let pairs = spec.attention.rope.pairs;
-    dev.rope(&mut s.query, rows, shape.heads, shape.head_dim, pairs);
-    dev.rope(&mut s.key, rows, shape.kv_heads, shape.head_dim, pairs);
+    let norms = layer.head_norms.as_ref();
+    let mut heads = Heads {
+        query: &mut s.query,
+        key: &mut s.key,
+        value: &s.value,
+        norms: norms.map(|(query, key)| [norm(spec, query), norm(spec, key)]),
+        pairs: spec.attention.rope.pairs,
+    };
+    dev.store(index, &shape, &mut heads, batch.spans, batch.caches);
     watch(dev, index, &shape, &s.query, &s.key)?;
-    dev.store(index, &shape, &s.key, &s.value, batch.spans, batch.caches);
     dev.attend(index, &shape, &s.query, batch.spans, batch.caches, &mut s.attended);
-    dev.project(&s.attended, rows, &mut [onto(&layer.output, &mut s.hidden)]);
+    let input = Input { x: &s.attended, rows, norm: None };
+    dev.project(&input, &mut [onto(&layer.output, &mut s.hidden)]);
     Ok(())
 }
 
-/// hidden += down(activation(gate(normed)) · up(normed)).
+/// hidden += down(activation(gate(norm(hidden))) · up(norm(hidden))).
 fn feed_forward<D: Device>(dev: &mut D, spec: &Spec, layer: &Layer<D>, s: &mut Scratch<D>, rows: usize) {
-    dev.project(&s.normed, rows, &mut [to(&layer.gate, &mut s.gate), to(&layer.up, &mut s.up)]);
-    dev.gate(spec.feed_forward.activation, &mut s.gate, &s.up, rows * spec.feed_forward.width);
-    dev.project(&s.gate, rows, &mut [onto(&layer.down, &mut s.hidden)]);
+    let input = Input { x: &s.hidden, rows, norm: Some(norm(spec, &layer.feed_forward_norm)) };
+    dev.project_gated(&input, &layer.gate, &layer.up, spec.feed_forward.activation, &mut s.gated);
+    let input = Input { x: &s.gated, rows, norm: None };
+    dev.project(&input, &mut [onto(&layer.down, &mut s.hidden)]);
 }
 
 fn to<'a, D: Device>(linear: &'a Linear<D>, out: &'a mut D::Buffer) -> Projection<'a, D> {

@@ -1,10 +1,18 @@
 //! Text generation: a prompt goes in by chunks, then tokens come out one by one.
+//!
+//! A device that chooses tokens itself gets several steps at once: each feeds on the one before without
+//! the token leaving the device, and what comes back, late, is its id. Steps that were begun when the
+//! end came are for nothing, and what they have put into the cache is written over.
 
-use super::{CHUNK, Model, Session};
-use crate::device::Device;
+use super::{Model, Session};
+use crate::device::{Choosing, Device, Tokens};
 use crate::error::Result;
-use crate::text::{Alternative, Sampler, Sampling, TextStream};
+use crate::text::{Alternative, Sample, Sampler, Sampling, TextStream};
 use serde::Serialize;
+use std::collections::VecDeque;
+
+/// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
+const AHEAD: usize = 3;
 
 /// Why a generation is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -40,11 +48,15 @@ pub enum Step {
 
 /// A generation under way. The model and the session are handed to each step, so that the caller may
 /// do something else in between.
-pub struct Generation {
+pub struct Generation<D: Device> {
     prompt: Vec<u32>,
     /// Tokens of the prompt that the session's cache already had.
     cached: usize,
     sampler: Sampler,
+    /// None where tokens are chosen here, from their logits.
+    chooser: Option<D::Chooser>,
+    /// Tokens chosen on the device, on their way here.
+    coming: VecDeque<D::Reading>,
     /// None where the checkpoint has no tokenizer: tokens then have no text.
     stream: Option<TextStream>,
     max_tokens: usize,
@@ -56,10 +68,10 @@ pub struct Generation {
     finish: Option<Finish>,
 }
 
-impl Generation {
+impl<D: Device> Generation<D> {
     /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
-    pub fn new<D: Device>(
-        model: &Model<D>,
+    pub fn new(
+        model: &mut Model<D>,
         session: &mut Session<D>,
         prompt: Vec<u32>,
         sampling: Sampling,
@@ -70,11 +82,18 @@ impl Generation {
         model.check_tokens(&prompt)?;
         // The last token's logits choose one more than the context holds.
         let room = model.context - prompt.len() + 1;
+        let vocabulary = model.spec.vocabulary;
+        let chooser = match sampling.logprobs {
+            None => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
+            Some(_) => None,
+        };
         Ok(Self {
             cached: session.rewind_to(&prompt),
             max_tokens: sampling.max_tokens.map_or(room, |max| max.min(room)),
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
-            sampler: Sampler::new(sampling, model.spec.vocabulary, &prompt, seed),
+            sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
+            chooser,
+            coming: VecDeque::new(),
             stream,
             logits: model.logits_buffer()?,
             prompt,
@@ -85,32 +104,60 @@ impl Generation {
     }
 
     /// Reads one chunk of the prompt or makes one token.
-    pub fn step<D: Device>(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
+    pub async fn step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
         if self.finish.is_some() {
             return Ok(Step::Over);
         }
-        let last = self.tokens.last().copied();
-        let done = session.len().min(self.prompt.len());
-        let new = match &last {
-            Some(token) => std::slice::from_ref(token),
-            None => &self.prompt[done..self.prompt.len().min(done + CHUNK)],
+        if self.tokens.is_empty() && self.coming.is_empty() {
+            let done = session.len();
+            let chunk = &self.prompt[done..self.prompt.len().min(done + D::CHUNK)];
+            model.extend(session, chunk).await?;
+            if session.len() < self.prompt.len() {
+                return Ok(Step::Read);
+            }
+            if self.max_tokens == 0 {
+                self.finish = Some(Finish::Length);
+                return Ok(Step::Read);
+            }
+            model.head_of(chunk.len() - 1);
+        } else if self.chooser.is_none() {
+            let last = self.tokens[self.tokens.len() - 1];
+            model.extend(session, &[last]).await?;
+            model.head_of(0);
+        }
+        let id = match self.chooser {
+            Some(_) => self.next_chosen(model, session).await?,
+            None => {
+                let reading = model.device.send(&model.logits, self.logits.len())?;
+                model.device.receive(reading, &mut self.logits).await?;
+                let sample = self.sampler.sample(&mut self.logits)?;
+                self.sampler.accept(sample.id);
+                return Ok(Step::Token(self.take(sample)));
+            }
         };
-        let rows = new.len();
-        model.extend(session, new)?;
-        if session.len() < self.prompt.len() {
-            return Ok(Step::Read);
-        }
-        if self.max_tokens == 0 {
-            self.finish = Some(Finish::Length);
-            return Ok(Step::Read);
-        }
-        model.logits(rows - 1, &mut self.logits);
-        self.choose().map(Step::Token)
+        Ok(Step::Token(self.take(Sample { id, logprob: None, alternatives: Vec::new() })))
     }
 
-    fn choose(&mut self) -> Result<Token> {
-        let sample = self.sampler.sample(&mut self.logits)?;
-        self.sampler.accept(sample.id);
+    /// The next token that the device has chosen; meanwhile it goes on with those after it.
+    async fn next_chosen(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<u32> {
+        let chooser = self.chooser.as_mut().expect("the caller has looked");
+        if self.tokens.is_empty() && self.coming.is_empty() {
+            self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
+        }
+        while self.coming.len() < AHEAD && self.tokens.len() + self.coming.len() < self.max_tokens {
+            let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
+            session.reserve_to(&mut model.device, position + 1, model.context).await?;
+            model.run(&mut session.cache, position, 1, Tokens::Chosen(chooser))?;
+            model.head_of(0);
+            self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
+        }
+        let reading = self.coming.pop_front().expect("one is always under way");
+        let id = model.device.chosen(reading).await?;
+        session.tokens.extend(self.tokens.last());
+        Ok(id)
+    }
+
+    fn take(&mut self, sample: Sample) -> Token {
         self.tokens.push(sample.id);
         let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(sample.id));
         if self.stream.as_ref().is_some_and(TextStream::stopped) {
@@ -124,7 +171,7 @@ impl Generation {
             text += &self.held_back();
         }
         self.text += &text;
-        Ok(Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives })
+        Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
     }
 
     fn held_back(&mut self) -> String {
@@ -159,5 +206,21 @@ impl Generation {
     /// None while it goes on.
     pub fn finish(&self) -> Option<Finish> {
         self.finish
+    }
+}
+
+fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Choosing {
+    Choosing {
+        vocabulary,
+        temperature: sampling.temperature,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        repetition_penalty: sampling.repetition_penalty,
+        presence_penalty: sampling.presence_penalty,
+        frequency_penalty: sampling.frequency_penalty,
+        bias: sampling.logit_bias.clone(),
+        seed: sampling.seed.unwrap_or(seed),
+        prompt: prompt.to_vec(),
     }
 }

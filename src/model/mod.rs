@@ -13,19 +13,16 @@ mod weights;
 
 pub use generation::{Finish, Generation, Step, Token};
 pub use scoring::Scoring;
-pub use session::Session;
+pub use session::{Session, SessionShape};
 pub use spec::Spec;
 pub use summary::{Memory, Summary};
 pub use weights::Assembly;
 
-use crate::device::{CacheType, Device, Projection, Span};
+use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
-use forward::{Batch, Scratch, forward};
+use forward::{Batch, Scratch, forward, head};
 use weights::Weights;
 
-/// Tokens of a prompt that go through the model at a time. Enough to keep the arithmetic units busy
-/// (weights are read once a chunk), few enough that a prompt can be aborted soon.
-pub const CHUNK: usize = 64;
 /// Rows whose logits are computed at a time: a vocabulary is wide.
 const HEAD_ROWS: usize = 16;
 
@@ -46,11 +43,16 @@ pub struct Model<D: Device> {
 
 impl<D: Device> Model<D> {
     /// `context`: the model's own where none is given; a longer one is refused with invalid-argument.
-    pub fn new(assembly: Assembly<D>, context: Option<usize>, cache_type: CacheType) -> Result<Self> {
+    pub async fn new(
+        assembly: Assembly<D>,
+        context: Option<usize>,
+        cache_type: CacheType,
+        progress: &Progress,
+    ) -> Result<Self> {
         let (mut device, spec, weights) = assembly.finish()?;
         let context = check_context(&spec, context)?;
-        Ok(Self {
-            scratch: Scratch::new(&mut device, &spec, CHUNK)?,
+        let mut model = Self {
+            scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary)?,
             device,
@@ -58,17 +60,50 @@ impl<D: Device> Model<D> {
             context,
             cache_type,
             spec,
-        })
+        };
+        model.device.settle().await?;
+        model.prepare(progress).await?;
+        Ok(model)
+    }
+
+    /// Lets the device get ready for batches of every size.
+    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+        let mut cache = self.new_cache();
+        let context = self.context;
+        let Self { device, spec, weights, scratch, selected, logits, .. } = self;
+        let steps = |device: &mut D| {
+            let mut rows = D::CHUNK;
+            while rows > 0 {
+                let len = rows.min(context);
+                device.reserve(&mut cache, len)?;
+                let span = Span { row: 0, len, position: 0, cache: 0 };
+                let tokens = vec![0; len];
+                let mut batch =
+                    Batch { tokens: Tokens::Known(&tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
+                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+                let few = len.min(HEAD_ROWS);
+                device.gather(&scratch.hidden, spec.width, &vec![0; few], selected);
+                head(device, spec, weights, selected, few, logits);
+                rows /= 2;
+            }
+            Ok(())
+        };
+        device.prepare(progress, steps).await
     }
 
     /// An empty sequence.
-    pub fn session(&mut self) -> Session<D> {
-        Session::new(self.new_cache())
+    pub fn session(&self) -> Session<D> {
+        self.session_shape().session()
     }
 
-    fn new_cache(&mut self) -> D::Cache {
-        let attention = &self.spec.attention;
-        self.device.cache(self.spec.layers, attention.kv_heads, attention.head_dim, self.cache_type)
+    /// What new sequences are like.
+    pub fn session_shape(&self) -> SessionShape {
+        let (layers, attention) = (self.spec.layers, &self.spec.attention);
+        SessionShape { layers, kv_heads: attention.kv_heads, head_dim: attention.head_dim, cache: self.cache_type }
+    }
+
+    fn new_cache(&self) -> D::Cache {
+        self.session_shape().cache::<D>()
     }
 
     /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
@@ -86,40 +121,48 @@ impl<D: Device> Model<D> {
         Ok(())
     }
 
-    /// Runs the next tokens of a sequence, at most [`CHUNK`], into its cache.
-    pub fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
-        session.reserve(&mut self.device, tokens.len(), self.context)?;
-        let span = Span { row: 0, len: tokens.len(), position: session.tokens.len(), cache: 0 };
-        let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(&mut session.cache) };
-        let Self { device, spec, weights, scratch, .. } = self;
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+    /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
+    pub async fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
+        session.reserve(&mut self.device, tokens.len(), self.context).await?;
+        self.run(&mut session.cache, session.tokens.len(), tokens.len(), Tokens::Known(tokens))?;
         session.tokens.extend_from_slice(tokens);
-        Ok(())
+        self.device.settle().await
     }
 
-    /// The logits of one row of the last `extend`, [vocabulary].
-    pub fn logits(&mut self, row: usize, out: &mut [f32]) {
-        self.logits_of(&[row], out);
+    /// Runs `len` tokens that stand at `position` of their sequence.
+    fn run(&mut self, cache: &mut D::Cache, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
+        let span = Span { row: 0, len, position, cache: 0 };
+        let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(cache) };
+        let Self { device, spec, weights, scratch, .. } = self;
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
+    }
+
+    /// Computes the logits of one row of the last pass, to be read or chosen from.
+    fn head_of(&mut self, row: usize) {
+        let Self { device, spec, weights, scratch, selected, logits, .. } = self;
+        let mut hidden = &scratch.hidden;
+        if row > 0 {
+            device.gather(hidden, spec.width, &[row], selected);
+            hidden = selected;
+        }
+        head(device, spec, weights, hidden, 1, logits);
     }
 
     /// The logits of some rows of the last pass, [rows.len(), vocabulary].
-    pub fn logits_of(&mut self, rows: &[usize], out: &mut [f32]) {
+    pub async fn logits_of(&mut self, rows: &[usize], out: &mut [f32]) -> Result<()> {
         let Self { device, spec, weights, scratch, selected, logits, .. } = self;
         for (rows, out) in rows.chunks(HEAD_ROWS).zip(out.chunks_mut(HEAD_ROWS * spec.vocabulary)) {
             device.gather(&scratch.hidden, spec.width, rows, selected);
-            let weight = weights.head.as_ref().unwrap_or(&weights.embedding);
-            device.project(
-                selected,
-                rows.len(),
-                &mut [Projection { weight, bias: None, out: logits, accumulate: false }],
-            );
-            device.read(logits, out);
+            head(device, spec, weights, selected, rows.len(), logits);
+            let reading = device.send(logits, out.len())?;
+            device.receive(reading, out).await?;
         }
+        Ok(())
     }
 
     /// The attention weights of a prompt, [layers, heads, positions, positions], or of one layer.
     /// Errors: invalid-argument, context-full, out-of-memory.
-    pub fn attention_maps(&mut self, tokens: &[u32], only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
+    pub async fn attention_maps(&mut self, tokens: &[u32], only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
         self.check_tokens(tokens)?;
         if let Some(layer) = only.filter(|layer| *layer >= self.spec.layers) {
             return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", self.spec.layers - 1)));
@@ -134,18 +177,26 @@ impl<D: Device> Model<D> {
                 format!("no memory for the attention maps of {rows} tokens; ask for one layer, or a shorter prompt"),
             )
         })?;
-        let mut session = self.session();
-        session.reserve(&mut self.device, rows, self.context)?;
+        let mut cache = self.new_cache();
         let Self { device, spec, weights, .. } = self;
+        device.reserve(&mut cache, rows)?;
         let mut scratch = Scratch::new(device, spec, rows)?;
+        device.settle().await?;
         let span = Span { row: 0, len: rows, position: 0, cache: 0 };
-        let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(&mut session.cache) };
+        let mut batch =
+            Batch { tokens: Tokens::Known(tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
+        let mut readings = Vec::new();
         forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, shape, query, key| {
             if only.is_none_or(|only| only == layer) {
-                maps.extend(device.attention_weights(shape, query, key, rows)?);
+                let weights = device.attention_weights(shape, query, key, rows)?;
+                readings.push(device.send(&weights, heads * rows * rows)?);
             }
             Ok(())
         })?;
+        for (layer, reading) in readings.into_iter().enumerate() {
+            maps.resize((layer + 1) * heads * rows * rows, 0.0);
+            device.receive(reading, &mut maps[layer * heads * rows * rows..]).await?;
+        }
         Ok((maps, [layers, heads, rows, rows]))
     }
 

@@ -1,8 +1,8 @@
 //! Logits of whole texts, for perplexity and comparison.
 
 use super::forward::{Batch, forward};
-use super::{CHUNK, HEAD_ROWS, Model};
-use crate::device::{Device, Span};
+use super::{HEAD_ROWS, Model};
+use crate::device::{Device, Span, Tokens};
 use crate::error::{Error, Result, try_vec};
 
 /// Rows of tokens of different lengths, scored a chunk at a time. Rows share chunks, so that many
@@ -37,13 +37,13 @@ impl<D: Device> Scoring<D> {
 
     /// Scores the next chunk; `take` gets the row, the position in the result and the logits.
     /// Returns whether there is more to do.
-    pub fn step(&mut self, model: &mut Model<D>, mut take: impl FnMut(usize, usize, &[f32])) -> Result<bool> {
+    pub async fn step(&mut self, model: &mut Model<D>, mut take: impl FnMut(usize, usize, &[f32])) -> Result<bool> {
         let (mut tokens, mut spans, mut caches) = (Vec::new(), Vec::new(), Vec::new());
         // Row of the batch → row and position of the result.
         let (mut selected, mut places) = (Vec::new(), Vec::new());
-        while self.row < self.rows.len() && tokens.len() < CHUNK {
+        while self.row < self.rows.len() && tokens.len() < D::CHUNK {
             let row = &self.rows[self.row];
-            let len = (row.len() - self.position).min(CHUNK - tokens.len());
+            let len = (row.len() - self.position).min(D::CHUNK - tokens.len());
             let mut cache = match self.open.take() {
                 Some(cache) => cache,
                 None => model.new_cache(),
@@ -64,7 +64,8 @@ impl<D: Device> Scoring<D> {
             }
         }
         let Model { device, spec, weights, scratch, .. } = model;
-        let mut batch = Batch { tokens: &tokens, spans: &spans, caches: &mut caches };
+        device.settle().await?;
+        let mut batch = Batch { tokens: Tokens::Known(&tokens), spans: &spans, caches: &mut caches };
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         if self.position > 0 {
             self.open = caches.pop();
@@ -72,7 +73,7 @@ impl<D: Device> Scoring<D> {
         let vocabulary = model.spec.vocabulary;
         for (rows, places) in selected.chunks(HEAD_ROWS).zip(places.chunks(HEAD_ROWS)) {
             let logits = &mut self.logits[..rows.len() * vocabulary];
-            model.logits_of(rows, logits);
+            model.logits_of(rows, logits).await?;
             for (logits, (row, position)) in logits.chunks(vocabulary).zip(places) {
                 take(*row, *position, logits);
             }

@@ -1,6 +1,6 @@
 //! One sequence of tokens and its KV cache.
 
-use crate::device::Device;
+use crate::device::{CacheType, Device};
 use crate::error::Result;
 
 /// Room that a cache gets at least: shorter ones would only grow again and again.
@@ -13,11 +13,27 @@ pub struct Session<D: Device> {
     capacity: usize,
 }
 
-impl<D: Device> Session<D> {
-    pub(super) fn new(cache: D::Cache) -> Self {
-        Self { cache, tokens: Vec::new(), capacity: 0 }
+/// What it takes to begin a sequence: it can be done while the model is busy.
+#[derive(Clone, Copy)]
+pub struct SessionShape {
+    pub(super) layers: usize,
+    pub(super) kv_heads: usize,
+    pub(super) head_dim: usize,
+    pub(super) cache: CacheType,
+}
+
+impl SessionShape {
+    pub(super) fn cache<D: Device>(&self) -> D::Cache {
+        D::cache(self.layers, self.kv_heads, self.head_dim, self.cache)
     }
 
+    /// An empty sequence.
+    pub fn session<D: Device>(&self) -> Session<D> {
+        Session { cache: self.cache::<D>(), tokens: Vec::new(), capacity: 0 }
+    }
+}
+
+impl<D: Device> Session<D> {
     pub fn len(&self) -> usize {
         self.tokens.len()
     }
@@ -40,11 +56,16 @@ impl<D: Device> Session<D> {
     }
 
     /// Makes room for `more` tokens, doubling up to the context's length.
-    pub(super) fn reserve(&mut self, device: &mut D, more: usize, context: usize) -> Result<()> {
-        let needed = self.tokens.len() + more;
+    pub(super) async fn reserve(&mut self, device: &mut D, more: usize, context: usize) -> Result<()> {
+        self.reserve_to(device, self.tokens.len() + more, context).await
+    }
+
+    /// Makes room for `needed` tokens in all.
+    pub(super) async fn reserve_to(&mut self, device: &mut D, needed: usize, context: usize) -> Result<()> {
         if needed > self.capacity {
             let capacity = needed.max(2 * self.capacity).max(SMALLEST).min(context.max(needed));
             device.reserve(&mut self.cache, capacity)?;
+            device.settle().await?;
             self.capacity = capacity;
         }
         Ok(())

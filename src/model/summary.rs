@@ -1,8 +1,8 @@
 //! What a model is and needs, from its header alone.
 
+use super::HEAD_ROWS;
 use super::forward::Scratch;
 use super::spec::Spec;
-use super::{CHUNK, HEAD_ROWS};
 use crate::checkpoint::Header;
 use crate::device::{CacheType, Device};
 use serde::Serialize;
@@ -54,7 +54,7 @@ impl Summary {
         let attention = &spec.attention;
         let kv_cache = 2 * spec.layers * attention.kv_heads * cache_bytes(cache, attention.head_dim) * context * batch;
         let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary);
-        let activations = Scratch::<D>::bytes(spec, CHUNK) + head;
+        let activations = Scratch::<D>::bytes(spec, D::CHUNK) + head;
         Self {
             architecture: spec.architecture.clone(),
             task: "causal-lm",

@@ -4,15 +4,9 @@ use super::families::{self, Plan};
 use super::part::{Part, Shape, Slot};
 use super::spec::Spec;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
-use crate::device::Device;
+use crate::device::{Device, Linear};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
-
-/// A matrix with an optional bias.
-pub struct Linear<D: Device> {
-    pub weight: D::Matrix,
-    pub bias: Option<D::Buffer>,
-}
 
 pub struct Layer<D: Device> {
     pub attention_norm: D::Buffer,
@@ -80,6 +74,11 @@ impl<D: Device> Assembly<D> {
     /// What config.json says; without it the first file must be a GGUF.
     pub fn set_plan(&mut self, plan: Plan) {
         (self.plan, self.from_gguf) = (Some(plan), false);
+    }
+
+    /// Waits for the device: see [`Device::settle`].
+    pub async fn settle(&mut self) -> Result<()> {
+        self.device.settle().await
     }
 
     /// The headers of all files so far as one.
@@ -244,7 +243,13 @@ impl<D: Device> Sink for Assembly<D> {
         for tensor in if self.seen >= self.files { &self.header.tensors } else { &header.tensors } {
             Self::check(plan, &expected, tensor, complete).map_err(|error| error.in_tensor(&tensor.name))?;
         }
-        Ok(())
+        let mut bytes = 0;
+        for tensor in &header.tensors {
+            if let (true, &[rows, columns]) = (self.wants(tensor), tensor.shape.as_slice()) {
+                bytes += D::matrix_bytes(tensor.ty, rows, columns);
+            }
+        }
+        self.device.expect_weights(bytes)
     }
 
     fn wants(&mut self, tensor: &TensorInfo) -> bool {

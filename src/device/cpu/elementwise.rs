@@ -37,13 +37,13 @@ pub struct Rotations {
 }
 
 impl Rotations {
-    pub fn set(&mut self, positions: &[u32], frequencies: &[f32], magnitude: f32) {
+    pub fn set(&mut self, positions: impl Iterator<Item = usize>, frequencies: &[f32], magnitude: f32) {
         self.pairs = frequencies.len();
         self.cos.clear();
         self.sin.clear();
         for position in positions {
             for frequency in frequencies {
-                let (sin, cos) = (*position as f32 * frequency).sin_cos();
+                let (sin, cos) = (position as f32 * frequency).sin_cos();
                 self.cos.push(cos * magnitude);
                 self.sin.push(sin * magnitude);
             }

@@ -9,15 +9,19 @@ pub mod pool;
 mod quantised;
 mod simd;
 
-use super::{Activation, AttentionShape, CacheType, Device, Projection, RopePairs, Span};
+use super::{
+    Activation, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection, RmsNorm, Span,
+    Tokens, positions,
+};
 use crate::checkpoint::TensorType;
-use crate::error::{Result, try_vec};
+use crate::error::{Code, Error, Result, try_vec};
 use attention::Attention;
 use cache::Cache;
 use elementwise::Rotations;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
+use std::convert::Infallible;
 
 /// Values of an elementwise task: a few microseconds of work.
 const GRAIN: usize = 4096;
@@ -29,12 +33,23 @@ pub struct Cpu {
     attention: Attention,
     rotations: Rotations,
     quantised: Vec<QuantisedBlock>,
+    /// The input of projections after its norm.
+    normed: Vec<f32>,
+    /// The second half of a gated projection.
+    up: Vec<f32>,
 }
 
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
         let attention = Attention::new(pool.threads());
-        Self { pool, attention, rotations: Rotations::default(), quantised: Vec::new() }
+        Self {
+            pool,
+            attention,
+            rotations: Rotations::default(),
+            quantised: Vec::new(),
+            normed: Vec::new(),
+            up: Vec::new(),
+        }
     }
 
     /// Runs `body` on each run of `width` values of `x`.
@@ -49,75 +64,34 @@ impl Cpu {
             }
         });
     }
-}
 
-impl Device for Cpu {
-    type Buffer = Vec<f32>;
-    type Matrix = Matrix;
-    type MatrixBuilder = MatrixBuilder;
-    type Cache = Cache;
-
-    fn buffer(&mut self, len: usize) -> Result<Vec<f32>> {
-        try_vec(len, "activations")
-    }
-
-    fn upload(&mut self, values: &[f32]) -> Result<Vec<f32>> {
-        Ok(values.to_vec())
-    }
-
-    fn matrix(&mut self, ty: TensorType, rows: usize, columns: usize) -> Result<MatrixBuilder> {
-        MatrixBuilder::new(ty, rows, columns)
-    }
-
-    fn push(&mut self, builder: &mut MatrixBuilder, bytes: &[u8]) {
-        builder.push(bytes);
-    }
-
-    fn finish(&mut self, builder: MatrixBuilder) -> Matrix {
-        builder.finish()
-    }
-
-    fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
-        Matrix::bytes(ty, rows, columns)
-    }
-
-    fn cache(&mut self, layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
-    }
-
-    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(positions)
-    }
-
-    fn embed(&mut self, table: &Matrix, tokens: &[u32], out: &mut Vec<f32>) {
-        let width = table.columns;
-        self.each_row(&mut out[..tokens.len() * width], width, |row, out| table.row(tokens[row] as usize, out));
-    }
-
-    fn rms_norm(&mut self, x: &Vec<f32>, len: usize, weight: &Vec<f32>, epsilon: f32, out: &mut Vec<f32>) {
-        let width = weight.len();
-        self.each_row(&mut out[..len], width, |row, out| {
-            elementwise::rms_norm(&x[row * width..][..width], weight, epsilon, out);
+    /// Runs `work` on the input's rows, normed if they are to be.
+    fn with_input(&mut self, input: &Input<Self>, width: usize, work: impl FnOnce(&mut Self, &[f32])) {
+        let Some(norm) = &input.norm else { return work(self, &input.x[..input.rows * width]) };
+        let mut normed = std::mem::take(&mut self.normed);
+        if normed.len() < input.rows * width {
+            normed.resize(input.rows * width, 0.0);
+        }
+        self.each_row(&mut normed[..input.rows * width], width, |row, out| {
+            elementwise::rms_norm(&input.x[row * width..][..width], norm.weight, norm.epsilon, out);
         });
+        work(self, &normed[..input.rows * width]);
+        self.normed = normed;
     }
 
-    fn rms_norm_in_place(&mut self, x: &mut Vec<f32>, len: usize, weight: &Vec<f32>, epsilon: f32) {
-        self.each_row(&mut x[..len], weight.len(), |_, x| elementwise::rms_norm_in_place(x, weight, epsilon));
-    }
-
-    fn project(&mut self, x: &Vec<f32>, rows: usize, projections: &mut [Projection<Self>]) {
+    /// The products of some matrices with the same floats, [rows, columns].
+    fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
-        let floats = &x[..rows * columns];
         let mut quantised: &[QuantisedBlock] = &[];
         if projections.iter().any(|projection| projection.weight.is_quantised()) {
             let blocks = rows * columns / BLOCK;
             if self.quantised.len() < blocks {
                 self.quantised.resize(blocks, QuantisedBlock::default());
             }
-            quantised::quantise(&self.pool, floats, columns, &mut self.quantised[..blocks]);
+            quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
             quantised = &self.quantised[..blocks];
         }
-        let inputs = Inputs { floats, quantised, tokens: rows };
+        let inputs = Inputs { floats: x, quantised, tokens: rows };
         // The panels of all matrices in one loop: one barrier for queries, keys and values.
         let panels: usize = projections.iter().map(|projection| projection.weight.panel_count()).sum();
         let outputs: Vec<(&Matrix, Output)> = projections
@@ -141,32 +115,133 @@ impl Device for Cpu {
             }
         });
     }
+}
 
-    fn set_rotations(&mut self, positions: &[u32], frequencies: &[f32], magnitude: f32) {
-        self.rotations.set(positions, frequencies, magnitude);
+impl Device for Cpu {
+    type Buffer = Vec<f32>;
+    type Matrix = Matrix;
+    type MatrixBuilder = MatrixBuilder;
+    type Cache = Cache;
+    type Chooser = Infallible;
+    type Reading = Vec<f32>;
+
+    // Enough to keep the arithmetic units busy: weights are read once a chunk.
+    const CHUNK: usize = 64;
+
+    fn buffer(&mut self, len: usize) -> Result<Vec<f32>> {
+        try_vec(len, "activations")
     }
 
-    fn rope(&mut self, x: &mut Vec<f32>, rows: usize, heads: usize, head_dim: usize, pairs: RopePairs) {
-        let width = heads * head_dim;
-        self.each_row(&mut x[..rows * width], width, |row, x| self.rotations.turn(row, x, head_dim, pairs));
+    fn upload(&mut self, values: &[f32]) -> Result<Vec<f32>> {
+        Ok(values.to_vec())
+    }
+
+    fn expect_weights(&mut self, _bytes: usize) -> Result<()> {
+        Ok(())
+    }
+
+    fn matrix(&mut self, ty: TensorType, rows: usize, columns: usize) -> Result<MatrixBuilder> {
+        MatrixBuilder::new(ty, rows, columns)
+    }
+
+    fn push(&mut self, builder: &mut MatrixBuilder, bytes: &[u8]) {
+        builder.push(bytes);
+    }
+
+    fn finish(&mut self, builder: MatrixBuilder) -> Matrix {
+        builder.finish()
+    }
+
+    fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
+        Matrix::bytes(ty, rows, columns)
+    }
+
+    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
+        Cache::new(layers, kv_heads, head_dim, ty)
+    }
+
+    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+        cache.reserve(positions)
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    async fn prepare(&mut self, _: &Progress, _steps: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        Ok(())
+    }
+
+    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32) {
+        self.rotations.set(positions(spans), frequencies, magnitude);
+    }
+
+    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, out: &mut Vec<f32>) {
+        let tokens = match tokens {
+            Tokens::Known(tokens) => tokens,
+            Tokens::Chosen(never) => match **never {},
+        };
+        let width = table.columns;
+        self.each_row(&mut out[..tokens.len() * width], width, |row, out| table.row(tokens[row] as usize, out));
+    }
+
+    fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
+        let columns = projections[0].weight.columns;
+        self.with_input(input, columns, |cpu, x| cpu.multiply(x, input.rows, projections));
+    }
+
+    fn project_gated(
+        &mut self,
+        input: &Input<Self>,
+        gate: &Linear<Self>,
+        up: &Linear<Self>,
+        activation: Activation,
+        out: &mut Vec<f32>,
+    ) {
+        let (rows, width) = (input.rows, gate.weight.rows);
+        let mut ups = std::mem::take(&mut self.up);
+        if ups.len() < rows * width {
+            ups.resize(rows * width, 0.0);
+        }
+        self.with_input(input, gate.weight.columns, |cpu, x| {
+            let gates = Projection { weight: &gate.weight, bias: gate.bias.as_ref(), out, accumulate: false };
+            let ups = Projection { weight: &up.weight, bias: up.bias.as_ref(), out: &mut ups, accumulate: false };
+            cpu.multiply(x, rows, &mut [gates, ups]);
+        });
+        let gates = Shards::new(&mut out[..rows * width]);
+        self.pool.ranges(rows * width, GRAIN, |range, _| {
+            // SAFETY: the ranges are disjoint.
+            elementwise::gate(activation, unsafe { gates.part(range.clone()) }, &ups[range]);
+        });
+        self.up = ups;
     }
 
     fn store(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        key: &Vec<f32>,
-        value: &Vec<f32>,
+        heads: &mut Heads<Self>,
         spans: &[Span],
         caches: &mut [Cache],
     ) {
+        let rows: usize = spans.iter().map(|span| span.len).sum();
+        let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+        let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
+        for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
+            self.each_row(&mut x[..rows * width], width, |row, x| {
+                if let Some(RmsNorm { weight, epsilon }) = norm {
+                    x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
+                }
+                self.rotations.turn(row, x, dim, heads.pairs);
+            });
+        }
         for span in spans {
             for head in 0..shape.kv_heads {
                 let (keys, values) = caches[span.cache].head_mut(layer, head);
                 for token in 0..span.len {
-                    let at = ((span.row + token) * shape.kv_heads + head) * shape.head_dim;
-                    keys.write(span.position + token, &key[at..at + shape.head_dim]);
-                    values.write(span.position + token, &value[at..at + shape.head_dim]);
+                    let at = ((span.row + token) * shape.kv_heads + head) * dim;
+                    keys.write(span.position + token, &heads.key[at..at + dim]);
+                    values.write(span.position + token, &heads.value[at..at + dim]);
                 }
             }
         }
@@ -213,21 +288,32 @@ impl Device for Cpu {
         Ok(weights)
     }
 
-    fn gate(&mut self, activation: Activation, gate: &mut Vec<f32>, up: &Vec<f32>, len: usize) {
-        let (gate, up) = (Shards::new(&mut gate[..len]), &up[..len]);
-        self.pool.ranges(len, GRAIN, |range, _| {
-            // SAFETY: the ranges are disjoint.
-            elementwise::gate(activation, unsafe { gate.part(range.clone()) }, &up[range]);
-        });
-    }
-
     fn gather(&mut self, x: &Vec<f32>, width: usize, selected: &[usize], out: &mut Vec<f32>) {
         for (out, row) in out.chunks_exact_mut(width).zip(selected) {
             out.copy_from_slice(&x[row * width..][..width]);
         }
     }
 
-    fn read(&mut self, x: &Vec<f32>, out: &mut [f32]) {
-        out.copy_from_slice(&x[..out.len()]);
+    fn send(&mut self, x: &Vec<f32>, len: usize) -> Result<Vec<f32>> {
+        let mut sent = try_vec(len, "a result")?;
+        sent.copy_from_slice(&x[..len]);
+        Ok(sent)
+    }
+
+    async fn receive(&mut self, reading: Vec<f32>, out: &mut [f32]) -> Result<()> {
+        out.copy_from_slice(&reading);
+        Ok(())
+    }
+
+    fn chooser(&mut self, _: &Choosing) -> Result<Option<Infallible>> {
+        Ok(None)
+    }
+
+    fn choose(&mut self, _: &mut Vec<f32>, chooser: &mut Infallible) -> Result<Vec<f32>> {
+        match *chooser {}
+    }
+
+    async fn chosen(&mut self, _: Vec<f32>) -> Result<u32> {
+        Err(Error::new(Code::Internal, "the CPU does not choose tokens"))
     }
 }
