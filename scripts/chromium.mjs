@@ -1,7 +1,7 @@
 // Which browser the tests, the benchmark and the screenshot drive. As a command it prints the path.
 
-import { accessSync, constants } from "node:fs";
-import { delimiter, join } from "node:path";
+import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
 const NAMES = ["chromium", "chromium-browser", "google-chrome", "google-chrome-stable"];
@@ -36,5 +36,24 @@ export function findChromium() {
 export const CHROMIUM_ARGUMENTS = [
   "--no-sandbox", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ];
+
+/**
+ * WebGPU where there is no GPU: SwiftShader computes it on the CPU, for which Chromium asks to be told twice. Right or
+ * wrong can be seen on it, and that one program is faster than another on it; not how fast a GPU is.
+ */
+export const WEBGPU_ARGUMENTS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter=swiftshader"];
+
+/**
+ * The environment in which native tests find a Vulkan driver: the one given, or the browser's own SwiftShader, which
+ * comes with a loader.
+ */
+export function vulkanEnvironment() {
+  if (process.env.VK_ICD_FILENAMES) return {};
+  const folders = [dirname(realpathSync(findChromium())), "/usr/lib/chromium", "/opt/google/chrome"];
+  const folder = folders.find((folder) => existsSync(join(folder, "vk_swiftshader_icd.json")));
+  if (!folder) return {};
+  const libraries = [process.env.LD_LIBRARY_PATH, folder].filter(Boolean).join(delimiter);
+  return { VK_ICD_FILENAMES: join(folder, "vk_swiftshader_icd.json"), LD_LIBRARY_PATH: libraries };
+}
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(findChromium());

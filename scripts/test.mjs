@@ -21,7 +21,7 @@ const CHECKS = {
   "cargo fmt": ["cargo", "fmt", "--check"],
   "clippy, native code": ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"],
   "clippy, wasm code": script("clippy-wasm.mjs"),
-  "cargo test": ["cargo", "test", "--locked"],
+  "cargo test": script("cargo-test.mjs"),
 };
 
 const results = [];

@@ -1,93 +1,128 @@
-//! The conformance families in native code: the reference implementation's logits, by the CPU device.
+//! The conformance families in native code: the reference implementation's logits, by both devices.
 
 use azulejo::checkpoint::{FileReader, Format};
-use azulejo::device::CacheType;
-use azulejo::device::cpu::{Cpu, pool::Pool};
-use azulejo::model::{Assembly, CHUNK, Model, families};
+use azulejo::device::gpu::native::run;
+use azulejo::device::{CacheType, Device, Progress};
+use azulejo::model::{Assembly, Model, families};
 use std::fs;
 
 #[path = "common/case.rs"]
 mod case;
+#[path = "common/devices.rs"]
+mod devices;
 use case::{Case, FAMILIES, assert_close, folder};
+use devices::{cpu, gpu, gpus};
 
-fn load(family: &str, threads: usize) -> Model<Cpu> {
+async fn load<D: Device>(family: &str, device: D) -> Model<D> {
     let folder = folder(family);
     let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
     let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
-    let mut assembly = Assembly::new(Cpu::new(Pool::native(threads)));
+    let mut assembly = Assembly::new(device);
     assembly.set_plan(plan);
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
     bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
     reader.finish().unwrap();
-    Model::new(assembly, None, CacheType::F32).unwrap()
+    Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap()
+}
+
+/// The logits of all positions of some tokens.
+async fn logits<D: Device>(model: &mut Model<D>, tokens: &[u32]) -> Vec<f32> {
+    let mut session = model.session();
+    model.extend(&mut session, tokens).await.unwrap();
+    let mut logits = vec![0.0; tokens.len() * model.spec.vocabulary];
+    model.logits_of(&(0..tokens.len()).collect::<Vec<_>>(), &mut logits).await.unwrap();
+    logits
+}
+
+async fn gives_the_reference_logits<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = load(family, device).await;
+    let vocabulary = model.spec.vocabulary;
+    let (ids, mask, expected) = (case.ids("input_ids"), case.ids("attention_mask"), case.floats("logits"));
+    let positions = ids.len() / 2;
+    for row in 0..2 {
+        let len = mask[row * positions..][..positions].iter().sum::<u32>() as usize;
+        let found = logits(&mut model, &ids[row * positions..][..len]).await;
+        assert_close(&found, &expected[row * positions * vocabulary..][..len * vocabulary], family);
+    }
 }
 
 #[test]
 fn every_family_gives_the_reference_logits() {
     for family in FAMILIES {
-        let case = Case::read(family);
-        let mut model = load(family, 2);
-        let vocabulary = model.spec.vocabulary;
-        let (ids, mask, expected) = (case.ids("input_ids"), case.ids("attention_mask"), case.floats("logits"));
-        let positions = ids.len() / 2;
-        for row in 0..2 {
-            let len = mask[row * positions..][..positions].iter().sum::<u32>() as usize;
-            let mut session = model.session();
-            model.extend(&mut session, &ids[row * positions..][..len]).unwrap();
-            let mut logits = vec![0.0; len * vocabulary];
-            model.logits_of(&(0..len).collect::<Vec<_>>(), &mut logits);
-            assert_close(&logits, &expected[row * positions * vocabulary..][..len * vocabulary], family);
+        run(None, gives_the_reference_logits(family, cpu(2)));
+    }
+    for (name, kernels) in gpus() {
+        for family in FAMILIES {
+            println!("{family}, {name}");
+            run(Some(&kernels.context), gives_the_reference_logits(family, gpu(&kernels)));
         }
+    }
+}
+
+async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = load(family, device).await;
+    let (mut tokens, expected) = (case.ids("prompt"), case.floats("next_logits"));
+    let mut session = model.session();
+    let mut logits = model.logits_buffer().unwrap();
+    for (step, expected) in expected.chunks(model.spec.vocabulary).enumerate() {
+        let new = &tokens[session.len()..];
+        model.extend(&mut session, new).await.unwrap();
+        model.logits_of(&[new.len() - 1], &mut logits).await.unwrap();
+        assert_close(&logits, expected, &format!("{family}, step {step}"));
+        tokens.push(case.ids("generated")[step]);
     }
 }
 
 #[test]
 fn a_cached_step_equals_the_full_pass() {
+    let (_, kernels) = gpus().remove(0);
     for family in FAMILIES {
-        let case = Case::read(family);
-        let mut model = load(family, 1);
-        let (mut tokens, expected) = (case.ids("prompt"), case.floats("next_logits"));
-        let mut session = model.session();
-        let mut logits = model.logits_buffer().unwrap();
-        for (step, expected) in expected.chunks(model.spec.vocabulary).enumerate() {
-            let new = &tokens[session.len()..];
-            model.extend(&mut session, new).unwrap();
-            model.logits(new.len() - 1, &mut logits);
-            assert_close(&logits, expected, &format!("{family}, step {step}"));
-            tokens.push(case.ids("generated")[step]);
-        }
+        run(None, steps_equal_the_full_pass(family, cpu(1)));
+        run(Some(&kernels.context), steps_equal_the_full_pass(family, gpu(&kernels)));
     }
+}
+
+async fn cuts_make_no_difference<D: Device>(device: D) {
+    let mut model = load("mistral", device).await;
+    let tokens: Vec<u32> = (0..D::CHUNK as u32).map(|i| i * 7 % 131).collect();
+    let whole = logits(&mut model, &tokens).await;
+    let (mut session, mut rest) = (model.session(), &tokens[..]);
+    for cut in [1, 30, 2, D::CHUNK - 33] {
+        let (now, later) = rest.split_at(cut);
+        model.extend(&mut session, now).await.unwrap();
+        rest = later;
+    }
+    let mut last = model.logits_buffer().unwrap();
+    model.logits_of(&[D::CHUNK - 34], &mut last).await.unwrap();
+    assert_close(&last, &whole[whole.len() - last.len()..], "cuts");
 }
 
 #[test]
 fn where_a_prompt_is_cut_into_chunks_makes_no_difference() {
-    let mut model = load("mistral", 3);
-    let tokens: Vec<u32> = (0..CHUNK as u32).map(|i| i * 7 % 131).collect();
-    let last = |model: &mut Model<Cpu>, cuts: &[usize]| {
-        let (mut session, mut rest) = (model.session(), &tokens[..]);
-        for cut in cuts {
-            let (now, later) = rest.split_at(*cut);
-            model.extend(&mut session, now).unwrap();
-            rest = later;
-        }
-        let mut logits = model.logits_buffer().unwrap();
-        model.logits(cuts.last().unwrap() - 1, &mut logits);
-        logits
-    };
-    let whole = last(&mut model, &[CHUNK]);
-    assert_close(&last(&mut model, &[1, 30, 2, CHUNK - 33]), &whole, "cuts");
+    run(None, cuts_make_no_difference(cpu(3)));
+    let (_, kernels) = gpus().remove(0);
+    run(Some(&kernels.context), cuts_make_no_difference(gpu(&kernels)));
 }
 
-#[test]
-fn attention_maps_are_distributions_over_what_came_before() {
-    let mut model = load("llama", 1);
+async fn maps<D: Device>(device: D) -> Vec<f32> {
+    let mut model = load("llama", device).await;
     let tokens: Vec<u32> = (5..25).collect();
-    let (maps, dims) = model.attention_maps(&tokens, None).unwrap();
+    let (maps, dims) = model.attention_maps(&tokens, None).await.unwrap();
     assert_eq!(dims, [3, 4, 20, 20]);
     for (row, weights) in maps.chunks(20).enumerate() {
         let position = row % 20;
         assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-5);
         assert!(weights[position + 1..].iter().all(|weight| *weight == 0.0));
     }
-    assert_eq!(model.attention_maps(&tokens, Some(1)).unwrap().0, maps[4 * 400..8 * 400]);
+    assert_eq!(model.attention_maps(&tokens, Some(1)).await.unwrap().0, maps[4 * 400..8 * 400]);
+    maps
+}
+
+#[test]
+fn attention_maps_are_distributions_over_what_came_before() {
+    let (_, kernels) = gpus().remove(0);
+    let found = run(Some(&kernels.context), maps(gpu(&kernels)));
+    assert_close(&found, &run(None, maps(cpu(1))), "maps");
 }

@@ -1,0 +1,97 @@
+// out[h] = Σ_k softmax_k(scale · query[h] · key[k, h / group]) · value[k, h / group], for one query
+//
+// Decoding. A few heads cannot fill a GPU, so the keys are split: a workgroup has one head and SPLIT keys. Where one
+// split has all keys it writes the result; else its sum, maximum and total go to attention_join.wgsl.
+// Grid: (splits, heads).
+
+struct Parameters {
+  heads: u32,
+  kv_heads: u32,
+  scale: f32,
+  window: u32,     // keys that a query sees, itself included; 0: all
+}
+
+@group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
+@group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
+@group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
+@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
+@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>;     // [heads, splits, head_dim / 4 + 1]
+
+const SPLIT = 256u;
+const THREADS = 64u;
+const FOURS = HEAD_DIM / 4u;
+const SLICES = max(THREADS / FOURS, 1u);    // of the keys, for the sums of values
+
+var<workgroup> scores: array<f32, SPLIT>;
+var<workgroup> rest: array<f32, THREADS>;
+var<workgroup> sums: array<vec4<f32>, SLICES * FOURS>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let head = group.y;
+  let kv_head = head / (parameters.heads / parameters.kv_heads);
+  let end = batch.position + 1u;
+  let start = select(0u, end - min(parameters.window, end), parameters.window != 0u);
+  let first = start + group.x * SPLIT;
+  let count = min(end - first, SPLIT);
+  let at = (batch.row * parameters.heads + head) * FOURS;
+
+  var best = LOWEST;
+  for (var i = thread; i < count; i += THREADS) {
+    let key = ((first + i) * parameters.kv_heads + kv_head) * HEAD_WORDS;
+    var score = 0.0;
+    for (var d = 0u; d < FOURS; d += 1u) {
+      score += dot(query[at + d], key_four(key, d));
+    }
+    score *= parameters.scale;
+    scores[i] = score;
+    best = max(best, score);
+  }
+  rest[thread] = best;
+  workgroupBarrier();
+  for (var i = 0u; i < THREADS; i += 1u) {
+    best = max(best, rest[i]);
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = thread; i < count; i += THREADS) {
+    let weight = exp(scores[i] - best);
+    scores[i] = weight;
+    total += weight;
+  }
+  rest[thread] = total;
+  workgroupBarrier();
+  total = 0.0;
+  for (var i = 0u; i < THREADS; i += 1u) {
+    total += rest[i];
+  }
+
+  for (var part = thread; part < SLICES * FOURS; part += THREADS) {
+    var sum = vec4<f32>(0.0);
+    for (var i = part / FOURS; i < count; i += SLICES) {
+      let value = ((first + i) * parameters.kv_heads + kv_head) * HEAD_WORDS;
+      sum += scores[i] * value_four(value, part % FOURS);
+    }
+    sums[part] = sum;
+  }
+  workgroupBarrier();
+  let part = (head * groups.x + group.x) * (FOURS + 1u);
+  for (var d = thread; d < FOURS; d += THREADS) {
+    var sum = sums[d];
+    for (var slice = 1u; slice < SLICES; slice += 1u) {
+      sum += sums[slice * FOURS + d];
+    }
+    if (groups.x == 1u) {
+      out[at + d] = sum / total;
+    } else {
+      parts[part + d] = sum;
+    }
+  }
+  if (thread == 0u && groups.x > 1u) {
+    parts[part + FOURS] = vec4<f32>(best, total, 0.0, 0.0);
+  }
+}

@@ -1,0 +1,67 @@
+// out[h, q, k] = softmax_k(scale · query[q, h] · key[k, h / group])
+//
+// For looking at: the one kernel that writes the weights out. One sequence from its beginning; a workgroup has a query of
+// a head. Grid: (rows, heads).
+
+struct Parameters {
+  heads: u32,
+  kv_heads: u32,
+  scale: f32,
+  window: u32,     // keys that a query sees, itself included; 0: all
+}
+
+@group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
+@group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;             // [rows, kv_heads, head_dim / 4]
+@group(0) @binding(2) var<storage, read_write> out: array<f32>;             // [heads, rows, rows]
+
+const FOURS = HEAD_DIM / 4u;
+const THREADS = 64u;
+
+var<workgroup> rest: array<f32, THREADS>;
+
+@compute @workgroup_size(64)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let row = group.x;
+  let head = group.y;
+  let kv_head = head / (parameters.heads / parameters.kv_heads);
+  let at = (row * parameters.heads + head) * FOURS;
+  let line = (head * groups.x + row) * groups.x;
+  var best = LOWEST;
+  for (var k = thread; k < groups.x; k += THREADS) {
+    var score = LOWEST;
+    if (k <= row && (parameters.window == 0u || k + parameters.window > row)) {
+      score = 0.0;
+      for (var d = 0u; d < FOURS; d += 1u) {
+        score += dot(query[at + d], key[(k * parameters.kv_heads + kv_head) * FOURS + d]);
+      }
+      score *= parameters.scale;
+    }
+    out[line + k] = score;
+    best = max(best, score);
+  }
+  rest[thread] = best;
+  workgroupBarrier();
+  for (var i = 0u; i < THREADS; i += 1u) {
+    best = max(best, rest[i]);
+  }
+  workgroupBarrier();
+  var total = 0.0;
+  for (var k = thread; k < groups.x; k += THREADS) {
+    let weight = select(exp(out[line + k] - best), 0.0, out[line + k] == LOWEST);
+    out[line + k] = weight;
+    total += weight;
+  }
+  rest[thread] = total;
+  workgroupBarrier();
+  total = 0.0;
+  for (var i = 0u; i < THREADS; i += 1u) {
+    total += rest[i];
+  }
+  for (var k = thread; k < groups.x; k += THREADS) {
+    out[line + k] /= total;
+  }
+}

@@ -1,0 +1,103 @@
+// query, key = rotate(norm(query, key)); the keys' and values' cache = key, value
+//
+// A workgroup has one head of one row: a query head, a key head or a value head. NORMED: RMSNorm of each head first.
+// Rotary positions: pair i of the leading dimensions turns by the row's i-th angle; its halves lie half of those
+// dimensions apart, or beside each other (INTERLEAVED). Grid: (heads + 2 · kv_heads, rows of the span).
+
+struct Parameters {
+  heads: u32,
+  kv_heads: u32,
+  pairs: u32,        // that turn
+  query_norm: u32,   // where the norms' weights begin
+  key_norm: u32,
+  epsilon: f32,
+}
+
+@group(0) @binding(0) var<storage, read_write> query: array<f32>;           // [rows, heads, head_dim]
+@group(0) @binding(1) var<storage, read_write> key: array<f32>;             // [rows, kv_heads, head_dim]
+@group(0) @binding(2) var<storage, read> value: array<f32>;                 // [rows, kv_heads, head_dim]
+@group(0) @binding(3) var<storage, read> rotations: array<vec2<f32>>;       // [rows, pairs]: cos, sin
+@group(0) @binding(4) var<storage, read> vectors: array<f32>;
+@group(0) @binding(5) var<storage, read_write> keys: array<u32>;            // [positions, kv_heads, head], packed
+@group(0) @binding(6) var<storage, read_write> values: array<u32>;          // likewise
+
+const THREADS = 64u;
+
+var<workgroup> head: array<f32, HEAD_DIM>;
+var<workgroup> squares: array<f32, THREADS>;
+
+fn norm_head(thread: u32, weight: u32) {
+  var sum = 0.0;
+  for (var i = thread; i < HEAD_DIM; i += THREADS) {
+    sum += head[i] * head[i];
+  }
+  squares[thread] = sum;
+  workgroupBarrier();
+  var total = 0.0;
+  for (var i = 0u; i < THREADS; i += 1u) {
+    total += squares[i];
+  }
+  let scale = inverseSqrt(total / f32(HEAD_DIM) + parameters.epsilon);
+  for (var i = thread; i < HEAD_DIM; i += THREADS) {
+    head[i] *= scale * vectors[weight + i];
+  }
+  workgroupBarrier();
+}
+
+fn rotate_head(thread: u32, row: u32) {
+  let pairs = parameters.pairs;
+  for (var pair = thread; pair < pairs; pair += THREADS) {
+    let i = select(pair, 2u * pair, INTERLEAVED != 0u);
+    let j = select(pair + pairs, 2u * pair + 1u, INTERLEAVED != 0u);
+    let turn = rotations[row * pairs + pair];
+    let a = head[i];
+    let b = head[j];
+    head[i] = a * turn.x - b * turn.y;
+    head[j] = a * turn.y + b * turn.x;
+  }
+  workgroupBarrier();
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  let row = batch.row + group.y;
+  let is_query = group.x < parameters.heads;
+  let is_key = !is_query && group.x < parameters.heads + parameters.kv_heads;
+  let kv_head = (group.x - parameters.heads) % parameters.kv_heads;
+  let at = HEAD_DIM * select(row * parameters.kv_heads + kv_head, row * parameters.heads + group.x, is_query);
+  for (var i = thread; i < HEAD_DIM; i += THREADS) {
+    if (is_query) {
+      head[i] = query[at + i];
+    } else if (is_key) {
+      head[i] = key[at + i];
+    } else {
+      head[i] = value[at + i];
+    }
+  }
+  workgroupBarrier();
+  if (is_query || is_key) {
+    if (NORMED != 0u) {
+      norm_head(thread, select(parameters.key_norm, parameters.query_norm, is_query));
+    }
+    rotate_head(thread, row);
+  }
+  if (is_query) {
+    for (var i = thread; i < HEAD_DIM; i += THREADS) {
+      query[at + i] = head[i];
+    }
+    return;
+  }
+  let place = ((batch.position + group.y) * parameters.kv_heads + kv_head) * HEAD_WORDS;
+  for (var word = thread; word < HEAD_WORDS; word += THREADS) {
+    if (is_key) {
+      keys[place + word] = packed(word);
+    } else {
+      values[place + word] = packed(word);
+    }
+  }
+  if (is_key) {
+    for (var i = thread; i < HEAD_DIM; i += THREADS) {
+      key[at + i] = head[i];
+    }
+  }
+}

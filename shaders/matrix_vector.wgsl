@@ -1,0 +1,146 @@
+// out[token, r] = Σ_c weight[r, c] · norm(x)[token, c] + bias[r]
+//
+// Decoding: every weight is read once, so memory sets the pace. LANES lanes share ROWS rows, sixteen columns at a time.
+// RMSNorm costs no pass of its own: the sum of squares is taken along the way, and its root divides the result.
+// GATED: the first matrix is a gate, out = silu(gate) · up. Up to three matrices (queries, keys and values) of one
+// arena in one dispatch. Grid: (Σ ceil(rows / rows of a workgroup), 1, tokens).
+
+struct Segment {
+  start: u32,    // of the weights, in words
+  rows: u32,
+  bias: u32,     // where it begins, plus 1; 0: none
+  first: u32,    // its first row in the output
+  stride: u32,   // rows of the output
+  groups: u32,   // workgroups before it
+  spare: vec2<u32>,
+}
+
+struct Parameters {
+  units: u32,      // sixteens of a row; the last may reach beyond it
+  columns: u32,    // fours of a row
+  norm: u32,       // where the norm's weights begin, plus 1; 0: none
+  epsilon: f32,
+  accumulate: u32, // add to what is there
+  spare: u32,
+  spares: vec2<u32>,
+  segments: array<Segment, 3>,
+}
+
+@group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, columns]
+@group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
+@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // norms and biases
+@group(0) @binding(3) var<storage, read_write> out: array<f32>;         // [tokens, rows] of the first matrix
+@group(0) @binding(4) var<storage, read_write> out_second: array<f32>;
+@group(0) @binding(5) var<storage, read_write> out_third: array<f32>;
+
+const THREADS = 64u;
+const ROWS = 4u;                    // of a run of lanes
+const RUNS = THREADS / LANES;
+// In a gated product, half of the sums are the gate's.
+const OUTPUTS = ROWS / (1u + GATED);
+
+var<workgroup> partial: array<vec4<f32>, THREADS>;
+var<workgroup> partial_squares: array<f32, THREADS>;
+
+fn norm_weight(column: u32) -> vec4<f32> {
+  let at = parameters.norm - 1u + 4u * column;
+  return vec4<f32>(vectors[at], vectors[at + 1u], vectors[at + 2u], vectors[at + 3u]);
+}
+
+/// Four columns of the input, zeros beyond the last.
+fn input(token: u32, column: u32) -> vec4<f32> {
+  if (column >= parameters.columns) {
+    return vec4<f32>();
+  }
+  return x[token * parameters.columns + column];
+}
+
+fn product(start: u32, unit: u32, a: mat4x4<f32>, total: f32) -> f32 {
+  let w = sixteen(start, unit);
+  let sum = dot(w.levels[0], a[0]) + dot(w.levels[1], a[1]) + dot(w.levels[2], a[2]) + dot(w.levels[3], a[3]);
+  return w.scale * sum + w.minimum * total;
+}
+
+fn with_bias(value: f32, segment: u32, row: u32) -> f32 {
+  let bias = parameters.segments[segment].bias;
+  if (bias == 0u) {
+    return value;
+  }
+  return value + vectors[bias - 1u + row];
+}
+
+fn write(segment: u32, at: u32, value: f32) {
+  let add = parameters.accumulate != 0u;
+  switch segment {
+    case 0u: { out[at] = value + select(0.0, out[at], add); }
+    case 1u: { out_second[at] = value + select(0.0, out_second[at], add); }
+    default: { out_third[at] = value + select(0.0, out_third[at], add); }
+  }
+}
+
+@compute @workgroup_size(64)
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+  var segment = 0u;
+  if (GATED == 0u) {
+    segment = select(0u, 1u, group.x >= parameters.segments[1].groups) + select(0u, 1u, group.x >= parameters.segments[2].groups);
+  }
+  let matrix = parameters.segments[segment];
+  let lane = local % LANES;
+  let run = local / LANES;
+  let token = group.z;
+  let row = ((group.x - matrix.groups) * RUNS + run) * OUTPUTS;
+  // Rows beyond the matrix are computed as its last, and not written.
+  let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(matrix.rows - 1u)) * parameters.units;
+  let up = parameters.segments[1].start;
+  var sums = vec4<f32>(0.0);
+  var squares = 0.0;
+  for (var unit = lane; unit < parameters.units; unit += LANES) {
+    let column = 4u * unit;
+    var a = mat4x4<f32>(input(token, column), input(token, column + 1u), input(token, column + 2u), input(token, column + 3u));
+    if (parameters.norm != 0u) {
+      squares += dot(a[0], a[0]) + dot(a[1], a[1]) + dot(a[2], a[2]) + dot(a[3], a[3]);
+      a = mat4x4<f32>(a[0] * norm_weight(column), a[1] * norm_weight(column + 1u), a[2] * norm_weight(column + 2u), a[3] * norm_weight(column + 3u));
+    }
+    let total = dot(a[0] + a[1] + a[2] + a[3], vec4<f32>(1.0));
+    sums.x += product(matrix.start, rows.x + unit, a, total);
+    sums.y += product(matrix.start, rows.y + unit, a, total);
+    if (GATED == 0u) {
+      sums.z += product(matrix.start, rows.z + unit, a, total);
+      sums.w += product(matrix.start, rows.w + unit, a, total);
+    } else {
+      sums.z += product(up, rows.x + unit, a, total);
+      sums.w += product(up, rows.y + unit, a, total);
+    }
+  }
+  sums = fold(sums);
+  let folded = fold(vec4<f32>(squares, 0.0, 0.0, 0.0)).x;
+  let count = parts();
+  let place = part(lane);
+  if (place < count) {
+    partial[run * LANES + place] = sums;
+    partial_squares[run * LANES + place] = folded;
+  }
+  workgroupBarrier();
+  if (lane != 0u) {
+    return;
+  }
+  var total = vec4<f32>(0.0);
+  var square = 0.0;
+  for (var i = run * LANES; i < run * LANES + count; i += 1u) {
+    total += partial[i];
+    square += partial_squares[i];
+  }
+  if (parameters.norm != 0u) {
+    total *= inverseSqrt(square / f32(4u * parameters.columns) + parameters.epsilon);
+  }
+  for (var i = 0u; i < OUTPUTS; i += 1u) {
+    let r = row + i;
+    if (r < matrix.rows) {
+      var value = with_bias(total[i], segment, r);
+      if (GATED != 0u) {
+        value = value / (1.0 + exp(-value)) * with_bias(total[i + 2u], 1u, r);
+      }
+      write(segment, token * matrix.stride + matrix.first + r, value);
+    }
+  }
+}

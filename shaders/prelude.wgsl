@@ -1,0 +1,42 @@
+// Before every kernel. Group 0 has its storage, declared by itself; group 1 what it is told.
+
+/// The rows that a dispatch is about: a whole batch, or one sequence's span of it.
+struct Batch {
+  row: u32,      // the first row
+  len: u32,      // rows
+  position: u32, // of the first row in its sequence
+  spare: u32,
+}
+
+@group(1) @binding(0) var<uniform> parameters: Parameters; // each kernel's own
+@group(1) @binding(1) var<uniform> batch: Batch;
+
+// WGSL has no infinity.
+const LOWEST = -3.0e38;
+
+// Sixteen neighbours of a row of weights, as columns of four: weight = scale · level + minimum.
+struct Sixteen {
+  levels: mat4x4<f32>,
+  scale: f32,
+  minimum: f32,
+}
+
+/// The four bytes of a word, lowest first.
+fn bytes(word: u32) -> vec4<u32> {
+  return (vec4<u32>(word) >> vec4<u32>(0u, 8u, 16u, 24u)) & vec4<u32>(0xffu);
+}
+
+/// Byte `index` of a word.
+fn byte(word: u32, index: u32) -> u32 {
+  return (word >> (8u * index)) & 0xffu;
+}
+
+/// A byte as a signed number.
+fn signed(byte: u32) -> f32 {
+  return f32(i32(byte << 24u) >> 24u);
+}
+
+/// Four numbers of four bits each, in the low or (shift 4) high halves of a word's bytes.
+fn nibbles(word: u32, shift: u32) -> vec4<f32> {
+  return vec4<f32>(bytes(word >> shift) & vec4<u32>(0xfu));
+}

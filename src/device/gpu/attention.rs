@@ -1,0 +1,126 @@
+//! Heads and attention: which kernel, how many dispatches.
+
+use super::Gpu;
+use super::buffer::Buffer;
+use super::cache::Cache;
+use super::kernels::{Kernel, Shader};
+use super::recorder::Dispatch;
+use crate::device::{AttentionShape, Heads, RopePairs, Span};
+use crate::error::Result;
+
+/// The parameters that all attention kernels share.
+fn parameters(shape: &AttentionShape) -> [u32; 4] {
+    [shape.heads as u32, shape.kv_heads as u32, shape.scale.to_bits(), shape.window.unwrap_or(0) as u32]
+}
+
+impl Gpu {
+    pub(super) fn store_heads(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        heads: &Heads<Self>,
+        spans: &[Span],
+        caches: &[Cache],
+    ) {
+        let norms = heads.norms.as_ref();
+        let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset as u32);
+        let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
+        let parameters =
+            [shape.heads as u32, shape.kv_heads as u32, self.pairs as u32, at(0), at(1), epsilon.to_bits()];
+        let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
+        // The norms of a layer's heads lie in one buffer: the loader makes one after the other.
+        let vectors = norms.map_or(&self.nothing[2], |norms| norms[0].weight).clone();
+        for (number, span) in spans.iter().enumerate() {
+            let cache = &caches[span.cache];
+            let [keys, values] = cache.layer(layer);
+            let constants = [shape.head_dim as u32, interleaved, u32::from(norms.is_some())];
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::Heads).cache(cache.ty).with(constants),
+                storage: &[heads.query, heads.key, heads.value, &self.rotations, &vectors, keys, values],
+                parameters: &parameters,
+                batch: number + 1,
+                grid: [shape.heads + 2 * shape.kv_heads, span.len, 1],
+            });
+        }
+    }
+
+    pub(super) fn attend_spans(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        query: &Buffer,
+        spans: &[Span],
+        caches: &[Cache],
+        out: &Buffer,
+    ) -> Result<()> {
+        for (number, span) in spans.iter().enumerate() {
+            let cache = &caches[span.cache];
+            if span.len == 1 {
+                self.attend_one(layer, shape, query, (number, span), cache, out)?;
+                continue;
+            }
+            let [keys, values] = cache.layer(layer);
+            let rows = span.len * shape.heads / shape.kv_heads;
+            let tile = Shader::Attention.constant("QUERIES") as usize;
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::Attention).cache(cache.ty).with([shape.head_dim as u32, 0, 0]),
+                storage: &[query, keys, values, out],
+                parameters: &parameters(shape),
+                batch: number + 1,
+                grid: [rows.div_ceil(tile), shape.kv_heads, 1],
+            });
+        }
+        Ok(())
+    }
+
+    fn attend_one(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        query: &Buffer,
+        (number, span): (usize, &Span),
+        cache: &Cache,
+        out: &Buffer,
+    ) -> Result<()> {
+        let [keys, values] = cache.layer(layer);
+        let seen = (span.position + 1).min(shape.window.unwrap_or(usize::MAX));
+        let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize);
+        let constants = [shape.head_dim as u32, 0, 0];
+        let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(constants),
+            storage: &[query, keys, values, out, &parts],
+            parameters: &parameters(shape),
+            batch: number + 1,
+            grid: [splits, shape.heads, 1],
+        });
+        if splits > 1 || self.recorder.collecting() {
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::AttentionJoin).with(constants),
+                storage: &[&parts, out],
+                parameters: &[shape.heads as u32, splits as u32],
+                batch: number + 1,
+                grid: [shape.heads, 1, 1],
+            });
+        }
+        Ok(())
+    }
+
+    pub(super) fn weights(
+        &mut self,
+        shape: &AttentionShape,
+        query: &Buffer,
+        key: &Buffer,
+        rows: usize,
+    ) -> Result<Buffer> {
+        let out = self.memory.storage("an attention map", shape.heads * rows * rows)?;
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::AttentionWeights).with([shape.head_dim as u32, 0, 0]),
+            storage: &[query, key, &out],
+            parameters: &parameters(shape),
+            batch: 0,
+            grid: [rows, shape.heads, 1],
+        });
+        Ok(out)
+    }
+}

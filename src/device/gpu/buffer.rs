@@ -1,0 +1,125 @@
+//! Memory on the GPU.
+
+use super::context::Context;
+use crate::error::Result;
+use std::cell::RefCell;
+use std::rc::Rc;
+use wgpu::BufferUsages;
+
+/// One GPU buffer, known by its number. When it is dropped, the recorder gives its memory back after
+/// whatever it has recorded with it.
+pub struct Handle {
+    pub raw: wgpu::Buffer,
+    pub id: u64,
+    graveyard: Rc<Graveyard>,
+}
+
+/// Buffers that nobody holds any more.
+pub struct Graveyard {
+    context: Rc<Context>,
+    buffers: RefCell<Vec<(u64, wgpu::Buffer)>>,
+}
+
+impl Graveyard {
+    /// Gives their memory back. Returns their numbers.
+    pub fn clear(&self) -> Vec<u64> {
+        let buffers = std::mem::take(&mut *self.buffers.borrow_mut());
+        buffers.iter().for_each(|(_, buffer)| self.context.free(buffer));
+        buffers.into_iter().map(|(id, _)| id).collect()
+    }
+}
+
+impl Drop for Graveyard {
+    fn drop(&mut self) {
+        self.clear();
+    }
+}
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.graveyard.buffers.borrow_mut().push((self.id, self.raw.clone()));
+    }
+}
+
+/// f32 or u32 values somewhere in a GPU buffer.
+#[derive(Clone)]
+pub struct Buffer {
+    pub handle: Rc<Handle>,
+    /// The first value's place, in values.
+    pub offset: usize,
+    pub len: usize,
+}
+
+/// Makes buffers and numbers them.
+pub struct Memory {
+    pub context: Rc<Context>,
+    pub graveyard: Rc<Graveyard>,
+    last: u64,
+    /// Small vectors (norms, biases) lie in common buffers, so that a few bindings serve them all.
+    vectors: Option<Buffer>,
+}
+
+/// Values of a common buffer of small vectors.
+const VECTORS: usize = 1 << 16;
+
+/// What kernels and copies need.
+const STORAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_DST).union(BufferUsages::COPY_SRC);
+
+impl Memory {
+    pub fn new(context: Rc<Context>) -> Self {
+        let graveyard = Rc::new(Graveyard { context: context.clone(), buffers: RefCell::default() });
+        Self { context, graveyard, last: 0, vectors: None }
+    }
+
+    pub fn handle(&mut self, what: &str, bytes: u64, usage: BufferUsages) -> Result<Rc<Handle>> {
+        let raw = self.context.buffer(what, bytes.next_multiple_of(16).max(16), usage)?;
+        self.last += 1;
+        Ok(Rc::new(Handle { raw, id: self.last, graveyard: self.graveyard.clone() }))
+    }
+
+    /// `len` zeros of 4 bytes.
+    pub fn storage(&mut self, what: &str, len: usize) -> Result<Buffer> {
+        Ok(Buffer { handle: self.handle(what, 4 * len as u64, STORAGE)?, offset: 0, len })
+    }
+
+    pub fn uniform(&mut self, what: &str, bytes: u64) -> Result<Rc<Handle>> {
+        self.handle(what, bytes, BufferUsages::UNIFORM | BufferUsages::COPY_DST)
+    }
+
+    /// A vector of weights.
+    pub fn vector(&mut self, values: &[f32]) -> Result<Buffer> {
+        let room = self.vectors.as_ref().map_or(0, |rest| rest.len);
+        if values.len() > room {
+            self.vectors = Some(self.storage("vectors of weights", VECTORS.max(values.len()))?);
+        }
+        let rest = self.vectors.as_mut().expect("made above");
+        let vector = Buffer { handle: rest.handle.clone(), offset: rest.offset, len: values.len() };
+        // Kernels read them four at a time.
+        let taken = values.len().next_multiple_of(4).min(rest.len);
+        (rest.offset, rest.len) = (rest.offset + taken, rest.len - taken);
+        self.write(&vector, values);
+        Ok(vector)
+    }
+
+    pub fn write<T: Word>(&self, buffer: &Buffer, values: &[T]) {
+        let bytes: Vec<u8> = values.iter().flat_map(|value| value.bytes()).collect();
+        self.context.queue.write_buffer(&buffer.handle.raw, 4 * buffer.offset as u64, &bytes);
+    }
+}
+
+/// What kernels' words are made of.
+pub trait Word: Copy {
+    fn bytes(self) -> [u8; 4];
+}
+
+impl Word for f32 {
+    fn bytes(self) -> [u8; 4] {
+        self.to_le_bytes()
+    }
+}
+
+impl Word for u32 {
+    fn bytes(self) -> [u8; 4] {
+        self.to_le_bytes()
+    }
+}

@@ -1,0 +1,53 @@
+//! The KV cache: for each layer keys and values, [positions, kv_heads, head], packed as `shaders/caches/` say.
+
+use super::buffer::{Buffer, Memory};
+use super::recorder::Recorder;
+use crate::device::CacheType;
+use crate::error::Result;
+
+pub struct Cache {
+    pub ty: CacheType,
+    layers: Vec<Option<[Buffer; 2]>>,
+    /// Words of all heads' keys, or values, of one position.
+    words: usize,
+    positions: usize,
+}
+
+impl Cache {
+    pub fn new(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self {
+        let head = match ty {
+            CacheType::F32 => head_dim,
+            CacheType::F16 => head_dim.div_ceil(2),
+            CacheType::Q8 => head_dim.div_ceil(4) + head_dim.div_ceil(32),
+        };
+        Self { ty, layers: vec![None; layers], words: kv_heads * head, positions: 0 }
+    }
+
+    /// Makes room for that many positions, and takes along what there is.
+    pub fn reserve(&mut self, memory: &mut Memory, recorder: &mut Recorder, positions: usize) -> Result<()> {
+        if positions <= self.positions {
+            return Ok(());
+        }
+        // All or none: what is half grown would not be a cache.
+        let mut grown = Vec::with_capacity(self.layers.len());
+        for _ in &self.layers {
+            let words = positions * self.words;
+            grown.push([memory.storage("the keys' cache", words)?, memory.storage("the values' cache", words)?]);
+        }
+        for (old, new) in self.layers.iter_mut().zip(grown) {
+            if let Some(old) = &*old {
+                for (old, new) in old.iter().zip(&new) {
+                    recorder.copy(old, new, self.positions * self.words);
+                }
+            }
+            *old = Some(new);
+        }
+        self.positions = positions;
+        Ok(())
+    }
+
+    /// A layer's keys and values.
+    pub fn layer(&self, layer: usize) -> &[Buffer; 2] {
+        self.layers[layer].as_ref().expect("room was made before anything is stored")
+    }
+}

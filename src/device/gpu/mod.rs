@@ -1,0 +1,369 @@
+//! The GPU, through WebGPU: in the browser its own, natively Vulkan.
+//!
+//! Verbs only record: kernels join the open compute pass, and a pass goes to the GPU when a result is sent
+//! for, or the next batch begins. Kernels are in `shaders/`; `kernels.rs` puts their texts together.
+
+mod attention;
+mod buffer;
+mod cache;
+mod choose;
+mod context;
+mod kernels;
+mod matrix;
+#[cfg(not(target_arch = "wasm32"))]
+pub mod native;
+mod project;
+mod recorder;
+
+pub use buffer::Buffer;
+pub use context::{Context, Features, Wishes};
+pub use kernels::{Kernel, Kernels};
+pub use recorder::Counters;
+
+use super::{
+    Activation, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection, Span, Tokens,
+    positions,
+};
+use crate::checkpoint::TensorType;
+use crate::error::{Error, Result};
+use buffer::Memory;
+use cache::Cache;
+use choose::Chooser;
+use kernels::Shader;
+use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use recorder::{Dispatch, Reading, Recorder, SPANS};
+use std::rc::Rc;
+
+/// One model's part of a device.
+pub struct Gpu {
+    kernels: Rc<Kernels>,
+    memory: Memory,
+    recorder: Recorder,
+    arenas: Arenas,
+    tokens: Buffer,
+    selected: Buffer,
+    /// [rows, pairs, 2]: cos and sin.
+    rotations: Buffer,
+    pairs: usize,
+    /// Normed inputs, and the splits of attention.
+    normed: Buffer,
+    splits: Buffer,
+    /// For bindings that a dispatch has no use for: two to write to, one to read.
+    nothing: [Buffer; 3],
+    /// What a verb that cannot fail has met; said at the next that can.
+    failure: Option<Error>,
+}
+
+impl Gpu {
+    pub fn new(kernels: Rc<Kernels>) -> Result<Self> {
+        let mut memory = Memory::new(kernels.context.clone());
+        let recorder = Recorder::new(kernels.clone(), &mut memory)?;
+        let nothing = [memory.storage("nothing", 0)?, memory.storage("nothing", 0)?, memory.storage("nothing", 0)?];
+        Ok(Self {
+            kernels,
+            recorder,
+            arenas: Arenas::default(),
+            tokens: memory.storage("tokens", Self::CHUNK)?,
+            selected: memory.storage("selected rows", Self::CHUNK)?,
+            rotations: memory.storage("rotations", 2)?,
+            pairs: 0,
+            normed: memory.storage("normed inputs", 0)?,
+            splits: memory.storage("splits of attention", 0)?,
+            nothing,
+            memory,
+            failure: None,
+        })
+    }
+
+    pub fn context(&self) -> Rc<Context> {
+        self.memory.context.clone()
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.recorder.counters
+    }
+
+    /// Lanes that share a row of a matrix: as many as the largest subgroup at least.
+    fn lanes(&self) -> u32 {
+        let subgroup = self.memory.context.features.subgroups.unwrap_or(0);
+        if self.kernels.uses_subgroups() && subgroup > 32 { 64 } else { 32 }
+    }
+
+    /// Room for `len` values that nobody needs after the next product.
+    fn scratch(&mut self, len: usize) -> Buffer {
+        if self.normed.len < len {
+            match self.memory.storage("normed inputs", len) {
+                Ok(made) => self.normed = made,
+                Err(error) => self.failure = Some(error),
+            }
+        }
+        self.normed.clone()
+    }
+
+    /// Room for attention's splits, [heads, splits, head_dim + 4].
+    fn parts(&mut self, len: usize) -> Result<Buffer> {
+        if self.splits.len < len {
+            // Every few steps would bring a new buffer.
+            self.splits = self.memory.storage("splits of attention", 2 * len)?;
+        }
+        Ok(self.splits.clone())
+    }
+
+    fn fail(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn failed(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+}
+
+impl Kernels {
+    /// Asks the device whether subgroups are runs of neighbours, which nothing promises; they are forgone where not.
+    pub async fn probe(self: &Rc<Self>) -> Result<()> {
+        if !self.uses_subgroups() {
+            return Ok(());
+        }
+        let kernel = Kernel::new(Shader::Probe);
+        self.compile(&kernel).await?;
+        if !self.uses_subgroups() {
+            return Ok(());
+        }
+        let mut gpu = Gpu::new(self.clone())?;
+        let out = gpu.memory.storage("a probe", 4 * 64)?;
+        gpu.recorder.begin(&[[0; 4]]);
+        gpu.recorder.dispatch(&Dispatch { kernel, storage: &[&out], parameters: &[0], batch: 0, grid: [1, 1, 1] });
+        let reading = gpu.recorder.send(&out, 4 * 64)?;
+        let mut runs = true;
+        let take = |bytes: &[u8]| {
+            for (local, bytes) in bytes.as_chunks::<16>().0.iter().enumerate() {
+                let [first, last, size, _] =
+                    std::array::from_fn(|i| u32::from_le_bytes(bytes[4 * i..][..4].try_into().expect("4 bytes")));
+                runs &= (first..=last).contains(&(local as u32)) && last - first + 1 == size && first % size == 0;
+            }
+        };
+        gpu.recorder.receive(reading, take).await?;
+        if !runs {
+            self.forgo_subgroups();
+        }
+        Ok(())
+    }
+}
+
+/// Refuses what kernels that take four values at a time would get wrong.
+fn fours(what: &str, len: usize) -> Result<()> {
+    match len.is_multiple_of(4) {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!("{what} {len}: on WebGPU it has to be a multiple of 4"))),
+    }
+}
+
+impl Device for Gpu {
+    type Buffer = Buffer;
+    type Matrix = Matrix;
+    type MatrixBuilder = MatrixBuilder;
+    type Cache = Cache;
+    type Chooser = Chooser;
+    type Reading = Reading;
+
+    // Two tiles of tokens; a prompt can still be left within a few chunks.
+    const CHUNK: usize = 128;
+
+    fn buffer(&mut self, len: usize) -> Result<Buffer> {
+        self.memory.storage("activations", len)
+    }
+
+    fn upload(&mut self, values: &[f32]) -> Result<Buffer> {
+        self.memory.vector(values)
+    }
+
+    fn expect_weights(&mut self, bytes: usize) -> Result<()> {
+        self.arenas.expect(&mut self.memory, bytes)
+    }
+
+    fn matrix(&mut self, ty: TensorType, rows: usize, columns: usize) -> Result<MatrixBuilder> {
+        fours("a width of", columns)?;
+        let parts = self.arenas.place(&mut self.memory, ty, rows, columns)?;
+        Ok(MatrixBuilder::new(self.memory.context.clone(), Matrix { ty, rows, columns, parts }))
+    }
+
+    fn push(&mut self, builder: &mut MatrixBuilder, bytes: &[u8]) {
+        builder.push(bytes);
+    }
+
+    fn finish(&mut self, builder: MatrixBuilder) -> Matrix {
+        builder.finish()
+    }
+
+    fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
+        Matrix::bytes(ty, rows, columns)
+    }
+
+    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
+        Cache::new(layers, kv_heads, head_dim, ty)
+    }
+
+    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+        cache.reserve(&mut self.memory, &mut self.recorder, positions)
+    }
+
+    async fn settle(&mut self) -> Result<()> {
+        self.failed()?;
+        self.recorder.settle().await
+    }
+
+    async fn prepare(&mut self, progress: &Progress, steps: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+        self.recorder.collect();
+        let collected = steps(self);
+        let mut wanted = self.recorder.collected();
+        collected?;
+        wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
+        progress.total.set(wanted.len());
+        for (done, kernel) in wanted.iter().enumerate() {
+            progress.done.set(done);
+            self.kernels.compile(kernel).await?;
+        }
+        progress.done.set(wanted.len());
+        Ok(())
+    }
+
+    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32) {
+        let rows: usize = spans.iter().map(|span| span.len).sum();
+        let mut batches = vec![[0, rows as u32, 0, 0]];
+        batches.extend(spans.iter().map(|span| [span.row as u32, span.len as u32, span.position as u32, 0]));
+        assert!(spans.len() <= SPANS, "a chunk has fewer rows");
+        self.recorder.begin(&batches);
+        self.pairs = frequencies.len();
+        // cos and sin of large angles are beyond what a GPU promises.
+        let angles = positions(spans).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
+        let values: Vec<f32> = angles.flat_map(|angle| [angle.cos() * magnitude, angle.sin() * magnitude]).collect();
+        if self.rotations.len < values.len() {
+            let len = values.len().max(2 * self.pairs * Self::CHUNK);
+            match self.memory.storage("rotations", len) {
+                Ok(made) => self.rotations = made,
+                Err(error) => return self.fail(Err(error)),
+            }
+        }
+        self.memory.write(&self.rotations, &values);
+    }
+
+    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, out: &mut Buffer) {
+        let (tokens, rows) = match tokens {
+            Tokens::Known(known) => {
+                if self.tokens.len < known.len() {
+                    match self.memory.storage("tokens", known.len()) {
+                        Ok(made) => self.tokens = made,
+                        Err(error) => return self.fail(Err(error)),
+                    }
+                }
+                self.memory.write(&self.tokens, known);
+                (&self.tokens, known.len())
+            }
+            Tokens::Chosen(chooser) => (&chooser.token, 1),
+        };
+        for part in &table.parts {
+            let units = units(table.columns);
+            let words = [part.start, part.first, part.rows, units, table.columns / 4];
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::Embed).format(table.ty),
+                storage: &[tokens, &part.arena, out],
+                parameters: &words.map(|word| word as u32),
+                batch: 0,
+                grid: [units.div_ceil(64), rows, 1],
+            });
+        }
+    }
+
+    fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
+        self.project_all(input, projections);
+    }
+
+    fn project_gated(
+        &mut self,
+        input: &Input<Self>,
+        gate: &Linear<Self>,
+        up: &Linear<Self>,
+        activation: Activation,
+        out: &mut Buffer,
+    ) {
+        let Activation::Silu = activation;
+        self.project_gate(input, gate, up, out);
+    }
+
+    fn store(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        heads: &mut Heads<Self>,
+        spans: &[Span],
+        caches: &mut [Cache],
+    ) {
+        let multiple = fours("a head size of", shape.head_dim);
+        self.fail(multiple);
+        self.store_heads(layer, shape, heads, spans, caches);
+    }
+
+    fn attend(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        query: &Buffer,
+        spans: &[Span],
+        caches: &[Cache],
+        out: &mut Buffer,
+    ) {
+        let attended = self.attend_spans(layer, shape, query, spans, caches, out);
+        self.fail(attended);
+    }
+
+    fn attention_weights(
+        &mut self,
+        shape: &AttentionShape,
+        query: &Buffer,
+        key: &Buffer,
+        rows: usize,
+    ) -> Result<Buffer> {
+        self.weights(shape, query, key, rows)
+    }
+
+    fn gather(&mut self, x: &Buffer, width: usize, selected: &[usize], out: &mut Buffer) {
+        let rows: Vec<u32> = selected.iter().map(|row| *row as u32).collect();
+        self.memory.write(&self.selected, &rows);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Gather),
+            storage: &[&self.selected, x, out],
+            parameters: &[width as u32 / 4],
+            batch: 0,
+            grid: [(width / 4).div_ceil(64), selected.len(), 1],
+        });
+    }
+
+    fn send(&mut self, x: &Buffer, len: usize) -> Result<Reading> {
+        self.failed()?;
+        self.recorder.send(x, len)
+    }
+
+    async fn receive(&mut self, reading: Reading, out: &mut [f32]) -> Result<()> {
+        let take = |bytes: &[u8]| {
+            for (out, bytes) in out.iter_mut().zip(bytes.as_chunks().0) {
+                *out = f32::from_le_bytes(*bytes);
+            }
+        };
+        self.recorder.receive(reading, take).await
+    }
+
+    fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Chooser>> {
+        self.new_chooser(choosing).map(Some)
+    }
+
+    fn choose(&mut self, logits: &mut Buffer, chooser: &mut Chooser) -> Result<Reading> {
+        self.failed()?;
+        self.choose_token(logits, chooser)
+    }
+
+    async fn chosen(&mut self, reading: Reading) -> Result<u32> {
+        self.chosen_token(reading).await
+    }
+}

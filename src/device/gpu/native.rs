@@ -1,0 +1,38 @@
+//! A GPU without a browser: Vulkan, for tests and tools.
+
+use super::context::{Context, Wishes};
+use super::kernels::Kernels;
+use crate::error::{Code, Error, Result};
+use std::rc::Rc;
+use std::task::{Context as TaskContext, Poll, Waker};
+
+/// Opens the first Vulkan adapter. Error: no-webgpu.
+pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
+    let instance = wgpu::Instance::new(wgpu::InstanceDescriptor {
+        backends: wgpu::Backends::VULKAN,
+        ..wgpu::InstanceDescriptor::new_without_display_handle()
+    });
+    let adapter = run(None, instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
+        .map_err(|error| Error::new(Code::NoWebgpu, format!("no Vulkan adapter: {error}")))?;
+    let info = adapter.get_info();
+    let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_max_size);
+    let context = run(None, Context::open(&adapter, wishes, info.name, subgroups, |_| ()))?;
+    let kernels = Kernels::new(context.clone());
+    run(Some(&context), kernels.probe())?;
+    Ok(kernels)
+}
+
+/// Runs a future to its end: here nobody else asks the GPU for news.
+pub fn run<T>(context: Option<&Context>, future: impl Future<Output = T>) -> T {
+    let mut future = std::pin::pin!(future);
+    let mut task = TaskContext::from_waker(Waker::noop());
+    loop {
+        if let Poll::Ready(value) = future.as_mut().poll(&mut task) {
+            return value;
+        }
+        if let Some(context) = context {
+            // A lost device is told of through its callbacks.
+            let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
+        }
+    }
+}

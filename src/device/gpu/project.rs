@@ -1,0 +1,160 @@
+//! Products with weight matrices: which kernel, how many dispatches.
+
+use super::Gpu;
+use super::buffer::Buffer;
+use super::kernels::{Kernel, Shader};
+use super::matrix::{Matrix, Part, units};
+use super::recorder::Dispatch;
+use crate::device::{Input, Linear, Projection, RmsNorm};
+
+/// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
+const FEW: usize = 4;
+
+/// One part of one matrix of a projection.
+struct Segment<'a> {
+    ty: crate::checkpoint::TensorType,
+    columns: usize,
+    part: &'a Part,
+    bias: Option<&'a Buffer>,
+    out: &'a Buffer,
+    /// Rows of the whole matrix.
+    stride: usize,
+}
+
+impl<'a> Segment<'a> {
+    fn all(matrix: &'a Matrix, bias: Option<&'a Buffer>, out: &'a Buffer) -> impl Iterator<Item = Self> {
+        let (ty, columns, stride) = (matrix.ty, matrix.columns, matrix.rows);
+        matrix.parts.iter().map(move |part| Self { ty, columns, part, bias, out, stride })
+    }
+
+    /// Where the bias of its first row lies, plus 1; 0: none.
+    fn bias(&self) -> u32 {
+        self.bias.map_or(0, |bias| (bias.offset + self.part.first + 1) as u32)
+    }
+
+    /// A dispatch can do both: same weights, another output.
+    fn goes_with(&self, other: &Segment) -> bool {
+        let arenas = [&self.part.arena, &other.part.arena].map(|arena| arena.handle.id);
+        arenas[0] == arenas[1] && self.ty == other.ty && self.out.handle.id != other.out.handle.id
+    }
+}
+
+/// What becomes of a product that many rows share.
+#[derive(Clone, Copy)]
+enum How {
+    Replace,
+    Add,
+    /// out = silu(out) · product
+    Gate,
+}
+
+impl Gpu {
+    pub(super) fn project_all(&mut self, input: &Input<Self>, projections: &[Projection<Self>]) {
+        let accumulate = projections.iter().any(|projection| projection.accumulate);
+        let segments: Vec<Segment> = projections
+            .iter()
+            .flat_map(|projection| Segment::all(projection.weight, projection.bias, projection.out))
+            .collect();
+        if input.rows > FEW {
+            let x = self.normed(input, segments[0].columns);
+            let how = if accumulate { How::Add } else { How::Replace };
+            segments.iter().for_each(|segment| self.matrix_matrix(&x, input.rows, segment, how));
+            return;
+        }
+        let mut rest = &segments[..];
+        while !rest.is_empty() {
+            let fits = |n: usize| (0..n).all(|i| (0..i).all(|j| rest[j].goes_with(&rest[i])));
+            let count = (1..=rest.len().min(3)).rev().find(|n| fits(*n)).expect("one always fits");
+            self.matrix_vector(input, &rest[..count], accumulate, false);
+            rest = &rest[count..];
+        }
+    }
+
+    pub(super) fn project_gate(&mut self, input: &Input<Self>, gate: &Linear<Self>, up: &Linear<Self>, out: &Buffer) {
+        let gates: Vec<_> = Segment::all(&gate.weight, gate.bias.as_ref(), out).collect();
+        let ups: Vec<_> = Segment::all(&up.weight, up.bias.as_ref(), out).collect();
+        if let ([gate], [up], true) = (&gates[..], &ups[..], input.rows <= FEW)
+            && gate.ty == up.ty
+            && gate.part.arena.handle.id == up.part.arena.handle.id
+        {
+            let pair = gates.into_iter().chain(ups).collect::<Vec<_>>();
+            return self.matrix_vector(input, &pair, false, true);
+        }
+        let x = self.normed(input, gate.weight.columns);
+        gates.iter().for_each(|gate| self.matrix_matrix(&x, input.rows, gate, How::Replace));
+        ups.iter().for_each(|up| self.matrix_matrix(&x, input.rows, up, How::Gate));
+    }
+
+    /// The input after its norm.
+    fn normed(&mut self, input: &Input<Self>, width: usize) -> Buffer {
+        let Some(RmsNorm { weight, epsilon }) = &input.norm else { return input.x.clone() };
+        let len = input.rows * width;
+        let out = self.scratch(len);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::RmsNorm),
+            storage: &[input.x, weight, &out],
+            parameters: &[width as u32 / 4, weight.offset as u32, epsilon.to_bits()],
+            batch: 0,
+            grid: [1, input.rows, 1],
+        });
+        out
+    }
+
+    fn matrix_vector(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, gated: bool) {
+        let lanes = self.lanes();
+        let runs = Shader::MatrixVector.constant("THREADS") / lanes;
+        let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
+        let first = &segments[0];
+        let (norm, epsilon) = match &input.norm {
+            Some(norm) => (norm.weight.offset as u32 + 1, norm.epsilon.to_bits()),
+            None => (0, 0),
+        };
+        let mut parameters =
+            vec![units(first.columns) as u32, first.columns as u32 / 4, norm, epsilon, u32::from(accumulate), 0, 0, 0];
+        let mut groups = 0;
+        for segment in segments {
+            let (part, stride) = (segment.part, segment.stride);
+            let words = [part.start, part.rows, segment.bias() as usize, part.first, stride, groups as usize, 0, 0];
+            parameters.extend(words.map(|word| word as u32));
+            if !gated || groups == 0 {
+                groups += (part.rows as u32).div_ceil(rows);
+            }
+        }
+        // What is not there begins after everything.
+        parameters.extend([0, 0, 0, 0, 0, u32::MAX, 0, 0].repeat(3 - segments.len()));
+        let outs: Vec<&Buffer> = if gated { vec![first.out] } else { segments.iter().map(|s| s.out).collect() };
+        let vectors = input.norm.as_ref().map(|norm| norm.weight).or(segments.iter().find_map(|s| s.bias));
+        let vectors = vectors.unwrap_or(&self.nothing[2]).clone();
+        let storage = [
+            input.x,
+            &first.part.arena,
+            &vectors,
+            outs[0],
+            outs.get(1).copied().unwrap_or(&self.nothing[0]),
+            outs.get(2).copied().unwrap_or(&self.nothing[1]),
+        ];
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), 0]),
+            storage: &storage,
+            parameters: &parameters,
+            batch: 0,
+            grid: [groups as usize, 1, input.rows],
+        });
+    }
+
+    fn matrix_matrix(&mut self, x: &Buffer, tokens: usize, segment: &Segment, how: How) {
+        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 16 * each).unwrap_or(8);
+        let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
+        let rows = Shader::MatrixMatrix.constant("ROWS") as usize;
+        let Segment { part, columns, stride, .. } = *segment;
+        let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
+        let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::MatrixMatrix).format(segment.ty).with([each as u32, 0, 0]),
+            storage: &[x, &part.arena, &vectors, segment.out],
+            parameters: &words.map(|word| word as u32),
+            batch: 0,
+            grid: [part.rows.div_ceil(rows), tokens.div_ceil(16 * each), 1],
+        });
+    }
+}

@@ -1,0 +1,286 @@
+//! Commands: one compute pass and one submit a step, with bind groups and parameters made once.
+
+use super::buffer::{Buffer, Graveyard, Handle, Memory};
+use super::context::{Context, Signal};
+use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
+use crate::error::{Code, Error, Result};
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::rc::Rc;
+use wgpu::BufferUsages;
+
+/// Distinct parameter sets kept at a time.
+const PARAMETERS: usize = 4096;
+/// Most spans of a batch.
+pub const SPANS: usize = 512;
+/// Calls of `settle` whose work may be unfinished.
+const UNFINISHED: usize = 2;
+
+/// Counts for the benchmark and the tests.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    pub dispatches: u64,
+    pub passes: u64,
+    pub submits: u64,
+    pub read_bytes: u64,
+}
+
+/// What kernels are told of a batch or one of its spans: see `struct Batch` in `shaders/prelude.wgsl`.
+pub type BatchWords = [u32; 4];
+
+/// One run of a kernel.
+pub struct Dispatch<'a> {
+    pub kernel: Kernel,
+    /// Its storage bindings, in order.
+    pub storage: &'a [&'a Buffer],
+    /// Its `struct Parameters`, in words.
+    pub parameters: &'a [u32],
+    /// What it is told: of the whole batch (0), or of a span (its number and 1).
+    pub batch: usize,
+    /// Workgroups.
+    pub grid: [usize; 3],
+}
+
+pub struct Recorder {
+    context: Rc<Context>,
+    kernels: Rc<Kernels>,
+    graveyard: Rc<Graveyard>,
+    encoder: Option<wgpu::CommandEncoder>,
+    pass: Option<wgpu::ComputePass<'static>>,
+    last: Option<(Kernel, Rc<Pipeline>)>,
+    bind_groups: HashMap<(Kernel, Vec<u64>), wgpu::BindGroup>,
+    uniforms: wgpu::BindGroup,
+    parameters: Rc<Handle>,
+    batches: Rc<Handle>,
+    /// Where parameters lie that have been uploaded.
+    slots: HashMap<Vec<u32>, u32>,
+    /// While kernels are only collected: those that are wanted.
+    wanted: Option<HashSet<Kernel>>,
+    unfinished: VecDeque<Signal>,
+    /// Buffers that wait for their next reading.
+    staging: Vec<wgpu::Buffer>,
+    pub counters: Counters,
+}
+
+/// Values on their way to the CPU.
+pub struct Reading {
+    buffer: wgpu::Buffer,
+    bytes: u64,
+    mapped: Signal,
+}
+
+impl Recorder {
+    pub fn new(kernels: Rc<Kernels>, memory: &mut Memory) -> Result<Self> {
+        let parameters = memory.uniform("parameters", UNIFORM * PARAMETERS as u64)?;
+        let batches = memory.uniform("batches", UNIFORM * (SPANS as u64 + 1))?;
+        let window = |buffer| {
+            let size = wgpu::BufferSize::new(UNIFORM);
+            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
+        };
+        let context = memory.context.clone();
+        let uniforms = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+            label: Some("uniforms"),
+            layout: &kernels.uniforms,
+            entries: &[
+                wgpu::BindGroupEntry { binding: 0, resource: window(&parameters.raw) },
+                wgpu::BindGroupEntry { binding: 1, resource: window(&batches.raw) },
+            ],
+        });
+        Ok(Self {
+            context,
+            kernels,
+            graveyard: memory.graveyard.clone(),
+            encoder: None,
+            pass: None,
+            last: None,
+            bind_groups: HashMap::new(),
+            uniforms,
+            parameters,
+            batches,
+            slots: HashMap::new(),
+            wanted: None,
+            unfinished: VecDeque::new(),
+            staging: Vec::new(),
+            counters: Counters::default(),
+        })
+    }
+
+    /// From now on kernels are collected, not run.
+    pub fn collect(&mut self) {
+        self.wanted = Some(HashSet::new());
+    }
+
+    /// The collected kernels; from now on they are run again.
+    pub fn collected(&mut self) -> Vec<Kernel> {
+        let mut wanted: Vec<Kernel> = self.wanted.take().unwrap_or_default().into_iter().collect();
+        wanted.sort();
+        wanted
+    }
+
+    pub fn collecting(&self) -> bool {
+        self.wanted.is_some()
+    }
+
+    /// A batch begins; what was recorded for an earlier one goes to the GPU with what that one was told.
+    pub fn begin(&mut self, batches: &[BatchWords]) {
+        self.submit();
+        let mut bytes = vec![0; UNIFORM as usize * batches.len()];
+        for (slot, words) in bytes.chunks_mut(UNIFORM as usize).zip(batches) {
+            for (bytes, word) in slot.chunks_mut(4).zip(words) {
+                bytes.copy_from_slice(&word.to_le_bytes());
+            }
+        }
+        self.context.queue.write_buffer(&self.batches.raw, 0, &bytes);
+    }
+
+    pub fn dispatch(&mut self, dispatch: &Dispatch) {
+        let Dispatch { kernel, storage, parameters, batch, grid } = dispatch;
+        if let Some(wanted) = &mut self.wanted {
+            wanted.insert(*kernel);
+            return;
+        }
+        let offset = self.parameters_at(parameters) * UNIFORM as u32;
+        let pipeline = match &self.last {
+            Some((last, pipeline)) if last == kernel && self.pass.is_some() => pipeline.clone(),
+            _ => {
+                let pipeline = self.kernels.get(kernel);
+                self.pass().set_pipeline(&pipeline.raw);
+                self.last = Some((*kernel, pipeline.clone()));
+                pipeline
+            }
+        };
+        let key = (*kernel, storage.iter().map(|buffer| buffer.handle.id).collect());
+        let context = &self.context;
+        let group = self.bind_groups.entry(key).or_insert_with(|| bind(context, &pipeline, storage));
+        let pass = self.pass.as_mut().expect("begun above");
+        pass.set_bind_group(0, &*group, &[]);
+        pass.set_bind_group(1, &self.uniforms, &[offset, *batch as u32 * UNIFORM as u32]);
+        let [x, y, z] = grid.map(|n| n as u32);
+        pass.dispatch_workgroups(x, y, z);
+        self.counters.dispatches += 1;
+    }
+
+    fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
+        let device = &self.context.device;
+        self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
+    }
+
+    fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
+        if self.pass.is_none() {
+            self.pass = Some(self.encoder().begin_compute_pass(&Default::default()).forget_lifetime());
+            self.last = None;
+            self.counters.passes += 1;
+        }
+        self.pass.as_mut().expect("just made")
+    }
+
+    /// The slot of a kernel's parameters: uploaded the first time.
+    fn parameters_at(&mut self, parameters: &[u32]) -> u32 {
+        if let Some(slot) = self.slots.get(parameters) {
+            return *slot;
+        }
+        if self.slots.len() == PARAMETERS {
+            // What is recorded already must still see the old ones.
+            self.submit();
+            self.slots.clear();
+        }
+        let slot = self.slots.len() as u32;
+        self.slots.insert(parameters.to_vec(), slot);
+        let bytes: Vec<u8> = parameters.iter().flat_map(|word| word.to_le_bytes()).collect();
+        self.context.queue.write_buffer(&self.parameters.raw, u64::from(slot) * UNIFORM, &bytes);
+        slot
+    }
+
+    /// Copies `words` words.
+    pub fn copy(&mut self, from: &Buffer, to: &Buffer, words: usize) {
+        if words == 0 || self.collecting() {
+            return;
+        }
+        self.pass = None;
+        let (at, to_at, size) = (4 * from.offset as u64, 4 * to.offset as u64, 4 * words as u64);
+        self.encoder().copy_buffer_to_buffer(&from.handle.raw, at, &to.handle.raw, to_at, size);
+    }
+
+    /// Sends for the first `words` words of a buffer, after what has been recorded.
+    pub fn send(&mut self, from: &Buffer, words: usize) -> Result<Reading> {
+        let bytes = 4 * words as u64;
+        let at = self.staging.iter().position(|buffer| buffer.size() == bytes);
+        let buffer = match at {
+            Some(at) => self.staging.swap_remove(at),
+            None => self.context.buffer("a result", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?,
+        };
+        self.pass = None;
+        self.encoder().copy_buffer_to_buffer(&from.handle.raw, 4 * from.offset as u64, &buffer, 0, bytes);
+        self.submit();
+        let mapped = Signal::default();
+        let signal = mapped.clone();
+        buffer.map_async(wgpu::MapMode::Read, .., move |result| signal.give(result.is_ok()));
+        Ok(Reading { buffer, bytes, mapped })
+    }
+
+    /// Its bytes have come. Error: device-lost.
+    pub async fn receive(&mut self, reading: Reading, take: impl FnOnce(&[u8])) -> Result<()> {
+        let Reading { buffer, bytes, mapped } = reading;
+        if !mapped.await {
+            self.context.heard()?;
+            return Err(Error::new(Code::DeviceLost, "the GPU's answer did not come"));
+        }
+        let view = buffer.get_mapped_range(..).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        take(&view);
+        drop(view);
+        buffer.unmap();
+        self.counters.read_bytes += bytes;
+        // Only the small ones come again and again.
+        match bytes {
+            4 => self.staging.push(buffer),
+            _ => self.context.free(&buffer),
+        }
+        Ok(())
+    }
+
+    /// Gives what has been recorded to the GPU.
+    pub fn submit(&mut self) {
+        self.pass = None;
+        if let Some(encoder) = self.encoder.take() {
+            self.context.queue.submit([encoder.finish()]);
+            self.counters.submits += 1;
+        }
+        for id in self.graveyard.clear() {
+            self.bind_groups.retain(|(_, ids), _| !ids.contains(&id));
+        }
+    }
+
+    /// Waits until only a few of the earlier calls' work is unfinished.
+    pub async fn settle(&mut self) -> Result<()> {
+        self.submit();
+        let done = Signal::default();
+        let given = done.clone();
+        self.context.queue.on_submitted_work_done(move || given.give(true));
+        self.unfinished.push_back(done);
+        while self.unfinished.len() > UNFINISHED {
+            let oldest = self.unfinished.pop_front().expect("more than a few");
+            oldest.await;
+        }
+        self.context.check().await
+    }
+}
+
+impl Drop for Recorder {
+    fn drop(&mut self) {
+        self.pass = None;
+        self.submit();
+        self.staging.iter().for_each(|buffer| self.context.free(buffer));
+    }
+}
+
+fn bind(context: &Context, pipeline: &Pipeline, storage: &[&Buffer]) -> wgpu::BindGroup {
+    let entries: Vec<_> = storage
+        .iter()
+        .enumerate()
+        .map(|(n, buffer)| wgpu::BindGroupEntry { binding: n as u32, resource: buffer.handle.raw.as_entire_binding() })
+        .collect();
+    context.device.create_bind_group(&wgpu::BindGroupDescriptor {
+        label: None,
+        layout: &pipeline.layout,
+        entries: &entries,
+    })
+}

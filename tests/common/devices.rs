@@ -1,0 +1,34 @@
+//! The devices that native tests run on.
+#![allow(dead_code)] // Each test file takes what it needs.
+
+use azulejo::device::cpu::{Cpu, pool::Pool};
+use azulejo::device::gpu::{Gpu, Kernels, Wishes, native};
+use std::rc::Rc;
+
+pub fn cpu(threads: usize) -> Cpu {
+    Cpu::new(Pool::native(threads))
+}
+
+/// The variants in which every kernel has to be right: as the adapter allows, without subgroups, and on what
+/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/test.mjs.
+pub fn gpus() -> Vec<(&'static str, Rc<Kernels>)> {
+    let variants = [
+        ("all features", Wishes::default()),
+        ("without subgroups", Wishes { without: vec!["subgroups".into()], ..Wishes::default() }),
+        ("basic limits", Wishes { basic_limits: true, ..Wishes::default() }),
+    ];
+    variants.into_iter().map(|(name, wishes)| (name, open(&wishes))).collect()
+}
+
+/// With all features.
+pub fn first() -> Rc<Kernels> {
+    open(&Wishes::default())
+}
+
+fn open(wishes: &Wishes) -> Rc<Kernels> {
+    native::open(wishes).expect("a Vulkan driver: VK_ICD_FILENAMES may name one")
+}
+
+pub fn gpu(kernels: &Rc<Kernels>) -> Gpu {
+    Gpu::new(kernels.clone()).unwrap()
+}
