@@ -1,4 +1,4 @@
-// What the engine here can do: which wasm build, how many threads, and why not more.
+// What the engine here can do: which wasm build, how many threads, whether there is a GPU, and why not more.
 
 import { cores, isNode } from "./platform.js";
 import { AzulejoError } from "./errors.js";
@@ -21,17 +21,34 @@ export interface Choice {
   reason?: string;
 }
 
-/** Picks the build and the number of threads. `asked` is the caller's number of threads. */
-export async function choose(asked: number | undefined, inPage: boolean): Promise<Choice> {
+/** Without SIMD there is nothing to fall back on. */
+export function needSimd(): void {
   if (typeof WebAssembly !== "object" || !validates(SIMD)) {
     throw new AzulejoError("unsupported-model", "this browser has no WebAssembly SIMD, which azulejo needs");
   }
+}
+
+/** For the CPU: picks the build and the number of threads. `asked` is the caller's number of threads. */
+export async function choose(asked: number | undefined, inPage: boolean): Promise<Choice> {
+  needSimd();
   const why = whyNoThreads(inPage);
   if (why !== undefined) return { build: "simd", threads: 1, reason: why };
   return { build: "threads", threads: Math.min(asked ?? (await cores()), MOST_THREADS) };
 }
 /** More would wait for each other more than they compute. */
 const MOST_THREADS = 64;
+
+/** Why there is no WebGPU here; undefined where an adapter answers. */
+export async function whyNoWebGpu(powerPreference?: GPUPowerPreference): Promise<string | undefined> {
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
+  if (gpu === undefined) return "no navigator.gpu";
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference });
+    return adapter === null ? "no adapter" : undefined;
+  } catch (error) {
+    return `no adapter: ${(error as Error).message}`;
+  }
+}
 
 function whyNoThreads(inPage: boolean): string | undefined {
   if (inPage) return "a page's own thread may not wait for others (worker: false)";

@@ -1,11 +1,11 @@
 // A device and its worker, started again when it has died.
 
 import { Connection } from "./connection.js";
-import { AzulejoError, disposed, invalid } from "./errors.js";
-import type { StartOptions } from "./protocol.js";
+import { disposed, invalid } from "./errors.js";
+import type { Diagnostics, GpuKnobs, StartOptions } from "./protocol.js";
 import { absolute } from "./source.js";
 import type { DeviceInfo, EngineOptions } from "./types.js";
-import { checkOptions } from "./validate.js";
+import { checkFlag, checkOptions, checkText } from "./validate.js";
 
 /** A device and its worker. Models share one: `load` without `engine` uses a default one. */
 export class Engine {
@@ -35,6 +35,11 @@ export class Engine {
     connection?.die(disposed("the engine"));
   }
 
+  /** @internal For tests and benchmarks. */
+  async diagnostics(): Promise<Diagnostics> {
+    return (await this.connect()).call("diagnostics", {});
+  }
+
   /** @internal The host that lives now; a new one if the last has died. */
   connect(): Promise<Connection> {
     if (this.#disposed) return Promise.reject(disposed("the engine"));
@@ -61,18 +66,31 @@ export class Engine {
 
 function startOptions(options: EngineOptions): StartOptions {
   checkOptions(options, "options");
-  const { device = "auto", threads, worker = true, assets } = options;
+  const { device = "auto", threads, worker = true, powerPreference, assets, gpu } = options;
   if (!["auto", "cpu", "webgpu"].includes(device))
     throw invalid(`device should be "auto", "webgpu" or "cpu", not ${JSON.stringify(device)}`);
-  if (device === "webgpu") throw new AzulejoError("no-webgpu", "this version computes on the CPU only");
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
     throw invalid(`threads should be a whole number of 1 or more, not ${threads}`);
-  if (typeof worker !== "boolean") throw invalid("worker should be true or false");
+  checkFlag(worker, "worker");
+  if (powerPreference !== undefined && !["low-power", "high-performance"].includes(powerPreference))
+    throw invalid(
+      `powerPreference should be "low-power" or "high-performance", not ${JSON.stringify(powerPreference)}`,
+    );
   return {
+    device,
     inPage: !worker,
+    ...(powerPreference !== undefined && { powerPreference }),
+    ...(gpu !== undefined && { gpu: checkGpu(gpu) }),
     ...(threads !== undefined && { threads }),
     ...(assets !== undefined && { assets: folderUrl(assets) }),
   };
+}
+
+function checkGpu(gpu: GpuKnobs): GpuKnobs {
+  checkOptions(gpu, "gpu");
+  const { without = [], basicLimits = false } = gpu;
+  without.forEach((feature, at) => checkText(feature, `gpu.without[${at}]`));
+  return { without, basicLimits: checkFlag(basicLimits, "gpu.basicLimits") };
 }
 
 function folderUrl(assets: string | URL): string {

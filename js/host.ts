@@ -1,8 +1,9 @@
 // The worker's side: hears the page's calls, works on them step by step, answers.
 
+import { openDevice, type Device } from "./device.js";
 import { AzulejoError, disposed, fromWire, toWire } from "./errors.js";
 import { openFiles } from "./files.js";
-import { MOST_MEMORY, openInstance, type Instance } from "./instance.js";
+import { MOST_MEMORY } from "./instance.js";
 import { Breath, Job } from "./jobs.js";
 import { inspectModel, loadModel } from "./load.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
@@ -20,8 +21,8 @@ type Handlers = {
 
 export class Host {
   readonly #port: HostPort;
-  #options: StartOptions = { inPage: false };
-  #instance?: Instance;
+  #options: StartOptions = { device: "auto", inPage: false };
+  #device?: Device;
   readonly #models = new Map<number, LoadedModel>();
   readonly #jobs = new Map<number, Job>();
   readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
@@ -66,6 +67,7 @@ export class Host {
 
   readonly #handlers: Handlers = {
     start: (options) => this.#start(options),
+    diagnostics: () => ({ wasmBytes: this.#started().instance.memory?.buffer.byteLength ?? 0 }),
     load: (takes, job) => this.#load(takes, job),
     inspect: (takes, job) => this.#inspect(takes, job),
     disposeModel: (takes, job) => this.#disposeModel(takes, job),
@@ -86,10 +88,15 @@ export class Host {
   async #start(options: StartOptions): Promise<DeviceInfo> {
     this.#options = options;
     await holdLock(options.alive);
-    const instance = await openInstance(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
-    instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
-    this.#instance = instance;
-    return instance.device();
+    const device = await openDevice(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
+    device.instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
+    this.#device = device;
+    return device.info;
+  }
+
+  #started(): Device {
+    if (this.#device === undefined) throw new AzulejoError("internal", "the engine has not started");
+    return this.#device;
   }
 
   async #load({ model, source, options, download }: Calls["load"]["takes"], job: Job): Promise<ModelSummary> {
@@ -116,7 +123,8 @@ export class Host {
     const summary = await inspectModel({ ...(await this.#loading(source, {}, job)), options, headerOnly: true });
     if (!fits || summary.fits !== undefined) return summary;
     const { total } = summary.memory;
-    if (total <= MOST_MEMORY) return { ...summary, fits: true };
+    // A GPU's limits are on single buffers, which only the core knows; how much there is in all nobody says.
+    if (this.#started().info.kind === "webgpu" || total <= MOST_MEMORY) return { ...summary, fits: true };
     return {
       ...summary,
       fits: false,
@@ -125,12 +133,11 @@ export class Host {
   }
 
   async #loading(source: WireSource, download: WireDownloadOptions, job: Job) {
-    const instance = this.#instance;
-    if (instance === undefined) throw new AzulejoError("internal", "the engine has not started");
+    const { instance, info } = this.#started();
     const pull = (file: string, offset: number, length: number) => this.#pull(job, file, offset, length);
     const files = await openFiles(source, { job, download, pull });
     const { inPage } = this.#options;
-    return { instance, job, files, inPage, breath: new Breath(inPage ? 4 : 20) };
+    return { instance, device: info.kind, job, files, inPage, breath: new Breath(inPage ? 4 : 20) };
   }
 
   async #disposeModel({ model }: { model: number }, job: Job): Promise<void> {

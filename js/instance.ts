@@ -1,11 +1,12 @@
 // One wasm instance: the right build, compiled and started, and every call into it watched for traps.
 
-import { choose, type Choice } from "./capabilities.js";
+import type { Choice } from "./capabilities.js";
 import { AzulejoError, asError } from "./errors.js";
+import type { Job } from "./jobs.js";
 import { isNode, nodeModule } from "./platform.js";
 import { startThreads } from "./pool.js";
 import type { StartOptions } from "./protocol.js";
-import type { DeviceInfo } from "./types.js";
+import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 
 export type Core = typeof import("./simd/azulejo.js");
 type ThreadsCore = typeof import("./threads/azulejo.js");
@@ -16,17 +17,16 @@ const PAGE = 65536;
 
 export class Instance {
   readonly core: Core;
-  readonly choice: Choice;
   readonly memory: WebAssembly.Memory | undefined;
   /** Ends the pool's threads. */
   readonly stop: () => void;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
+  #gpu?: Promise<GpuInfo>;
 
-  constructor(core: Core, choice: Choice, memory: WebAssembly.Memory | undefined, stop: () => void) {
+  constructor(core: Core, memory: WebAssembly.Memory | undefined, stop: () => void) {
     this.core = core;
-    this.choice = choice;
     this.memory = memory;
     this.stop = stop;
   }
@@ -34,43 +34,94 @@ export class Instance {
   /** Every call into wasm goes through here: after a trap the instance must never be entered again. */
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
-    try {
-      return work(this.core);
-    } catch (thrown) {
-      if (!isTrap(thrown)) throw asError(thrown);
-      this.#die(thrown);
-      throw this.dead;
+    return this.#enter(work);
+  }
+
+  /** Calls `work` until it has an answer: null means that it waits for the GPU. */
+  async finish<T>(job: Job, work: (core: Core) => T | null): Promise<T> {
+    for (;;) {
+      job.check();
+      const answer = this.call(work);
+      if (answer !== null) return answer;
+      await this.turn(job.signal);
     }
   }
 
-  /** Frees an object of the core's. A dead instance's memory goes with its worker. */
+  /** The GPU's next event, or the signal's abort or this instance's death if that comes first. */
+  async turn(signal: AbortSignal): Promise<void> {
+    let wake = () => {};
+    const woken = new Promise<void>((resolve) => {
+      wake = resolve;
+    });
+    this.onDeath.add(wake);
+    signal.addEventListener("abort", wake);
+    try {
+      await Promise.race([this.call((core) => core.gpuTurn()), woken]);
+    } finally {
+      this.onDeath.delete(wake);
+      signal.removeEventListener("abort", wake);
+    }
+  }
+
+  /** Frees an object of the core's. After a trap its memory goes with the worker. */
   free(object: { free(): void } | undefined): void {
-    if (object !== undefined && this.dead === undefined) this.call(() => object.free());
+    if (object !== undefined && (this.dead === undefined || this.isLost)) this.#enter(() => object.free());
   }
 
-  device(): DeviceInfo {
-    const { build, threads, reason } = this.choice;
-    const features = build === "threads" ? ["simd128", "relaxed-simd"] : ["simd128"];
-    if (threads > 1) features.push("threads");
-    const info: DeviceInfo = {
-      kind: "cpu",
-      description: `wasm simd128, ${threads} thread${threads === 1 ? "" : "s"}`,
-      features,
-    };
-    info.reason = ["this version computes on the CPU only", reason].filter((part) => part !== undefined).join("; ");
-    return info;
+  /** Whether it died of its GPU: then the core itself is whole. */
+  get isLost(): boolean {
+    return this.dead?.code === "device-lost";
   }
 
-  #die(thrown: Error): void {
+  /** Its one GPU: whoever shares the instance shares it, as the first has asked for it. */
+  openGpu(options: GpuOptions): Promise<GpuInfo> {
+    this.#gpu ??= this.#openGpu(options).catch((error) => {
+      this.#gpu = undefined;
+      throw error;
+    });
+    return this.#gpu;
+  }
+
+  async #openGpu(options: GpuOptions): Promise<GpuInfo> {
+    const lost = (message: string) => this.#die(new AzulejoError("device-lost", `the GPU was lost: ${message}`));
+    const opening = this.call((core) => core.openGpu(options, lost));
+    try {
+      return await opening;
+    } catch (thrown) {
+      throw this.#judge(thrown);
+    }
+  }
+
+  #enter<T>(work: (core: Core) => T): T {
+    try {
+      return work(this.core);
+    } catch (thrown) {
+      throw this.#judge(thrown);
+    }
+  }
+
+  /** What the core has thrown, as the caller's error; ends the instance where it must. */
+  #judge(thrown: unknown): AzulejoError {
+    const error = isTrap(thrown) ? this.#trapped(thrown) : asError(thrown);
+    if (isTrap(thrown) || error.code === "device-lost") this.#die(error);
+    return error;
+  }
+
+  #trapped(thrown: Error): AzulejoError {
     const full = this.memory !== undefined && this.memory.buffer.byteLength > MOST_MEMORY * 0.9;
     const words = [thrown.message, lastPanic].filter((part) => part !== undefined).join(": ");
     const outOfMemory = full || /out of memory|memory allocation|capacity overflow/i.test(words);
-    this.dead = new AzulejoError(
-      outOfMemory ? "out-of-memory" : "internal",
-      `the WebAssembly instance has failed: ${words}`,
-    );
-    if (thrown.stack !== undefined) this.dead.stack = thrown.stack;
-    for (const listener of this.onDeath) listener(this.dead);
+    const code = outOfMemory ? "out-of-memory" : "internal";
+    const error = new AzulejoError(code, `the WebAssembly instance has failed: ${words}`);
+    if (thrown.stack !== undefined) error.stack = thrown.stack;
+    return error;
+  }
+
+  #die(error: AzulejoError): void {
+    // The first death counts, but a trap is worse than a lost GPU.
+    if (this.dead !== undefined && (!this.isLost || error.code === "device-lost")) return;
+    this.dead = error;
+    for (const listener of this.onDeath) listener(error);
   }
 }
 
@@ -84,25 +135,37 @@ function isTrap(thrown: unknown): thrown is Error {
   );
 }
 
-/** The glue keeps one instance a realm, so engines in the page itself share theirs. */
-let inThisRealm: Promise<Instance> | undefined;
+/** The glue keeps one instance of each build a realm, so engines in the page itself share theirs. */
+const inThisRealm: { [build in Choice["build"]]?: Promise<Instance> } = {};
 
-export async function openInstance(options: StartOptions, announce: (port: MessagePort) => void): Promise<Instance> {
-  const before = await inThisRealm?.catch(() => undefined);
-  if (before !== undefined && before.dead === undefined) return before;
-  inThisRealm = before === undefined ? create(options, announce) : revive(before);
-  return inThisRealm;
+/** The instance of a build, which is made if need be. `choice` is brought up to date with the threads there are. */
+export async function openInstance(
+  choice: Choice,
+  options: StartOptions,
+  announce: (port: MessagePort) => void,
+): Promise<Instance> {
+  const { build } = choice;
+  for (;;) {
+    const opening = inThisRealm[build];
+    const before = await opening?.catch(() => undefined);
+    if (opening !== inThisRealm[build]) continue; // another engine was faster
+    if (before !== undefined && before.dead === undefined) return before;
+    return (inThisRealm[build] = before === undefined ? create(choice, options, announce) : revive(before));
+  }
 }
 
-async function create(options: StartOptions, announce: (port: MessagePort) => void): Promise<Instance> {
+async function create(
+  choice: Choice,
+  options: StartOptions,
+  announce: (port: MessagePort) => void,
+): Promise<Instance> {
   if (!options.inPage) rememberPanics();
-  const choice = await choose(options.threads, options.inPage);
   const module = await compile(choice.build, options.assets);
   if (choice.build === "simd") {
     const core = await import("./simd/azulejo.js");
     const { memory } = await core.default({ module_or_path: module });
     core.start();
-    return new Instance(core, choice, memory, () => {});
+    return new Instance(core, memory, () => {});
   }
   const core: ThreadsCore = await import("./threads/azulejo.js");
   const memory = sharedMemory();
@@ -113,11 +176,15 @@ async function create(options: StartOptions, announce: (port: MessagePort) => vo
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
   choice.threads = pool.count + 1;
-  return new Instance(core, choice, memory, pool.stop);
+  return new Instance(core, memory, pool.stop);
 }
 
-/** In the page there is no worker to start again, but wasm-bindgen can make a new instance of the same module. */
+/**
+ * In the page there is no worker to start again. A lost GPU leaves the core whole: it opens another. After a trap
+ * wasm-bindgen can make a new instance of the same module.
+ */
 function revive(dead: Instance): Promise<Instance> {
+  if (dead.isLost) return Promise.resolve(new Instance(dead.core, dead.memory, dead.stop));
   const { __wbg_reset_state: reset } = dead.core as Core & { __wbg_reset_state?: () => void };
   if (reset === undefined)
     throw new AzulejoError(
@@ -126,7 +193,7 @@ function revive(dead: Instance): Promise<Instance> {
     );
   reset();
   dead.core.start();
-  return Promise.resolve(new Instance(dead.core, dead.choice, undefined, dead.stop));
+  return Promise.resolve(new Instance(dead.core, undefined, dead.stop));
 }
 
 /** The largest the device lets us reserve: 4 GiB, less on some phones. */

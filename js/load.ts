@@ -11,6 +11,7 @@ import type { Model, ModelLoader } from "./simd/azulejo.js";
 
 export interface Loading {
   instance: Instance;
+  device: "cpu" | "webgpu";
   job: Job;
   files: Files;
   options: WireModelOptions;
@@ -24,21 +25,23 @@ export interface Loading {
 }
 
 export async function loadModel(loading: Loading): Promise<Model> {
-  const { instance } = loading;
+  const { instance, job } = loading;
   const meter = new Meter(loading.onProgress);
   const files = checked(loading.files, loading.integrity ?? {});
   const loader = await read({ ...loading, files }, meter);
   try {
     files.finish();
-  } catch (error) {
+    meter.stage("compile");
+    const model = await instance.finish(job, () => {
+      const model = loader.finish();
+      if (model === null) meter.compiling(loader.compiled);
+      return model;
+    });
+    meter.stage("ready");
+    return model;
+  } finally {
     instance.free(loader);
-    throw error;
   }
-  meter.stage("compile");
-  // The loader is gone after this, whatever happens.
-  const model = instance.call(() => loader.finish());
-  meter.stage("ready");
-  return model;
 }
 
 export async function inspectModel(loading: Loading): Promise<ModelSummary> {
@@ -52,9 +55,10 @@ export async function inspectModel(loading: Loading): Promise<ModelSummary> {
 
 /** The caller frees the loader; where this throws it is freed already. */
 async function read(loading: Loading, meter: Meter): Promise<ModelLoader> {
-  const { instance, files, options } = loading;
+  const { instance, files, device, headerOnly } = loading;
   const format = chooseFormat(files);
-  const loader = instance.call(({ ModelLoader }) => new ModelLoader(format, { ...options, headerOnly: loading.headerOnly }));
+  const options = { ...loading.options, device, headerOnly };
+  const loader = instance.call(({ ModelLoader }) => new ModelLoader(format, options));
   try {
     const feed = new Feed(loading, loader, meter);
     await (format === "gguf" ? feed.gguf() : feed.safetensors());
@@ -132,34 +136,50 @@ class Feed {
     const { instance, headerOnly } = this.#of;
     try {
       instance.call(() => this.#loader.begin(file.name, file.size));
-      await this.#bytes(file, (bytes) => {
-        instance.call(() => this.#loader.push(bytes));
-        return headerOnly && instance.call(() => this.#loader.headerComplete);
-      });
+      await this.#bytes(file);
       if (!headerOnly) instance.call(() => this.#loader.end());
     } finally {
       file.close?.();
     }
   }
 
-  /** The file's bytes in bites, until `take` has had enough; counted, and with room for messages in between. */
-  async #bytes(file: OpenFile, take: (bytes: Uint8Array) => boolean): Promise<void> {
-    const { job, inPage, breath } = this.#of;
+  /** The file's bytes, or its header's, in bites: counted, and with room for messages and the GPU in between. */
+  async #bytes(file: OpenFile): Promise<void> {
+    const { job, inPage, breath, headerOnly } = this.#of;
     const bite = inPage ? PIECE >> 4 : PIECE >> 2;
+    let inHeader = true;
+    let unsettled = 0;
     this.#meter.begin(file);
     for await (const piece of file.pieces) {
       for (let at = 0; at < piece.length; at += bite) {
         job.check();
         const bytes = piece.subarray(at, at + bite);
-        if (take(bytes)) return;
+        const complete = this.#push(bytes);
+        if (complete && headerOnly) return;
         this.#meter.add(bytes.length);
+        unsettled += bytes.length;
+        if (complete && (inHeader || unsettled >= SETTLE_BYTES)) {
+          await this.#of.instance.finish(job, () => this.#loader.settle());
+          inHeader = false;
+          unsettled = 0;
+        }
         await breath.take();
       }
     }
     job.check();
     this.#meter.end();
   }
+
+  /** Whether the file's header is complete now. */
+  #push(bytes: Uint8Array): boolean {
+    return this.#of.instance.call(() => {
+      this.#loader.push(bytes);
+      return this.#loader.headerComplete;
+    });
+  }
 }
+/** So much may be on its way to the GPU before anybody looks whether it gets there. */
+const SETTLE_BYTES = 16 << 20;
 
 function missing(name: string, files: Files): AzulejoError {
   return new AzulejoError("missing-file", `${name} is missing: it is not in ${files.place}`, { file: name });
@@ -188,6 +208,7 @@ class Meter {
   #file: OpenFile | undefined;
   #loaded = 0;
   #allLoaded = 0;
+  #compiled = -1;
   #due?: ReturnType<typeof setTimeout>;
 
   constructor(listener?: (progress: LoadProgress) => void) {
@@ -213,6 +234,13 @@ class Meter {
   /** What follows the last file. */
   stage(stage: "compile" | "ready"): void {
     this.#listener?.({ stage, loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded });
+  }
+
+  /** Said once for each pipeline that is done. */
+  compiling(pipelines: { done: number; total: number }): void {
+    if (pipelines.done === this.#compiled) return;
+    this.#compiled = pipelines.done;
+    this.#listener?.({ stage: "compile", loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded, pipelines });
   }
 
   #tell(): void {

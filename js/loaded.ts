@@ -82,6 +82,10 @@ export class LoadedModel {
       while (!job.aborted) {
         const event = this.#instance.call(() => run.step());
         if (event === undefined) break;
+        if (event === null) {
+          await this.#instance.turn(job.signal);
+          continue;
+        }
         clock.step(event.tokens.length);
         if (event.tokens.length > 0) onTokens(event.tokens);
         await nextTurn();
@@ -97,10 +101,7 @@ export class LoadedModel {
     return this.#queue.run(job, async () => {
       const run = this.#instance.call(() => this.#model.logits(rows, last));
       try {
-        while (this.#instance.call(() => run.step())) {
-          await nextTurn();
-          job.check();
-        }
+        while (await this.#instance.finish(job, () => run.step())) await nextTurn();
         return this.#instance.call(() => run.take());
       } finally {
         this.#instance.free(run);
@@ -109,7 +110,14 @@ export class LoadedModel {
   }
 
   attentionMaps(job: Job, { prompt, layer }: Takes<"attentionMaps">): Promise<TensorF32> {
-    return this.#queue.run(job, async () => this.#instance.call(() => this.#model.attentionMaps(prompt, layer)));
+    return this.#queue.run(job, async () => {
+      const run = this.#instance.call(() => this.#model.attentionMaps(prompt, layer));
+      try {
+        return await this.#instance.finish(job, () => run.step());
+      } finally {
+        this.#instance.free(run);
+      }
+    });
   }
 
   // Text is not queued: nobody can tell the order, and a page counts tokens while the model talks.

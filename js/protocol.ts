@@ -18,8 +18,6 @@ export interface WireModelOptions {
   contextLength?: number;
   kvCacheType?: "f32" | "f16" | "q8";
   batch?: number;
-  /** The core passes over the weights. */
-  headerOnly?: boolean;
 }
 
 export interface WireDownloadOptions {
@@ -29,8 +27,19 @@ export interface WireDownloadOptions {
   integrity?: Record<string, string>;
 }
 
+/** A GPU made out to be less than it is. */
+export interface GpuKnobs {
+  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query", "packed-dot". */
+  without?: string[];
+  /** WebGPU's default limits, and no optional feature. */
+  basicLimits?: boolean;
+}
+
 export interface StartOptions {
+  device: "auto" | "webgpu" | "cpu";
   threads?: number;
+  powerPreference?: "low-power" | "high-performance";
+  gpu?: GpuKnobs;
   /** The host runs on the page's own thread: it takes smaller bites, and no pool. */
   inPage: boolean;
   /** Where the .wasm and worker files lie; ends in "/". */
@@ -62,6 +71,7 @@ export type Prompt = string | Message[] | Uint32Array;
 /** Every call: what it takes, and what comes back. Ids of models and sessions are chosen by the page. */
 export interface Calls {
   start: { takes: StartOptions; gives: DeviceInfo };
+  diagnostics: { takes: Record<string, never>; gives: Diagnostics };
   load: {
     takes: { model: number; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
     gives: ModelSummary;
@@ -81,6 +91,12 @@ export interface Calls {
   applyChatTemplate: { takes: { model: number; messages: Message[]; addGenerationPrompt: boolean }; gives: string };
 }
 export type CallName = keyof Calls;
+
+/** What tests and benchmarks want to know of a host. */
+export interface Diagnostics {
+  /** The size of wasm's memory, which only grows. */
+  wasmBytes: number;
+}
 
 export interface WireGeneration {
   result: GenerationResult;

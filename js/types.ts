@@ -1,15 +1,19 @@
 // Names and shapes that a caller sees; nothing here runs.
 
 import type { Engine } from "./engine.js";
+import type { GpuKnobs } from "./protocol.js";
 
 export interface EngineOptions {
-  /** "auto" (default): the best device there is; `device.reason` says why not a better one. */
+  /** "auto" (default): WebGPU where an adapter answers, else the CPU; `device.reason` says why. */
   device?: "auto" | "webgpu" | "cpu";
   /** CPU threads. Default: all cores where the page is cross-origin isolated, else 1. */
   threads?: number;
   /** Run in a dedicated Worker (default true), so that the page never blocks. */
   worker?: boolean;
+  /** Which of several GPUs. */
   powerPreference?: "low-power" | "high-performance";
+  /** @internal For tests and bug hunting. */
+  gpu?: GpuKnobs;
   /** Where the package's .wasm and worker files lie, if a bundler moved them. */
   assets?: string | URL;
 }
@@ -31,8 +35,8 @@ export interface DeviceInfo {
  * "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record or a list of files is a
  * folder: name → content. Bytes are a GGUF, known by their magic. Under Node a path or file: URL
  * works too. A stream is read once: `inspect` refuses it, and a model that came from one cannot be
- * rebuilt by itself after its worker has died. tokenizer.json may be missing: then whatever needs it
- * rejects with "missing-file", and token ids still work.
+ * rebuilt by itself after its worker has died or its GPU was lost. tokenizer.json may be missing: then
+ * whatever needs it rejects with "missing-file", and token ids still work.
  */
 export type ModelSource =
   | string
@@ -66,6 +70,8 @@ export interface LoadProgress {
   file?: string;
   loadedBytes: number;
   totalBytes?: number;
+  /** During "compile", on WebGPU. */
+  pipelines?: { done: number; total: number };
 }
 
 export interface CausalLMOptions extends LoadOptions {

@@ -14,9 +14,39 @@ export default function init(options: InitOptions): Promise<{ memory?: WebAssemb
 /** The panic hook. Once, on the first thread. */
 export function start(): void;
 
+export interface GpuOptions {
+  powerPreference?: "low-power" | "high-performance";
+  /** Features that are not to be used: "subgroups", "shader-f16", "timestamp-query", "packed-dot". */
+  without?: string[];
+  /** Asks for WebGPU's default limits and no optional feature. */
+  basicLimits?: boolean;
+}
+
+export interface GpuInfo {
+  description: string;
+  features: string[];
+  limits: { maxBufferSize: number; maxStorageBufferBindingSize: number };
+}
+
+/**
+ * Adapter and device for this instance; rejects with code "no-webgpu". `onLost` is called when the device is lost;
+ * after that it may be called again. The threads build, which computes on the CPU only, has none of this.
+ */
+export function openGpu(options: GpuOptions, onLost: (message: string) => void): Promise<GpuInfo>;
+/** Resolves at the GPU's next event: a readback has arrived, work is done, the device is lost. */
+export function gpuTurn(): Promise<void>;
+
+// Whatever may have to wait for the GPU gives null then: await `gpuTurn` and call it again. On the CPU it never does.
+
+export type LoaderOptions = WireModelOptions & {
+  device: "cpu" | "webgpu";
+  /** The core passes over the weights. */
+  headerOnly?: boolean;
+};
+
 /** Every throw is an object { code, message, where? }; a trap is a WebAssembly.RuntimeError. */
 export class ModelLoader {
-  constructor(format: "gguf" | "safetensors", options: WireModelOptions);
+  constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
   tokenizer(json: string, config?: string, chatTemplate?: string): void;
   begin(file: string, size?: number): void;
@@ -27,8 +57,12 @@ export class ModelLoader {
   readonly shards: number;
   end(): void;
   summary(): ModelSummary;
-  /** Consumes the loader, also where it throws. */
-  finish(): Model;
+  /** Bounds what is on its way to the GPU; throws "out-of-memory" where there was no room for it. */
+  settle(): true | null;
+  /** After a model or a throw, only `free` may follow. */
+  finish(): Model | null;
+  /** While `finish` gives null: the pipelines that it waits for. */
+  readonly compiled: { done: number; total: number };
   free(): void;
 }
 
@@ -40,7 +74,7 @@ export class Model {
   applyChatTemplate(messages: Message[], addGenerationPrompt: boolean): string;
   generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
   logits(rows: Uint32Array[], last: boolean): LogitsRun;
-  attentionMaps(prompt: string | Uint32Array, layer?: number): { data: Float32Array; dims: number[] };
+  attentionMaps(prompt: string | Uint32Array, layer?: number): MapsRun;
   session(): Session;
   free(): void;
 }
@@ -56,7 +90,7 @@ export class Session {
 export class GenerationRun {
   private constructor();
   /** `tokens` is empty while the prompt is read, and while text is held back; `undefined` when it is over. */
-  step(): { tokens: GeneratedToken[] } | undefined;
+  step(): { tokens: GeneratedToken[] } | undefined | null;
   result(aborted: boolean): GenerationResult;
   free(): void;
 }
@@ -64,7 +98,13 @@ export class GenerationRun {
 export class LogitsRun {
   private constructor();
   /** Whether there is more to do. */
-  step(): boolean;
+  step(): boolean | null;
   take(): { data: Float32Array; dims: number[] };
+  free(): void;
+}
+
+export class MapsRun {
+  private constructor();
+  step(): { data: Float32Array; dims: number[] } | null;
   free(): void;
 }

@@ -1,20 +1,38 @@
 //! `ModelLoader`: the checkpoint's files, as their bytes arrive.
 
-use super::model::Model;
+#[cfg(not(target_feature = "atomics"))]
+use super::gpu::gpu;
+use super::model::{Model, On};
 use super::pool;
+use super::task::{Task, or_null};
 use super::value::{from_js, to_js};
 use crate::checkpoint::{FileReader, Format};
-use crate::device::CacheType;
 use crate::device::cpu::Cpu;
+#[cfg(not(target_feature = "atomics"))]
+use crate::device::gpu::Gpu;
+use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::model::{self, Assembly, Summary, families};
 use crate::text::Tokenizer;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+/// Where the model is to be.
+#[derive(Clone, Copy, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum Place {
+    #[default]
+    Cpu,
+    #[cfg(not(target_feature = "atomics"))]
+    Webgpu,
+}
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Options {
+    device: Place,
     context_length: Option<usize>,
     kv_cache_type: CacheType,
     batch: Option<usize>,
@@ -22,13 +40,64 @@ struct Options {
     header_only: bool,
 }
 
+/// The same on any device. It is shared with whatever waits.
+enum AnyAssembly {
+    Cpu(Shared<Cpu>),
+    #[cfg(not(target_feature = "atomics"))]
+    Gpu(Shared<Gpu>),
+}
+
+/// Empty once the model has been made of it.
+type Shared<D> = Rc<RefCell<Option<Assembly<D>>>>;
+
+fn shared<D: Device>(device: D, header_only: bool) -> Shared<D> {
+    let mut assembly = Assembly::new(device);
+    assembly.header_only = header_only;
+    Rc::new(RefCell::new(Some(assembly)))
+}
+
+/// Does the same with the assembly on any device.
+macro_rules! with_assembly {
+    ($any:expr, $assembly:ident => $body:expr) => {
+        match &$any {
+            AnyAssembly::Cpu($assembly) => $body,
+            #[cfg(not(target_feature = "atomics"))]
+            AnyAssembly::Gpu($assembly) => $body,
+        }
+    };
+}
+
+/// The same, with the assembly itself.
+macro_rules! inside {
+    ($any:expr, $assembly:ident => $body:expr) => {
+        with_assembly!($any, shared => {
+            let mut guard = shared.borrow_mut();
+            let $assembly = guard.as_mut().ok_or_else(over)?;
+            $body
+        })
+    };
+}
+
+fn over() -> Error {
+    Error::new(Code::Internal, "this loader has made its model")
+}
+
+#[derive(Serialize)]
+struct Compiled {
+    done: usize,
+    total: usize,
+}
+
 #[wasm_bindgen]
 pub struct ModelLoader {
     format: Format,
     options: Options,
-    assembly: Assembly<Cpu>,
+    assembly: AnyAssembly,
     reader: Option<FileReader>,
     tokenizer: Option<Tokenizer>,
+    progress: Rc<Progress>,
+    settling: Task<()>,
+    finishing: Task<Model>,
 }
 
 #[wasm_bindgen]
@@ -39,14 +108,27 @@ impl ModelLoader {
         let options: Options =
             if options.is_undefined() { Options::default() } else { from_js(options, "load options")? };
         let format = if format == "gguf" { Format::Gguf } else { Format::Safetensors };
-        let mut assembly = Assembly::new(Cpu::new(pool()));
-        assembly.header_only = options.header_only;
-        Ok(Self { format, options, assembly, reader: None, tokenizer: None })
+        let assembly = match options.device {
+            Place::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), options.header_only)),
+            #[cfg(not(target_feature = "atomics"))]
+            Place::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, options.header_only)),
+        };
+        Ok(Self {
+            format,
+            options,
+            assembly,
+            reader: None,
+            tokenizer: None,
+            progress: Rc::default(),
+            settling: Task::default(),
+            finishing: Task::default(),
+        })
     }
 
     /// config.json, before any weights.
     pub fn config(&mut self, json: &str) -> Result<()> {
-        self.assembly.set_plan(families::from_config(json)?);
+        let plan = families::from_config(json)?;
+        inside!(self.assembly, assembly => assembly.set_plan(plan));
         Ok(())
     }
 
@@ -69,7 +151,7 @@ impl ModelLoader {
     /// Its next bytes.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let reader = self.reader.as_mut().ok_or_else(|| Error::new(Code::Internal, "no file has begun"))?;
-        reader.push(bytes, &mut self.assembly)
+        inside!(self.assembly, assembly => reader.push(bytes, assembly))
     }
 
     /// Whether the current file's header has come.
@@ -80,8 +162,8 @@ impl ModelLoader {
 
     /// How many GGUF files belong together.
     #[wasm_bindgen(getter)]
-    pub fn shards(&self) -> usize {
-        self.assembly.files()
+    pub fn shards(&self) -> Result<usize> {
+        inside!(self.assembly, assembly => Ok(assembly.files()))
     }
 
     /// The current file is over.
@@ -94,35 +176,67 @@ impl ModelLoader {
         Ok(to_js(&self.summarise()?))
     }
 
-    /// The model, of everything that has come.
-    pub fn finish(self) -> Result<Model> {
+    /// Lets the device catch up. `true`, or null where it waits. Errors: out-of-memory, device-lost.
+    pub fn settle(&mut self) -> Result<JsValue> {
+        let result = with_assembly!(self.assembly, shared => {
+            let shared = shared.clone();
+            self.settling.run(|| async move {
+                let mut assembly = shared.borrow_mut().take().ok_or_else(over)?;
+                let result = assembly.settle().await;
+                *shared.borrow_mut() = Some(assembly);
+                result
+            })
+        });
+        or_null(result.map(|result| result.map(|()| true)))
+    }
+
+    /// `{ done, total }` of the kernels that `finish` compiles.
+    #[wasm_bindgen(getter)]
+    pub fn compiled(&self) -> JsValue {
+        to_js(&Compiled { done: self.progress.done.get(), total: self.progress.total.get() })
+    }
+
+    /// The model, of everything that has come, or null where it waits.
+    pub fn finish(&mut self) -> Result<JsValue> {
+        if self.finishing.is_begun() {
+            return or_null(self.finishing.run(|| async { Err(over()) }));
+        }
         let summary = self.summarise()?;
-        let Options { context_length, kv_cache_type, .. } = self.options;
-        let mut tokenizer = match (self.tokenizer, self.format) {
+        let mut tokenizer = match (self.tokenizer.take(), self.format) {
             (Some(tokenizer), _) => Some(tokenizer),
             (None, Format::Safetensors) => None,
-            (None, Format::Gguf) => gguf_tokenizer(&self.assembly)?,
+            (None, Format::Gguf) => inside!(self.assembly, assembly => gguf_tokenizer(assembly)?),
         };
-        let ends = self.assembly.end_tokens().to_vec();
+        let ends = inside!(self.assembly, assembly => assembly.end_tokens().to_vec());
         if let Some(tokenizer) = &mut tokenizer {
             tokenizer.add_end_tokens(&ends);
         }
-        let model = model::Model::new(self.assembly, context_length, kv_cache_type)?;
-        Ok(Model::new(model, summary, tokenizer, ends))
+        let Options { context_length, kv_cache_type, .. } = self.options;
+        let progress = self.progress.clone();
+        with_assembly!(self.assembly, shared => {
+            let assembly = shared.borrow_mut().take().ok_or_else(over)?;
+            or_null(self.finishing.run(|| async move {
+                let model = model::Model::new(assembly, context_length, kv_cache_type, &progress).await?;
+                Ok(Model::new(Box::new(On::new(model)), summary, tokenizer, ends))
+            }))
+        })
     }
 }
 
 impl ModelLoader {
     fn summarise(&self) -> Result<Summary> {
-        let spec = self.assembly.spec().ok_or_else(|| Error::corrupt("no header has come"))?;
-        let context = model::check_context(spec, self.options.context_length)?;
-        let batch = self.options.batch.unwrap_or(1);
-        Ok(Summary::new::<Cpu>(spec, self.assembly.header(), context, batch, self.options.kv_cache_type))
+        inside!(self.assembly, assembly => summary(assembly, &self.options))
     }
 }
 
+fn summary<D: Device>(assembly: &Assembly<D>, options: &Options) -> Result<Summary> {
+    let spec = assembly.spec().ok_or_else(|| Error::corrupt("no header has come"))?;
+    let context = model::check_context(spec, options.context_length)?;
+    Ok(Summary::new::<D>(spec, assembly.header(), context, options.batch.unwrap_or(1), options.kv_cache_type))
+}
+
 /// The tokenizer that GGUF metadata describe; none where they have none.
-fn gguf_tokenizer(assembly: &Assembly<Cpu>) -> Result<Option<Tokenizer>> {
+fn gguf_tokenizer<D: Device>(assembly: &Assembly<D>) -> Result<Option<Tokenizer>> {
     let metadata = &assembly.header().metadata;
     metadata.contains("tokenizer.ggml.model").then(|| Tokenizer::from_gguf(metadata)).transpose()
 }

@@ -1,7 +1,11 @@
 //! What JavaScript sees of the core. The package's worker (`js/host.ts`) is its only caller.
 
+#[cfg(not(target_feature = "atomics"))]
+mod gpu;
 mod loader;
 mod model;
+mod running;
+mod task;
 mod value;
 
 use crate::device::cpu::pool::Pool;

@@ -1,20 +1,20 @@
 //! A loaded model, its sessions, and its work in steps.
 
+use super::running::{AnyGeneration, AnyMaps, AnyModel, AnyScoring, AnySession, Beginning};
+use super::task::or_null;
 use super::value::{Tensor, from_js, ids_from_js, rows_from_js, to_js};
-use crate::device::cpu::Cpu;
 use crate::error::{Code, Error, Result};
-use crate::model::{self, Finish, Generation, Scoring, Step, Summary, Token};
+use crate::model::{Finish, Step, Summary, Token};
 use crate::text::{GenerateOptions, Message, Sampling, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
-use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
-type SharedSession = Rc<RefCell<model::Session<Cpu>>>;
+pub use super::running::On;
 
 struct Inner {
-    model: RefCell<model::Model<Cpu>>,
+    model: Box<dyn AnyModel>,
     summary: Summary,
     tokenizer: Option<Tokenizer>,
     /// Tokens that end a text.
@@ -42,14 +42,14 @@ impl Inner {
 pub struct Model {
     inner: Rc<Inner>,
     /// What generations without a session use, one after the other.
-    scratch: SharedSession,
+    scratch: Box<dyn AnySession>,
 }
 
 impl Model {
-    pub fn new(mut model: model::Model<Cpu>, summary: Summary, tokenizer: Option<Tokenizer>, ends: Vec<u32>) -> Self {
+    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, ends: Vec<u32>) -> Self {
         let ends = tokenizer.as_ref().map_or(ends, |tokenizer| tokenizer.end_tokens().to_vec());
-        let scratch = Rc::new(RefCell::new(model.session()));
-        Self { inner: Rc::new(Inner { model: RefCell::new(model), summary, tokenizer, ends }), scratch }
+        let scratch = model.session();
+        Self { inner: Rc::new(Inner { model, summary, tokenizer, ends }), scratch }
     }
 }
 
@@ -75,33 +75,24 @@ impl Model {
     }
 
     pub fn session(&self) -> Session {
-        let session = self.inner.model.borrow_mut().session();
-        Session { inner: self.inner.clone(), session: Rc::new(RefCell::new(session)) }
+        Session { inner: self.inner.clone(), session: self.inner.model.session() }
     }
 
     /// Begins a generation from nothing.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
-        self.scratch.borrow_mut().clear();
-        GenerationRun::new(&self.inner, &self.scratch, prompt, options)
+        self.scratch.clear()?;
+        GenerationRun::new(&self.inner, &*self.scratch, prompt, options)
     }
 
     pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<LogitsRun> {
-        let model = self.inner.model.borrow();
-        let scoring = Scoring::new(&model, rows_from_js(rows)?, last)?;
-        let dims = scoring.dims(&model);
-        drop(model);
-        Ok(LogitsRun { inner: self.inner.clone(), scoring, tensor: Tensor::new(&dims)?, dims })
+        let (scoring, dims) = self.inner.model.scoring(rows_from_js(rows)?, last)?;
+        Ok(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims })
     }
 
     #[wasm_bindgen(js_name = attentionMaps)]
-    pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<JsValue> {
-        let tokens = self.inner.tokens(prompt)?;
-        let mut model = self.inner.model.borrow_mut();
-        let (maps, dims) = model.attention_maps(&tokens, layer)?;
-        let dims = if layer.is_some() { &dims[1..] } else { &dims[..] };
-        let tensor = Tensor::new(dims)?;
-        tensor.data.copy_from(&maps);
-        Ok(tensor.to_js())
+    pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<MapsRun> {
+        let maps = self.inner.model.maps(self.inner.tokens(prompt)?, layer);
+        Ok(MapsRun { maps, one_layer: layer.is_some() })
     }
 }
 
@@ -109,7 +100,7 @@ impl Model {
 #[wasm_bindgen]
 pub struct Session {
     inner: Rc<Inner>,
-    session: SharedSession,
+    session: Box<dyn AnySession>,
 }
 
 #[wasm_bindgen]
@@ -117,12 +108,12 @@ impl Session {
     /// Tokens in the cache.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
-        self.session.borrow().len()
+        self.session.length()
     }
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
-        GenerationRun::new(&self.inner, &self.session, prompt, options)
+        GenerationRun::new(&self.inner, &*self.session, prompt, options)
     }
 }
 
@@ -170,32 +161,29 @@ struct WireStats {
 #[wasm_bindgen]
 pub struct GenerationRun {
     inner: Rc<Inner>,
-    session: SharedSession,
-    generation: Generation,
+    generation: Box<dyn AnyGeneration>,
 }
 
 impl GenerationRun {
-    fn new(inner: &Rc<Inner>, session: &SharedSession, prompt: JsValue, options: JsValue) -> Result<Self> {
+    fn new(inner: &Rc<Inner>, session: &dyn AnySession, prompt: JsValue, options: JsValue) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
-        let model = inner.model.borrow();
-        let sampling = Sampling::new(&options, model.spec.vocabulary)?;
+        let sampling = Sampling::new(&options, inner.model.vocabulary())?;
         let stops = StopStrings::new(options.stop.as_deref().unwrap_or_default())?;
         let stream = inner.tokenizer.as_ref().map(|tokenizer| tokenizer.stream(stops, true, true)).transpose()?;
-        let tokens = inner.tokens(prompt)?;
+        let prompt = inner.tokens(prompt)?;
         // Any number will do: it only has to be another one each time.
         let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
-        let generation =
-            Generation::new(&model, &mut session.borrow_mut(), tokens, sampling, stream, &inner.ends, seed)?;
-        Ok(Self { inner: inner.clone(), session: session.clone(), generation })
+        let generation = session.generate(Beginning { prompt, sampling, stream, ends: &inner.ends, seed })?;
+        Ok(Self { inner: inner.clone(), generation })
     }
 }
 
 #[wasm_bindgen]
 impl GenerationRun {
-    /// `{ tokens }`, empty while the prompt is read; undefined when it is over.
+    /// `{ tokens }`, empty while the prompt is read; undefined when it is over, null where it waits.
     pub fn step(&mut self) -> Result<JsValue> {
-        let step = self.generation.step(&mut self.inner.model.borrow_mut(), &mut self.session.borrow_mut())?;
-        Ok(match &step {
+        let Some(step) = self.generation.step() else { return Ok(JsValue::NULL) };
+        Ok(match &step? {
             Step::Over => JsValue::UNDEFINED,
             Step::Read => to_js(&WireStep { tokens: Vec::new() }),
             Step::Token(token) => to_js(&WireStep { tokens: vec![self.wire(token)] }),
@@ -204,18 +192,15 @@ impl GenerationRun {
 
     /// What has been made; `aborted`: the caller ends it here.
     pub fn result(&mut self, aborted: bool) -> JsValue {
-        if aborted {
-            self.generation.abort();
-        }
-        let generation = &self.generation;
+        let outcome = self.generation.outcome(aborted);
         to_js(&WireResult {
-            text: generation.text(),
-            tokens: Uint32Array::from(generation.tokens()),
-            finish_reason: generation.finish().unwrap_or(Finish::Aborted),
+            text: &outcome.text,
+            tokens: Uint32Array::from(&outcome.tokens[..]),
+            finish_reason: outcome.finish,
             stats: WireStats {
-                prompt_tokens: generation.prompt_tokens(),
-                cached_tokens: generation.cached_tokens(),
-                generated_tokens: generation.tokens().len(),
+                prompt_tokens: outcome.prompt_tokens,
+                cached_tokens: outcome.cached_tokens,
+                generated_tokens: outcome.tokens.len(),
             },
         })
     }
@@ -238,25 +223,47 @@ impl GenerationRun {
 /// Logits under way. One step is one chunk of tokens.
 #[wasm_bindgen]
 pub struct LogitsRun {
-    inner: Rc<Inner>,
-    scoring: Scoring<Cpu>,
+    scoring: Box<dyn AnyScoring>,
     tensor: Tensor,
     dims: [usize; 3],
 }
 
 #[wasm_bindgen]
 impl LogitsRun {
-    /// Whether there is more to do.
-    pub fn step(&mut self) -> Result<bool> {
-        let (data, [_, positions, vocabulary]) = (&self.tensor.data, self.dims);
-        self.scoring.step(&mut self.inner.model.borrow_mut(), |row, position, logits| {
+    /// Whether there is more to do; null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let Some(scored) = self.scoring.step() else { return Ok(JsValue::NULL) };
+        let (scored, [_, positions, vocabulary]) = (scored?, self.dims);
+        for (row, position, logits) in scored.rows {
             let at = (row * positions + position) * vocabulary;
-            data.subarray(at as u32, (at + vocabulary) as u32).copy_from(logits);
-        })
+            self.tensor.data.subarray(at as u32, (at + vocabulary) as u32).copy_from(&logits);
+        }
+        Ok(scored.more.into())
     }
 
     /// `{ data, dims }`; rows are padded with zeros.
     pub fn take(&self) -> JsValue {
         self.tensor.to_js()
+    }
+}
+
+/// Attention maps under way.
+#[wasm_bindgen]
+pub struct MapsRun {
+    maps: Box<dyn AnyMaps>,
+    one_layer: bool,
+}
+
+#[wasm_bindgen]
+impl MapsRun {
+    /// `{ data, dims }`, or null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let result = self.maps.step().map(|result| {
+            let (maps, dims) = result?;
+            let tensor = Tensor::new(if self.one_layer { &dims[1..] } else { &dims[..] })?;
+            tensor.data.copy_from(&maps);
+            Ok(tensor.to_js())
+        });
+        or_null(result)
     }
 }

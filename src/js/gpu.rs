@@ -1,0 +1,198 @@
+//! The browser's GPU.
+//!
+//! wgpu does not know some of what browsers have: it never asks for `subgroups` (gfx-rs/wgpu issue 10146), and its
+//! description of an adapter is empty. WGSL reaches the browser as it is written, so a device that was asked for the
+//! feature compiles it. So we fetch the adapter ourselves, put what is missing into its `requestDevice`, and hand that
+//! adapter to wgpu.
+
+use super::task;
+use super::value::{from_js, to_js};
+use crate::device::gpu::{Context, Kernels, Wishes};
+use crate::error::{Code, Error, Result};
+use js_sys::{Array, Function, Object, Promise, Reflect};
+use serde::{Deserialize, Serialize};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::{Closure, JsValue, wasm_bindgen};
+use wasm_bindgen::{JsCast, closure::IntoWasmClosure};
+use wasm_bindgen_futures::JsFuture;
+
+thread_local! {
+    /// This instance's GPU, once it is open.
+    static GPU: RefCell<Option<Rc<Kernels>>> = const { RefCell::new(None) };
+}
+
+/// The open GPU.
+pub fn gpu() -> Result<Rc<Kernels>> {
+    GPU.with_borrow(Clone::clone).ok_or_else(|| Error::new(Code::Internal, "no GPU has been opened"))
+}
+
+#[derive(Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Options {
+    power_preference: Option<String>,
+    without: Option<Vec<String>>,
+    basic_limits: Option<bool>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    description: &'a str,
+    features: Vec<&'static str>,
+    limits: Limits,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Limits {
+    max_buffer_size: f64,
+    max_storage_buffer_binding_size: f64,
+}
+
+/// Resolves at the next event of the GPU.
+#[wasm_bindgen(js_name = gpuTurn)]
+pub fn gpu_turn() -> Promise {
+    task::turn()
+}
+
+/// Opens the adapter and its device, in place of an earlier one.
+#[wasm_bindgen(js_name = openGpu)]
+pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
+    let options: Options = from_js(options, "GPU options")?;
+    let wishes = Wishes {
+        low_power: options.power_preference.as_deref() == Some("low-power"),
+        basic_limits: options.basic_limits.unwrap_or(false),
+        without: options.without.unwrap_or_default(),
+    };
+    GPU.set(None);
+    let navigator = get(&js_sys::global(), "navigator");
+    let gpu = get(&navigator, "gpu");
+    if !gpu.is_object() {
+        return Err(Error::new(Code::NoWebgpu, "no navigator.gpu"));
+    }
+    let browser = request_adapter(&gpu, options.power_preference.as_deref()).await?;
+    let subgroups = has_subgroups(&browser).then(|| most_subgroups(&browser));
+    if subgroups.is_some() && !wishes.basic_limits && !wishes.without.iter().any(|name| name == "subgroups") {
+        add_subgroups(&browser)?;
+    }
+    let adapter = hand_over(&gpu, &browser).await?;
+    let lost = on_lost_in_page(on_lost);
+    let context = Context::open(&adapter, &wishes, describe(&browser), subgroups, lost).await?;
+    let kernels = Kernels::new(context.clone());
+    kernels.probe().await?;
+    let info = Info {
+        description: &context.description,
+        features: context
+            .features
+            .names()
+            .into_iter()
+            .filter(|name| *name != "subgroups" || kernels.uses_subgroups())
+            .collect(),
+        limits: Limits {
+            max_buffer_size: context.limits.max_buffer_size as f64,
+            max_storage_buffer_binding_size: context.limits.max_storage_buffer_binding_size as f64,
+        },
+    };
+    let info = to_js(&info);
+    GPU.set(Some(kernels));
+    Ok(info)
+}
+
+/// Tells JavaScript of the loss, and wakes whoever waits.
+fn on_lost_in_page(on_lost: Function) -> impl Fn(&str) + Send + 'static {
+    struct OneThread(Function);
+    // SAFETY: this build has no threads; wgpu asks for `Send` on every platform.
+    unsafe impl Send for OneThread {}
+    let on_lost = OneThread(on_lost);
+    move |message| {
+        let on_lost = &on_lost;
+        // The package's own function: it does not throw.
+        let _ = on_lost.0.call1(&JsValue::UNDEFINED, &message.into());
+        task::event();
+    }
+}
+
+fn get(object: &JsValue, name: &str) -> JsValue {
+    Reflect::get(object, &name.into()).unwrap_or(JsValue::UNDEFINED)
+}
+
+fn method(object: &JsValue, name: &str) -> Result<Function> {
+    get(object, name).dyn_into().map_err(|_| Error::new(Code::NoWebgpu, format!("this browser's WebGPU has no {name}")))
+}
+
+fn refused(thrown: JsValue) -> Error {
+    let message = get(&thrown, "message").as_string().unwrap_or_default();
+    Error::new(Code::NoWebgpu, format!("requestAdapter: {message}"))
+}
+
+async fn request_adapter(gpu: &JsValue, power_preference: Option<&str>) -> Result<JsValue> {
+    let options = Object::new();
+    if let Some(preference) = power_preference {
+        set(&options, "powerPreference", &preference.into())?;
+    }
+    let promise = method(gpu, "requestAdapter")?.call1(gpu, &options).map_err(refused)?;
+    let adapter = JsFuture::from(promise.unchecked_into::<Promise>()).await.map_err(refused)?;
+    match adapter.is_object() {
+        true => Ok(adapter),
+        false => Err(Error::new(Code::NoWebgpu, "no adapter")),
+    }
+}
+
+fn set(object: &JsValue, name: &str, value: &JsValue) -> Result<()> {
+    let done = Reflect::set(object, &name.into(), value);
+    done.map(|_| ()).map_err(|_| Error::new(Code::Internal, format!("{name} cannot be set")))
+}
+
+fn has_subgroups(adapter: &JsValue) -> bool {
+    let features = get(adapter, "features");
+    let has = method(&features, "has").and_then(|has| has.call1(&features, &"subgroups".into()).map_err(refused));
+    has.is_ok_and(|has| has.is_truthy())
+}
+
+/// The largest subgroup; browsers that do not say may have any.
+fn most_subgroups(adapter: &JsValue) -> u32 {
+    get(&get(adapter, "info"), "subgroupMaxSize").as_f64().map_or(128, |size| size as u32)
+}
+
+/// "vendor / architecture", or what else the browser tells of the adapter.
+fn describe(adapter: &JsValue) -> String {
+    let info = get(adapter, "info");
+    let said = |name| get(&info, name).as_string().filter(|text| !text.is_empty());
+    let parts: Vec<String> = ["vendor", "architecture"].into_iter().filter_map(said).collect();
+    match parts.is_empty() {
+        true => said("description").unwrap_or_else(|| "WebGPU".to_owned()),
+        false => parts.join(" / "),
+    }
+}
+
+/// A function of JavaScript's that lives as long as the garbage collector likes.
+fn function<F: IntoWasmClosure<dyn Fn(JsValue) -> JsValue> + 'static>(body: F) -> JsValue {
+    Closure::<dyn Fn(JsValue) -> JsValue>::new(body).into_js_value()
+}
+
+/// The adapter's devices will have subgroups, though wgpu does not ask for them.
+fn add_subgroups(adapter: &JsValue) -> Result<()> {
+    let (request, this) = (method(adapter, "requestDevice")?, adapter.clone());
+    let body = move |descriptor: JsValue| {
+        let features = get(&descriptor, "requiredFeatures");
+        let features = if features.is_object() { Array::from(&features) } else { Array::new() };
+        features.push(&"subgroups".into());
+        let _ = set(&descriptor, "requiredFeatures", &features);
+        request.call1(&this, &descriptor).unwrap_or_else(|thrown| Promise::reject(&thrown).into())
+    };
+    set(adapter, "requestDevice", &function(body))
+}
+
+/// wgpu's own view of that adapter.
+async fn hand_over(gpu: &JsValue, browser: &JsValue) -> Result<wgpu::Adapter> {
+    let given = browser.clone();
+    set(gpu, "requestAdapter", &function(move |_| Promise::resolve(&given).into()))?;
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    let instance =
+        wgpu::Instance::new(wgpu::InstanceDescriptor { backends: wgpu::Backends::BROWSER_WEBGPU, ..descriptor });
+    let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await;
+    // What is the object's own hides the browser's method no longer.
+    let _ = Reflect::delete_property(gpu.unchecked_ref::<Object>(), &"requestAdapter".into());
+    adapter.map_err(|error| Error::new(Code::NoWebgpu, error.to_string()))
+}

@@ -1,0 +1,85 @@
+//! Work that may have to wait for the GPU, asked again and again by JavaScript.
+//!
+//! A method of the core runs until it waits; then it answers `null`, and the caller comes again after the
+//! next event ([`turn`]). So every line of ours runs inside a call of the package's, where a trap is seen,
+//! and none in a task that the browser starts by itself.
+
+use crate::error::Result;
+use js_sys::{Function, Promise};
+use std::cell::RefCell;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Wake, Waker};
+use wasm_bindgen::JsValue;
+
+/// One piece of work under way, or none.
+pub struct Task<T>(Option<Pin<Box<dyn Future<Output = Result<T>>>>>);
+
+impl<T> Default for Task<T> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<T> Task<T> {
+    /// Goes on with the work, which `start` begins where none is under way. `None`: it waits.
+    pub fn run<F: Future<Output = Result<T>> + 'static>(&mut self, start: impl FnOnce() -> F) -> Option<Result<T>> {
+        let work = self.0.get_or_insert_with(|| Box::pin(start()));
+        let waker = Waker::from(Arc::new(Turn));
+        match work.as_mut().poll(&mut Context::from_waker(&waker)) {
+            Poll::Pending => None,
+            Poll::Ready(result) => {
+                self.0 = None;
+                Some(result)
+            }
+        }
+    }
+
+    pub fn is_begun(&self) -> bool {
+        self.0.is_some()
+    }
+
+    /// Leaves the work where it is.
+    pub fn drop_work(&mut self) {
+        self.0 = None;
+    }
+}
+
+/// The result for JavaScript: `null` where the work waits.
+pub fn or_null<T: Into<JsValue>>(result: Option<Result<T>>) -> Result<JsValue> {
+    result.map_or(Ok(JsValue::NULL), |result| result.map(Into::into))
+}
+
+thread_local! {
+    /// The promise of the next event, if anybody waits for it.
+    static NEXT: RefCell<Option<(Promise, Function)>> = const { RefCell::new(None) };
+}
+
+/// Resolves at the next event.
+#[cfg(not(target_feature = "atomics"))] // With threads there is only the CPU, which never waits.
+pub fn turn() -> Promise {
+    NEXT.with_borrow_mut(|next| {
+        let (promise, _) = next.get_or_insert_with(|| {
+            let mut resolve = None;
+            let promise = Promise::new(&mut |done, _| resolve = Some(done));
+            (promise, resolve.expect("called at once"))
+        });
+        promise.clone()
+    })
+}
+
+/// Something has happened.
+pub fn event() {
+    if let Some((_, resolve)) = NEXT.take() {
+        // A resolve function does not throw.
+        let _ = resolve.call0(&JsValue::UNDEFINED);
+    }
+}
+
+struct Turn;
+
+impl Wake for Turn {
+    fn wake(self: Arc<Self>) {
+        event();
+    }
+}
