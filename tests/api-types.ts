@@ -4,9 +4,10 @@ import { AzulejoError, cache, CausalLM, Engine, inspect } from "../dist/index.js
 import type { GeneratedToken, Generation, GenerationResult, LoadProgress, ModelSummary, Session } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
-  const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, assets: new URL("https://a.example/") });
+  const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
   const { kind, description, features, reason } = engine.device;
-  const onProgress = ({ stage, file, loadedBytes, totalBytes }: LoadProgress) => void [stage, file, loadedBytes, totalBytes];
+  const onProgress = ({ stage, file, loadedBytes, totalBytes, pipelines }: LoadProgress) =>
+    void [stage, file, loadedBytes, totalBytes, pipelines?.done];
   const summary: ModelSummary = await inspect("hf:org/name@main/a.gguf", { engine, contextLength: 512, batch: 1 });
   for (const source of [folder, stream, new Blob([]), [new File([], "a")], { "a.gguf": new Uint8Array() }]) {
     await CausalLM.load(source, { engine, onProgress, cache: false, contextLength: 512, kvCacheType: "q8", integrity: {} });

@@ -47,7 +47,12 @@ for (const worker of [true, false]) {
     test("the device says what it is and why it is no better", () => {
       assert.equal(engine.device.kind, "cpu");
       assert.match(engine.device.description, /wasm simd128, \d+ threads?/);
-      assert.match(engine.device.reason, /CPU only/);
+      assert.match(engine.device.reason, /^no navigator\.gpu/);
+    });
+
+    test("how much memory wasm has taken is told to tests and benchmarks", async () => {
+      const { wasmBytes } = await engine.diagnostics();
+      assert(wasmBytes > 0 && wasmBytes % 65536 === 0, `${wasmBytes} bytes`);
     });
 
     describe("sources", () => {
@@ -267,7 +272,6 @@ for (const worker of [true, false]) {
         await rejects(CausalLM.load(tiny(), { engine, quantize: "q8_0" }), "invalid-argument");
         await rejects(lm.createSession().save(), "invalid-argument");
         await rejects(lm.restoreSession(new ArrayBuffer(8)), "invalid-argument");
-        await rejects(Engine.create({ device: "webgpu" }), "no-webgpu");
       });
     });
 
@@ -296,6 +300,17 @@ for (const worker of [true, false]) {
     });
   });
 }
+
+test("an engine's options are checked, and a GPU that is asked for and not there is said", async () => {
+  for (const wrong of [{ device: "gpu" }, { powerPreference: "high" }, { threads: 0 }, { worker: 1 }, { gpu: { without: [1] } }]) {
+    await rejects(Engine.create(wrong), "invalid-argument");
+  }
+  await assert.rejects(Engine.create({ device: "webgpu" }), { code: "no-webgpu", message: /no navigator\.gpu/ });
+  const engine = await Engine.create({ device: "cpu", threads: 1 });
+  assert.equal(engine.device.kind, "cpu");
+  assert.doesNotMatch(engine.device.reason ?? "", /gpu/);
+  await engine.dispose();
+});
 
 test("an engine's end ends its models, and another engine's go on", async () => {
   const [one, two] = [await Engine.create(), await Engine.create()];

@@ -5,6 +5,7 @@ import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { startServer } from "./support/server.mjs";
 
@@ -28,9 +29,9 @@ describe("the demo page", () => {
   after(() => browser?.close());
 
   /** The page in a browser that never saw it. `complaints`: what it or the browser said in the console. */
-  async function visit(serverOptions) {
+  async function visit(serverOptions, where = browser) {
     const server = await startServer(serverOptions);
-    const context = await browser.newContext();
+    const context = await where.newContext();
     const page = await context.newPage();
     const complaints = [];
     page.on("pageerror", (error) => complaints.push(error.message));
@@ -85,6 +86,28 @@ describe("the demo page", () => {
       }
     });
   }
+
+  test("computes on WebGPU where there is an adapter, and on the processor for who prefers that", async () => {
+    const withGpu = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+    const { page, complaints, close } = await visit({ isolated: true, csp: true }, withGpu);
+    try {
+      await page.click("#load-default");
+      await page.waitForSelector("body[data-state=ready]", SLOW);
+      assert.match(await page.innerText("#model-card"), /WebGPU: .*swiftshader/i);
+      await setMaxTokens(page, 12);
+      assert.match(await ask(page, "What is the capital of France?"), /Paris/);
+      await page.click("#settings summary");
+      await page.selectOption("#device", "cpu");
+      await page.click("#reload-model");
+      await page.waitForFunction(() => /\d threads?/.test(document.querySelector("#model-card").textContent), undefined, SLOW);
+      assert.match(await ask(page, "What is the capital of France?"), /Paris/);
+      assert.equal(await page.locator("#error").isVisible(), false);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await close();
+      await withGpu.close();
+    }
+  });
 
   describe("with a model loaded", () => {
     let page, close;

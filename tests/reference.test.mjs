@@ -1,10 +1,12 @@
-// SmolLM2 against what PyTorch makes of the same checkpoint (reference/smollm2), in both wasm builds and under Node.
+// SmolLM2 against what PyTorch makes of the same checkpoint (reference/smollm2), in both wasm builds, under Node
+// and on WebGPU.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { askEverything } from "./support/reference.js";
 import { startServer } from "./support/server.mjs";
@@ -14,16 +16,16 @@ const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
 
 /** Everything that the model is asked, in a page of its own. */
-async function askInChromium(browser, isolated) {
+async function askInChromium(browser, { isolated, device }) {
   const server = await startServer({ mounts: { "/": ROOT }, isolated });
   const page = await browser.newPage();
   try {
     await page.goto(new URL("/tests/support/page.html", server.url).href);
-    return await page.evaluate(async ({ entry, support, model, reference }) => {
+    return await page.evaluate(async ({ entry, support, model, reference, device }) => {
       const { askEverything } = await import(support);
-      return askEverything(await import(entry), model, reference);
+      return askEverything(await import(entry), model, reference, device);
     }, {
-      entry: "/dist/index.js", support: "/tests/support/reference.js", reference,
+      entry: "/dist/index.js", support: "/tests/support/reference.js", reference, device,
       model: new URL(`/${MODEL}`, server.url).href,
     });
   } finally {
@@ -34,7 +36,7 @@ async function askInChromium(browser, isolated) {
 
 async function askInNode() {
   const azulejo = await import(pathToFileURL(resolve(ROOT, "dist/index.js")).href);
-  return askEverything(azulejo, resolve(ROOT, MODEL), reference);
+  return askEverything(azulejo, resolve(ROOT, MODEL), reference, "cpu");
 }
 
 /** The mean loss over the positions of all texts, from their perplexities. */
@@ -48,13 +50,14 @@ const sum = (rows, key) => rows.reduce((total, row) => total + row[key], 0);
 
 describe("SmolLM2 as the reference implementation computes it", () => {
   let browser;
-  before(async () => { browser = await launchBrowser(); });
+  before(async () => { browser = await launchBrowser({ args: WEBGPU_ARGUMENTS }); });
   after(() => browser?.close());
 
   const places = {
-    "on an isolated page": () => askInChromium(browser, true),
-    "on a page without isolation": () => askInChromium(browser, false),
+    "on an isolated page": () => askInChromium(browser, { isolated: true, device: "cpu" }),
+    "on a page without isolation": () => askInChromium(browser, { isolated: false, device: "cpu" }),
     "under Node": askInNode,
+    "on WebGPU": () => askInChromium(browser, { isolated: false, device: "webgpu" }),
   };
   for (const [place, ask] of Object.entries(places)) {
     describe(place, () => {

@@ -45,13 +45,13 @@ const KINDS = {
   dual: { needs: "ImageTextMatcher" },
 };
 
-/** Runs one family. Gives `{ output }`, `{ unsupported: reason }` or `{ error }`. */
-export async function runFamily({ entry, kind, folder, replaced, device, input }) {
+/** Runs one family on an engine with these options. Gives `{ output }`, `{ unsupported: reason }` or `{ error }`. */
+export async function runFamily({ entry, kind, folder, replaced, options, input }) {
   const azulejo = await import(entry);
   const { needs, run } = KINDS[kind];
   if (!(needs in azulejo)) return { unsupported: `the package has no ${needs}` };
   if (!run) return { error: `${needs} exists, but no check of kind "${kind}" is written` };
-  const engine = await azulejo.Engine.create({ device });
+  const engine = await azulejo.Engine.create(options);
   try {
     return { output: await run(azulejo, await sourceOf(folder, replaced), engine, input) };
   } catch (error) {

@@ -30,7 +30,7 @@ export function kindOf(directory, family) {
 
 /**
  * Runs one family of `directory`. `server` serves that directory under `/conformance/` and the repository under `/`.
- * `replaced` are files to load instead of the folder's own, as a record.
+ * `replaced` are files to load instead of the folder's own, as a record; `gpu` is the engine option of that name.
  * @returns {Promise<{ outcome: "passed" | "failed" | "unsupported", detail: string, failures: string[] }>}
  */
 export async function runFamily(request) {
@@ -41,7 +41,7 @@ export async function runFamily(request) {
   }
 }
 
-async function askAndCompare({ browser, server, directory, family, device, replaced }) {
+async function askAndCompare({ browser, server, directory, family, device, gpu, replaced }) {
   const page = await browser.newPage();
   try {
     const kind = kindOf(directory, family);
@@ -52,7 +52,8 @@ async function askAndCompare({ browser, server, directory, family, device, repla
       const { runFamily } = await import(script);
       return runFamily(request);
     }, [at("/scripts/conformance/page.js"), {
-      entry: at("/dist/index.js"), kind, folder: at(`/conformance/${encodeURIComponent(family)}/`), replaced, device,
+      entry: at("/dist/index.js"), kind, folder: at(`/conformance/${encodeURIComponent(family)}/`), replaced,
+      options: { device, gpu },
       input: kind === "causal" ? causalInput(tensors) : undefined,
     }]);
     if (answer.unsupported) return { outcome: "unsupported", detail: answer.unsupported, failures: [] };

@@ -5,6 +5,7 @@ const TYPES = { u8: 0, i8: 1, u16: 2, i16: 3, u32: 4, i32: 5, f32: 6, bool: 7, s
 /** The tensor types that the tests write: number in the file, elements and bytes a block. */
 export const TENSOR_TYPES = {
   F32: { id: 0, elements: 1, bytes: 4 },
+  F16: { id: 1, elements: 1, bytes: 2 },
   Q4_0: { id: 2, elements: 32, bytes: 18 },
   Q8_0: { id: 8, elements: 32, bytes: 34 },
 };
@@ -88,14 +89,36 @@ class Writer {
   }
 }
 
+/** Bytes that a tensor of this shape and type takes. */
+export function tensorBytes(shape, type) {
+  const { elements, bytes } = TENSOR_TYPES[type];
+  return (shape.reduce((product, size) => product * size, 1) / elements) * bytes;
+}
+
 /**
  * A file of `metadata` (key → value as made above) and `tensors` ({ name, shape, type, data }, shape outermost first).
  * To lie: `magic`, `version`, `tensorCount`, `keyCount`; in a tensor `nameLength`, `dimensions` (as stored: innermost
  * first), `dimensionCount`, `typeId`, `offset`.
  * @returns {{ bytes: Uint8Array, headerEnd: number, dataStart: number }}
  */
-export function writeGguf({ metadata, tensors, alignment = 32, magic = "GGUF", version = 3, tensorCount, keyCount }) {
+export function writeGguf(model) {
   const out = new Writer();
+  const { headerEnd, dataStart, alignment } = writeHeader(out, model);
+  for (const { data } of model.tensors) {
+    out.bytes(data);
+    out.pad(alignment);
+  }
+  return { bytes: out.join(), headerEnd, dataStart };
+}
+
+/** All that comes before the data of the tensors, which need only have a `size`. */
+export function ggufHeader(model) {
+  const out = new Writer();
+  writeHeader(out, model);
+  return out.join();
+}
+
+function writeHeader(out, { metadata, tensors, alignment = 32, magic = "GGUF", version = 3, tensorCount, keyCount }) {
   out.bytes(new TextEncoder().encode(magic));
   out.u32(version);
   out.u64(tensorCount ?? tensors.length);
@@ -112,14 +135,9 @@ export function writeGguf({ metadata, tensors, alignment = 32, magic = "GGUF", v
     for (const dimension of dimensions) out.u64(dimension);
     out.u32(tensor.typeId ?? TENSOR_TYPES[tensor.type].id);
     out.u64(tensor.offset ?? offset);
-    offset += Math.ceil(tensor.data.length / alignment) * alignment;
+    offset += Math.ceil((tensor.size ?? tensor.data.length) / alignment) * alignment;
   }
   const headerEnd = out.length;
   out.pad(alignment);
-  const dataStart = out.length;
-  for (const { data } of tensors) {
-    out.bytes(data);
-    out.pad(alignment);
-  }
-  return { bytes: out.join(), headerEnd, dataStart };
+  return { headerEnd, dataStart: out.length, alignment };
 }

@@ -4,19 +4,20 @@
 /** Where the reference's own first two choices lie further apart than this, an honest implementation agrees. */
 const SURE = 0.3;
 
-/** Loads the model and asks it everything; the caller judges. */
-export async function askEverything({ CausalLM }, source, reference) {
-  const model = await CausalLM.load(source, { cache: false, contextLength: 1024 });
+/** Loads the model on `device` and asks it everything; the caller judges. */
+export async function askEverything({ CausalLM, Engine }, source, reference, device) {
+  const engine = await Engine.create({ device });
   try {
+    const model = await CausalLM.load(source, { engine, cache: false, contextLength: 1024 });
     const texts = [];
     for (const text of reference.texts) texts.push(await askText(model, text));
     const greedy = [];
     for (const prompt of reference.greedy) greedy.push(await askGreedy(model, prompt));
     const words = [];
     for (const sample of reference.tokenizer) words.push(await askTokenizer(model, sample));
-    return { device: model.engine.device.description, texts, greedy, words };
+    return { device: engine.device.description, texts, greedy, words };
   } finally {
-    await model.dispose();
+    await engine.dispose();
   }
 }
 

@@ -1,0 +1,66 @@
+// What the tests on WebGPU do in their page; the last two also in the worker.
+
+/** The tokens of a greedy generation, or as the options say. */
+export async function tokensOf(lm, prompt, options) {
+  const tokens = [];
+  for await (const token of lm.generate(prompt, { maxTokens: 16, ignoreEnd: true, ...options })) tokens.push(token);
+  return tokens;
+}
+
+/** Their ids, as the result has them. */
+export async function ids(lm, prompt, options) {
+  const { tokens } = await lm.generate(prompt, { maxTokens: 16, ignoreEnd: true, ...options });
+  return Array.from(tokens);
+}
+
+/** How many steps the first choice was clear of the second. */
+export function sureSteps(tokens) {
+  const unsure = tokens.findIndex(({ alternatives: [first, second] }) => first.logprob - second.logprob < 0.02);
+  return unsure < 0 ? tokens.length : unsure;
+}
+
+/** `prompt` with one more id, such that its greedy continuation is clear for a while; and that continuation. */
+export async function surePrompt(lm, prompt) {
+  for (let id = 9; ; id++) {
+    const fresh = await tokensOf(lm, [...prompt, id], { logprobs: 2 });
+    if (sureSteps(fresh) >= 4 || id === 30) return { prompt: [...prompt, id], fresh };
+  }
+}
+
+/** Two characters from the midst of a text. */
+export function stopIn(text) {
+  const [stop] = /[!-~]{2}/.exec(text.slice(4)) ?? [];
+  if (stop === undefined) throw new Error(`nothing to stop at in ${JSON.stringify(text)}`);
+  return stop;
+}
+
+/** A generation of ids 5 to 8 in `session` that ends by "stop", "abort" or "length". Gives its tokens. */
+export async function endBy(end, session, lm) {
+  const options = { temperature: 1, seed: 5, maxTokens: 64, ignoreEnd: true };
+  if (end === "length") return (await session.generate([5, 6, 7, 8], { ...options, maxTokens: 6 })).tokens;
+  if (end === "stop") {
+    const stop = stopIn((await lm.generate([5, 6, 7, 8], options)).text);
+    return (await session.generate([5, 6, 7, 8], { ...options, stop: [stop] })).tokens;
+  }
+  const generation = session.generate([5, 6, 7, 8], { ...options, maxTokens: 10_000 });
+  let seen = 0;
+  for await (const _ of generation) if (++seen === 4) break;
+  return (await generation).tokens;
+}
+
+/** Has `loseGpu` reach the devices that are made from now on in this realm. */
+export function watchDevices() {
+  const devices = [];
+  const { requestDevice } = GPUAdapter.prototype;
+  GPUAdapter.prototype.requestDevice = async function (...given) {
+    const device = await requestDevice.apply(this, given);
+    devices.push(device);
+    return device;
+  };
+  new BroadcastChannel("gpu").onmessage = () => devices.at(-1)?.destroy();
+}
+
+/** Destroys the last device of each realm that watches its own. */
+export async function loseGpu() {
+  new BroadcastChannel("gpu").postMessage("lose");
+}
