@@ -20,7 +20,7 @@ const WORDS: Record<Exclude<Code, "aborted">, [heading: string, advice: string]>
   "network": ["The download failed", "Check the address and your connection, then load again: it goes on where it stopped."],
   "integrity": ["The downloaded file is not the expected one", "It may have been changed on its way. Load it again."],
   "out-of-memory": ["There is not enough memory for this", "Close other tabs, start a new chat, or choose a smaller model."],
-  "no-webgpu": ["The graphics processor cannot be used", "Reload the page: it then runs on the processor."],
+  "no-webgpu": ["The graphics processor cannot be used", "Choose another under “Computed by” in Settings, then load the model again."],
   "device-lost": ["The connection to the graphics processor was lost", "Send your message again."],
   "invalid-argument": ["That cannot be done", "Check the settings and what you entered, then try again."],
   "context-full": [

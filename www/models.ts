@@ -6,7 +6,7 @@ import { byId, make } from "./dom.js";
 import { hideError, showError } from "./errors.js";
 import * as format from "./format.js";
 import { ProgressView } from "./progress.js";
-import { modelLoaded, threads } from "./settings.js";
+import { engineOptions, modelLoaded } from "./settings.js";
 import { setStatus } from "./status.js";
 
 /** A source and what to call it. */
@@ -68,8 +68,7 @@ export class Models {
     this.show(loading);
     let engine: Engine | undefined;
     try {
-      const count = threads();
-      engine = await Engine.create(count === undefined ? {} : { threads: count });
+      engine = await Engine.create(engineOptions());
       // A model that works is not given up for one that cannot.
       if (this.lm) await inspect(choice.source, { engine, signal });
       await this.unload();
@@ -121,6 +120,7 @@ function describe(element: HTMLElement, name: string, summary: ModelSummary, dev
   const features = device.features
     .map((feature) => feature.replace("relaxed-simd", "relaxed SIMD"))
     .filter((feature) => !device.description.toLowerCase().includes(feature.toLowerCase()));
+  const where = device.kind === "webgpu" ? `WebGPU: ${device.description}` : device.description;
   const facts = [
     summary.architecture,
     `${format.parameters(summary.parameters)} parameters`,
@@ -128,7 +128,7 @@ function describe(element: HTMLElement, name: string, summary: ModelSummary, dev
     `${summary.layers} layers × ${format.count(summary.width)} wide`,
     `reads ${format.count(summary.contextLength)} tokens`,
     `${format.bytes(memory.total)} memory`,
-    [device.description, ...features].join(", ") + (device.reason ? ` (${device.reason})` : ""),
+    [where, ...features].join(", ") + (device.reason ? ` (${device.reason})` : ""),
   ];
   element.replaceChildren(make("strong", "", name));
   for (const fact of facts) element.append(" ", make("span", "fact", fact));

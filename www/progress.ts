@@ -52,14 +52,11 @@ export class ProgressView {
     this.frame = 0;
     const progress = this.latest;
     if (!progress) return;
-    const { loadedBytes, totalBytes } = progress;
+    const { loadedBytes, totalBytes, pipelines } = progress;
     stage.textContent = STAGES[progress.stage];
-    if (totalBytes && progress.stage !== "compile") {
-      bar.max = totalBytes;
-      bar.value = loadedBytes;
-    } else {
-      bar.removeAttribute("value");
-    }
+    if (pipelines) this.fill(pipelines.done, pipelines.total);
+    else if (totalBytes && progress.stage !== "compile") this.fill(loadedBytes, totalBytes);
+    else bar.removeAttribute("value");
     const parts = [totalBytes ? `${format.bytes(loadedBytes)} of ${format.bytes(totalBytes)}` : format.bytes(loadedBytes)];
     const perSecond = this.rate();
     if (perSecond > 0) {
@@ -69,6 +66,11 @@ export class ProgressView {
       }
     }
     detail.textContent = parts.join(" · ");
+  }
+
+  private fill(done: number, total: number): void {
+    bar.max = total;
+    bar.value = done;
   }
 
   /** Bytes a second over the window; 0 while it is too short to tell. */

@@ -1,6 +1,6 @@
-// The folded-away settings: how words are drawn, and how many threads compute them.
+// The folded-away settings: how words are drawn, and what computes them.
 
-import type { GenerateOptions } from "/azulejo/index.js";
+import type { EngineOptions, GenerateOptions } from "/azulejo/index.js";
 import { byId } from "./dom.js";
 
 /**
@@ -15,17 +15,19 @@ const DEFAULTS: Record<string, string> = {
   "repetition-penalty": "1.1",
   "max-tokens": "512",
   "seed": "",
+  "device": "auto",
   "threads": "",
   "system-prompt": "",
 };
 
 const form = byId("settings-form", HTMLFormElement);
+const deviceField = byId("device", HTMLSelectElement);
 const threadsField = byId("threads", HTMLInputElement);
 const reload = byId("reload-model", HTMLButtonElement);
-/** The field's value when the present model was loaded; undefined while there is none. */
-let loadedThreads: string | undefined;
+/** What the fields of the engine said when the present model was loaded; undefined while there is none. */
+let loadedWith: string | undefined;
 
-/** Fills the fields; `reloadModel` is called when the user wants other threads now. */
+/** Fills the fields; `reloadModel` is called when the user wants another engine now. */
 export function initSettings(reloadModel: () => void): void {
   reset();
   form.addEventListener("submit", (event) => event.preventDefault());
@@ -36,7 +38,7 @@ export function initSettings(reloadModel: () => void): void {
   for (const field of form.querySelectorAll("input")) {
     field.addEventListener("change", () => tidy(field));
   }
-  threadsField.addEventListener("input", offerReload);
+  for (const field of [deviceField, threadsField]) field.addEventListener("input", offerReload);
   reload.addEventListener("click", reloadModel);
 }
 
@@ -61,20 +63,25 @@ export function systemPrompt(): string {
   return byId("system-prompt", HTMLTextAreaElement).value.trim();
 }
 
-/** Threads to load the next model with; undefined: the package decides. */
-export function threads(): number | undefined {
+/** What to load the next model with; where nothing is said the package decides. */
+export function engineOptions(): EngineOptions {
   tidy(threadsField);
-  return threadsField.value === "" ? undefined : Number(threadsField.value);
+  return {
+    device: deviceField.value as NonNullable<EngineOptions["device"]>,
+    ...(threadsField.value !== "" && { threads: Number(threadsField.value) }),
+  };
 }
 
-/** Remembers what the present model was loaded with, to offer a reload when the field says otherwise. */
+const engineFields = () => `${deviceField.value} ${threadsField.value}`;
+
+/** Remembers what the present model was loaded with, to offer a reload when the fields say otherwise. */
 export function modelLoaded(loaded: boolean): void {
-  loadedThreads = loaded ? threadsField.value : undefined;
+  loadedWith = loaded ? engineFields() : undefined;
   offerReload();
 }
 
 function offerReload(): void {
-  reload.hidden = loadedThreads === undefined || loadedThreads === threadsField.value;
+  reload.hidden = loadedWith === undefined || loadedWith === engineFields();
   if (!reload.hidden) reload.scrollIntoView({ block: "nearest" });
 }
 
@@ -83,7 +90,8 @@ function reset(): void {
   offerReload();
 }
 
-function field(id: string): HTMLInputElement | HTMLTextAreaElement {
+function field(id: string): HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement {
+  if (id === "device") return deviceField;
   return id === "system-prompt" ? byId(id, HTMLTextAreaElement) : byId(id, HTMLInputElement);
 }
 
