@@ -1,4 +1,5 @@
-// npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--json FILE]
+// npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--adapter swiftshader]
+//                  [--measures "prefill 128,decode 64"] [--json FILE]
 //
 // Prefill of 128 and 512 tokens and decode of 64, in Chromium, through the public interface. Every contestant has its
 // own tab of one browser, and they take turns within each round, so that a machine that slows down slows all of them.
@@ -9,8 +10,10 @@ import { cpus, loadavg, availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "../tests/support/browser.mjs";
 import { startServer } from "../tests/support/server.mjs";
+import { exportOnnx } from "./onnx/export.mjs";
 import { promptOf } from "./prompt.js";
 import { floor, summarise, table } from "./report.mjs";
 
@@ -18,14 +21,18 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const Q4_1 = join(ROOT, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
 const Q8_0 = join(ROOT, "models/SmolLM2-135M-Instruct.Q8_0.gguf");
 const WLLAMA = ["wllama-3.8.1", "wllama-2.3.1"];
+const ONNX = "onnxruntime-web";
+const RIVALS = [...WLLAMA, ONNX];
+/** What the browser is told so that it has this adapter. */
+const ADAPTERS = { swiftshader: WEBGPU_ARGUMENTS, default: [] };
 
 /** Room for the longest prompt in one batch, and for what is generated. */
 const CONTEXT = { contextLength: 1024, batch: 512 };
-const MEASURES = {
-  "prefill 128": (contestant, prompts) => contestant.prefill(prompts[128]),
-  "prefill 512": (contestant, prompts) => contestant.prefill(prompts[512]),
-  "decode 64": (contestant, prompts) => contestant.decode(prompts[16], 64),
-};
+const MEASURES = "prefill 128,prefill 512,decode 64";
+/** On a GPU that is a CPU, 64 tokens take minutes. */
+const FEW = "prefill 128,decode 4";
+/** Tokens before those that are decoded. */
+const BEFORE = 16;
 
 function options() {
   const { values } = parseArgs({
@@ -35,22 +42,37 @@ function options() {
       rounds: { type: "string", default: "5" },
       against: { type: "string", multiple: true, default: [] },
       device: { type: "string", default: "cpu" },
+      adapter: { type: "string", default: "swiftshader" },
+      measures: { type: "string" },
       json: { type: "string" },
     },
   });
   const rivals = values.against.flatMap((name) => (name === "wllama" ? WLLAMA : [name]));
-  const unknown = rivals.find((name) => !WLLAMA.includes(name));
-  if (unknown) throw new Error(`--against ${unknown}: expected wllama, ${WLLAMA.join(" or ")}`);
+  const unknown = rivals.find((name) => !RIVALS.includes(name));
+  if (unknown) throw new Error(`--against ${unknown}: expected wllama, ${RIVALS.join(", ")}`);
+  const adapters = Object.keys(ADAPTERS);
+  if (!adapters.includes(values.adapter)) throw new Error(`--adapter ${values.adapter}: expected ${adapters.join(" or ")}`);
+  const needsGpu = values.device === "webgpu" || rivals.includes(ONNX);
+  const measures = values.measures ?? (needsGpu && values.adapter === "swiftshader" ? FEW : MEASURES);
   const rounds = Number(values.rounds);
   if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: expected a whole number above 0`);
   return {
     models: values.model?.map((path) => resolve(path)) ?? (rivals.length ? [Q4_1, Q8_0] : [Q4_1]),
-    threads: (values.threads ?? (rivals.length ? "1" : "1,all")).split(",").map(threadCount),
+    threads: (values.threads ?? (rivals.length || needsGpu ? "1" : "1,all")).split(",").map(threadCount),
     contestants: ["azulejo", ...rivals],
     rounds,
     device: values.device,
+    measures: measures.split(",").map(measureOf),
+    browserArguments: needsGpu ? ADAPTERS[values.adapter] : [],
     json: values.json,
   };
+}
+
+/** "prefill 128" as { name, kind, count }. */
+function measureOf(text) {
+  const match = /^\s*(prefill|decode) ([1-9]\d*)\s*$/.exec(text);
+  if (!match) throw new Error(`--measures ${text}: expected "prefill N" and "decode N"`);
+  return { name: text.trim(), kind: match[1], count: Number(match[2]) };
 }
 
 function threadCount(text) {
@@ -59,7 +81,7 @@ function threadCount(text) {
   return count;
 }
 
-/** Makes what can be made here: the requantised model, and the contestants' packages. */
+/** Makes what can be made here: the requantised model, the contestants' packages, and the model as ONNX. */
 function prepare({ models, contestants }) {
   if (models.includes(Q8_0) && !existsSync(Q8_0)) {
     const command = ["run", "--release", "--example", "requantize", "--", Q4_1, Q8_0, "q8_0"];
@@ -68,8 +90,16 @@ function prepare({ models, contestants }) {
   const missing = models.find((path) => !existsSync(path));
   if (missing) throw new Error(`${missing} is not there; npm start fetches the default checkpoint`);
   const bench = join(ROOT, "bench");
-  if (contestants.some((name) => WLLAMA.includes(name) && !existsSync(join(bench, "node_modules", name)))) {
-    execFileSync("npm", ["install", "--no-audit", "--no-fund"], { cwd: bench, stdio: "inherit" });
+  if (contestants.some((name) => RIVALS.includes(name) && !existsSync(join(bench, "node_modules", name)))) {
+    const without = contestants.includes(ONNX) ? [] : ["--omit=optional"];
+    execFileSync("npm", ["install", "--no-audit", "--no-fund", ...without], { cwd: bench, stdio: "inherit" });
+  }
+  if (!contestants.includes(ONNX)) return;
+  for (const model of models) {
+    const onnx = model.replace(/\.gguf$/, ".onnx");
+    if (existsSync(onnx)) continue;
+    console.log(`writing ${onnx}`);
+    exportOnnx(model, onnx);
   }
 }
 
@@ -86,9 +116,11 @@ async function enter(browser, server, name, settings) {
   return {
     name,
     description,
-    async measure(run, prompts) {
+    async measure({ kind, count }) {
       await page.bringToFront();
-      const { tokens, ms } = await page.evaluate(`(${run})(globalThis.contestant, ${JSON.stringify(prompts)})`);
+      const prompt = promptOf(kind === "prefill" ? count : BEFORE);
+      const call = ([kind, prompt, count]) => globalThis.contestant[kind](prompt, count);
+      const { tokens, ms } = await page.evaluate(call, [kind, prompt, count]);
       return (tokens * 1000) / ms;
     },
     async leave() {
@@ -99,17 +131,16 @@ async function enter(browser, server, name, settings) {
 }
 
 /** One model, one number of threads: everybody loads, one round does not count, then the rounds that do. */
-async function compete(browser, server, { model, threads, contestants, rounds, device }) {
+async function compete(browser, server, { model, threads, contestants, rounds, device, measures }) {
   const url = addressOf(server, model);
-  const prompts = Object.fromEntries([16, 128, 512].map((count) => [count, promptOf(count)]));
   const entered = [];
   for (const name of contestants) entered.push(await enter(browser, server, name, { url, threads, device, ...CONTEXT }));
-  const rates = entered.map(() => Object.fromEntries(Object.keys(MEASURES).map((measure) => [measure, []])));
+  const rates = entered.map(() => Object.fromEntries(measures.map(({ name }) => [name, []])));
   for (let round = 0; round <= rounds; round++) {
-    for (const [measure, run] of Object.entries(MEASURES)) {
+    for (const measure of measures) {
       for (const [index, contestant] of entered.entries()) {
-        const rate = await contestant.measure(run, prompts);
-        if (round > 0) rates[index][measure].push(rate);
+        const rate = await contestant.measure(measure);
+        if (round > 0) rates[index][measure.name].push(rate);
       }
     }
   }
@@ -118,7 +149,7 @@ async function compete(browser, server, { model, threads, contestants, rounds, d
     model: basename(model),
     threads,
     rounds,
-    measures: Object.keys(MEASURES),
+    measures: measures.map(({ name }) => name),
     contestants: entered.map(({ name, description }, index) => ({
       name,
       description,
@@ -148,7 +179,7 @@ function addressOf(server, model) {
 async function main() {
   const chosen = options();
   prepare(chosen);
-  const browser = await launchBrowser();
+  const browser = await launchBrowser({ args: chosen.browserArguments });
   const matches = [];
   const floors = {};
   try {

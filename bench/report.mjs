@@ -38,7 +38,8 @@ export function floor({ read, wide, relaxed }, { fileBytes, parameters, head }) 
 }
 
 function cell({ median, min, max }) {
-  return `${median.toFixed(1)} (${min.toFixed(1)} to ${max.toFixed(1)})`;
+  const rate = (value) => value.toFixed(value < 10 ? 2 : 1);
+  return `${rate(median)} (${rate(min)} to ${rate(max)})`;
 }
 
 function align(rows) {
