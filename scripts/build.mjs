@@ -28,7 +28,7 @@ function compile(name) {
 function bind(name, module) {
   const folder = join(root, "dist", name);
   const output = join(folder, "azulejo_bg.wasm");
-  const optimize = options["no-optimize"] ? [] : ["-O3", ...COMMON, ...BUILDS[name].optimize];
+  const optimize = options["no-optimize"] ? [] : ["-O2", ...COMMON, ...BUILDS[name].optimize];
   // Beside the module, not in the package: what the output was made from, and how.
   const stamp = join(root, "target", `wasm-${name}`, "bound");
   const made = JSON.stringify([statSync(module).mtimeMs, optimize]);

@@ -37,7 +37,7 @@ export function cargo(name, command, args) {
   const target = join(root, "target", `wasm-${name}`);
   run(program, [
     command, "--lib", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir", target,
-    "-Zbuild-std=std,panic_abort", ...args,
+    "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", ...args,
   ], { ...env, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") });
   return target;
 }

@@ -8,9 +8,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 
+/// A file of `shaders/`, as `build.rs` has left it.
 macro_rules! shader {
     ($name:literal) => {
-        include_str!(concat!("../../../shaders/", $name, ".wgsl"))
+        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
     };
 }
 

@@ -4,7 +4,7 @@ use super::buffer::{Buffer, Graveyard, Handle, Memory};
 use super::context::{Context, Signal};
 use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
 use crate::error::{Code, Error, Result};
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
 use wgpu::BufferUsages;
 
@@ -54,7 +54,7 @@ pub struct Recorder {
     /// Where parameters lie that have been uploaded.
     slots: HashMap<Vec<u32>, u32>,
     /// While kernels are only collected: those that are wanted.
-    wanted: Option<HashSet<Kernel>>,
+    wanted: Option<BTreeSet<Kernel>>,
     unfinished: VecDeque<Signal>,
     /// Buffers that wait for their next reading.
     staging: Vec<wgpu::Buffer>,
@@ -106,14 +106,12 @@ impl Recorder {
 
     /// From now on kernels are collected, not run.
     pub fn collect(&mut self) {
-        self.wanted = Some(HashSet::new());
+        self.wanted = Some(BTreeSet::new());
     }
 
     /// The collected kernels; from now on they are run again.
     pub fn collected(&mut self) -> Vec<Kernel> {
-        let mut wanted: Vec<Kernel> = self.wanted.take().unwrap_or_default().into_iter().collect();
-        wanted.sort();
-        wanted
+        self.wanted.take().unwrap_or_default().into_iter().collect()
     }
 
     pub fn collecting(&self) -> bool {
