@@ -143,7 +143,7 @@ impl Gpu {
     }
 
     fn matrix_matrix(&mut self, x: &Buffer, tokens: usize, segment: &Segment, how: How) {
-        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 16 * each).unwrap_or(8);
+        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
         let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
         let rows = Shader::MatrixMatrix.constant("ROWS") as usize;
         let Segment { part, columns, stride, .. } = *segment;
@@ -154,7 +154,7 @@ impl Gpu {
             storage: &[x, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch: 0,
-            grid: [part.rows.div_ceil(rows), tokens.div_ceil(16 * each), 1],
+            grid: [part.rows.div_ceil(rows), tokens.div_ceil(8 * each), 1],
         });
     }
 }
