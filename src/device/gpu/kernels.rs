@@ -48,10 +48,10 @@ impl Shader {
             MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], true),
             MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], false),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], false),
-            Attention => (shader!("attention"), &["HEAD_DIM"], false),
-            AttentionOne => (shader!("attention_one"), &["HEAD_DIM"], false),
+            Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], false),
+            AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], false),
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], false),
-            AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM"], false),
+            AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], false),
             Gather => (shader!("gather"), &[], false),
             Penalise => (shader!("penalise"), &[], false),
             Truncate => (shader!("truncate"), &[], false),
@@ -121,6 +121,9 @@ impl Kernel {
             source += if subgroups { shader!("fold_subgroups") } else { shader!("fold_shared") };
         }
         source += self.format.map_or("", format_text);
+        if matches!(self.shader, Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights) {
+            source += shader!("score");
+        }
         source += self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
         source + text
     }
@@ -137,10 +140,13 @@ impl Kernel {
             all.extend([1, 2, 4].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
         }
         for head_dim in [8, 12, 64, 80, 256] {
-            all.extend([AttentionJoin, AttentionWeights].map(|shader| Kernel::new(shader).with([head_dim, 0, 0])));
+            all.push(Kernel::new(AttentionJoin).with([head_dim, 0, 0]));
+            all.extend([0, 1, 2].map(|bias| Kernel::new(AttentionWeights).with([head_dim, bias, 0])));
             for cache in [CacheType::F32, CacheType::F16, CacheType::Q8] {
                 let of = |shader| Kernel::new(shader).cache(cache);
-                all.extend([Attention, AttentionOne].map(|shader| of(shader).with([head_dim, 0, 0])));
+                for bias in [0, 1, 2] {
+                    all.extend([Attention, AttentionOne].map(|shader| of(shader).with([head_dim, bias, 0])));
+                }
                 all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[a, b]| of(Heads).with([head_dim, a, b])));
             }
         }

@@ -21,8 +21,8 @@ pub use kernels::{Kernel, Kernels};
 pub use recorder::Counters;
 
 use super::{
-    Activation, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection, Span, Tokens,
-    positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
+    Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -307,25 +307,24 @@ impl Device for Gpu {
 
     fn attend(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         spans: &[Span],
         caches: &[Cache],
         out: &mut Buffer,
     ) {
-        let attended = self.attend_spans(layer, shape, query, spans, caches, out);
+        let attended = self.attend_spans(attention, query, spans, caches, out);
         self.fail(attended);
     }
 
     fn attention_weights(
         &mut self,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,
     ) -> Result<Buffer> {
-        self.weights(shape, query, key, rows)
+        self.weights(attention, query, key, rows)
     }
 
     fn gather(&mut self, x: &Buffer, width: usize, selected: &[usize], out: &mut Buffer) {
