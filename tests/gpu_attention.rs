@@ -12,7 +12,7 @@ mod devices;
 mod random;
 #[path = "common/verbs.rs"]
 mod verbs;
-use attention::{Bias, Case, Numbers, attend, numbers, shape};
+use attention::{Bias, Case, Numbers, attend, attention_map, numbers, shape};
 use devices::{cpu, gpu, gpus};
 use random::Random;
 
@@ -237,4 +237,39 @@ fn levels_of_nothing_are_nothing() {
             check_numbers(kernels, name, &case, &numbers, TOLERANCE);
         }
     });
+}
+
+fn check_map(kernels: &Rc<Kernels>, name: &str, case: &Case) {
+    let numbers = &numbers(case, 8)[0];
+    let found = attention_map(&mut gpu(kernels), &kernels.context, case, numbers);
+    let expected = attention_map(&mut cpu(1), &kernels.context, case, numbers);
+    let rows = case.sequences[0].1;
+    for (line, (found, expected)) in found.chunks(rows).zip(expected.chunks(rows)).enumerate() {
+        let sum: f32 = found.iter().sum();
+        assert!((sum - 1.0).abs() < 1e-5, "{}, {name}: line {line} sums to {sum}", case.label());
+        for (key, (found, expected)) in found.iter().zip(expected).enumerate() {
+            let what = || format!("{}, {name}, line {line}, key {key}: {found}, expected {expected}", case.label());
+            assert!((found - expected).abs() <= TOLERANCE, "{}", what());
+            assert_eq!(*found == 0.0, *expected == 0.0, "what is hidden is nothing: {}", what());
+        }
+    }
+}
+
+#[test]
+fn attention_maps_are_the_cpu_s() {
+    for (name, kernels) in gpus() {
+        for (n, rows) in [1, 2, 16, 63, 64, 65, 130].into_iter().enumerate() {
+            for bias in biases(6) {
+                let causal = n % 2 == 0;
+                let window = [None, Some(1), Some(20)][n % 3];
+                let soft_cap = (rows > 16).then_some(5.0);
+                let shape = AttentionShape { causal, window, soft_cap, ..shape(6, 2, 12) };
+                check_map(&kernels, name, &Case { bias, ..Case::new(shape, CacheType::F32, 0, rows) });
+            }
+        }
+        for head_dim in [8, 64, 80, 256] {
+            let huge = AttentionShape { scale: 2048.0, ..shape(2, 1, head_dim) };
+            check_map(&kernels, name, &Case::new(huge, CacheType::F32, 0, 20));
+        }
+    }
 }

@@ -2,7 +2,7 @@
 #![allow(dead_code)] // Each test file takes what it needs.
 
 use crate::random::Random;
-use crate::verbs::{fill, read};
+use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
 use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RmsNorm, RopePairs, Span};
 
@@ -11,6 +11,24 @@ pub enum Bias {
     None,
     Linear(Vec<f32>),
     Table { table: Vec<f32>, reach: usize },
+}
+
+impl Bias {
+    fn upload<D: Device>(&self, device: &mut D) -> Option<D::Buffer> {
+        match self {
+            Bias::None => None,
+            Bias::Linear(values) | Bias::Table { table: values, .. } => Some(device.upload(values).unwrap()),
+        }
+    }
+
+    /// With the buffer that `upload` has made.
+    fn of<'a, D: Device>(&self, vector: &'a Option<D::Buffer>) -> PositionBias<'a, D> {
+        match (self, vector) {
+            (Bias::Linear(_), Some(slopes)) => PositionBias::Linear(slopes),
+            (Bias::Table { reach, .. }, Some(table)) => PositionBias::Table { table, reach: *reach },
+            _ => PositionBias::None,
+        }
+    }
 }
 
 /// What `store` does to queries and keys before anything is cached.
@@ -134,9 +152,7 @@ fn step<D: Device>(
     let mut gathered = |of: fn(&Numbers) -> &[f32], width: usize| {
         let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.end() * width];
         let values: Vec<f32> = spans.iter().flat_map(rows).copied().collect();
-        let mut buffer = device.buffer(values.len()).unwrap();
-        fill(device, &mut buffer, &values, width);
-        (buffer, values.len())
+        (filled(device, &values, width), values.len())
     };
     let (mut query, queries) = gathered(|numbers| &numbers.query, width);
     let (mut key, keys) = gathered(|numbers| &numbers.key, kv_width);
@@ -145,19 +161,25 @@ fn step<D: Device>(
     let heading = &case.heading;
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| RmsNorm { weight, epsilon: heading.epsilon }));
-    let vector = match &case.bias {
-        Bias::None => None,
-        Bias::Linear(values) | Bias::Table { table: values, .. } => Some(device.upload(values).unwrap()),
-    };
-    let bias = match (&case.bias, &vector) {
-        (Bias::Linear(_), Some(slopes)) => PositionBias::Linear(slopes),
-        (Bias::Table { reach, .. }, Some(table)) => PositionBias::Table { table, reach: *reach },
-        _ => PositionBias::None,
-    };
+    let vector = case.bias.upload(device);
+    let bias = case.bias.of(&vector);
     device.begin(spans, &heading.frequencies, heading.magnitude);
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms, pairs: heading.pairs };
     device.store(LAYER, shape, &mut heads, spans, caches);
     device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, caches, &mut out);
     let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, queries));
     Attended { query, key: read(device, context, &key, keys), out }
+}
+
+/// The weights of the case's sequence, which has nothing before it: [heads, tokens, tokens].
+pub fn attention_map<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &Numbers) -> Vec<f32> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = case.shape;
+    let (_, rows) = case.sequences[0];
+    let query = filled(device, &numbers.query, heads * head_dim);
+    let key = filled(device, &numbers.key, kv_heads * head_dim);
+    let vector = case.bias.upload(device);
+    begin(device, rows);
+    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector) };
+    let weights = device.attention_weights(&attention, &query, &key, rows).unwrap();
+    read(device, context, &weights, heads * rows * rows)
 }
