@@ -13,25 +13,25 @@
 
 const QUERIES = 16u;
 const FOURS = HEAD_DIM / 4u;
-const KEYS = select(16u, 8u, HEAD_DIM > 192u);   // as many as 16 KiB hold
+const KEYS = clamp(8192u / (HEAD_DIM * REAL_BYTES) / 8u * 8u, 8u, 32u);     // what half of 16 KiB holds
 const KEYS_EACH = KEYS / 8u;
 const FOURS_EACH = (FOURS + 7u) / 8u;
 
-var<workgroup> tile: array<vec4<f32>, KEYS * FOURS>;      // keys [head_dim / 4, KEYS], then values [KEYS, head_dim / 4]
+var<workgroup> tile: array<vec4<real>, KEYS * FOURS>;     // keys [head_dim / 4, KEYS], then values [KEYS, head_dim / 4]
 var<workgroup> weights: array<f32, QUERIES * KEYS>;
 var<workgroup> maxima: array<f32, QUERIES * 8u>;
 
 fn load_keys(thread: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
     let key = min(first + i / FOURS, last);
-    tile[(i % FOURS) * KEYS + i / FOURS] = key_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS);
+    tile[(i % FOURS) * KEYS + i / FOURS] = vec4<real>(key_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
 }
 
 fn load_values(thread: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
     let key = min(first + i / FOURS, last);
-    tile[i] = value_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS);
+    tile[i] = vec4<real>(value_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
 }
 
@@ -71,7 +71,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let q0 = query[at[0] + d];
       let q1 = query[at[1] + d];
       for (var j = 0u; j < KEYS_EACH; j += 1u) {
-        let k = tile[d * KEYS + part + 8u * j];
+        let k = vec4<f32>(tile[d * KEYS + part + 8u * j]);
         scores[j] += vec2<f32>(dot(q0, k), dot(q1, k));
       }
     }
@@ -110,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let w0 = weights[2u * pair * KEYS + k];
       let w1 = weights[(2u * pair + 1u) * KEYS + k];
       for (var n = 0u; n < FOURS_EACH; n += 1u) {
-        let value = tile[k * FOURS + min(part + 8u * n, FOURS - 1u)];
+        let value = vec4<f32>(tile[k * FOURS + min(part + 8u * n, FOURS - 1u)]);
         sums[0][n] += w0 * value;
         sums[1][n] += w1 * value;
       }

@@ -221,11 +221,11 @@ pub trait Device: Sized + 'static {
     /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
     /// last time and could not be said at once: out-of-memory, device-lost.
     fn settle(&mut self) -> impl Future<Output = Result<()>>;
-    /// Makes ready, once, whatever `steps` will need: it runs them without computing.
+    /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
     fn prepare(
         &mut self,
         progress: &Progress,
-        steps: impl FnOnce(&mut Self) -> Result<()>,
+        steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
     /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by, position · frequency;

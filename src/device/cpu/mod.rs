@@ -169,7 +169,7 @@ impl Device for Cpu {
         Ok(())
     }
 
-    async fn prepare(&mut self, _: &Progress, _steps: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    async fn prepare(&mut self, _: &Progress, _steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         Ok(())
     }
 

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{Kernel, Shader};
+use super::kernels::{Kernel, Shader, WHOLE};
 use super::matrix::{Matrix, Part, units};
 use super::recorder::Dispatch;
 use crate::device::{Input, Linear, Projection, RmsNorm};
@@ -101,7 +101,7 @@ impl Gpu {
     }
 
     fn matrix_vector(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, gated: bool) {
-        let lanes = self.lanes();
+        let (lanes, whole) = self.lanes();
         let runs = Shader::MatrixVector.constant("THREADS") / lanes;
         let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
         let first = &segments[0];
@@ -134,7 +134,11 @@ impl Gpu {
             outs.get(2).copied().unwrap_or(&self.nothing[1]),
         ];
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), 0]),
+            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([
+                lanes,
+                u32::from(gated),
+                u32::from(whole) * WHOLE,
+            ]),
             storage: &storage,
             parameters: &parameters,
             batch: 0,
@@ -143,18 +147,29 @@ impl Gpu {
     }
 
     fn matrix_matrix(&mut self, x: &Buffer, tokens: usize, segment: &Segment, how: How) {
-        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
         let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
-        let rows = Shader::MatrixMatrix.constant("ROWS") as usize;
         let Segment { part, columns, stride, .. } = *segment;
         let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
         let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
+        let (kernel, rows, tile) = self.tile_kernel(tokens);
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixMatrix).format(segment.ty).with([each as u32, 0, 0]),
+            kernel: kernel.format(segment.ty),
             storage: &[x, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch: 0,
-            grid: [part.rows.div_ceil(rows), tokens.div_ceil(8 * each), 1],
+            grid: [part.rows.div_ceil(rows), tokens.div_ceil(tile), 1],
         });
+    }
+
+    /// The kernel for products of that many tokens, and the rows and tokens of its tile.
+    fn tile_kernel(&self, tokens: usize) -> (Kernel, usize, usize) {
+        let size = |shader: Shader, name| shader.constant(name) as usize;
+        if self.subgroup_size() == Some(4) {
+            let shader = Shader::MatrixMatrixQuads;
+            return (Kernel::new(shader), size(shader, "ROWS"), size(shader, "TOKENS"));
+        }
+        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
+        let kernel = Kernel::new(Shader::MatrixMatrix).with([each as u32, 0, 0]);
+        (kernel, size(Shader::MatrixMatrix, "ROWS"), 8 * each)
     }
 }
