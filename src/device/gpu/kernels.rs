@@ -142,14 +142,19 @@ impl Kernel {
         }
     }
 
-    /// The whole text.
-    pub fn source(&self, extras: Extras) -> String {
+    /// Whether it is a kernel for devices that have no more than that.
+    pub fn runs_with(&self, extras: Extras) -> bool {
+        extras.subgroups || !matches!(self.shader, Shader::MatrixMatrixQuads | Shader::Probe)
+    }
+
+    /// The whole text, for a browser (`web`) or for naga.
+    pub fn source(&self, extras: Extras, web: bool) -> String {
         let (text, names, _) = self.shader.parts();
         let uses = self.uses(extras);
         let mut source = String::new();
         match uses {
             // naga has subgroups without being asked, and does not know the word.
-            Uses::Subgroups if cfg!(target_arch = "wasm32") => source += "enable subgroups;\n",
+            Uses::Subgroups if web => source += "enable subgroups;\n",
             Uses::Halves => source += "enable f16;\n",
             _ => {}
         }
@@ -181,7 +186,7 @@ impl Kernel {
     /// Every kernel in every format and cache type, with the constants that change its text most: what tests compile.
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
-        let mut all: Vec<Kernel> = [RmsNorm, Gather, Penalise, Truncate, Draw, Choose].map(Kernel::new).to_vec();
+        let mut all: Vec<Kernel> = [RmsNorm, Gather, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {
@@ -352,7 +357,8 @@ impl Kernels {
             bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
             immediate_size: 0,
         });
-        let raw = self.context.pipeline(&kernel.label(), kernel.source(self.extras()), &whole);
+        let raw =
+            self.context.pipeline(&kernel.label(), kernel.source(self.extras(), cfg!(target_arch = "wasm32")), &whole);
         Pipeline { raw, layout }
     }
 }
