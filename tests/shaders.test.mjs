@@ -67,7 +67,7 @@ describe("Chrome's compiler", () => {
   for (const feature of [undefined, "subgroups", "shader-f16"]) {
     test(`takes every kernel ${feature ? `that uses ${feature}` : "without extras"}`, async (t) => {
       const list = all.filter((shader) => needs(shader) === feature);
-      assert(list.length > 10, `${list.length} texts`);
+      assert(list.length > 0);
       if (feature && !features.includes(feature)) return t.skip(`this adapter has no ${feature}`);
       const refused = await refusals(list);
       assert.equal(refused.length, 0, refused.map(({ label, why }) => `${label}: ${why}`).join("\n\n"));
