@@ -215,8 +215,8 @@ pub trait Device: Sized + 'static {
 
     /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
-    /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory.
-    fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> Result<()>;
+    /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory; the cache stays as it was.
+    fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> impl Future<Output = Result<()>>;
 
     /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
     /// last time and could not be said at once: out-of-memory, device-lost.

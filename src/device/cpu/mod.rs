@@ -161,7 +161,7 @@ impl Device for Cpu {
         Cache::new(layers, kv_heads, head_dim, ty)
     }
 
-    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
         cache.reserve(positions)
     }
 

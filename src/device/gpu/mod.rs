@@ -224,8 +224,8 @@ impl Device for Gpu {
         Cache::new(layers, kv_heads, head_dim, ty)
     }
 
-    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(&mut self.memory, &mut self.recorder, positions)
+    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+        cache.reserve(&mut self.memory, &mut self.recorder, positions).await
     }
 
     async fn settle(&mut self) -> Result<()> {
