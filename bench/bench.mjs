@@ -150,6 +150,7 @@ async function compete(runtime, { model, threads, contestants, rounds, device, m
       }
     }
   }
+  const steps = device === "webgpu" ? await stepsOf(entered[0], measures) : undefined;
   for (const contestant of entered) await contestant.leave();
   return {
     model: basename(model),
@@ -159,30 +160,29 @@ async function compete(runtime, { model, threads, contestants, rounds, device, m
     contestants: entered.map(({ name, description }, index) => ({
       name,
       description,
+      ...(index === 0 && { steps }),
       results: Object.fromEntries(Object.entries(rates[index]).map(([measure, list]) => [measure, summarise(list)])),
     })),
   };
 }
 
-/**
- * What a step comes to on the GPU, of each measure: as it is, and with each kernel timed, which is another engine's
- * work. And the adapter's ceilings.
- */
+/** What a step of each measure comes to on the GPU. */
+async function stepsOf(contestant, measures) {
+  const steps = {};
+  for (const measure of measures) steps[measure.name] = await contestant.step(measure);
+  return steps;
+}
+
+/** The same with every kernel timed, in an engine of its own, since that slows it down; and the adapter's ceilings. */
 async function profile(runtime, { model, device, measures }) {
-  const settings = { url: runtime.address(model), device, ...CONTEXT };
-  const steps = Object.fromEntries(measures.map(({ name }) => [name, {}]));
-  let about;
-  for (const [kind, gpu] of Object.entries({ plain: {}, timed: { profile: true } })) {
-    const entered = await enter(runtime, "azulejo", { ...settings, gpu });
-    for (const measure of measures) {
-      await entered.measure(measure);
-      steps[measure.name][kind] = await entered.step(measure);
-    }
-    const { description, features, place } = entered;
-    about = { description, features, ceilings: await place.call("ceilings") };
-    await entered.leave();
-  }
-  return { model: basename(model), ...about, steps };
+  const settings = { url: runtime.address(model), device, ...CONTEXT, gpu: { profile: true } };
+  const contestant = await enter(runtime, "azulejo", settings);
+  const { description, features, place } = contestant;
+  for (const measure of measures) await contestant.measure(measure);
+  const steps = await stepsOf(contestant, measures);
+  const ceilings = await place.call("ceilings");
+  await contestant.leave();
+  return { model: basename(model), description, features, ceilings, steps };
 }
 
 /** The machine's own rates, and what they mean for this model. */
@@ -211,7 +211,7 @@ async function main() {
       if (chosen.device === "webgpu") {
         const measured = await profile(runtime, { ...chosen, model });
         profiles.push(measured);
-        console.log(gpuReport(measured));
+        console.log(gpuReport(measured, matches.at(-1).contestants[0].steps));
       } else {
         const { rates, text } = await measureMachine(runtime, model);
         console.log(text);

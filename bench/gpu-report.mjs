@@ -8,28 +8,35 @@ export function floorOf({ bytes, operations }, { bytesPerSecond, operationsPerSe
   return memory >= arithmetic ? { ms: memory, bound: "memory" } : { ms: arithmetic, bound: "arithmetic" };
 }
 
-/** A section a measure: a line a kernel, the slowest first, and below what the whole step comes to. */
-export function gpuReport({ model, description, features, ceilings, steps }) {
+/**
+ * A section a measure: a line a kernel, the slowest first, by the profile; and below what the whole step comes to, by
+ * the `plain` steps of the same measures, which nothing slowed down.
+ */
+export function gpuReport({ model, description, features, ceilings, steps }, plain) {
   const timed = features.includes("timestamp-query");
-  const sections = Object.entries(steps).map(([measure, step]) => `${model}, ${measure} on ${description}, a step:\n${section(step, ceilings, timed)}`);
-  const { bytesPerSecond, operationsPerSecond, timestamps } = ceilings;
-  const clock = timestamps ? "the GPU's clock" : "the CPU's clock";
-  const most = `ceilings of the adapter, by ${clock}: ${(bytesPerSecond / 1e9).toFixed(1)} GB/s are read, ${(operationsPerSecond / 1e9).toFixed(0)} G operations/s in f32`;
-  return `${sections.join("\n")}\n${most}\n`;
+  const sections = Object.entries(steps).map(([measure, step]) =>
+    `${model}, ${measure} on ${description}, a step:\n${section(step, plain[measure], ceilings, timed)}`);
+  return `${sections.join("\n")}\n${ceilingsLine(ceilings)}\n`;
 }
 
-function section({ plain, timed: step }, ceilings, timed) {
-  const kernels = Object.entries(step.kernels)
-    .map(([label, runs]) => ({ label, ...runs, floor: floorOf(runs, ceilings) }))
-    .sort((a, b) => b.ms - a.ms || b.floor.ms - a.floor.ms);
-  const [ms, floor] = [kernels.reduce((sum, kernel) => sum + kernel.ms, 0), kernels.reduce((sum, kernel) => sum + kernel.floor.ms, 0)];
-  const figures = (measured, least) => (timed ? [milliseconds(measured), milliseconds(least), share(least, measured)] : ["", milliseconds(least), ""]);
-  const lines = kernels.map(({ label, count, ms, floor }) => [label, number(count), ...figures(ms, floor.ms), floor.bound]);
-  const rows = [["", "dispatches", "GPU ms", "floor ms", "floor's share", "bound by"], ...lines, ["all", number(step.dispatches), ...figures(ms, floor), ""]];
-  const counts = [[plain.dispatches, "dispatches"], [plain.submits, "submits"], [plain.passes, "passes"], [plain.readBytes, "bytes read back"]];
-  const whole = [...counts.map(([count, what]) => `${number(count)} ${what}`), `${milliseconds(plain.cpuMs)} ms of CPU to encode`];
-  if (!timed) whole.push("no times: the device has no timestamp-query");
-  return `${align(rows)}\n${whole.join(", ")}\n`;
+function ceilingsLine({ bytesPerSecond, operationsPerSecond, timestamps }) {
+  const [read, done] = [bytesPerSecond, operationsPerSecond].map((rate) => (rate / 1e9).toFixed(1));
+  const clock = timestamps ? "the GPU's clock" : "the CPU's clock";
+  return `ceilings of the adapter, by ${clock}: ${read} GB/s are read, ${done} G operations/s done in f32`;
+}
+
+function section({ dispatches, kernels }, plain, ceilings, timed) {
+  const lines = Object.entries(kernels).map(([label, runs]) => ({ label, ...runs, floor: floorOf(runs, ceilings) }));
+  lines.sort((a, b) => b.ms - a.ms || b.floor.ms - a.floor.ms);
+  const sum = (value) => lines.reduce((sum, line) => sum + value(line), 0);
+  lines.push({ label: "all", count: dispatches, ms: sum(({ ms }) => ms), floor: { ms: sum(({ floor }) => floor.ms), bound: "" } });
+  const cells = ({ label, count, ms, floor }) =>
+    [label, number(count), timed ? milliseconds(ms) : "", milliseconds(floor.ms), timed ? share(floor.ms, ms) : "", floor.bound];
+  const table = align([["", "dispatches", "GPU ms", "floor ms", "floor's share", "bound by"], ...lines.map(cells)]);
+  const counts = { dispatches: plain.dispatches, submits: plain.submits, passes: plain.passes, "bytes read back": plain.readBytes };
+  const whole = Object.entries(counts).map(([what, count]) => `${what} ${number(count)}`);
+  const times = timed ? "" : "; no times, since the device has no timestamp-query";
+  return `${table}\n${whole.join(", ")}, CPU ms to encode ${milliseconds(plain.cpuMs)}${times}\n`;
 }
 
 const number = (value) => (Number.isInteger(value) ? String(value) : value.toFixed(1));

@@ -9,18 +9,17 @@ import { startServer } from "../tests/support/server.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
-export const ADAPTERS = ["swiftshader", "default"];
-/** Without it timestamps are rounded to a tenth of a millisecond, which is longer than most kernels take. */
-const EXACT_TIMES = "--enable-webgpu-developer-features";
+/** What the browser is told so that it has this adapter, and does not round its timestamps. */
+const BROWSER_ARGUMENTS = { swiftshader: WEBGPU_ARGUMENTS, default: ["--enable-unsafe-webgpu"] };
+export const ADAPTERS = Object.keys(BROWSER_ARGUMENTS);
 
 /**
- * A runtime: `open` a place for a model at `address(model)`, and `call` driver.js there by a command's name.
- * `adapter`: what WebGPU computes on, if anybody needs it.
+ * `models`: paths; `adapter`: what WebGPU computes on, if anybody needs it. A runtime opens places in which the
+ * commands of driver.js are called, and says where a model lies for them.
  */
 export const RUNTIMES = {
   async browser({ models, adapter }) {
-    const gpu = { swiftshader: [...WEBGPU_ARGUMENTS, EXACT_TIMES], default: [EXACT_TIMES] };
-    const browser = await launchBrowser({ args: gpu[adapter] ?? [] });
+    const browser = await launchBrowser({ args: BROWSER_ARGUMENTS[adapter] });
     const mounts = Object.fromEntries(models.map((model, index) => [`/model/${index}/`, dirname(model)]));
     const server = await startServer({ mounts: { ...mounts, "/": ROOT }, isolated: true });
     const at = (path) => new URL(path, server.url).href;
@@ -48,14 +47,14 @@ export const RUNTIMES = {
   },
 
   async node({ adapter }) {
-    const env = { ...process.env, ...(adapter === "swiftshader" && vulkanEnvironment()) };
+    const vulkan = adapter === "swiftshader" ? vulkanEnvironment() : {};
     return {
       name: `Node ${process.versions.node} with Dawn`,
       address: (model) => model,
       // A worker of Node's has no navigator.gpu.
       settings: { worker: false },
       async open() {
-        const child = fork(fileURLToPath(new URL("node.mjs", import.meta.url)), { env });
+        const child = fork(fileURLToPath(new URL("node.mjs", import.meta.url)), { env: { ...process.env, ...vulkan } });
         const ended = new Promise((resolve) => child.once("exit", resolve));
         return { call: caller(child), close: () => (child.connected && child.disconnect(), ended) };
       },
