@@ -15,5 +15,5 @@ process.on("message", async ([name, args]) => {
     process.send({ error: error.stack ?? String(error) });
   }
 });
-// Dawn would keep the process.
+// Also in the midst of a measure, when bench.mjs has been ended.
 process.on("disconnect", () => process.exit());

@@ -46,5 +46,5 @@ function cell({ median, min, max }) {
 export function align(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = (row) => row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[0]))).join("   ");
-  return rows.map(line).join("\n");
+  return rows.map((row) => line(row).trimEnd()).join("\n");
 }
