@@ -1,48 +1,38 @@
-// out[q, h] = Σ_k softmax_k(scale · query[q, h] · key[k, h / group]) · value[k, h / group]
+// out[q, h] = Σ_k softmax_k(score(query[q, h] · key[k, h / group])) · value[k, h / group]
 //
-// Prompts: FlashAttention. A workgroup has one KV head and QUERIES rows, a row being a position and a query head of the
+// Prompts and images: FlashAttention. A workgroup has one KV head and QUERIES rows, a row being a position and a query head of the
 // group, so that a tile of KEYS keys, and then of values, serves the whole group from workgroup memory. Maximum and sum
 // run along, so the scores never exist. A thread has 2 rows and KEYS / 8 keys, then every eighth four of the output.
 // Tiles that the mask hides are not visited. Grid: (ceil(rows · group / QUERIES), kv_heads).
-
-struct Parameters {
-  heads: u32,
-  kv_heads: u32,
-  scale: f32,
-  window: u32,     // keys that a query sees, itself included; 0: all
-}
 
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
 @group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
+@group(0) @binding(4) var<storage, read> biases: array<f32>;                // see score.wgsl
 
 const QUERIES = 16u;
 const FOURS = HEAD_DIM / 4u;
-const KEYS = select(16u, 8u, HEAD_DIM > 192u);   // as many as 16 KiB hold
+const KEYS = clamp(8192u / (HEAD_DIM * REAL_BYTES) / 8u * 8u, 8u, 32u);     // what half of 16 KiB holds
 const KEYS_EACH = KEYS / 8u;
 const FOURS_EACH = (FOURS + 7u) / 8u;
 
-var<workgroup> tile: array<vec4<f32>, KEYS * FOURS>;      // keys [head_dim / 4, KEYS], then values [KEYS, head_dim / 4]
+var<workgroup> tile: array<vec4<real>, KEYS * FOURS>;     // keys [head_dim / 4, KEYS], then values [KEYS, head_dim / 4]
 var<workgroup> weights: array<f32, QUERIES * KEYS>;
 var<workgroup> maxima: array<f32, QUERIES * 8u>;
 
 fn load_keys(thread: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
     let key = min(first + i / FOURS, last);
-    tile[(i % FOURS) * KEYS + i / FOURS] = key_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS);
+    tile[(i % FOURS) * KEYS + i / FOURS] = vec4<real>(key_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
 }
 
 fn load_values(thread: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
     let key = min(first + i / FOURS, last);
-    tile[i] = value_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS);
+    tile[i] = vec4<real>(value_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
-}
-
-fn visible(key: u32, position: u32) -> bool {
-  return key <= position && (parameters.window == 0u || key + parameters.window > position);
 }
 
 @compute @workgroup_size(64)
@@ -51,41 +41,46 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let shared_by = parameters.heads / parameters.kv_heads;
   let first_row = group.x * QUERIES;
   let last_row = min(first_row + QUERIES, batch.len * shared_by) - 1u;
-  // Keys from the first query's window to the last query.
-  let end = batch.position + last_row / shared_by;
-  let begin = batch.position + first_row / shared_by;
-  let start = select(0u, begin + 1u - min(parameters.window, begin + 1u), parameters.window != 0u);
+  let span_end = batch.position + batch.len;
+  // What the first of the queries sees first, and the last one last.
+  let start = first_key(batch.position + first_row / shared_by);
+  let end = end_key(batch.position + last_row / shared_by, span_end);
 
   let pair = thread / 8u;
   let part = thread % 8u;
-  var position: array<u32, 2>;
-  var at: array<u32, 2>;
+  var position: vec2<u32>;
+  var head: vec2<u32>;
+  var at: vec2<u32>;
   for (var i = 0u; i < 2u; i += 1u) {
     let row = min(first_row + 2u * pair + i, last_row);
     let token = batch.row + row / shared_by;
     position[i] = batch.position + row / shared_by;
-    at[i] = (token * parameters.heads + kv_head * shared_by + row % shared_by) * FOURS;
+    head[i] = kv_head * shared_by + row % shared_by;
+    at[i] = (token * parameters.heads + head[i]) * FOURS;
   }
+  let seen_from = vec2<u32>(first_key(position.x), first_key(position.y));
+  let seen_to = vec2<u32>(end_key(position.x, span_end), end_key(position.y, span_end));
   var sums: array<array<vec4<f32>, FOURS_EACH>, 2>;
   var maximum = vec2<f32>(LOWEST);
   var total = vec2<f32>(0.0);
-  for (var first = start; first <= end; first += KEYS) {
-    load_keys(thread, first, end, kv_head);
+  for (var first = start; first < end; first += KEYS) {
+    load_keys(thread, first, end - 1u, kv_head);
     workgroupBarrier();
     var scores = array<vec2<f32>, KEYS_EACH>();
     for (var d = 0u; d < FOURS; d += 1u) {
       let q0 = query[at[0] + d];
       let q1 = query[at[1] + d];
       for (var j = 0u; j < KEYS_EACH; j += 1u) {
-        let k = tile[d * KEYS + part + 8u * j];
+        let k = vec4<f32>(tile[d * KEYS + part + 8u * j]);
         scores[j] += vec2<f32>(dot(q0, k), dot(q1, k));
       }
     }
     var best = vec2<f32>(LOWEST);
     for (var j = 0u; j < KEYS_EACH; j += 1u) {
       let key = first + part + 8u * j;
-      let seen = vec2<bool>(visible(key, position[0]), visible(key, position[1]));
-      scores[j] = select(vec2<f32>(LOWEST), parameters.scale * scores[j], seen);
+      let seen = (vec2<u32>(key) >= seen_from) & (vec2<u32>(key) < seen_to);
+      let made = vec2<f32>(score(scores[j].x, head.x, key, position.x), score(scores[j].y, head.y, key, position.y));
+      scores[j] = select(vec2<f32>(LOWEST), made, seen);
       best = max(best, scores[j]);
     }
     maxima[16u * pair + part] = best.x;
@@ -105,7 +100,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       weights[2u * pair * KEYS + part + 8u * j] = weight.x;
       weights[(2u * pair + 1u) * KEYS + part + 8u * j] = weight.y;
     }
-    load_values(thread, first, end, kv_head);
+    load_values(thread, first, end - 1u, kv_head);
     workgroupBarrier();
     for (var n = 0u; n < FOURS_EACH; n += 1u) {
       sums[0][n] *= fade.x;
@@ -115,7 +110,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       let w0 = weights[2u * pair * KEYS + k];
       let w1 = weights[(2u * pair + 1u) * KEYS + k];
       for (var n = 0u; n < FOURS_EACH; n += 1u) {
-        let value = tile[k * FOURS + min(part + 8u * n, FOURS - 1u)];
+        let value = vec4<f32>(tile[k * FOURS + min(part + 8u * n, FOURS - 1u)]);
         sums[0][n] += w0 * value;
         sums[1][n] += w1 * value;
       }

@@ -1,21 +1,15 @@
-// out[h] = Σ_k softmax_k(scale · query[h] · key[k, h / group]) · value[k, h / group], for one query
+// out[h] = Σ_k softmax_k(score(query[h] · key[k, h / group])) · value[k, h / group], for one query
 //
 // Decoding. A few heads cannot fill a GPU, so the keys are split: a workgroup has one head and SPLIT keys. Where one
 // split has all keys it writes the result; else its sum, maximum and total go to attention_join.wgsl.
 // Grid: (splits, heads).
-
-struct Parameters {
-  heads: u32,
-  kv_heads: u32,
-  scale: f32,
-  window: u32,     // keys that a query sees, itself included; 0: all
-}
 
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
 @group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
 @group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>;     // [heads, splits, head_dim / 4 + 1]
+@group(0) @binding(5) var<storage, read> biases: array<f32>;                // see score.wgsl
 
 const SPLIT = 256u;
 const THREADS = 64u;
@@ -34,22 +28,20 @@ fn main(
 ) {
   let head = group.y;
   let kv_head = head / (parameters.heads / parameters.kv_heads);
-  let end = batch.position + 1u;
-  let start = select(0u, end - min(parameters.window, end), parameters.window != 0u);
-  let first = start + group.x * SPLIT;
+  let end = end_key(batch.position, batch.position + 1u);
+  let first = first_key(batch.position) + group.x * SPLIT;
   let count = min(end - first, SPLIT);
   let at = (batch.row * parameters.heads + head) * FOURS;
 
   var best = LOWEST;
   for (var i = thread; i < count; i += THREADS) {
     let key = ((first + i) * parameters.kv_heads + kv_head) * HEAD_WORDS;
-    var score = 0.0;
+    var product = 0.0;
     for (var d = 0u; d < FOURS; d += 1u) {
-      score += dot(query[at + d], key_four(key, d));
+      product += dot(query[at + d], key_four(key, d));
     }
-    score *= parameters.scale;
-    scores[i] = score;
-    best = max(best, score);
+    scores[i] = score(product, head, first + i, batch.position);
+    best = max(best, scores[i]);
   }
   rest[thread] = best;
   workgroupBarrier();

@@ -1,18 +1,12 @@
-// out[h, q, k] = softmax_k(scale · query[q, h] · key[k, h / group])
+// out[h, q, k] = softmax_k(score(query[q, h] · key[k, h / group]))
 //
 // For looking at: the one kernel that writes the weights out. One sequence from its beginning; a workgroup has a query of
 // a head. Grid: (rows, heads).
 
-struct Parameters {
-  heads: u32,
-  kv_heads: u32,
-  scale: f32,
-  window: u32,     // keys that a query sees, itself included; 0: all
-}
-
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;             // [rows, kv_heads, head_dim / 4]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;             // [heads, rows, rows]
+@group(0) @binding(3) var<storage, read> biases: array<f32>;                // see score.wgsl
 
 const FOURS = HEAD_DIM / 4u;
 const THREADS = 64u;
@@ -32,16 +26,16 @@ fn main(
   let line = (head * groups.x + row) * groups.x;
   var best = LOWEST;
   for (var k = thread; k < groups.x; k += THREADS) {
-    var score = LOWEST;
-    if (k <= row && (parameters.window == 0u || k + parameters.window > row)) {
-      score = 0.0;
+    var made = LOWEST;
+    if (k >= first_key(row) && k < end_key(row, groups.x)) {
+      var product = 0.0;
       for (var d = 0u; d < FOURS; d += 1u) {
-        score += dot(query[at + d], key[(k * parameters.kv_heads + kv_head) * FOURS + d]);
+        product += dot(query[at + d], key[(k * parameters.kv_heads + kv_head) * FOURS + d]);
       }
-      score *= parameters.scale;
+      made = score(product, head, k, row);
     }
-    out[line + k] = score;
-    best = max(best, score);
+    out[line + k] = made;
+    best = max(best, made);
   }
   rest[thread] = best;
   workgroupBarrier();

@@ -1,17 +1,19 @@
-// Sums of the lanes of a row, without subgroups: every lane keeps its own until the end.
+// Sums of the lanes of a row without subgroups: through workgroup memory.
 
-/// How many partial sums are left of LANES lanes.
-fn parts() -> u32 {
-  return LANES;
+var<workgroup> partial: array<vec4<f32>, THREADS>;
+var<workgroup> partial_squares: array<f32, THREADS>;
+
+/// The sums over a row's lanes, for its first one.
+fn fold(local: u32, sums: vec4<f32>, squares: f32) -> Folded {
+  partial[local] = sums;
+  partial_squares[local] = squares;
+  workgroupBarrier();
+  var folded = Folded(sums, squares);
+  if (local % LANES == 0u) {
+    for (var i = local + 1u; i < local + LANES; i += 1u) {
+      folded.sums += partial[i];
+      folded.squares += partial_squares[i];
+    }
+  }
+  return folded;
 }
-
-/// The lane's sum with those of the lanes that it speaks for.
-fn fold(sum: vec4<f32>) -> vec4<f32> {
-  return sum;
-}
-
-/// Which of the partial sums the lane has to give; `parts()` or more: none.
-fn part(lane: u32) -> u32 {
-  return lane;
-}
-

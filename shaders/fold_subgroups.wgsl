@@ -1,19 +1,23 @@
-// Sums of the lanes of a row: the subgroups', which lie in the workgroup one after another (the device was asked), and
-// are no larger than LANES.
+// Sums of the lanes of a row: first within the subgroups, which lie in the workgroup one after another (the device was
+// asked) and are no larger than LANES, then through workgroup memory.
 
-/// How many partial sums are left of LANES lanes.
-fn parts() -> u32 {
-  return LANES / subgroupAdd(1u);
-}
+var<workgroup> partial: array<vec4<f32>, THREADS>;
+var<workgroup> partial_squares: array<f32, THREADS>;
 
-/// The lane's sum with those of the lanes that it speaks for.
-fn fold(sum: vec4<f32>) -> vec4<f32> {
-  return subgroupAdd(sum);
-}
-
-/// Which of the partial sums the lane has to give; `parts()` or more: none.
-fn part(lane: u32) -> u32 {
+/// The sums over a row's lanes, for its first one.
+fn fold(local: u32, sums: vec4<f32>, squares: f32) -> Folded {
   let size = subgroupAdd(1u);
-  return select(LANES, lane / size, lane % size == 0u);
+  var folded = Folded(subgroupAdd(sums), subgroupAdd(squares));
+  if (local % size == 0u) {
+    partial[local] = folded.sums;
+    partial_squares[local] = folded.squares;
+  }
+  workgroupBarrier();
+  if (local % LANES == 0u) {
+    for (var i = local + size; i < local + LANES; i += size) {
+      folded.sums += partial[i];
+      folded.squares += partial_squares[i];
+    }
+  }
+  return folded;
 }
-

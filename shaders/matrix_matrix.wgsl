@@ -5,17 +5,6 @@
 // Both tiles lie columns first, so that neighbouring threads read neighbouring words.
 // Grid: (ceil(rows / ROWS), ceil(tokens / TOKENS)).
 
-struct Parameters {
-  start: u32,    // of the weights, in words
-  rows: u32,
-  bias: u32,     // where it begins, plus 1; 0: none
-  first: u32,    // its first row in the output
-  stride: u32,   // rows of the output
-  units: u32,    // sixteens of a row; the last may reach beyond it
-  columns: u32,  // fours of a row
-  how: u32,      // 0: replace, 1: add, 2: multiply with silu of what is there
-}
-
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, columns]
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
 @group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases
@@ -56,24 +45,6 @@ fn load_x(thread: u32, first_token: u32, first_column: u32) {
 fn products(x_at: u32, low: mat4x4<f32>, high: mat4x4<f32>) -> mat2x4<f32> {
   let four = x_tile[x_at];
   return mat2x4<f32>(four * low, four * high);
-}
-
-fn write(token: u32, row: u32, sum: f32) {
-  if (token >= batch.len || row >= parameters.rows) {
-    return;
-  }
-  var value = sum;
-  if (parameters.bias != 0u) {
-    value += vectors[parameters.bias - 1u + row];
-  }
-  let at = token * parameters.stride + parameters.first + row;
-  if (parameters.how == 1u) {
-    value += out[at];
-  } else if (parameters.how == 2u) {
-    let gate = out[at];
-    value *= gate / (1.0 + exp(-gate));
-  }
-  out[at] = value;
 }
 
 fn write_eight(token: u32, row: u32, sums: mat2x4<f32>) {

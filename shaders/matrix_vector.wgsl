@@ -28,7 +28,7 @@ struct Parameters {
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, columns]
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // norms and biases
+@group(0) @binding(2) var<storage, read> vectors: array<vec4<f32>>;     // norms and biases
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;         // [tokens, rows] of the first matrix
 @group(0) @binding(4) var<storage, read_write> out_second: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out_third: array<f32>;
@@ -39,12 +39,14 @@ const RUNS = THREADS / LANES;
 // In a gated product, half of the sums are the gate's.
 const OUTPUTS = ROWS / (1u + GATED);
 
-var<workgroup> partial: array<vec4<f32>, THREADS>;
-var<workgroup> partial_squares: array<f32, THREADS>;
+// The sums of a row's lanes: fold_whole.wgsl, fold_subgroups.wgsl or fold_shared.wgsl makes them.
+struct Folded {
+  sums: vec4<f32>,
+  squares: f32,
+}
 
 fn norm_weight(column: u32) -> vec4<f32> {
-  let at = parameters.norm - 1u + 4u * column;
-  return vec4<f32>(vectors[at], vectors[at + 1u], vectors[at + 2u], vectors[at + 3u]);
+  return vectors[(parameters.norm - 1u) / 4u + column];
 }
 
 /// Four columns of the input, zeros beyond the last.
@@ -66,7 +68,8 @@ fn with_bias(value: f32, segment: u32, row: u32) -> f32 {
   if (bias == 0u) {
     return value;
   }
-  return value + vectors[bias - 1u + row];
+  let at = bias - 1u + row;
+  return value + vectors[at / 4u][at % 4u];
 }
 
 fn write(segment: u32, at: u32, value: f32) {
@@ -112,26 +115,13 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       sums.w += product(up, rows.y + unit, a, total);
     }
   }
-  sums = fold(sums);
-  let folded = fold(vec4<f32>(squares, 0.0, 0.0, 0.0)).x;
-  let count = parts();
-  let place = part(lane);
-  if (place < count) {
-    partial[run * LANES + place] = sums;
-    partial_squares[run * LANES + place] = folded;
-  }
-  workgroupBarrier();
+  let folded = fold(local, sums, squares);
   if (lane != 0u) {
     return;
   }
-  var total = vec4<f32>(0.0);
-  var square = 0.0;
-  for (var i = run * LANES; i < run * LANES + count; i += 1u) {
-    total += partial[i];
-    square += partial_squares[i];
-  }
+  var total = folded.sums;
   if (parameters.norm != 0u) {
-    total *= inverseSqrt(square / f32(4u * parameters.columns) + parameters.epsilon);
+    total *= inverseSqrt(folded.squares / f32(4u * parameters.columns) + parameters.epsilon);
   }
   for (var i = 0u; i < OUTPUTS; i += 1u) {
     let r = row + i;

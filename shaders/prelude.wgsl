@@ -35,8 +35,3 @@ fn byte(word: u32, index: u32) -> u32 {
 fn signed(byte: u32) -> f32 {
   return f32(i32(byte << 24u) >> 24u);
 }
-
-/// Four numbers of four bits each, in the low or (shift 4) high halves of a word's bytes.
-fn nibbles(word: u32, shift: u32) -> vec4<f32> {
-  return vec4<f32>(bytes(word >> shift) & vec4<u32>(0xfu));
-}

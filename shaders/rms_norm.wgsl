@@ -10,7 +10,7 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [rows, width / 4]
-@group(0) @binding(1) var<storage, read> vectors: array<f32>;
+@group(0) @binding(1) var<storage, read> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4]
 
 var<workgroup> squares: array<f32, 64>;
@@ -31,8 +31,6 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   }
   let scale = inverseSqrt(total / f32(4u * columns) + parameters.epsilon);
   for (var i = lane; i < columns; i += 64u) {
-    let at = parameters.weight + 4u * i;
-    let weight = vec4<f32>(vectors[at], vectors[at + 1u], vectors[at + 2u], vectors[at + 3u]);
-    out[row + i] = x[row + i] * scale * weight;
+    out[row + i] = x[row + i] * scale * vectors[parameters.weight / 4u + i];
   }
 }

@@ -3,7 +3,18 @@ fn four(at: u32) -> vec4<f32> {
   return vec4<f32>(unpack2x16float(weights[at]), unpack2x16float(weights[at + 1u]));
 }
 
+/// A sixteen that is unpacked four by four: where it begins.
+alias Unit = u32;
+
+fn unit_at(start: u32, unit: u32) -> Unit {
+  return start + 8u * unit;
+}
+
+fn unit_four(at: Unit, index: u32) -> vec4<f32> {
+  return four(at + 2u * index);
+}
+
 fn sixteen(start: u32, unit: u32) -> Sixteen {
-  let at = start + 8u * unit;
-  return Sixteen(mat4x4<f32>(four(at), four(at + 2u), four(at + 4u), four(at + 6u)), 1.0, 0.0);
+  let at = unit_at(start, unit);
+  return Sixteen(mat4x4<f32>(unit_four(at, 0u), unit_four(at, 1u), unit_four(at, 2u), unit_four(at, 3u)), 1.0, 0.0);
 }

@@ -1,20 +1,13 @@
 // Q6_K, 53 words of 256: the levels' lower four bits, their upper two, a signed byte of scale for each sixteen, the
 // scales' scale (f16, padded to a word). weight = scale · (level − 32).
-fn four(low: u32, high: u32, low_shift: u32, high_shift: u32) -> vec4<f32> {
-  return nibbles(weights[low], low_shift) + 16.0 * vec4<f32>(bytes(weights[high] >> high_shift) & vec4<u32>(3u));
-}
+const SIGNED = false;
 
-fn sixteen(start: u32, unit: u32) -> Sixteen {
+fn packed(start: u32, unit: u32) -> Packed {
   let block = start + 53u * (unit / 16u);
   let u = unit % 16u;
   let quarter = u % 8u / 2u;
-  let low = block + 16u * (u / 8u) + 8u * (quarter % 2u) + 4u * (u % 2u);
-  let high = block + 32u + 8u * (u / 8u) + 4u * (u % 2u);
-  let shift = 4u * (quarter / 2u);
+  let low = words(block + 16u * (u / 8u) + 8u * (quarter % 2u) + 4u * (u % 2u), 4u * (quarter / 2u), NIBBLES);
+  let high = words(block + 32u + 8u * (u / 8u) + 4u * (u % 2u), 2u * quarter, 0x03030303u);
   let scale = unpack2x16float(weights[block + 52u]).x * signed(byte(weights[block + 48u + u / 4u], u % 4u));
-  return Sixteen(
-    mat4x4<f32>(four(low, high, shift, 2u * quarter), four(low + 1u, high + 1u, shift, 2u * quarter), four(low + 2u, high + 2u, shift, 2u * quarter), four(low + 3u, high + 3u, shift, 2u * quarter)),
-    scale,
-    -32.0 * scale,
-  );
+  return Packed(low | (high << vec4<u32>(4u)), scale, -32.0 * scale);
 }

@@ -13,6 +13,7 @@ pub mod gpu;
 use crate::checkpoint::TensorType;
 use crate::error::Result;
 use serde::{Deserialize, Serialize};
+use std::ops::Range;
 
 /// Consecutive tokens of one sequence inside a batch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +25,13 @@ pub struct Span {
     pub position: usize,
     /// Which of the caches is its sequence's.
     pub cache: usize,
+}
+
+impl Span {
+    /// The position after its last one.
+    pub fn end(&self) -> usize {
+        self.position + self.len
+    }
 }
 
 /// The position of each row of a batch.
@@ -40,8 +48,41 @@ pub struct AttentionShape {
     pub head_dim: usize,
     /// Multiplies query · key.
     pub scale: f32,
-    /// A query sees only that many tokens, itself included.
+    /// A query sees no key after itself; else all of its span's.
+    pub causal: bool,
+    /// A query sees only keys that are less than that many tokens away.
     pub window: Option<usize>,
+    /// The scaled product becomes cap · tanh(product / cap), as in Gemma 2 (<https://arxiv.org/abs/2408.00118>).
+    pub soft_cap: Option<f32>,
+}
+
+impl AttentionShape {
+    /// The keys that the query at `position` sees, of a sequence that ends before `end`.
+    pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
+        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
+        let after = self.window.map_or(end, |window| end.min(position + window));
+        first..if self.causal { position + 1 } else { after }
+    }
+}
+
+/// What is added to a score for where its key stands, seen from the query.
+pub enum PositionBias<'a, D: Device> {
+    None,
+    /// slope[head] · (key − query), [heads]: ALiBi (<https://arxiv.org/abs/2108.12409>).
+    Linear(&'a D::Buffer),
+    /// table[head, clamp(key − query, −reach, reach) + reach], [heads, 2 · reach + 1]: T5's relative bias
+    /// (<https://arxiv.org/abs/1910.10683>), whose buckets end somewhere.
+    Table {
+        table: &'a D::Buffer,
+        reach: usize,
+    },
+}
+
+/// One layer's attention.
+pub struct Attention<'a, D: Device> {
+    pub layer: usize,
+    pub shape: AttentionShape,
+    pub bias: PositionBias<'a, D>,
 }
 
 /// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
@@ -180,11 +221,11 @@ pub trait Device: Sized + 'static {
     /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
     /// last time and could not be said at once: out-of-memory, device-lost.
     fn settle(&mut self) -> impl Future<Output = Result<()>>;
-    /// Makes ready, once, whatever `steps` will need: it runs them without computing.
+    /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
     fn prepare(
         &mut self,
         progress: &Progress,
-        steps: impl FnOnce(&mut Self) -> Result<()>,
+        steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
     /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by, position · frequency;
@@ -213,12 +254,11 @@ pub trait Device: Sized + 'static {
         spans: &[Span],
         caches: &mut [Self::Cache],
     );
-    /// Causal attention: out[q, h] = Σₖ softmaxₖ(scale · query[q, h] · key[k, h / group]) · value[k, h / group]
-    /// over the keys up to q's position and inside the window. query and out: [rows, heads, head_dim].
+    /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
+    /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
     fn attend(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Self::Buffer,
         spans: &[Span],
         caches: &[Self::Cache],
@@ -228,7 +268,7 @@ pub trait Device: Sized + 'static {
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Self::Buffer,
         key: &Self::Buffer,
         rows: usize,

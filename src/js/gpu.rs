@@ -107,7 +107,7 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
         return Err(Error::new(Code::NoWebgpu, "no navigator.gpu"));
     }
     let browser = request_adapter(&gpu, options.power_preference.as_deref()).await?;
-    let subgroups = has_subgroups(&browser).then(|| most_subgroups(&browser));
+    let subgroups = has_subgroups(&browser).then(|| subgroup_sizes(&browser));
     if subgroups.is_some() && !wishes.basic_limits && !wishes.without.iter().any(|name| name == "subgroups") {
         add_subgroups(&browser)?;
     }
@@ -118,12 +118,7 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
     kernels.probe().await?;
     let info = Info {
         description: &context.description,
-        features: context
-            .features
-            .names()
-            .into_iter()
-            .filter(|name| *name != "subgroups" || kernels.uses_subgroups())
-            .collect(),
+        features: kernels.features(),
         limits: Limits {
             max_buffer_size: context.limits.max_buffer_size as f64,
             max_storage_buffer_binding_size: context.limits.max_storage_buffer_binding_size as f64,
@@ -185,9 +180,11 @@ fn has_subgroups(adapter: &JsValue) -> bool {
     has.is_ok_and(|has| has.is_truthy())
 }
 
-/// The largest subgroup; browsers that do not say may have any.
-fn most_subgroups(adapter: &JsValue) -> u32 {
-    get(&get(adapter, "info"), "subgroupMaxSize").as_f64().map_or(128, |size| size as u32)
+/// The sizes of the smallest and the largest subgroup; in browsers that do not say, any that WebGPU allows.
+fn subgroup_sizes(adapter: &JsValue) -> [u32; 2] {
+    let info = get(adapter, "info");
+    [("subgroupMinSize", 4), ("subgroupMaxSize", 128)]
+        .map(|(name, otherwise)| get(&info, name).as_f64().map_or(otherwise, |size| size as u32))
 }
 
 /// "vendor / architecture", or what else the browser tells of the adapter.

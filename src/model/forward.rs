@@ -2,7 +2,7 @@
 
 use super::spec::{Norm, Residual, Spec};
 use super::weights::{Layer, Weights};
-use crate::device::{AttentionShape, Device, Heads, Input, Linear, Projection, RmsNorm, Span, Tokens};
+use crate::device::{Attention, Device, Heads, Input, Linear, PositionBias, Projection, RmsNorm, Span, Tokens};
 use crate::error::Result;
 
 /// The activations of a batch, made once: [rows, …] each.
@@ -67,7 +67,7 @@ impl<D: Device> Batch<'_, D> {
 
 /// What looks on while a pass runs: called for each layer with the rotated queries and keys.
 pub type Watch<'a, D> =
-    dyn FnMut(&mut D, usize, &AttentionShape, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
+    dyn FnMut(&mut D, &Attention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
 
 /// Runs the batch through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
 pub fn forward<D: Device>(
@@ -135,8 +135,9 @@ fn attention<D: Device>(
         pairs: spec.attention.rope.pairs,
     };
     dev.store(index, &shape, &mut heads, batch.spans, batch.caches);
-    watch(dev, index, &shape, &s.query, &s.key)?;
-    dev.attend(index, &shape, &s.query, batch.spans, batch.caches, &mut s.attended);
+    let attention = Attention { layer: index, shape, bias: PositionBias::None };
+    watch(dev, &attention, &s.query, &s.key)?;
+    dev.attend(&attention, &s.query, batch.spans, batch.caches, &mut s.attended);
     let input = Input { x: &s.attended, rows, norm: None };
     dev.project(&input, &mut [onto(&layer.output, &mut s.hidden)]);
     Ok(())

@@ -80,7 +80,7 @@ impl<D: Device> Model<D> {
                 let tokens = vec![0; len];
                 let mut batch =
                     Batch { tokens: Tokens::Known(&tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
-                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
                 device.gather(&scratch.hidden, spec.width, &vec![0; few], selected);
                 head(device, spec, weights, selected, few, logits);
@@ -134,7 +134,7 @@ impl<D: Device> Model<D> {
         let span = Span { row: 0, len, position, cache: 0 };
         let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(cache) };
         let Self { device, spec, weights, scratch, .. } = self;
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _| Ok(()))
     }
 
     /// Computes the logits of one row of the last pass, to be read or chosen from.
@@ -186,9 +186,9 @@ impl<D: Device> Model<D> {
         let mut batch =
             Batch { tokens: Tokens::Known(tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
         let mut readings = Vec::new();
-        forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, shape, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(shape, query, key, rows)?;
+        forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, attention, query, key| {
+            if only.is_none_or(|only| only == attention.layer) {
+                let weights = device.attention_weights(attention, query, key, rows)?;
                 readings.push(device.send(&weights, heads * rows * rows)?);
             }
             Ok(())

@@ -74,7 +74,9 @@ impl Attention {
             kv_heads: self.kv_heads,
             head_dim: self.head_dim,
             scale: (self.head_dim as f32).sqrt().recip(),
+            causal: true,
             window: self.windows[layer],
+            soft_cap: None,
         }
     }
 }

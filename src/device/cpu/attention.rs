@@ -9,7 +9,8 @@
 use super::cache::{Cache, Rows};
 use super::pool::{Pool, Shards};
 use super::simd::F32x4;
-use crate::device::{AttentionShape, Span};
+use super::{Cpu, score};
+use crate::device::{Attention, AttentionShape, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -21,7 +22,7 @@ const KEYS: usize = 32;
 const SPLIT: usize = 256;
 
 /// What attention keeps between calls, so that a step allocates nothing.
-pub struct Attention {
+pub struct FlashAttention {
     work: Vec<Work>,
     /// Per thread.
     tiles: Vec<Mutex<Tiles>>,
@@ -55,23 +56,22 @@ struct Tiles {
     total: Vec<f32>,
 }
 
-impl Attention {
+impl FlashAttention {
     pub fn new(threads: usize) -> Self {
         Self { work: Vec::new(), tiles: (0..threads).map(|_| Mutex::default()).collect(), parts: Vec::new() }
     }
 
     /// See [`crate::device::Device::attend`].
-    #[allow(clippy::too_many_arguments)] // The verb's own arguments, and the pool.
     pub fn run(
         &mut self,
         pool: &Pool,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Cpu>,
         query: &[f32],
         spans: &[Span],
         caches: &[Cache],
         out: &mut [f32],
     ) {
+        let shape = &attention.shape;
         self.plan(shape, spans, pool.threads());
         let rows = QUERIES * shape.heads / shape.kv_heads;
         let part = rows * (shape.head_dim + 2);
@@ -84,7 +84,7 @@ impl Attention {
         pool.run(self.work.len(), |task, thread| {
             let work = &self.work[task];
             let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
-            tiles.attend(shape, work, query, caches[work.span.cache].head(layer, work.kv_head));
+            tiles.attend(attention, work, query, caches[work.span.cache].head(attention.layer, work.kv_head));
             if work.splits == 1 {
                 // SAFETY: each piece of work has its own rows and heads of the output.
                 work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
@@ -105,7 +105,8 @@ impl Attention {
         for span in spans {
             for first in (0..span.len).step_by(QUERIES) {
                 let count = QUERIES.min(span.len - first);
-                let keys = visible(shape, span.position + first).start..span.position + first + count;
+                let seen = |query: usize| shape.visible(span.position + query, span.end());
+                let keys = seen(first).start..seen(first + count - 1).end;
                 let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
                 // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
                 let splits = if spans.len() == 1 && pieces == shape.kv_heads {
@@ -147,11 +148,6 @@ impl Attention {
     }
 }
 
-/// The keys that the query at `position` sees.
-pub fn visible(shape: &AttentionShape, position: usize) -> Range<usize> {
-    shape.window.map_or(0, |window| (position + 1).saturating_sub(window))..position + 1
-}
-
 impl Work {
     /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].
     fn each_row(&self, shape: &AttentionShape, mut f: impl FnMut(usize, usize)) {
@@ -167,7 +163,8 @@ impl Work {
 
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
-    fn attend(&mut self, shape: &AttentionShape, work: &Work, query: &[f32], (keys, values): (&Rows, &Rows)) {
+    fn attend(&mut self, attention: &Attention<Cpu>, work: &Work, query: &[f32], (keys, values): (&Rows, &Rows)) {
+        let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
         self.begin(shape, work, query, width);
@@ -178,11 +175,18 @@ impl Tiles {
                 values.read(start + key, &mut self.values[key * width..]);
             }
             for query in 0..work.count {
-                let seen = visible(shape, work.span.position + work.first + query);
+                let position = work.span.position + work.first + query;
+                let seen = shape.visible(position, work.span.end());
                 let (from, to) = (seen.start.max(start), seen.end.min(start + count));
                 if from < to {
                     for head in 0..group {
-                        self.attend_tile(query * group + head, width, from - start..to - start);
+                        let of = work.kv_head * group + head;
+                        let seen = from - start..to - start;
+                        // Scores are made four at a time.
+                        let first = start + seen.start / 4 * 4;
+                        self.attend_tile(query * group + head, width, seen, |scores| {
+                            score::finish(attention, scores, of, position, first);
+                        });
                     }
                 }
             }
@@ -211,8 +215,8 @@ impl Tiles {
         });
     }
 
-    /// One row against keys `seen` of the tile: the running softmax.
-    fn attend_tile(&mut self, row: usize, width: usize, seen: Range<usize>) {
+    /// One row against keys `seen` of the tile: the running softmax of what `finish` makes of the scaled products.
+    fn attend_tile(&mut self, row: usize, width: usize, seen: Range<usize>, finish: impl FnOnce(&mut [f32])) {
         let mut scores = [f32::NEG_INFINITY; KEYS];
         let query = self.queries[row * width..][..width].as_chunks::<4>().0;
         let groups = seen.start / 4..seen.end.div_ceil(4);
@@ -228,6 +232,7 @@ impl Tiles {
             }
             F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
         }
+        finish(&mut scores[4 * groups.start..4 * groups.end]);
         scores[..seen.start].fill(f32::NEG_INFINITY);
         scores[seen.end..].fill(f32::NEG_INFINITY);
 
@@ -281,7 +286,7 @@ impl Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::device::CacheType;
+    use crate::device::{CacheType, PositionBias};
 
     fn numbers(len: usize, seed: usize) -> Vec<f32> {
         (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
@@ -289,19 +294,31 @@ mod tests {
 
     /// The definition, in f64.
     fn plain(
-        shape: &AttentionShape,
+        attention: &Attention<Cpu>,
         query: &[f32],
         keys: &[f32],
         values: &[f32],
-        position: usize,
+        (position, end): (usize, usize),
         head: usize,
     ) -> Vec<f64> {
+        let shape = &attention.shape;
         let (dim, width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
         let kv = head * shape.kv_heads / shape.heads * dim;
-        let seen = visible(shape, position);
+        let seen = shape.visible(position, end);
         let score = |key: usize| -> f64 {
             let products = query.iter().zip(&keys[key * width + kv..][..dim]).map(|(q, k)| f64::from(q * k));
-            f64::from(shape.scale) * products.sum::<f64>()
+            let product = f64::from(shape.scale) * products.sum::<f64>();
+            let distance = key as f64 - position as f64;
+            let bias = match &attention.bias {
+                PositionBias::None => 0.0,
+                PositionBias::Linear(slopes) => f64::from(slopes[head]) * distance,
+                PositionBias::Table { table, reach } => {
+                    let reach = *reach as f64;
+                    let at = head * (2 * reach as usize + 1) + (distance.max(-reach).min(reach) + reach) as usize;
+                    f64::from(table[at])
+                }
+            };
+            shape.soft_cap.map_or(product, |cap| f64::from(cap) * (product / f64::from(cap)).tanh()) + bias
         };
         let weights: Vec<f64> = seen.clone().map(|key| score(key).exp()).collect();
         let total: f64 = weights.iter().sum();
@@ -313,6 +330,11 @@ mod tests {
 
     /// `before` tokens in the cache, then a pass of `len`.
     fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
+        check_biased(shape, PositionBias::None, before, len, threads);
+    }
+
+    fn check_biased(shape: &AttentionShape, bias: PositionBias<Cpu>, before: usize, len: usize, threads: usize) {
+        let attention = Attention { layer: 0, shape: *shape, bias };
         let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
         let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
         let query = numbers(len * shape.heads * shape.head_dim, 3);
@@ -329,11 +351,12 @@ mod tests {
         let mut out = vec![f32::NAN; query.len()];
         let span = Span { row: 0, len, position: before, cache: 0 };
         let pool = Pool::native(threads);
-        Attention::new(threads).run(&pool, 0, shape, &query, &[span], &[cache], &mut out);
+        FlashAttention::new(threads).run(&pool, &attention, &query, &[span], &[cache], &mut out);
         for row in 0..len {
             for head in 0..shape.heads {
                 let at = (row * shape.heads + head) * shape.head_dim;
-                let expected = plain(shape, &query[at..at + shape.head_dim], &keys, &values, before + row, head);
+                let query = &query[at..at + shape.head_dim];
+                let expected = plain(&attention, query, &keys, &values, (before + row, positions), head);
                 for (found, expected) in out[at..].iter().zip(expected) {
                     // Sums of up to a thousand terms below 1, in f32.
                     assert!(
@@ -346,7 +369,7 @@ mod tests {
     }
 
     fn shape(heads: usize, kv_heads: usize, head_dim: usize, window: Option<usize>) -> AttentionShape {
-        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, window }
+        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None }
     }
 
     #[test]
@@ -364,6 +387,27 @@ mod tests {
         for window in [None, Some(700)] {
             check(&shape(9, 3, 16, window), 1000, 1, 4);
             check(&shape(4, 1, 16, window), 999, 3, 5);
+        }
+    }
+
+    #[test]
+    fn without_a_causal_mask_queries_see_what_comes_after_them() {
+        for (window, len) in [(None, 47), (Some(5), 47), (None, 1)] {
+            check(&AttentionShape { causal: false, ..shape(4, 2, 16, window) }, 0, len, 2);
+        }
+        check(&AttentionShape { causal: false, ..shape(2, 2, 8, None) }, 1000, 2, 4);
+    }
+
+    #[test]
+    fn scores_are_capped_and_biased() {
+        let (slopes, table) = (numbers(6, 4), numbers(6 * 21, 5));
+        let biases =
+            || [PositionBias::None, PositionBias::Linear(&slopes), PositionBias::Table { table: &table, reach: 10 }];
+        for causal in [true, false] {
+            for soft_cap in [None, Some(0.7)] {
+                let shape = AttentionShape { causal, soft_cap, ..shape(6, 3, 12, None) };
+                biases().into_iter().for_each(|bias| check_biased(&shape, bias, 31, 46, 2));
+            }
         }
     }
 }

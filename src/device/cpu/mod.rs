@@ -7,15 +7,16 @@ mod elementwise;
 mod matrix;
 pub mod pool;
 mod quantised;
+mod score;
 mod simd;
 
 use super::{
-    Activation, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection, RmsNorm, Span,
-    Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
+    RmsNorm, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
-use attention::Attention;
+use attention::FlashAttention;
 use cache::Cache;
 use elementwise::Rotations;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
@@ -30,7 +31,7 @@ const PRODUCTS: usize = 1 << 16;
 
 pub struct Cpu {
     pool: Pool,
-    attention: Attention,
+    attention: FlashAttention,
     rotations: Rotations,
     quantised: Vec<QuantisedBlock>,
     /// The input of projections after its norm.
@@ -41,7 +42,7 @@ pub struct Cpu {
 
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
-        let attention = Attention::new(pool.threads());
+        let attention = FlashAttention::new(pool.threads());
         Self {
             pool,
             attention,
@@ -168,7 +169,7 @@ impl Device for Cpu {
         Ok(())
     }
 
-    async fn prepare(&mut self, _: &Progress, _steps: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
+    async fn prepare(&mut self, _: &Progress, _steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         Ok(())
     }
 
@@ -249,38 +250,38 @@ impl Device for Cpu {
 
     fn attend(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Vec<f32>,
         spans: &[Span],
         caches: &[Cache],
         out: &mut Vec<f32>,
     ) {
-        self.attention.run(&self.pool, layer, shape, query, spans, caches, out);
+        self.attention.run(&self.pool, attention, query, spans, caches, out);
     }
 
     fn attention_weights(
         &mut self,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Vec<f32>,
         key: &Vec<f32>,
         rows: usize,
     ) -> Result<Vec<f32>> {
+        let shape = &attention.shape;
         let mut weights = try_vec(shape.heads * rows * rows, "an attention map")?;
         let (queries, keys) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         self.each_row(&mut weights, rows, |map_row, out| {
             let (head, row) = (map_row / rows, map_row % rows);
             let kv_head = head * shape.kv_heads / shape.heads;
             let query = &query[row * queries + head * shape.head_dim..][..shape.head_dim];
-            let seen = attention::visible(shape, row);
-            let mut maximum = f32::NEG_INFINITY;
+            let seen = shape.visible(row, rows);
             for position in seen.clone() {
                 let key = &key[position * keys + kv_head * shape.head_dim..][..shape.head_dim];
-                let score = shape.scale * query.iter().zip(key).map(|(q, k)| q * k).sum::<f32>();
-                out[position] = score;
-                maximum = maximum.max(score);
+                out[position] = shape.scale * query.iter().zip(key).map(|(q, k)| q * k).sum::<f32>();
             }
+            let first = seen.start;
             let out = &mut out[seen];
+            score::finish(attention, out, head, row, first);
+            let maximum = out.iter().fold(f32::NEG_INFINITY, |maximum, score| maximum.max(*score));
             out.iter_mut().for_each(|score| *score = (*score - maximum).exp());
             let total: f32 = out.iter().sum();
             out.iter_mut().for_each(|weight| *weight /= total);

@@ -6,12 +6,37 @@ use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::Dispatch;
-use crate::device::{AttentionShape, Heads, RopePairs, Span};
+use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs, Span};
 use crate::error::Result;
 
-/// The parameters that all attention kernels share.
-fn parameters(shape: &AttentionShape) -> [u32; 4] {
-    [shape.heads as u32, shape.kv_heads as u32, shape.scale.to_bits(), shape.window.unwrap_or(0) as u32]
+/// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
+struct Scores {
+    /// HEAD_DIM and BIAS.
+    constants: [u32; 3],
+    parameters: [u32; 8],
+    biases: Buffer,
+}
+
+impl Scores {
+    fn new(gpu: &Gpu, attention: &Attention<Gpu>) -> Self {
+        let Attention { shape, bias, .. } = attention;
+        let (kind, reach, biases) = match bias {
+            PositionBias::None => (0, 0, &gpu.nothing[2]),
+            PositionBias::Linear(slopes) => (1, 0, *slopes),
+            PositionBias::Table { table, reach } => (2, *reach as u32, *table),
+        };
+        let parameters = [
+            shape.heads as u32,
+            shape.kv_heads as u32,
+            shape.scale.to_bits(),
+            shape.window.unwrap_or(0) as u32,
+            u32::from(shape.causal),
+            shape.soft_cap.unwrap_or(0.0).to_bits(),
+            biases.offset as u32,
+            reach,
+        ];
+        Self { constants: [shape.head_dim as u32, kind, 0], parameters, biases: biases.clone() }
+    }
 }
 
 impl Gpu {
@@ -49,26 +74,27 @@ impl Gpu {
 
     pub(super) fn attend_spans(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         spans: &[Span],
         caches: &[Cache],
         out: &Buffer,
     ) -> Result<()> {
+        let shape = &attention.shape;
+        let scores = Scores::new(self, attention);
         for (number, span) in spans.iter().enumerate() {
             let cache = &caches[span.cache];
             if span.len == 1 {
-                self.attend_one(layer, shape, query, (number, span), cache, out)?;
+                self.attend_one(attention, &scores, query, (number, span), cache, out)?;
                 continue;
             }
-            let [keys, values] = cache.layer(layer);
+            let [keys, values] = cache.layer(attention.layer);
             let rows = span.len * shape.heads / shape.kv_heads;
             let tile = Shader::Attention.constant("QUERIES") as usize;
             self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Attention).cache(cache.ty).with([shape.head_dim as u32, 0, 0]),
-                storage: &[query, keys, values, out],
-                parameters: &parameters(shape),
+                kernel: Kernel::new(Shader::Attention).cache(cache.ty).with(scores.constants),
+                storage: &[query, keys, values, out, &scores.biases],
+                parameters: &scores.parameters,
                 batch: number + 1,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
                 work: Work::attention(shape, span, cache),
@@ -79,29 +105,29 @@ impl Gpu {
 
     fn attend_one(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
+        scores: &Scores,
         query: &Buffer,
         (number, span): (usize, &Span),
         cache: &Cache,
         out: &Buffer,
     ) -> Result<()> {
-        let [keys, values] = cache.layer(layer);
-        let seen = (span.position + 1).min(shape.window.unwrap_or(usize::MAX));
+        let shape = &attention.shape;
+        let [keys, values] = cache.layer(attention.layer);
+        let seen = shape.visible(span.position, span.end()).len();
         let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize);
-        let constants = [shape.head_dim as u32, 0, 0];
         let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(constants),
-            storage: &[query, keys, values, out, &parts],
-            parameters: &parameters(shape),
+            kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(scores.constants),
+            storage: &[query, keys, values, out, &parts, &scores.biases],
+            parameters: &scores.parameters,
             batch: number + 1,
             grid: [splits, shape.heads, 1],
             work: Work::attention(shape, span, cache),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::AttentionJoin).with(constants),
+                kernel: Kernel::new(Shader::AttentionJoin).with([shape.head_dim as u32, 0, 0]),
                 storage: &[&parts, out],
                 parameters: &[shape.heads as u32, splits as u32],
                 batch: number + 1,
@@ -114,19 +140,21 @@ impl Gpu {
 
     pub(super) fn weights(
         &mut self,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,
     ) -> Result<Buffer> {
-        let out = self.memory.storage("an attention map", shape.heads * rows * rows)?;
+        let heads = attention.shape.heads;
+        let out = self.memory.storage("an attention map", heads * rows * rows)?;
+        let scores = Scores::new(self, attention);
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::AttentionWeights).with([shape.head_dim as u32, 0, 0]),
-            storage: &[query, key, &out],
-            parameters: &parameters(shape),
+            kernel: Kernel::new(Shader::AttentionWeights).with(scores.constants),
+            storage: &[query, key, &out, &scores.biases],
+            parameters: &scores.parameters,
             batch: 0,
-            grid: [rows, shape.heads, 1],
-            work: Work::moving(4 * shape.heads * rows * rows),
+            grid: [rows, heads, 1],
+            work: Work::moving(4 * heads * rows * rows),
         });
         Ok(out)
     }

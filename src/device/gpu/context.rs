@@ -20,20 +20,14 @@ pub struct Wishes {
     pub profile: bool,
 }
 
-/// Optional features in use.
-#[derive(Clone, Debug, Default)]
+/// Optional features of a device.
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Features {
-    /// The largest subgroup there may be. The smallest is at least 4.
-    pub subgroups: Option<u32>,
+    /// The sizes of the smallest and the largest subgroup there may be.
+    pub subgroups: Option<[u32; 2]>,
+    /// `shader-f16`
+    pub halves: bool,
     pub timestamps: bool,
-}
-
-impl Features {
-    /// By their WebGPU names.
-    pub fn names(&self) -> Vec<&'static str> {
-        let all = [(self.subgroups.is_some(), "subgroups"), (self.timestamps, "timestamp-query")];
-        all.into_iter().filter_map(|(used, name)| used.then_some(name)).collect()
-    }
 }
 
 /// What has been heard of the device outside of any call.
@@ -64,25 +58,29 @@ pub struct Context {
 
 impl Context {
     /// Opens the adapter's device. `description` names the adapter where wgpu does not know, as on the web;
-    /// `subgroups` says there how large they may be.
+    /// `subgroups` says there how small and how large they may be.
     ///
     /// Error: no-webgpu.
     pub async fn open(
         adapter: &wgpu::Adapter,
         wishes: &Wishes,
         description: String,
-        subgroups: Option<u32>,
+        subgroups: Option<[u32; 2]>,
         on_lost: impl Fn(&str) + Send + 'static,
     ) -> Result<Rc<Self>> {
         let wants = |name: &str| !wishes.basic_limits && wishes.without.iter().all(|other| other != name);
         let (mut required, has) = (wgpu::Features::empty(), adapter.features());
         let features = Features {
             subgroups: subgroups.filter(|_| wants("subgroups")),
+            halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
             timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
         };
         if features.subgroups.is_some() {
             // Not known on the web: who opens the adapter there adds it to the request.
             required |= wgpu::Features::SUBGROUP & has;
+        }
+        if features.halves {
+            required |= wgpu::Features::SHADER_F16;
         }
         if features.timestamps {
             required |= wgpu::Features::TIMESTAMP_QUERY;

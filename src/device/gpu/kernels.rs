@@ -1,6 +1,6 @@
 //! The shaders: their texts, put together in variants, and their pipelines.
 
-use super::context::Context;
+use super::context::{Context, Features};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
 use crate::error::{Code, Error, Result};
@@ -25,6 +25,7 @@ pub enum Shader {
     RmsNorm,
     MatrixVector,
     MatrixMatrix,
+    MatrixMatrixQuads,
     Heads,
     Attention,
     AttentionOne,
@@ -39,25 +40,35 @@ pub enum Shader {
 }
 
 impl Shader {
-    /// Text, names of its constants, and whether it has a variant that uses subgroups.
-    fn parts(self) -> (&'static str, &'static [&'static str], bool) {
+    /// Text, names of its constants, and what it can use.
+    fn parts(self) -> (&'static str, &'static [&'static str], Uses) {
         use Shader::*;
         match self {
-            Embed => (shader!("embed"), &[], false),
-            RmsNorm => (shader!("rms_norm"), &[], false),
-            MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], true),
-            MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], false),
-            Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], false),
-            Attention => (shader!("attention"), &["HEAD_DIM"], false),
-            AttentionOne => (shader!("attention_one"), &["HEAD_DIM"], false),
-            AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], false),
-            AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM"], false),
-            Gather => (shader!("gather"), &[], false),
-            Penalise => (shader!("penalise"), &[], false),
-            Truncate => (shader!("truncate"), &[], false),
-            Draw => (shader!("draw"), &[], false),
-            Choose => (shader!("choose"), &[], false),
-            Probe => (shader!("probe"), &[], false),
+            Embed => (shader!("embed"), &[], Uses::Nothing),
+            RmsNorm => (shader!("rms_norm"), &[], Uses::Nothing),
+            MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
+            MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::Nothing),
+            MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
+            Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
+            Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
+            AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
+            AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
+            AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
+            Gather => (shader!("gather"), &[], Uses::Nothing),
+            Penalise => (shader!("penalise"), &[], Uses::Nothing),
+            Truncate => (shader!("truncate"), &[], Uses::Nothing),
+            Draw => (shader!("draw"), &[], Uses::Nothing),
+            Choose => (shader!("choose"), &[], Uses::Nothing),
+            Probe => (shader!("probe"), &[], Uses::Subgroups),
+        }
+    }
+
+    /// What stands before its text, besides what a format or a cache brings.
+    fn before(self) -> &'static str {
+        match self {
+            Shader::MatrixMatrix | Shader::MatrixMatrixQuads => shader!("product"),
+            Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
+            _ => "",
         }
     }
 
@@ -74,6 +85,22 @@ impl Shader {
         let value = self.parts().0.lines().find_map(|line| line.strip_prefix(&prefix)?.split('u').next()?.parse().ok());
         value.unwrap_or_else(|| panic!("{self:?} has no constant {name}"))
     }
+}
+
+/// What a kernel can use of what not every device has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Uses {
+    Nothing,
+    Subgroups,
+    /// `shader-f16`.
+    Halves,
+}
+
+/// What of that there is, and no driver has refused.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Extras {
+    pub subgroups: bool,
+    pub halves: bool,
 }
 
 /// One variant of a kernel.
@@ -105,24 +132,50 @@ impl Kernel {
         Self { cache: Some(cache), ..self }
     }
 
+    /// What of `extras` it uses.
+    fn uses(&self, extras: Extras) -> Uses {
+        match self.shader.parts().2 {
+            Uses::Subgroups if extras.subgroups => Uses::Subgroups,
+            // Only halves that lie in the cache as such: nothing is rounded.
+            Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
+            _ => Uses::Nothing,
+        }
+    }
+
     /// The whole text.
-    pub fn source(&self, subgroups: bool) -> String {
-        let (text, names, has_subgroups) = self.shader.parts();
+    pub fn source(&self, extras: Extras) -> String {
+        let (text, names, _) = self.shader.parts();
+        let uses = self.uses(extras);
         let mut source = String::new();
-        // naga has subgroups without being asked, and does not know the word.
-        if cfg!(target_arch = "wasm32") && ((has_subgroups && subgroups) || self.shader == Shader::Probe) {
-            source += "enable subgroups;\n";
+        match uses {
+            // naga has subgroups without being asked, and does not know the word.
+            Uses::Subgroups if cfg!(target_arch = "wasm32") => source += "enable subgroups;\n",
+            Uses::Halves => source += "enable f16;\n",
+            _ => {}
         }
         for (name, value) in names.iter().zip(self.constants) {
             source += &format!("const {name} = {value}u;\n");
         }
         source += PRELUDE;
-        if has_subgroups {
-            source += if subgroups { shader!("fold_subgroups") } else { shader!("fold_shared") };
+        match self.shader {
+            Shader::MatrixVector => source += self.fold(uses),
+            Shader::Attention if uses == Uses::Halves => source += "alias real = f16;\nconst REAL_BYTES = 2u;\n",
+            Shader::Attention => source += "alias real = f32;\nconst REAL_BYTES = 4u;\n",
+            _ => {}
         }
+        source += self.shader.before();
         source += self.format.map_or("", format_text);
         source += self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
         source + text
+    }
+
+    /// How the sums of a row's lanes come together.
+    fn fold(&self, uses: Uses) -> &'static str {
+        match (uses, self.constants[2]) {
+            (Uses::Subgroups, WHOLE) => shader!("fold_whole"),
+            (Uses::Subgroups, _) => shader!("fold_subgroups"),
+            _ => shader!("fold_shared"),
+        }
     }
 
     /// Every kernel in every format and cache type, with the constants that change its text most: what tests compile.
@@ -131,16 +184,20 @@ impl Kernel {
         let mut all: Vec<Kernel> = [RmsNorm, Gather, Penalise, Truncate, Draw, Choose].map(Kernel::new).to_vec();
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
-            for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [64, 1, 0]] {
+            for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {
                 all.push(Kernel::new(MatrixVector).format(format).with(constants));
             }
-            all.extend([1, 2, 4].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
+            all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
+            all.push(Kernel::new(MatrixMatrixQuads).format(format));
         }
         for head_dim in [8, 12, 64, 80, 256] {
-            all.extend([AttentionJoin, AttentionWeights].map(|shader| Kernel::new(shader).with([head_dim, 0, 0])));
+            all.push(Kernel::new(AttentionJoin).with([head_dim, 0, 0]));
+            all.extend([0, 1, 2].map(|bias| Kernel::new(AttentionWeights).with([head_dim, bias, 0])));
             for cache in [CacheType::F32, CacheType::F16, CacheType::Q8] {
                 let of = |shader| Kernel::new(shader).cache(cache);
-                all.extend([Attention, AttentionOne].map(|shader| of(shader).with([head_dim, 0, 0])));
+                for bias in [0, 1, 2] {
+                    all.extend([Attention, AttentionOne].map(|shader| of(shader).with([head_dim, bias, 0])));
+                }
                 all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[a, b]| of(Heads).with([head_dim, a, b])));
             }
         }
@@ -156,6 +213,16 @@ impl Kernel {
     }
 }
 
+/// A quantised format: its levels as bytes, and as floats.
+macro_rules! quantised {
+    ($($part:literal),+) => {
+        concat!(shader!("formats/packed"), $(shader!($part)),+, shader!("formats/levels"))
+    };
+}
+
+/// Third of the constants of [`Shader::MatrixVector`]: every subgroup has as many lanes as a row.
+pub const WHOLE: u32 = 1;
+
 /// How sixteen weights are unpacked.
 fn format_text(format: TensorType) -> &'static str {
     use TensorType::*;
@@ -163,17 +230,17 @@ fn format_text(format: TensorType) -> &'static str {
         F32 => shader!("formats/f32"),
         F16 => shader!("formats/f16"),
         BF16 => shader!("formats/bf16"),
-        Q4_0 => shader!("formats/q4_0"),
-        Q4_1 => shader!("formats/q4_1"),
-        Q5_0 => shader!("formats/q5_0"),
-        Q5_1 => shader!("formats/q5_1"),
-        Q8_0 => shader!("formats/q8_0"),
-        Q2_K => shader!("formats/q2_k"),
-        Q3_K => shader!("formats/q3_k"),
-        Q4_K => concat!(shader!("formats/six_bits"), shader!("formats/q4_k")),
-        Q5_K => concat!(shader!("formats/six_bits"), shader!("formats/q5_k")),
-        Q6_K => shader!("formats/q6_k"),
-        IQ4_NL => shader!("formats/iq4_nl"),
+        Q4_0 => quantised!("formats/q4_0"),
+        Q4_1 => quantised!("formats/q4_1"),
+        Q5_0 => quantised!("formats/fifths", "formats/q5_0"),
+        Q5_1 => quantised!("formats/fifths", "formats/q5_1"),
+        Q8_0 => quantised!("formats/q8_0"),
+        Q2_K => quantised!("formats/q2_k"),
+        Q3_K => quantised!("formats/q3_k"),
+        Q4_K => quantised!("formats/six_bits", "formats/q4_k"),
+        Q5_K => quantised!("formats/six_bits", "formats/q5_k"),
+        Q6_K => quantised!("formats/q6_k"),
+        IQ4_NL => quantised!("formats/iq4_nl"),
     }
 }
 
@@ -198,8 +265,8 @@ pub struct Pipeline {
 pub struct Kernels {
     pub context: Rc<Context>,
     pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
-    /// Off once a driver has refused a kernel that uses them.
-    subgroups: Cell<bool>,
+    /// Each is off once a driver has refused a kernel that uses it.
+    extras: Cell<Extras>,
     /// The uniforms, which all kernels see alike.
     pub uniforms: wgpu::BindGroupLayout,
 }
@@ -217,17 +284,26 @@ impl Kernels {
         let entries = [0, 1].map(|binding| entry(binding, ty));
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
         let uniforms = context.device.create_bind_group_layout(&descriptor);
-        let subgroups = Cell::new(context.features.subgroups.is_some());
-        Rc::new(Self { context, pipelines: RefCell::default(), subgroups, uniforms })
+        let Features { subgroups, halves, .. } = context.features;
+        let extras = Cell::new(Extras { subgroups: subgroups.is_some(), halves });
+        Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
     }
 
-    /// Subgroups are there, and no driver has refused them.
-    pub fn uses_subgroups(&self) -> bool {
-        self.subgroups.get()
+    /// What is used of what not every device has.
+    pub fn extras(&self) -> Extras {
+        self.extras.get()
     }
 
     pub fn forgo_subgroups(&self) {
-        self.subgroups.set(false);
+        self.extras.set(Extras { subgroups: false, ..self.extras() });
+    }
+
+    /// The features in use, by their WebGPU names.
+    pub fn features(&self) -> Vec<&'static str> {
+        let Extras { subgroups, halves } = self.extras();
+        let timestamps = self.context.features.timestamps;
+        let all = [(subgroups, "subgroups"), (halves, "shader-f16"), (timestamps, "timestamp-query")];
+        all.into_iter().filter_map(|(used, name)| used.then_some(name)).collect()
     }
 
     /// A kernel's pipeline; compiled now where nobody has seen to it before.
@@ -240,21 +316,23 @@ impl Kernels {
         pipeline
     }
 
-    /// Compiles a kernel, or where the driver refuses it, the variant without subgroups.
+    /// Compiles a kernel. Where the driver refuses one that uses an extra, that is forgone from now on, and another
+    /// variant, or another kernel, takes its place: the caller asks again for what it needs.
     pub async fn compile(&self, kernel: &Kernel) -> Result<()> {
         if self.pipelines.borrow().contains_key(kernel) {
             return Ok(());
         }
-        let label = kernel.label();
-        let mut pipeline = self.context.watched(&label, || self.pipeline(kernel)).await;
-        if let Err(Error { code: Code::Internal, .. }) = pipeline
-            && self.subgroups.get()
-        {
-            self.forgo_subgroups();
-            pipeline = self.context.watched(&label, || self.pipeline(kernel)).await;
+        let extras = self.extras();
+        match self.context.watched(&kernel.label(), || self.pipeline(kernel)).await {
+            Ok(pipeline) => {
+                self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
+            }
+            Err(Error { code: Code::Internal, .. }) if kernel.uses(extras) == Uses::Subgroups => self.forgo_subgroups(),
+            Err(Error { code: Code::Internal, .. }) if kernel.uses(extras) == Uses::Halves => {
+                self.extras.set(Extras { halves: false, ..extras });
+            }
+            Err(error) => return Err(error),
         }
-        let pipeline = pipeline?;
-        self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
         Ok(())
     }
 
@@ -274,7 +352,7 @@ impl Kernels {
             bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
             immediate_size: 0,
         });
-        let raw = self.context.pipeline(&kernel.label(), kernel.source(self.subgroups.get()), &whole);
+        let raw = self.context.pipeline(&kernel.label(), kernel.source(self.extras()), &whole);
         Pipeline { raw, layout }
     }
 }

@@ -18,12 +18,12 @@ mod recorder;
 
 pub use buffer::Buffer;
 pub use context::{Context, Features, Wishes};
-pub use kernels::{Kernel, Kernels};
+pub use kernels::{Extras, Kernel, Kernels};
 pub use profile::{Counters, Runs};
 
 use super::{
-    Activation, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection, Span, Tokens,
-    positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
+    Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -81,10 +81,20 @@ impl Gpu {
         self.memory.context.clone()
     }
 
-    /// Lanes that share a row of a matrix: as many as the largest subgroup at least.
-    fn lanes(&self) -> u32 {
-        let subgroup = self.memory.context.features.subgroups.unwrap_or(0);
-        if self.kernels.uses_subgroups() && subgroup > 32 { 64 } else { 32 }
+    /// The size of all subgroups, where they are used and it is known.
+    fn subgroup_size(&self) -> Option<u32> {
+        let [least, most] = self.memory.context.features.subgroups?;
+        (self.kernels.extras().subgroups && least == most).then_some(least)
+    }
+
+    /// Lanes that share a row of a matrix, and whether every subgroup has just as many.
+    fn lanes(&self) -> (u32, bool) {
+        match (self.subgroup_size(), self.memory.context.features.subgroups) {
+            (Some(size), _) if size <= 64 => (size, true),
+            // As many as the largest subgroup at least.
+            (_, Some([_, most])) if self.kernels.extras().subgroups && most > 32 => (64, false),
+            _ => (32, false),
+        }
     }
 
     /// Room for `len` values that nobody needs after the next product.
@@ -121,12 +131,12 @@ impl Gpu {
 impl Kernels {
     /// Asks the device whether subgroups are runs of neighbours, which nothing promises; they are forgone where not.
     pub async fn probe(self: &Rc<Self>) -> Result<()> {
-        if !self.uses_subgroups() {
+        if !self.extras().subgroups {
             return Ok(());
         }
         let kernel = Kernel::new(Shader::Probe);
         self.compile(&kernel).await?;
-        if !self.uses_subgroups() {
+        if !self.extras().subgroups {
             return Ok(());
         }
         let mut gpu = Gpu::new(self.clone())?;
@@ -156,6 +166,15 @@ fn fours(what: &str, len: usize) -> Result<()> {
     match len.is_multiple_of(4) {
         true => Ok(()),
         false => Err(Error::unsupported(format!("{what} {len}: on WebGPU it has to be a multiple of 4"))),
+    }
+}
+
+/// Refuses heads that the kernels of attention have no room for.
+fn check_head(head_dim: usize) -> Result<()> {
+    fours("a head size of", head_dim)?;
+    match head_dim <= 256 {
+        true => Ok(()),
+        false => Err(Error::unsupported(format!("a head size of {head_dim}: on WebGPU it is 256 at most"))),
     }
 }
 
@@ -213,19 +232,25 @@ impl Device for Gpu {
         self.recorder.settle().await
     }
 
-    async fn prepare(&mut self, progress: &Progress, steps: impl FnOnce(&mut Self) -> Result<()>) -> Result<()> {
-        self.recorder.collect();
-        let collected = steps(self);
-        let mut wanted = self.recorder.collected();
-        collected?;
-        wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
-        progress.total.set(wanted.len());
-        for (done, kernel) in wanted.iter().enumerate() {
-            progress.done.set(done);
-            self.kernels.compile(kernel).await?;
+    async fn prepare(&mut self, progress: &Progress, mut steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+        // Again where a driver refuses what it has promised: other kernels are needed then.
+        loop {
+            let extras = self.kernels.extras();
+            self.recorder.collect();
+            let collected = steps(self);
+            let mut wanted = self.recorder.collected();
+            collected?;
+            wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
+            progress.total.set(wanted.len());
+            for (done, kernel) in wanted.iter().enumerate() {
+                progress.done.set(done);
+                self.kernels.compile(kernel).await?;
+            }
+            if self.kernels.extras() == extras {
+                progress.done.set(wanted.len());
+                return Ok(());
+            }
         }
-        progress.done.set(wanted.len());
-        Ok(())
     }
 
     fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32) {
@@ -300,32 +325,31 @@ impl Device for Gpu {
         spans: &[Span],
         caches: &mut [Cache],
     ) {
-        let multiple = fours("a head size of", shape.head_dim);
-        self.fail(multiple);
+        let fits = check_head(shape.head_dim);
+        self.fail(fits);
         self.store_heads(layer, shape, heads, spans, caches);
     }
 
     fn attend(
         &mut self,
-        layer: usize,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         spans: &[Span],
         caches: &[Cache],
         out: &mut Buffer,
     ) {
-        let attended = self.attend_spans(layer, shape, query, spans, caches, out);
+        let attended = self.attend_spans(attention, query, spans, caches, out);
         self.fail(attended);
     }
 
     fn attention_weights(
         &mut self,
-        shape: &AttentionShape,
+        attention: &Attention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,
     ) -> Result<Buffer> {
-        self.weights(shape, query, key, rows)
+        self.weights(attention, query, key, rows)
     }
 
     fn gather(&mut self, x: &Buffer, width: usize, selected: &[usize], out: &mut Buffer) {

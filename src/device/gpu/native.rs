@@ -15,7 +15,8 @@ pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
     let adapter = run(None, instance.request_adapter(&wgpu::RequestAdapterOptions::default()))
         .map_err(|error| Error::new(Code::NoWebgpu, format!("no Vulkan adapter: {error}")))?;
     let info = adapter.get_info();
-    let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP).then_some(info.subgroup_max_size);
+    let sizes = [info.subgroup_min_size, info.subgroup_max_size];
+    let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP).then_some(sizes);
     let context = run(None, Context::open(&adapter, wishes, info.name, subgroups, |_| ()))?;
     let kernels = Kernels::new(context.clone());
     run(Some(&context), kernels.probe())?;

@@ -45,9 +45,9 @@ impl Work {
 
     /// Attends from each query of a span to the keys that it sees.
     pub fn attention(shape: &AttentionShape, span: &Span, cache: &Cache) -> Self {
-        let window = shape.window.unwrap_or(usize::MAX);
-        let pairs: usize = (span.position..span.position + span.len).map(|query| (query + 1).min(window)).sum();
-        let keys = span.position + span.len - (span.position + 1).saturating_sub(window);
+        let seen = |query: usize| shape.visible(query, span.end());
+        let pairs: usize = (span.position..span.end()).map(|query| seen(query).len()).sum();
+        let keys = seen(span.end() - 1).end - seen(span.position).start;
         let width = shape.heads * shape.head_dim;
         let bytes = 2 * cache.bytes(keys) + 2 * 4 * span.len * width;
         Self { bytes: bytes as f64, operations: 4.0 * width as f64 * pairs as f64 }

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{Kernel, Shader};
+use super::kernels::{Kernel, Shader, WHOLE};
 use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::Dispatch;
@@ -103,7 +103,7 @@ impl Gpu {
     }
 
     fn matrix_vector(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, gated: bool) {
-        let lanes = self.lanes();
+        let (lanes, whole) = self.lanes();
         let runs = Shader::MatrixVector.constant("THREADS") / lanes;
         let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
         let first = &segments[0];
@@ -138,7 +138,11 @@ impl Gpu {
         let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
         let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), 0]),
+            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([
+                lanes,
+                u32::from(gated),
+                u32::from(whole) * WHOLE,
+            ]),
             storage: &storage,
             parameters: &parameters,
             batch: 0,
@@ -148,20 +152,31 @@ impl Gpu {
     }
 
     fn matrix_matrix(&mut self, x: &Buffer, tokens: usize, segment: &Segment, how: How) {
-        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
         let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
-        let rows = Shader::MatrixMatrix.constant("ROWS") as usize;
         let Segment { part, columns, stride, .. } = *segment;
         let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
         let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
         let moved = if let How::Replace = how { 1 } else { 2 };
+        let (kernel, rows, tile) = self.tile_kernel(tokens);
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixMatrix).format(segment.ty).with([each as u32, 0, 0]),
+            kernel: kernel.format(segment.ty),
             storage: &[x, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch: 0,
-            grid: [part.rows.div_ceil(rows), tokens.div_ceil(8 * each), 1],
+            grid: [part.rows.div_ceil(rows), tokens.div_ceil(tile), 1],
             work: Work::product(segment.ty, tokens, [part.rows, columns], tokens * part.rows * moved),
         });
+    }
+
+    /// The kernel for products of that many tokens, and the rows and tokens of its tile.
+    fn tile_kernel(&self, tokens: usize) -> (Kernel, usize, usize) {
+        let size = |shader: Shader, name| shader.constant(name) as usize;
+        if self.subgroup_size() == Some(4) {
+            let shader = Shader::MatrixMatrixQuads;
+            return (Kernel::new(shader), size(shader, "ROWS"), size(shader, "TOKENS"));
+        }
+        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
+        let kernel = Kernel::new(Shader::MatrixMatrix).with([each as u32, 0, 0]);
+        (kernel, size(Shader::MatrixMatrix, "ROWS"), 8 * each)
     }
 }

@@ -1,0 +1,31 @@
+// Before the products of many rows: where the weights lie, and what becomes of a sum.
+
+struct Parameters {
+  start: u32,    // of the weights, in words
+  rows: u32,
+  bias: u32,     // where it begins, plus 1; 0: none
+  first: u32,    // its first row in the output
+  stride: u32,   // rows of the output
+  units: u32,    // sixteens of a row; the last may reach beyond it
+  columns: u32,  // fours of a row
+  how: u32,      // 0: replace, 1: add, 2: multiply with silu of what is there
+}
+
+/// Writes one sum; what lies beyond the matrix or the batch is nobody's.
+fn write(token: u32, row: u32, sum: f32) {
+  if (token >= batch.len || row >= parameters.rows) {
+    return;
+  }
+  var value = sum;
+  if (parameters.bias != 0u) {
+    value += vectors[parameters.bias - 1u + row];
+  }
+  let at = token * parameters.stride + parameters.first + row;
+  if (parameters.how == 1u) {
+    value += out[at];
+  } else if (parameters.how == 2u) {
+    let gate = out[at];
+    value *= gate / (1.0 + exp(-gate));
+  }
+  out[at] = value;
+}

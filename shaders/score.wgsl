@@ -1,0 +1,48 @@
+// Before the kernels of attention: which keys a query sees, and what a score is.
+// score = cap · tanh(scale · query · key / cap) + bias(key − query)
+
+struct Parameters {
+  heads: u32,
+  kv_heads: u32,
+  scale: f32,
+  window: u32,     // only keys less than that far away; 0: all
+  causal: u32,     // no key after the query
+  soft_cap: f32,   // 0: none
+  biases: u32,     // where they begin
+  reach: u32,      // of the table: distances beyond it are as that
+}
+
+const BIAS_LINEAR = 1u;
+const BIAS_TABLE = 2u;
+
+/// The first key that the query at `position` sees.
+fn first_key(position: u32) -> u32 {
+  return select(0u, position + 1u - min(parameters.window, position + 1u), parameters.window != 0u);
+}
+
+/// The first key after those that it sees, of `end` that there are.
+fn end_key(position: u32, end: u32) -> u32 {
+  if (parameters.causal != 0u) {
+    return position + 1u;
+  }
+  return select(end, min(end, position + parameters.window), parameters.window != 0u);
+}
+
+/// The score of a query's product with a key.
+fn score(product: f32, head: u32, key: u32, position: u32) -> f32 {
+  var score = parameters.scale * product;
+  if (parameters.soft_cap > 0.0) {
+    // Some drivers' tanh of large numbers is no number.
+    score = parameters.soft_cap * tanh(clamp(score / parameters.soft_cap, -10.0, 10.0));
+  }
+  let distance = i32(key) - i32(position);
+  if (BIAS == BIAS_LINEAR) {
+    score += biases[parameters.biases + head] * f32(distance);
+  }
+  if (BIAS == BIAS_TABLE) {
+    let reach = i32(parameters.reach);
+    let line = parameters.biases + head * (2u * parameters.reach + 1u);
+    score += biases[line + u32(clamp(distance, -reach, reach) + reach)];
+  }
+  return score;
+}
