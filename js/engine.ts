@@ -88,9 +88,13 @@ function startOptions(options: EngineOptions): StartOptions {
 
 function checkGpu(gpu: GpuKnobs): GpuKnobs {
   checkOptions(gpu, "gpu");
-  const { without = [], basicLimits = false } = gpu;
+  const { without = [], basicLimits = false, profile = false } = gpu;
   without.forEach((feature, at) => checkText(feature, `gpu.without[${at}]`));
-  return { without, basicLimits: checkFlag(basicLimits, "gpu.basicLimits") };
+  return {
+    without,
+    basicLimits: checkFlag(basicLimits, "gpu.basicLimits"),
+    profile: checkFlag(profile, "gpu.profile"),
+  };
 }
 
 function folderUrl(assets: string | URL): string {

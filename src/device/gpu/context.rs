@@ -1,5 +1,6 @@
 //! The adapter and its device: what they can do, and what has gone wrong.
 
+use super::profile::Meter;
 use crate::error::{Code, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -15,6 +16,8 @@ pub struct Wishes {
     pub basic_limits: bool,
     /// Features to do without: "subgroups", "shader-f16", "timestamp-query".
     pub without: Vec<String>,
+    /// The time and the work of each kernel: see `profile.rs`.
+    pub profile: bool,
 }
 
 /// Optional features of a device.
@@ -44,6 +47,8 @@ pub struct Context {
     pub limits: wgpu::Limits,
     pub features: Features,
     pub description: String,
+    pub meter: Meter,
+    pub profile: bool,
     news: Arc<Mutex<News>>,
     /// Allocations whose success is not known yet, and what they were for.
     scopes: RefCell<Vec<(PopScope, String)>>,
@@ -102,8 +107,9 @@ impl Context {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             heard.lock().expect("nothing panics under it").error.get_or_insert(error.to_string());
         }));
+        let (meter, profile) = (Meter::new(&queue), wishes.profile);
         let (scopes, allocated) = (RefCell::default(), Rc::default());
-        Ok(Rc::new(Self { device, queue, limits, features, description, news, scopes, allocated }))
+        Ok(Rc::new(Self { device, queue, limits, features, description, meter, profile, news, scopes, allocated }))
     }
 
     /// The largest buffer that a kernel can see at once.
@@ -206,6 +212,11 @@ impl Signal {
         if let Some(waker) = state.1.take() {
             waker.wake();
         }
+    }
+
+    /// What was said, if it was.
+    pub fn given(&self) -> Option<bool> {
+        self.0.lock().expect("nothing panics under it").0
     }
 }
 

@@ -12,13 +12,14 @@ mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod profile;
 mod project;
 mod recorder;
 
 pub use buffer::Buffer;
 pub use context::{Context, Features, Wishes};
 pub use kernels::{Extras, Kernel, Kernels};
-pub use recorder::Counters;
+pub use profile::{Counters, Runs};
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
@@ -31,6 +32,7 @@ use cache::Cache;
 use choose::Chooser;
 use kernels::Shader;
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
 use std::rc::Rc;
 
@@ -77,10 +79,6 @@ impl Gpu {
 
     pub fn context(&self) -> Rc<Context> {
         self.memory.context.clone()
-    }
-
-    pub fn counters(&self) -> Counters {
-        self.recorder.counters
     }
 
     /// The size of all subgroups, where they are used and it is known.
@@ -144,7 +142,8 @@ impl Kernels {
         let mut gpu = Gpu::new(self.clone())?;
         let out = gpu.memory.storage("a probe", 4 * 64)?;
         gpu.recorder.begin(&[[0; 4]]);
-        gpu.recorder.dispatch(&Dispatch { kernel, storage: &[&out], parameters: &[0], batch: 0, grid: [1, 1, 1] });
+        let (storage, work) = (&[&out], Work::default());
+        gpu.recorder.dispatch(&Dispatch { kernel, storage, parameters: &[0], batch: 0, grid: [1, 1, 1], work });
         let reading = gpu.recorder.send(&out, 4 * 64)?;
         let mut runs = true;
         let take = |bytes: &[u8]| {
@@ -297,6 +296,7 @@ impl Device for Gpu {
                 parameters: &words.map(|word| word as u32),
                 batch: 0,
                 grid: [units.div_ceil(64), rows, 1],
+                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
             });
         }
     }
@@ -361,6 +361,7 @@ impl Device for Gpu {
             parameters: &[width as u32 / 4],
             batch: 0,
             grid: [(width / 4).div_ceil(64), selected.len(), 1],
+            work: Work::moving(8 * width * selected.len()),
         });
     }
 

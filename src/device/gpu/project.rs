@@ -4,6 +4,7 @@ use super::Gpu;
 use super::buffer::Buffer;
 use super::kernels::{Kernel, Shader, WHOLE};
 use super::matrix::{Matrix, Part, units};
+use super::profile::Work;
 use super::recorder::Dispatch;
 use crate::device::{Input, Linear, Projection, RmsNorm};
 
@@ -96,6 +97,7 @@ impl Gpu {
             parameters: &[width as u32 / 4, weight.offset as u32, epsilon.to_bits()],
             batch: 0,
             grid: [1, input.rows, 1],
+            work: Work::moving(4 * (2 * len + width)),
         });
         out
     }
@@ -133,6 +135,8 @@ impl Gpu {
             outs.get(1).copied().unwrap_or(&self.nothing[0]),
             outs.get(2).copied().unwrap_or(&self.nothing[1]),
         ];
+        let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([
                 lanes,
@@ -143,6 +147,7 @@ impl Gpu {
             parameters: &parameters,
             batch: 0,
             grid: [groups as usize, 1, input.rows],
+            work: Work::product(first.ty, input.rows, shape, moved),
         });
     }
 
@@ -151,6 +156,7 @@ impl Gpu {
         let Segment { part, columns, stride, .. } = *segment;
         let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
         let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
+        let moved = if let How::Replace = how { 1 } else { 2 };
         let (kernel, rows, tile) = self.tile_kernel(tokens);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),
@@ -158,6 +164,7 @@ impl Gpu {
             parameters: &words.map(|word| word as u32),
             batch: 0,
             grid: [part.rows.div_ceil(rows), tokens.div_ceil(tile), 1],
+            work: Work::product(segment.ty, tokens, [part.rows, columns], tokens * part.rows * moved),
         });
     }
 
