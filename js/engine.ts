@@ -88,11 +88,12 @@ function startOptions(options: EngineOptions): StartOptions {
 
 function checkGpu(gpu: GpuKnobs): GpuKnobs {
   checkOptions(gpu, "gpu");
-  const { without = [], basicLimits = false, profile = false } = gpu;
+  const { without = [], basicLimits = false, integerDot = false, profile = false } = gpu;
   without.forEach((feature, at) => checkText(feature, `gpu.without[${at}]`));
   return {
     without,
     basicLimits: checkFlag(basicLimits, "gpu.basicLimits"),
+    integerDot: checkFlag(integerDot, "gpu.integerDot"),
     profile: checkFlag(profile, "gpu.profile"),
   };
 }

@@ -29,10 +29,15 @@ export interface WireDownloadOptions {
 
 /** A GPU made out to be less than it is, or watched. */
 export interface GpuKnobs {
-  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query", "packed-dot". */
+  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query". */
   without?: string[];
   /** WebGPU's default limits, and no optional feature. */
   basicLimits?: boolean;
+  /**
+   * Multiplies quantised weights by inputs of 8 bits (`dot4I8Packed`), in prompts: on hardware with such an instruction
+   * it does less, at some accuracy. docs/how-it-works.md has what it costs.
+   */
+  integerDot?: boolean;
   /** Times each kernel: every dispatch then has a compute pass of its own, which takes longer. */
   profile?: boolean;
 }

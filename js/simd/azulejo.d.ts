@@ -20,6 +20,8 @@ export interface GpuOptions {
   without?: string[];
   /** Asks for WebGPU's default limits and no optional feature. */
   basicLimits?: boolean;
+  /** Multiplies quantised weights by inputs of 8 bits. */
+  integerDot?: boolean;
   /** Times each kernel. */
   profile?: boolean;
 }

@@ -33,6 +33,7 @@ struct Options {
     power_preference: Option<String>,
     without: Option<Vec<String>>,
     basic_limits: Option<bool>,
+    integer_dot: Option<bool>,
     profile: Option<bool>,
 }
 
@@ -94,20 +95,20 @@ pub fn gpu_turn() -> Promise {
 #[wasm_bindgen(js_name = openGpu)]
 pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
     let options: Options = from_js(options, "GPU options")?;
+    let gpu = get(&get(&js_sys::global(), "navigator"), "gpu");
     let wishes = Wishes {
         low_power: options.power_preference.as_deref() == Some("low-power"),
         basic_limits: options.basic_limits.unwrap_or(false),
         without: options.without.unwrap_or_default(),
+        integer_dot: options.integer_dot.unwrap_or(false) && has(&gpu, "wgslLanguageFeatures", INTEGER_DOT),
         profile: options.profile.unwrap_or(false),
     };
     GPU.set(None);
-    let navigator = get(&js_sys::global(), "navigator");
-    let gpu = get(&navigator, "gpu");
     if !gpu.is_object() {
         return Err(Error::new(Code::NoWebgpu, "no navigator.gpu"));
     }
     let browser = request_adapter(&gpu, options.power_preference.as_deref()).await?;
-    let subgroups = has_subgroups(&browser).then(|| subgroup_sizes(&browser));
+    let subgroups = has(&browser, "features", "subgroups").then(|| subgroup_sizes(&browser));
     if subgroups.is_some() && !wishes.basic_limits && !wishes.without.iter().any(|name| name == "subgroups") {
         add_subgroups(&browser)?;
     }
@@ -174,9 +175,13 @@ fn set(object: &JsValue, name: &str, value: &JsValue) -> Result<()> {
     done.map(|_| ()).map_err(|_| Error::new(Code::Internal, format!("{name} cannot be set")))
 }
 
-fn has_subgroups(adapter: &JsValue) -> bool {
-    let features = get(adapter, "features");
-    let has = method(&features, "has").and_then(|has| has.call1(&features, &"subgroups".into()).map_err(refused));
+/// A feature of WGSL itself.
+const INTEGER_DOT: &str = "packed_4x8_integer_dot_product";
+
+/// Whether one of an object's sets has `name`.
+fn has(object: &JsValue, set: &str, name: &str) -> bool {
+    let set = get(object, set);
+    let has = method(&set, "has").and_then(|has| has.call1(&set, &name.into()).map_err(refused));
     has.is_ok_and(|has| has.is_truthy())
 }
 

@@ -16,6 +16,8 @@ pub struct Wishes {
     pub basic_limits: bool,
     /// Features to do without: "subgroups", "shader-f16", "timestamp-query".
     pub without: Vec<String>,
+    /// Multiplies quantised weights by inputs in bytes, where the device can.
+    pub integer_dot: bool,
     /// The time and the work of each kernel: see `profile.rs`.
     pub profile: bool,
 }
@@ -28,6 +30,8 @@ pub struct Features {
     /// `shader-f16`
     pub halves: bool,
     pub timestamps: bool,
+    /// `packed_4x8_integer_dot_product`, where it was asked for.
+    pub integer_dot: bool,
 }
 
 /// What has been heard of the device outside of any call.
@@ -72,6 +76,7 @@ impl Context {
         let (mut required, has) = (wgpu::Features::empty(), adapter.features());
         let features = Features {
             subgroups: subgroups.filter(|_| wants("subgroups")),
+            integer_dot: wishes.integer_dot,
             halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
             timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
         };

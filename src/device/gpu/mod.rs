@@ -47,8 +47,9 @@ pub struct Gpu {
     /// [rows, pairs, 2]: cos and sin.
     rotations: Buffer,
     pairs: usize,
-    /// Normed inputs, and the splits of attention.
+    /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
+    quantised: Buffer,
     splits: Buffer,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
@@ -70,6 +71,7 @@ impl Gpu {
             rotations: memory.storage("rotations", 2)?,
             pairs: 0,
             normed: memory.storage("normed inputs", 0)?,
+            quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
             nothing,
             memory,
@@ -97,15 +99,19 @@ impl Gpu {
         }
     }
 
-    /// Room for `len` values that nobody needs after the next product.
-    fn scratch(&mut self, len: usize) -> Buffer {
-        if self.normed.len < len {
-            match self.memory.storage("normed inputs", len) {
-                Ok(made) => self.normed = made,
+    /// Room for `len` values that nobody needs after the next product: normed inputs, or `quantised`.
+    fn scratch(&mut self, len: usize, quantised: bool) -> Buffer {
+        let (buffer, what) = match quantised {
+            true => (&mut self.quantised, "inputs in bytes"),
+            false => (&mut self.normed, "normed inputs"),
+        };
+        if buffer.len < len {
+            match self.memory.storage(what, len) {
+                Ok(made) => *buffer = made,
                 Err(error) => self.failure = Some(error),
             }
         }
-        self.normed.clone()
+        buffer.clone()
     }
 
     /// Room for attention's splits, [heads, splits, head_dim + 4].
