@@ -149,14 +149,19 @@ impl Kernel {
         }
     }
 
-    /// The whole text.
-    pub fn source(&self, extras: Extras) -> String {
+    /// Whether it is a kernel for devices that have no more than that.
+    pub fn runs_with(&self, extras: Extras) -> bool {
+        extras.subgroups || !matches!(self.shader, Shader::MatrixMatrixQuads | Shader::Probe)
+    }
+
+    /// The whole text, for a browser (`web`) or for naga.
+    pub fn source(&self, extras: Extras, web: bool) -> String {
         let (text, names, _) = self.shader.parts();
         let uses = self.uses(extras);
         let mut source = String::new();
         match uses {
             // naga has subgroups without being asked, and does not know the word.
-            Uses::Subgroups if cfg!(target_arch = "wasm32") => source += "enable subgroups;\n",
+            Uses::Subgroups if web => source += "enable subgroups;\n",
             Uses::Halves => source += "enable f16;\n",
             _ => {}
         }
@@ -191,7 +196,7 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [RmsNorm, Quantise, Gather, Penalise, Truncate, Draw, Choose].map(Kernel::new).to_vec();
+            [RmsNorm, Quantise, Gather, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {
@@ -203,14 +208,14 @@ impl Kernel {
             }
             all.push(Kernel::new(MatrixMatrixQuads).format(format));
         }
-        for head_dim in [8, 12, 64, 80, 256] {
+        for (n, head_dim) in [8, 12, 64, 80, 256].into_iter().enumerate() {
             all.push(Kernel::new(AttentionJoin).with([head_dim, 0, 0]));
             all.extend([0, 1, 2].map(|bias| Kernel::new(AttentionWeights).with([head_dim, bias, 0])));
-            for cache in [CacheType::F32, CacheType::F16, CacheType::Q8] {
+            for (m, cache) in [CacheType::F32, CacheType::F16, CacheType::Q8].into_iter().enumerate() {
                 let of = |shader| Kernel::new(shader).cache(cache);
-                for bias in [0, 1, 2] {
-                    all.extend([Attention, AttentionOne].map(|shader| of(shader).with([head_dim, bias, 0])));
-                }
+                // Each bias with some of the sizes: the text holds them all.
+                let constants = [head_dim, (n + m) as u32 % 3, 0];
+                all.extend([Attention, AttentionOne].map(|shader| of(shader).with(constants)));
                 all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[a, b]| of(Heads).with([head_dim, a, b])));
             }
         }
@@ -376,7 +381,8 @@ impl Kernels {
             bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
             immediate_size: 0,
         });
-        let raw = self.context.pipeline(&kernel.label(), kernel.source(self.extras()), &whole);
+        let raw =
+            self.context.pipeline(&kernel.label(), kernel.source(self.extras(), cfg!(target_arch = "wasm32")), &whole);
         Pipeline { raw, layout }
     }
 }

@@ -1,0 +1,185 @@
+//! Attention as a forward pass has it, in the same words for every device.
+#![allow(dead_code)] // Each test file takes what it needs.
+
+use crate::random::Random;
+use crate::verbs::{begin, filled, read};
+use azulejo::device::gpu::Context;
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RmsNorm, RopePairs, Span};
+
+#[derive(Clone)]
+pub enum Bias {
+    None,
+    Linear(Vec<f32>),
+    Table { table: Vec<f32>, reach: usize },
+}
+
+impl Bias {
+    fn upload<D: Device>(&self, device: &mut D) -> Option<D::Buffer> {
+        match self {
+            Bias::None => None,
+            Bias::Linear(values) | Bias::Table { table: values, .. } => Some(device.upload(values).unwrap()),
+        }
+    }
+
+    /// With the buffer that `upload` has made.
+    fn of<'a, D: Device>(&self, vector: &'a Option<D::Buffer>) -> PositionBias<'a, D> {
+        match (self, vector) {
+            (Bias::Linear(_), Some(slopes)) => PositionBias::Linear(slopes),
+            (Bias::Table { reach, .. }, Some(table)) => PositionBias::Table { table, reach: *reach },
+            _ => PositionBias::None,
+        }
+    }
+}
+
+/// What `store` does to queries and keys before anything is cached.
+#[derive(Clone)]
+pub struct Heading {
+    /// The norms' weights of query and key heads.
+    pub norms: Option<[Vec<f32>; 2]>,
+    pub epsilon: f32,
+    pub pairs: RopePairs,
+    /// One a pair that turns.
+    pub frequencies: Vec<f32>,
+    pub magnitude: f32,
+}
+
+impl Heading {
+    pub fn none() -> Self {
+        Self { norms: None, epsilon: 0.0, pairs: RopePairs::HalfSplit, frequencies: Vec::new(), magnitude: 1.0 }
+    }
+}
+
+/// A batch: each sequence has tokens in its cache already, and as many more come.
+#[derive(Clone)]
+pub struct Case {
+    pub shape: AttentionShape,
+    pub cache: CacheType,
+    pub bias: Bias,
+    pub heading: Heading,
+    /// Tokens before, and now.
+    pub sequences: Vec<(usize, usize)>,
+}
+
+impl Case {
+    pub fn new(shape: AttentionShape, cache: CacheType, before: usize, len: usize) -> Self {
+        Self { shape, cache, bias: Bias::None, heading: Heading::none(), sequences: vec![(before, len)] }
+    }
+
+    pub fn label(&self) -> String {
+        let Self { shape, cache, bias, sequences, .. } = self;
+        let bias = match bias {
+            Bias::None => "no bias".into(),
+            Bias::Linear(_) => "slopes".into(),
+            Bias::Table { reach, .. } => format!("a table of {reach}"),
+        };
+        format!("{shape:?}, {cache:?}, {bias}, {sequences:?}")
+    }
+}
+
+/// Causal, and scaled by the usual 1 / √head_dim.
+pub fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
+    let scale = (head_dim as f32).sqrt().recip();
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None }
+}
+
+/// What comes of one sequence's tokens, those before and those now: [tokens, heads or kv_heads, head_dim] each.
+#[derive(Clone)]
+pub struct Numbers {
+    pub query: Vec<f32>,
+    pub key: Vec<f32>,
+    pub value: Vec<f32>,
+}
+
+/// Numbers that a cache of any type holds exactly: whole levels from −127 to 127, an outermost one in each 32.
+pub fn levels(random: &mut Random, len: usize, head_dim: usize) -> Vec<f32> {
+    let level = |i: usize, random: &mut Random| match (i % head_dim).is_multiple_of(32) {
+        true => 127.0 * (1.0f32).copysign(random.float()),
+        false => (random.next() % 255) as f32 - 127.0,
+    };
+    (0..len).map(|i| level(i, random) / 64.0).collect()
+}
+
+/// Random ones for each sequence.
+pub fn numbers(case: &Case, seed: u64) -> Vec<Numbers> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = case.shape;
+    let mut random = Random::new(seed);
+    let mut make = |tokens: usize, heads: usize| levels(&mut random, tokens * heads * head_dim, head_dim);
+    let mut of =
+        |tokens| Numbers { query: make(tokens, heads), key: make(tokens, kv_heads), value: make(tokens, kv_heads) };
+    case.sequences.iter().map(|(before, len)| of(before + len)).collect()
+}
+
+/// What is in the batch's buffers afterwards.
+pub struct Attended {
+    pub query: Vec<f32>,
+    pub key: Vec<f32>,
+    pub out: Vec<f32>,
+}
+
+/// Not the first layer's, so that a layer's place counts.
+const LAYER: usize = 1;
+
+/// Stores what was before, makes room for more, stores the rest, and attends with that.
+pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &[Numbers]) -> Attended {
+    let AttentionShape { kv_heads, head_dim, .. } = case.shape;
+    let mut caches: Vec<D::Cache> =
+        case.sequences.iter().map(|_| D::cache(LAYER + 1, kv_heads, head_dim, case.cache)).collect();
+    let mut pass = |tokens: &dyn Fn(usize) -> (usize, usize)| {
+        let mut spans: Vec<Span> = Vec::new();
+        for cache in 0..case.sequences.len() {
+            let (position, len) = tokens(cache);
+            device.reserve(&mut caches[cache], position + len).unwrap();
+            if len > 0 {
+                spans.push(Span { row: spans.last().map_or(0, |span| span.row + span.len), len, position, cache });
+            }
+        }
+        (!spans.is_empty()).then(|| step(device, context, case, numbers, &spans, &mut caches))
+    };
+    pass(&|sequence| (0, case.sequences[sequence].0));
+    pass(&|sequence| case.sequences[sequence]).expect("tokens come")
+}
+
+fn step<D: Device>(
+    device: &mut D,
+    context: &Context,
+    case: &Case,
+    numbers: &[Numbers],
+    spans: &[Span],
+    caches: &mut [D::Cache],
+) -> Attended {
+    let shape = &case.shape;
+    let (width, kv_width) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
+    let mut gathered = |of: fn(&Numbers) -> &[f32], width: usize| {
+        let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.end() * width];
+        let values: Vec<f32> = spans.iter().flat_map(rows).copied().collect();
+        (filled(device, &values, width), values.len())
+    };
+    let (mut query, queries) = gathered(|numbers| &numbers.query, width);
+    let (mut key, keys) = gathered(|numbers| &numbers.key, kv_width);
+    let (value, _) = gathered(|numbers| &numbers.value, kv_width);
+    let mut out = device.buffer(queries).unwrap();
+    let heading = &case.heading;
+    let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
+    let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| RmsNorm { weight, epsilon: heading.epsilon }));
+    let vector = case.bias.upload(device);
+    let bias = case.bias.of(&vector);
+    device.begin(spans, &heading.frequencies, heading.magnitude);
+    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms, pairs: heading.pairs };
+    device.store(LAYER, shape, &mut heads, spans, caches);
+    device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, caches, &mut out);
+    let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, queries));
+    Attended { query, key: read(device, context, &key, keys), out }
+}
+
+/// The weights of the case's sequence, which has nothing before it: [heads, tokens, tokens].
+pub fn attention_map<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &Numbers) -> Vec<f32> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = case.shape;
+    let (_, rows) = case.sequences[0];
+    let query = filled(device, &numbers.query, heads * head_dim);
+    let key = filled(device, &numbers.key, kv_heads * head_dim);
+    let vector = case.bias.upload(device);
+    begin(device, rows);
+    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector) };
+    let weights = device.attention_weights(&attention, &query, &key, rows).unwrap();
+    read(device, context, &weights, heads * rows * rows)
+}
