@@ -1,8 +1,9 @@
 // npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--adapter swiftshader]
-//                  [--measures "prefill 128,decode 64"] [--json FILE]
+//                  [--runtime browser] [--measures "prefill 128,decode 64"] [--json FILE]
 //
-// Prefill of 128 and 512 tokens and decode of 64, in Chromium, through the public interface. Every contestant has its
-// own tab of one browser, and they take turns within each round, so that a machine that slows down slows all of them.
+// Prefill of 128 and 512 tokens and decode of 64, in Chromium or under Node, through the public interface. Every
+// contestant has its own tab of one browser, and they take turns within each round, so that a machine that slows down
+// slows all of them. On WebGPU, what a step comes to on the GPU.
 
 import { execFileSync } from "node:child_process";
 import { existsSync, statSync, writeFileSync } from "node:fs";
@@ -10,10 +11,9 @@ import { cpus, loadavg, availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
-import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
-import { launchBrowser } from "../tests/support/browser.mjs";
-import { startServer } from "../tests/support/server.mjs";
+import { gpuReport } from "./gpu-report.mjs";
 import { exportOnnx } from "./onnx/export.mjs";
+import { ADAPTERS, RUNTIMES } from "./places.mjs";
 import { promptOf } from "./prompt.js";
 import { floor, summarise, table } from "./report.mjs";
 
@@ -23,8 +23,8 @@ const Q8_0 = join(ROOT, "models/SmolLM2-135M-Instruct.Q8_0.gguf");
 const WLLAMA = ["wllama-3.8.1", "wllama-2.3.1"];
 const ONNX = "onnxruntime-web";
 const RIVALS = [...WLLAMA, ONNX];
-/** What the browser is told so that it has this adapter. */
-const ADAPTERS = { swiftshader: WEBGPU_ARGUMENTS, default: [] };
+/** npm's groups of bench/package.json that are left out until one of their packages is wanted. */
+const GROUPS = { optional: ONNX, dev: "webgpu" };
 
 /** Room for the longest prompt in one batch, and for what is generated. */
 const CONTEXT = { contextLength: 1024, batch: 512 };
@@ -43,6 +43,7 @@ function options() {
       against: { type: "string", multiple: true, default: [] },
       device: { type: "string", default: "cpu" },
       adapter: { type: "string", default: "swiftshader" },
+      runtime: { type: "string", default: "browser" },
       measures: { type: "string" },
       json: { type: "string" },
     },
@@ -50,8 +51,11 @@ function options() {
   const rivals = values.against.flatMap((name) => (name === "wllama" ? WLLAMA : [name]));
   const unknown = rivals.find((name) => !RIVALS.includes(name));
   if (unknown) throw new Error(`--against ${unknown}: expected wllama, ${RIVALS.join(", ")}`);
-  const adapters = Object.keys(ADAPTERS);
-  if (!adapters.includes(values.adapter)) throw new Error(`--adapter ${values.adapter}: expected ${adapters.join(" or ")}`);
+  for (const [name, known] of Object.entries({ adapter: ADAPTERS, runtime: Object.keys(RUNTIMES) })) {
+    if (!known.includes(values[name])) throw new Error(`--${name} ${values[name]}: expected ${known.join(" or ")}`);
+  }
+  if (values.runtime === "node" && (rivals.length || values.device !== "webgpu"))
+    throw new Error("--runtime node: only with --device webgpu, and without --against");
   const needsGpu = values.device === "webgpu" || rivals.includes(ONNX);
   const measures = values.measures ?? (needsGpu && values.adapter === "swiftshader" ? FEW : MEASURES);
   const rounds = Number(values.rounds);
@@ -63,7 +67,8 @@ function options() {
     rounds,
     device: values.device,
     measures: measures.split(",").map(measureOf),
-    browserArguments: needsGpu ? ADAPTERS[values.adapter] : [],
+    runtime: values.runtime,
+    adapter: needsGpu ? values.adapter : undefined,
     json: values.json,
   };
 }
@@ -82,18 +87,14 @@ function threadCount(text) {
 }
 
 /** Makes what can be made here: the requantised model, the contestants' packages, and the model as ONNX. */
-function prepare({ models, contestants }) {
+function prepare({ models, contestants, runtime }) {
   if (models.includes(Q8_0) && !existsSync(Q8_0)) {
     const command = ["run", "--release", "--example", "requantize", "--", Q4_1, Q8_0, "q8_0"];
     execFileSync("cargo", command, { cwd: ROOT, stdio: "inherit" });
   }
   const missing = models.find((path) => !existsSync(path));
   if (missing) throw new Error(`${missing} is not there; npm start fetches the default checkpoint`);
-  const bench = join(ROOT, "bench");
-  if (contestants.some((name) => RIVALS.includes(name) && !existsSync(join(bench, "node_modules", name)))) {
-    const without = contestants.includes(ONNX) ? [] : ["--omit=optional"];
-    execFileSync("npm", ["install", "--no-audit", "--no-fund", ...without], { cwd: bench, stdio: "inherit" });
-  }
+  install([...contestants.filter((name) => RIVALS.includes(name)), ...(runtime === "node" ? [GROUPS.dev] : [])]);
   if (!contestants.includes(ONNX)) return;
   for (const model of models) {
     const onnx = model.replace(/\.gguf$/, ".onnx");
@@ -103,38 +104,43 @@ function prepare({ models, contestants }) {
   }
 }
 
-/** A tab in which the contestant has loaded the model; `measure` runs one measure and gives tokens a second. */
-async function enter(browser, server, name, settings) {
-  const page = await browser.newPage();
-  await page.goto(new URL("/bench/page.html", server.url).href);
-  const script = new URL(`/bench/contestants/${name}.js`, server.url).href;
-  const description = await page.evaluate(async ([script, settings]) => {
-    const { load } = await import(script);
-    globalThis.contestant = await load(settings);
-    return globalThis.contestant.description;
-  }, [script, settings]);
+/** Has npm install the packages of bench/package.json that are wanted, with their groups, and keeps those it has. */
+function install(wanted) {
+  const bench = join(ROOT, "bench");
+  const has = (name) => existsSync(join(bench, "node_modules", name));
+  if (wanted.every(has)) return;
+  const without = Object.keys(GROUPS).filter((group) => !wanted.includes(GROUPS[group]) && !has(GROUPS[group]));
+  const command = ["install", "--no-audit", "--no-fund", ...without.map((group) => `--omit=${group}`)];
+  execFileSync("npm", command, { cwd: bench, stdio: "inherit" });
+}
+
+/** A place in which the contestant has loaded the model; `measure` runs one measure and gives tokens a second. */
+async function enter(runtime, name, settings) {
+  const place = await runtime.open();
+  const { description, features } = await place.call("load", name, { ...settings, ...runtime.settings });
+  const ask = (command, { kind, count }) => place.call(command, kind, promptOf(kind === "prefill" ? count : BEFORE), count);
   return {
     name,
     description,
-    async measure({ kind, count }) {
-      await page.bringToFront();
-      const prompt = promptOf(kind === "prefill" ? count : BEFORE);
-      const call = ([kind, prompt, count]) => globalThis.contestant[kind](prompt, count);
-      const { tokens, ms } = await page.evaluate(call, [kind, prompt, count]);
+    features,
+    place,
+    async measure(measure) {
+      const { tokens, ms } = await ask("measure", measure);
       return (tokens * 1000) / ms;
     },
+    step: (measure) => ask("step", measure),
     async leave() {
-      await page.evaluate(() => globalThis.contestant.dispose());
-      await page.close();
+      await place.call("leave");
+      await place.close();
     },
   };
 }
 
 /** One model, one number of threads: everybody loads, one round does not count, then the rounds that do. */
-async function compete(browser, server, { model, threads, contestants, rounds, device, measures }) {
-  const url = addressOf(server, model);
+async function compete(runtime, { model, threads, contestants, rounds, device, measures }) {
+  const settings = { url: runtime.address(model), threads, device, ...CONTEXT };
   const entered = [];
-  for (const name of contestants) entered.push(await enter(browser, server, name, { url, threads, device, ...CONTEXT }));
+  for (const name of contestants) entered.push(await enter(runtime, name, settings));
   const rates = entered.map(() => Object.fromEntries(measures.map(({ name }) => [name, []])));
   for (let round = 0; round <= rounds; round++) {
     for (const measure of measures) {
@@ -144,6 +150,7 @@ async function compete(browser, server, { model, threads, contestants, rounds, d
       }
     }
   }
+  const steps = device === "webgpu" ? await stepsOf(entered[0], measures) : undefined;
   for (const contestant of entered) await contestant.leave();
   return {
     model: basename(model),
@@ -153,53 +160,69 @@ async function compete(browser, server, { model, threads, contestants, rounds, d
     contestants: entered.map(({ name, description }, index) => ({
       name,
       description,
+      ...(index === 0 && { steps }),
       results: Object.fromEntries(Object.entries(rates[index]).map(([measure, list]) => [measure, summarise(list)])),
     })),
   };
 }
 
-/** The machine's own rates, and what they mean for this model. */
-async function measureMachine(browser, server, model) {
-  const page = await browser.newPage();
-  await page.goto(new URL("/bench/page.html", server.url).href);
-  const { rates, summary } = await page.evaluate(async (url) => {
-    const { measureFloor } = await import("/bench/floor.js");
-    const { inspect } = await import("/dist/index.js");
-    return { rates: await measureFloor(), summary: await inspect(url) };
-  }, addressOf(server, model));
-  await page.close();
-  const { parameters, width, vocabularySize } = summary;
-  return { rates, text: floor(rates, { fileBytes: statSync(model).size, parameters, head: width * vocabularySize }) };
+/** What a step of each measure comes to on the GPU. */
+async function stepsOf(contestant, measures) {
+  const steps = {};
+  for (const measure of measures) steps[measure.name] = await contestant.step(measure);
+  return steps;
 }
 
-function addressOf(server, model) {
-  return new URL(`/model/${encodeURIComponent(basename(model))}`, server.url).href;
+/** The same with every kernel timed, in an engine of its own, since that slows it down; and the adapter's ceilings. */
+async function profile(runtime, { model, device, measures }) {
+  const settings = { url: runtime.address(model), device, ...CONTEXT, gpu: { profile: true } };
+  const contestant = await enter(runtime, "azulejo", settings);
+  const { description, features, place } = contestant;
+  for (const measure of measures) await contestant.measure(measure);
+  const steps = await stepsOf(contestant, measures);
+  const ceilings = await place.call("ceilings");
+  await contestant.leave();
+  return { model: basename(model), description, features, ceilings, steps };
+}
+
+/** The machine's own rates, and what they mean for this model. */
+async function measureMachine(runtime, model) {
+  const place = await runtime.open();
+  const { rates, summary } = await place.call("floor", runtime.address(model));
+  await place.close();
+  const { parameters, width, vocabularySize } = summary;
+  return { rates, text: floor(rates, { fileBytes: statSync(model).size, parameters, head: width * vocabularySize }) };
 }
 
 async function main() {
   const chosen = options();
   prepare(chosen);
-  const browser = await launchBrowser({ args: chosen.browserArguments });
+  const runtime = await RUNTIMES[chosen.runtime](chosen);
   const matches = [];
   const floors = {};
+  const profiles = [];
   try {
     for (const model of chosen.models) {
-      const server = await startServer({ mounts: { "/model/": dirname(model), "/": ROOT }, isolated: true });
       for (const threads of chosen.threads) {
-        const match = await compete(browser, server, { ...chosen, model, threads });
+        const match = await compete(runtime, { ...chosen, model, threads });
         matches.push(match);
         console.log(table(match));
       }
-      const { rates, text } = await measureMachine(browser, server, model);
-      console.log(text);
-      floors[basename(model)] = rates;
-      await server.close();
+      if (chosen.device === "webgpu") {
+        const measured = await profile(runtime, { ...chosen, model });
+        profiles.push(measured);
+        console.log(gpuReport(measured, matches.at(-1).contestants[0].steps));
+      } else {
+        const { rates, text } = await measureMachine(runtime, model);
+        console.log(text);
+        floors[basename(model)] = rates;
+      }
     }
-    const machine = { processor: cpus()[0].model, cores: availableParallelism(), load: loadavg()[0], browser: browser.version() };
-    console.log(`${machine.browser}, ${machine.processor}, ${machine.cores} cores, load ${machine.load.toFixed(2)}`);
-    if (chosen.json) writeFileSync(chosen.json, `${JSON.stringify({ machine, floors, matches }, null, 1)}\n`);
+    const machine = { processor: cpus()[0].model, cores: availableParallelism(), load: loadavg()[0], runtime: runtime.name };
+    console.log(`${machine.runtime}, ${machine.processor}, ${machine.cores} cores, load ${machine.load.toFixed(2)}`);
+    if (chosen.json) writeFileSync(chosen.json, `${JSON.stringify({ machine, floors, profiles, matches }, null, 1)}\n`);
   } finally {
-    await browser.close();
+    await runtime.close();
   }
 }
 

@@ -42,8 +42,9 @@ function cell({ median, min, max }) {
   return `${rate(median)} (${rate(min)} to ${rate(max)})`;
 }
 
-function align(rows) {
+/** Rows of text as columns: the first to the left, the others to the right. */
+export function align(rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
   const line = (row) => row.map((text, column) => (column ? text.padStart(widths[column]) : text.padEnd(widths[0]))).join("   ");
-  return rows.map(line).join("\n");
+  return rows.map((row) => line(row).trimEnd()).join("\n");
 }

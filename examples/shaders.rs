@@ -12,6 +12,7 @@ fn main() {
         ("", Extras::default()),
         (" with subgroups", Extras { subgroups: true, ..Extras::default() }),
         (" with halves", Extras { halves: true, ..Extras::default() }),
+        (" with integer dots", Extras { integer_dot: true, ..Extras::default() }),
     ];
     // By their texts: most kernels use no extra, and have one text whatever there is.
     let mut texts = BTreeMap::new();

@@ -88,9 +88,14 @@ function startOptions(options: EngineOptions): StartOptions {
 
 function checkGpu(gpu: GpuKnobs): GpuKnobs {
   checkOptions(gpu, "gpu");
-  const { without = [], basicLimits = false } = gpu;
+  const { without = [], basicLimits = false, integerDot = false, profile = false } = gpu;
   without.forEach((feature, at) => checkText(feature, `gpu.without[${at}]`));
-  return { without, basicLimits: checkFlag(basicLimits, "gpu.basicLimits") };
+  return {
+    without,
+    basicLimits: checkFlag(basicLimits, "gpu.basicLimits"),
+    integerDot: checkFlag(integerDot, "gpu.integerDot"),
+    profile: checkFlag(profile, "gpu.profile"),
+  };
 }
 
 function folderUrl(assets: string | URL): string {

@@ -7,7 +7,7 @@ import { MOST_MEMORY } from "./instance.js";
 import { Breath, Job } from "./jobs.js";
 import { inspectModel, loadModel } from "./load.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
-import type { CallName, Calls, FromHost, StartOptions, ToHost, WireSource, WireDownloadOptions } from "./protocol.js";
+import type { CallName, Calls, Diagnostics, FromHost, StartOptions, ToHost, WireSource, WireDownloadOptions } from "./protocol.js";
 import type { DeviceInfo, ModelSummary, TensorF32 } from "./types.js";
 
 /** The end of a channel to the page. */
@@ -67,7 +67,7 @@ export class Host {
 
   readonly #handlers: Handlers = {
     start: (options) => this.#start(options),
-    diagnostics: () => ({ wasmBytes: this.#started().instance.memory?.buffer.byteLength ?? 0 }),
+    diagnostics: (_, job) => this.#diagnostics(job),
     load: (takes, job) => this.#load(takes, job),
     inspect: (takes, job) => this.#inspect(takes, job),
     disposeModel: (takes, job) => this.#disposeModel(takes, job),
@@ -97,6 +97,14 @@ export class Host {
   #started(): Device {
     if (this.#device === undefined) throw new AzulejoError("internal", "the engine has not started");
     return this.#device;
+  }
+
+  async #diagnostics(job: Job): Promise<Diagnostics> {
+    const { instance, info } = this.#started();
+    const wasmBytes = instance.memory?.buffer.byteLength ?? 0;
+    if (info.kind === "cpu") return { wasmBytes };
+    const gpu = await instance.finish(job, (core) => core.gpuDiagnostics());
+    return { wasmBytes, gpu: { ...gpu, cpuMs: instance.stepMs } };
   }
 
   async #load({ model, source, options, download }: Calls["load"]["takes"], job: Job): Promise<ModelSummary> {

@@ -23,6 +23,8 @@ export class Instance {
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
+  /** The time that generations' steps have spent in the core. */
+  stepMs = 0;
   #gpu?: Promise<GpuInfo>;
 
   constructor(core: Core, memory: WebAssembly.Memory | undefined, stop: () => void) {
@@ -35,6 +37,16 @@ export class Instance {
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
     return this.#enter(work);
+  }
+
+  /** A generation's step, whose time counts. */
+  step<T>(work: (core: Core) => T): T {
+    const start = performance.now();
+    try {
+      return this.call(work);
+    } finally {
+      this.stepMs += performance.now() - start;
+    }
   }
 
   /** Calls `work` until it has an answer: null means that it waits for the GPU. */

@@ -80,7 +80,7 @@ export class LoadedModel {
   ): Promise<GenerationResult> {
     try {
       while (!job.aborted) {
-        const event = this.#instance.call(() => run.step());
+        const event = this.#instance.step(() => run.step());
         if (event === undefined) break;
         if (event === null) {
           await this.#instance.turn(job.signal);

@@ -27,12 +27,19 @@ export interface WireDownloadOptions {
   integrity?: Record<string, string>;
 }
 
-/** A GPU made out to be less than it is. */
+/** A GPU made out to be less than it is, or watched. */
 export interface GpuKnobs {
-  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query", "packed-dot". */
+  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query". */
   without?: string[];
   /** WebGPU's default limits, and no optional feature. */
   basicLimits?: boolean;
+  /**
+   * Multiplies quantised weights by inputs of 8 bits (`dot4I8Packed`), in prompts: on hardware with such an instruction
+   * it does less, at some accuracy. docs/how-it-works.md has what it costs.
+   */
+  integerDot?: boolean;
+  /** Times each kernel: every dispatch then has a compute pass of its own, which takes longer. */
+  profile?: boolean;
 }
 
 export interface StartOptions {
@@ -96,6 +103,34 @@ export type CallName = keyof Calls;
 export interface Diagnostics {
   /** The size of wasm's memory, which only grows. */
   wasmBytes: number;
+  /** On WebGPU. */
+  gpu?: GpuDiagnostics;
+}
+
+/** Sums over all models, since the device was opened. */
+export interface GpuDiagnostics {
+  /** Batches that went through a model: chunks of prompts, and decoded tokens. */
+  steps: number;
+  dispatches: number;
+  passes: number;
+  submits: number;
+  readBytes: number;
+  /** CPU time of generations inside the core: encoding commands, above all. */
+  cpuMs: number;
+  /** Of the buffers that are alive now. */
+  allocatedBytes: number;
+  /** By label; empty without `profile`. */
+  kernels: Record<string, KernelRuns>;
+}
+
+/** What the runs of one kernel come to. */
+export interface KernelRuns {
+  count: number;
+  /** On the GPU; 0 where the device has no "timestamp-query". */
+  ms: number;
+  /** The least that they could move, and compute. */
+  bytes: number;
+  operations: number;
 }
 
 export interface WireGeneration {

@@ -28,6 +28,9 @@ export function cargo(name, command, args) {
   const { program, env } = toolchain();
   const flags = [
     `-Ctarget-feature=${features.map((feature) => `+${feature}`).join(",")}`,
+    // What the kernels need inlined says so itself. With the compiler's own 225 a module has 60 kB more, compressed, and
+    // no more speed (SmolLM2 on one thread: prefill 257 and 250, decode 139 and 145 tokens a second, one as noisy as the other).
+    "-Cllvm-args=-inline-threshold=10",
     ...link.map((argument) => `-Clink-arg=${argument}`),
     // Panic messages name source files: not with the paths of the machine that built them. The last that fits is taken.
     `--remap-path-prefix=${homedir()}=home`,

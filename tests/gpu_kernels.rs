@@ -1,7 +1,7 @@
 //! The GPU's verbs alone against their definitions: random inputs, odd sizes, extremes, in every variant.
 
 use azulejo::checkpoint::TensorType;
-use azulejo::device::gpu::{Gpu, Kernels};
+use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{Activation, Device, Input, Linear, Projection, RmsNorm, Tokens};
 use std::rc::Rc;
 
@@ -279,4 +279,48 @@ fn norms_of_any_width_and_of_extreme_rows_are_the_cpu_s() {
             }
         }
     }
+}
+
+/// Inputs in bytes are off by half a level at most, a sixteen's largest being 127; the rest is sums in f32.
+#[test]
+fn products_of_bytes_are_off_by_half_a_level_of_each_input_at_most() {
+    let kernels = devices::open(&Wishes { integer_dot: true, ..Wishes::default() });
+    for (ty, columns) in WIDTHS.into_iter().filter(|(ty, _)| ty.is_quantised()) {
+        for tokens in [5, 21, 130] {
+            let mut random = Random::new((columns + tokens) as u64);
+            let mut device = gpu(&kernels);
+            let rows = 70;
+            let bytes = random_bytes(&mut random, ty, rows, columns);
+            let weight = matrix(&mut device, ty, rows, columns, &bytes);
+            let mut x = random.floats(tokens * columns);
+            // A sixteen of zeros has no scale.
+            x[..16].fill(0.0);
+            let x_buffer = filled(&mut device, &x, columns);
+            let mut out = device.buffer(tokens * rows).unwrap();
+            begin(&mut device, tokens);
+            let mut projections = [Projection { weight: &weight, bias: None, out: &mut out, accumulate: false }];
+            device.project(&Input { x: &x_buffer, rows: tokens, norm: None }, &mut projections);
+            let weights = dequantised(ty, &bytes, rows * columns);
+            let (expected, size) = product(&x, &weights, columns);
+            let found = read(&mut device, &kernels.context, &out, tokens * rows);
+            let mut differs = false;
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let (x, w) = (&x[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);
+                let sixteens = x.chunks(16).zip(w.chunks(16));
+                let most: f64 = sixteens.map(|(x, w)| f64::from(half_a_level(x)) * total(w)).sum();
+                let error = (f64::from(*found) - expected).abs();
+                assert!(error <= most + 3e-6 * size, "{ty}, {tokens} tokens [{i}]: {found}, expected {expected}");
+                differs |= error > 3e-6 * size;
+            }
+            assert!(differs, "{ty}, {tokens} tokens: not computed in bytes");
+        }
+    }
+}
+
+fn half_a_level(x: &[f32]) -> f32 {
+    x.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 254.0
+}
+
+fn total(weights: &[f32]) -> f64 {
+    weights.iter().map(|w| f64::from(w.abs())).sum()
 }

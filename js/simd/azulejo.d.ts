@@ -1,7 +1,7 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
 import type { GeneratedToken, GenerationResult, Message, ModelSummary } from "../types.js";
-import type { WireGenerateOptions, WireModelOptions } from "../protocol.js";
+import type { GpuDiagnostics, WireGenerateOptions, WireModelOptions } from "../protocol.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -20,6 +20,10 @@ export interface GpuOptions {
   without?: string[];
   /** Asks for WebGPU's default limits and no optional feature. */
   basicLimits?: boolean;
+  /** Multiplies quantised weights by inputs of 8 bits. */
+  integerDot?: boolean;
+  /** Times each kernel. */
+  profile?: boolean;
 }
 
 export interface GpuInfo {
@@ -33,6 +37,8 @@ export interface GpuInfo {
  * after that it may be called again. The threads build, which computes on the CPU only, has none of this.
  */
 export function openGpu(options: GpuOptions, onLost: (message: string) => void): Promise<GpuInfo>;
+/** What the GPU has done since it was opened. */
+export function gpuDiagnostics(): Omit<GpuDiagnostics, "cpuMs"> | null;
 /** Resolves at the GPU's next event: a readback has arrived, work is done, the device is lost. */
 export function gpuTurn(): Promise<void>;
 

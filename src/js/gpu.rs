@@ -5,9 +5,9 @@
 //! feature compiles it. So we fetch the adapter ourselves, put what is missing into its `requestDevice`, and hand that
 //! adapter to wgpu.
 
-use super::task;
+use super::task::{self, Task, or_null};
 use super::value::{from_js, to_js};
-use crate::device::gpu::{Context, Kernels, Wishes};
+use crate::device::gpu::{Context, Counters, Kernels, Runs, Wishes};
 use crate::error::{Code, Error, Result};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::{Deserialize, Serialize};
@@ -33,6 +33,8 @@ struct Options {
     power_preference: Option<String>,
     without: Option<Vec<String>>,
     basic_limits: Option<bool>,
+    integer_dot: Option<bool>,
+    profile: Option<bool>,
 }
 
 #[derive(Serialize)]
@@ -50,6 +52,39 @@ struct Limits {
     max_storage_buffer_binding_size: f64,
 }
 
+/// What the open GPU has done so far; null where times of it are still to come.
+#[wasm_bindgen(js_name = gpuDiagnostics)]
+pub fn gpu_diagnostics() -> Result<JsValue> {
+    let context = gpu()?.context.clone();
+    or_null(Task::default().run(|| async move {
+        context.meter.complete().await;
+        let kernels = Object::new();
+        for (label, Runs { count, ms, work }) in context.meter.kernels() {
+            let fields = [("count", count as f64), ("ms", ms), ("bytes", work.bytes), ("operations", work.operations)];
+            set(&kernels, &label, &numbers(&fields)?)?;
+        }
+        let Counters { steps, dispatches, passes, submits, read_bytes } = context.meter.counters();
+        let counts = [
+            ("steps", steps),
+            ("dispatches", dispatches),
+            ("passes", passes),
+            ("submits", submits),
+            ("readBytes", read_bytes),
+            ("allocatedBytes", context.allocated()),
+        ];
+        let all = numbers(&counts.map(|(name, count)| (name, count as f64)))?;
+        set(&all, "kernels", &kernels)?;
+        Ok(all)
+    }))
+}
+
+/// An object of numbers: in fewer bytes than serde's way.
+fn numbers(fields: &[(&str, f64)]) -> Result<JsValue> {
+    let object = Object::new();
+    fields.iter().try_for_each(|(name, value)| set(&object, name, &JsValue::from_f64(*value)))?;
+    Ok(object.into())
+}
+
 /// Resolves at the next event of the GPU.
 #[wasm_bindgen(js_name = gpuTurn)]
 pub fn gpu_turn() -> Promise {
@@ -60,19 +95,20 @@ pub fn gpu_turn() -> Promise {
 #[wasm_bindgen(js_name = openGpu)]
 pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
     let options: Options = from_js(options, "GPU options")?;
+    let gpu = get(&get(&js_sys::global(), "navigator"), "gpu");
     let wishes = Wishes {
         low_power: options.power_preference.as_deref() == Some("low-power"),
         basic_limits: options.basic_limits.unwrap_or(false),
         without: options.without.unwrap_or_default(),
+        integer_dot: options.integer_dot.unwrap_or(false) && has(&gpu, "wgslLanguageFeatures", INTEGER_DOT),
+        profile: options.profile.unwrap_or(false),
     };
     GPU.set(None);
-    let navigator = get(&js_sys::global(), "navigator");
-    let gpu = get(&navigator, "gpu");
     if !gpu.is_object() {
         return Err(Error::new(Code::NoWebgpu, "no navigator.gpu"));
     }
     let browser = request_adapter(&gpu, options.power_preference.as_deref()).await?;
-    let subgroups = has_subgroups(&browser).then(|| subgroup_sizes(&browser));
+    let subgroups = has(&browser, "features", "subgroups").then(|| subgroup_sizes(&browser));
     if subgroups.is_some() && !wishes.basic_limits && !wishes.without.iter().any(|name| name == "subgroups") {
         add_subgroups(&browser)?;
     }
@@ -139,9 +175,13 @@ fn set(object: &JsValue, name: &str, value: &JsValue) -> Result<()> {
     done.map(|_| ()).map_err(|_| Error::new(Code::Internal, format!("{name} cannot be set")))
 }
 
-fn has_subgroups(adapter: &JsValue) -> bool {
-    let features = get(adapter, "features");
-    let has = method(&features, "has").and_then(|has| has.call1(&features, &"subgroups".into()).map_err(refused));
+/// A feature of WGSL itself.
+const INTEGER_DOT: &str = "packed_4x8_integer_dot_product";
+
+/// Whether one of an object's sets has `name`.
+fn has(object: &JsValue, set: &str, name: &str) -> bool {
+    let set = get(object, set);
+    let has = method(&set, "has").and_then(|has| has.call1(&set, &name.into()).map_err(refused));
     has.is_ok_and(|has| has.is_truthy())
 }
 
@@ -185,11 +225,24 @@ fn add_subgroups(adapter: &JsValue) -> Result<()> {
 async fn hand_over(gpu: &JsValue, browser: &JsValue) -> Result<wgpu::Adapter> {
     let given = browser.clone();
     set(gpu, "requestAdapter", &function(move |_| Promise::resolve(&given).into()))?;
-    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
-    let instance =
-        wgpu::Instance::new(wgpu::InstanceDescriptor { backends: wgpu::Backends::BROWSER_WEBGPU, ..descriptor });
+    let instance = instance()?;
     let adapter = instance.request_adapter(&wgpu::RequestAdapterOptions::default()).await;
     // What is the object's own hides the browser's method no longer.
     let _ = Reflect::delete_property(gpu.unchecked_ref::<Object>(), &"requestAdapter".into());
     adapter.map_err(|error| Error::new(Code::NoWebgpu, error.to_string()))
+}
+
+/// wgpu panics where the global scope is neither a window's nor a worker's. Node's is neither, but what is asked of it
+/// is only `navigator.gpu`.
+fn instance() -> Result<wgpu::Instance> {
+    let descriptor = wgpu::InstanceDescriptor::new_without_display_handle();
+    let descriptor = wgpu::InstanceDescriptor { backends: wgpu::Backends::BROWSER_WEBGPU, ..descriptor };
+    let (global, worker) = (js_sys::global(), "WorkerGlobalScope");
+    if ["Window", worker].iter().any(|name| !get(&global, name).is_undefined()) {
+        return Ok(wgpu::Instance::new(descriptor));
+    }
+    set(&global, worker, &JsValue::TRUE)?;
+    let instance = wgpu::Instance::new(descriptor);
+    let _ = Reflect::delete_property(&global, &worker.into());
+    Ok(instance)
 }

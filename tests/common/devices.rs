@@ -25,7 +25,7 @@ pub fn first() -> Rc<Kernels> {
     open(&Wishes::default())
 }
 
-fn open(wishes: &Wishes) -> Rc<Kernels> {
+pub fn open(wishes: &Wishes) -> Rc<Kernels> {
     native::open(wishes).expect("a Vulkan driver: VK_ICD_FILENAMES may name one")
 }
 

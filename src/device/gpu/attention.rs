@@ -4,6 +4,7 @@ use super::Gpu;
 use super::buffer::Buffer;
 use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
+use super::profile::Work;
 use super::recorder::Dispatch;
 use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs, Span};
 use crate::error::Result;
@@ -53,6 +54,7 @@ impl Gpu {
         let parameters =
             [shape.heads as u32, shape.kv_heads as u32, self.pairs as u32, at(0), at(1), epsilon.to_bits()];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
+        let moved = shape.head_dim * (2 * shape.heads + 3 * shape.kv_heads);
         // The norms of a layer's heads lie in one buffer: the loader makes one after the other.
         let vectors = norms.map_or(&self.nothing[2], |norms| norms[0].weight).clone();
         for (number, span) in spans.iter().enumerate() {
@@ -65,6 +67,7 @@ impl Gpu {
                 parameters: &parameters,
                 batch: number + 1,
                 grid: [shape.heads + 2 * shape.kv_heads, span.len, 1],
+                work: Work::moving(4 * span.len * moved + 2 * cache.bytes(span.len)),
             });
         }
     }
@@ -94,6 +97,7 @@ impl Gpu {
                 parameters: &scores.parameters,
                 batch: number + 1,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
+                work: Work::attention(shape, span, cache),
             });
         }
         Ok(())
@@ -119,6 +123,7 @@ impl Gpu {
             parameters: &scores.parameters,
             batch: number + 1,
             grid: [splits, shape.heads, 1],
+            work: Work::attention(shape, span, cache),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {
@@ -127,6 +132,7 @@ impl Gpu {
                 parameters: &[shape.heads as u32, splits as u32],
                 batch: number + 1,
                 grid: [shape.heads, 1, 1],
+                work: Work::moving(4 * shape.heads * (splits + 1) * shape.head_dim),
             });
         }
         Ok(())
@@ -148,6 +154,7 @@ impl Gpu {
             parameters: &scores.parameters,
             batch: 0,
             grid: [rows, heads, 1],
+            work: Work::moving(4 * heads * rows * rows),
         });
         Ok(out)
     }

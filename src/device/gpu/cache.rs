@@ -47,6 +47,11 @@ impl Cache {
         Ok(())
     }
 
+    /// Bytes of one layer's keys, or values, of that many positions.
+    pub fn bytes(&self, positions: usize) -> usize {
+        4 * positions * self.words
+    }
+
     /// A layer's keys and values.
     pub fn layer(&self, layer: usize) -> &[Buffer; 2] {
         self.layers[layer].as_ref().expect("room was made before anything is stored")

@@ -3,6 +3,7 @@
 use super::Gpu;
 use super::buffer::Buffer;
 use super::kernels::{Kernel, Shader};
+use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
 use crate::device::Choosing;
 use crate::error::{Code, Error, Result};
@@ -66,28 +67,29 @@ impl Gpu {
         let vocabulary = choosing.vocabulary as u32;
         let run = Shader::Penalise.constant("RUN");
         let runs = vocabulary.div_ceil(run);
-        let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32| {
-            let grid = [groups as usize, 1, 1];
+        let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32, values: u32| {
+            let (kernel, grid) = (Kernel::new(shader), [groups as usize, 1, 1]);
+            let work = Work::moving(4 * values as usize);
             // The span's position makes each step's noise another one.
-            self.recorder.dispatch(&Dispatch { kernel: Kernel::new(shader), storage, parameters, batch: 1, grid });
+            self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1, grid, work });
         };
         let penalties = [choosing.repetition_penalty, choosing.presence_penalty, choosing.frequency_penalty];
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
         let bias = bias.as_ref().unwrap_or(&self.nothing[0]);
         let parameters = [vocabulary, repetition, presence, frequency];
-        step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs);
+        step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs, 3 * vocabulary);
         if choosing.temperature > 0.0 {
             let top_k = if choosing.top_k < vocabulary as usize { choosing.top_k as u32 } else { 0 };
             if top_k > 0 || choosing.top_p < 1.0 || choosing.min_p > 0.0 {
                 let min_p = choosing.min_p.ln().max(LOWEST);
                 let parameters = [vocabulary, runs, top_k, choosing.top_p.to_bits(), min_p.to_bits()];
-                step(Shader::Truncate, &[logits, partial, truncation], &parameters, 1);
+                step(Shader::Truncate, &[logits, partial, truncation], &parameters, 1, vocabulary);
             }
             let seed = [choosing.seed as u32, (choosing.seed >> 32) as u32];
             let parameters = [vocabulary, choosing.temperature.to_bits(), seed[0], seed[1]];
-            step(Shader::Draw, &[logits, truncation, partial], &parameters, runs);
+            step(Shader::Draw, &[logits, truncation, partial], &parameters, runs, vocabulary);
         }
-        step(Shader::Choose, &[partial, seen, token], &[runs], 1);
+        step(Shader::Choose, &[partial, seen, token], &[runs], 1, 2 * runs);
         self.recorder.send(token, 1)
     }
 

@@ -1,5 +1,6 @@
 //! The adapter and its device: what they can do, and what has gone wrong.
 
+use super::profile::Meter;
 use crate::error::{Code, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
@@ -15,6 +16,10 @@ pub struct Wishes {
     pub basic_limits: bool,
     /// Features to do without: "subgroups", "shader-f16", "timestamp-query".
     pub without: Vec<String>,
+    /// Multiplies quantised weights by inputs in bytes, where the device can.
+    pub integer_dot: bool,
+    /// The time and the work of each kernel: see `profile.rs`.
+    pub profile: bool,
 }
 
 /// Optional features of a device.
@@ -25,6 +30,8 @@ pub struct Features {
     /// `shader-f16`
     pub halves: bool,
     pub timestamps: bool,
+    /// `packed_4x8_integer_dot_product`, where it was asked for.
+    pub integer_dot: bool,
 }
 
 /// What has been heard of the device outside of any call.
@@ -44,6 +51,8 @@ pub struct Context {
     pub limits: wgpu::Limits,
     pub features: Features,
     pub description: String,
+    pub meter: Meter,
+    pub profile: bool,
     news: Arc<Mutex<News>>,
     /// Allocations whose success is not known yet, and what they were for.
     scopes: RefCell<Vec<(PopScope, String)>>,
@@ -67,6 +76,7 @@ impl Context {
         let (mut required, has) = (wgpu::Features::empty(), adapter.features());
         let features = Features {
             subgroups: subgroups.filter(|_| wants("subgroups")),
+            integer_dot: wishes.integer_dot,
             halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
             timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
         };
@@ -102,8 +112,9 @@ impl Context {
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
             heard.lock().expect("nothing panics under it").error.get_or_insert(error.to_string());
         }));
+        let (meter, profile) = (Meter::new(&queue), wishes.profile);
         let (scopes, allocated) = (RefCell::default(), Rc::default());
-        Ok(Rc::new(Self { device, queue, limits, features, description, news, scopes, allocated }))
+        Ok(Rc::new(Self { device, queue, limits, features, description, meter, profile, news, scopes, allocated }))
     }
 
     /// The largest buffer that a kernel can see at once.
@@ -214,6 +225,11 @@ impl Signal {
         if let Some(waker) = state.1.take() {
             waker.wake();
         }
+    }
+
+    /// What was said, if it was.
+    pub fn given(&self) -> Option<bool> {
+        self.0.lock().expect("nothing panics under it").0
     }
 }
 

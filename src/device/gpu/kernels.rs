@@ -3,7 +3,7 @@
 use super::context::{Context, Features};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
-use crate::error::{Code, Error, Result};
+use crate::error::{Code, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -26,6 +26,7 @@ pub enum Shader {
     MatrixVector,
     MatrixMatrix,
     MatrixMatrixQuads,
+    Quantise,
     Heads,
     Attention,
     AttentionOne,
@@ -47,8 +48,9 @@ impl Shader {
             Embed => (shader!("embed"), &[], Uses::Nothing),
             RmsNorm => (shader!("rms_norm"), &[], Uses::Nothing),
             MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
-            MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::Nothing),
+            MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
             MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
+            Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
             Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
             AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
@@ -94,6 +96,8 @@ enum Uses {
     Subgroups,
     /// `shader-f16`.
     Halves,
+    /// `packed_4x8_integer_dot_product`, a feature of the language.
+    IntegerDot,
 }
 
 /// What of that there is, and no driver has refused.
@@ -101,6 +105,8 @@ enum Uses {
 pub struct Extras {
     pub subgroups: bool,
     pub halves: bool,
+    /// Also asked for, since it costs accuracy.
+    pub integer_dot: bool,
 }
 
 /// One variant of a kernel.
@@ -138,6 +144,7 @@ impl Kernel {
             Uses::Subgroups if extras.subgroups => Uses::Subgroups,
             // Only halves that lie in the cache as such: nothing is rounded.
             Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
+            Uses::IntegerDot if self.shader == Shader::Quantise || self.constants[1] == BYTES => Uses::IntegerDot,
             _ => Uses::Nothing,
         }
     }
@@ -164,6 +171,8 @@ impl Kernel {
         source += PRELUDE;
         match self.shader {
             Shader::MatrixVector => source += self.fold(uses),
+            Shader::MatrixMatrix if uses == Uses::IntegerDot => source += shader!("tiles_bytes"),
+            Shader::MatrixMatrix => source += shader!("tiles_floats"),
             Shader::Attention if uses == Uses::Halves => source += "alias real = f16;\nconst REAL_BYTES = 2u;\n",
             Shader::Attention => source += "alias real = f32;\nconst REAL_BYTES = 4u;\n",
             _ => {}
@@ -186,13 +195,17 @@ impl Kernel {
     /// Every kernel in every format and cache type, with the constants that change its text most: what tests compile.
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
-        let mut all: Vec<Kernel> = [RmsNorm, Gather, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+        let mut all: Vec<Kernel> =
+            [RmsNorm, Quantise, Gather, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {
                 all.push(Kernel::new(MatrixVector).format(format).with(constants));
             }
             all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
+            if format.is_quantised() {
+                all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, BYTES, 0])));
+            }
             all.push(Kernel::new(MatrixMatrixQuads).format(format));
         }
         for (n, head_dim) in [8, 12, 64, 80, 256].into_iter().enumerate() {
@@ -227,6 +240,9 @@ macro_rules! quantised {
 
 /// Third of the constants of [`Shader::MatrixVector`]: every subgroup has as many lanes as a row.
 pub const WHOLE: u32 = 1;
+
+/// Second of the constants of [`Shader::MatrixMatrix`]: its tiles are of bytes.
+pub const BYTES: u32 = 1;
 
 /// How sixteen weights are unpacked.
 fn format_text(format: TensorType) -> &'static str {
@@ -289,8 +305,8 @@ impl Kernels {
         let entries = [0, 1].map(|binding| entry(binding, ty));
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
         let uniforms = context.device.create_bind_group_layout(&descriptor);
-        let Features { subgroups, halves, .. } = context.features;
-        let extras = Cell::new(Extras { subgroups: subgroups.is_some(), halves });
+        let Features { subgroups, halves, integer_dot, .. } = context.features;
+        let extras = Cell::new(Extras { subgroups: subgroups.is_some(), halves, integer_dot });
         Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
     }
 
@@ -305,9 +321,13 @@ impl Kernels {
 
     /// The features in use, by their WebGPU names.
     pub fn features(&self) -> Vec<&'static str> {
-        let Extras { subgroups, halves } = self.extras();
-        let timestamps = self.context.features.timestamps;
-        let all = [(subgroups, "subgroups"), (halves, "shader-f16"), (timestamps, "timestamp-query")];
+        let Extras { subgroups, halves, integer_dot } = self.extras();
+        let all = [
+            (subgroups, "subgroups"),
+            (halves, "shader-f16"),
+            (self.context.features.timestamps, "timestamp-query"),
+            (integer_dot, "packed_4x8_integer_dot_product"),
+        ];
         all.into_iter().filter_map(|(used, name)| used.then_some(name)).collect()
     }
 
@@ -327,17 +347,21 @@ impl Kernels {
         if self.pipelines.borrow().contains_key(kernel) {
             return Ok(());
         }
-        let extras = self.extras();
+        let mut extras = self.extras();
+        let uses = kernel.uses(extras);
         match self.context.watched(&kernel.label(), || self.pipeline(kernel)).await {
             Ok(pipeline) => {
                 self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
             }
-            Err(Error { code: Code::Internal, .. }) if kernel.uses(extras) == Uses::Subgroups => self.forgo_subgroups(),
-            Err(Error { code: Code::Internal, .. }) if kernel.uses(extras) == Uses::Halves => {
-                self.extras.set(Extras { halves: false, ..extras });
-            }
-            Err(error) => return Err(error),
+            Err(error) if uses == Uses::Nothing || error.code != Code::Internal => return Err(error),
+            Err(_) => match uses {
+                Uses::Subgroups => extras.subgroups = false,
+                Uses::Halves => extras.halves = false,
+                Uses::IntegerDot => extras.integer_dot = false,
+                Uses::Nothing => {}
+            },
         }
+        self.extras.set(extras);
         Ok(())
     }
 

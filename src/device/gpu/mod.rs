@@ -12,13 +12,14 @@ mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod profile;
 mod project;
 mod recorder;
 
 pub use buffer::Buffer;
 pub use context::{Context, Features, Wishes};
 pub use kernels::{Extras, Kernel, Kernels};
-pub use recorder::Counters;
+pub use profile::{Counters, Runs};
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
@@ -31,6 +32,7 @@ use cache::Cache;
 use choose::Chooser;
 use kernels::Shader;
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
 use std::rc::Rc;
 
@@ -45,8 +47,9 @@ pub struct Gpu {
     /// [rows, pairs, 2]: cos and sin.
     rotations: Buffer,
     pairs: usize,
-    /// Normed inputs, and the splits of attention.
+    /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
+    quantised: Buffer,
     splits: Buffer,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
@@ -68,6 +71,7 @@ impl Gpu {
             rotations: memory.storage("rotations", 2)?,
             pairs: 0,
             normed: memory.storage("normed inputs", 0)?,
+            quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
             nothing,
             memory,
@@ -77,10 +81,6 @@ impl Gpu {
 
     pub fn context(&self) -> Rc<Context> {
         self.memory.context.clone()
-    }
-
-    pub fn counters(&self) -> Counters {
-        self.recorder.counters
     }
 
     /// The size of all subgroups, where they are used and it is known.
@@ -99,15 +99,19 @@ impl Gpu {
         }
     }
 
-    /// Room for `len` values that nobody needs after the next product.
-    fn scratch(&mut self, len: usize) -> Buffer {
-        if self.normed.len < len {
-            match self.memory.storage("normed inputs", len) {
-                Ok(made) => self.normed = made,
+    /// Room for `len` values that nobody needs after the next product: normed inputs, or `quantised`.
+    fn scratch(&mut self, len: usize, quantised: bool) -> Buffer {
+        let (buffer, what) = match quantised {
+            true => (&mut self.quantised, "inputs in bytes"),
+            false => (&mut self.normed, "normed inputs"),
+        };
+        if buffer.len < len {
+            match self.memory.storage(what, len) {
+                Ok(made) => *buffer = made,
                 Err(error) => self.failure = Some(error),
             }
         }
-        self.normed.clone()
+        buffer.clone()
     }
 
     /// Room for attention's splits, [heads, splits, head_dim + 4].
@@ -144,7 +148,8 @@ impl Kernels {
         let mut gpu = Gpu::new(self.clone())?;
         let out = gpu.memory.storage("a probe", 4 * 64)?;
         gpu.recorder.begin(&[[0; 4]]);
-        gpu.recorder.dispatch(&Dispatch { kernel, storage: &[&out], parameters: &[0], batch: 0, grid: [1, 1, 1] });
+        let (storage, work) = (&[&out], Work::default());
+        gpu.recorder.dispatch(&Dispatch { kernel, storage, parameters: &[0], batch: 0, grid: [1, 1, 1], work });
         let reading = gpu.recorder.send(&out, 4 * 64)?;
         let mut runs = true;
         let take = |bytes: &[u8]| {
@@ -297,6 +302,7 @@ impl Device for Gpu {
                 parameters: &words.map(|word| word as u32),
                 batch: 0,
                 grid: [units.div_ceil(64), rows, 1],
+                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
             });
         }
     }
@@ -361,6 +367,7 @@ impl Device for Gpu {
             parameters: &[width as u32 / 4],
             batch: 0,
             grid: [(width / 4).div_ceil(64), selected.len(), 1],
+            work: Work::moving(8 * width * selected.len()),
         });
     }
 

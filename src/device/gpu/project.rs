@@ -2,9 +2,11 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{Kernel, Shader, WHOLE};
+use super::kernels::{BYTES, Kernel, Shader, WHOLE};
 use super::matrix::{Matrix, Part, units};
+use super::profile::Work;
 use super::recorder::Dispatch;
+use crate::checkpoint::TensorType;
 use crate::device::{Input, Linear, Projection, RmsNorm};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
@@ -12,7 +14,7 @@ const FEW: usize = 4;
 
 /// One part of one matrix of a projection.
 struct Segment<'a> {
-    ty: crate::checkpoint::TensorType,
+    ty: TensorType,
     columns: usize,
     part: &'a Part,
     bias: Option<&'a Buffer>,
@@ -39,6 +41,14 @@ impl<'a> Segment<'a> {
     }
 }
 
+/// The input of products of many rows.
+struct Many {
+    rows: usize,
+    floats: Buffer,
+    /// The same for quantised weights, where integers are multiplied.
+    bytes: Option<Buffer>,
+}
+
 /// What becomes of a product that many rows share.
 #[derive(Clone, Copy)]
 enum How {
@@ -56,9 +66,9 @@ impl Gpu {
             .flat_map(|projection| Segment::all(projection.weight, projection.bias, projection.out))
             .collect();
         if input.rows > FEW {
-            let x = self.normed(input, segments[0].columns);
+            let x = self.many(input, segments[0].columns, segments.iter().any(|segment| segment.ty.is_quantised()));
             let how = if accumulate { How::Add } else { How::Replace };
-            segments.iter().for_each(|segment| self.matrix_matrix(&x, input.rows, segment, how));
+            segments.iter().for_each(|segment| self.matrix_matrix(&x, segment, how));
             return;
         }
         let mut rest = &segments[..];
@@ -80,22 +90,45 @@ impl Gpu {
             let pair = gates.into_iter().chain(ups).collect::<Vec<_>>();
             return self.matrix_vector(input, &pair, false, true);
         }
-        let x = self.normed(input, gate.weight.columns);
-        gates.iter().for_each(|gate| self.matrix_matrix(&x, input.rows, gate, How::Replace));
-        ups.iter().for_each(|up| self.matrix_matrix(&x, input.rows, up, How::Gate));
+        let x = self.many(input, gate.weight.columns, gate.weight.ty.is_quantised() || up.weight.ty.is_quantised());
+        gates.iter().for_each(|gate| self.matrix_matrix(&x, gate, How::Replace));
+        ups.iter().for_each(|up| self.matrix_matrix(&x, up, How::Gate));
+    }
+
+    /// The input of products of many rows, after its norm. `quantised`: some of the weights are.
+    fn many(&mut self, input: &Input<Self>, width: usize, quantised: bool) -> Many {
+        let floats = self.normed(input, width);
+        let bytes = (quantised && self.kernels.extras().integer_dot).then(|| self.in_bytes(&floats, input.rows, width));
+        Many { rows: input.rows, floats, bytes }
+    }
+
+    /// Inputs [rows, width] as `shaders/quantise.wgsl` leaves them.
+    fn in_bytes(&mut self, x: &Buffer, rows: usize, width: usize) -> Buffer {
+        let units = units(width);
+        let out = self.scratch(8 * rows * units, true);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Quantise),
+            storage: &[x, &out],
+            parameters: &[units as u32, width as u32 / 4],
+            batch: 0,
+            grid: [units.div_ceil(64), rows, 1],
+            work: Work::moving(4 * rows * (width + 8 * units)),
+        });
+        out
     }
 
     /// The input after its norm.
     fn normed(&mut self, input: &Input<Self>, width: usize) -> Buffer {
         let Some(RmsNorm { weight, epsilon }) = &input.norm else { return input.x.clone() };
         let len = input.rows * width;
-        let out = self.scratch(len);
+        let out = self.scratch(len, false);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::RmsNorm),
             storage: &[input.x, weight, &out],
             parameters: &[width as u32 / 4, weight.offset as u32, epsilon.to_bits()],
             batch: 0,
             grid: [1, input.rows, 1],
+            work: Work::moving(4 * (2 * len + width)),
         });
         out
     }
@@ -133,6 +166,8 @@ impl Gpu {
             outs.get(1).copied().unwrap_or(&self.nothing[0]),
             outs.get(2).copied().unwrap_or(&self.nothing[1]),
         ];
+        let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([
                 lanes,
@@ -143,33 +178,37 @@ impl Gpu {
             parameters: &parameters,
             batch: 0,
             grid: [groups as usize, 1, input.rows],
+            work: Work::product(first.ty, input.rows, shape, moved),
         });
     }
 
-    fn matrix_matrix(&mut self, x: &Buffer, tokens: usize, segment: &Segment, how: How) {
+    fn matrix_matrix(&mut self, x: &Many, segment: &Segment, how: How) {
         let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
         let Segment { part, columns, stride, .. } = *segment;
         let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
         let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
-        let (kernel, rows, tile) = self.tile_kernel(tokens);
+        let moved = if let How::Replace = how { 1 } else { 2 };
+        let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),
-            storage: &[x, &part.arena, &vectors, segment.out],
+            storage: &[input, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch: 0,
-            grid: [part.rows.div_ceil(rows), tokens.div_ceil(tile), 1],
+            grid: [part.rows.div_ceil(rows), x.rows.div_ceil(tokens), 1],
+            work: Work::product(segment.ty, x.rows, [part.rows, columns], x.rows * part.rows * moved),
         });
     }
 
-    /// The kernel for products of that many tokens, and the rows and tokens of its tile.
-    fn tile_kernel(&self, tokens: usize) -> (Kernel, usize, usize) {
-        let size = |shader: Shader, name| shader.constant(name) as usize;
-        if self.subgroup_size() == Some(4) {
-            let shader = Shader::MatrixMatrixQuads;
-            return (Kernel::new(shader), size(shader, "ROWS"), size(shader, "TOKENS"));
+    /// The kernel for products of such inputs and weights, what it reads, and the rows and tokens of its tile.
+    fn tile_kernel<'a>(&self, x: &'a Many, ty: TensorType) -> (Kernel, &'a Buffer, [usize; 2]) {
+        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
+        if bytes.is_none() && self.subgroup_size() == Some(4) {
+            let tile = ["ROWS", "TOKENS"].map(|name| Shader::MatrixMatrixQuads.constant(name) as usize);
+            return (Kernel::new(Shader::MatrixMatrixQuads), &x.floats, tile);
         }
-        let each = [1, 2, 4, 8].into_iter().find(|each| tokens <= 8 * each).unwrap_or(8);
-        let kernel = Kernel::new(Shader::MatrixMatrix).with([each as u32, 0, 0]);
-        (kernel, size(Shader::MatrixMatrix, "ROWS"), 8 * each)
+        let each = [1, 2, 4, 8].into_iter().find(|each| x.rows <= 8 * each).unwrap_or(8);
+        let constants = [each as u32, bytes.map_or(0, |_| BYTES), 0];
+        let tile = [Shader::MatrixMatrix.constant("ROWS") as usize, 8 * each];
+        (Kernel::new(Shader::MatrixMatrix).with(constants), bytes.unwrap_or(&x.floats), tile)
     }
 }

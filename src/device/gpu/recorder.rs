@@ -3,6 +3,7 @@
 use super::buffer::{Buffer, Graveyard, Handle, Memory};
 use super::context::{Context, Signal};
 use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
+use super::profile::{Timer, Work};
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -14,15 +15,6 @@ const PARAMETERS: usize = 4096;
 pub const SPANS: usize = 512;
 /// Calls of `settle` whose work may be unfinished.
 const UNFINISHED: usize = 2;
-
-/// Counts for the benchmark and the tests.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    pub dispatches: u64,
-    pub passes: u64,
-    pub submits: u64,
-    pub read_bytes: u64,
-}
 
 /// What kernels are told of a batch or one of its spans: see `struct Batch` in `shaders/prelude.wgsl`.
 pub type BatchWords = [u32; 4];
@@ -38,6 +30,7 @@ pub struct Dispatch<'a> {
     pub batch: usize,
     /// Workgroups.
     pub grid: [usize; 3],
+    pub work: Work,
 }
 
 pub struct Recorder {
@@ -58,7 +51,8 @@ pub struct Recorder {
     unfinished: VecDeque<Signal>,
     /// Buffers that wait for their next reading.
     staging: Vec<wgpu::Buffer>,
-    pub counters: Counters,
+    /// For a profile.
+    timer: Option<Timer>,
 }
 
 /// Values on their way to the CPU.
@@ -77,6 +71,7 @@ impl Recorder {
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
         };
         let context = memory.context.clone();
+        let timer = Timer::new(&context);
         let uniforms = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
             label: Some("uniforms"),
             layout: &kernels.uniforms,
@@ -100,7 +95,7 @@ impl Recorder {
             wanted: None,
             unfinished: VecDeque::new(),
             staging: Vec::new(),
-            counters: Counters::default(),
+            timer,
         })
     }
 
@@ -121,6 +116,9 @@ impl Recorder {
     /// A batch begins; what was recorded for an earlier one goes to the GPU with what that one was told.
     pub fn begin(&mut self, batches: &[BatchWords]) {
         self.submit();
+        if !self.collecting() {
+            self.context.meter.count(|counters| counters.steps += 1);
+        }
         let mut bytes = vec![0; UNIFORM as usize * batches.len()];
         for (slot, words) in bytes.chunks_mut(UNIFORM as usize).zip(batches) {
             for (bytes, word) in slot.chunks_mut(4).zip(words) {
@@ -131,17 +129,24 @@ impl Recorder {
     }
 
     pub fn dispatch(&mut self, dispatch: &Dispatch) {
-        let Dispatch { kernel, storage, parameters, batch, grid } = dispatch;
+        let Dispatch { kernel, storage, parameters, batch, grid, work } = dispatch;
         if let Some(wanted) = &mut self.wanted {
             wanted.insert(*kernel);
             return;
+        }
+        if let Some(timer) = &self.timer {
+            // What is timed has a pass of its own.
+            self.pass = None;
+            if timer.is_full() {
+                self.submit();
+            }
         }
         let offset = self.parameters_at(parameters) * UNIFORM as u32;
         let pipeline = match &self.last {
             Some((last, pipeline)) if last == kernel && self.pass.is_some() => pipeline.clone(),
             _ => {
                 let pipeline = self.kernels.get(kernel);
-                self.pass().set_pipeline(&pipeline.raw);
+                self.pass(kernel).set_pipeline(&pipeline.raw);
                 self.last = Some((*kernel, pipeline.clone()));
                 pipeline
             }
@@ -154,7 +159,10 @@ impl Recorder {
         pass.set_bind_group(1, &self.uniforms, &[offset, *batch as u32 * UNIFORM as u32]);
         let [x, y, z] = grid.map(|n| n as u32);
         pass.dispatch_workgroups(x, y, z);
-        self.counters.dispatches += 1;
+        self.context.meter.count(|counters| counters.dispatches += 1);
+        if self.context.profile {
+            self.context.meter.ran(kernel, work);
+        }
     }
 
     fn encoder(&mut self) -> &mut wgpu::CommandEncoder {
@@ -162,11 +170,16 @@ impl Recorder {
         self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
     }
 
-    fn pass(&mut self) -> &mut wgpu::ComputePass<'static> {
+    /// The open pass; a new one is for `kernel` first.
+    fn pass(&mut self, kernel: &Kernel) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
-            self.pass = Some(self.encoder().begin_compute_pass(&Default::default()).forget_lifetime());
+            let device = &self.context.device;
+            let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
+            let timestamp_writes = self.timer.as_mut().map(|timer| timer.next(kernel));
+            let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
+            self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
             self.last = None;
-            self.counters.passes += 1;
+            self.context.meter.count(|counters| counters.passes += 1);
         }
         self.pass.as_mut().expect("just made")
     }
@@ -226,7 +239,7 @@ impl Recorder {
         take(&view);
         drop(view);
         buffer.unmap();
-        self.counters.read_bytes += bytes;
+        self.context.meter.count(|counters| counters.read_bytes += bytes);
         // Only the small ones come again and again.
         match bytes {
             4 => self.staging.push(buffer),
@@ -238,9 +251,11 @@ impl Recorder {
     /// Gives what has been recorded to the GPU.
     pub fn submit(&mut self) {
         self.pass = None;
-        if let Some(encoder) = self.encoder.take() {
+        if let Some(mut encoder) = self.encoder.take() {
+            let sent = self.timer.as_mut().map(|timer| timer.resolve(&mut encoder));
             self.context.queue.submit([encoder.finish()]);
-            self.counters.submits += 1;
+            self.context.meter.count(|counters| counters.submits += 1);
+            sent.into_iter().for_each(|sent| sent());
         }
         for id in self.graveyard.clear() {
             self.bind_groups.retain(|(_, ids), _| !ids.contains(&id));

@@ -1,0 +1,92 @@
+// What a step on WebGPU comes to, by the counters that the benchmark shows: in Chromium, on SwiftShader.
+
+import assert from "node:assert/strict";
+import { after, before, test } from "node:test";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { endless } from "./api-models.mjs";
+import { startApiServer } from "./api-server.mjs";
+import { launchBrowser } from "./support/browser.mjs";
+
+const ENDLESS = "/endless.gguf";
+const SMOLLM = "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
+const SMOLLM_LAYERS = 30;
+
+let browser, server;
+before(async () => {
+  browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+  server = await startApiServer({ isolated: true, files: { [ENDLESS]: { bytes: endless() } } });
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** What the benchmark says of a step of each measure, of a model loaded once; and the device's features. */
+async function stepsOf({ url, gpu }, ...measures) {
+  const page = await browser.newPage();
+  try {
+    await page.goto(server.url);
+    return await page.evaluate(async ([url, gpu, measures]) => {
+      const { load } = await import("/bench/contestants/azulejo.js");
+      const contestant = await load({ url, contextLength: 1024, device: "webgpu", gpu });
+      const steps = [];
+      for (const { kind, prompt = "in the", count } of measures) steps.push(await contestant.step(kind, prompt, count));
+      await contestant.dispose();
+      return { steps, features: contestant.features };
+    }, [url, gpu, measures]);
+  } finally {
+    await page.close();
+  }
+}
+
+const total = (kernels, field) => Object.values(kernels).reduce((sum, runs) => sum + runs[field], 0);
+
+function assertOneSubmit({ submits, readBytes }) {
+  assert.equal(submits, 1);
+  assert.equal(readBytes, 4, "nothing but the token comes back");
+}
+
+test("a decoded SmolLM2 token takes at most 8 dispatches a layer and 10, one submit, and brings back 4 bytes", async () => {
+  const { steps: [decoded] } = await stepsOf({ url: SMOLLM }, { kind: "decode", count: 2 });
+  assert.equal(decoded.steps, 2);
+  assert(decoded.dispatches <= 8 * SMOLLM_LAYERS + 10, `${decoded.dispatches} dispatches`);
+  assert(decoded.dispatches >= 2 * SMOLLM_LAYERS, `${decoded.dispatches} dispatches`);
+  assert.equal(decoded.passes, 1);
+  assertOneSubmit(decoded);
+});
+
+test("a decoded SmolLM2 token multiplies once by each weight, as its profile has it", async () => {
+  const { steps: [{ kernels }] } = await stepsOf({ url: SMOLLM, gpu: { profile: true } }, { kind: "decode", count: 1 });
+  // The blocks' matrices and the head, which is the embedding.
+  const weights = SMOLLM_LAYERS * (2 * 576 * 576 + 2 * 192 * 576 + 3 * 1536 * 576) + 49152 * 576;
+  const products = Object.entries(kernels).filter(([label]) => label.startsWith("Matrix"));
+  assert.equal(total(Object.fromEntries(products), "operations"), 2 * weights);
+});
+
+test("without a profile there are counts of commands only; a prompt's steps are its chunks", async () => {
+  const measures = [{ kind: "decode", count: 5 }, { kind: "prefill", prompt: "x".repeat(300) }];
+  const { steps: [decoded, prompt] } = await stepsOf({ url: ENDLESS }, ...measures);
+  assert.equal(decoded.steps, 5);
+  assert.deepEqual(decoded.kernels, {});
+  assert(decoded.cpuMs > 0, `${decoded.cpuMs} ms`);
+  assert.equal(prompt.steps, 3);
+  assert.equal(prompt.readBytes * prompt.steps, 4);
+});
+
+test("a profile times each kernel in a pass of its own, and each dispatch belongs to a kernel", async () => {
+  const { features, steps: [timed] } = await stepsOf({ url: ENDLESS, gpu: { profile: true } }, { kind: "decode", count: 5 });
+  assert(features.includes("timestamp-query"), features.join());
+  assert.equal(total(timed.kernels, "count"), timed.dispatches);
+  assert.equal(timed.passes, timed.dispatches);
+  assertOneSubmit(timed);
+  assert(total(timed.kernels, "ms") > 0, JSON.stringify(timed.kernels));
+  for (const [label, { bytes }] of Object.entries(timed.kernels)) assert(bytes > 0, label);
+});
+
+test("a profile without timestamps has counts, and no times", async () => {
+  const gpu = { profile: true, without: ["timestamp-query"] };
+  const { steps: [counted] } = await stepsOf({ url: ENDLESS, gpu }, { kind: "decode", count: 2 });
+  assert.equal(total(counted.kernels, "count"), counted.dispatches);
+  assert.equal(total(counted.kernels, "ms"), 0);
+  assert.equal(counted.passes, 1);
+});
