@@ -201,6 +201,9 @@ pub trait Device: Sized + 'static {
 
     /// `len` zeros. Error: out-of-memory.
     fn buffer(&mut self, len: usize) -> Result<Self::Buffer>;
+    /// That many vectors of weights will be uploaded: by their lengths. Those that a verb reads at once have to be
+    /// expected at once. Error: out-of-memory.
+    fn expect_vectors(&mut self, lengths: &mut dyn Iterator<Item = usize>) -> Result<()>;
     /// A buffer that holds `values`.
     fn upload(&mut self, values: &[f32]) -> Result<Self::Buffer>;
     /// That many bytes of matrices will come. Error: out-of-memory.

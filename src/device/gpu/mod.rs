@@ -199,6 +199,10 @@ impl Device for Gpu {
         self.memory.storage("activations", len)
     }
 
+    fn expect_vectors(&mut self, lengths: &mut dyn Iterator<Item = usize>) -> Result<()> {
+        self.memory.expect_vectors(lengths)
+    }
+
     fn upload(&mut self, values: &[f32]) -> Result<Buffer> {
         self.memory.vector(values)
     }
