@@ -174,14 +174,13 @@ impl Context {
                 failure.get_or_insert(words);
             }
         }
-        let mut news = self.news.lock().expect("nothing panics under it");
-        if let (Some(words), None) = (failure, &news.lost) {
-            // Whoever used meanwhile what was not there has made no other mistake.
-            news.error = None;
-            return Err(Error::new(Code::OutOfMemory, words));
-        }
-        drop(news);
-        self.heard()
+        let Some(words) = failure else { return self.heard() };
+        // Whoever used meanwhile what was not there has made no other mistake. By the answer to a last question all that
+        // has been heard.
+        self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop().await;
+        self.news.lock().expect("nothing panics under it").error = None;
+        self.heard()?;
+        Err(Error::new(Code::OutOfMemory, words))
     }
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.
