@@ -335,3 +335,34 @@ fn half_a_level(x: &[f32]) -> f32 {
 fn total(weights: &[f32]) -> f64 {
     weights.iter().map(|w| f64::from(w.abs())).sum()
 }
+
+#[test]
+fn norms_and_biases_are_found_however_many_vectors_a_model_has() {
+    let kernels = devices::first();
+    let (columns, rows) = (256, [70, 64]);
+    // A norm at the end of 65,536 values and its biases after them, and the like; as many as seven billion weights have.
+    for before in [65_300, 65_536 - 256, 65_536 - 257, 330_000] {
+        let mut device = gpu(&kernels);
+        let mut random = Random::new(before as u64);
+        let biases = rows.map(|rows| random.floats(rows));
+        device.expect_vectors(&mut [before, columns, rows[0], rows[1]].into_iter()).unwrap();
+        device.upload(&vec![9.0; before]).unwrap();
+        let norm = device.upload(&random.floats(columns)).unwrap();
+        let bias_buffers = biases.each_ref().map(|bias| device.upload(bias).unwrap());
+        let x = filled(&mut device, &vec![1.0; 6 * columns], columns);
+        let matrices = rows.map(|rows| floats(&mut device, rows, columns, &vec![0.0; rows * columns]));
+        for tokens in [1, 6] {
+            let mut outs = rows.map(|rows| device.buffer(tokens * rows).unwrap());
+            begin(&mut device, tokens);
+            let mut projections: Vec<_> = (matrices.iter().zip(&bias_buffers).zip(&mut outs))
+                .map(|((weight, bias), out)| Projection { weight, bias: Some(bias), out, accumulate: false })
+                .collect();
+            let norm = Some(RmsNorm { weight: &norm, epsilon: 1e-5 });
+            device.project(&Input { x: &x, rows: tokens, norm }, &mut projections);
+            for (out, bias) in outs.iter().zip(&biases) {
+                let found = read(&mut device, &kernels.context, out, tokens * bias.len());
+                assert_eq!(found, bias.repeat(tokens), "{before} values before, {tokens} tokens");
+            }
+        }
+    }
+}

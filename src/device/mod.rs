@@ -201,6 +201,9 @@ pub trait Device: Sized + 'static {
 
     /// `len` zeros. Error: out-of-memory.
     fn buffer(&mut self, len: usize) -> Result<Self::Buffer>;
+    /// That many vectors of weights will be uploaded: by their lengths. Those that a verb reads at once have to be
+    /// expected at once. Error: out-of-memory.
+    fn expect_vectors(&mut self, lengths: &mut dyn Iterator<Item = usize>) -> Result<()>;
     /// A buffer that holds `values`.
     fn upload(&mut self, values: &[f32]) -> Result<Self::Buffer>;
     /// That many bytes of matrices will come. Error: out-of-memory.
@@ -215,8 +218,8 @@ pub trait Device: Sized + 'static {
 
     /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
-    /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory.
-    fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> Result<()>;
+    /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory; the cache stays as it was.
+    fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> impl Future<Output = Result<()>>;
 
     /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
     /// last time and could not be said at once: out-of-memory, device-lost.

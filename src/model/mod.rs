@@ -71,11 +71,11 @@ impl<D: Device> Model<D> {
         let mut cache = self.new_cache();
         let context = self.context;
         let Self { device, spec, weights, scratch, selected, logits, .. } = self;
+        device.reserve(&mut cache, D::CHUNK.min(context)).await?;
         let steps = |device: &mut D| {
             let mut rows = D::CHUNK;
             while rows > 0 {
                 let len = rows.min(context);
-                device.reserve(&mut cache, len)?;
                 let span = Span { row: 0, len, position: 0, cache: 0 };
                 let tokens = vec![0; len];
                 let mut batch =
@@ -179,7 +179,7 @@ impl<D: Device> Model<D> {
         })?;
         let mut cache = self.new_cache();
         let Self { device, spec, weights, .. } = self;
-        device.reserve(&mut cache, rows)?;
+        device.reserve(&mut cache, rows).await?;
         let mut scratch = Scratch::new(device, spec, rows)?;
         device.settle().await?;
         let span = Span { row: 0, len: rows, position: 0, cache: 0 };

@@ -48,7 +48,7 @@ impl<D: Device> Scoring<D> {
                 Some(cache) => cache,
                 None => model.new_cache(),
             };
-            model.device.reserve(&mut cache, self.position + len)?;
+            model.device.reserve(&mut cache, self.position + len).await?;
             spans.push(Span { row: tokens.len(), len, position: self.position, cache: caches.len() });
             caches.push(cache);
             for position in self.position..self.position + len {

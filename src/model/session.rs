@@ -64,7 +64,7 @@ impl<D: Device> Session<D> {
     pub(super) async fn reserve_to(&mut self, device: &mut D, needed: usize, context: usize) -> Result<()> {
         if needed > self.capacity {
             let capacity = needed.max(2 * self.capacity).max(SMALLEST).min(context.max(needed));
-            device.reserve(&mut self.cache, capacity)?;
+            device.reserve(&mut self.cache, capacity).await?;
             device.settle().await?;
             self.capacity = capacity;
         }

@@ -151,6 +151,7 @@ impl<D: Device> Assembly<D> {
         if frequencies.iter().any(|frequency| !frequency.is_finite()) {
             return Err(Error::corrupt("RoPE frequencies that are no numbers"));
         }
+        self.device.expect_vectors(&mut self.vectors.values().map(Vec::len))?;
         let layers = (0..spec.layers).map(|layer| self.layer(&spec, layer)).collect::<Result<_>>()?;
         let weights = Weights {
             embedding: self.matrix(Part::Embedding, 0),

@@ -4,6 +4,7 @@
 use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
+use azulejo::device::gpu::native::run;
 use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RmsNorm, RopePairs, Span};
 
 #[derive(Clone)]
@@ -121,54 +122,62 @@ const LAYER: usize = 1;
 
 /// Stores what was before, makes room for more, stores the rest, and attends with that.
 pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &[Numbers]) -> Attended {
-    let AttentionShape { kv_heads, head_dim, .. } = case.shape;
-    let mut caches: Vec<D::Cache> =
-        case.sequences.iter().map(|_| D::cache(LAYER + 1, kv_heads, head_dim, case.cache)).collect();
-    let mut pass = |tokens: &dyn Fn(usize) -> (usize, usize)| {
-        let mut spans: Vec<Span> = Vec::new();
-        for cache in 0..case.sequences.len() {
-            let (position, len) = tokens(cache);
-            device.reserve(&mut caches[cache], position + len).unwrap();
-            if len > 0 {
-                spans.push(Span { row: spans.last().map_or(0, |span| span.row + span.len), len, position, cache });
-            }
-        }
-        (!spans.is_empty()).then(|| step(device, context, case, numbers, &spans, &mut caches))
-    };
-    pass(&|sequence| (0, case.sequences[sequence].0));
-    pass(&|sequence| case.sequences[sequence]).expect("tokens come")
+    let Case { shape, cache, sequences, .. } = case;
+    let caches = sequences.iter().map(|_| D::cache(LAYER + 1, shape.kv_heads, shape.head_dim, *cache));
+    let mut caches: Vec<D::Cache> = caches.collect();
+    let before = spans(sequences.iter().map(|(before, _)| (0, *before)));
+    if !before.is_empty() {
+        store(device, context, case, numbers, &before, &mut caches);
+    }
+    let now = spans(sequences.iter().copied());
+    let (query, key) = store(device, context, case, numbers, &now, &mut caches);
+    let rows: usize = now.iter().map(|span| span.len).sum();
+    let len = rows * shape.heads * shape.head_dim;
+    let mut out = device.buffer(len).unwrap();
+    let vector = case.bias.upload(device);
+    let attention = Attention { layer: LAYER, shape: *shape, bias: case.bias.of(&vector) };
+    device.attend(&attention, &query, &now, &caches, &mut out);
+    let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, len));
+    Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
 }
 
-fn step<D: Device>(
+/// A batch of those that have tokens, by their positions and lengths.
+fn spans(tokens: impl Iterator<Item = (usize, usize)>) -> Vec<Span> {
+    let mut row = 0;
+    let mut span = |(cache, (position, len))| {
+        row += len;
+        Span { row: row - len, len, position, cache }
+    };
+    tokens.enumerate().filter(|(_, (_, len))| *len > 0).map(&mut span).collect()
+}
+
+/// Makes room, and stores the spans' keys and values. Gives their queries and keys.
+fn store<D: Device>(
     device: &mut D,
     context: &Context,
     case: &Case,
     numbers: &[Numbers],
     spans: &[Span],
     caches: &mut [D::Cache],
-) -> Attended {
-    let shape = &case.shape;
-    let (width, kv_width) = (shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
-    let mut gathered = |of: fn(&Numbers) -> &[f32], width: usize| {
+) -> (D::Buffer, D::Buffer) {
+    let Case { shape, heading, .. } = case;
+    for span in spans {
+        run(Some(context), device.reserve(&mut caches[span.cache], span.end())).unwrap();
+    }
+    let mut gathered = |of: fn(&Numbers) -> &[f32], heads: usize| {
+        let width = heads * shape.head_dim;
         let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.end() * width];
-        let values: Vec<f32> = spans.iter().flat_map(rows).copied().collect();
-        (filled(device, &values, width), values.len())
+        filled(device, &spans.iter().flat_map(rows).copied().collect::<Vec<f32>>(), width)
     };
-    let (mut query, queries) = gathered(|numbers| &numbers.query, width);
-    let (mut key, keys) = gathered(|numbers| &numbers.key, kv_width);
-    let (value, _) = gathered(|numbers| &numbers.value, kv_width);
-    let mut out = device.buffer(queries).unwrap();
-    let heading = &case.heading;
+    let mut query = gathered(|numbers| &numbers.query, shape.heads);
+    let mut key = gathered(|numbers| &numbers.key, shape.kv_heads);
+    let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| RmsNorm { weight, epsilon: heading.epsilon }));
-    let vector = case.bias.upload(device);
-    let bias = case.bias.of(&vector);
     device.begin(spans, &heading.frequencies, heading.magnitude);
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms, pairs: heading.pairs };
     device.store(LAYER, shape, &mut heads, spans, caches);
-    device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, caches, &mut out);
-    let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, queries));
-    Attended { query, key: read(device, context, &key, keys), out }
+    (query, key)
 }
 
 /// The weights of the case's sequence, which has nothing before it: [heads, tokens, tokens].

@@ -1,4 +1,5 @@
 //! Numbers for tests, the same at every run.
+#![allow(dead_code)] // Each test file takes what it needs.
 
 pub struct Random(u64);
 

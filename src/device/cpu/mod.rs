@@ -133,6 +133,10 @@ impl Device for Cpu {
         try_vec(len, "activations")
     }
 
+    fn expect_vectors(&mut self, _lengths: &mut dyn Iterator<Item = usize>) -> Result<()> {
+        Ok(())
+    }
+
     fn upload(&mut self, values: &[f32]) -> Result<Vec<f32>> {
         Ok(values.to_vec())
     }
@@ -161,7 +165,7 @@ impl Device for Cpu {
         Cache::new(layers, kv_heads, head_dim, ty)
     }
 
-    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
         cache.reserve(positions)
     }
 

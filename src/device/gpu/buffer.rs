@@ -86,6 +86,13 @@ impl Memory {
         self.handle(what, bytes, BufferUsages::UNIFORM | BufferUsages::COPY_DST)
     }
 
+    /// Room for vectors of these lengths in one buffer: a kernel has one binding for all that it reads.
+    pub fn expect_vectors(&mut self, lengths: &mut dyn Iterator<Item = usize>) -> Result<()> {
+        let len = lengths.map(|len| len.next_multiple_of(4)).sum();
+        self.vectors = Some(self.storage("vectors of weights", len)?);
+        Ok(())
+    }
+
     /// A vector of weights.
     pub fn vector(&mut self, values: &[f32]) -> Result<Buffer> {
         let room = self.vectors.as_ref().map_or(0, |rest| rest.len);

@@ -24,7 +24,7 @@ impl Cache {
     }
 
     /// Makes room for that many positions, and takes along what there is.
-    pub fn reserve(&mut self, memory: &mut Memory, recorder: &mut Recorder, positions: usize) -> Result<()> {
+    pub async fn reserve(&mut self, memory: &mut Memory, recorder: &mut Recorder, positions: usize) -> Result<()> {
         if positions <= self.positions {
             return Ok(());
         }
@@ -34,6 +34,7 @@ impl Cache {
             let words = positions * self.words;
             grown.push([memory.storage("the keys' cache", words)?, memory.storage("the values' cache", words)?]);
         }
+        memory.context.check().await?;
         for (old, new) in self.layers.iter_mut().zip(grown) {
             if let Some(old) = &*old {
                 for (old, new) in old.iter().zip(&new) {

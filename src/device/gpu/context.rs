@@ -135,8 +135,10 @@ impl Context {
     pub fn buffer(self: &Rc<Self>, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
         self.heard()?;
         let mib = bytes as f64 / (1 << 20) as f64;
-        if bytes > self.limits.max_buffer_size {
-            let most = self.limits.max_buffer_size >> 20;
+        let kernels_see_it = usage.contains(wgpu::BufferUsages::STORAGE);
+        let most = if kernels_see_it { self.most_bytes() } else { self.limits.max_buffer_size };
+        if bytes > most {
+            let most = most >> 20;
             let message = format!("{what} of {mib:.0} MiB: this GPU's buffers have {most} MiB at most");
             return Err(Error::new(Code::OutOfMemory, message));
         }
@@ -176,8 +178,14 @@ impl Context {
                 failure.get_or_insert(words);
             }
         }
-        self.heard()?;
-        failure.map_or(Ok(()), |words| Err(Error::new(Code::OutOfMemory, words)))
+        let mut news = self.news.lock().expect("nothing panics under it");
+        if let (Some(words), None) = (failure, &news.lost) {
+            // Whoever used meanwhile what was not there has made no other mistake.
+            news.error = None;
+            return Err(Error::new(Code::OutOfMemory, words));
+        }
+        drop(news);
+        self.heard()
     }
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.

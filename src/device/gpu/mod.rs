@@ -199,6 +199,10 @@ impl Device for Gpu {
         self.memory.storage("activations", len)
     }
 
+    fn expect_vectors(&mut self, lengths: &mut dyn Iterator<Item = usize>) -> Result<()> {
+        self.memory.expect_vectors(lengths)
+    }
+
     fn upload(&mut self, values: &[f32]) -> Result<Buffer> {
         self.memory.vector(values)
     }
@@ -229,8 +233,8 @@ impl Device for Gpu {
         Cache::new(layers, kv_heads, head_dim, ty)
     }
 
-    fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(&mut self.memory, &mut self.recorder, positions)
+    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
+        cache.reserve(&mut self.memory, &mut self.recorder, positions).await
     }
 
     async fn settle(&mut self) -> Result<()> {
