@@ -29,7 +29,7 @@ export interface WireDownloadOptions {
 
 /** A GPU made out to be less than it is, or watched. */
 export interface GpuKnobs {
-  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query". */
+  /** Features not to be used: "subgroups", "shader-f16", "timestamp-query"; or the size of subgroups, "subgroup-size". */
   without?: string[];
   /** WebGPU's default limits, and no optional feature. */
   basicLimits?: boolean;

@@ -1,6 +1,9 @@
 // Before matrix_matrix.wgsl: tiles of signed bytes, of quantised weights and of what quantise.wgsl makes of the inputs.
 // Σ_c weight · x = Σ_u x_scale · scale · Σ level · x_level + minimum · x_sum, sixteen columns u at a time, with the inner
-// sum in integers, four products an instruction where the hardware has that. Inputs lose what 8 bits cannot hold.
+// sum in integers, four products an instruction where the hardware has that. Inputs lose what 8 bits cannot hold:
+// SmolLM2 in Q4_1 has a perplexity 0.3 % lower to 1.2 % higher than the reference's on its five texts (floats: 0.02 %), and
+// its first choice at 419 of 428 positions (floats: 427), at all 344 where the reference is sure. SwiftShader has no such
+// instruction, and is twice as slow with it; on a GPU it has not been measured.
 
 const STEPS = 1u;
 

@@ -154,6 +154,17 @@ fn products_are_right_in_every_format() {
     }
 }
 
+#[test]
+fn products_of_few_rows_are_right_with_subgroups_of_any_size() {
+    let kernels = devices::any_subgroups();
+    for (ty, columns) in [(TensorType::F32, 36), (TensorType::Q4_1, 576), (TensorType::Q6_K, 1280)] {
+        for tokens in [1, 3] {
+            check_projection(&kernels, ty, columns, tokens, "subgroups of any size");
+        }
+    }
+    check_gated(&kernels, 3, [TensorType::Q4_K; 2], "subgroups of any size");
+}
+
 fn check_gated(kernels: &Rc<Kernels>, tokens: usize, types: [TensorType; 2], name: &str) {
     let (rows, columns) = (70, 256);
     let mut random = Random::new(tokens as u64);

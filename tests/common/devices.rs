@@ -20,6 +20,11 @@ pub fn gpus() -> Vec<(&'static str, Rc<Kernels>)> {
     variants.into_iter().map(|(name, wishes)| (name, open(&wishes))).collect()
 }
 
+/// With subgroups whose size is not known: the kernels that sum over lanes have a third variant for that.
+pub fn any_subgroups() -> Rc<Kernels> {
+    open(&Wishes { without: vec!["subgroup-size".into()], ..Wishes::default() })
+}
+
 /// With all features.
 pub fn first() -> Rc<Kernels> {
     open(&Wishes::default())

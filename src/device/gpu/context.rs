@@ -14,7 +14,8 @@ pub struct Wishes {
     pub low_power: bool,
     /// Only WebGPU's default limits, and no optional feature: what every adapter has.
     pub basic_limits: bool,
-    /// Features to do without: "subgroups", "shader-f16", "timestamp-query".
+    /// Features to do without: "subgroups", "shader-f16", "timestamp-query". Without "subgroup-size", subgroups are taken
+    /// to be of any size.
     pub without: Vec<String>,
     /// Multiplies quantised weights by inputs in bytes, where the device can.
     pub integer_dot: bool,
@@ -75,7 +76,10 @@ impl Context {
         let wants = |name: &str| !wishes.basic_limits && wishes.without.iter().all(|other| other != name);
         let (mut required, has) = (wgpu::Features::empty(), adapter.features());
         let features = Features {
-            subgroups: subgroups.filter(|_| wants("subgroups")),
+            subgroups: subgroups.filter(|_| wants("subgroups")).map(|sizes| match wants("subgroup-size") {
+                true => sizes,
+                false => [4, 128],
+            }),
             integer_dot: wishes.integer_dot,
             halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
             timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),

@@ -151,7 +151,10 @@ impl Kernel {
 
     /// Whether it is a kernel for devices that have no more than that.
     pub fn runs_with(&self, extras: Extras) -> bool {
-        extras.subgroups || !matches!(self.shader, Shader::MatrixMatrixQuads | Shader::Probe)
+        match self.shader {
+            Shader::MatrixMatrixQuads | Shader::Probe => extras.subgroups,
+            _ => extras.integer_dot || self.uses(extras) != Uses::IntegerDot,
+        }
     }
 
     /// The whole text, for a browser (`web`) or for naga.
