@@ -313,6 +313,34 @@ describe("a model", () => {
   });
 });
 
+test("a kernel that the driver refuses has another in its place", async () => {
+  const prompt = Array.from({ length: 40 }, (_, at) => 5 + at);
+  const speak = async (prompt) => {
+    const engine = await Engine.create({ device: "webgpu", worker: false });
+    const lm = await CausalLM.load("/endless.gguf", { engine });
+    const { fresh } = await surePrompt(lm, prompt);
+    await engine.dispose();
+    return { fresh, refused: globalThis.refused ?? 0 };
+  };
+  /** A driver whose subgroups are there when it is asked, and which then cannot compile products that use them. */
+  const prepare = () => {
+    const { createShaderModule } = GPUDevice.prototype;
+    globalThis.refused = 0;
+    GPUDevice.prototype.createShaderModule = function ({ code, ...rest }) {
+      const refuse = code.startsWith("enable subgroups") && code.includes("weights");
+      if (refuse) globalThis.refused += 1;
+      return createShaderModule.call(this, { ...rest, code: refuse ? `${code} no more` : code });
+    };
+  };
+  const [plain, without] = [await inPage(speak, prompt), await inPage(speak, prompt, { prepare })];
+  assert.equal(plain.refused, 0);
+  assert.equal(without.refused, 1, "the first refusal is enough");
+  const sure = sureSteps(plain.fresh);
+  assert(sure >= 4, `${sure} steps to compare`);
+  const ids = (tokens) => tokens.slice(0, sure).map(({ id }) => id);
+  assert.deepEqual(ids(without.fresh), ids(plain.fresh));
+});
+
 describe("a lost GPU", () => {
   /** Loses it in the midst of a generation; says what became of that and of the next. */
   const loseMidway = async (options) => {

@@ -244,7 +244,7 @@ impl Device for Gpu {
 
     async fn prepare(&mut self, progress: &Progress, mut steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         // Again where a driver refuses what it has promised: other kernels are needed then.
-        loop {
+        'again: loop {
             let extras = self.kernels.extras();
             self.recorder.collect();
             let collected = steps(self);
@@ -255,11 +255,12 @@ impl Device for Gpu {
             for (done, kernel) in wanted.iter().enumerate() {
                 progress.done.set(done);
                 self.kernels.compile(kernel).await?;
+                if self.kernels.extras() != extras {
+                    continue 'again;
+                }
             }
-            if self.kernels.extras() == extras {
-                progress.done.set(wanted.len());
-                return Ok(());
-            }
+            progress.done.set(wanted.len());
+            return Ok(());
         }
     }
 
