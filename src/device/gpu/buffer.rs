@@ -110,7 +110,7 @@ impl Memory {
 
     pub fn write<T: Word>(&self, buffer: &Buffer, values: &[T]) {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.bytes()).collect();
-        self.context.queue.write_buffer(&buffer.handle.raw, 4 * buffer.offset as u64, &bytes);
+        self.context.write(&buffer.handle.raw, 4 * buffer.offset as u64, &bytes);
     }
 }
 

@@ -55,8 +55,8 @@ pub struct Context {
     pub meter: Meter,
     pub profile: bool,
     news: Arc<Mutex<News>>,
-    /// Allocations whose success is not known yet, and what they were for.
-    scopes: RefCell<Vec<(PopScope, String)>>,
+    /// Allocations whose success is not known yet, and what they were for; between them, what has been written meanwhile.
+    scopes: RefCell<Vec<(PopScope, Option<String>)>>,
     /// Bytes of all buffers alive.
     allocated: Rc<Cell<u64>>,
 }
@@ -147,7 +147,7 @@ impl Context {
         let buffer = self.device.create_buffer(&descriptor);
         let held = self.allocated.get() as f64 / (1 << 20) as f64;
         let words = format!("no GPU memory for {what} ({mib:.1} MiB, besides {held:.1} MiB in use)");
-        self.scopes.borrow_mut().push((Box::pin(scope.pop()), words));
+        self.scopes.borrow_mut().push((Box::pin(scope.pop()), Some(words)));
         self.allocated.set(self.allocated.get() + bytes);
         Ok(buffer)
     }
@@ -172,19 +172,29 @@ impl Context {
     /// Errors: out-of-memory, device-lost.
     pub async fn check(&self) -> Result<()> {
         let scopes = std::mem::take(&mut *self.scopes.borrow_mut());
-        let mut failure = None;
+        let (mut failure, mut mistake) = (None, None);
         for (scope, words) in scopes {
-            if scope.await.is_some() {
-                failure.get_or_insert(words);
+            match (scope.await, words) {
+                (Some(_), Some(words)) => _ = failure.get_or_insert(words),
+                (Some(error), None) => _ = mistake.get_or_insert(error.to_string()),
+                (None, _) => {}
             }
         }
-        let Some(words) = failure else { return self.heard() };
-        // Whoever used meanwhile what was not there has made no other mistake. By the answer to a last question all that
-        // has been heard.
-        self.device.push_error_scope(wgpu::ErrorFilter::Validation).pop().await;
-        self.news.lock().expect("nothing panics under it").error = None;
+        let mut news = self.news.lock().expect("nothing panics under it");
+        // Whoever used meanwhile what was not there has made no other mistake.
+        news.error = if failure.is_some() { None } else { news.error.take().or(mistake) };
+        drop(news);
         self.heard()?;
-        Err(Error::new(Code::OutOfMemory, words))
+        failure.map_or(Ok(()), |words| Err(Error::new(Code::OutOfMemory, words)))
+    }
+
+    /// Writes to a buffer. As long as it is not known whether all are there, a failure waits for [`Context::check`]: in a
+    /// browser nobody can say when it would be heard of otherwise.
+    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
+        let mut scopes = self.scopes.borrow_mut();
+        let scope = (!scopes.is_empty()).then(|| self.device.push_error_scope(wgpu::ErrorFilter::Validation));
+        self.queue.write_buffer(buffer, offset, bytes);
+        scopes.extend(scope.map(|scope| (Box::pin(scope.pop()) as PopScope, None)));
     }
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.

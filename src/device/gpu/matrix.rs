@@ -174,7 +174,7 @@ impl MatrixBuilder {
     fn flush(&mut self) {
         let Part { arena, start, .. } = &self.matrix.parts[self.part];
         let at = (4 * start + self.written) as u64;
-        self.context.queue.write_buffer(&arena.handle.raw, at, &self.stage);
+        self.context.write(&arena.handle.raw, at, &self.stage);
         self.written += self.stage.len();
         self.stage.clear();
     }
