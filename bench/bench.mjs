@@ -12,6 +12,7 @@ import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gpuReport } from "./gpu-report.mjs";
+import { install } from "./install.mjs";
 import { exportOnnx } from "./onnx/export.mjs";
 import { ADAPTERS, RUNTIMES } from "./places.mjs";
 import { promptOf } from "./prompt.js";
@@ -22,9 +23,8 @@ const Q4_1 = join(ROOT, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
 const Q8_0 = join(ROOT, "models/SmolLM2-135M-Instruct.Q8_0.gguf");
 const WLLAMA = ["wllama-3.8.1", "wllama-2.3.1"];
 const ONNX = "onnxruntime-web";
+const DAWN = "webgpu";
 const RIVALS = [...WLLAMA, ONNX];
-/** npm's groups of bench/package.json that are left out until one of their packages is wanted. */
-const GROUPS = { optional: ONNX, dev: "webgpu" };
 
 /** Room for the longest prompt in one batch, and for what is generated. */
 const CONTEXT = { contextLength: 1024, batch: 512 };
@@ -94,7 +94,7 @@ function prepare({ models, contestants, runtime }) {
   }
   const missing = models.find((path) => !existsSync(path));
   if (missing) throw new Error(`${missing} is not there; npm start fetches the default checkpoint`);
-  install([...contestants.filter((name) => RIVALS.includes(name)), ...(runtime === "node" ? [GROUPS.dev] : [])]);
+  install([...contestants.filter((name) => RIVALS.includes(name)), ...(runtime === "node" ? [DAWN] : [])]);
   if (!contestants.includes(ONNX)) return;
   for (const model of models) {
     const onnx = model.replace(/\.gguf$/, ".onnx");
@@ -102,16 +102,6 @@ function prepare({ models, contestants, runtime }) {
     console.log(`writing ${onnx}`);
     exportOnnx(model, onnx);
   }
-}
-
-/** Has npm install the packages of bench/package.json that are wanted, with their groups, and keeps those it has. */
-function install(wanted) {
-  const bench = join(ROOT, "bench");
-  const has = (name) => existsSync(join(bench, "node_modules", name));
-  if (wanted.every(has)) return;
-  const without = Object.keys(GROUPS).filter((group) => !wanted.includes(GROUPS[group]) && !has(GROUPS[group]));
-  const command = ["install", "--no-audit", "--no-fund", ...without.map((group) => `--omit=${group}`)];
-  execFileSync("npm", command, { cwd: bench, stdio: "inherit" });
 }
 
 /** A place in which the contestant has loaded the model; `measure` runs one measure and gives tokens a second. */

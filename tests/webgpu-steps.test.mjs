@@ -68,7 +68,6 @@ test("without a profile there are counts of commands only; a prompt's steps are 
   const { steps: [decoded, prompt] } = await stepsOf({ url: ENDLESS }, ...measures);
   assert.equal(decoded.steps, 5);
   assert.deepEqual(decoded.kernels, {});
-  assert(decoded.cpuMs > 0, `${decoded.cpuMs} ms`);
   assert.equal(prompt.steps, 3);
   assert.equal(prompt.readBytes * prompt.steps, 4);
 });
