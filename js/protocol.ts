@@ -35,7 +35,7 @@ export interface GpuKnobs {
   basicLimits?: boolean;
   /**
    * Multiplies quantised weights by inputs of 8 bits (`dot4I8Packed`), in prompts: on hardware with such an instruction
-   * it does less, at some accuracy. docs/how-it-works.md has what it costs.
+   * it does less, at some accuracy: the head of shaders/tiles_bytes.wgsl has what it costs.
    */
   integerDot?: boolean;
   /** Times each kernel: every dispatch then has a compute pass of its own, which takes longer. */

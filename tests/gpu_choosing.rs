@@ -3,8 +3,9 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
-use azulejo::device::{Choosing, Device, Span};
+use azulejo::device::{Device, Span};
 use azulejo::error::Code;
+use azulejo::model::choosing;
 use azulejo::text::{GenerateOptions, Sampler, Sampling};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -27,23 +28,6 @@ fn sampling(json: &str, vocabulary: usize) -> Sampling {
     Sampling::new(&options, vocabulary).unwrap()
 }
 
-/// What the forward pass makes of the caller's options.
-fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32]) -> Choosing {
-    Choosing {
-        vocabulary,
-        temperature: sampling.temperature,
-        top_k: sampling.top_k,
-        top_p: sampling.top_p,
-        min_p: sampling.min_p,
-        repetition_penalty: sampling.repetition_penalty,
-        presence_penalty: sampling.presence_penalty,
-        frequency_penalty: sampling.frequency_penalty,
-        bias: sampling.logit_bias.clone(),
-        seed: sampling.seed.unwrap_or(0),
-        prompt: prompt.to_vec(),
-    }
-}
-
 /// Chooses on the GPU, step by step.
 struct Steps {
     device: Gpu,
@@ -56,7 +40,7 @@ struct Steps {
 impl Steps {
     fn new(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, prompt: &[u32]) -> Self {
         let mut device = gpu(kernels);
-        let chooser = device.chooser(&choosing(&sampling(json, vocabulary), vocabulary, prompt)).unwrap();
+        let chooser = device.chooser(&choosing(&sampling(json, vocabulary), vocabulary, prompt, 0)).unwrap();
         let logits = device.buffer(vocabulary).unwrap();
         Self { device, kernels: kernels.clone(), chooser: chooser.expect("the GPU chooses"), logits, position: 0 }
     }
@@ -141,7 +125,7 @@ fn a_bias_forbids_tokens_or_all_of_them() {
             let options = format!(r#"{{"temperature": {temperature}, "seed": 3"#);
             // JSON has no infinity; the contract's −∞ comes as a number.
             let forbid = |tokens: &[u32]| {
-                let mut choosing = choosing(&sampling(&format!("{options}}}"), 5), 5, &[]);
+                let mut choosing = choosing(&sampling(&format!("{options}}}"), 5), 5, &[], 0);
                 choosing.bias = tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect();
                 let mut steps = Steps::new(&kernels, "{}", 5, &[]);
                 steps.chooser = steps.device.chooser(&choosing).unwrap().unwrap();

@@ -209,7 +209,8 @@ impl<D: Device> Generation<D> {
     }
 }
 
-fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Choosing {
+/// What a device is told of how tokens are chosen. `seed`: where the caller gave none.
+pub fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Choosing {
     Choosing {
         vocabulary,
         temperature: sampling.temperature,

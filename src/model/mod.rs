@@ -11,7 +11,7 @@ mod spec;
 mod summary;
 mod weights;
 
-pub use generation::{Finish, Generation, Step, Token};
+pub use generation::{Finish, Generation, Step, Token, choosing};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::Spec;

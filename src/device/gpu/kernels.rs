@@ -91,7 +91,7 @@ impl Shader {
 
 /// What a kernel can use of what not every device has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Uses {
+pub(super) enum Uses {
     Nothing,
     Subgroups,
     /// `shader-f16`.
@@ -318,8 +318,16 @@ impl Kernels {
         self.extras.get()
     }
 
-    pub fn forgo_subgroups(&self) {
-        self.extras.set(Extras { subgroups: false, ..self.extras() });
+    /// Does without an extra from now on.
+    pub(super) fn forgo(&self, extra: Uses) {
+        let mut extras = self.extras();
+        match extra {
+            Uses::Nothing => {}
+            Uses::Subgroups => extras.subgroups = false,
+            Uses::Halves => extras.halves = false,
+            Uses::IntegerDot => extras.integer_dot = false,
+        }
+        self.extras.set(extras);
     }
 
     /// The features in use, by their WebGPU names.
@@ -350,21 +358,14 @@ impl Kernels {
         if self.pipelines.borrow().contains_key(kernel) {
             return Ok(());
         }
-        let mut extras = self.extras();
-        let uses = kernel.uses(extras);
+        let uses = kernel.uses(self.extras());
         match self.context.watched(&kernel.label(), || self.pipeline(kernel)).await {
             Ok(pipeline) => {
                 self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
             }
-            Err(error) if uses == Uses::Nothing || error.code != Code::Internal => return Err(error),
-            Err(_) => match uses {
-                Uses::Subgroups => extras.subgroups = false,
-                Uses::Halves => extras.halves = false,
-                Uses::IntegerDot => extras.integer_dot = false,
-                Uses::Nothing => {}
-            },
+            Err(error) if uses != Uses::Nothing && error.code == Code::Internal => self.forgo(uses),
+            Err(error) => return Err(error),
         }
-        self.extras.set(extras);
         Ok(())
     }
 

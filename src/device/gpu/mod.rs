@@ -30,7 +30,7 @@ use crate::error::{Error, Result};
 use buffer::Memory;
 use cache::Cache;
 use choose::Chooser;
-use kernels::Shader;
+use kernels::{Shader, Uses};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
@@ -161,7 +161,7 @@ impl Kernels {
         };
         gpu.recorder.receive(reading, take).await?;
         if !runs {
-            self.forgo_subgroups();
+            self.forgo(Uses::Subgroups);
         }
         Ok(())
     }
