@@ -46,7 +46,8 @@ fn time(gpu: &mut Gpu, ty: TensorType, rows: usize, columns: usize, tokens: usiz
     let mut run = |gpu: &mut Gpu, rounds: usize| {
         gpu.begin(&[Span { row: 0, len: tokens, position: 0, cache: 0 }], &[1.0], 1.0);
         for _ in 0..rounds {
-            let mut projections = [Projection { weight: &weight, bias: None, out: &mut out, accumulate: false }];
+            let mut projections =
+                [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
             gpu.project(&Input { x: &x, rows: tokens, norm: None }, &mut projections);
         }
         let reading = gpu.send(&out, 1).expect("a device");

@@ -1,4 +1,4 @@
-// out[t, r] = Σ_c weight[r, c] · x[t, c] + bias[r], replacing, adding, or as silu(out) · that
+// out[t, r] = (Σ_c weight[r, c] · x[t, c] + bias[r]) · scale[r], replacing, adding, activated, or as activation(out) · that
 //
 // Prompts and images. A workgroup makes a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × 8 of it, while
 // sixteen columns at a time pass through workgroup memory: weights are unpacked once for all tokens of the tile.
@@ -8,7 +8,7 @@
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;           // [tokens, columns] floats, or from quantise.wgsl
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases
+@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases and scales
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;         // [tokens, stride]
 
 const ROWS = 64u;

@@ -1,4 +1,4 @@
-// out[t, r] = Σ_c weight[r, c] · x[t, c] + bias[r], replacing, adding, or as silu(out) · that
+// out[t, r] = (Σ_c weight[r, c] · x[t, c] + bias[r]) · scale[r], replacing, adding, activated, or as activation(out) · that
 //
 // Prompts and images where subgroups have four lanes: on processors that stand in for a GPU. There a look into memory
 // costs as much as thirty operations, since every lane looks by itself, and a wait for the workgroup costs thousands.
@@ -14,7 +14,7 @@
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, columns]
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases
+@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases and scales
 @group(0) @binding(3) var<storage, read_write> out: array<f32>;         // [tokens, stride]
 
 const ROWS = 32u;

@@ -1,8 +1,8 @@
-// out[token, r] = Σ_c weight[r, c] · norm(x)[token, c] + bias[r]
+// out[token, r] = activation(Σ_c weight[r, c] · norm(x)[token, c] + bias[r])
 //
 // Decoding: every weight is read once, so memory sets the pace. LANES lanes share ROWS rows, sixteen columns at a time.
 // RMSNorm costs no pass of its own: the sum of squares is taken along the way, and its root divides the result.
-// GATED: the first matrix is a gate, out = silu(gate) · up. Up to three matrices (queries, keys and values) of one
+// GATED: the first matrix is a gate, out = activation(gate) · up. Up to three matrices (queries, keys and values) of one
 // arena in one dispatch. Grid: (Σ ceil(rows / rows of a workgroup), 1, tokens).
 
 struct Segment {
@@ -21,7 +21,7 @@ struct Parameters {
   norm: u32,       // where the norm's weights begin, plus 1; 0: none
   epsilon: f32,
   accumulate: u32, // add to what is there
-  spare: u32,
+  activation: u32, // 0: none
   spares: vec2<u32>,
   segments: array<Segment, 3>,
 }
@@ -127,8 +127,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     let r = row + i;
     if (r < matrix.rows) {
       var value = with_bias(total[i], segment, r);
+      value = activated(value, parameters.activation);
       if (GATED != 0u) {
-        value = value / (1.0 + exp(-value)) * with_bias(total[i + 2u], 1u, r);
+        value *= with_bias(total[i + 2u], 1u, r);
       }
       write(segment, token * matrix.stride + matrix.first + r, value);
     }

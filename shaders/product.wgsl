@@ -8,7 +8,10 @@ struct Parameters {
   stride: u32,   // rows of the output
   units: u32,    // sixteens of a row; the last may reach beyond it
   columns: u32,  // fours of a row
-  how: u32,      // 0: replace, 1: add, 2: multiply with silu of what is there
+  how: u32,      // 0: replace, 1: add, 2: multiply with the activation of what is there, 3: activate
+  activation: u32,
+  scale: u32,    // where LayerScale's factors begin, plus 1; 0: none
+  spare: vec2<u32>,
 }
 
 /// Writes one sum; what lies beyond the matrix or the batch is nobody's.
@@ -20,12 +23,16 @@ fn write(token: u32, row: u32, sum: f32) {
   if (parameters.bias != 0u) {
     value += vectors[parameters.bias - 1u + row];
   }
+  if (parameters.scale != 0u) {
+    value *= vectors[parameters.scale - 1u + row];
+  }
   let at = token * parameters.stride + parameters.first + row;
   if (parameters.how == 1u) {
     value += out[at];
   } else if (parameters.how == 2u) {
-    let gate = out[at];
-    value *= gate / (1.0 + exp(-gate));
+    value *= activated(out[at], parameters.activation);
+  } else if (parameters.how == 3u) {
+    value = activated(value, parameters.activation);
   }
   out[at] = value;
 }

@@ -29,7 +29,7 @@ async fn load<D: Device>(family: &str, device: D) -> Model<D> {
 async fn logits<D: Device>(model: &mut Model<D>, tokens: &[u32]) -> Vec<f32> {
     let mut session = model.session();
     model.extend(&mut session, tokens).await.unwrap();
-    let mut logits = vec![0.0; tokens.len() * model.spec.vocabulary];
+    let mut logits = vec![0.0; tokens.len() * model.spec.vocabulary()];
     model.logits_of(&(0..tokens.len()).collect::<Vec<_>>(), &mut logits).await.unwrap();
     logits
 }
@@ -37,7 +37,7 @@ async fn logits<D: Device>(model: &mut Model<D>, tokens: &[u32]) -> Vec<f32> {
 async fn gives_the_reference_logits<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
-    let vocabulary = model.spec.vocabulary;
+    let vocabulary = model.spec.vocabulary();
     let (ids, mask, expected) = (case.ids("input_ids"), case.ids("attention_mask"), case.floats("logits"));
     let positions = ids.len() / 2;
     for row in 0..2 {
@@ -66,7 +66,7 @@ async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
     let (mut tokens, expected) = (case.ids("prompt"), case.floats("next_logits"));
     let mut session = model.session();
     let mut logits = model.logits_buffer().unwrap();
-    for (step, expected) in expected.chunks(model.spec.vocabulary).enumerate() {
+    for (step, expected) in expected.chunks(model.spec.vocabulary()).enumerate() {
         let new = &tokens[session.len()..];
         model.extend(&mut session, new).await.unwrap();
         model.logits_of(&[new.len() - 1], &mut logits).await.unwrap();

@@ -158,7 +158,7 @@ fn shards(Converted { metadata, tensors }: &Converted, count: usize) -> Vec<Vec<
 fn check(family: &str, files: &[Vec<u8>]) {
     let case = Case::read(family);
     let mut model = load(files).unwrap_or_else(|error| panic!("{family}: {error}"));
-    let (prompt, vocabulary) = (case.ids("prompt"), model.spec.vocabulary);
+    let (prompt, vocabulary) = (case.ids("prompt"), model.spec.vocabulary());
     let mut session = model.session();
     run(None, model.extend(&mut session, &prompt)).unwrap();
     let mut logits = model.logits_buffer().unwrap();

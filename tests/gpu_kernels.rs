@@ -2,7 +2,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
-use azulejo::device::{Activation, Device, Input, Linear, Projection, RmsNorm, Tokens};
+use azulejo::device::{Activation, Device, Input, Linear, Norm, Projection, Tokens};
 use std::rc::Rc;
 
 #[path = "common/devices.rs"]
@@ -121,11 +121,11 @@ fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, token
     fill(&mut device, &mut x_buffer, &x, columns);
     let mut outs: Vec<_> = heights.iter().map(|rows| device.buffer(tokens * rows).unwrap()).collect();
     begin(&mut device, tokens);
-    let norm_of = || Some(RmsNorm { weight: &norm_buffer, epsilon: 1e-5 });
+    let norm_of = || Some(Norm::rms(&norm_buffer, 1e-5));
     // Twice, the second time onto the first.
     for accumulate in [false, true] {
         let mut projections: Vec<_> = (matrices.iter().zip(&bias_buffers).zip(&mut outs))
-            .map(|((weight, bias), out)| Projection { weight, bias: Some(bias), out, accumulate })
+            .map(|((weight, bias), out)| Projection { weight, bias: Some(bias), scale: None, out, accumulate })
             .collect();
         device.project(&Input { x: &x_buffer, rows: tokens, norm: norm_of() }, &mut projections);
     }
@@ -181,7 +181,7 @@ fn check_gated(kernels: &Rc<Kernels>, tokens: usize, types: [TensorType; 2], nam
     let mut out = device.buffer(tokens * rows).unwrap();
     begin(&mut device, tokens);
     let input = Input { x: &x_buffer, rows: tokens, norm: None };
-    device.project_gated(&input, &gate, &up, Activation::Silu, &mut out);
+    device.project_activated(&input, Some(&gate), &up, Activation::Silu, &mut out);
     let [(gates, size), (ups, up_size)] =
         [0, 1].map(|i| product(&x, &dequantised(types[i], &bytes[i], rows * columns), columns));
     let bias = |which: usize, i: usize| f64::from(biases[which][i % rows]);
@@ -213,7 +213,7 @@ fn rows_of_every_format_are_looked_up_and_gathered() {
         begin(&mut device, 5);
         device.embed(&table, &Tokens::Known(&tokens), &mut rows);
         let mut gathered = device.buffer(2 * columns).unwrap();
-        device.gather(&rows, columns, &[4, 1], &mut gathered);
+        device.pool(&rows, columns, &[4..5, 1..2], &mut gathered);
         let all = dequantised(ty, &bytes, 50 * columns);
         let row = |token: u32| all[token as usize * columns..][..columns].iter().map(|x| f64::from(*x));
         let expected: Vec<f64> = tokens.iter().flat_map(|token| row(*token)).collect();
@@ -245,7 +245,7 @@ fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
     let mut ones = device.buffer(columns).unwrap();
     fill(&mut device, &mut ones, &vec![1.0; columns], columns);
     let mut out = device.buffer(rows).unwrap();
-    let mut projections = [Projection { weight: &weight, bias: None, out: &mut out, accumulate: false }];
+    let mut projections = [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
     device.project(&Input { x: &ones, rows: 1, norm: None }, &mut projections);
     let found = read(&mut device, &kernels.context, &out, rows);
     for (row, found) in found.iter().enumerate() {
@@ -261,8 +261,11 @@ fn normed_rows<D: Device>(device: &mut D, kernels: &Kernels, x: &[f32], weight: 
     let (x, weight) = (filled(device, x, width), device.upload(weight).unwrap());
     let mut out = device.buffer(rows * width).unwrap();
     begin(device, rows);
-    let input = Input { x: &x, rows, norm: Some(RmsNorm { weight: &weight, epsilon }) };
-    device.project(&input, &mut [Projection { weight: &picks, bias: None, out: &mut out, accumulate: false }]);
+    let input = Input { x: &x, rows, norm: Some(Norm::rms(&weight, epsilon)) };
+    device.project(
+        &input,
+        &mut [Projection { weight: &picks, bias: None, scale: None, out: &mut out, accumulate: false }],
+    );
     read(device, &kernels.context, &out, rows * width)
 }
 
@@ -309,7 +312,8 @@ fn products_of_bytes_are_off_by_half_a_level_of_each_input_at_most() {
             let x_buffer = filled(&mut device, &x, columns);
             let mut out = device.buffer(tokens * rows).unwrap();
             begin(&mut device, tokens);
-            let mut projections = [Projection { weight: &weight, bias: None, out: &mut out, accumulate: false }];
+            let mut projections =
+                [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
             device.project(&Input { x: &x_buffer, rows: tokens, norm: None }, &mut projections);
             let weights = dequantised(ty, &bytes, rows * columns);
             let (expected, size) = product(&x, &weights, columns);
@@ -355,9 +359,15 @@ fn norms_and_biases_are_found_however_many_vectors_a_model_has() {
             let mut outs = rows.map(|rows| device.buffer(tokens * rows).unwrap());
             begin(&mut device, tokens);
             let mut projections: Vec<_> = (matrices.iter().zip(&bias_buffers).zip(&mut outs))
-                .map(|((weight, bias), out)| Projection { weight, bias: Some(bias), out, accumulate: false })
+                .map(|((weight, bias), out)| Projection {
+                    weight,
+                    bias: Some(bias),
+                    scale: None,
+                    out,
+                    accumulate: false,
+                })
                 .collect();
-            let norm = Some(RmsNorm { weight: &norm, epsilon: 1e-5 });
+            let norm = Some(Norm::rms(&norm, 1e-5));
             device.project(&Input { x: &x, rows: tokens, norm }, &mut projections);
             for (out, bias) in outs.iter().zip(&biases) {
                 let found = read(&mut device, &kernels.context, out, tokens * bias.len());

@@ -100,13 +100,23 @@ pub struct Input<'a, D: Device> {
     /// [rows, in width]
     pub x: &'a D::Buffer,
     pub rows: usize,
-    pub norm: Option<RmsNorm<'a, D>>,
+    pub norm: Option<Norm<'a, D>>,
 }
 
-/// RMSNorm (<https://arxiv.org/abs/1910.07467>): x / √(mean x² + epsilon) · weight.
-pub struct RmsNorm<'a, D: Device> {
+/// The norm of a row: x / √(mean x² + epsilon) · weight + bias. The weight's vector and the bias's are uploaded together.
+pub struct Norm<'a, D: Device> {
     pub weight: &'a D::Buffer,
+    pub bias: Option<&'a D::Buffer>,
+    /// The mean is taken from x first: LayerNorm (<https://arxiv.org/abs/1607.06450>), and without it RMSNorm
+    /// (<https://arxiv.org/abs/1910.07467>).
+    pub centred: bool,
     pub epsilon: f32,
+}
+
+impl<'a, D: Device> Norm<'a, D> {
+    pub fn rms(weight: &'a D::Buffer, epsilon: f32) -> Self {
+        Self { weight, bias: None, centred: false, epsilon }
+    }
 }
 
 /// A matrix [out width, in width] with an optional bias [out width].
@@ -115,12 +125,21 @@ pub struct Linear<D: Device> {
     pub bias: Option<D::Buffer>,
 }
 
+impl<D: Device> Linear<D> {
+    /// The product that replaces what is in `out`.
+    pub fn to<'a>(&'a self, out: &'a mut D::Buffer) -> Projection<'a, D> {
+        Projection { weight: &self.weight, bias: self.bias.as_ref(), scale: None, out, accumulate: false }
+    }
+}
+
 /// One matrix of a [`Device::project`].
 pub struct Projection<'a, D: Device> {
     pub weight: &'a D::Matrix,
     pub bias: Option<&'a D::Buffer>,
     /// [rows, out width]
     pub out: &'a mut D::Buffer,
+    /// Multiplies the product and its bias, [out width]: LayerScale (<https://arxiv.org/abs/2103.17239>).
+    pub scale: Option<&'a D::Buffer>,
     /// Adds to `out` instead of replacing it: the residual connection.
     pub accumulate: bool,
 }
@@ -130,8 +149,8 @@ pub struct Heads<'a, D: Device> {
     pub query: &'a mut D::Buffer,
     pub key: &'a mut D::Buffer,
     pub value: &'a D::Buffer,
-    /// The norms of each query and each key head.
-    pub norms: Option<[RmsNorm<'a, D>; 2]>,
+    /// The norms of each query and each key head: RMSNorms.
+    pub norms: Option<[Norm<'a, D>; 2]>,
     pub pairs: RopePairs,
 }
 
@@ -174,12 +193,53 @@ pub enum RopePairs {
     Interleaved,
 }
 
-/// Feed-forward activations.
+/// Feed-forward activations. Their numbers are what kernels know them by: see `shaders/activation.wgsl`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Activation {
     /// x · σ(x)
-    Silu,
+    Silu = 1,
+    /// x · Φ(x), Φ being the normal distribution (<https://arxiv.org/abs/1606.08415>).
+    Gelu,
+    /// Its approximation by tanh: x · σ(√(8 / π) · (x + 0.044715 x³)).
+    GeluTanh,
+    /// Its approximation x · σ(1.702 x).
+    GeluQuick,
+    /// max(x, 0)
+    Relu,
+}
+
+/// How images become rows of patches: [images, before + patches, columns].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patching {
+    pub channels: usize,
+    /// Of the images, in pixels.
+    pub height: usize,
+    pub width: usize,
+    /// Height and width of a patch. Pixels that are left at the right and at the bottom belong to none.
+    pub patch: [usize; 2],
+    /// Rows of zeros before each image's patches.
+    pub before: usize,
+    /// Of a row: a patch's values, channel by channel and line by line, then zeros.
+    pub columns: usize,
+}
+
+impl Patching {
+    /// Rows and columns of patches.
+    pub fn grid(&self) -> [usize; 2] {
+        [self.height / self.patch[0], self.width / self.patch[1]]
+    }
+
+    /// Rows of an image.
+    pub fn tokens(&self) -> usize {
+        let [rows, columns] = self.grid();
+        self.before + rows * columns
+    }
+
+    /// Values of an image.
+    pub fn pixels(&self) -> usize {
+        self.channels * self.height * self.width
+    }
 }
 
 pub trait Device: Sized + 'static {
@@ -236,13 +296,20 @@ pub trait Device: Sized + 'static {
     fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32);
     /// out[row] = table[tokens[row]]
     fn embed(&mut self, table: &Self::Matrix, tokens: &Tokens<Self>, out: &mut Self::Buffer);
-    /// out = norm(x) · weightᵀ + bias for each of several matrices with the same input.
+    /// Puts values at the front of a buffer.
+    fn write(&mut self, values: &[f32], out: &mut Self::Buffer);
+    /// Cuts images [images, channels, height, width] into patches: see [`Patching`].
+    fn patches(&mut self, images: &Self::Buffer, count: usize, patching: &Patching, out: &mut Self::Buffer);
+    /// out = norm(x), [rows, width]
+    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Self::Buffer);
+    /// out = (norm(x) · weightᵀ + bias) · scale for each of several matrices with the same input.
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]);
-    /// out = activation(norm(x) · gateᵀ + bias) · (norm(x) · upᵀ + bias), [rows, gate's rows].
-    fn project_gated(
+    /// out = activation(norm(x) · gateᵀ + bias) · (norm(x) · upᵀ + bias), or without a gate
+    /// activation(norm(x) · upᵀ + bias), [rows, up's rows].
+    fn project_activated(
         &mut self,
         input: &Input<Self>,
-        gate: &Linear<Self>,
+        gate: Option<&Linear<Self>>,
         up: &Linear<Self>,
         activation: Activation,
         out: &mut Self::Buffer,
@@ -276,8 +343,8 @@ pub trait Device: Sized + 'static {
         key: &Self::Buffer,
         rows: usize,
     ) -> Result<Self::Buffer>;
-    /// Copies rows of `width` values, [selected.len(), width], to the front of `out`.
-    fn gather(&mut self, x: &Self::Buffer, width: usize, selected: &[usize], out: &mut Self::Buffer);
+    /// The means of runs of rows of `width` values, [runs.len(), width], at the front of `out`. A run of one row is a copy.
+    fn pool(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
 
     /// Sends for the first `len` values; what is computed later does not change them.
     fn send(&mut self, x: &Self::Buffer, len: usize) -> Result<Self::Reading>;

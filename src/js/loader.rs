@@ -230,9 +230,8 @@ impl ModelLoader {
 }
 
 fn summary<D: Device>(assembly: &Assembly<D>, options: &Options) -> Result<Summary> {
-    let spec = assembly.spec().ok_or_else(|| Error::corrupt("no header has come"))?;
-    let context = model::check_context(spec, options.context_length)?;
-    Ok(Summary::new::<D>(spec, assembly.header(), context, options.batch.unwrap_or(1), options.kv_cache_type))
+    let context = model::check_context(&assembly.plan()?.spec, options.context_length)?;
+    Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), options.kv_cache_type)
 }
 
 /// The tokenizer that GGUF metadata describe; none where they have none.

@@ -1,9 +1,9 @@
 //! The forward pass: one for every family, on every device.
 
-use super::spec::{Norm, Residual, Spec};
-use super::weights::{Layer, Weights};
-use crate::device::{Attention, Device, Heads, Input, Linear, PositionBias, Projection, RmsNorm, Span, Tokens};
-use crate::error::Result;
+use super::spec::{Residual, Spec};
+use super::weights::{InputWeights, Layer, Weights};
+use crate::device::{Attention, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens};
+use crate::error::{Code, Error, Result};
 
 /// The activations of a batch, made once: [rows, …] each.
 pub struct Scratch<D: Device> {
@@ -18,7 +18,7 @@ pub struct Scratch<D: Device> {
     /// [rows, heads, head_dim]
     attended: D::Buffer,
     /// [rows, feed-forward width]
-    gated: D::Buffer,
+    activated: D::Buffer,
 }
 
 impl<D: Device> Scratch<D> {
@@ -30,7 +30,7 @@ impl<D: Device> Scratch<D> {
             key: dev.buffer(keys)?,
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
-            gated: dev.buffer(ffn)?,
+            activated: dev.buffer(ffn)?,
         })
     }
 
@@ -59,17 +59,23 @@ pub struct Batch<'a, D: Device> {
     pub caches: &'a mut [D::Cache],
 }
 
-impl<D: Device> Batch<'_, D> {
-    fn rows(&self) -> usize {
+/// Rows that go through the blocks, and what they see of their sequences.
+pub struct Rows<'a, D: Device> {
+    pub spans: &'a [Span],
+    pub caches: &'a mut [D::Cache],
+}
+
+impl<D: Device> Rows<'_, D> {
+    fn count(&self) -> usize {
         self.spans.iter().map(|span| span.len).sum()
     }
 }
 
-/// What looks on while a pass runs: called for each layer with the rotated queries and keys.
+/// What looks on while a pass runs: called for each layer with its number, and the rotated queries and keys.
 pub type Watch<'a, D> =
-    dyn FnMut(&mut D, &Attention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
+    dyn FnMut(&mut D, usize, &Attention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
 
-/// Runs the batch through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
+/// Runs a batch of tokens through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
 pub fn forward<D: Device>(
     dev: &mut D,
     spec: &Spec,
@@ -78,13 +84,30 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    dev.begin(batch.spans, &weights.frequencies, spec.attention.rope.magnitude());
-    dev.embed(&weights.embedding, &batch.tokens, &mut s.hidden);
+    let InputWeights::Tokens(table) = &weights.input else {
+        return Err(Error::new(Code::Internal, "tokens for a model of images"));
+    };
+    let magnitude = spec.attention.rope.as_ref().map_or(1.0, |rope| rope.magnitude());
+    dev.begin(batch.spans, &weights.frequencies, magnitude);
+    dev.embed(table, &batch.tokens, &mut s.hidden);
+    let mut rows = Rows { spans: batch.spans, caches: batch.caches };
+    blocks(dev, spec, weights, s, &mut rows, watch)
+}
+
+/// Runs what is in `scratch.hidden` through all blocks.
+pub fn blocks<D: Device>(
+    dev: &mut D,
+    spec: &Spec,
+    weights: &Weights<D>,
+    s: &mut Scratch<D>,
+    rows: &mut Rows<D>,
+    watch: &mut Watch<D>,
+) -> Result<()> {
     for (index, layer) in weights.layers.iter().enumerate() {
         match spec.residual {
             Residual::PreNorm => {
-                attention(dev, spec, index, layer, s, batch, watch)?;
-                feed_forward(dev, spec, layer, s, batch.rows());
+                attention(dev, spec, index, layer, s, rows, watch)?;
+                feed_forward(dev, spec, layer, s, rows.count());
             }
         }
     }
@@ -100,14 +123,14 @@ pub fn head<D: Device>(
     rows: usize,
     out: &mut D::Buffer,
 ) {
-    let weight = weights.head.as_ref().unwrap_or(&weights.embedding);
-    let input = Input { x: hidden, rows, norm: Some(norm(spec, &weights.output_norm)) };
-    dev.project(&input, &mut [Projection { weight, bias: None, out, accumulate: false }]);
-}
-
-fn norm<'a, D: Device>(spec: &Spec, weight: &'a D::Buffer) -> RmsNorm<'a, D> {
-    let Norm::Rms { epsilon } = spec.norm;
-    RmsNorm { weight, epsilon }
+    let input = Input { x: hidden, rows, norm: Some(weights.output_norm.of(spec)) };
+    match (&weights.head, &weights.input) {
+        (Some(head), _) => dev.project(&input, &mut [head.to(out)]),
+        (None, InputWeights::Tokens(weight)) => {
+            dev.project(&input, &mut [Projection { weight, bias: None, scale: None, out, accumulate: false }]);
+        }
+        (None, InputWeights::Patches(_)) => {}
+    }
 }
 
 /// hidden += output(attention(query, key, value of norm(hidden))).
@@ -117,45 +140,43 @@ fn attention<D: Device>(
     index: usize,
     layer: &Layer<D>,
     s: &mut Scratch<D>,
-    batch: &mut Batch<D>,
+    rows: &mut Rows<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    let (rows, shape) = (batch.rows(), spec.attention.shape(index));
-    let input = Input { x: &s.hidden, rows, norm: Some(norm(spec, &layer.attention_norm)) };
-    dev.project(
-        &input,
-        &mut [to(&layer.query, &mut s.query), to(&layer.key, &mut s.key), to(&layer.value, &mut s.value)],
-    );
-    let norms = layer.head_norms.as_ref();
+    let (count, shape) = (rows.count(), spec.attention.shape(index));
+    let input = Input { x: &s.hidden, rows: count, norm: Some(layer.attention_norm.of(spec)) };
+    dev.project(&input, &mut [layer.query.to(&mut s.query), layer.key.to(&mut s.key), layer.value.to(&mut s.value)]);
     let mut heads = Heads {
         query: &mut s.query,
         key: &mut s.key,
         value: &s.value,
-        norms: norms.map(|(query, key)| [norm(spec, query), norm(spec, key)]),
-        pairs: spec.attention.rope.pairs,
+        norms: layer.head_norms.as_ref().map(|norms| norms.each_ref().map(|norm| norm.of(spec))),
+        pairs: spec.attention.rope.as_ref().map_or(RopePairs::HalfSplit, |rope| rope.pairs),
     };
-    dev.store(index, &shape, &mut heads, batch.spans, batch.caches);
-    let attention = Attention { layer: index, shape, bias: PositionBias::None };
-    watch(dev, &attention, &s.query, &s.key)?;
-    dev.attend(&attention, &s.query, batch.spans, batch.caches, &mut s.attended);
-    let input = Input { x: &s.attended, rows, norm: None };
-    dev.project(&input, &mut [onto(&layer.output, &mut s.hidden)]);
+    let cached = Attention { layer: spec.attention.cache_layer(index), shape, bias: PositionBias::None };
+    dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
+    watch(dev, index, &cached, &s.query, &s.key)?;
+    dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
+    let input = Input { x: &s.attended, rows: count, norm: None };
+    let scale = layer.scales.as_ref().map(|[attention, _]| attention);
+    dev.project(&input, &mut [onto(&layer.output, scale, &mut s.hidden)]);
     Ok(())
 }
 
-/// hidden += down(activation(gate(norm(hidden))) · up(norm(hidden))).
+/// hidden += down(activation(gate(norm(hidden))) · up(norm(hidden))), or without a gate down(activation(up(norm(hidden)))).
 fn feed_forward<D: Device>(dev: &mut D, spec: &Spec, layer: &Layer<D>, s: &mut Scratch<D>, rows: usize) {
-    let input = Input { x: &s.hidden, rows, norm: Some(norm(spec, &layer.feed_forward_norm)) };
-    dev.project_gated(&input, &layer.gate, &layer.up, spec.feed_forward.activation, &mut s.gated);
-    let input = Input { x: &s.gated, rows, norm: None };
-    dev.project(&input, &mut [onto(&layer.down, &mut s.hidden)]);
+    let input = Input { x: &s.hidden, rows, norm: Some(layer.feed_forward_norm.of(spec)) };
+    dev.project_activated(&input, layer.gate.as_ref(), &layer.up, spec.feed_forward.activation, &mut s.activated);
+    let input = Input { x: &s.activated, rows, norm: None };
+    let scale = layer.scales.as_ref().map(|[_, feed_forward]| feed_forward);
+    dev.project(&input, &mut [onto(&layer.down, scale, &mut s.hidden)]);
 }
 
-fn to<'a, D: Device>(linear: &'a Linear<D>, out: &'a mut D::Buffer) -> Projection<'a, D> {
-    Projection { weight: &linear.weight, bias: linear.bias.as_ref(), out, accumulate: false }
-}
-
-/// The same, added to what is there: the residual connection.
-fn onto<'a, D: Device>(linear: &'a Linear<D>, out: &'a mut D::Buffer) -> Projection<'a, D> {
-    Projection { accumulate: true, ..to(linear, out) }
+/// The product added to what is there, scaled where the model does so: the residual connection.
+fn onto<'a, D: Device>(
+    linear: &'a Linear<D>,
+    scale: Option<&'a D::Buffer>,
+    out: &'a mut D::Buffer,
+) -> Projection<'a, D> {
+    Projection { scale, accumulate: true, ..linear.to(out) }
 }

@@ -82,7 +82,7 @@ impl<D: Device> Generation<D> {
         model.check_tokens(&prompt)?;
         // The last token's logits choose one more than the context holds.
         let room = model.context - prompt.len() + 1;
-        let vocabulary = model.spec.vocabulary;
+        let vocabulary = model.spec.vocabulary();
         let chooser = match sampling.logprobs {
             None => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
             Some(_) => None,

@@ -1,9 +1,13 @@
 //! Models: a [`Spec`], its weights on a device, and what can be asked of them.
 
+mod arriving;
+mod assembly;
 pub mod families;
 mod forward;
 mod generation;
+mod image;
 mod part;
+mod positions;
 mod rope;
 mod scoring;
 mod session;
@@ -11,16 +15,19 @@ mod spec;
 mod summary;
 mod weights;
 
+pub use assembly::Assembly;
+pub use families::Plan;
 pub use generation::{Finish, Generation, Step, Token, choosing};
+pub use image::{ImageModel, Images, Looking};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::Spec;
 pub use summary::{Memory, Summary};
-pub use weights::Assembly;
 
 use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use forward::{Batch, Scratch, forward, head};
+use std::ops::Range;
 use weights::Weights;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
@@ -49,12 +56,15 @@ impl<D: Device> Model<D> {
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, spec, weights) = assembly.finish()?;
+        let (mut device, Plan { spec, .. }, weights) = assembly.finish()?;
+        if !matches!(spec.head, spec::Head::Vocabulary { .. }) {
+            return Err(Error::invalid(format!("{} is no language model", spec.architecture)));
+        }
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
-            logits: device.buffer(HEAD_ROWS * spec.vocabulary)?,
+            logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
             device,
             weights,
             context,
@@ -80,9 +90,9 @@ impl<D: Device> Model<D> {
                 let tokens = vec![0; len];
                 let mut batch =
                     Batch { tokens: Tokens::Known(&tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
-                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _| Ok(()))?;
+                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
-                device.gather(&scratch.hidden, spec.width, &vec![0; few], selected);
+                device.pool(&scratch.hidden, spec.width, &vec![0..1; few], selected);
                 head(device, spec, weights, selected, few, logits);
                 rows /= 2;
             }
@@ -111,8 +121,11 @@ impl<D: Device> Model<D> {
         if tokens.is_empty() {
             return Err(Error::invalid("empty prompt: at least one token is needed"));
         }
-        if let Some(id) = tokens.iter().find(|id| **id as usize >= self.spec.vocabulary) {
-            return Err(Error::invalid(format!("token id {id} is outside the vocabulary of {}", self.spec.vocabulary)));
+        if let Some(id) = tokens.iter().find(|id| **id as usize >= self.spec.vocabulary()) {
+            return Err(Error::invalid(format!(
+                "token id {id} is outside the vocabulary of {}",
+                self.spec.vocabulary()
+            )));
         }
         if tokens.len() > self.context {
             let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.context);
@@ -134,7 +147,7 @@ impl<D: Device> Model<D> {
         let span = Span { row: 0, len, position, cache: 0 };
         let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(cache) };
         let Self { device, spec, weights, scratch, .. } = self;
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _| Ok(()))
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }
 
     /// Computes the logits of one row of the last pass, to be read or chosen from.
@@ -142,7 +155,7 @@ impl<D: Device> Model<D> {
         let Self { device, spec, weights, scratch, selected, logits, .. } = self;
         let mut hidden = &scratch.hidden;
         if row > 0 {
-            device.gather(hidden, spec.width, &[row], selected);
+            device.pool(hidden, spec.width, std::slice::from_ref(&(row..row + 1)), selected);
             hidden = selected;
         }
         head(device, spec, weights, hidden, 1, logits);
@@ -151,8 +164,9 @@ impl<D: Device> Model<D> {
     /// The logits of some rows of the last pass, [rows.len(), vocabulary].
     pub async fn logits_of(&mut self, rows: &[usize], out: &mut [f32]) -> Result<()> {
         let Self { device, spec, weights, scratch, selected, logits, .. } = self;
-        for (rows, out) in rows.chunks(HEAD_ROWS).zip(out.chunks_mut(HEAD_ROWS * spec.vocabulary)) {
-            device.gather(&scratch.hidden, spec.width, rows, selected);
+        for (rows, out) in rows.chunks(HEAD_ROWS).zip(out.chunks_mut(HEAD_ROWS * spec.vocabulary())) {
+            let runs: Vec<Range<usize>> = rows.iter().map(|row| *row..row + 1).collect();
+            device.pool(&scratch.hidden, spec.width, &runs, selected);
             head(device, spec, weights, selected, rows.len(), logits);
             let reading = device.send(logits, out.len())?;
             device.receive(reading, out).await?;
@@ -186,8 +200,8 @@ impl<D: Device> Model<D> {
         let mut batch =
             Batch { tokens: Tokens::Known(tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
         let mut readings = Vec::new();
-        forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, attention, query, key| {
-            if only.is_none_or(|only| only == attention.layer) {
+        forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
+            if only.is_none_or(|only| only == layer) {
                 let weights = device.attention_weights(attention, query, key, rows)?;
                 readings.push(device.send(&weights, heads * rows * rows)?);
             }
@@ -202,17 +216,17 @@ impl<D: Device> Model<D> {
 
     /// A buffer for one row of logits.
     pub fn logits_buffer(&self) -> Result<Vec<f32>> {
-        try_vec(self.spec.vocabulary, "logits")
+        try_vec(self.spec.vocabulary(), "logits")
     }
 }
 
 /// The context to use: the model's own where none is asked for.
 pub fn check_context(spec: &Spec, asked: Option<usize>) -> Result<usize> {
     match asked {
-        None => Ok(spec.context),
-        Some(context) if (1..=spec.context).contains(&context) => Ok(context),
+        None => Ok(spec.context()),
+        Some(context) if (1..=spec.context()).contains(&context) => Ok(context),
         Some(context) => {
-            Err(Error::invalid(format!("contextLength {context}, expected 1 to {}, the model's own", spec.context)))
+            Err(Error::invalid(format!("contextLength {context}, expected 1 to {}, the model's own", spec.context())))
         }
     }
 }

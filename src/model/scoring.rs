@@ -25,14 +25,14 @@ impl<D: Device> Scoring<D> {
             return Err(Error::invalid("no rows of tokens"));
         }
         rows.iter().try_for_each(|row| model.check_tokens(row))?;
-        let logits = try_vec(HEAD_ROWS * model.spec.vocabulary, "logits")?;
+        let logits = try_vec(HEAD_ROWS * model.spec.vocabulary(), "logits")?;
         Ok(Self { rows, last, row: 0, position: 0, open: None, logits })
     }
 
     /// Rows, positions of the longest (or 1), vocabulary.
     pub fn dims(&self, model: &Model<D>) -> [usize; 3] {
         let longest = self.rows.iter().map(Vec::len).max().unwrap_or(0);
-        [self.rows.len(), if self.last { 1 } else { longest }, model.spec.vocabulary]
+        [self.rows.len(), if self.last { 1 } else { longest }, model.spec.vocabulary()]
     }
 
     /// Scores the next chunk; `take` gets the row, the position in the result and the logits.
@@ -66,11 +66,11 @@ impl<D: Device> Scoring<D> {
         let Model { device, spec, weights, scratch, .. } = model;
         device.settle().await?;
         let mut batch = Batch { tokens: Tokens::Known(&tokens), spans: &spans, caches: &mut caches };
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _| Ok(()))?;
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         if self.position > 0 {
             self.open = caches.pop();
         }
-        let vocabulary = model.spec.vocabulary;
+        let vocabulary = model.spec.vocabulary();
         for (rows, places) in selected.chunks(HEAD_ROWS).zip(places.chunks(HEAD_ROWS)) {
             let logits = &mut self.logits[..rows.len() * vocabulary];
             model.logits_of(rows, logits).await?;

@@ -1,10 +1,11 @@
 //! What a model is and needs, from its header alone.
 
+use super::Assembly;
 use super::HEAD_ROWS;
 use super::forward::Scratch;
-use super::spec::Spec;
-use crate::checkpoint::Header;
+use super::spec::{Input, Spec};
 use crate::device::{CacheType, Device};
+use crate::error::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -22,7 +23,8 @@ pub struct Summary {
     pub heads: usize,
     pub kv_heads: usize,
     pub context_length: usize,
-    pub vocabulary_size: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub vocabulary_size: Option<usize>,
     pub memory: Memory,
     pub spec: Spec,
 }
@@ -39,25 +41,34 @@ pub struct Memory {
 }
 
 impl Summary {
-    /// For a context of `context` tokens and `batch` sequences.
-    pub fn new<D: Device>(spec: &Spec, header: &Header, context: usize, batch: usize, cache: CacheType) -> Self {
+    /// For a context of `context` tokens and `batch` sequences, or for `batch` images. Error: missing-file before any
+    /// header has come.
+    pub fn new<D: Device>(assembly: &Assembly<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
+        let (header, spec) = (assembly.header(), &assembly.plan()?.spec);
         let mut quantization = BTreeMap::new();
-        let (mut parameters, mut weights) = (0, 0);
+        let mut parameters = 0;
         for tensor in &header.tensors {
             *quantization.entry(tensor.ty.name()).or_insert(0) += 1;
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
-            weights += match *tensor.shape {
-                [rows, columns] => D::matrix_bytes(tensor.ty, rows, columns),
-                _ => 4 * tensor.shape.iter().product::<usize>(),
-            };
         }
         let attention = &spec.attention;
-        let kv_cache = 2 * spec.layers * attention.kv_heads * cache_bytes(cache, attention.head_dim) * context * batch;
-        let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary);
-        let activations = Scratch::<D>::bytes(spec, D::CHUNK) + head;
-        Self {
+        let kept = attention.kv_heads * cache_bytes(cache, attention.head_dim);
+        let (task, kv_cache, activations) = match spec.input {
+            Input::Tokens { .. } => {
+                let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
+                let kv_cache = 2 * spec.layers * kept * context * batch;
+                ("causal-lm", kv_cache, Scratch::<D>::bytes(spec, D::CHUNK) + head)
+            }
+            // One layer's keys and values at a time, as floats.
+            Input::Patches(_) => {
+                let keys = 8 * attention.kv_heads * attention.head_dim * context;
+                ("image-classification", 0, batch * (Scratch::<D>::bytes(spec, context) + keys))
+            }
+        };
+        let weights = assembly.weight_bytes();
+        Ok(Self {
             architecture: spec.architecture.clone(),
-            task: "causal-lm",
+            task,
             parameters,
             quantization,
             layers: spec.layers,
@@ -65,10 +76,10 @@ impl Summary {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
             context_length: context,
-            vocabulary_size: spec.vocabulary,
+            vocabulary_size: matches!(spec.input, Input::Tokens { .. }).then(|| spec.vocabulary()),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             spec: spec.clone(),
-        }
+        })
     }
 }
 

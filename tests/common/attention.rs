@@ -5,7 +5,7 @@ use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RmsNorm, RopePairs, Span};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span};
 
 #[derive(Clone)]
 pub enum Bias {
@@ -173,7 +173,7 @@ fn store<D: Device>(
     let mut key = gathered(|numbers| &numbers.key, shape.kv_heads);
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
-    let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| RmsNorm { weight, epsilon: heading.epsilon }));
+    let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
     device.begin(spans, &heading.frequencies, heading.magnitude);
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms, pairs: heading.pairs };
     device.store(LAYER, shape, &mut heads, spans, caches);

@@ -85,6 +85,8 @@ pub struct Output<'a> {
     pub values: Shards<'a, f32>,
     /// Per row.
     pub bias: Option<&'a [f32]>,
+    /// Per row: multiplies the product and its bias.
+    pub scale: Option<&'a [f32]>,
     /// Add to what is there, as a residual does.
     pub accumulate: bool,
 }
@@ -128,6 +130,7 @@ impl Matrix {
             sums[1].to_slice(&mut values[4..]);
             for (row, (out, mut value)) in out.iter_mut().zip(values).enumerate() {
                 value += output.bias.map_or(0.0, |bias| bias[rows.start + row]);
+                value *= output.scale.map_or(1.0, |scale| scale[rows.start + row]);
                 *out = if output.accumulate { *out + value } else { value };
             }
         };
@@ -367,7 +370,8 @@ mod tests {
                     });
                 }
                 let (mut found, bias) = (vec![1.0; tokens * rows], vec![0.5; rows]);
-                let output = Output { values: Shards::new(&mut found), bias: Some(&bias), accumulate: true };
+                let output =
+                    Output { values: Shards::new(&mut found), bias: Some(&bias), scale: None, accumulate: true };
                 let inputs_of = Inputs { floats: &inputs, quantised: &quantised, tokens };
                 (0..matrix.panel_count()).for_each(|panel| matrix.multiply_panel(panel, inputs_of, &output));
                 for (i, found) in found.iter().enumerate() {

@@ -11,8 +11,8 @@ mod score;
 mod simd;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
-    RmsNorm, Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Progress,
+    Projection, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -23,6 +23,7 @@ use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
 use std::convert::Infallible;
+use std::ops::Range;
 
 /// Values of an elementwise task: a few microseconds of work.
 const GRAIN: usize = 4096;
@@ -66,6 +67,16 @@ impl Cpu {
         });
     }
 
+    /// Runs `body` on pieces of `x`, which it gets with their places.
+    fn each_run(&self, x: &mut [f32], body: impl Fn(&mut [f32], Range<usize>) + Sync) {
+        let len = x.len();
+        let x = Shards::new(x);
+        self.pool.ranges(len, GRAIN, |range, _| {
+            // SAFETY: the ranges are disjoint.
+            body(unsafe { x.part(range.clone()) }, range);
+        });
+    }
+
     /// Runs `work` on the input's rows, normed if they are to be.
     fn with_input(&mut self, input: &Input<Self>, width: usize, work: impl FnOnce(&mut Self, &[f32])) {
         let Some(norm) = &input.norm else { return work(self, &input.x[..input.rows * width]) };
@@ -73,11 +84,20 @@ impl Cpu {
         if normed.len() < input.rows * width {
             normed.resize(input.rows * width, 0.0);
         }
-        self.each_row(&mut normed[..input.rows * width], width, |row, out| {
-            elementwise::rms_norm(&input.x[row * width..][..width], norm.weight, norm.epsilon, out);
-        });
+        self.norm_rows(norm, input, width, &mut normed);
         work(self, &normed[..input.rows * width]);
         self.normed = normed;
+    }
+
+    fn norm_rows(&self, norm: &Norm<Self>, input: &Input<Self>, width: usize, out: &mut [f32]) {
+        let bias = norm.bias.map(Vec::as_slice);
+        self.each_row(&mut out[..input.rows * width], width, |row, out| {
+            let x = &input.x[row * width..][..width];
+            match norm.centred {
+                true => elementwise::layer_norm(x, norm.weight, bias, norm.epsilon, out),
+                false => elementwise::rms_norm(x, norm.weight, norm.epsilon, out),
+            }
+        });
     }
 
     /// The products of some matrices with the same floats, [rows, columns].
@@ -97,9 +117,9 @@ impl Cpu {
         let panels: usize = projections.iter().map(|projection| projection.weight.panel_count()).sum();
         let outputs: Vec<(&Matrix, Output)> = projections
             .iter_mut()
-            .map(|Projection { weight, bias, out, accumulate }| {
-                let bias = bias.map(Vec::as_slice);
-                (*weight, Output { values: Shards::new(out), bias, accumulate: *accumulate })
+            .map(|Projection { weight, bias, scale, out, accumulate }| {
+                let [bias, scale] = [bias, scale].map(|vector| vector.map(Vec::as_slice));
+                (*weight, Output { values: Shards::new(out), bias, scale, accumulate: *accumulate })
             })
             .collect();
         let grain =
@@ -190,33 +210,54 @@ impl Device for Cpu {
         self.each_row(&mut out[..tokens.len() * width], width, |row, out| table.row(tokens[row] as usize, out));
     }
 
+    fn write(&mut self, values: &[f32], out: &mut Vec<f32>) {
+        out[..values.len()].copy_from_slice(values);
+    }
+
+    fn patches(&mut self, images: &Vec<f32>, count: usize, patching: &Patching, out: &mut Vec<f32>) {
+        let (tokens, columns) = (patching.tokens(), patching.columns);
+        self.each_row(&mut out[..count * tokens * columns], columns, |row, out| {
+            let image = &images[row / tokens * patching.pixels()..][..patching.pixels()];
+            match (row % tokens).checked_sub(patching.before) {
+                None => out.fill(0.0),
+                Some(patch) => elementwise::patch(image, patching, patch, out),
+            }
+        });
+    }
+
+    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Vec<f32>) {
+        match &input.norm {
+            Some(norm) => self.norm_rows(norm, input, width, out),
+            None => out[..input.rows * width].copy_from_slice(&input.x[..input.rows * width]),
+        }
+    }
+
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
         self.with_input(input, columns, |cpu, x| cpu.multiply(x, input.rows, projections));
     }
 
-    fn project_gated(
+    fn project_activated(
         &mut self,
         input: &Input<Self>,
-        gate: &Linear<Self>,
+        gate: Option<&Linear<Self>>,
         up: &Linear<Self>,
         activation: Activation,
         out: &mut Vec<f32>,
     ) {
-        let (rows, width) = (input.rows, gate.weight.rows);
+        let len = input.rows * up.weight.rows;
+        let Some(gate) = gate else {
+            self.project(input, &mut [up.to(out)]);
+            return self.each_run(&mut out[..len], |values, _| elementwise::activate(activation, values));
+        };
         let mut ups = std::mem::take(&mut self.up);
-        if ups.len() < rows * width {
-            ups.resize(rows * width, 0.0);
+        if ups.len() < len {
+            ups.resize(len, 0.0);
         }
-        self.with_input(input, gate.weight.columns, |cpu, x| {
-            let gates = Projection { weight: &gate.weight, bias: gate.bias.as_ref(), out, accumulate: false };
-            let ups = Projection { weight: &up.weight, bias: up.bias.as_ref(), out: &mut ups, accumulate: false };
-            cpu.multiply(x, rows, &mut [gates, ups]);
-        });
-        let gates = Shards::new(&mut out[..rows * width]);
-        self.pool.ranges(rows * width, GRAIN, |range, _| {
-            // SAFETY: the ranges are disjoint.
-            elementwise::gate(activation, unsafe { gates.part(range.clone()) }, &ups[range]);
+        self.project(input, &mut [gate.to(out), up.to(&mut ups)]);
+        self.each_run(&mut out[..len], |gates, range| {
+            elementwise::activate(activation, gates);
+            elementwise::multiply(gates, &ups[range]);
         });
         self.up = ups;
     }
@@ -234,7 +275,7 @@ impl Device for Cpu {
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
         for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
             self.each_row(&mut x[..rows * width], width, |row, x| {
-                if let Some(RmsNorm { weight, epsilon }) = norm {
+                if let Some(Norm { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
                 self.rotations.turn(row, x, dim, heads.pairs);
@@ -293,9 +334,9 @@ impl Device for Cpu {
         Ok(weights)
     }
 
-    fn gather(&mut self, x: &Vec<f32>, width: usize, selected: &[usize], out: &mut Vec<f32>) {
-        for (out, row) in out.chunks_exact_mut(width).zip(selected) {
-            out.copy_from_slice(&x[row * width..][..width]);
+    fn pool(&mut self, x: &Vec<f32>, width: usize, runs: &[Range<usize>], out: &mut Vec<f32>) {
+        for (out, run) in out.chunks_exact_mut(width).zip(runs) {
+            elementwise::mean(&x[run.start * width..run.end * width], out);
         }
     }
 

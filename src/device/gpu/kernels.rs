@@ -22,7 +22,8 @@ const PRELUDE: &str = shader!("prelude");
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Shader {
     Embed,
-    RmsNorm,
+    Patches,
+    Norm,
     MatrixVector,
     MatrixMatrix,
     MatrixMatrixQuads,
@@ -32,7 +33,7 @@ pub enum Shader {
     AttentionOne,
     AttentionJoin,
     AttentionWeights,
-    Gather,
+    Pool,
     Penalise,
     Truncate,
     Draw,
@@ -46,7 +47,8 @@ impl Shader {
         use Shader::*;
         match self {
             Embed => (shader!("embed"), &[], Uses::Nothing),
-            RmsNorm => (shader!("rms_norm"), &[], Uses::Nothing),
+            Patches => (shader!("patches"), &[], Uses::Nothing),
+            Norm => (shader!("norm"), &[], Uses::Nothing),
             MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
             MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
             MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
@@ -56,7 +58,7 @@ impl Shader {
             AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
-            Gather => (shader!("gather"), &[], Uses::Nothing),
+            Pool => (shader!("pool"), &[], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
             Truncate => (shader!("truncate"), &[], Uses::Nothing),
             Draw => (shader!("draw"), &[], Uses::Nothing),
@@ -68,7 +70,8 @@ impl Shader {
     /// What stands before its text, besides what a format or a cache brings.
     fn before(self) -> &'static str {
         match self {
-            Shader::MatrixMatrix | Shader::MatrixMatrixQuads => shader!("product"),
+            Shader::MatrixVector => shader!("activation"),
+            Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
             _ => "",
         }
@@ -199,7 +202,7 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [RmsNorm, Quantise, Gather, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+            [Patches, Norm, Quantise, Pool, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {

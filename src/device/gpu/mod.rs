@@ -22,8 +22,8 @@ pub use kernels::{Extras, Kernel, Kernels};
 pub use profile::{Counters, Runs};
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
-    Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Progress,
+    Projection, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -34,6 +34,7 @@ use kernels::{Shader, Uses};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
+use std::ops::Range;
 use std::rc::Rc;
 
 /// One model's part of a device.
@@ -43,7 +44,10 @@ pub struct Gpu {
     recorder: Recorder,
     arenas: Arenas,
     tokens: Buffer,
-    selected: Buffer,
+    /// Runs of rows that the batch's `pool`s read, one after the other: what is written there is seen by all that has
+    /// not been submitted yet.
+    runs: Buffer,
+    runs_taken: usize,
     /// [rows, pairs, 2]: cos and sin.
     rotations: Buffer,
     pairs: usize,
@@ -67,7 +71,8 @@ impl Gpu {
             recorder,
             arenas: Arenas::default(),
             tokens: memory.storage("tokens", Self::CHUNK)?,
-            selected: memory.storage("selected rows", Self::CHUNK)?,
+            runs: memory.storage("runs of rows", 4 * Self::CHUNK)?,
+            runs_taken: 0,
             rotations: memory.storage("rotations", 2)?,
             pairs: 0,
             normed: memory.storage("normed inputs", 0)?,
@@ -270,6 +275,7 @@ impl Device for Gpu {
         batches.extend(spans.iter().map(|span| [span.row as u32, span.len as u32, span.position as u32, 0]));
         assert!(spans.len() <= SPANS, "a chunk has fewer rows");
         self.recorder.begin(&batches);
+        self.runs_taken = 0;
         self.pairs = frequencies.len();
         // cos and sin of large angles are beyond what a GPU promises.
         let angles = positions(spans).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
@@ -312,20 +318,44 @@ impl Device for Gpu {
         }
     }
 
+    fn write(&mut self, values: &[f32], out: &mut Buffer) {
+        self.memory.write(out, values);
+    }
+
+    fn patches(&mut self, images: &Buffer, count: usize, patching: &Patching, out: &mut Buffer) {
+        let Patching { channels, height, width, patch, before, columns } = *patching;
+        let (rows, [_, across]) = (count * patching.tokens(), patching.grid());
+        let words = [channels, height, width, patch[0], patch[1], before, columns, patching.tokens(), across];
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Patches),
+            storage: &[images, out],
+            parameters: &words.map(|word| word as u32),
+            batch: 0,
+            grid: [columns.div_ceil(64), rows, 1],
+            work: Work::moving(4 * (count * patching.pixels() + rows * columns)),
+        });
+    }
+
+    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Buffer) {
+        self.norm_rows(input, width, out);
+    }
+
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
         self.project_all(input, projections);
     }
 
-    fn project_gated(
+    fn project_activated(
         &mut self,
         input: &Input<Self>,
-        gate: &Linear<Self>,
+        gate: Option<&Linear<Self>>,
         up: &Linear<Self>,
         activation: Activation,
         out: &mut Buffer,
     ) {
-        let Activation::Silu = activation;
-        self.project_gate(input, gate, up, out);
+        match gate {
+            Some(gate) => self.project_gate(input, gate, up, activation, out),
+            None => self.project_up(input, up, activation, out),
+        }
     }
 
     fn store(
@@ -363,16 +393,25 @@ impl Device for Gpu {
         self.weights(attention, query, key, rows)
     }
 
-    fn gather(&mut self, x: &Buffer, width: usize, selected: &[usize], out: &mut Buffer) {
-        let rows: Vec<u32> = selected.iter().map(|row| *row as u32).collect();
-        self.memory.write(&self.selected, &rows);
+    fn pool(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
+        let words: Vec<u32> = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]).collect();
+        if self.runs.len < self.runs_taken + words.len() {
+            match self.memory.storage("runs of rows", words.len().max(2 * self.runs.len)) {
+                Ok(made) => (self.runs, self.runs_taken) = (made, 0),
+                Err(error) => return self.fail(Err(error)),
+            }
+        }
+        let first = self.runs_taken;
+        self.memory.write(&Buffer { offset: first, ..self.runs.clone() }, &words);
+        self.runs_taken += words.len();
+        let rows: usize = runs.iter().map(Range::len).sum();
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::Gather),
-            storage: &[&self.selected, x, out],
-            parameters: &[width as u32 / 4],
+            kernel: Kernel::new(Shader::Pool),
+            storage: &[&self.runs, x, out],
+            parameters: &[width as u32 / 4, first as u32 / 2],
             batch: 0,
-            grid: [(width / 4).div_ceil(64), selected.len(), 1],
-            work: Work::moving(8 * width * selected.len()),
+            grid: [(width / 4).div_ceil(64), runs.len(), 1],
+            work: Work::moving(4 * width * (rows + runs.len())),
         });
     }
 

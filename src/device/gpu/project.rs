@@ -3,11 +3,11 @@
 use super::Gpu;
 use super::buffer::Buffer;
 use super::kernels::{BYTES, Kernel, Shader, WHOLE};
-use super::matrix::{Matrix, Part, units};
+use super::matrix::{Part, units};
 use super::profile::Work;
 use super::recorder::Dispatch;
 use crate::checkpoint::TensorType;
-use crate::device::{Input, Linear, Projection, RmsNorm};
+use crate::device::{Activation, Input, Linear, Norm, Projection};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
 const FEW: usize = 4;
@@ -18,20 +18,22 @@ struct Segment<'a> {
     columns: usize,
     part: &'a Part,
     bias: Option<&'a Buffer>,
+    scale: Option<&'a Buffer>,
     out: &'a Buffer,
     /// Rows of the whole matrix.
     stride: usize,
 }
 
 impl<'a> Segment<'a> {
-    fn all(matrix: &'a Matrix, bias: Option<&'a Buffer>, out: &'a Buffer) -> impl Iterator<Item = Self> {
-        let (ty, columns, stride) = (matrix.ty, matrix.columns, matrix.rows);
-        matrix.parts.iter().map(move |part| Self { ty, columns, part, bias, out, stride })
+    fn all(projection: &'a Projection<Gpu>) -> impl Iterator<Item = Self> {
+        let Projection { weight, bias, scale, out, .. } = projection;
+        let (ty, columns, stride) = (weight.ty, weight.columns, weight.rows);
+        weight.parts.iter().map(move |part| Self { ty, columns, part, bias: *bias, scale: *scale, out, stride })
     }
 
-    /// Where the bias of its first row lies, plus 1; 0: none.
-    fn bias(&self) -> u32 {
-        self.bias.map_or(0, |bias| (bias.offset + self.part.first + 1) as u32)
+    /// Where the part of a vector for its first row lies, plus 1; 0: none.
+    fn place(&self, vector: Option<&Buffer>) -> u32 {
+        vector.map_or(0, |vector| (vector.offset + self.part.first + 1) as u32)
     }
 
     /// A dispatch can do both: same weights, another output.
@@ -39,6 +41,14 @@ impl<'a> Segment<'a> {
         let arenas = [&self.part.arena, &other.part.arena].map(|arena| arena.handle.id);
         arenas[0] == arenas[1] && self.ty == other.ty && self.out.handle.id != other.out.handle.id
     }
+}
+
+/// The input of products of few rows.
+struct Few<'a> {
+    rows: usize,
+    x: Buffer,
+    /// The weights and the epsilon of its RMSNorm.
+    norm: Option<(&'a Buffer, f32)>,
 }
 
 /// The input of products of many rows.
@@ -50,49 +60,96 @@ struct Many {
 }
 
 /// What becomes of a product that many rows share.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq)]
 enum How {
     Replace,
     Add,
-    /// out = silu(out) · product
+    /// out = activation(out) · product
     Gate,
+    /// out = activation(product)
+    Activate,
 }
+
+/// Likewise, with the activation's number: 0 where there is none.
+type Becoming = (How, u32);
 
 impl Gpu {
     pub(super) fn project_all(&mut self, input: &Input<Self>, projections: &[Projection<Self>]) {
         let accumulate = projections.iter().any(|projection| projection.accumulate);
-        let segments: Vec<Segment> = projections
-            .iter()
-            .flat_map(|projection| Segment::all(projection.weight, projection.bias, projection.out))
-            .collect();
-        if input.rows > FEW {
-            let x = self.many(input, segments[0].columns, segments.iter().any(|segment| segment.ty.is_quantised()));
+        let scaled = projections.iter().any(|projection| projection.scale.is_some());
+        let segments: Vec<Segment> = projections.iter().flat_map(Segment::all).collect();
+        if input.rows > FEW || scaled {
             let how = if accumulate { How::Add } else { How::Replace };
-            segments.iter().for_each(|segment| self.matrix_matrix(&x, segment, how));
-            return;
+            return self.matrix_matrices(input, &segments, (how, 0));
         }
-        let mut rest = &segments[..];
-        while !rest.is_empty() {
-            let fits = |n: usize| (0..n).all(|i| (0..i).all(|j| rest[j].goes_with(&rest[i])));
-            let count = (1..=rest.len().min(3)).rev().find(|n| fits(*n)).expect("one always fits");
-            self.matrix_vector(input, &rest[..count], accumulate, false);
-            rest = &rest[count..];
+        self.matrix_vectors(input, &segments, accumulate, 0);
+    }
+
+    pub(super) fn project_up(
+        &mut self,
+        input: &Input<Self>,
+        up: &Linear<Self>,
+        activation: Activation,
+        out: &mut Buffer,
+    ) {
+        let projection = up.to(out);
+        let segments: Vec<Segment> = Segment::all(&projection).collect();
+        match input.rows > FEW {
+            true => self.matrix_matrices(input, &segments, (How::Activate, activation as u32)),
+            false => self.matrix_vectors(input, &segments, false, activation as u32),
         }
     }
 
-    pub(super) fn project_gate(&mut self, input: &Input<Self>, gate: &Linear<Self>, up: &Linear<Self>, out: &Buffer) {
-        let gates: Vec<_> = Segment::all(&gate.weight, gate.bias.as_ref(), out).collect();
-        let ups: Vec<_> = Segment::all(&up.weight, up.bias.as_ref(), out).collect();
+    pub(super) fn project_gate(
+        &mut self,
+        input: &Input<Self>,
+        gate: &Linear<Self>,
+        up: &Linear<Self>,
+        activation: Activation,
+        out: &mut Buffer,
+    ) {
+        let mut same = out.clone();
+        let (gate, up) = (gate.to(out), up.to(&mut same));
+        let [gates, ups] = [&gate, &up].map(|projection| Segment::all(projection).collect::<Vec<_>>());
         if let ([gate], [up], true) = (&gates[..], &ups[..], input.rows <= FEW)
             && gate.ty == up.ty
             && gate.part.arena.handle.id == up.part.arena.handle.id
         {
-            let pair = gates.into_iter().chain(ups).collect::<Vec<_>>();
-            return self.matrix_vector(input, &pair, false, true);
+            let pair: Vec<Segment> = gates.into_iter().chain(ups).collect();
+            let rows = self.few(input, pair[0].columns);
+            return self.matrix_vector(&rows, &pair, false, (true, activation as u32));
         }
-        let x = self.many(input, gate.weight.columns, gate.weight.ty.is_quantised() || up.weight.ty.is_quantised());
-        gates.iter().for_each(|gate| self.matrix_matrix(&x, gate, How::Replace));
-        ups.iter().for_each(|up| self.matrix_matrix(&x, up, How::Gate));
+        let quantised = gates.iter().chain(&ups).any(|segment| segment.ty.is_quantised());
+        let x = self.many(input, gates[0].columns, quantised);
+        gates.iter().for_each(|gate| self.matrix_matrix(&x, gate, (How::Replace, 0)));
+        ups.iter().for_each(|up| self.matrix_matrix(&x, up, (How::Gate, activation as u32)));
+    }
+
+    fn matrix_matrices(&mut self, input: &Input<Self>, segments: &[Segment], becoming: Becoming) {
+        let x = self.many(input, segments[0].columns, segments.iter().any(|segment| segment.ty.is_quantised()));
+        segments.iter().for_each(|segment| self.matrix_matrix(&x, segment, becoming));
+    }
+
+    fn matrix_vectors(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, activation: u32) {
+        let rows = self.few(input, segments[0].columns);
+        let mut rest = segments;
+        while !rest.is_empty() {
+            let fits = |n: usize| (0..n).all(|i| (0..i).all(|j| rest[j].goes_with(&rest[i])));
+            let count = (1..=rest.len().min(3)).rev().find(|n| fits(*n)).expect("one always fits");
+            self.matrix_vector(&rows, &rest[..count], accumulate, (false, activation));
+            rest = &rest[count..];
+        }
+    }
+
+    /// The input of products of few rows: those norm it themselves, but for the mean.
+    fn few<'a>(&mut self, input: &Input<'a, Self>, width: usize) -> Few<'a> {
+        match &input.norm {
+            Some(norm) if norm.centred => Few { rows: input.rows, x: self.normed(input, width), norm: None },
+            norm => {
+                let norm = norm.as_ref().map(|norm| (norm.weight, norm.epsilon));
+                Few { rows: input.rows, x: input.x.clone(), norm }
+            }
+        }
     }
 
     /// The input of products of many rows, after its norm. `quantised`: some of the weights are.
@@ -119,35 +176,54 @@ impl Gpu {
 
     /// The input after its norm.
     fn normed(&mut self, input: &Input<Self>, width: usize) -> Buffer {
-        let Some(RmsNorm { weight, epsilon }) = &input.norm else { return input.x.clone() };
-        let len = input.rows * width;
-        let out = self.scratch(len, false);
-        self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::RmsNorm),
-            storage: &[input.x, weight, &out],
-            parameters: &[width as u32 / 4, weight.offset as u32, epsilon.to_bits()],
-            batch: 0,
-            grid: [1, input.rows, 1],
-            work: Work::moving(4 * (2 * len + width)),
-        });
+        if input.norm.is_none() {
+            return input.x.clone();
+        }
+        let out = self.scratch(input.rows * width, false);
+        self.norm_rows(input, width, &out);
         out
     }
 
-    fn matrix_vector(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, gated: bool) {
+    pub(super) fn norm_rows(&mut self, input: &Input<Self>, width: usize, out: &Buffer) {
+        let Some(Norm { weight, bias, centred, epsilon }) = &input.norm else {
+            return self.recorder.copy(input.x, out, input.rows * width);
+        };
+        let bias = bias.map_or(0, |bias| bias.offset as u32 + 1);
+        let words = [width as u32 / 4, weight.offset as u32, bias, epsilon.to_bits(), u32::from(*centred)];
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Norm),
+            storage: &[input.x, weight, out],
+            parameters: &words,
+            batch: 0,
+            grid: [1, input.rows, 1],
+            work: Work::moving(4 * (2 * input.rows * width + width)),
+        });
+    }
+
+    fn matrix_vector(&mut self, input: &Few, segments: &[Segment], accumulate: bool, (gated, activation): (bool, u32)) {
         let (lanes, whole) = self.lanes();
         let runs = Shader::MatrixVector.constant("THREADS") / lanes;
         let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
         let first = &segments[0];
         let (norm, epsilon) = match &input.norm {
-            Some(norm) => (norm.weight.offset as u32 + 1, norm.epsilon.to_bits()),
+            Some((weight, epsilon)) => (weight.offset as u32 + 1, epsilon.to_bits()),
             None => (0, 0),
         };
-        let mut parameters =
-            vec![units(first.columns) as u32, first.columns as u32 / 4, norm, epsilon, u32::from(accumulate), 0, 0, 0];
+        let (units, columns) = (units(first.columns) as u32, first.columns as u32 / 4);
+        let mut parameters = vec![units, columns, norm, epsilon, u32::from(accumulate), activation, 0, 0];
         let mut groups = 0;
         for segment in segments {
             let (part, stride) = (segment.part, segment.stride);
-            let words = [part.start, part.rows, segment.bias() as usize, part.first, stride, groups as usize, 0, 0];
+            let words = [
+                part.start,
+                part.rows,
+                segment.place(segment.bias) as usize,
+                part.first,
+                stride,
+                groups as usize,
+                0,
+                0,
+            ];
             parameters.extend(words.map(|word| word as u32));
             if !gated || groups == 0 {
                 groups += (part.rows as u32).div_ceil(rows);
@@ -156,10 +232,10 @@ impl Gpu {
         // What is not there begins after everything.
         parameters.extend([0, 0, 0, 0, 0, u32::MAX, 0, 0].repeat(3 - segments.len()));
         let outs: Vec<&Buffer> = if gated { vec![first.out] } else { segments.iter().map(|s| s.out).collect() };
-        let vectors = input.norm.as_ref().map(|norm| norm.weight).or(segments.iter().find_map(|s| s.bias));
+        let vectors = input.norm.map(|(weight, _)| weight).or(segments.iter().find_map(|s| s.bias));
         let vectors = vectors.unwrap_or(&self.nothing[2]).clone();
         let storage = [
-            input.x,
+            &input.x,
             &first.part.arena,
             &vectors,
             outs[0],
@@ -182,12 +258,14 @@ impl Gpu {
         });
     }
 
-    fn matrix_matrix(&mut self, x: &Many, segment: &Segment, how: How) {
-        let vectors = segment.bias.unwrap_or(&self.nothing[2]).clone();
+    fn matrix_matrix(&mut self, x: &Many, segment: &Segment, (how, activation): Becoming) {
+        let vectors = segment.bias.or(segment.scale).unwrap_or(&self.nothing[2]).clone();
         let Segment { part, columns, stride, .. } = *segment;
-        let (start, bias, units) = (part.start, segment.bias() as usize, units(columns));
-        let words = [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize];
-        let moved = if let How::Replace = how { 1 } else { 2 };
+        let [bias, scale] = [segment.bias, segment.scale].map(|vector| segment.place(vector) as usize);
+        let (start, units, activation) = (part.start, units(columns), activation as usize);
+        let words =
+            [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize, activation, scale, 0, 0];
+        let moved = if matches!(how, How::Replace | How::Activate) { 1 } else { 2 };
         let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),

@@ -5,6 +5,7 @@ use super::super::rope::{Rope, RopeScaling, yarn_magnitude};
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use serde::Deserialize;
+use std::collections::BTreeMap;
 
 #[derive(Deserialize)]
 pub struct Config {
@@ -25,8 +26,19 @@ pub struct Config {
     pub max_position_embeddings: usize,
     #[serde(default = "default_epsilon")]
     pub rms_norm_eps: f32,
-    #[serde(default = "default_activation")]
-    pub hidden_act: String,
+    pub hidden_act: Option<String>,
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    pub layer_norm_eps: Option<f32>,
+    pub qkv_bias: Option<bool>,
+    image_size: Option<Side>,
+    patch_size: Option<Side>,
+    pub num_channels: Option<usize>,
+    pub mlp_ratio: Option<f64>,
+    #[serde(default)]
+    pub use_swiglu_ffn: bool,
+    pub num_register_tokens: Option<usize>,
+    id2label: Option<BTreeMap<String, String>>,
     #[serde(default)]
     pub tie_word_embeddings: bool,
     #[serde(default)]
@@ -59,8 +71,12 @@ fn default_epsilon() -> f32 {
     1e-6
 }
 
-fn default_activation() -> String {
-    "silu".to_owned()
+/// The side of a square, or height and width.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Side {
+    Square(usize),
+    Rectangle([usize; 2]),
 }
 
 #[derive(Deserialize)]
@@ -82,11 +98,46 @@ struct RopeConfig {
 }
 
 impl Config {
-    pub fn activation(&self) -> Result<Activation> {
-        match self.hidden_act.as_str() {
-            "silu" | "swish" => Ok(Activation::Silu),
-            other => Err(Error::unsupported(format!("activation {other:?} (supported: silu)"))),
+    /// The feed-forward activation; the family's own where the configuration does not say.
+    pub fn activation(&self, default: Activation) -> Result<Activation> {
+        match self.hidden_act.as_deref() {
+            None => Ok(default),
+            Some("silu" | "swish") => Ok(Activation::Silu),
+            Some("gelu") => Ok(Activation::Gelu),
+            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
+            Some("quick_gelu") => Ok(Activation::GeluQuick),
+            Some("relu") => Ok(Activation::Relu),
+            Some(other) => Err(Error::unsupported(format!(
+                "activation {other:?} (supported: silu, gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu)"
+            ))),
         }
+    }
+
+    /// Height and width of images, and of patches.
+    pub fn image_and_patch(&self, default_patch: usize) -> [[usize; 2]; 2] {
+        let pair = |side: &Option<Side>, default| match side {
+            None => [default; 2],
+            Some(Side::Square(side)) => [*side; 2],
+            Some(Side::Rectangle(sides)) => *sides,
+        };
+        [pair(&self.image_size, 224), pair(&self.patch_size, default_patch)]
+    }
+
+    /// The names of classes, by their numbers. Without any there are transformers' two.
+    pub fn labels(&self) -> Result<Vec<String>> {
+        let Some(labels) = &self.id2label else { return Ok((0..2).map(|class| format!("LABEL_{class}")).collect()) };
+        let label = |class: usize| {
+            let label = labels.get(&class.to_string()).cloned();
+            label.ok_or_else(|| {
+                Error::corrupt(format!("\"id2label\" has {} entries, but none for {class}", labels.len()))
+            })
+        };
+        (0..labels.len()).map(label).collect()
+    }
+
+    /// Whether the checkpoint is one of a class whose name has this in it; the first that it names counts.
+    pub fn is_class(&self, name: &str) -> bool {
+        self.architectures.first().is_some_and(|class| class.contains(name))
     }
 
     pub fn end_tokens(&self) -> Vec<u32> {

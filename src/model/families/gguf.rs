@@ -7,7 +7,7 @@ use super::{Names, Part};
 use crate::checkpoint::{Header, Metadata};
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
-use crate::model::spec::{Attention, FeedForward, Norm, Residual, Spec, check_layers};
+use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Residual, Spec, check_layers};
 
 pub fn spec(header: &Header) -> Result<Spec> {
     let keys = Keys::new(&header.metadata)?;
@@ -39,15 +39,16 @@ pub fn spec(header: &Header) -> Result<Spec> {
         architecture: keys.architecture.to_owned(),
         layers,
         width,
-        vocabulary: vocabulary(header)?,
-        context: keys.required("context_length")?,
+        input: Input::Tokens { vocabulary: vocabulary(header)?, context: keys.required("context_length")? },
         norm: Norm::Rms { epsilon: keys.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5) },
         residual: Residual::PreNorm,
+        layer_scale: false,
         attention: Attention {
             heads,
             kv_heads: keys.heads("head_count_kv")?.unwrap_or(heads),
             head_dim,
-            rope: keys.rope(pairs, head_dim)?,
+            causal: true,
+            rope: Some(keys.rope(pairs, head_dim)?),
             windows: vec![keys.number("attention.sliding_window").filter(|window| *window > 0); layers],
             head_norm,
             qkv_bias: has("blk.0.attn_q.bias"),
@@ -59,7 +60,7 @@ pub fn spec(header: &Header) -> Result<Spec> {
             gated: true,
             bias: has("blk.0.ffn_down.bias"),
         },
-        tied_head: !has("output.weight"),
+        head: Head::Vocabulary { tied: !has("output.weight") },
     })
 }
 
@@ -155,6 +156,7 @@ impl<'a> Keys<'a> {
 
 /// llama.cpp's tensor names.
 pub const NAMES: Names = Names {
+    prefix: "",
     parts: &[
         (Part::Embedding, "token_embd"),
         (Part::OutputNorm, "output_norm"),

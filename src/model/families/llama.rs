@@ -6,8 +6,9 @@
 
 use super::config::Config;
 use super::{Names, Part};
+use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Attention, FeedForward, Norm, Residual, Spec, check_layers};
+use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Residual, Spec, check_layers};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let layers = check_layers(config.num_hidden_layers)?;
@@ -17,15 +18,16 @@ pub fn spec(config: &Config) -> Result<Spec> {
         architecture: config.model_type.clone(),
         layers,
         width: config.hidden_size,
-        vocabulary: config.vocab_size,
-        context: config.max_position_embeddings,
+        input: Input::Tokens { vocabulary: config.vocab_size, context: config.max_position_embeddings },
         norm: Norm::Rms { epsilon: config.rms_norm_eps },
         residual: Residual::PreNorm,
+        layer_scale: false,
         attention: Attention {
             heads,
             kv_heads: config.num_key_value_heads.unwrap_or(heads),
             head_dim,
-            rope: config.rope(head_dim)?,
+            causal: true,
+            rope: Some(config.rope(head_dim)?),
             windows: vec![None; layers],
             head_norm: false,
             qkv_bias: config.attention_bias,
@@ -33,16 +35,17 @@ pub fn spec(config: &Config) -> Result<Spec> {
         },
         feed_forward: FeedForward {
             width: config.intermediate_size,
-            activation: config.activation()?,
+            activation: config.activation(Activation::Silu)?,
             gated: true,
             bias: config.mlp_bias,
         },
-        tied_head: config.tie_word_embeddings,
+        head: Head::Vocabulary { tied: config.tie_word_embeddings },
     })
 }
 
 /// transformers' tensor names.
 pub const NAMES: Names = Names {
+    prefix: "",
     parts: &[
         (Part::Embedding, "model.embed_tokens"),
         (Part::OutputNorm, "model.norm"),

@@ -1,14 +1,18 @@
 //! The families: each file turns a configuration into a [`Spec`] and names the checkpoint's tensors.
 
 mod config;
+mod deit;
+mod dinov2;
 mod gguf;
+mod gguf_image;
 mod llama;
 mod mistral;
 mod qwen2;
 mod qwen3;
+mod vit;
 
 use super::part::{Names, Part};
-use super::spec::Spec;
+use super::spec::{Head, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use config::Config;
@@ -20,6 +24,8 @@ pub struct Plan {
     pub names: Names,
     /// Tokens that end a text, where the configuration says so.
     pub end_tokens: Vec<u32>,
+    /// Of the classes, by their numbers.
+    pub labels: Vec<String>,
 }
 
 /// Reads the `config.json` of a folder in Hugging Face's layout.
@@ -27,19 +33,35 @@ pub struct Plan {
 pub fn from_config(json: &str) -> Result<Plan> {
     let config: Config = serde_json::from_str(json)
         .map_err(|error| Error::corrupt(format!("not a model configuration: {error}")).in_file("config.json"))?;
-    let spec = match config.model_type.as_str() {
-        "llama" => llama::spec(&config),
-        "mistral" => mistral::spec(&config),
-        "qwen2" => qwen2::spec(&config),
-        "qwen3" => qwen3::spec(&config),
-        other => Err(Error::unsupported(format!("model type {other:?} (supported: llama, mistral, qwen2, qwen3)"))),
+    let (spec, names): (Result<Spec>, Names) = match config.model_type.as_str() {
+        "llama" => (llama::spec(&config), llama::NAMES),
+        "mistral" => (mistral::spec(&config), llama::NAMES),
+        "qwen2" => (qwen2::spec(&config), llama::NAMES),
+        "qwen3" => (qwen3::spec(&config), llama::NAMES),
+        "vit" => (vit::spec(&config), vit::NAMES),
+        "deit" => (deit::spec(&config), deit::NAMES),
+        "dinov2" => (dinov2::spec(&config), dinov2::NAMES),
+        "dinov2_with_registers" => (dinov2::spec(&config), dinov2::WITH_REGISTERS),
+        other => {
+            let message = format!("model type {other:?} (supported: {SUPPORTED})");
+            return Err(Error::unsupported(message).in_file("config.json"));
+        }
     };
     let spec = spec.and_then(Spec::check).map_err(|error| error.in_file("config.json"))?;
-    Ok(Plan { spec, names: llama::NAMES, end_tokens: config.end_tokens() })
+    let labels = match spec.head {
+        Head::Classes { .. } => config.labels()?,
+        _ => Vec::new(),
+    };
+    Ok(Plan { spec, names, end_tokens: config.end_tokens(), labels })
 }
+
+const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, vit, deit, dinov2, dinov2_with_registers";
 
 /// Reads the header of a GGUF file.
 pub fn from_gguf(header: &Header) -> Result<Plan> {
+    if gguf_image::is_image(header) {
+        return gguf_image::plan(header);
+    }
     let spec = gguf::spec(header)?.check()?;
-    Ok(Plan { spec, names: gguf::NAMES, end_tokens: Vec::new() })
+    Ok(Plan { spec, names: gguf::NAMES, end_tokens: Vec::new(), labels: Vec::new() })
 }

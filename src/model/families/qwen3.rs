@@ -14,7 +14,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = qwen2::spec(config)?;
     let head_dim = config.head_dim.unwrap_or(HEAD_DIM);
     spec.attention.head_dim = head_dim;
-    spec.attention.rope = config.rope(head_dim)?;
+    spec.attention.rope = Some(config.rope(head_dim)?);
     spec.attention.head_norm = true;
     spec.attention.qkv_bias = config.attention_bias;
     spec.attention.output_bias = config.attention_bias;

@@ -85,6 +85,11 @@ impl F32x4 {
     }
 
     #[inline(always)]
+    pub fn with_sign_of(self, other: Self) -> Self {
+        self.zip(other, f32::copysign)
+    }
+
+    #[inline(always)]
     pub fn nearest(self) -> Self {
         Self(self.0.map(f32::round_ties_even))
     }

@@ -98,6 +98,12 @@ impl F32x4 {
         Self(f32x4_abs(self.0))
     }
 
+    /// The same size, with the other's sign.
+    #[inline(always)]
+    pub fn with_sign_of(self, other: Self) -> Self {
+        Self(v128_or(v128_andnot(self.0, u32x4_splat(1 << 31)), v128_and(other.0, u32x4_splat(1 << 31))))
+    }
+
     #[inline(always)]
     pub fn nearest(self) -> Self {
         Self(f32x4_nearest(self.0))

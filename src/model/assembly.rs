@@ -1,0 +1,287 @@
+//! Gathers a checkpoint's tensors, of one file or several, as their bytes arrive.
+
+use super::arriving::{ArrivingMatrix, Stored};
+use super::families::{self, Plan};
+use super::part::{Part, Shape, Slot};
+use super::spec::{Head, Spec};
+use super::weights::{Gathered, Weights};
+use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
+use crate::device::Device;
+use crate::error::{Error, Result};
+use std::collections::{HashMap, VecDeque};
+
+pub struct Assembly<D: Device> {
+    device: D,
+    /// Weights are passed over.
+    pub header_only: bool,
+    /// The type that matrices of floats get, where their rows are whole blocks of it.
+    pub quantize: Option<TensorType>,
+    /// From config.json; a GGUF file brings its own with the header.
+    plan: Option<Plan>,
+    expected: HashMap<Slot, Shape>,
+    /// Of all files so far. Metadata: the first file's.
+    header: Header,
+    from_gguf: bool,
+    /// Files that there will be.
+    files: usize,
+    seen: usize,
+    /// What the tensor that arrives brings, in order.
+    arriving: VecDeque<Arriving<D>>,
+    gathered: Gathered<D>,
+}
+
+struct Arriving<D: Device> {
+    slot: Slot,
+    /// Bytes that are still to come.
+    left: usize,
+    what: What<D>,
+}
+
+enum What<D: Device> {
+    Matrix(ArrivingMatrix<D>),
+    Vector(Vec<u8>),
+}
+
+impl<D: Device> Assembly<D> {
+    pub fn new(device: D) -> Self {
+        Self {
+            device,
+            header_only: false,
+            quantize: None,
+            plan: None,
+            expected: HashMap::new(),
+            header: Header::default(),
+            from_gguf: true,
+            files: 1,
+            seen: 0,
+            arriving: VecDeque::new(),
+            gathered: Gathered::default(),
+        }
+    }
+
+    /// What config.json says; without it the first file must be a GGUF.
+    pub fn set_plan(&mut self, plan: Plan) {
+        (self.plan, self.from_gguf) = (Some(plan), false);
+    }
+
+    /// Waits for the device: see [`Device::settle`].
+    pub async fn settle(&mut self) -> Result<()> {
+        self.device.settle().await
+    }
+
+    /// The headers of all files so far as one.
+    pub fn header(&self) -> &Header {
+        &self.header
+    }
+
+    /// Error: missing-file before any header has come.
+    pub fn plan(&self) -> Result<&Plan> {
+        self.plan
+            .as_ref()
+            .ok_or_else(|| Error::new(crate::Code::MissingFile, "no configuration").in_file("config.json"))
+    }
+
+    /// How many GGUF files belong together.
+    pub fn files(&self) -> usize {
+        self.files
+    }
+
+    /// Bytes that the weights of all files so far take on the device.
+    pub fn weight_bytes(&self) -> usize {
+        self.header.tensors.iter().map(|tensor| self.bytes_of(tensor, true)).sum()
+    }
+
+    /// Of a tensor, with vectors or without.
+    fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> usize {
+        let bytes = |slot: &Slot| match self.expected.get(slot) {
+            Some(Shape::Matrix(rows, columns)) => {
+                let Stored { ty, columns } = self.stored(slot.part, tensor.ty, *columns);
+                D::matrix_bytes(ty, *rows, columns)
+            }
+            Some(Shape::Vector(len)) if vectors => 4 * len,
+            _ => 0,
+        };
+        self.slots(tensor).iter().map(bytes).sum()
+    }
+
+    /// The slots that a tensor fills; none where nobody needs it.
+    fn slots(&self, tensor: &TensorInfo) -> Vec<Slot> {
+        let Some(plan) = &self.plan else { return Vec::new() };
+        // With several GGUF files it is known only after the last whether the head is tied.
+        let tied = is_tied(&plan.spec) && !(self.from_gguf && self.files > 1);
+        let mut slots = plan.names.slots(&tensor.name);
+        slots.retain(|slot| !(slot.part == Part::Head && tied));
+        slots
+    }
+
+    /// How a matrix of that type in the file is kept.
+    fn stored(&self, part: Part, ty: TensorType, columns: usize) -> Stored {
+        if part == Part::PatchEmbedding {
+            let filled = columns.next_multiple_of(4);
+            return Stored { ty: if filled == columns { ty } else { TensorType::F32 }, columns: filled };
+        }
+        let quantised = self.quantize.filter(|to| !ty.is_quantised() && columns.is_multiple_of(to.block_len()));
+        Stored { ty: quantised.unwrap_or(ty), columns }
+    }
+
+    /// Checks that a tensor has a place in the model, and its shape.
+    fn check(&self, tensor: &TensorInfo, complete: bool) -> Result<()> {
+        let plan = self.plan()?;
+        let slots = plan.names.slots(&tensor.name);
+        let Some(slot) = slots.first() else {
+            return if plan.names.ignores(&tensor.name) { Ok(()) } else { Err(no_place(plan)) };
+        };
+        let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.expected.get(slot).copied()).collect();
+        if let Some(expected) = shapes.into_iter().reduce(Shape::above) {
+            return expected.check(&tensor.shape, || explain(&plan.spec, slot.part));
+        }
+        match tensor.shape.as_slice() {
+            &[pairs] if slot.part == Part::RopeFactors && rope_pairs(&plan.spec) == Some(pairs) => Ok(()),
+            // Some checkpoints save the tied table twice; the head's copy is then not read.
+            _ if slot.part == Part::Head && !slot.bias && is_tied(&plan.spec) => Ok(()),
+            // A later file may still bring what tells this model's choices.
+            _ if !complete => Ok(()),
+            _ => Err(no_place(plan)),
+        }
+    }
+
+    /// The device, the model's plan and its weights; every tensor must have come.
+    pub fn finish(mut self) -> Result<(D, Plan, Weights<D>)> {
+        let plan = self.plan()?.clone();
+        for (slot, shape) in plan.spec.slots() {
+            if !self.gathered.has(&slot, &shape) {
+                return Err(self.missing(&plan.names.tensor(slot)));
+            }
+        }
+        let weights = self.gathered.weights(&mut self.device, &plan.spec)?;
+        Ok((self.device, plan, weights))
+    }
+
+    fn missing(&self, name: &str) -> Error {
+        // A packed weight of a quantisation that we lack is stored as integers under a similar name.
+        let stem = name.trim_end_matches(".weight");
+        match self.header.unread.iter().find(|unread| unread.name.starts_with(stem)) {
+            Some(unread) => {
+                let message = format!("stored as {} of {}", unread.name, unread.dtype);
+                Error::new(crate::Code::UnsupportedQuantization, message).in_tensor(name)
+            }
+            None => Error::corrupt("missing from the checkpoint").in_tensor(name),
+        }
+    }
+
+    /// Begins all that a tensor brings.
+    fn begin(&mut self, tensor: &TensorInfo) -> Result<()> {
+        for slot in self.slots(tensor) {
+            let shape = self.expected.get(&slot).copied();
+            let (left, what) = match shape {
+                Some(Shape::Matrix(rows, columns)) => {
+                    let stored = self.stored(slot.part, tensor.ty, columns);
+                    let row = columns / tensor.ty.block_len() * tensor.ty.block_bytes();
+                    let matrix = ArrivingMatrix::new(&mut self.device, tensor.ty, rows, columns, stored)?;
+                    (rows * row, What::Matrix(matrix))
+                }
+                Some(Shape::Vector(len)) => {
+                    (len / tensor.ty.block_len() * tensor.ty.block_bytes(), What::Vector(Vec::new()))
+                }
+                None => (tensor.bytes as usize, What::Vector(Vec::new())),
+            };
+            self.arriving.push_back(Arriving { slot, left, what });
+        }
+        Ok(())
+    }
+
+    fn arrived(&mut self, ty: TensorType) -> Result<()> {
+        let Some(Arriving { slot, what, .. }) = self.arriving.pop_front() else { return Ok(()) };
+        match what {
+            What::Matrix(matrix) => {
+                self.gathered.matrices.insert(slot, matrix.finish(&mut self.device));
+            }
+            What::Vector(bytes) => {
+                self.gathered.vectors.insert(slot, dequantised(ty, &bytes)?);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_tied(spec: &Spec) -> bool {
+    matches!(spec.head, Head::Vocabulary { tied: true })
+}
+
+fn rope_pairs(spec: &Spec) -> Option<usize> {
+    spec.attention.rope.as_ref().map(|rope| rope.dims / 2)
+}
+
+fn no_place(plan: &Plan) -> Error {
+    Error::unsupported(format!("has no place in a {} model", plan.spec.architecture))
+}
+
+/// Why a part has the shape that was expected.
+fn explain(spec: &Spec, part: Part) -> String {
+    let attention = &spec.attention;
+    match part {
+        Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
+        Part::Key | Part::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),
+        _ => String::new(),
+    }
+}
+
+impl<D: Device> Sink for Assembly<D> {
+    fn header(&mut self, header: &Header) -> Result<()> {
+        self.seen += 1;
+        if self.seen == 1 {
+            self.header.metadata = header.metadata.clone();
+            self.files = header.metadata.shards()?.map_or(1, |shards| shards.count as usize);
+        }
+        self.header.tensors.extend_from_slice(&header.tensors);
+        self.header.unread.extend_from_slice(&header.unread);
+        if self.from_gguf {
+            self.plan = Some(families::from_gguf(&self.header)?);
+        }
+        let complete = !self.from_gguf || self.seen >= self.files;
+        self.expected = self.plan()?.spec.slots().into_iter().collect();
+        for tensor in if self.seen >= self.files { &self.header.tensors } else { &header.tensors } {
+            self.check(tensor, complete).map_err(|error| error.in_tensor(&tensor.name))?;
+        }
+        if self.header_only {
+            return Ok(());
+        }
+        let matrices = header.tensors.iter().map(|tensor| self.bytes_of(tensor, false)).sum();
+        self.device.expect_weights(matrices)
+    }
+
+    fn wants(&mut self, tensor: &TensorInfo) -> bool {
+        !self.header_only && !self.slots(tensor).is_empty()
+    }
+
+    fn data(&mut self, tensor: &TensorInfo, mut bytes: &[u8]) -> Result<()> {
+        if self.arriving.is_empty() {
+            self.begin(tensor)?;
+        }
+        while let (false, Some(first)) = (bytes.is_empty(), self.arriving.front_mut()) {
+            let (now, later) = bytes.split_at(bytes.len().min(first.left));
+            first.left -= now.len();
+            bytes = later;
+            match &mut first.what {
+                What::Matrix(matrix) => matrix.push(&mut self.device, now)?,
+                What::Vector(gathered) => gathered.extend_from_slice(now),
+            }
+            if first.left == 0 {
+                self.arrived(tensor.ty)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn end(&mut self, _: &TensorInfo) -> Result<()> {
+        self.arriving.clear();
+        Ok(())
+    }
+}
+
+fn dequantised(ty: TensorType, bytes: &[u8]) -> Result<Vec<f32>> {
+    let len = bytes.len() / ty.block_bytes() * ty.block_len();
+    let mut values = crate::error::try_vec(len, "a vector of weights")?;
+    ty.dequantize(bytes, &mut values);
+    Ok(values)
+}

@@ -1,0 +1,71 @@
+//! DINOv2: ViT with LayerScale; with register tokens in some checkpoints, and a gated feed-forward network in the largest.
+//! Its classifier reads the class token beside the mean of the patches.
+//!
+//! Papers: <https://arxiv.org/abs/2304.07193>, registers <https://arxiv.org/abs/2309.16588>. Checkpoints:
+//! `facebook/dinov2-small`, `facebook/dinov2-with-registers-small-imagenet1k-1-layer`, …
+
+use super::config::Config;
+use super::{Names, Part, vit};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Input, Norm, Pooling, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const EPSILON: f32 = 1e-6;
+const PATCH: usize = 14;
+const RATIO: f64 = 4.0;
+const REGISTERS: usize = 4;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let with_registers = config.model_type == "dinov2_with_registers";
+    let mut spec = vit::spec(config)?;
+    spec.norm = Norm::Layer { epsilon: config.layer_norm_eps.unwrap_or(EPSILON) };
+    spec.layer_scale = true;
+    spec.head = vit::head(config, Pooling::ClassTokenAndMean)?;
+    let feed_forward = (config.hidden_size as f64 * config.mlp_ratio.unwrap_or(RATIO)) as usize;
+    spec.feed_forward.width = feed_forward;
+    if config.use_swiglu_ffn {
+        // Two matrices instead of one: narrower, and a multiple of 8.
+        spec.feed_forward.width = (feed_forward * 2 / 3).next_multiple_of(8);
+        spec.feed_forward.gated = true;
+        spec.feed_forward.activation = Activation::Silu;
+    }
+    if let Input::Patches(patches) = &mut spec.input {
+        [_, patches.patch] = config.image_and_patch(PATCH);
+        if with_registers {
+            patches.registers = config.num_register_tokens.unwrap_or(REGISTERS);
+            patches.antialiased_positions = true;
+        }
+    }
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names { prefix: "dinov2.", ..WITH_REGISTERS };
+
+pub const WITH_REGISTERS: Names = Names {
+    prefix: "dinov2_with_registers.",
+    parts: &[
+        (Part::PatchEmbedding, "embeddings.patch_embeddings.projection"),
+        (Part::ClassToken, "embeddings.cls_token"),
+        (Part::Registers, "embeddings.register_tokens"),
+        (Part::Positions, "embeddings.position_embeddings"),
+        (Part::OutputNorm, "layernorm"),
+        (Part::Head, "classifier"),
+        (Part::AttentionNorm, "encoder.layer.{}.norm1"),
+        (Part::Query, "encoder.layer.{}.attention.attention.query"),
+        (Part::Key, "encoder.layer.{}.attention.attention.key"),
+        (Part::Value, "encoder.layer.{}.attention.attention.value"),
+        (Part::Output, "encoder.layer.{}.attention.output.dense"),
+        (Part::AttentionScale, "encoder.layer.{}.layer_scale1.lambda1"),
+        (Part::FeedForwardNorm, "encoder.layer.{}.norm2"),
+        (Part::Gate, "encoder.layer.{}.mlp.weights_in"),
+        (Part::Up, "encoder.layer.{}.mlp.weights_in"),
+        (Part::Up, "encoder.layer.{}.mlp.fc1"),
+        (Part::Down, "encoder.layer.{}.mlp.fc2"),
+        (Part::Down, "encoder.layer.{}.mlp.weights_out"),
+        (Part::FeedForwardScale, "encoder.layer.{}.layer_scale2.lambda1"),
+    ],
+    // Of pre-training.
+    ignored: &["embeddings.mask_token"],
+};

@@ -1,0 +1,90 @@
+//! Models of images in GGUF: llama.cpp has none by themselves, so the keys are those of its language models and the
+//! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
+
+use super::config::Config;
+use super::{Names, Part, Plan, deit, dinov2, vit};
+use crate::checkpoint::Header;
+use crate::error::{Error, Result};
+use crate::model::spec::{Head, Spec};
+use serde_json::{Value, json};
+
+const ARCHITECTURES: [&str; 4] = ["vit", "deit", "dinov2", "dinov2_with_registers"];
+
+pub fn is_image(header: &Header) -> bool {
+    header.metadata.str("general.architecture").is_some_and(|architecture| ARCHITECTURES.contains(&architecture))
+}
+
+/// The same as from the folder that the file was made of: its keys are brought to the configuration's words.
+pub fn plan(header: &Header) -> Result<Plan> {
+    let metadata = &header.metadata;
+    let architecture = metadata.str("general.architecture").unwrap_or_default();
+    let key = |key: &str| format!("{architecture}.{key}");
+    let number = |name: &str| {
+        metadata.u32(&key(name)).ok_or_else(|| Error::corrupt(format!("metadata without a number {:?}", key(name))))
+    };
+    let has = |name: &str| header.tensors.iter().any(|tensor| tensor.name == name);
+    let labels = metadata.strings(&key("classifier.output_labels"));
+    let (width, feed_forward) = (number("embedding_length")?, number("feed_forward_length")?);
+    let class = match (has("cls.weight"), has("cls.distillation.weight")) {
+        (true, true) => "ForImageClassificationWithTeacher",
+        (true, false) => "ForImageClassification",
+        _ => "Model",
+    };
+    let named = labels.map(|labels| labels.iter().enumerate());
+    let config: Config = serde_json::from_value(json!({
+        "model_type": architecture,
+        "architectures": [class],
+        "hidden_size": width,
+        "intermediate_size": feed_forward,
+        "num_hidden_layers": number("block_count")?,
+        "num_attention_heads": number("attention.head_count")?,
+        "layer_norm_eps": metadata.f32(&key("attention.layer_norm_epsilon")),
+        "hidden_act": metadata.str(&key("activation")),
+        "image_size": number("image_size")?,
+        "patch_size": number("patch_size")?,
+        "num_channels": number("image_channels")?,
+        "num_register_tokens": metadata.u32(&key("register_tokens")),
+        "use_swiglu_ffn": has("v.blk.0.ffn_gate.weight"),
+        "qkv_bias": has("v.blk.0.attn_q.bias"),
+        "id2label": named.map(|named| named.map(|(class, label)| (class.to_string(), json!(label))).collect::<serde_json::Map<String, Value>>()),
+    }))
+    .map_err(|error| Error::corrupt(format!("metadata: {error}")))?;
+    let mut spec: Spec = match architecture {
+        "vit" => vit::spec(&config)?,
+        "deit" => deit::spec(&config)?,
+        _ => dinov2::spec(&config)?,
+    };
+    spec.feed_forward.width = feed_forward as usize;
+    let spec = spec.check()?;
+    let labels = match spec.head {
+        Head::Classes { .. } => config.labels()?,
+        _ => Vec::new(),
+    };
+    Ok(Plan { spec, names: NAMES, end_tokens: Vec::new(), labels })
+}
+
+pub const NAMES: Names = Names {
+    prefix: "",
+    parts: &[
+        (Part::PatchEmbedding, "v.patch_embd"),
+        (Part::ClassToken, "v.class_embd"),
+        (Part::DistillationToken, "v.distillation_embd"),
+        (Part::Registers, "v.register_embd"),
+        (Part::Positions, "v.position_embd.weight"),
+        (Part::OutputNorm, "v.post_ln"),
+        (Part::Head, "cls"),
+        (Part::DistillationHead, "cls.distillation"),
+        (Part::AttentionNorm, "v.blk.{}.ln1"),
+        (Part::Query, "v.blk.{}.attn_q"),
+        (Part::Key, "v.blk.{}.attn_k"),
+        (Part::Value, "v.blk.{}.attn_v"),
+        (Part::Output, "v.blk.{}.attn_out"),
+        (Part::AttentionScale, "v.blk.{}.ls1.weight"),
+        (Part::FeedForwardNorm, "v.blk.{}.ln2"),
+        (Part::Gate, "v.blk.{}.ffn_gate"),
+        (Part::Up, "v.blk.{}.ffn_up"),
+        (Part::Down, "v.blk.{}.ffn_down"),
+        (Part::FeedForwardScale, "v.blk.{}.ls2.weight"),
+    ],
+    ignored: &[],
+};

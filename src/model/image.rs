@@ -1,0 +1,316 @@
+//! Models of images: patches in, classes, hidden states or attention maps out.
+
+use super::forward::{Rows, Scratch, blocks};
+use super::positions;
+use super::spec::{Head, Input as SpecInput, Patches, Pooling, Spec};
+use super::weights::{InputWeights, PatchWeights, Weights};
+use super::{Assembly, Plan};
+use crate::device::{CacheType, Device, Input, Patching, Progress, Projection, Span};
+use crate::error::{Code, Error, Result, try_vec};
+use std::ops::Range;
+
+/// A transformer of images on a device.
+pub struct ImageModel<D: Device> {
+    device: D,
+    pub spec: Spec,
+    /// Of the classes, by their numbers.
+    pub labels: Vec<String>,
+    weights: Weights<D>,
+    /// What a pass needs for as many images of one size; made again for more or for another size.
+    workspace: Option<Workspace<D>>,
+}
+
+struct Workspace<D: Device> {
+    patching: Patching,
+    images: usize,
+    /// [images, channels, height, width]
+    pixels: D::Buffer,
+    /// [images, tokens, columns of a patch]
+    patches: D::Buffer,
+    /// What every image's tokens begin with, [tokens, width].
+    table: D::Buffer,
+    scratch: Scratch<D>,
+    /// [images, tokens, width]
+    normed: D::Buffer,
+    /// [images, what the head reads]
+    pooled: D::Buffer,
+    /// [images, classes] of both heads.
+    logits: [D::Buffer; 2],
+    /// Keys and values of one layer, for each image.
+    caches: Vec<D::Cache>,
+}
+
+/// Normalised pixels, [count, channels, height, width].
+pub struct Images {
+    pub values: Vec<f32>,
+    pub count: usize,
+    pub height: usize,
+    pub width: usize,
+}
+
+/// What is asked of images.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Looking {
+    /// [classes]
+    Logits,
+    /// After the last norm, [tokens, width].
+    Features,
+}
+
+impl<D: Device> ImageModel<D> {
+    /// Errors: invalid-argument for a model of something else, and what loading may meet.
+    pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
+        let (device, Plan { spec, labels, .. }, weights) = assembly.finish()?;
+        let mut model = Self { device, spec, labels, weights, workspace: None };
+        model.device.settle().await?;
+        model.prepare(progress).await?;
+        Ok(model)
+    }
+
+    fn patches(&self) -> Result<(&Patches, &PatchWeights<D>)> {
+        match (&self.spec.input, &self.weights.input) {
+            (SpecInput::Patches(patches), InputWeights::Patches(weights)) => Ok((patches, weights)),
+            _ => Err(Error::invalid(format!("{} is no model of images", self.spec.architecture))),
+        }
+    }
+
+    /// Lets the device get ready for images of the model's own size, one alone and as many as go together.
+    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+        let [height, width] = self.patches()?.0.image;
+        let most = self.most_images(height, width)?;
+        self.make_room(most, height, width).await?;
+        let Self { device, spec, weights, workspace, .. } = self;
+        let Some(workspace) = workspace else { return Ok(()) };
+        device
+            .prepare(progress, |device| {
+                for images in [most, 1] {
+                    workspace.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
+                    workspace.classify(device, spec, weights, images);
+                }
+                Ok(())
+            })
+            .await
+    }
+
+    /// Images of a size that one pass takes: enough to keep the device busy, few enough to be left soon.
+    pub fn most_images(&self, height: usize, width: usize) -> Result<usize> {
+        let tokens = self.patches()?.0.patching(height, width).tokens();
+        Ok((8 * D::CHUNK / tokens).clamp(1, MOST_IMAGES))
+    }
+
+    /// Checks the size of images. Error: invalid-argument.
+    pub fn check_size(&self, channels: usize, height: usize, width: usize) -> Result<()> {
+        let (patches, _) = self.patches()?;
+        if channels != patches.channels {
+            let message = format!("pixels of {channels} channels, but this model takes {}", patches.channels);
+            return Err(Error::invalid(message));
+        }
+        let [least_height, least_width] = patches.patch;
+        if height < least_height || width < least_width || height.max(width) > MOST_PIXELS {
+            return Err(Error::invalid(format!(
+                "images of {width} × {height} pixels, expected {least_width} × {least_height} (one patch) to {MOST_PIXELS} a side"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Makes a workspace for images of that size. Errors: invalid-argument, out-of-memory.
+    async fn make_room(&mut self, images: usize, height: usize, width: usize) -> Result<()> {
+        let (patches, _) = self.patches()?;
+        let patching = patches.patching(height, width);
+        if self.workspace.as_ref().is_some_and(|room| room.patching == patching && room.images >= images) {
+            return Ok(());
+        }
+        self.workspace = None;
+        let tokens = patching.tokens();
+        let table = self.table(&patching)?;
+        let Self { device, spec, .. } = self;
+        let mut caches = Vec::new();
+        for _ in 0..images {
+            let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
+            device.reserve(&mut cache, tokens).await?;
+            caches.push(cache);
+        }
+        let (classes, pools) = match spec.head {
+            Head::Classes { classes, pooling } => (classes, if pooling == Pooling::ClassToken { 1 } else { 2 }),
+            _ => (0, 1),
+        };
+        self.workspace = Some(Workspace {
+            images,
+            pixels: device.buffer(images * patching.pixels())?,
+            patches: device.buffer(images * tokens * patching.columns)?,
+            table,
+            scratch: Scratch::new(device, spec, images * tokens)?,
+            normed: device.buffer(images * tokens * spec.width)?,
+            pooled: device.buffer(images * pools * spec.width)?,
+            logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
+            caches,
+            patching,
+        });
+        self.device.settle().await
+    }
+
+    /// What an image's tokens are before its pixels come: class token and its like, positions, and the patches' bias.
+    fn table(&mut self, patching: &Patching) -> Result<D::Buffer> {
+        let (patches, weights) = self.patches()?;
+        let width = self.spec.width;
+        let learned = patches.patching(patches.image[0], patches.image[1]).grid();
+        let mut table: Vec<f32> = try_vec(patching.tokens() * width, "positions")?;
+        let (tokens, rows) = table.split_at_mut(patching.before * width);
+        let (first, grid) = weights.positions.split_at((patching.before - patches.registers) * width);
+        tokens.copy_from_slice(&weights.tokens);
+        tokens.iter_mut().zip(first).for_each(|(token, position)| *token += position);
+        let positions = match patching.grid() == learned {
+            true => grid.to_vec(),
+            false => positions::resize(grid, learned, patching.grid(), width, patches.antialiased_positions),
+        };
+        rows.copy_from_slice(&positions);
+        for row in rows.chunks_exact_mut(width) {
+            row.iter_mut().zip(&weights.bias).for_each(|(value, bias)| *value += bias);
+        }
+        let mut buffer = self.device.buffer(table.len())?;
+        self.device.write(&table, &mut buffer);
+        Ok(buffer)
+    }
+
+    /// Values that an image's result has.
+    pub fn result_dims(&self, looking: Looking, height: usize, width: usize) -> Result<Vec<usize>> {
+        let (patches, _) = self.patches()?;
+        match (looking, &self.spec.head) {
+            (Looking::Logits, Head::Classes { classes, .. }) => Ok(vec![*classes]),
+            (Looking::Logits, _) => Err(Error::new(Code::MissingFile, "this checkpoint came without a classifier")),
+            (Looking::Features, _) => Ok(vec![patches.patching(height, width).tokens(), self.spec.width]),
+        }
+    }
+
+    /// Runs some images, at most [`Self::most_images`]: `out` is [images, result].
+    pub async fn look(
+        &mut self,
+        images: &Images,
+        range: Range<usize>,
+        looking: Looking,
+        out: &mut [f32],
+    ) -> Result<()> {
+        let (height, width) = (images.height, images.width);
+        self.make_room(self.most_images(height, width)?.min(images.count), height, width).await?;
+        let room = self.workspace.as_mut().expect("just made");
+        let pixels = room.patching.pixels();
+        self.device.write(&images.values[range.start * pixels..range.end * pixels], &mut room.pixels);
+        self.finish(range.len(), looking, out).await
+    }
+
+    /// What is asked of the images whose pixels are in the workspace.
+    async fn finish(&mut self, images: usize, looking: Looking, out: &mut [f32]) -> Result<()> {
+        let Self { device, spec, weights, workspace, .. } = self;
+        let room = workspace.as_mut().expect("the pixels are there");
+        room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
+        match looking {
+            Looking::Features => {
+                let reading = device.send(&room.normed, out.len())?;
+                device.receive(reading, out).await
+            }
+            Looking::Logits => {
+                room.classify(device, spec, weights, images);
+                let reading = device.send(&room.logits[0], out.len())?;
+                if weights.distillation_head.is_none() {
+                    return device.receive(reading, out).await;
+                }
+                let (second, mut others) = (device.send(&room.logits[1], out.len())?, vec![0.0; out.len()]);
+                device.receive(reading, out).await?;
+                device.receive(second, &mut others).await?;
+                out.iter_mut().zip(others).for_each(|(out, other)| *out = (*out + other) / 2.0);
+                Ok(())
+            }
+        }
+    }
+
+    /// The attention weights of one image in some layers: `take` gets each layer and its [heads, tokens, tokens].
+    pub async fn attention(
+        &mut self,
+        images: &Images,
+        index: usize,
+        only: Option<usize>,
+        mut take: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let (height, width) = (images.height, images.width);
+        self.make_room(1, height, width).await?;
+        let Self { device, spec, weights, workspace, .. } = self;
+        let room = workspace.as_mut().expect("just made");
+        let (pixels, tokens) = (room.patching.pixels(), room.patching.tokens());
+        let len = spec.attention.heads * tokens * tokens;
+        device.write(&images.values[index * pixels..(index + 1) * pixels], &mut room.pixels);
+        let mut readings = Vec::new();
+        room.encode(device, spec, weights, 1, &mut |device, layer, attention, query, key| {
+            if only.is_none_or(|only| only == layer) {
+                let weights = device.attention_weights(attention, query, key, tokens)?;
+                readings.push((layer, device.send(&weights, len)?));
+            }
+            Ok(())
+        })?;
+        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
+        for (layer, reading) in readings {
+            device.receive(reading, &mut map).await?;
+            take(layer, &map);
+        }
+        Ok(())
+    }
+}
+
+/// Most images of one pass.
+const MOST_IMAGES: usize = 64;
+/// Most pixels of an image's side that go through the model at once.
+const MOST_PIXELS: usize = 4096;
+
+impl<D: Device> Workspace<D> {
+    /// Runs the images whose pixels are there through all blocks and the last norm, into `normed`.
+    fn encode(
+        &mut self,
+        device: &mut D,
+        spec: &Spec,
+        weights: &Weights<D>,
+        images: usize,
+        watch: &mut super::forward::Watch<D>,
+    ) -> Result<()> {
+        let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
+        let tokens = self.patching.tokens();
+        let span = |image| Span { row: image * tokens, len: tokens, position: 0, cache: image };
+        let spans: Vec<Span> = (0..images).map(span).collect();
+        device.begin(&spans, &[], 1.0);
+        device.patches(&self.pixels, images, &self.patching, &mut self.patches);
+        let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
+        let hidden = &mut self.scratch.hidden;
+        device.pool(&self.table, spec.width, &places, hidden);
+        let rows = images * tokens;
+        let x = Input { x: &self.patches, rows, norm: None };
+        let weight = &input.projection;
+        device.project(&x, &mut [Projection { weight, bias: None, scale: None, out: hidden, accumulate: true }]);
+        let mut through = Rows { spans: &spans, caches: &mut self.caches[..images] };
+        blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
+        let hidden = Input { x: &self.scratch.hidden, rows, norm: Some(weights.output_norm.of(spec)) };
+        device.norm(&hidden, spec.width, &mut self.normed);
+        Ok(())
+    }
+
+    /// The classifiers' logits of what `encode` has made.
+    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) {
+        let (Head::Classes { pooling, .. }, Some(head)) = (&spec.head, &weights.head) else { return };
+        let (tokens, before) = (self.patching.tokens(), self.patching.before);
+        let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
+        let runs: Vec<Range<usize>> = match pooling {
+            Pooling::ClassToken | Pooling::BothTokens => (0..images).map(token(0)).collect(),
+            Pooling::ClassTokenAndMean => {
+                let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
+                (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect()
+            }
+        };
+        device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
+        let input = Input { x: &self.pooled, rows: images, norm: None };
+        device.project(&input, &mut [head.to(&mut self.logits[0])]);
+        if let Some(second) = &weights.distillation_head {
+            let runs: Vec<Range<usize>> = (0..images).map(token(1)).collect();
+            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
+            let input = Input { x: &self.pooled, rows: images, norm: None };
+            device.project(&input, &mut [second.to(&mut self.logits[1])]);
+        }
+    }
+}

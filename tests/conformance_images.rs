@@ -1,0 +1,78 @@
+//! The image families in native code: the reference implementation's logits, hidden states and attention maps, by both
+//! devices.
+
+use azulejo::checkpoint::{FileReader, Format};
+use azulejo::device::gpu::native::run;
+use azulejo::device::{Device, Progress};
+use azulejo::model::{Assembly, ImageModel, Images, Looking, families};
+use std::fs;
+
+#[path = "common/case.rs"]
+mod case;
+#[path = "common/devices.rs"]
+mod devices;
+use case::{Case, assert_close, folder};
+use devices::{cpu, gpu, gpus};
+
+const FAMILIES: [&str; 3] = ["vit", "deit", "dinov2"];
+
+async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
+    let folder = folder(family);
+    let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
+    let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
+    let mut assembly = Assembly::new(device);
+    assembly.set_plan(plan);
+    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
+    bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
+    reader.finish().unwrap();
+    ImageModel::new(assembly, &Progress::default()).await.unwrap()
+}
+
+fn images(case: &Case) -> Images {
+    let values = case.floats("pixel_values");
+    let side = (values.len() as f64 / 6.0).sqrt() as usize;
+    Images { values, count: 2, height: side, width: side }
+}
+
+async fn gives_the_reference<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = load(family, device).await;
+    let images = images(&case);
+    for (looking, name) in [(Looking::Features, "hidden"), (Looking::Logits, "logits")] {
+        let expected = case.floats(name);
+        let mut found = vec![0.0; expected.len()];
+        model.look(&images, 0..2, looking, &mut found).await.unwrap();
+        assert_close(&found, &expected, &format!("{family}, {name}"));
+        // One alone gives what it gave among others.
+        let mut second = vec![0.0; expected.len() / 2];
+        model.look(&images, 1..2, looking, &mut second).await.unwrap();
+        assert_close(&second, &expected[expected.len() / 2..], &format!("{family}, {name} of the second"));
+    }
+    let expected = case.floats("attention");
+    let len = expected.len() / (2 * model.spec.layers);
+    for image in 0..2 {
+        let mut seen = 0;
+        let check = |layer: usize, map: &[f32]| {
+            let expected = &expected[(2 * layer + image) * len..][..len];
+            for (found, expected) in map.iter().zip(expected) {
+                assert!((found - expected).abs() <= 1e-4, "{family}, layer {layer}: {found}, expected {expected}");
+            }
+            seen += 1;
+        };
+        model.attention(&images, image, None, check).await.unwrap();
+        assert_eq!(seen, model.spec.layers);
+    }
+}
+
+#[test]
+fn every_family_gives_the_reference_outputs() {
+    for family in FAMILIES {
+        run(None, gives_the_reference(family, cpu(2)));
+    }
+    for (name, kernels) in gpus() {
+        for family in FAMILIES {
+            println!("{family}, {name}");
+            run(Some(&kernels.context), gives_the_reference(family, gpu(&kernels)));
+        }
+    }
+}
