@@ -5,14 +5,15 @@ mod blocks;
 mod cache;
 mod elementwise;
 mod matrix;
+pub(super) mod pixels;
 pub mod pool;
 mod quantised;
 mod score;
 mod simd;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
-    RmsNorm, Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Picture, Preparation,
+    Progress, Projection, RmsNorm, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -297,6 +298,11 @@ impl Device for Cpu {
         for (out, row) in out.chunks_exact_mut(width).zip(selected) {
             out.copy_from_slice(&x[row * width..][..width]);
         }
+    }
+
+    fn pixels(&mut self, picture: &Picture, preparation: &Preparation, index: usize, out: &mut Vec<f32>) -> Result<()> {
+        let len = preparation.len();
+        pixels::pixels(&self.pool, picture, preparation, &mut out[index * len..][..len])
     }
 
     fn send(&mut self, x: &Vec<f32>, len: usize) -> Result<Vec<f32>> {

@@ -12,6 +12,7 @@ mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod pixels;
 mod profile;
 mod project;
 mod recorder;
@@ -22,8 +23,8 @@ pub use kernels::{Extras, Kernel, Kernels};
 pub use profile::{Counters, Runs};
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Progress, Projection,
-    Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Picture, Preparation,
+    Progress, Projection, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -374,6 +375,10 @@ impl Device for Gpu {
             grid: [(width / 4).div_ceil(64), selected.len(), 1],
             work: Work::moving(8 * width * selected.len()),
         });
+    }
+
+    fn pixels(&mut self, picture: &Picture, preparation: &Preparation, index: usize, out: &mut Buffer) -> Result<()> {
+        self.prepare_picture(picture, preparation, index, out)
     }
 
     fn send(&mut self, x: &Buffer, len: usize) -> Result<Reading> {
