@@ -1,7 +1,7 @@
 //! A picture, and how it becomes the pixels of a model: plain numbers, in which both devices compute the same.
 //!
-//! The arithmetic is that of Pillow's `Resample.c` for 8-bit images, in integers: columns first, rounded to 8 bits, then
-//! rows. So every browser, and every device, gives the numbers that transformers gives.
+//! The arithmetic is that of Pillow's `Resample.c` for 8-bit images, in integers: one axis, rounded to 8 bits, then the
+//! other. So every browser, and every device, gives the numbers that transformers gives.
 
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
@@ -39,8 +39,13 @@ impl Taps {
 
     /// The inputs that are needed at all.
     pub fn reach(&self) -> Range<usize> {
-        let ends = (self.first.iter().min(), self.first.iter().max());
-        let (Some(start), Some(last)) = ends else { return 0..0 };
+        self.reach_of(0..self.len())
+    }
+
+    /// The inputs that some outputs need: later ones begin no earlier.
+    pub fn reach_of(&self, outputs: Range<usize>) -> Range<usize> {
+        let first = &self.first[outputs];
+        let (Some(start), Some(last)) = (first.first(), first.last()) else { return 0..0 };
         *start as usize..*last as usize + self.count
     }
 
@@ -58,6 +63,8 @@ pub struct Preparation {
     pub height: usize,
     pub columns: Taps,
     pub rows: Taps,
+    /// Rows are resampled before columns: as both round, that is seen in the result.
+    pub rows_first: bool,
     /// 3, or 1: luminance.
     pub channels: usize,
     /// What becomes of each of the 256 levels in the end: [channels, 256].

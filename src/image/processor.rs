@@ -90,11 +90,15 @@ impl Processor {
             let message = format!("an image of {width} × {height} comes to {kept_width} × {kept_height} for the model");
             return Err(Error::invalid(format!("{message}: {LARGEST_SIDE} pixels a side are the most")));
         }
+        // As Pillow does it since 13: where rows lose more than twice what columns lose.
+        let lost = |from: usize, to: usize| from as isize - to as isize;
+        let rows_first = lost(height, to_height) > 0.max(2 * lost(width, to_width));
         Ok(Preparation {
             width,
             height,
             columns: Axis::cropped(width, to_width, kept_width).taps(self.filter),
             rows: Axis::cropped(height, to_height, kept_height).taps(self.filter),
+            rows_first,
             channels: self.channels,
             levels: self.levels.clone(),
         })

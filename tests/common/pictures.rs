@@ -38,8 +38,7 @@ impl Decoded {
 
 /// The processors of `processors.json`, by their names.
 pub fn processors() -> Vec<(String, serde_json::Value)> {
-    let all: serde_json::Map<_, _> =
-        serde_json::from_str(include_str!("../reference/images/processors.json")).unwrap();
+    let all: serde_json::Map<_, _> = serde_json::from_str(include_str!("../reference/images/processors.json")).unwrap();
     all.into_iter().collect()
 }
 

@@ -26,44 +26,86 @@ fn run<const N: usize>(
     out: &mut [f32],
     convert: impl Fn([u8; 4]) -> [u8; N] + Sync,
 ) -> Result<()> {
-    let Preparation { columns, rows, .. } = preparation;
-    let (needed, width, reach) = (rows.reach(), columns.len(), columns.reach());
-    let mut narrow = try_vec(needed.len() * width * N, "a resized image")?;
-    let narrowed = Shards::new(narrow.as_mut_slice());
-    let (pixels, _) = picture.rgba.as_chunks::<4>();
-    let grain = (PRODUCTS / (width * columns.count * N)).max(1);
-    pool.ranges(needed.len(), grain, |range, _| {
-        let mut converted = vec![[0; N]; reach.len()];
-        for row in range {
-            let source = &pixels[(needed.start + row) * picture.width..][reach.clone()];
-            converted.iter_mut().zip(source).for_each(|(out, pixel)| *out = convert(*pixel));
-            // SAFETY: the rows are disjoint.
-            let out = unsafe { narrowed.part(row * width * N..(row + 1) * width * N) };
-            resample_columns(&converted, reach.start, columns, out.as_chunks_mut::<N>().0);
-        }
-    });
-    let (height, planes) = (rows.len(), Shards::new(out));
-    let grain = (PRODUCTS / (width * rows.count * N)).max(1);
-    pool.ranges(height, grain, |range, _| {
+    let Preparation { columns, rows, rows_first, .. } = preparation;
+    let (needed, reach) = (rows.reach(), columns.reach());
+    let source = picture.rgba.as_chunks::<4>().0;
+    // The needed part of one of the picture's rows.
+    let read = |row: usize, out: &mut [[u8; N]]| {
+        let row = &source[row * picture.width..][reach.clone()];
+        out.iter_mut().zip(row).for_each(|(out, pixel)| *out = convert(*pixel));
+    };
+    let [middle_rows, middle_width] = match rows_first {
+        true => [rows.len(), reach.len()],
+        false => [needed.len(), columns.len()],
+    };
+    let mut middle = try_vec(middle_rows * middle_width * N, "a resized image")?;
+    let middle_mut = middle.as_chunks_mut::<N>().0;
+    if *rows_first {
+        each_row(pool, middle_mut, middle_width, rows.count * N, |row, out| {
+            let (mut sums, mut pixels) = (vec![[HALF; N]; middle_width], vec![[0; N]; middle_width]);
+            let (first, weights) = rows.of(row);
+            for (row, weight) in (first..).zip(weights) {
+                read(row, &mut pixels);
+                add(&mut sums, &pixels, *weight);
+            }
+            out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = sum.map(clip));
+        });
+    } else {
+        each_row(pool, middle_mut, middle_width, columns.count * N, |row, out| {
+            let mut pixels = vec![[0; N]; reach.len()];
+            read(needed.start + row, &mut pixels);
+            resample_columns(&pixels, reach.start, columns, |column, sums| out[column] = sums.map(clip));
+        });
+    }
+    let middle = middle.as_chunks::<N>().0;
+    let width = columns.len();
+    let count = if *rows_first { columns.count } else { rows.count };
+    let planes = Planes { rows: rows.len(), width, levels: &preparation.levels, out: Shards::new(out) };
+    pool.ranges(rows.len(), (PRODUCTS / (width * count * N)).max(1), |range, _| {
         let mut sums = vec![[0; N]; width];
         for row in range {
-            resample_row(&narrow, needed.start, rows, row, &mut sums);
-            for (channel, levels) in preparation.levels.chunks_exact(256).enumerate() {
-                let start = (channel * height + row) * width;
-                // SAFETY: rows of planes are disjoint.
-                let out = unsafe { planes.part(start..start + width) };
-                for (out, sum) in out.iter_mut().zip(&sums) {
-                    *out = levels[usize::from(clip(sum[channel]))];
-                }
+            if *rows_first {
+                let pixels = &middle[row * middle_width..][..middle_width];
+                resample_columns(pixels, reach.start, columns, |column, sum| sums[column] = sum);
+            } else {
+                let (first, weights) = rows.of(row);
+                sums.fill([HALF; N]);
+                let pixels = middle[(first - needed.start) * width..].chunks_exact(width);
+                pixels.zip(weights).for_each(|(pixels, weight)| add(&mut sums, pixels, *weight));
             }
+            planes.write(row, &sums);
         }
     });
     Ok(())
 }
 
-/// One row of the picture, of which `row` is the part that begins at column `start`.
-fn resample_columns<const N: usize>(row: &[[u8; N]], start: usize, columns: &Taps, out: &mut [[u8; N]]) {
-    for (column, out) in out.iter_mut().enumerate() {
+/// Runs `body` on each run of `width` pixels, which takes `products` multiplications a pixel.
+fn each_row<T: Send>(pool: &Pool, out: &mut [T], width: usize, products: usize, body: impl Fn(usize, &mut [T]) + Sync) {
+    let rows = out.len() / width;
+    let out = Shards::new(out);
+    pool.ranges(rows, (PRODUCTS / (width * products)).max(1), |range, _| {
+        for row in range {
+            // SAFETY: the rows are disjoint.
+            body(row, unsafe { out.part(row * width..(row + 1) * width) });
+        }
+    });
+}
+
+/// sums = sums + weight · pixels
+fn add<const N: usize>(sums: &mut [[i32; N]], pixels: &[[u8; N]], weight: i32) {
+    for (sum, value) in sums.as_flattened_mut().iter_mut().zip(pixels.as_flattened()) {
+        *sum += weight * i32::from(*value);
+    }
+}
+
+/// The sums of one row, whose part from column `start` on is given.
+fn resample_columns<const N: usize>(
+    row: &[[u8; N]],
+    start: usize,
+    columns: &Taps,
+    mut take: impl FnMut(usize, [i32; N]),
+) {
+    for column in 0..columns.len() {
         let (first, weights) = columns.of(column);
         let mut sums = [HALF; N];
         for (pixel, weight) in row[first - start..].iter().zip(weights) {
@@ -71,18 +113,28 @@ fn resample_columns<const N: usize>(row: &[[u8; N]], start: usize, columns: &Tap
                 *sum += weight * i32::from(*value);
             }
         }
-        *out = sums.map(clip);
+        take(column, sums);
     }
 }
 
-/// The sums of one row of the result. `narrow`: [rows, width, N], from the picture's row `start` on.
-fn resample_row<const N: usize>(narrow: &[u8], start: usize, rows: &Taps, row: usize, sums: &mut [[i32; N]]) {
-    let sums = sums.as_flattened_mut();
-    sums.fill(HALF);
-    let (first, weights) = rows.of(row);
-    for (source, weight) in narrow[(first - start) * sums.len()..].chunks_exact(sums.len()).zip(weights) {
-        for (sum, value) in sums.iter_mut().zip(source) {
-            *sum += weight * i32::from(*value);
+/// The result: [channels, rows, width].
+struct Planes<'a> {
+    rows: usize,
+    width: usize,
+    levels: &'a [f32],
+    out: Shards<'a, f32>,
+}
+
+impl Planes<'_> {
+    /// Each of the rows is written by one thread.
+    fn write<const N: usize>(&self, row: usize, sums: &[[i32; N]]) {
+        for (channel, levels) in self.levels.chunks_exact(256).enumerate() {
+            let start = (channel * self.rows + row) * self.width;
+            // SAFETY: rows of planes are disjoint.
+            let out = unsafe { self.out.part(start..start + self.width) };
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = levels[usize::from(clip(sum[channel]))];
+            }
         }
     }
 }
