@@ -3,5 +3,7 @@
 mod config;
 mod processor;
 mod resample;
+#[cfg(test)]
+mod tests;
 
 pub use processor::{LARGEST_PICTURE, LARGEST_SIDE, Processor};

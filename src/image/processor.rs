@@ -105,7 +105,7 @@ impl Processor {
     }
 
     /// Height and width before the crop. Sides are cut off, not rounded, as in transformers.
-    fn resized(&self, width: usize, height: usize) -> [usize; 2] {
+    pub(super) fn resized(&self, width: usize, height: usize) -> [usize; 2] {
         let (short, long) = (width.min(height), width.max(height));
         let [to_short, to_long] = match self.resize {
             None => return [height, width],

@@ -5,7 +5,7 @@ mod blocks;
 mod cache;
 mod elementwise;
 mod matrix;
-pub(super) mod pixels;
+mod pixels;
 pub mod pool;
 mod quantised;
 mod score;

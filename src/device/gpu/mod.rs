@@ -33,6 +33,7 @@ use cache::Cache;
 use choose::Chooser;
 use kernels::{Shader, Uses};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use pixels::Pictures;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
 use std::rc::Rc;
@@ -52,6 +53,7 @@ pub struct Gpu {
     normed: Buffer,
     quantised: Buffer,
     splits: Buffer,
+    pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
     /// What a verb that cannot fail has met; said at the next that can.
@@ -74,6 +76,7 @@ impl Gpu {
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
+            pictures: Pictures::default(),
             nothing,
             memory,
             failure: None,
@@ -378,7 +381,7 @@ impl Device for Gpu {
     }
 
     fn pixels(&mut self, picture: &Picture, preparation: &Preparation, index: usize, out: &mut Buffer) -> Result<()> {
-        self.prepare_picture(picture, preparation, index, out)
+        self.make_pixels(picture, preparation, index, out)
     }
 
     fn send(&mut self, x: &Buffer, len: usize) -> Result<Reading> {
