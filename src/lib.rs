@@ -4,12 +4,14 @@
 //! |---|---|
 //! | [`checkpoint`] | GGUF and safetensors files, read as their bytes arrive; the block formats |
 //! | [`text`] | tokenizers, chat templates, streaming text, sampling |
+//! | [`image`] | `preprocessor_config.json`: how a picture becomes the pixels that a model takes |
 //! | [`model`] | `Spec`, the families, the one forward pass, generation |
 //! | [`device`] | the verbs a forward pass is made of, and the CPU that computes them |
 //! | `js` | what JavaScript sees (wasm only) |
 //!
-//! Arrows point one way: `js` → `model` → `device`, `model` → `checkpoint`, `model` → `text`. A device
-//! knows nothing of models, text nothing of devices, and only `js` knows of JavaScript.
+//! Arrows point one way: `js` → `model` → `device`, `model` → `checkpoint`, `model` → `text`, `model` → `image`. A device
+//! knows nothing of models, text and images nothing of devices (but [`device::Preparation`], which is plain numbers), and
+//! only `js` knows of JavaScript.
 //!
 //! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] hands them, a
 //! chunk at a time, to [`model::Model::extend`], which runs the forward pass into the session's KV
@@ -19,6 +21,7 @@
 pub mod checkpoint;
 pub mod device;
 pub mod error;
+pub mod image;
 #[cfg(target_arch = "wasm32")]
 mod js;
 pub mod model;

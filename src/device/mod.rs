@@ -9,6 +9,9 @@
 pub mod cpu;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
+pub mod picture;
+
+pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
@@ -345,6 +348,16 @@ pub trait Device: Sized + 'static {
     ) -> Result<Self::Buffer>;
     /// The means of runs of rows of `width` values, [runs.len(), width], at the front of `out`. A run of one row is a copy.
     fn pool(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
+
+    /// The picture's pixels: in front of white, in grey where there is one channel, resampled, and each level as its
+    /// number, as image `index` of `out`, [images, channels, rows, columns]. Errors: invalid-argument, out-of-memory.
+    fn pixels(
+        &mut self,
+        picture: &Picture,
+        preparation: &Preparation,
+        index: usize,
+        out: &mut Self::Buffer,
+    ) -> Result<()>;
 
     /// Sends for the first `len` values; what is computed later does not change them.
     fn send(&mut self, x: &Self::Buffer, len: usize) -> Result<Self::Reading>;

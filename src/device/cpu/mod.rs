@@ -5,14 +5,15 @@ mod blocks;
 mod cache;
 mod elementwise;
 mod matrix;
+mod pixels;
 pub mod pool;
 mod quantised;
 mod score;
 mod simd;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Progress,
-    Projection, Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,
+    Preparation, Progress, Projection, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -338,6 +339,11 @@ impl Device for Cpu {
         for (out, run) in out.chunks_exact_mut(width).zip(runs) {
             elementwise::mean(&x[run.start * width..run.end * width], out);
         }
+    }
+
+    fn pixels(&mut self, picture: &Picture, preparation: &Preparation, index: usize, out: &mut Vec<f32>) -> Result<()> {
+        let len = preparation.len();
+        pixels::pixels(&self.pool, picture, preparation, &mut out[index * len..][..len])
     }
 
     fn send(&mut self, x: &Vec<f32>, len: usize) -> Result<Vec<f32>> {

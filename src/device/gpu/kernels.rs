@@ -34,6 +34,7 @@ pub enum Shader {
     AttentionJoin,
     AttentionWeights,
     Pool,
+    Resize,
     Penalise,
     Truncate,
     Draw,
@@ -59,6 +60,7 @@ impl Shader {
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             Pool => (shader!("pool"), &[], Uses::Nothing),
+            Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
             Truncate => (shader!("truncate"), &[], Uses::Nothing),
             Draw => (shader!("draw"), &[], Uses::Nothing),
@@ -203,6 +205,7 @@ impl Kernel {
         use Shader::*;
         let mut all: Vec<Kernel> =
             [Patches, Norm, Quantise, Pool, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+        all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[rows, last]| Kernel::new(Resize).with([rows, last, 0])));
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {

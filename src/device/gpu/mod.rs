@@ -12,6 +12,7 @@ mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod pixels;
 mod profile;
 mod project;
 mod recorder;
@@ -22,8 +23,8 @@ pub use kernels::{Extras, Kernel, Kernels};
 pub use profile::{Counters, Runs};
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Progress,
-    Projection, Span, Tokens, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
+    Preparation, Progress, Projection, Span, Tokens, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -32,6 +33,7 @@ use cache::Cache;
 use choose::Chooser;
 use kernels::{Shader, Uses};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use pixels::Pictures;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, SPANS};
 use std::ops::Range;
@@ -55,6 +57,7 @@ pub struct Gpu {
     normed: Buffer,
     quantised: Buffer,
     splits: Buffer,
+    pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
     /// What a verb that cannot fail has met; said at the next that can.
@@ -78,6 +81,7 @@ impl Gpu {
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
+            pictures: Pictures::default(),
             nothing,
             memory,
             failure: None,
@@ -413,6 +417,10 @@ impl Device for Gpu {
             grid: [(width / 4).div_ceil(64), runs.len(), 1],
             work: Work::moving(4 * width * (rows + runs.len())),
         });
+    }
+
+    fn pixels(&mut self, picture: &Picture, preparation: &Preparation, index: usize, out: &mut Buffer) -> Result<()> {
+        self.make_pixels(picture, preparation, index, out)
     }
 
     fn send(&mut self, x: &Buffer, len: usize) -> Result<Reading> {

@@ -1,0 +1,167 @@
+//! `preprocessor_config.json` as transformers' image processors write it, today and before 2023, when sizes were plain
+//! numbers. What is missing has the default of the processor's class.
+
+use super::processor::{Levels, Processor, Resize, check_side};
+use super::resample::Filter;
+use crate::error::{Error, Result};
+use serde_json::{Map, Value};
+
+/// What a processor's class is when the file is silent.
+struct Defaults {
+    size: Resize,
+    filter: Filter,
+    crop: Option<usize>,
+    mean: [f64; 3],
+    std: [f64; 3],
+}
+
+const HALF: [f64; 3] = [0.5; 3];
+const IMAGENET: [[f64; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
+const CLIP: [[f64; 3]; 2] = [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11]];
+
+/// By the class's name, which may end in what says how it is implemented.
+fn defaults(class: &str) -> Result<Defaults> {
+    let ends = ["Fast", "Pil", "ImageProcessor", "FeatureExtractor"];
+    let name = ends.iter().fold(class, |name, end| name.strip_suffix(end).unwrap_or(name));
+    let square = |side| Resize::Exact { height: side, width: side };
+    let of = |size, filter, crop, [mean, std]: [[f64; 3]; 2]| Ok(Defaults { size, filter, crop, mean, std });
+    match name {
+        "ViT" => of(square(224), Filter::Bilinear, None, [HALF; 2]),
+        "Siglip" => of(square(224), Filter::Bicubic, None, [HALF; 2]),
+        "DeiT" => of(square(256), Filter::Bicubic, Some(224), IMAGENET),
+        "CLIP" | "Bit" => of(Resize::Shortest(224), Filter::Bicubic, Some(224), CLIP),
+        _ => Err(Error::unsupported(format!("image processor {class:?} (supported: ViT, DeiT, CLIP, Bit, Siglip)"))),
+    }
+}
+
+pub fn read(json: &str, channels: usize) -> Result<Processor> {
+    let config: Map<String, Value> = serde_json::from_str(json).map_err(|error| Error::corrupt(error.to_string()))?;
+    let fields = Fields(config);
+    let class = fields.get("image_processor_type").or(fields.get("feature_extractor_type"));
+    let class = class.map_or(Ok("ViT"), |class| class.as_str().ok_or_else(|| wrong("image_processor_type", class)))?;
+    let defaults = defaults(class)?;
+    fields.refuse_others()?;
+    let resize = match fields.flag("do_resize", true)? {
+        true => Some(fields.get("size").map_or(Ok(defaults.size), |size| resize(size, defaults.size))?),
+        false => None,
+    };
+    let crop = match fields.flag("do_center_crop", defaults.crop.is_some())? {
+        true => Some(fields.get("crop_size").map_or(Ok([defaults.crop.unwrap_or(224); 2]), crop)?),
+        false => None,
+    };
+    let rescale = match fields.flag("do_rescale", true)? {
+        true => fields.numbers("rescale_factor", &[1.0 / 255.0])?[0],
+        false => 1.0,
+    };
+    let (mean, std) = match fields.flag("do_normalize", true)? {
+        true => (fields.numbers("image_mean", &defaults.mean)?, fields.numbers("image_std", &defaults.std)?),
+        false => (vec![0.0], vec![1.0]),
+    };
+    Processor::new(channels, resize, fields.filter(defaults.filter)?, crop, &Levels { rescale, mean, std })
+}
+
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    /// What is `null` is as good as missing.
+    fn get(&self, name: &str) -> Option<&Value> {
+        self.0.get(name).filter(|value| !value.is_null())
+    }
+
+    fn flag(&self, name: &str, default: bool) -> Result<bool> {
+        self.get(name).map_or(Ok(default), |value| value.as_bool().ok_or_else(|| wrong(name, value)))
+    }
+
+    /// A number, or some.
+    fn numbers(&self, name: &str, default: &[f64]) -> Result<Vec<f64>> {
+        let Some(value) = self.get(name) else { return Ok(default.to_vec()) };
+        let numbers: Option<Vec<f64>> = match value {
+            Value::Array(values) => values.iter().map(Value::as_f64).collect(),
+            value => value.as_f64().map(|number| vec![number]),
+        };
+        numbers.filter(|numbers| !numbers.is_empty()).ok_or_else(|| wrong(name, value))
+    }
+
+    fn filter(&self, default: Filter) -> Result<Filter> {
+        let Some(value) = self.get("resample") else { return Ok(default) };
+        match value.as_u64() {
+            Some(0) => Ok(Filter::Nearest),
+            Some(2) => Ok(Filter::Bilinear),
+            Some(3) => Ok(Filter::Bicubic),
+            _ => Err(Error::unsupported(format!("\"resample\": {value} (supported: 0, 2, 3)"))),
+        }
+    }
+
+    /// Refuses whatever else would change pixels.
+    fn refuse_others(&self) -> Result<()> {
+        let known = ["do_resize", "do_center_crop", "do_rescale", "do_normalize", "do_convert_rgb"];
+        let changes = |name: &str| name.starts_with("do_") || name == "crop_pct" || name == "use_square_size";
+        let idle = |value: &Value| value.is_null() || *value == Value::Bool(false);
+        for (name, value) in &self.0 {
+            if changes(name) && !known.contains(&name.as_str()) && !idle(value) {
+                return Err(Error::unsupported(format!("{name:?}: {value} of an image processor")));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn wrong(name: &str, value: &Value) -> Error {
+    Error::corrupt(format!("{name:?}: {value} is not what it should be"))
+}
+
+/// A side, in pixels.
+fn side(name: &str, value: &Value) -> Result<usize> {
+    let side = value.as_u64().ok_or_else(|| wrong(name, value))?;
+    let side = usize::try_from(side).unwrap_or(usize::MAX);
+    check_side(&format!("{name:?}"), side)?;
+    Ok(side)
+}
+
+/// The sides that an object names, if it names these and no others.
+fn sides<const N: usize>(name: &str, value: &Value, names: [&str; N]) -> Option<Result<[usize; N]>> {
+    let given = value.as_object()?.iter().filter(|(_, value)| !value.is_null());
+    if given.count() != N || !names.iter().all(|name| value.get(name).is_some_and(|value| !value.is_null())) {
+        return None;
+    }
+    let mut found = [0; N];
+    for (found, part) in found.iter_mut().zip(names) {
+        match side(name, &value[part]) {
+            Ok(side) => *found = side,
+            Err(error) => return Some(Err(error)),
+        }
+    }
+    Some(Ok(found))
+}
+
+/// `default` says what a plain number means.
+fn resize(size: &Value, default: Resize) -> Result<Resize> {
+    let name = "size";
+    if size.is_number() {
+        let side = side(name, size)?;
+        return Ok(match default {
+            Resize::Exact { .. } => Resize::Exact { height: side, width: side },
+            _ => Resize::Shortest(side),
+        });
+    }
+    if let Some(sides) = sides(name, size, ["height", "width"]) {
+        return sides.map(|[height, width]| Resize::Exact { height, width });
+    }
+    if let Some(sides) = sides(name, size, ["shortest_edge"]) {
+        return sides.map(|[side]| Resize::Shortest(side));
+    }
+    if let Some(sides) = sides(name, size, ["shortest_edge", "longest_edge"]) {
+        return sides.map(|[shortest, longest]| Resize::Within { shortest, longest });
+    }
+    Err(Error::unsupported(format!(
+        "\"size\": {size} (supported: height and width, shortest_edge, longest_edge with it)"
+    )))
+}
+
+fn crop(size: &Value) -> Result<[usize; 2]> {
+    if size.is_number() {
+        return side("crop_size", size).map(|side| [side; 2]);
+    }
+    let unsupported = || Err(Error::unsupported(format!("\"crop_size\": {size} (supported: height and width)")));
+    sides("crop_size", size, ["height", "width"]).unwrap_or_else(unsupported)
+}
