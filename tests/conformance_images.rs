@@ -4,7 +4,7 @@
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Device, Progress};
-use azulejo::model::{Assembly, ImageModel, Images, Looking, families};
+use azulejo::model::{Assembly, ImageModel, Images, Looking, Source, families};
 use std::fs;
 
 #[path = "common/case.rs"]
@@ -25,42 +25,39 @@ async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
     bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
     reader.finish().unwrap();
-    ImageModel::new(assembly, &Progress::default()).await.unwrap()
+    ImageModel::new(assembly, None, &Progress::default()).await.unwrap()
 }
 
-fn images(case: &Case) -> Images {
+fn images(case: &Case) -> Source {
     let values = case.floats("pixel_values");
     let side = (values.len() as f64 / 6.0).sqrt() as usize;
-    Images { values, count: 2, height: side, width: side }
+    Source::Images(Images { values, count: 2, channels: 3, height: side, width: side })
 }
 
 async fn gives_the_reference<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
     let images = images(&case);
-    for (looking, name) in [(Looking::Features, "hidden"), (Looking::Logits, "logits")] {
+    for (looking, name) in [(Looking::Logits, "logits"), (Looking::Features, "hidden")] {
         let expected = case.floats(name);
-        let mut found = vec![0.0; expected.len()];
-        model.look(&images, 0..2, looking, &mut found).await.unwrap();
-        assert_close(&found, &expected, &format!("{family}, {name}"));
+        let seen = model.look(&images, 0, looking).await.unwrap();
+        assert_eq!(seen.count, 2);
+        assert_close(&seen.values, &expected, &format!("{family}, {name}"));
         // One alone gives what it gave among others.
-        let mut second = vec![0.0; expected.len() / 2];
-        model.look(&images, 1..2, looking, &mut second).await.unwrap();
-        assert_close(&second, &expected[expected.len() / 2..], &format!("{family}, {name} of the second"));
+        let second = model.look(&images, 1, looking).await.unwrap();
+        assert_close(&second.values, &expected[expected.len() / 2..], &format!("{family}, {name} of the second"));
     }
     let expected = case.floats("attention");
-    let len = expected.len() / (2 * model.spec.layers);
+    let layers = model.spec.layers;
+    let len = expected.len() / (2 * layers);
     for image in 0..2 {
-        let mut seen = 0;
-        let check = |layer: usize, map: &[f32]| {
-            let expected = &expected[(2 * layer + image) * len..][..len];
-            for (found, expected) in map.iter().zip(expected) {
+        let seen = model.look(&images, image, Looking::Attention).await.unwrap();
+        assert_eq!((seen.count, seen.values.len()), (1, layers * len));
+        for (layer, map) in seen.values.chunks(len).enumerate() {
+            for (found, expected) in map.iter().zip(&expected[(2 * layer + image) * len..]) {
                 assert!((found - expected).abs() <= 1e-4, "{family}, layer {layer}: {found}, expected {expected}");
             }
-            seen += 1;
-        };
-        model.attention(&images, image, None, check).await.unwrap();
-        assert_eq!(seen, model.spec.layers);
+        }
     }
 }
 

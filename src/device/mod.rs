@@ -299,8 +299,8 @@ pub trait Device: Sized + 'static {
     fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32);
     /// out[row] = table[tokens[row]]
     fn embed(&mut self, table: &Self::Matrix, tokens: &Tokens<Self>, out: &mut Self::Buffer);
-    /// Puts values at the front of a buffer.
-    fn write(&mut self, values: &[f32], out: &mut Self::Buffer);
+    /// Puts values into a buffer, from its value `first` on.
+    fn write(&mut self, values: &[f32], first: usize, out: &mut Self::Buffer);
     /// Cuts images [images, channels, height, width] into patches: see [`Patching`].
     fn patches(&mut self, images: &Self::Buffer, count: usize, patching: &Patching, out: &mut Self::Buffer);
     /// out = norm(x), [rows, width]

@@ -2,16 +2,18 @@
 
 #[cfg(not(target_feature = "atomics"))]
 use super::gpu::gpu;
+use super::image::ImageModel;
 use super::model::{Model, On};
 use super::pool;
 use super::task::{Task, or_null};
 use super::value::{from_js, to_js};
-use crate::checkpoint::{FileReader, Format};
+use crate::checkpoint::{FileReader, Format, TensorType};
 use crate::device::cpu::Cpu;
 #[cfg(not(target_feature = "atomics"))]
 use crate::device::gpu::Gpu;
 use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
+use crate::image::Processor;
 use crate::model::{self, Assembly, Summary, families};
 use crate::text::Tokenizer;
 use serde::{Deserialize, Serialize};
@@ -29,6 +31,23 @@ enum Place {
     Webgpu,
 }
 
+#[derive(Clone, Copy, Deserialize)]
+enum Quantize {
+    #[serde(rename = "q8_0")]
+    Q8,
+    #[serde(rename = "q4_1")]
+    Q4,
+}
+
+impl From<Quantize> for TensorType {
+    fn from(quantize: Quantize) -> Self {
+        match quantize {
+            Quantize::Q8 => TensorType::Q8_0,
+            Quantize::Q4 => TensorType::Q4_1,
+        }
+    }
+}
+
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 struct Options {
@@ -36,6 +55,8 @@ struct Options {
     context_length: Option<usize>,
     kv_cache_type: CacheType,
     batch: Option<usize>,
+    /// What matrices of floats become while they load.
+    quantize: Option<Quantize>,
     /// Only the summary is wanted: weights are passed over.
     header_only: bool,
 }
@@ -50,9 +71,10 @@ enum AnyAssembly {
 /// Empty once the model has been made of it.
 type Shared<D> = Rc<RefCell<Option<Assembly<D>>>>;
 
-fn shared<D: Device>(device: D, header_only: bool) -> Shared<D> {
+fn shared<D: Device>(device: D, options: &Options) -> Shared<D> {
     let mut assembly = Assembly::new(device);
-    assembly.header_only = header_only;
+    assembly.header_only = options.header_only;
+    assembly.quantize = options.quantize.map(TensorType::from);
     Rc::new(RefCell::new(Some(assembly)))
 }
 
@@ -95,9 +117,10 @@ pub struct ModelLoader {
     assembly: AnyAssembly,
     reader: Option<FileReader>,
     tokenizer: Option<Tokenizer>,
+    processor: Option<Processor>,
     progress: Rc<Progress>,
     settling: Task<()>,
-    finishing: Task<Model>,
+    finishing: Task<JsValue>,
 }
 
 #[wasm_bindgen]
@@ -109,9 +132,9 @@ impl ModelLoader {
             if options.is_undefined() { Options::default() } else { from_js(options, "load options")? };
         let format = if format == "gguf" { Format::Gguf } else { Format::Safetensors };
         let assembly = match options.device {
-            Place::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), options.header_only)),
+            Place::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), &options)),
             #[cfg(not(target_feature = "atomics"))]
-            Place::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, options.header_only)),
+            Place::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, &options)),
         };
         Ok(Self {
             format,
@@ -119,6 +142,7 @@ impl ModelLoader {
             assembly,
             reader: None,
             tokenizer: None,
+            processor: None,
             progress: Rc::default(),
             settling: Task::default(),
             finishing: Task::default(),
@@ -140,6 +164,13 @@ impl ModelLoader {
             tokenizer.set_chat_template(template);
         }
         self.tokenizer = Some(tokenizer);
+        Ok(())
+    }
+
+    /// preprocessor_config.json, after config.json.
+    pub fn preprocessor(&mut self, json: &str) -> Result<()> {
+        let channels = inside!(self.assembly, assembly => assembly.plan()?.channels());
+        self.processor = channels.map(|channels| Processor::from_json(json, channels)).transpose()?;
         Ok(())
     }
 
@@ -196,7 +227,7 @@ impl ModelLoader {
         to_js(&Compiled { done: self.progress.done.get(), total: self.progress.total.get() })
     }
 
-    /// The model, of everything that has come, or null where it waits.
+    /// The model, of everything that has come: a `Model` or an `ImageModel`; or null where it waits.
     pub fn finish(&mut self) -> Result<JsValue> {
         if self.finishing.is_begun() {
             return or_null(self.finishing.run(|| async { Err(over()) }));
@@ -207,17 +238,22 @@ impl ModelLoader {
             (None, Format::Safetensors) => None,
             (None, Format::Gguf) => inside!(self.assembly, assembly => gguf_tokenizer(assembly)?),
         };
-        let ends = inside!(self.assembly, assembly => assembly.end_tokens().to_vec());
+        let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
         if let Some(tokenizer) = &mut tokenizer {
-            tokenizer.add_end_tokens(&ends);
+            tokenizer.add_end_tokens(&plan.end_tokens);
         }
+        let processor = self.processor.take().or(plan.processor.clone());
         let Options { context_length, kv_cache_type, .. } = self.options;
         let progress = self.progress.clone();
         with_assembly!(self.assembly, shared => {
             let assembly = shared.borrow_mut().take().ok_or_else(over)?;
             or_null(self.finishing.run(|| async move {
+                if plan.channels().is_some() {
+                    let model = model::ImageModel::new(assembly, processor, &progress).await?;
+                    return Ok(ImageModel::new(model, summary).into());
+                }
                 let model = model::Model::new(assembly, context_length, kv_cache_type, &progress).await?;
-                Ok(Model::new(Box::new(On::new(model)), summary, tokenizer, ends))
+                Ok(Model::new(Box::new(On::new(model)), summary, tokenizer, plan.end_tokens).into())
             }))
         })
     }

@@ -2,6 +2,7 @@
 
 #[cfg(not(target_feature = "atomics"))]
 mod gpu;
+mod image;
 mod loader;
 mod model;
 mod running;

@@ -3,7 +3,7 @@
 use super::task::Task;
 use crate::device::Device;
 use crate::error::{Code, Error, Result};
-use crate::model::{self, Finish, Generation, Scoring, SessionShape, Step};
+use crate::model::{self, Finish, Generation, ImageModel, Looking, Scoring, Seen, SessionShape, Source, Step};
 use crate::text::{Sampling, TextStream};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -32,6 +32,15 @@ mod work {
         layer: Option<usize>,
     ) -> Result<(Vec<f32>, [usize; 4])> {
         taken(&model)?.attention_maps(&tokens, layer).await
+    }
+
+    pub async fn look<D: Device>(
+        model: Rc<RefCell<ImageModel<D>>>,
+        source: Rc<Source>,
+        first: usize,
+        looking: Looking,
+    ) -> Result<Seen> {
+        taken(&model)?.look(&source, first, looking).await
     }
 }
 
@@ -104,7 +113,7 @@ pub struct On<D: Device> {
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
-        let (shape, vocabulary) = (model.session_shape(), model.spec.vocabulary);
+        let (shape, vocabulary) = (model.session_shape(), model.spec.vocabulary());
         Self { model: Rc::new(RefCell::new(model)), shape, vocabulary }
     }
 }
@@ -220,5 +229,44 @@ impl<D: Device> AnyMaps for RunMaps<D> {
     fn step(&mut self) -> Option<Result<(Vec<f32>, [usize; 4])>> {
         let Self { model, tokens, layer, task } = self;
         task.run(|| work::maps(model.clone(), tokens.clone(), *layer))
+    }
+}
+
+/// A model of images.
+pub trait AnyImageModel {
+    fn looking(&self, source: Source, looking: Looking) -> Box<dyn AnyLooking>;
+}
+
+/// A look at images under way.
+pub trait AnyLooking {
+    /// What is seen of the next images. `None`: it waits.
+    fn step(&mut self) -> Option<Result<Seen>>;
+    /// How many there are, and how many have been seen.
+    fn progress(&self) -> (usize, usize);
+}
+
+impl<D: Device> AnyImageModel for Rc<RefCell<ImageModel<D>>> {
+    fn looking(&self, source: Source, looking: Looking) -> Box<dyn AnyLooking> {
+        Box::new(RunLooking { model: self.clone(), source: Rc::new(source), looking, seen: 0, task: Task::default() })
+    }
+}
+
+struct RunLooking<D: Device> {
+    model: Rc<RefCell<ImageModel<D>>>,
+    source: Rc<Source>,
+    looking: Looking,
+    seen: usize,
+    task: Task<Seen>,
+}
+
+impl<D: Device> AnyLooking for RunLooking<D> {
+    fn step(&mut self) -> Option<Result<Seen>> {
+        let Self { model, source, looking, seen, task } = self;
+        let result = task.run(|| work::look(model.clone(), source.clone(), *seen, *looking))?;
+        Some(result.inspect(|result| *seen += result.count))
+    }
+
+    fn progress(&self) -> (usize, usize) {
+        (self.source.count(), self.seen)
     }
 }

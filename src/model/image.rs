@@ -1,12 +1,14 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
 use super::forward::{Rows, Scratch, blocks};
+use super::heat::Heat;
 use super::positions;
 use super::spec::{Head, Input as SpecInput, Patches, Pooling, Spec};
 use super::weights::{InputWeights, PatchWeights, Weights};
 use super::{Assembly, Plan};
-use crate::device::{CacheType, Device, Input, Patching, Progress, Projection, Span};
+use crate::device::{CacheType, Device, Input, Patching, Picture, Preparation, Progress, Projection, Span};
 use crate::error::{Code, Error, Result, try_vec};
+use crate::image::Processor;
 use std::ops::Range;
 
 /// A transformer of images on a device.
@@ -15,6 +17,8 @@ pub struct ImageModel<D: Device> {
     pub spec: Spec,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
+    /// What becomes of pictures; without it only pixels can be looked at.
+    processor: Option<Processor>,
     weights: Weights<D>,
     /// What a pass needs for as many images of one size; made again for more or for another size.
     workspace: Option<Workspace<D>>,
@@ -44,24 +48,65 @@ struct Workspace<D: Device> {
 pub struct Images {
     pub values: Vec<f32>,
     pub count: usize,
+    pub channels: usize,
     pub height: usize,
     pub width: usize,
 }
 
-/// What is asked of images.
+/// Pictures as decoded, which are fetched one by one: many are more than memory holds.
+pub trait Album {
+    fn len(&self) -> usize;
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+    /// Width and height.
+    fn size(&self, index: usize) -> (usize, usize);
+    /// RGBA, [height, width, 4].
+    fn rgba(&self, index: usize) -> Vec<u8>;
+}
+
+/// What a model is to look at.
+pub enum Source {
+    Images(Images),
+    Album(Box<dyn Album>),
+}
+
+impl Source {
+    pub fn count(&self) -> usize {
+        match self {
+            Source::Images(images) => images.count,
+            Source::Album(album) => album.len(),
+        }
+    }
+}
+
+/// What is asked of images, and the result of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Looking {
+    /// What the first block reads, normalised: [channels, height, width].
+    Pixels,
     /// [classes]
     Logits,
     /// After the last norm, [tokens, width].
     Features,
+    /// The attention weights of all layers, [layers, heads, tokens, tokens].
+    Attention,
+    /// What the class token looks at, [rows, columns] of patches: see [`super::heat`].
+    Heat(Heat),
+}
+
+/// Some images' results, [count, dims…].
+pub struct Seen {
+    pub count: usize,
+    pub dims: Vec<usize>,
+    pub values: Vec<f32>,
 }
 
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
-    pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
+    pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
         let (device, Plan { spec, labels, .. }, weights) = assembly.finish()?;
-        let mut model = Self { device, spec, labels, weights, workspace: None };
+        let mut model = Self { device, spec, labels, processor, weights, workspace: None };
         model.device.settle().await?;
         model.prepare(progress).await?;
         Ok(model)
@@ -74,15 +119,28 @@ impl<D: Device> ImageModel<D> {
         }
     }
 
+    /// Channels, height and width that pictures get for it, or that it was made for where that depends on them.
+    pub fn image_size(&self) -> [usize; 3] {
+        let SpecInput::Patches(patches) = &self.spec.input else { return [0; 3] };
+        let size = self.processor.as_ref().and_then(Processor::size);
+        let (height, width) = size.unwrap_or((patches.image[0], patches.image[1]));
+        [patches.channels, height, width]
+    }
+
     /// Lets the device get ready for images of the model's own size, one alone and as many as go together.
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         let [height, width] = self.patches()?.0.image;
         let most = self.most_images(height, width)?;
         self.make_room(most, height, width).await?;
+        let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
+        let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
         let Self { device, spec, weights, workspace, .. } = self;
         let Some(workspace) = workspace else { return Ok(()) };
         device
             .prepare(progress, |device| {
+                if let Some(preparation) = &preparation {
+                    device.pixels(&blank, preparation, 0, &mut workspace.pixels)?;
+                }
                 for images in [most, 1] {
                     workspace.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
                     workspace.classify(device, spec, weights, images);
@@ -169,90 +227,123 @@ impl<D: Device> ImageModel<D> {
             row.iter_mut().zip(&weights.bias).for_each(|(value, bias)| *value += bias);
         }
         let mut buffer = self.device.buffer(table.len())?;
-        self.device.write(&table, &mut buffer);
+        self.device.write(&table, 0, &mut buffer);
         Ok(buffer)
     }
 
-    /// Values that an image's result has.
-    pub fn result_dims(&self, looking: Looking, height: usize, width: usize) -> Result<Vec<usize>> {
-        let (patches, _) = self.patches()?;
-        match (looking, &self.spec.head) {
-            (Looking::Logits, Head::Classes { classes, .. }) => Ok(vec![*classes]),
-            (Looking::Logits, _) => Err(Error::new(Code::MissingFile, "this checkpoint came without a classifier")),
-            (Looking::Features, _) => Ok(vec![patches.patching(height, width).tokens(), self.spec.width]),
+    /// Height and width that the image of some number has for the model, and how a picture gets there.
+    fn size_of(&self, source: &Source, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
+        let (channels, size, preparation) = match source {
+            Source::Images(images) => (images.channels, [images.height, images.width], None),
+            Source::Album(album) => {
+                let processor = self.processor.as_ref().ok_or_else(|| {
+                    let message = "this checkpoint came without it: only pixels can be used, no pictures";
+                    Error::new(Code::MissingFile, message).in_file("preprocessor_config.json")
+                })?;
+                let (width, height) = album.size(index);
+                let preparation = processor.preparation(width, height)?;
+                (preparation.channels, [preparation.rows.len(), preparation.columns.len()], Some(preparation))
+            }
+        };
+        self.check_size(channels, size[0], size[1])?;
+        Ok((size, preparation))
+    }
+
+    /// Looks at images from number `first` on, as many as go together. Errors: invalid-argument, missing-file,
+    /// out-of-memory, device-lost.
+    pub async fn look(&mut self, source: &Source, first: usize, looking: Looking) -> Result<Seen> {
+        let ([height, width], mut preparation) = self.size_of(source, first)?;
+        let alone = matches!(looking, Looking::Attention | Looking::Heat(_));
+        let most = if alone { 1 } else { self.most_images(height, width)?.min(source.count() - first) };
+        self.make_room(most, height, width).await?;
+        let mut count = 0;
+        while count < most {
+            if count > 0 {
+                let (size, next) = self.size_of(source, first + count)?;
+                if size != [height, width] {
+                    break;
+                }
+                preparation = next;
+            }
+            self.put(source, first + count, preparation.as_ref(), count)?;
+            count += 1;
+        }
+        let dims = self.result_dims(looking)?;
+        let len = dims.iter().try_fold(count, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
+        let mut values = try_vec(len, "what the model sees")?;
+        self.finish(count, looking, &mut values).await?;
+        Ok(Seen { count, dims, values })
+    }
+
+    /// Puts an image's pixels at a place of the workspace.
+    fn put(&mut self, source: &Source, index: usize, preparation: Option<&Preparation>, place: usize) -> Result<()> {
+        let Self { device, workspace: Some(room), .. } = self else { return Ok(()) };
+        match (source, preparation) {
+            (Source::Album(album), Some(preparation)) => {
+                let ((width, height), rgba) = (album.size(index), album.rgba(index));
+                device.pixels(&Picture { rgba: &rgba, width, height }, preparation, place, &mut room.pixels)
+            }
+            (Source::Images(images), _) => {
+                let len = room.patching.pixels();
+                device.write(&images.values[index * len..(index + 1) * len], place * len, &mut room.pixels);
+                Ok(())
+            }
+            _ => Ok(()),
         }
     }
 
-    /// Runs some images, at most [`Self::most_images`]: `out` is [images, result].
-    pub async fn look(
-        &mut self,
-        images: &Images,
-        range: Range<usize>,
-        looking: Looking,
-        out: &mut [f32],
-    ) -> Result<()> {
-        let (height, width) = (images.height, images.width);
-        self.make_room(self.most_images(height, width)?.min(images.count), height, width).await?;
-        let room = self.workspace.as_mut().expect("just made");
-        let pixels = room.patching.pixels();
-        self.device.write(&images.values[range.start * pixels..range.end * pixels], &mut room.pixels);
-        self.finish(range.len(), looking, out).await
+    /// Of one image's result. Error: invalid-argument.
+    fn result_dims(&self, looking: Looking) -> Result<Vec<usize>> {
+        let (layers, heads) = (self.spec.layers, self.spec.attention.heads);
+        let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+        match looking {
+            Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
+            Looking::Logits => match self.spec.head {
+                Head::Classes { classes, .. } => Ok(vec![classes]),
+                _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
+            },
+            Looking::Features => Ok(vec![patching.tokens(), self.spec.width]),
+            Looking::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
+            Looking::Heat(heat) => {
+                heat.check(layers, heads)?;
+                Ok(patching.grid().to_vec())
+            }
+        }
     }
 
     /// What is asked of the images whose pixels are in the workspace.
     async fn finish(&mut self, images: usize, looking: Looking, out: &mut [f32]) -> Result<()> {
-        let Self { device, spec, weights, workspace, .. } = self;
-        let room = workspace.as_mut().expect("the pixels are there");
-        room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
+        let Self { device, spec, weights, workspace: Some(room), .. } = self else { return Ok(()) };
         match looking {
+            Looking::Pixels => {
+                let reading = device.send(&room.pixels, out.len())?;
+                device.receive(reading, out).await
+            }
             Looking::Features => {
+                room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
                 let reading = device.send(&room.normed, out.len())?;
                 device.receive(reading, out).await
             }
             Looking::Logits => {
+                room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
                 room.classify(device, spec, weights, images);
-                let reading = device.send(&room.logits[0], out.len())?;
-                if weights.distillation_head.is_none() {
-                    return device.receive(reading, out).await;
-                }
-                let (second, mut others) = (device.send(&room.logits[1], out.len())?, vec![0.0; out.len()]);
-                device.receive(reading, out).await?;
-                device.receive(second, &mut others).await?;
-                out.iter_mut().zip(others).for_each(|(out, other)| *out = (*out + other) / 2.0);
+                room.logits(device, weights.distillation_head.is_some(), out).await
+            }
+            Looking::Attention => {
+                let len = out.len() / spec.layers;
+                room.maps(device, spec, weights, None, |layer, map| {
+                    out[layer * len..][..len].copy_from_slice(map);
+                })
+                .await
+            }
+            Looking::Heat(heat) => {
+                let (tokens, heads) = (room.patching.tokens(), spec.attention.heads);
+                let mut maps = Vec::new();
+                room.maps(device, spec, weights, heat.layer, |_, map| maps.push(heat.of_heads(map, heads))).await?;
+                out.copy_from_slice(&heat.over_patches(&maps, tokens, room.patching.before));
                 Ok(())
             }
         }
-    }
-
-    /// The attention weights of one image in some layers: `take` gets each layer and its [heads, tokens, tokens].
-    pub async fn attention(
-        &mut self,
-        images: &Images,
-        index: usize,
-        only: Option<usize>,
-        mut take: impl FnMut(usize, &[f32]),
-    ) -> Result<()> {
-        let (height, width) = (images.height, images.width);
-        self.make_room(1, height, width).await?;
-        let Self { device, spec, weights, workspace, .. } = self;
-        let room = workspace.as_mut().expect("just made");
-        let (pixels, tokens) = (room.patching.pixels(), room.patching.tokens());
-        let len = spec.attention.heads * tokens * tokens;
-        device.write(&images.values[index * pixels..(index + 1) * pixels], &mut room.pixels);
-        let mut readings = Vec::new();
-        room.encode(device, spec, weights, 1, &mut |device, layer, attention, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(attention, query, key, tokens)?;
-                readings.push((layer, device.send(&weights, len)?));
-            }
-            Ok(())
-        })?;
-        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
-        for (layer, reading) in readings {
-            device.receive(reading, &mut map).await?;
-            take(layer, &map);
-        }
-        Ok(())
     }
 }
 
@@ -262,6 +353,46 @@ const MOST_IMAGES: usize = 64;
 const MOST_PIXELS: usize = 4096;
 
 impl<D: Device> Workspace<D> {
+    /// The logits that `classify` has made: those of two classifiers are averaged.
+    async fn logits(&self, device: &mut D, both: bool, out: &mut [f32]) -> Result<()> {
+        let first = device.send(&self.logits[0], out.len())?;
+        if !both {
+            return device.receive(first, out).await;
+        }
+        let (second, mut others) = (device.send(&self.logits[1], out.len())?, vec![0.0; out.len()]);
+        device.receive(first, out).await?;
+        device.receive(second, &mut others).await?;
+        out.iter_mut().zip(others).for_each(|(out, other)| *out = (*out + other) / 2.0);
+        Ok(())
+    }
+
+    /// The attention weights of the first image in all layers or one: `take` gets each layer's [heads, tokens, tokens].
+    async fn maps(
+        &mut self,
+        device: &mut D,
+        spec: &Spec,
+        weights: &Weights<D>,
+        only: Option<usize>,
+        mut take: impl FnMut(usize, &[f32]),
+    ) -> Result<()> {
+        let tokens = self.patching.tokens();
+        let len = spec.attention.heads * tokens * tokens;
+        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
+        let mut readings = Vec::new();
+        self.encode(device, spec, weights, 1, &mut |device, layer, attention, query, key| {
+            if only.is_none_or(|only| only == layer) {
+                let weights = device.attention_weights(attention, query, key, tokens)?;
+                readings.push((layer, device.send(&weights, len)?));
+            }
+            Ok(())
+        })?;
+        for (layer, reading) in readings {
+            device.receive(reading, &mut map).await?;
+            take(layer, &map);
+        }
+        Ok(())
+    }
+
     /// Runs the images whose pixels are there through all blocks and the last norm, into `normed`.
     fn encode(
         &mut self,

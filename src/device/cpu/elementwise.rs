@@ -90,7 +90,7 @@ pub fn activate(activation: Activation, x: &mut [f32]) {
         Activation::Gelu => each_four(x, |x| x.mul(normal_distribution(x))),
         Activation::GeluTanh => each_four(x, |x| {
             let cubic = x.mul(x).mul_add(F32x4::splat(0.044715), F32x4::splat(1.0));
-            sigmoid_times(x, x.mul(cubic).mul(F32x4::splat(1.595_769_1)))
+            sigmoid_times(x, x.mul(cubic).mul(F32x4::splat(1.595_769)))
         }),
         Activation::GeluQuick => each_four(x, |x| sigmoid_times(x, x.mul(F32x4::splat(1.702)))),
         Activation::Relu => each_four(x, |x| x.max(F32x4::ZERO)),

@@ -211,8 +211,8 @@ impl Device for Cpu {
         self.each_row(&mut out[..tokens.len() * width], width, |row, out| table.row(tokens[row] as usize, out));
     }
 
-    fn write(&mut self, values: &[f32], out: &mut Vec<f32>) {
-        out[..values.len()].copy_from_slice(values);
+    fn write(&mut self, values: &[f32], first: usize, out: &mut Vec<f32>) {
+        out[first..first + values.len()].copy_from_slice(values);
     }
 
     fn patches(&mut self, images: &Vec<f32>, count: usize, patching: &Patching, out: &mut Vec<f32>) {

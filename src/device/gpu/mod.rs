@@ -322,8 +322,8 @@ impl Device for Gpu {
         }
     }
 
-    fn write(&mut self, values: &[f32], out: &mut Buffer) {
-        self.memory.write(out, values);
+    fn write(&mut self, values: &[f32], first: usize, out: &mut Buffer) {
+        self.memory.write(&Buffer { offset: out.offset + first, ..out.clone() }, values);
     }
 
     fn patches(&mut self, images: &Buffer, count: usize, patching: &Patching, out: &mut Buffer) {

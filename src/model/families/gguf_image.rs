@@ -5,6 +5,7 @@ use super::config::Config;
 use super::{Names, Part, Plan, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
+use crate::image::Processor;
 use crate::model::spec::{Head, Spec};
 use serde_json::{Value, json};
 
@@ -60,7 +61,21 @@ pub fn plan(header: &Header) -> Result<Plan> {
         Head::Classes { .. } => config.labels()?,
         _ => Vec::new(),
     };
-    Ok(Plan { spec, names: NAMES, end_tokens: Vec::new(), labels })
+    let processor = Some(processor(header, architecture, &config)?);
+    Ok(Plan { spec, names: NAMES, end_tokens: Vec::new(), labels, processor })
+}
+
+/// Pictures are resized to the model's size; what their values are made of, the file says.
+fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Processor> {
+    let stats = |name: &str| header.metadata.f32s(&format!("{architecture}.{name}"));
+    let [[height, width], _] = config.image_and_patch(0);
+    let json = json!({
+        "size": { "height": height, "width": width },
+        "resample": 3,
+        "image_mean": stats("image_mean").unwrap_or(&[0.5]),
+        "image_std": stats("image_std").unwrap_or(&[0.5]),
+    });
+    Processor::from_json(&json.to_string(), config.num_channels.unwrap_or(3))
 }
 
 pub const NAMES: Names = Names {

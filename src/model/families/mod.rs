@@ -12,9 +12,10 @@ mod qwen3;
 mod vit;
 
 use super::part::{Names, Part};
-use super::spec::{Head, Spec};
+use super::spec::{Head, Input, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
+use crate::image::Processor;
 use config::Config;
 
 /// A model that is to be loaded: what it computes, and where its weights are.
@@ -26,6 +27,18 @@ pub struct Plan {
     pub end_tokens: Vec<u32>,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
+    /// What pictures become, where the checkpoint itself says so.
+    pub processor: Option<Processor>,
+}
+
+impl Plan {
+    /// Of the images that a model of images takes.
+    pub fn channels(&self) -> Option<usize> {
+        match &self.spec.input {
+            Input::Patches(patches) => Some(patches.channels),
+            Input::Tokens { .. } => None,
+        }
+    }
 }
 
 /// Reads the `config.json` of a folder in Hugging Face's layout.
@@ -52,7 +65,7 @@ pub fn from_config(json: &str) -> Result<Plan> {
         Head::Classes { .. } => config.labels()?,
         _ => Vec::new(),
     };
-    Ok(Plan { spec, names, end_tokens: config.end_tokens(), labels })
+    Ok(Plan { spec, names, end_tokens: config.end_tokens(), labels, processor: None })
 }
 
 const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, vit, deit, dinov2, dinov2_with_registers";
@@ -63,5 +76,5 @@ pub fn from_gguf(header: &Header) -> Result<Plan> {
         return gguf_image::plan(header);
     }
     let spec = gguf::spec(header)?.check()?;
-    Ok(Plan { spec, names: gguf::NAMES, end_tokens: Vec::new(), labels: Vec::new() })
+    Ok(Plan { spec, names: gguf::NAMES, end_tokens: Vec::new(), labels: Vec::new(), processor: None })
 }
