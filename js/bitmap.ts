@@ -8,8 +8,9 @@ const MOST_PIXELS = 1 << 20;
 
 /**
  * RGBA of a rectangle, [height, width, 4], in bands of rows between which the page's thread is free. The canvas keeps
- * colours multiplied by their alpha: what comes out differs from the file where something is transparent, but not by more
- * than 1 once it lies over white. Throws a SecurityError where the page may not see the pixels.
+ * colours multiplied by their alpha and rounded: what comes out differs from the file where something is transparent, but
+ * not by a single step once it lies over white, for there the same product is rounded. Throws a SecurityError where the
+ * page may not see the pixels.
  */
 export async function readBitmap(
   bitmap: ImageBitmap,

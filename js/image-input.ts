@@ -71,7 +71,7 @@ function checkSize({ width, height }: { width: number; height: number }, name: s
 type Raw = { data: Uint8Array | Uint8ClampedArray; width: number; height: number };
 
 function openRaw({ data, width, height }: Raw, name: string): OpenImage {
-  if (!(data instanceof Uint8Array || data instanceof Uint8ClampedArray))
+  if (!/^Uint8(Clamped)?Array$/.test(tagOf(data)))
     throw invalid(`${name}.data should be a Uint8Array or a Uint8ClampedArray`);
   for (const [side, length] of Object.entries({ width, height })) {
     if (!Number.isSafeInteger(length) || length < 0)
@@ -125,7 +125,8 @@ async function download(text: string, signal: AbortSignal | undefined): Promise<
   try {
     response = await fetch(url, { signal: signal ?? null });
   } catch (error) {
-    throw failed((error as Error).message, error);
+    // Browsers do not tell a page which of these it was.
+    throw failed(`${(error as Error).message}: the server is not there, or does not allow this page's origin`, error);
   }
   if (!response.ok) throw failed(`the server answered ${response.status} ${response.statusText}`.trim());
   try {
