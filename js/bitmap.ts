@@ -1,6 +1,6 @@
 // Pixels out of a bitmap, through a small canvas.
 
-import { AzulejoError } from "./errors.js";
+import { asError, AzulejoError } from "./errors.js";
 import { Breath } from "./jobs.js";
 
 /** How much is drawn at once: some milliseconds, and a canvas that every device has room for. */
@@ -21,7 +21,7 @@ export async function readBitmap(
 ): Promise<Uint8Array<ArrayBuffer>> {
   const band = Math.max(1, Math.min(height, Math.floor(MOST_PIXELS / width)));
   const context = contextOf(width, band);
-  const pixels = new Uint8Array(4 * width * height);
+  const pixels = newPixels(width, height);
   const breath = new Breath(4);
   for (let row = 0; row < height; row += band) {
     const rows = Math.min(band, height - row);
@@ -31,6 +31,15 @@ export async function readBitmap(
     await breath.take();
   }
   return pixels;
+}
+
+/** RGBA, [height, width, 4]: of the largest pictures a gigabyte, which not every page has. */
+export function newPixels(width: number, height: number): Uint8Array<ArrayBuffer> {
+  try {
+    return new Uint8Array(4 * width * height);
+  } catch (error) {
+    throw asError(error);
+  }
 }
 
 type Context = CanvasRenderingContext2D | OffscreenCanvasRenderingContext2D;

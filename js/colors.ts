@@ -1,6 +1,6 @@
 // The colours of overlays: one for each class, and a scale from little to much.
 
-import { invalid } from "./errors.js";
+import { asError, invalid } from "./errors.js";
 
 export type Rgb = readonly [red: number, green: number, blue: number];
 
@@ -48,5 +48,9 @@ export function paintScale(value: number, pixels: Uint8ClampedArray, at: number)
 
 export function newImageData(width: number, height: number): ImageData {
   if (typeof ImageData !== "function") throw invalid("there is no browser here to make an ImageData for");
-  return new ImageData(width, height);
+  try {
+    return new ImageData(width, height);
+  } catch (error) {
+    throw asError(error);
+  }
 }

@@ -1,7 +1,7 @@
 // Any `ImageInput`, opened: its size, and the pixels of whatever part of it is wanted.
 
-import { AzulejoError, invalid } from "./errors.js";
-import { readBitmap } from "./bitmap.js";
+import { asError, AzulejoError, invalid } from "./errors.js";
+import { newPixels, readBitmap } from "./bitmap.js";
 import { sizeInHeader } from "./image-size.js";
 import type { Picture } from "./protocol.js";
 import { absolute, tagOf } from "./source.js";
@@ -89,7 +89,7 @@ function openRaw({ data, width, height }: Raw, name: string): OpenImage {
     width,
     height,
     async read(x, y, columns, rows) {
-      const pixels = new Uint8Array(4 * columns * rows);
+      const pixels = newPixels(columns, rows);
       for (let row = 0; row < rows; row++) {
         const from = channels * ((y + row) * width + x);
         const line = data.subarray(from, from + channels * columns);
@@ -222,7 +222,7 @@ function openBitmap(bitmap: ImageBitmap, name: string): OpenImage {
     } catch (thrown) {
       const { name: kind, message } = thrown as Error;
       if (kind === "SecurityError") throw foreign(name, thrown);
-      throw kind === "InvalidStateError" ? invalid(`${name} has been closed: ${message}`) : thrown;
+      throw kind === "InvalidStateError" ? invalid(`${name} has been closed: ${message}`) : asError(thrown);
     }
   };
   return { width, height, read, close() {} };
