@@ -3,7 +3,7 @@
 import { defaultEngine, type Engine } from "./engine.js";
 import { invalid } from "./errors.js";
 import { checkLoad } from "./load-options.js";
-import { RemoteModel } from "./remote.js";
+import { RemoteModel, type Recipe } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
 import { sourceOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
@@ -32,13 +32,13 @@ export class CausalLM {
   /** `kvCacheType` defaults to "f16". */
   static async load(source: ModelSource, options: CausalLMOptions = {}): Promise<CausalLM> {
     const { model, download } = checkLoad(options);
-    const recipe = { source: sourceOf(source), options: model, download };
+    const recipe: Recipe = { task: "causal-lm", source: sourceOf(source), options: model, download };
     const engine = options.engine ?? (await defaultEngine());
     return new CausalLM(await RemoteModel.load(engine, recipe, options.signal, options.onProgress));
   }
 
   get summary(): ModelSummary {
-    return this.#model.summary;
+    return this.#model.loaded.summary;
   }
 
   get engine(): Engine {

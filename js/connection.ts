@@ -10,6 +10,8 @@ import type { DeviceInfo, GeneratedToken, LoadProgress } from "./types.js";
 export interface CallOptions {
   signal?: AbortSignal;
   feed?: Feed;
+  /** Buffers that the call takes with it: ours, never the caller's. */
+  transfer?: Transferable[];
   onProgress?: (progress: LoadProgress) => void;
   onTokens?: (tokens: GeneratedToken[]) => void;
   /** Kept from the garbage collector until the call is over. */
@@ -68,7 +70,7 @@ export class Connection {
       this.#pending.set(id, { ...options, resolve: resolve as (value: unknown) => void, reject, over });
       this.#transport.ref(true);
       try {
-        this.#post({ kind: "call", id, name, takes } as ToHost);
+        this.#post({ kind: "call", id, name, takes } as ToHost, options.transfer);
       } catch (error) {
         // Something in it cannot be cloned.
         return this.#finish(id, (pending) =>
@@ -161,9 +163,9 @@ export class Connection {
 }
 
 /** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */
-function callback<T>(listener: ((value: T) => void) | undefined, value: T): void {
+export function callback<T extends unknown[]>(listener: ((...values: T) => void) | undefined, ...values: T): void {
   try {
-    listener?.(value);
+    listener?.(...values);
   } catch (error) {
     queueMicrotask(() => {
       throw error;

@@ -6,8 +6,19 @@ import { openFiles } from "./files.js";
 import { MOST_MEMORY } from "./instance.js";
 import { Breath, Job } from "./jobs.js";
 import { inspectModel, loadModel } from "./load.js";
+import { LoadedImages } from "./loaded-images.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
-import type { CallName, Calls, Diagnostics, FromHost, StartOptions, ToHost, WireSource, WireDownloadOptions } from "./protocol.js";
+import type {
+  CallName,
+  Calls,
+  Diagnostics,
+  FromHost,
+  Loaded,
+  StartOptions,
+  ToHost,
+  WireSource,
+  WireDownloadOptions,
+} from "./protocol.js";
 import type { DeviceInfo, ModelSummary, TensorF32 } from "./types.js";
 
 /** The end of a channel to the page. */
@@ -23,7 +34,7 @@ export class Host {
   readonly #port: HostPort;
   #options: StartOptions = { device: "auto", inPage: false };
   #device?: Device;
-  readonly #models = new Map<number, LoadedModel>();
+  readonly #models = new Map<number, LoadedModel | LoadedImages>();
   readonly #jobs = new Map<number, Job>();
   readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
   #lastPull = 0;
@@ -83,6 +94,12 @@ export class Host {
     encode: (takes) => this.#model(takes.model).encode(takes),
     decode: (takes) => this.#model(takes.model).decode(takes),
     applyChatTemplate: (takes, job) => this.#model(takes.model).applyChatTemplate(job, takes),
+    classify: (takes, job) => this.#images(takes.model).classify(job, takes),
+    pixels: (takes, job) => this.#images(takes.model).pixels(job, takes),
+    imageLogits: (takes, job) => this.#images(takes.model).logits(job, takes),
+    imageFeatures: (takes, job) => this.#images(takes.model).features(job, takes),
+    imageAttentionMaps: (takes, job) => this.#images(takes.model).attentionMaps(job, takes),
+    imageAttention: (takes, job) => this.#images(takes.model).attention(job, takes),
   };
 
   async #start(options: StartOptions): Promise<DeviceInfo> {
@@ -107,12 +124,13 @@ export class Host {
     return { wasmBytes, gpu: { ...gpu, cpuMs: instance.stepMs } };
   }
 
-  async #load({ model, source, options, download }: Calls["load"]["takes"], job: Job): Promise<ModelSummary> {
+  async #load({ model, task, source, options, download }: Calls["load"]["takes"], job: Job): Promise<Loaded> {
     const loading = await this.#loading(source, download, job);
     const { integrity } = download;
     const core = await loadModel({
       ...loading,
       options,
+      task,
       headerOnly: false,
       integrity,
       onProgress: (progress) => this.#post({ kind: "progress", id: job.id, progress }),
@@ -122,9 +140,15 @@ export class Host {
       instance.free(core);
       throw disposed("the engine");
     }
+    const summary = instance.call(() => core.summary());
+    if (core instanceof instance.core.ImageModel) {
+      const images = new LoadedImages(instance, core);
+      this.#models.set(model, images);
+      return { summary, images: images.facts() };
+    }
     const onRendering: OnRendering = ({ id }, busy) => this.#post({ kind: "rendering", id, busy });
     this.#models.set(model, new LoadedModel(instance, core, onRendering));
-    return instance.call(() => core.summary());
+    return { summary };
   }
 
   async #inspect({ source, options, fits }: Calls["inspect"]["takes"], job: Job): Promise<ModelSummary> {
@@ -158,8 +182,14 @@ export class Host {
 
   #model(id: number): LoadedModel {
     const model = this.#models.get(id);
-    if (model === undefined) throw disposed("the model");
-    return model;
+    if (model instanceof LoadedModel) return model;
+    throw disposed("the model");
+  }
+
+  #images(id: number): LoadedImages {
+    const model = this.#models.get(id);
+    if (model instanceof LoadedImages) return model;
+    throw disposed("the model");
   }
 
   #pull(job: Job, file: string, offset: number, length: number): Promise<Uint8Array | undefined> {

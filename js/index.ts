@@ -6,22 +6,32 @@ export { cache } from "./cache.js";
 export { CausalLM } from "./causal-lm.js";
 export { Engine } from "./engine.js";
 export { AzulejoError } from "./errors.js";
+export { ImageClassifier } from "./image-classifier.js";
 export { inspect } from "./inspect.js";
 export type {
+  AttentionOptions,
   CachedFile,
   CausalLMOptions,
+  Classification,
+  ClassifyOptions,
   DeviceInfo,
   EngineOptions,
   GeneratedToken,
   GenerateOptions,
   Generation,
   GenerationResult,
+  Heatmap,
+  ImageInput,
   InspectOptions,
+  LegendEntry,
   LoadOptions,
   LoadProgress,
   Message,
   ModelSource,
   ModelSummary,
+  Patch,
+  PatchMap,
+  PatchOptions,
   Session,
   TensorF32,
   Tokenizer,

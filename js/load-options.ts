@@ -4,7 +4,7 @@ import { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
 import type { WireDownloadOptions, WireModelOptions } from "./protocol.js";
 import type { CausalLMOptions } from "./types.js";
-import { checkCount, checkFlag, checkOptions, checkSignal, checkText } from "./validate.js";
+import { checkCount, checkFlag, checkFunction, checkOptions, checkSignal, checkText } from "./validate.js";
 
 export function checkLoad(options: CausalLMOptions): { model: WireModelOptions; download: WireDownloadOptions } {
   checkOptions(options, "options");
@@ -12,9 +12,13 @@ export function checkLoad(options: CausalLMOptions): { model: WireModelOptions; 
     options;
   checkEngine(engine);
   checkSignal(signal, false);
-  if (onProgress !== undefined && typeof onProgress !== "function") throw invalid("onProgress should be a function");
-  if (quantize !== undefined) throw invalid("quantize: not supported yet");
+  checkFunction(onProgress, "onProgress");
   const model: WireModelOptions = {};
+  if (quantize !== undefined) {
+    if (!["q8_0", "q4_1"].includes(quantize))
+      throw invalid(`quantize should be "q8_0" or "q4_1", not ${JSON.stringify(quantize)}`);
+    model.quantize = quantize;
+  }
   if (contextLength !== undefined) model.contextLength = checkCount(contextLength, "contextLength", 1);
   if (kvCacheType !== undefined) {
     if (!["f32", "f16", "q8"].includes(kvCacheType))

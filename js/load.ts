@@ -1,13 +1,13 @@
 // From files to a model: which files there are, their bytes into the core as they arrive.
 
-import { AzulejoError } from "./errors.js";
+import { AzulejoError, invalid } from "./errors.js";
 import { readText, type Files, type OpenFile } from "./files.js";
 import type { Instance } from "./instance.js";
 import { checked } from "./integrity.js";
 import { Breath, type Job } from "./jobs.js";
-import { PIECE, type WireModelOptions } from "./protocol.js";
+import { PIECE, type Task, type WireModelOptions } from "./protocol.js";
 import type { LoadProgress, ModelSummary } from "./types.js";
-import type { Model, ModelLoader } from "./simd/azulejo.js";
+import type { ImageModel, Model, ModelLoader } from "./simd/azulejo.js";
 
 export interface Loading {
   instance: Instance;
@@ -15,6 +15,8 @@ export interface Loading {
   job: Job;
   files: Files;
   options: WireModelOptions;
+  /** What the model must be for; where it is not given anything will do. */
+  task?: Task;
   /** Only headers: no tokenizer, no weights. */
   headerOnly: boolean;
   integrity?: Record<string, string>;
@@ -24,7 +26,7 @@ export interface Loading {
   inPage: boolean;
 }
 
-export async function loadModel(loading: Loading): Promise<Model> {
+export async function loadModel(loading: Loading): Promise<Model | ImageModel> {
   const { instance, job } = loading;
   const meter = new Meter(loading.onProgress);
   const files = checked(loading.files, loading.integrity ?? {});
@@ -87,11 +89,12 @@ class Feed {
   }
 
   async gguf(): Promise<void> {
-    const { files, instance } = this.#of;
+    const { files, instance, task } = this.#of;
     const listed = files.names?.filter((name) => /\.gguf$/i.test(name)).sort();
     const given = files.single ?? listed![0]!;
     const [, stem, count, end] = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(given) ?? [];
     const shard = (n: number) => `${stem}${String(n).padStart(5, "0")}-of-${count}${end}`;
+    if (task === "image-classification" && files.names?.includes(PREPROCESSOR)) await this.#preprocessor();
     await this.#weights(stem === undefined ? given : shard(1));
     const shards = instance.call(() => this.#loader.shards);
     if (shards > 1 && stem === undefined && listed?.length !== shards) {
@@ -110,7 +113,7 @@ class Feed {
     const config = await readText(files, "config.json");
     if (config === undefined) throw missing("config.json", files);
     this.#of.instance.call(() => this.#loader.config(config));
-    if (!headerOnly) await this.#tokenizer();
+    if (!headerOnly) await (this.#of.task === "image-classification" ? this.#preprocessor() : this.#tokenizer());
     const single = await files.open("model.safetensors", headerOnly);
     if (single !== undefined) return this.#open(single);
     const index = await readText(files, "model.safetensors.index.json");
@@ -123,6 +126,24 @@ class Feed {
     const names = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
     const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
     if (tokenizer !== undefined) this.#of.instance.call(() => this.#loader.tokenizer(tokenizer, config, template));
+  }
+
+  async #preprocessor(): Promise<void> {
+    const json = await readText(this.#of.files, PREPROCESSOR);
+    if (json !== undefined) this.#of.instance.call(() => this.#loader.preprocessor(json));
+  }
+
+  /** Before anybody waits for weights that are of no use. */
+  #checkTask(): void {
+    const { instance, task } = this.#of;
+    if (task === undefined) return;
+    const summary = instance.call(() => this.#loader.summary());
+    if (summary.task === task) return;
+    const by = CLASSES[summary.task];
+    throw invalid(
+      `this model (${summary.architecture}) is for ${summary.task}, not for ${task}: ` +
+        (by === undefined ? "this version has no class for it" : `load it with ${by}`),
+    );
   }
 
   async #weights(name: string): Promise<void> {
@@ -155,6 +176,7 @@ class Feed {
         job.check();
         const bytes = piece.subarray(at, at + bite);
         const complete = this.#push(bytes);
+        if (complete && inHeader) this.#checkTask();
         if (complete && headerOnly) return;
         this.#meter.add(bytes.length);
         unsettled += bytes.length;
@@ -178,6 +200,12 @@ class Feed {
     });
   }
 }
+const PREPROCESSOR = "preprocessor_config.json";
+/** Who loads what. */
+const CLASSES: Partial<Record<Task, string>> = {
+  "causal-lm": "CausalLM",
+  "image-classification": "ImageClassifier",
+};
 /** So much may be on its way to the GPU before anybody looks whether it gets there. */
 const SETTLE_BYTES = 16 << 20;
 

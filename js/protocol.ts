@@ -2,6 +2,7 @@
 
 import type { WireError } from "./errors.js";
 import type {
+  Classification,
   DeviceInfo,
   GeneratedToken,
   GenerateOptions,
@@ -18,6 +19,30 @@ export interface WireModelOptions {
   contextLength?: number;
   kvCacheType?: "f32" | "f16" | "q8";
   batch?: number;
+  quantize?: "q8_0" | "q4_1";
+}
+
+/** What a class of the package is for, and therefore what its models must be. */
+export type Task = ModelSummary["task"];
+
+/** A picture as the core takes it: RGBA, 8 bits each, not premultiplied, [height, width, 4]. */
+export interface Picture {
+  data: Uint8Array;
+  width: number;
+  height: number;
+}
+
+/** A model, once it is there. */
+export interface Loaded {
+  summary: ModelSummary;
+  /** Of an image model. */
+  images?: ImageFacts;
+}
+
+export interface ImageFacts {
+  labels: string[];
+  /** What images become: [channels, height, width]. */
+  inputSize: [number, number, number];
 }
 
 export interface WireDownloadOptions {
@@ -80,8 +105,8 @@ export interface Calls {
   start: { takes: StartOptions; gives: DeviceInfo };
   diagnostics: { takes: Record<string, never>; gives: Diagnostics };
   load: {
-    takes: { model: number; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
-    gives: ModelSummary;
+    takes: { model: number; task: Task; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
+    gives: Loaded;
   };
   inspect: { takes: { source: WireSource; options: WireModelOptions; fits: boolean }; gives: ModelSummary };
   disposeModel: { takes: { model: number }; gives: void };
@@ -96,6 +121,13 @@ export interface Calls {
   encode: { takes: { model: number; text: string; addSpecial: boolean }; gives: Uint32Array };
   decode: { takes: { model: number; ids: Uint32Array; skipSpecial: boolean }; gives: string };
   applyChatTemplate: { takes: { model: number; messages: Message[]; addGenerationPrompt: boolean }; gives: string };
+  classify: { takes: { model: number; pictures: Picture[]; topK: number }; gives: Classification[][] };
+  pixels: { takes: { model: number; pictures: Picture[] }; gives: TensorF32 };
+  imageLogits: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
+  imageFeatures: { takes: { model: number; input: TensorF32 | Picture }; gives: TensorF32 };
+  imageAttentionMaps: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
+  /** Without `layer` all of them rolled out, without `head` their mean: [rows, columns]. */
+  imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
 }
 export type CallName = keyof Calls;
 

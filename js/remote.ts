@@ -3,11 +3,12 @@
 import type { CallOptions, Connection } from "./connection.js";
 import { AzulejoError, disposed } from "./errors.js";
 import type { Engine } from "./engine.js";
-import type { Calls, CallName, WireDownloadOptions, WireModelOptions } from "./protocol.js";
+import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptions } from "./protocol.js";
 import type { Source } from "./source.js";
-import type { LoadProgress, ModelSummary } from "./types.js";
+import type { LoadProgress } from "./types.js";
 
 export interface Recipe {
+  task: Task;
   source: Source;
   options: WireModelOptions;
   download: WireDownloadOptions;
@@ -21,7 +22,7 @@ export class RemoteModel {
   readonly engine: Engine;
   readonly #recipe: Recipe;
   readonly #home: Home;
-  #summary!: ModelSummary;
+  #loaded!: Loaded;
   #reloading?: Promise<void>;
   #disposed = false;
 
@@ -43,8 +44,9 @@ export class RemoteModel {
     return model;
   }
 
-  get summary(): ModelSummary {
-    return this.#summary;
+  /** What the model has said of itself. */
+  get loaded(): Loaded {
+    return this.#loaded;
   }
 
   /** Where the model is; after a death it is loaded again first. */
@@ -97,12 +99,12 @@ export class RemoteModel {
   }
 
   async #load(connection: Connection, how: Pick<CallOptions, "signal" | "onProgress">): Promise<void> {
-    const { source, options, download } = this.#recipe;
+    const { source, ...recipe } = this.#recipe;
     const { wire, feed } = source.open();
     try {
-      this.#summary = await connection.call(
+      this.#loaded = await connection.call(
         "load",
-        { model: this.#home.id, source: wire, options, download },
+        { ...recipe, model: this.#home.id, source: wire },
         { ...how, feed, owner: this },
       );
     } finally {

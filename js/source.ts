@@ -45,7 +45,7 @@ export function sourceOf(source: ModelSource): Source {
 }
 
 /** Objects of other realms (frames, Node's own) too: `instanceof` knows only this one's. */
-function tagOf(value: unknown): string {
+export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 

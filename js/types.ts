@@ -31,12 +31,13 @@ export interface DeviceInfo {
 /**
  * Where a model comes from. A URL whose path ends in .gguf is one GGUF file (or the first shard of
  * several); a URL whose path ends in "/" is a folder in Hugging Face's layout (config.json,
- * model.safetensors or model.safetensors.index.json and shards, tokenizer.json);
- * "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record or a list of files is a
- * folder: name → content. Bytes are a GGUF, known by their magic. Under Node a path or file: URL
- * works too. A stream is read once: `inspect` refuses it, and a model that came from one cannot be
- * rebuilt by itself after its worker has died or its GPU was lost. tokenizer.json may be missing: then
- * whatever needs it rejects with "missing-file", and token ids still work.
+ * model.safetensors or model.safetensors.index.json and shards, tokenizer.json,
+ * preprocessor_config.json); "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record
+ * or a list of files is a folder: name → content. Bytes are a GGUF, known by their magic. Under Node a
+ * path or file: URL works too. A stream is read once: `inspect` refuses it, and a model that came from
+ * one cannot be rebuilt by itself after its worker has died or its GPU was lost. tokenizer.json and
+ * preprocessor_config.json may be missing: then whatever needs them rejects with "missing-file", and
+ * token ids and pixels still work.
  */
 export type ModelSource =
   | string
@@ -186,6 +187,94 @@ export interface Session {
   readonly length: number;
   save(): Promise<Blob>;
   dispose(): Promise<void>;
+}
+
+/**
+ * Anything that shows a picture. A URL, a Blob or an element is decoded by the browser, turned upright as its EXIF
+ * orientation says. Bytes are rows from the top, 8 bits a channel: RGBA (not premultiplied), RGB or grey, told apart by
+ * their number. A video gives its current frame. A side has at most 16,384 pixels. What is passed in is only read.
+ * Where there is no browser to decode, as under Node, bytes and what has their shape still work.
+ */
+export type ImageInput =
+  | ImageBitmapSource
+  | ImageData
+  | string
+  | URL
+  | { data: Uint8ClampedArray | Uint8Array; width: number; height: number };
+
+export interface ClassifyOptions {
+  /** How many of the best classes, best first. Default 5; never more than there are. */
+  topK?: number;
+  signal?: AbortSignal;
+}
+
+export interface PatchOptions extends ClassifyOptions {
+  /** A window's side in pixels of the image. Default: the model's own input size. */
+  size?: number;
+  /** From one window to the next. Default: windows that touch. */
+  stride?: number;
+  /** Windows that are classified together. Default 16. */
+  batch?: number;
+  /** After each batch, in windows. */
+  onProgress?: (done: number, total: number) => void;
+}
+
+export interface AttentionOptions {
+  /** Default "rollout": through all layers, as Abnar and Zuidema (2020) multiply them up. */
+  layer?: number | "rollout";
+  /** Default "mean": of all heads. */
+  head?: number | "mean";
+  signal?: AbortSignal;
+}
+
+export interface Classification {
+  label: string;
+  index: number;
+  /** Softmax probability. */
+  score: number;
+}
+
+/** A window of an image and what it shows; in pixels of the image. */
+export interface Patch {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+  best: Classification[];
+}
+
+/** What a class looks like in `PatchMap.toImageData`. */
+export interface LegendEntry {
+  label: string;
+  index: number;
+  /** A CSS colour. */
+  color: string;
+  /** How many patches show this class before all others. */
+  patches: number;
+}
+
+export interface PatchMap {
+  rows: number;
+  columns: number;
+  /** Row by row. The last of a row or column ends at the image's edge, and overlaps the one before if it has to. */
+  patches: Patch[];
+  /** The classes that came first in some patch, the most frequent first. */
+  legend: LegendEntry[];
+  /**
+   * To be stretched over the image: each patch in its class's colour, the more opaque the surer. With `label`, how likely
+   * that class is at each place; a patch that does not have it among its `best` counts as 0. The longer side has at most
+   * 1,024 pixels.
+   */
+  toImageData(options?: { label?: string }): ImageData;
+}
+
+export interface Heatmap {
+  rows: number;
+  columns: number;
+  /** [rows, columns] */
+  values: Float32Array;
+  /** To be laid over the image: smooth, the more opaque the higher. Default: 16 pixels for each value. */
+  toImageData(width?: number, height?: number): ImageData;
 }
 
 export interface TensorF32 {

@@ -2,7 +2,7 @@
 
 import { AzulejoError, invalid } from "./errors.js";
 import type { Prompt, WireGenerateOptions } from "./protocol.js";
-import type { GenerateOptions, Message } from "./types.js";
+import type { GenerateOptions, Message, TensorF32 } from "./types.js";
 
 const ROLES = ["system", "user", "assistant", "tool"];
 
@@ -24,6 +24,20 @@ export function checkCount(value: unknown, name: string, least: number): number 
   if (!Number.isSafeInteger(value) || (value as number) < least)
     throw invalid(`${name} should be a whole number of ${least} or more, not ${describe(value)}`);
   return value as number;
+}
+
+/** A side of a picture that is to be made. */
+export function checkSide(value: unknown, name: string): number {
+  if (checkCount(value, name, 1) > LONGEST_SIDE) throw invalid(`${name} is ${value}; ${LONGEST_SIDE} are the most`);
+  return value as number;
+}
+/** More on a side no browser's canvas takes. */
+export const LONGEST_SIDE = 16384;
+
+export function checkFunction<T>(value: T, name: string): T {
+  if (value !== undefined && typeof value !== "function")
+    throw invalid(`${name} should be a function, not ${describe(value)}`);
+  return value;
 }
 
 /** A copy, so that the caller may go on using the array. */
@@ -145,6 +159,19 @@ function checkStops(stops: unknown, name: string): string[] {
   });
 }
 
+/** Normalised pixels, as a copy that may be given away. */
+export function checkPixels(pixels: unknown): TensorF32 {
+  checkOptions(pixels, "pixels");
+  const { data, dims } = pixels as Partial<TensorF32>;
+  if (!(data instanceof Float32Array)) throw invalid(`pixels.data should be a Float32Array, not ${describe(data)}`);
+  if (!Array.isArray(dims) || dims.length !== 4)
+    throw invalid("pixels.dims should be four numbers: rows, channels, height, width");
+  const count = dims.reduce((product, dim: unknown, at) => product * checkCount(dim, `pixels.dims[${at}]`, 1), 1);
+  if (count !== data.length)
+    throw invalid(`pixels.dims [${dims.join(", ")}] are ${count} numbers, and pixels.data has ${data.length}`);
+  return { data: new Float32Array(data), dims: [...dims] };
+}
+
 /** Throws "aborted" where it has been already. */
 export function checkSignal(signal: AbortSignal | undefined, mayBeAborted = true): void {
   if (signal === undefined) return;
@@ -154,7 +181,7 @@ export function checkSignal(signal: AbortSignal | undefined, mayBeAborted = true
     throw new AzulejoError("aborted", "aborted by the caller", undefined, { cause: signal.reason });
 }
 
-function describe(value: unknown): string {
+export function describe(value: unknown): string {
   if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
   return typeof value === "function" ? "a function" : String(value);

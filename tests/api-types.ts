@@ -1,7 +1,7 @@
 // A caller's TypeScript, compiled by tests/api-types.test.mjs and never run: every name that the package promises.
 
-import { AzulejoError, cache, CausalLM, Engine, inspect } from "../dist/index.js";
-import type { GeneratedToken, Generation, GenerationResult, LoadProgress, ModelSummary, Session } from "../dist/index.js";
+import { AzulejoError, cache, CausalLM, Engine, ImageClassifier, inspect } from "../dist/index.js";
+import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Session, TensorF32 } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
   const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
@@ -28,4 +28,22 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   await cache.delete(kept?.url);
   await Promise.all([session.dispose(), lm.dispose(), engine.dispose()]);
   return [kind, description, features, reason, summary.memory.total, data.length, dims, ids.length, error.where?.offset].join();
+}
+
+export async function look(image: HTMLImageElement, video: HTMLVideoElement, canvas: OffscreenCanvas, frame: VideoFrame): Promise<unknown[]> {
+  const vit: ImageClassifier = await ImageClassifier.load("/models/vit/", { quantize: "q8_0", cache: false });
+  const inputs: ImageInput[] = [image, video, canvas, frame, new Blob([]), new ImageData(1, 1), "/a.png", new URL("https://a.example/"), { data: new Uint8Array(4), width: 1, height: 1 }];
+  const [best]: Classification[] = await vit.classify(image);
+  const many: Classification[][] = await vit.classify(inputs, { topK: 3, signal: AbortSignal.timeout(1) });
+  const onProgress = (done: number, total: number) => void (done / total);
+  const map: PatchMap = await vit.classifyPatches(canvas, { size: 224, stride: 112, batch: 4, topK: 2, onProgress });
+  const { x, y, width, height, best: shown } = map.patches[0]!;
+  const overlays: ImageData[] = [map.toImageData(), map.toImageData({ label: vit.labels[0]! })];
+  const heat: Heatmap = await vit.attention(image, { layer: 3, head: "mean" });
+  overlays.push(heat.toImageData(), (await vit.attention(image, { layer: "rollout", head: 0 })).toImageData(224, 224));
+  const pixels: TensorF32 = await vit.pixels([image, canvas]);
+  const tensors: TensorF32[] = await Promise.all([vit.logits(pixels), vit.features(pixels), vit.features(image), vit.attentionMaps(pixels)]);
+  await vit.dispose();
+  const { label, color, patches } = map.legend[0]!;
+  return [best?.label, best?.index, best?.score, many, x, y, width, height, shown, overlays, heat.values, heat.rows, tensors, label, color, patches, vit.summary];
 }

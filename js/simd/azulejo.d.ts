@@ -1,7 +1,7 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { GeneratedToken, GenerationResult, Message, ModelSummary } from "../types.js";
-import type { GpuDiagnostics, WireGenerateOptions, WireModelOptions } from "../protocol.js";
+import type { Classification, GeneratedToken, GenerationResult, Message, ModelSummary, TensorF32 } from "../types.js";
+import type { GpuDiagnostics, Picture, WireGenerateOptions, WireModelOptions } from "../protocol.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -55,6 +55,8 @@ export class ModelLoader {
   constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
   tokenizer(json: string, config?: string, chatTemplate?: string): void;
+  /** preprocessor_config.json, before any weights. */
+  preprocessor(json: string): void;
   begin(file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
@@ -66,7 +68,7 @@ export class ModelLoader {
   /** Bounds what is on its way to the GPU; throws "out-of-memory" where there was no room for it. */
   settle(): true | null;
   /** After a model or a throw, only `free` may follow. */
-  finish(): Model | null;
+  finish(): Model | ImageModel | null;
   /** While `finish` gives null: the pipelines that it waits for. */
   readonly compiled: { done: number; total: number };
   free(): void;
@@ -112,5 +114,32 @@ export class LogitsRun {
 export class MapsRun {
   private constructor();
   step(): { data: Float32Array; dims: number[] } | null;
+  free(): void;
+}
+
+export class ImageModel {
+  private constructor();
+  summary(): ModelSummary;
+  labels(): string[];
+  /** [channels, height, width] */
+  inputSize(): Uint32Array;
+  classify(pictures: Picture[], topK: number): Run<Classification[][]>;
+  /** [rows, channels, height, width] */
+  pixels(pictures: Picture[]): Run<TensorF32>;
+  /** Of pixels: [rows, classes] */
+  logits(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
+  /** Of pixels: [rows, tokens, width] */
+  features(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
+  featuresOf(picture: Picture): Run<TensorF32>;
+  /** Of pixels: [layers, rows, heads, tokens, tokens] */
+  attentionMaps(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
+  /** [rows, columns] of patches. Without `layer` all of them rolled out, without `head` their mean. */
+  attention(picture: Picture, layer?: number, head?: number): Run<TensorF32>;
+  free(): void;
+}
+
+export interface Run<T> {
+  /** `true` while there is more to do. */
+  step(): T | true | null;
   free(): void;
 }

@@ -2,6 +2,8 @@
 
 /** Absolute, and relative to the expected value. */
 const TOLERANCE = { absolute: 1e-3, relative: 1e-3 };
+/** Attention weights are at most 1. */
+const ATTENTION = { absolute: 1e-4, relative: 0 };
 /** Where the reference's best two logits lie closer than this, another choice is honest, and its path another one. */
 const MARGIN = 1e-2;
 
@@ -11,25 +13,25 @@ class Verdict {
   absolute = 0;
   /** The largest error as a part of what is tolerated there; over 1 is a failure. */
   relative = 0;
-  /** How many of the generated tokens were compared, of how many. */
-  tokens = "";
+  /** What else was compared. */
+  more = "";
 
   fail(text) {
     this.failures.push(text);
   }
 
-  /** Compares a row of logits; only the worst place is told. */
-  row(what, got, expected) {
+  /** Compares a row of logits, or of something else; only the worst place is told. */
+  row(what, got, expected, { place: name = "token", tolerance = TOLERANCE } = {}) {
     let worst = 0, place;
     for (const [token, value] of expected.entries()) {
       const error = Math.abs(got[token] - value);
-      const part = error / (TOLERANCE.absolute + TOLERANCE.relative * Math.abs(value));
+      const part = error / (tolerance.absolute + tolerance.relative * Math.abs(value));
       this.absolute = Math.max(this.absolute, error);
       // Written so that a NaN is the worst of all.
       if (!(part <= worst)) [worst, place] = [Number.isNaN(part) ? Infinity : part, token];
     }
     this.relative = Math.max(this.relative, worst);
-    if (worst > 1) this.fail(`${what}, token ${place}: expected ${expected[place]}, got ${got[place]}`);
+    if (worst > 1) this.fail(`${what}, ${name} ${place}: expected ${expected[place]}, got ${got[place]}`);
   }
 
   shape(what, got, expected) {
@@ -92,7 +94,7 @@ function compareTokens(verdict, tensors, got, expected, vocabulary) {
   if (got.length !== expected.length) verdict.fail(`generated: ${got.length} tokens, expected ${expected.length}`);
   const undecided = expected.findIndex((_, step) => margin(slice(tensors.next_logits.data, step, vocabulary)) < MARGIN);
   const compared = undecided < 0 ? expected.length : undecided;
-  verdict.tokens = `${compared} of ${expected.length}`;
+  verdict.more = `${compared} of ${expected.length} generated tokens`;
   const wrong = expected.findIndex((token, step) => step < compared && got[step] !== token);
   if (wrong >= 0) verdict.fail(`generated, step ${wrong}: expected token ${expected[wrong]}, got ${got[wrong]}`);
 }
@@ -111,6 +113,45 @@ function compareSteps(verdict, output, promptLength, vocabulary) {
       verdict.fail(`cached step ${step}: log-probability ${output.logprobs[step]}, in the full pass ${logprob}`);
     }
   });
+}
+
+/** Everything that an image case holds, of its rows together and of each alone. */
+export function compareVision(tensors, output) {
+  const verdict = new Verdict();
+  compareImages(verdict, tensors, output.together, "");
+  const [rows] = tensors.pixel_values.shape;
+  for (let row = 0; row < rows; row++) compareImages(verdict, rowOf(tensors, row), output.alone[row], ` of image ${row} alone`);
+  verdict.more = `${rows} images, ${tensors.attention ? "attention maps too" : "no attention maps"}`;
+  return verdict;
+}
+
+function compareImages(verdict, tensors, output, which) {
+  const parts = {
+    logits: [output.logits, { place: "class" }],
+    hidden: [output.features, { place: "value" }],
+    attention: [output.maps, { place: "weight", tolerance: ATTENTION }],
+  };
+  for (const [name, [got, how]] of Object.entries(parts)) {
+    const expected = tensors[name];
+    if (expected && verdict.shape(name + which, got.dims, expected.shape)) verdict.row(name + which, got.data, expected.data, how);
+  }
+}
+
+/** The case of one image alone: rows are the first dimension, but the second of attention. */
+function rowOf(tensors, row) {
+  const { pixel_values, hidden, logits, attention } = tensors;
+  const take = ({ shape: [rows, ...rest], data }) => ({ shape: [1, ...rest], data: slice(data, row, data.length / rows) });
+  if (!attention) return { pixel_values: take(pixel_values), hidden: take(hidden), logits: take(logits) };
+  const [layers, rows, ...rest] = attention.shape;
+  const size = attention.data.length / (layers * rows);
+  const weights = new Float32Array(layers * size);
+  for (let layer = 0; layer < layers; layer++) weights.set(slice(attention.data, layer * rows + row, size), layer * size);
+  return {
+    pixel_values: take(pixel_values),
+    hidden: take(hidden),
+    logits: take(logits),
+    attention: { shape: [layers, 1, ...rest], data: weights },
+  };
 }
 
 function slice(data, row, width) {

@@ -25,6 +25,28 @@ async function causal({ CausalLM }, source, engine, input) {
   }
 }
 
+/** Loads an image model and gives its `logits`, `features` and attention `maps` of the case's pixels: `together` and each image `alone`. */
+async function vision({ ImageClassifier }, source, engine, { data, dims }) {
+  const model = await ImageClassifier.load(source, { engine, cache: false });
+  const look = async (pixels) => ({
+    logits: plain(await model.logits(pixels)),
+    features: plain(await model.features(pixels)),
+    maps: plain(await model.attentionMaps(pixels)),
+  });
+  try {
+    const [rows, ...rest] = dims;
+    const size = data.length / rows;
+    const together = await look({ data: Float32Array.from(data), dims });
+    const alone = [];
+    for (let row = 0; row < rows; row++) {
+      alone.push(await look({ data: Float32Array.from(data.slice(row * size, (row + 1) * size)), dims: [1, ...rest] }));
+    }
+    return { together, alone };
+  } finally {
+    await model.dispose();
+  }
+}
+
 /** Arrays that survive the way out of the page. */
 function plain({ data, dims }) {
   return { data: Array.from(data), dims };
@@ -41,7 +63,7 @@ const KINDS = {
   causal: { needs: "CausalLM", run: causal },
   encoder: { needs: "TextEmbedder" },
   seq2seq: { needs: "Seq2SeqLM" },
-  vision: { needs: "ImageClassifier" },
+  vision: { needs: "ImageClassifier", run: vision },
   dual: { needs: "ImageTextMatcher" },
 };
 

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors } from "../../tests/support/safetensors.mjs";
-import { causalInput, compareCausal } from "./compare.mjs";
+import { causalInput, compareCausal, compareVision } from "./compare.mjs";
 
 /** A family that has not answered by then hangs; the largest takes a few seconds. */
 const PATIENCE = 120_000;
@@ -27,6 +27,15 @@ export function kindOf(directory, family) {
   if (!known) throw new Error(`config.json: no kind is known for architecture "${name}"`);
   return known[1];
 }
+
+/** What a kind's case asks of the page, and what its answer is compared with. */
+const CHECKS = {
+  causal: { input: causalInput, compare: compareCausal },
+  vision: {
+    input: ({ pixel_values: { data, shape } }) => ({ data: Array.from(data), dims: shape }),
+    compare: compareVision,
+  },
+};
 
 /**
  * Runs one family of `directory`. `server` serves that directory under `/conformance/` and the repository under `/`.
@@ -54,11 +63,11 @@ async function askAndCompare({ browser, server, directory, family, device, gpu, 
     }, [at("/scripts/conformance/page.js"), {
       entry: at("/dist/index.js"), kind, folder: at(`/conformance/${encodeURIComponent(family)}/`), replaced,
       options: { device, gpu },
-      input: kind === "causal" ? causalInput(tensors) : undefined,
+      input: CHECKS[kind]?.input(tensors),
     }]);
     if (answer.unsupported) return { outcome: "unsupported", detail: answer.unsupported, failures: [] };
     if (answer.error) return failed([answer.error]);
-    return judged(compareCausal(tensors, answer.output));
+    return judged(CHECKS[kind].compare(tensors, answer.output));
   } finally {
     await page.close();
   }
@@ -66,7 +75,7 @@ async function askAndCompare({ browser, server, directory, family, device, gpu, 
 
 function judged(verdict) {
   const detail = `largest error ${verdict.absolute.toExponential(1)}, ${(100 * verdict.relative).toPrecision(2)} % of the tolerance; ` +
-    `${verdict.tokens} generated tokens`;
+    verdict.more;
   return verdict.failures.length ? failed(verdict.failures, detail) : { outcome: "passed", detail, failures: [] };
 }
 
