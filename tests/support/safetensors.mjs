@@ -1,4 +1,4 @@
-// Reads a safetensors file: what the conformance cases and some tests are stored in.
+// Reads and writes safetensors files: what the conformance cases and some tests are stored in.
 
 const ARRAYS = { F32: Float32Array, I32: Int32Array, I64: BigInt64Array, U8: Uint8Array };
 
@@ -19,4 +19,21 @@ export function readSafetensors(bytes) {
     const copy = Uint8Array.prototype.slice.call(bytes, start + from, start + to);
     return [name, { shape, data: new array(copy.buffer) }];
   }));
+}
+
+/** The parts of a file, one after the other, that holds `tensors` (as `readSafetensors` gives them). */
+export function safetensorsParts(tensors) {
+  const types = new Map(Object.entries(ARRAYS).map(([dtype, array]) => [array, dtype]));
+  let end = 0;
+  const header = Object.fromEntries(Object.entries(tensors).map(([name, { shape, data }]) => {
+    const from = end;
+    end += data.byteLength;
+    return [name, { dtype: types.get(data.constructor), shape, data_offsets: [from, end] }];
+  }));
+  // Spaces bring the data to a multiple of 8 bytes.
+  const text = JSON.stringify(header);
+  const head = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
+  const length = Buffer.alloc(8);
+  length.writeBigUInt64LE(BigInt(head.length));
+  return [length, head, ...Object.values(tensors).map(({ data }) => new Uint8Array(data.buffer, data.byteOffset, data.byteLength))];
 }
