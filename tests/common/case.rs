@@ -1,5 +1,7 @@
 //! The conformance families and what the reference implementation made of them.
 
+#![allow(dead_code)] // Each test file takes what it needs.
+
 use safetensors::SafeTensors;
 use std::fs;
 
