@@ -229,7 +229,7 @@ fn refuses_what_is_not_there() {
     let mut other = gpu(&kernels);
     let x = filled(&mut other, &[1.0; 64], 64);
     let mut buffers: Vec<_> = (0..40).map(|_| other.buffer(100 << 18).unwrap()).collect();
-    buffers.iter_mut().for_each(|buffer| other.pool(&x, 64, &[0..1], buffer));
+    buffers.iter_mut().for_each(|buffer| other.pool(&x, 64, std::slice::from_ref(&(0..1)), buffer));
     assert_refused(run(Some(context), other.settle()), &["no GPU memory for activations (100.0 MiB, besides"]);
     drop((x, buffers, other));
     alive.assert_whole();
