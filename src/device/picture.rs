@@ -98,6 +98,10 @@ impl Preparation {
 
 /// A pixel in front of white, as Pillow's `alpha_composite` rounds it.
 pub fn over_white([r, g, b, alpha]: [u8; 4]) -> [u8; 4] {
+    // Photographs are not transparent.
+    if alpha == 255 {
+        return [r, g, b, alpha];
+    }
     let alpha = u32::from(alpha);
     let mix = |value: u8| {
         let sum = u32::from(value) * alpha + 255 * (255 - alpha) + 128;

@@ -119,19 +119,19 @@ fn side(name: &str, value: &Value) -> Result<usize> {
 }
 
 /// The sides that an object names, if it names these and no others.
-fn sides<const N: usize>(name: &str, value: &Value, names: [&str; N]) -> Option<Result<[usize; N]>> {
-    let given = value.as_object()?.iter().filter(|(_, value)| !value.is_null());
-    if given.count() != N || !names.iter().all(|name| value.get(name).is_some_and(|value| !value.is_null())) {
-        return None;
+fn sides(name: &str, value: &Value, names: &[&str]) -> Result<Option<[usize; 2]>> {
+    let Some(object) = value.as_object() else { return Ok(None) };
+    if object.iter().any(|(part, value)| !value.is_null() && !names.contains(&part.as_str())) {
+        return Ok(None);
     }
-    let mut found = [0; N];
+    let mut found = [0; 2];
     for (found, part) in found.iter_mut().zip(names) {
-        match side(name, &value[part]) {
-            Ok(side) => *found = side,
-            Err(error) => return Some(Err(error)),
+        match &value[part] {
+            Value::Null => return Ok(None),
+            value => *found = side(name, value)?,
         }
     }
-    Some(Ok(found))
+    Ok(Some(found))
 }
 
 /// `default` says what a plain number means.
@@ -144,17 +144,17 @@ fn resize(size: &Value, default: Resize) -> Result<Resize> {
             _ => Resize::Shortest(side),
         });
     }
-    if let Some(sides) = sides(name, size, ["height", "width"]) {
-        return sides.map(|[height, width]| Resize::Exact { height, width });
+    if let Some([height, width]) = sides(name, size, &["height", "width"])? {
+        return Ok(Resize::Exact { height, width });
     }
-    if let Some(sides) = sides(name, size, ["shortest_edge"]) {
-        return sides.map(|[side]| Resize::Shortest(side));
+    if let Some([shortest, _]) = sides(name, size, &["shortest_edge"])? {
+        return Ok(Resize::Shortest(shortest));
     }
-    if let Some(sides) = sides(name, size, ["shortest_edge", "longest_edge"]) {
-        return sides.map(|[shortest, longest]| Resize::Within { shortest, longest });
+    if let Some([shortest, longest]) = sides(name, size, &["shortest_edge", "longest_edge"])? {
+        return Ok(Resize::Within { shortest, longest });
     }
     Err(Error::unsupported(format!(
-        "\"size\": {size} (supported: height and width, shortest_edge, longest_edge with it)"
+        "{name:?}: {size} (supported: height and width, shortest_edge, longest_edge with it)"
     )))
 }
 
@@ -162,6 +162,6 @@ fn crop(size: &Value) -> Result<[usize; 2]> {
     if size.is_number() {
         return side("crop_size", size).map(|side| [side; 2]);
     }
-    let unsupported = || Err(Error::unsupported(format!("\"crop_size\": {size} (supported: height and width)")));
-    sides("crop_size", size, ["height", "width"]).unwrap_or_else(unsupported)
+    let unsupported = || Error::unsupported(format!("\"crop_size\": {size} (supported: height and width)"));
+    sides("crop_size", size, &["height", "width"])?.ok_or_else(unsupported)
 }

@@ -129,7 +129,7 @@ impl Processor {
 /// How levels become numbers: (level · rescale − mean) / std.
 pub(super) struct Levels {
     pub rescale: f64,
-    /// One for each channel, or one for all.
+    /// One for each channel, or all the same.
     pub mean: Vec<f64>,
     pub std: Vec<f64>,
 }
@@ -138,7 +138,7 @@ impl Levels {
     /// [channels, 256], rounded as transformers does.
     fn of(&self, channels: usize) -> Result<Vec<f32>> {
         let each = |name: &str, values: &[f64]| match values.len() {
-            1 => Ok(vec![values[0] as f32; channels]),
+            _ if values.iter().all(|value| *value == values[0]) => Ok(vec![values[0] as f32; channels]),
             len if len == channels => Ok(values.iter().map(|value| *value as f32).collect()),
             len => Err(Error::corrupt(format!("{name:?} has {len} values for {channels} channels"))),
         };

@@ -54,59 +54,40 @@ impl Axis {
         Self { from, to, start, len }
     }
 
-    /// For each that is kept, the resampled place that it shows, or the nearest to it, and whether it shows that.
-    fn places(self) -> impl Iterator<Item = (usize, bool)> {
-        (0..self.len as isize).map(move |kept| {
-            let at = self.start + kept;
-            let place = at.clamp(0, self.to as isize - 1);
-            (place as usize, place == at)
-        })
-    }
-
     pub fn taps(self, filter: Filter) -> Taps {
-        match filter {
-            _ if self.from == self.to => self.picked(|place| place),
-            Filter::Nearest => {
-                // Pillow adds the step up, and rounds as often.
-                let step = self.from as f64 / self.to as f64;
-                let places = std::iter::successors(Some(step * 0.5), |place| Some(place + step));
-                let skipped = self.start.max(0) as usize;
-                let shown: Vec<f64> = places.skip(skipped).take(self.len.min(self.to)).collect();
-                self.picked(|place| (shown[place - skipped] as usize).min(self.from - 1))
-            }
-            _ => self.filtered(filter),
-        }
-    }
-
-    /// Each output is one of the inputs.
-    fn picked(self, input: impl Fn(usize) -> usize) -> Taps {
-        let first = self.places().map(|(place, _)| input(place) as u32).collect();
-        let weights = self.places().map(|(_, shown)| i32::from(shown) << PRECISION).collect();
-        Taps { first, count: 1, weights }
-    }
-
-    fn filtered(self, filter: Filter) -> Taps {
         let scale = self.from as f64 / self.to as f64;
         // Pictures that shrink are smoothed.
         let stretch = scale.max(1.0);
         let reach = filter.support() * stretch;
-        let inputs = |place: usize| {
-            let center = (place as f64 + 0.5) * scale;
-            let first = (center - reach + 0.5).max(0.0) as usize;
-            let end = ((center + reach + 0.5) as usize).min(self.from);
-            (center, first..end)
+        // All have as many inputs, of which some weigh nothing.
+        let count = match filter {
+            Filter::Nearest => 1,
+            _ => (2 * reach.ceil() as usize + 1).min(self.from),
         };
-        let count = self.places().map(|(place, _)| inputs(place).1.len()).max().unwrap_or(0);
         let mut taps = Taps { first: Vec::with_capacity(self.len), count, weights: vec![0; self.len * count] };
-        for (weights, (place, shown)) in taps.weights.chunks_exact_mut(count).zip(self.places()) {
-            let (center, inputs) = inputs(place);
-            // All have as many, of which some weigh nothing.
-            let first = inputs.start.min(self.from - count);
+        // Pillow adds the step up for the nearest, and rounds as often.
+        let skipped = self.start.max(0) as usize;
+        let mut nearest = (0..skipped).fold(scale * 0.5, |place, _| place + scale);
+        for (at, weights) in (self.start..).zip(taps.weights.chunks_exact_mut(count)) {
+            // What is beyond the picture weighs nothing.
+            let place = at.clamp(0, self.to as isize - 1);
+            if filter == Filter::Nearest {
+                taps.first.push((nearest as usize).min(self.from - 1) as u32);
+                if place == at {
+                    weights[0] = 1 << PRECISION;
+                    nearest += scale;
+                }
+                continue;
+            }
+            let center = (place as f64 + 0.5) * scale;
+            let start = (center - reach + 0.5).max(0.0) as usize;
+            let end = ((center + reach + 0.5) as usize).min(self.from);
+            let first = start.min(self.from - count);
             taps.first.push(first as u32);
-            let weight = |input: usize| filter.weight((input as f64 - center + 0.5) * (1.0 / stretch));
-            if shown {
-                let total: f64 = inputs.clone().map(weight).sum();
-                for input in inputs {
+            if place == at {
+                let weight = |input: usize| filter.weight((input as f64 - center + 0.5) * (1.0 / stretch));
+                let total: f64 = (start..end).map(weight).sum();
+                for input in start..end {
                     let exact = weight(input) / total * f64::from(1 << PRECISION);
                     weights[input - first] = (exact + 0.5f64.copysign(exact)) as i32;
                 }

@@ -97,7 +97,7 @@ fn a_file_that_makes_no_sense_is_corrupt_and_named() {
         (json!({ "size": -3 }), "size"),
         (json!({ "size": { "shortest_edge": 1.5 } }), "1.5"),
         (json!({ "do_resize": "yes" }), "do_resize"),
-        (json!({ "image_mean": [0.5, 0.5] }), "image_mean"),
+        (json!({ "image_mean": [0.5, 0.4] }), "image_mean"),
         (json!({ "image_mean": [] }), "image_mean"),
         (json!({ "image_std": [0.5, 0.0, 0.5] }), "image_std"),
         (json!({ "image_std": "half" }), "image_std"),

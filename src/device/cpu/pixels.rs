@@ -1,140 +1,109 @@
 //! Pixels on the CPU: one axis after the other, in integers.
 
 use super::pool::{Pool, Shards};
-use crate::device::picture::{PRECISION, Picture, Preparation, Taps, clip, luminance, over_white};
+use crate::device::picture::{PRECISION, Picture, Preparation, clip, luminance, over_white};
 use crate::error::{Result, try_vec};
+use std::ops::Range;
 
 /// Multiplications of a task: some microseconds of work.
 const PRODUCTS: usize = 1 << 16;
 /// Sums begin here, so that they round.
 const HALF: i32 = 1 << (PRECISION - 1);
 
+/// What a pass reads: the picture's rows from the first that is needed, or what the first pass has made of them.
+struct Source<'a> {
+    pixels: &'a [[u8; 4]],
+    width: usize,
+    /// Those of a row that are needed.
+    columns: Range<usize>,
+    /// It is the picture: with transparency.
+    raw: bool,
+}
+
+/// What a pass does with the sums of a row.
+type Write<'a> = dyn Fn(usize, &[[i32; 4]]) + Sync + 'a;
+
 /// Writes planes [channels, rows, columns] to `out`. Errors: invalid-argument, out-of-memory.
 pub fn pixels(pool: &Pool, picture: &Picture, preparation: &Preparation, out: &mut [f32]) -> Result<()> {
     preparation.check(picture)?;
-    match preparation.channels {
-        1 => run::<1>(pool, picture, preparation, out, |pixel| [luminance(over_white(pixel))]),
-        _ => run::<4>(pool, picture, preparation, out, over_white),
-    }
-}
-
-/// With `N` values a pixel, as `convert` makes them: colours keep the fourth, so that a pixel is a vector.
-fn run<const N: usize>(
-    pool: &Pool,
-    picture: &Picture,
-    preparation: &Preparation,
-    out: &mut [f32],
-    convert: impl Fn([u8; 4]) -> [u8; N] + Sync,
-) -> Result<()> {
-    let Preparation { columns, rows, rows_first, .. } = preparation;
+    let Preparation { columns, rows, rows_first, levels, .. } = preparation;
     let (needed, reach) = (rows.reach(), columns.reach());
-    let source = picture.rgba.as_chunks::<4>().0;
-    // The needed part of one of the picture's rows.
-    let read = |row: usize, out: &mut [[u8; N]]| {
-        let row = &source[row * picture.width..][reach.clone()];
-        out.iter_mut().zip(row).for_each(|(out, pixel)| *out = convert(*pixel));
-    };
-    let [middle_rows, middle_width] = match rows_first {
+    let [height, width] = match rows_first {
         true => [rows.len(), reach.len()],
         false => [needed.len(), columns.len()],
     };
-    let mut middle = try_vec(middle_rows * middle_width * N, "a resized image")?;
-    let middle_mut = middle.as_chunks_mut::<N>().0;
-    if *rows_first {
-        each_row(pool, middle_mut, middle_width, rows.count * N, |row, out| {
-            let (mut sums, mut pixels) = (vec![[HALF; N]; middle_width], vec![[0; N]; middle_width]);
-            let (first, weights) = rows.of(row);
-            for (row, weight) in (first..).zip(weights) {
-                read(row, &mut pixels);
-                add(&mut sums, &pixels, *weight);
+    let mut middle: Vec<[u8; 4]> = try_vec(height * width, "a resized image")?;
+    let resized = Shards::new(&mut middle);
+    let from_needed = &picture.rgba.as_chunks().0[needed.start * picture.width..];
+    let source = Source { pixels: from_needed, width: picture.width, columns: reach, raw: true };
+    pass(pool, preparation, &source, *rows_first, height, &|row, sums| {
+        // SAFETY: each row is written once.
+        let out = unsafe { resized.part(row * width..(row + 1) * width) };
+        out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum.map(clip));
+    });
+    let source = Source { pixels: &middle, width, columns: 0..width, raw: false };
+    let planes = Shards::new(out);
+    pass(pool, preparation, &source, !rows_first, rows.len(), &|row, sums| {
+        for (channel, levels) in levels.chunks_exact(256).enumerate() {
+            let start = (channel * rows.len() + row) * sums.len();
+            // SAFETY: each row of each plane is written once.
+            let out = unsafe { planes.part(start..start + sums.len()) };
+            for (out, sum) in out.iter_mut().zip(sums) {
+                *out = levels[usize::from(clip(sum[channel]))];
             }
-            out.iter_mut().zip(&sums).for_each(|(out, sum)| *out = sum.map(clip));
-        });
-    } else {
-        each_row(pool, middle_mut, middle_width, columns.count * N, |row, out| {
-            let mut pixels = vec![[0; N]; reach.len()];
-            read(needed.start + row, &mut pixels);
-            resample_columns(&pixels, reach.start, columns, |column, sums| out[column] = sums.map(clip));
-        });
-    }
-    let middle = middle.as_chunks::<N>().0;
-    let width = columns.len();
-    let count = if *rows_first { columns.count } else { rows.count };
-    let planes = Planes { rows: rows.len(), width, levels: &preparation.levels, out: Shards::new(out) };
-    pool.ranges(rows.len(), (PRODUCTS / (width * count * N)).max(1), |range, _| {
-        let mut sums = vec![[0; N]; width];
-        for row in range {
-            if *rows_first {
-                let pixels = &middle[row * middle_width..][..middle_width];
-                resample_columns(pixels, reach.start, columns, |column, sum| sums[column] = sum);
-            } else {
-                let (first, weights) = rows.of(row);
-                sums.fill([HALF; N]);
-                let pixels = middle[(first - needed.start) * width..].chunks_exact(width);
-                pixels.zip(weights).for_each(|(pixels, weight)| add(&mut sums, pixels, *weight));
-            }
-            planes.write(row, &sums);
         }
     });
     Ok(())
 }
 
-/// Runs `body` on each run of `width` pixels, which takes `products` multiplications a pixel.
-fn each_row<T: Send>(pool: &Pool, out: &mut [T], width: usize, products: usize, body: impl Fn(usize, &mut [T]) + Sync) {
-    let rows = out.len() / width;
-    let out = Shards::new(out);
-    pool.ranges(rows, (PRODUCTS / (width * products)).max(1), |range, _| {
+/// Resamples along rows, or else columns.
+fn pass(pool: &Pool, preparation: &Preparation, source: &Source, along_rows: bool, rows: usize, write: &Write) {
+    let taps = if along_rows { &preparation.rows } else { &preparation.columns };
+    let width = if along_rows { source.columns.len() } else { taps.len() };
+    let (grey, start) = (preparation.channels == 1, taps.reach().start);
+    let grain = (PRODUCTS / (4 * width * taps.count)).max(1);
+    pool.ranges(rows, grain, |range, _| {
+        let (mut room, mut sums) = (vec![[0; 4]; source.columns.len()], vec![[0; 4]; width]);
         for row in range {
-            // SAFETY: the rows are disjoint.
-            body(row, unsafe { out.part(row * width..(row + 1) * width) });
+            if along_rows {
+                sums.fill([HALF; 4]);
+                let (first, weights) = taps.of(row);
+                for (at, weight) in weights.iter().enumerate() {
+                    let pixels = source.row(first - start + at, grey, &mut room);
+                    sums.iter_mut().zip(pixels).for_each(|(sum, pixel)| *sum = add(*sum, *pixel, *weight));
+                }
+            } else {
+                let pixels = source.row(row, grey, &mut room);
+                for (column, sum) in sums.iter_mut().enumerate() {
+                    let (first, weights) = taps.of(column);
+                    let inputs = pixels[first - start..].iter().zip(weights);
+                    *sum = inputs.fold([HALF; 4], |sum, (pixel, weight)| add(sum, *pixel, *weight));
+                }
+            }
+            write(row, &sums);
         }
     });
 }
 
-/// sums = sums + weight · pixels
-fn add<const N: usize>(sums: &mut [[i32; N]], pixels: &[[u8; N]], weight: i32) {
-    for (sum, value) in sums.as_flattened_mut().iter_mut().zip(pixels.as_flattened()) {
-        *sum += weight * i32::from(*value);
-    }
+/// sum + weight · pixel. The fourth value is of no use, but four are a vector.
+#[inline(always)]
+fn add(sum: [i32; 4], pixel: [u8; 4], weight: i32) -> [i32; 4] {
+    std::array::from_fn(|n| sum[n] + weight * i32::from(pixel[n]))
 }
 
-/// The sums of one row, whose part from column `start` on is given.
-fn resample_columns<const N: usize>(
-    row: &[[u8; N]],
-    start: usize,
-    columns: &Taps,
-    mut take: impl FnMut(usize, [i32; N]),
-) {
-    for column in 0..columns.len() {
-        let (first, weights) = columns.of(column);
-        let mut sums = [HALF; N];
-        for (pixel, weight) in row[first - start..].iter().zip(weights) {
-            for (sum, value) in sums.iter_mut().zip(pixel) {
-                *sum += weight * i32::from(*value);
+impl Source<'_> {
+    /// What is needed of a row, without transparency, and in grey if it has to be.
+    fn row<'a>(&'a self, row: usize, grey: bool, room: &'a mut [[u8; 4]]) -> &'a [[u8; 4]] {
+        let pixels = &self.pixels[row * self.width..][self.columns.clone()];
+        if !self.raw {
+            return pixels;
+        }
+        for (out, pixel) in room.iter_mut().zip(pixels) {
+            *out = over_white(*pixel);
+            if grey {
+                *out = [luminance(*out); 4];
             }
         }
-        take(column, sums);
-    }
-}
-
-/// The result: [channels, rows, width].
-struct Planes<'a> {
-    rows: usize,
-    width: usize,
-    levels: &'a [f32],
-    out: Shards<'a, f32>,
-}
-
-impl Planes<'_> {
-    /// Each of the rows is written by one thread.
-    fn write<const N: usize>(&self, row: usize, sums: &[[i32; N]]) {
-        for (channel, levels) in self.levels.chunks_exact(256).enumerate() {
-            let start = (channel * self.rows + row) * self.width;
-            // SAFETY: rows of planes are disjoint.
-            let out = unsafe { self.out.part(start..start + self.width) };
-            for (out, sum) in out.iter_mut().zip(sums) {
-                *out = levels[usize::from(clip(sum[channel]))];
-            }
-        }
+        room
     }
 }
