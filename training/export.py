@@ -33,3 +33,4 @@ def export(model, config, folder):
     write_json(folder / "config.json", {**config, "dtype": "float32"})
     write_json(folder / "preprocessor_config.json", preprocessor(config["image_size"]))
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    (folder / "model.safetensors").chmod(0o644)  # safetensors leaves it to its owner alone

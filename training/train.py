@@ -173,7 +173,8 @@ def teacher_opinions(options, images):
     model = Teacher().to(memory_format=torch.channels_last)
     average = Average(model, decay=0.998)
     average.load_state_dict(torch.load(options.out / "teacher.pt", weights_only=True)["average"])
-    views = [predict(average, view).softmax(1) for view in (images, images.flip(2))]
+    with torch.autocast("cpu", torch.bfloat16, enabled=options.half):
+        views = [predict(average, view).softmax(1) for view in (images, images.flip(2))]
     return sum(views) / len(views)
 
 
@@ -184,7 +185,7 @@ def train_student(options):
     shape = config(options.width, options.layers, options.heads)
     model = ViT(shape)
     made = optimizers(model, options.muon, options.adam, decay=0.05)
-    run = Run(options.out / "student.pt", model, made, options.epochs or 30, options.seed)
+    run = Run(options.out / "student.pt", model, made, options.epochs or 19, options.seed)
     embeddings = model.vit["embeddings"]
     patches = embeddings.kept
 
@@ -214,7 +215,7 @@ def main():
     parser.add_argument("--data", type=Path, default=DEFAULT_FOLDER, help="folder of the four .gz files")
     parser.add_argument("--out", type=Path, default=Path("target/training"), help="folder of checkpoints")
     parser.add_argument("--model", type=Path, default=Path("www/models/fashion-mnist-vit"))
-    parser.add_argument("--epochs", type=int, help="6 for the teacher, 30 for the student")
+    parser.add_argument("--epochs", type=int, help="6 for the teacher, 19 for the student")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--width", type=int, default=96)
@@ -223,7 +224,7 @@ def main():
     parser.add_argument("--muon", type=float, default=3e-3, help="peak learning rate in the blocks; 0: AdamW there too")
     parser.add_argument("--adam", type=float, default=1e-3, help="peak learning rate elsewhere")
     parser.add_argument("--taught", type=float, default=0.7, help="share of the teacher in the student's target")
-    parser.add_argument("--dropping", type=float, default=0.6, help="share of the epochs that see half of the patches")
+    parser.add_argument("--dropping", type=float, default=0.7, help="share of the epochs that see half of the patches")
     parser.add_argument("--half", action="store_true", help="multiply in bfloat16")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
