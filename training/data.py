@@ -63,9 +63,9 @@ def normalize(images):
     return ((images.float() / 255 - MEAN) / STD).unsqueeze(1)
 
 
-def augment(images, generator, shift=2, erased=0.5):
-    """u8 [count, 28, 28], each mirrored or not, moved by up to `shift` pixels, and a share of them with a
-    rectangle of 4 to 11 pixels blanked ("random erasing", https://arxiv.org/abs/1708.04896)."""
+def augment(images, generator, erased, shift=2):
+    """u8 [count, 28, 28], each mirrored or not, moved by up to `shift` pixels, and the share `erased` of
+    them with a rectangle of 4 to 11 pixels blanked ("random erasing", https://arxiv.org/abs/1708.04896)."""
     count, size = images.shape[:2]
 
     def draw(low, high):
