@@ -110,7 +110,8 @@ export class ImageClassifier {
     const picture = await readImage(image, "image", signal);
     const transfer = transferOf([picture]);
     const { data, dims } = await this.#model.call("imageAttention", { picture, ...which }, { signal, transfer });
-    return new Grid(dims[0]!, dims[1]!, data);
+    const [, rows, columns] = dims;
+    return new Grid(rows!, columns!, data);
   }
 
   /** The weights themselves: [layers, rows, heads, tokens, tokens]. */

@@ -1,7 +1,7 @@
 // Any `ImageInput`, opened: its size, and the pixels of whatever part of it is wanted.
 
 import { asError, AzulejoError, invalid } from "./errors.js";
-import { newPixels, readBitmap } from "./bitmap.js";
+import { BitmapReader, newPixels } from "./bitmap.js";
 import { sizeInHeader } from "./image-size.js";
 import type { Picture } from "./protocol.js";
 import { absolute, tagOf } from "./source.js";
@@ -216,9 +216,10 @@ async function decode(
 function openBitmap(bitmap: ImageBitmap, name: string): OpenImage {
   checkSize(bitmap, name);
   const { width, height } = bitmap;
+  const reader = new BitmapReader(bitmap);
   const read: OpenImage["read"] = async (x, y, columns, rows) => {
     try {
-      return { data: await readBitmap(bitmap, x, y, columns, rows), width: columns, height: rows };
+      return { data: await reader.read(x, y, columns, rows), width: columns, height: rows };
     } catch (thrown) {
       const { name: kind, message } = thrown as Error;
       if (kind === "SecurityError") throw foreign(name, thrown);

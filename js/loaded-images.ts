@@ -2,8 +2,8 @@
 
 import type { Instance } from "./instance.js";
 import { Queue, type Job } from "./jobs.js";
-import { nextTurn } from "./platform.js";
-import type { Calls, ImageFacts } from "./protocol.js";
+import { nextTurn, release } from "./platform.js";
+import type { Calls, ImageFacts, Picture } from "./protocol.js";
 import type { Classification, TensorF32 } from "./types.js";
 import type { ImageModel, Run } from "./simd/azulejo.js";
 
@@ -32,43 +32,50 @@ export class LoadedImages {
   }
 
   classify(job: Job, { pictures, topK }: Takes<"classify">): Promise<Classification[][]> {
-    return this.#finish(job, (model) => model.classify(pictures, topK));
+    return this.#finish(job, pictures, (model) => model.classify(pictures, topK));
   }
 
   pixels(job: Job, { pictures }: Takes<"pixels">): Promise<TensorF32> {
-    return this.#finish(job, (model) => model.pixels(pictures));
+    return this.#finish(job, pictures, (model) => model.pixels(pictures));
   }
 
   logits(job: Job, { pixels: { data, dims } }: Takes<"imageLogits">): Promise<TensorF32> {
-    return this.#finish(job, (model) => model.logits(data, Uint32Array.from(dims)));
+    return this.#finish(job, [], (model) => model.logits(data, Uint32Array.from(dims)));
   }
 
   features(job: Job, { input }: Takes<"imageFeatures">): Promise<TensorF32> {
-    return this.#finish(job, (model) =>
-      "dims" in input ? model.features(input.data, Uint32Array.from(input.dims)) : model.featuresOf(input),
-    );
+    if (!("dims" in input)) return this.#finish(job, [input], (model) => model.featuresOf(input));
+    const { data, dims } = input;
+    return this.#finish(job, [], (model) => model.features(data, Uint32Array.from(dims)));
   }
 
   attentionMaps(job: Job, { pixels: { data, dims } }: Takes<"imageAttentionMaps">): Promise<TensorF32> {
-    return this.#finish(job, (model) => model.attentionMaps(data, Uint32Array.from(dims)));
+    return this.#finish(job, [], (model) => model.attentionMaps(data, Uint32Array.from(dims)));
   }
 
   attention(job: Job, { picture, layer, head }: Takes<"imageAttention">): Promise<TensorF32> {
-    return this.#finish(job, (model) => model.attention(picture, layer, head));
+    return this.#finish(job, [picture], (model) => model.attention(picture, layer, head));
   }
 
-  #finish<T>(job: Job, begin: (model: ImageModel) => Run<T>): Promise<T> {
-    return this.#queue.run(job, async () => {
-      const run = this.#instance.call(() => begin(this.#model));
-      try {
-        for (;;) {
-          const answer = await this.#instance.finish(job, () => run.step());
-          if (answer !== true) return answer as T;
-          await nextTurn();
-        }
-      } finally {
-        this.#instance.free(run);
+  /** Steps a run to its end. The pictures are gone afterwards. */
+  async #finish<T>(job: Job, pictures: Picture[], begin: (model: ImageModel) => Run<T>): Promise<T> {
+    try {
+      return await this.#queue.run(job, () => this.#steps(job, begin));
+    } finally {
+      release(pictures.map(({ data }) => data.buffer));
+    }
+  }
+
+  async #steps<T>(job: Job, begin: (model: ImageModel) => Run<T>): Promise<T> {
+    const run = this.#instance.call(() => begin(this.#model));
+    try {
+      for (;;) {
+        const answer = await this.#instance.finish(job, () => run.step());
+        if (answer !== true) return answer as T;
+        await nextTurn();
       }
-    });
+    } finally {
+      this.#instance.free(run);
+    }
   }
 }

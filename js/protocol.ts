@@ -126,7 +126,7 @@ export interface Calls {
   imageLogits: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
   imageFeatures: { takes: { model: number; input: TensorF32 | Picture }; gives: TensorF32 };
   imageAttentionMaps: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
-  /** Without `layer` all of them rolled out, without `head` their mean: [rows, columns]. */
+  /** Without `layer` all of them rolled out, without `head` their mean: [1, rows, columns]. */
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
 }
 export type CallName = keyof Calls;

@@ -133,7 +133,7 @@ export class ImageModel {
   featuresOf(picture: Picture): Run<TensorF32>;
   /** Of pixels: [layers, rows, heads, tokens, tokens] */
   attentionMaps(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
-  /** [rows, columns] of patches. Without `layer` all of them rolled out, without `head` their mean. */
+  /** [1, rows, columns] of patches. Without `layer` all of them rolled out, without `head` their mean. */
   attention(picture: Picture, layer?: number, head?: number): Run<TensorF32>;
   free(): void;
 }

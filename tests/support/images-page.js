@@ -160,8 +160,11 @@ export const failureOf = (work) => work().then(
   ({ name, code, message }) => ({ code: name === "AzulejoError" ? code : name, message }),
 );
 
-/** Counts what goes to the workers of this page from now on: for each call of that name, its pictures and their bytes. */
-export function watchCalls(wanted) {
+/**
+ * Counts what goes to the workers of this page from now on: for each call of that name, its pictures and their bytes.
+ * `heard` is called as each goes.
+ */
+export function watchCalls(wanted, heard = () => {}) {
   const calls = [];
   const { postMessage } = Worker.prototype;
   Worker.prototype.postMessage = function (message, transfer) {
@@ -169,7 +172,8 @@ export function watchCalls(wanted) {
       const { pictures } = message.takes;
       calls.push({ pictures: pictures.length, bytes: pictures.reduce((sum, { data }) => sum + data.length, 0) });
     }
-    return postMessage.call(this, message, transfer);
+    postMessage.call(this, message, transfer);
+    if (message?.kind === "call" && message.name === wanted) heard();
   };
   return calls;
 }

@@ -15,24 +15,34 @@
 
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{F32x4, I16x8, I32x4, U8x16, f16_to_f32};
+use super::wide::Wide;
 use crate::checkpoint::Levels;
+use std::borrow::Cow;
 
 /// Rows of a panel.
 pub const ROWS: usize = 8;
 /// Columns of a block of floats.
-pub const FLOATS: usize = 4;
+pub const FLOATS: usize = 1;
 
 /// The running sums of one token with a panel's eight rows.
 pub type Sums = [F32x4; 2];
 
-/// Eight rows × some columns of a weight matrix.
-pub trait Block: Copy + Send + Sync {
+/// Eight rows × some columns of weights that can be multiplied.
+pub trait Products: Copy + Send + Sync {
     /// The activations that meet this block.
     type Input: Sync;
     const COLUMNS: usize;
 
     /// Adds this block's products with the activations of `T` tokens to their sums.
     fn accumulate<const T: usize>(&self, inputs: [&Self::Input; T], sums: &mut [Sums; T]);
+}
+
+/// Eight rows × some columns of a weight matrix, as it lies in memory.
+pub trait Block: Products {
+    /// The same weights unpacked: many tokens are quicker with them.
+    type Wide: Products<Input = Self::Input>;
+
+    fn widen(blocks: &[Self]) -> Cow<'_, [Self::Wide]>;
 
     /// The weights of one row, [COLUMNS].
     fn row(&self, row: usize, out: &mut [f32]);
@@ -42,6 +52,13 @@ pub trait Block: Copy + Send + Sync {
 pub trait Element: Copy + Default + Send + Sync {
     fn to_f32(self) -> f32;
     fn load(four: &[Self; 4]) -> F32x4;
+
+    fn widen(blocks: &[Floats<Self>]) -> Cow<'_, [Floats<f32>]> {
+        blocks
+            .iter()
+            .map(|block| Floats(block.0.map(|column| column.map(|four| Self::load(&four).to_array()))))
+            .collect()
+    }
 }
 
 #[derive(Clone, Copy, Default)]
@@ -58,6 +75,10 @@ impl Element for f32 {
     #[inline(always)]
     fn load(four: &[f32; 4]) -> F32x4 {
         F32x4::load(four)
+    }
+
+    fn widen(blocks: &[Floats<f32>]) -> Cow<'_, [Floats<f32>]> {
+        blocks.into()
     }
 }
 
@@ -96,7 +117,7 @@ impl<E: Element> Floats<E> {
     }
 }
 
-impl<E: Element> Block for Floats<E> {
+impl<E: Element> Products for Floats<E> {
     type Input = [f32; FLOATS];
     const COLUMNS: usize = FLOATS;
 
@@ -109,6 +130,14 @@ impl<E: Element> Block for Floats<E> {
                 *sum = [low.mul_add(value, sum[0]), high.mul_add(value, sum[1])];
             }
         }
+    }
+}
+
+impl<E: Element> Block for Floats<E> {
+    type Wide = Floats<f32>;
+
+    fn widen(blocks: &[Self]) -> Cow<'_, [Floats<f32>]> {
+        E::widen(blocks)
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
@@ -125,16 +154,16 @@ impl<E: Element> Block for Floats<E> {
 #[derive(Clone, Copy)]
 pub struct Nibbles {
     levels: [[u8; 16]; ROWS],
-    scales: [f32; ROWS],
-    mins: [f32; ROWS],
+    scales: [[f32; ROWS]; 1],
+    mins: [[f32; ROWS]; 1],
 }
 
 impl Nibbles {
     pub fn new(rows: &[Levels; ROWS]) -> Self {
         let mut block = Self {
             levels: [[0; 16]; ROWS],
-            scales: std::array::from_fn(|row| rows[row].scales[0]),
-            mins: std::array::from_fn(|row| rows[row].mins[0]),
+            scales: [std::array::from_fn(|row| rows[row].scales[0])],
+            mins: [std::array::from_fn(|row| rows[row].mins[0])],
         };
         for (row, levels) in rows.iter().enumerate() {
             for (column, level) in levels.levels.iter().enumerate() {
@@ -170,27 +199,37 @@ impl Nibbles {
     }
 }
 
-impl Block for Nibbles {
+impl Products for Nibbles {
     type Input = QuantisedBlock;
     const COLUMNS: usize = BLOCK;
 
     #[inline(always)]
     fn accumulate<const T: usize>(&self, inputs: [&QuantisedBlock; T], sums: &mut [Sums; T]) {
-        let dots = self.dot(inputs);
-        let (scales, mins) = (split(&self.scales), split(&self.mins));
-        for ((sum, dot), input) in sums.iter_mut().zip(dots).zip(inputs) {
-            let (scale, total) = (F32x4::splat(input.scale), F32x4::splat(input.sums[0] + input.sums[1]));
-            for half in 0..2 {
-                let scaled = dot[half].to_f32().mul_add(scales[half].mul(scale), sum[half]);
-                sum[half] = mins[half].mul_add(total, scaled);
-            }
-        }
+        scale(&self.scales[0], self.dot(inputs), inputs, sums);
+        shift(&self.mins, inputs, sums);
+    }
+}
+
+impl Block for Nibbles {
+    type Wide = Wide<1, 1>;
+
+    fn widen(blocks: &[Self]) -> Cow<'_, [Wide<1, 1>]> {
+        let widen = |block: &Self| {
+            let vector = |v: usize| {
+                let vector = U8x16::load(&block.levels[v / 2]);
+                let nibbles = if v % 2 == 0 { vector.low_nibbles() } else { vector.high_nibbles() };
+                let (low, high) = nibbles.widen_unsigned();
+                [low.to_array(), high.to_array()]
+            };
+            Wide { levels: std::array::from_fn(vector), scales: block.scales, mins: block.mins }
+        };
+        blocks.iter().map(widen).collect()
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
         for (column, out) in out.iter_mut().enumerate() {
             let (vector, byte, shift) = Self::place(row, column);
-            *out = self.scales[row] * f32::from(self.levels[vector][byte] >> shift & 15) + self.mins[row];
+            *out = self.scales[0][row] * f32::from(self.levels[vector][byte] >> shift & 15) + self.mins[0][row];
         }
     }
 }
@@ -215,7 +254,7 @@ impl<const GROUPS: usize, const MINS: usize> Bytes<GROUPS, MINS> {
     }
 }
 
-impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
+impl<const GROUPS: usize, const MINS: usize> Products for Bytes<GROUPS, MINS> {
     type Input = QuantisedBlock;
     const COLUMNS: usize = BLOCK;
 
@@ -231,22 +270,22 @@ impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
                     *dot = [dot[0].add(low.dot(pair)), dot[1].add(high.dot(pair))];
                 }
             }
-            let scales = split(&self.scales[group]);
-            for ((sum, dot), input) in sums.iter_mut().zip(dots).zip(inputs) {
-                let scale = F32x4::splat(input.scale);
-                for half in 0..2 {
-                    sum[half] = dot[half].to_f32().mul_add(scales[half].mul(scale), sum[half]);
-                }
-            }
+            scale(&self.scales[group], dots, inputs, sums);
         }
-        for group in 0..MINS {
-            let mins = split(&self.mins[group]);
-            for (sum, input) in sums.iter_mut().zip(inputs) {
-                let total = if MINS == 1 { input.sums[0] + input.sums[1] } else { input.sums[group] };
-                let total = F32x4::splat(total);
-                *sum = [mins[0].mul_add(total, sum[0]), mins[1].mul_add(total, sum[1])];
-            }
-        }
+        shift(&self.mins, inputs, sums);
+    }
+}
+
+impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
+    type Wide = Wide<GROUPS, MINS>;
+
+    fn widen(blocks: &[Self]) -> Cow<'_, [Self::Wide]> {
+        let vector = |levels| {
+            let (low, high) = U8x16::from_signed(&levels).widen_signed();
+            [low.to_array(), high.to_array()]
+        };
+        let widen = |block: &Self| Wide { levels: block.levels.map(vector), scales: block.scales, mins: block.mins };
+        blocks.iter().map(widen).collect()
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
@@ -258,7 +297,42 @@ impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
     }
 }
 
+/// Adds scale · dot to the sums.
 #[inline(always)]
-fn split(values: &[f32; ROWS]) -> [F32x4; 2] {
+pub fn scale<const T: usize>(
+    scales: &[f32; ROWS],
+    dots: [[I32x4; 2]; T],
+    inputs: [&QuantisedBlock; T],
+    sums: &mut [Sums; T],
+) {
+    let scales = split(scales);
+    for ((sum, dot), input) in sums.iter_mut().zip(dots).zip(inputs) {
+        let scale = F32x4::splat(input.scale);
+        for half in 0..2 {
+            sum[half] = dot[half].to_f32().mul_add(scales[half].mul(scale), sum[half]);
+        }
+    }
+}
+
+/// Adds each group's minimum, times its activations, to the sums.
+#[inline(always)]
+pub fn shift<const MINS: usize, const T: usize>(
+    mins: &[[f32; ROWS]; MINS],
+    inputs: [&QuantisedBlock; T],
+    sums: &mut [Sums; T],
+) {
+    for (group, mins) in mins.iter().enumerate() {
+        let mins = split(mins);
+        for (sum, input) in sums.iter_mut().zip(inputs) {
+            let total = if MINS == 1 { input.sums[0] + input.sums[1] } else { input.sums[group] };
+            let total = F32x4::splat(total);
+            *sum = [mins[0].mul_add(total, sum[0]), mins[1].mul_add(total, sum[1])];
+        }
+    }
+}
+
+/// The eight rows' values as two vectors.
+#[inline(always)]
+pub fn split(values: &[f32; ROWS]) -> [F32x4; 2] {
     [F32x4::from_slice(&values[..4]), F32x4::from_slice(&values[4..])]
 }

@@ -4,13 +4,14 @@
 //! prompts. So one panel of eight rows stays in the L1 cache while all tokens of a chunk pass it, four
 //! at a time: their sums fill the registers, and a weight unpacked once serves them all.
 
-use super::blocks::{Block, Brain, Bytes, Floats, Half, Nibbles, ROWS, Sums};
+use super::blocks::{Block, Brain, Bytes, FLOATS, Floats, Half, Nibbles, Products, ROWS, Sums, split};
 use super::pool::Shards;
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::F32x4;
 use crate::checkpoint::Levels;
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
+use std::ops::Range;
 
 /// A matrix [rows, columns], ready for multiplication.
 pub struct Matrix {
@@ -120,69 +121,95 @@ impl Matrix {
 
     /// output = inputs · selfᵀ, for the rows of one panel.
     pub fn multiply_panel(&self, panel: usize, inputs: Inputs, output: &Output) {
-        let rows = panel * ROWS..self.rows.min((panel + 1) * ROWS);
-        let write = |token: usize, sums: Sums| {
-            let at = token * self.rows;
-            // SAFETY: the panels' rows are disjoint, and each panel belongs to one thread.
-            let out = unsafe { output.values.part(at + rows.start..at + rows.end) };
-            let mut values = [0.0; ROWS];
-            sums[0].to_slice(&mut values[..4]);
-            sums[1].to_slice(&mut values[4..]);
-            for (row, (out, mut value)) in out.iter_mut().zip(values).enumerate() {
-                value += output.bias.map_or(0.0, |bias| bias[rows.start + row]);
-                value *= output.scale.map_or(1.0, |scale| scale[rows.start + row]);
-                *out = if output.accumulate { *out + value } else { value };
-            }
-        };
+        let writer = Writer::new(self, panel, output);
         let floats = inputs.floats.as_chunks().0;
         match &self.panels {
-            Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
-            Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
-            Panels::Bf16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, write),
-            Panels::Nibbles(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
-            Panels::Bytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
-            Panels::BytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
-            Panels::HalfBytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
-            Panels::HalfBytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, write),
+            Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
+            Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
+            Panels::Bf16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
+            Panels::Nibbles(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::Bytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::BytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::HalfBytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::HalfBytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
         }
     }
 
     #[inline(always)]
-    fn tiles<B: Block>(
-        &self,
-        panel: usize,
-        blocks: &[B],
-        inputs: &[B::Input],
-        tokens: usize,
-        write: impl Fn(usize, Sums),
-    ) {
+    fn tiles<B: Block>(&self, panel: usize, blocks: &[B], inputs: &[B::Input], tokens: usize, writer: &Writer) {
         let per_row = self.columns / B::COLUMNS;
         let blocks = &blocks[panel * per_row..][..per_row];
         let mut token = 0;
-        while token < tokens {
-            let rest = &inputs[token * per_row..];
-            token += match tokens - token {
-                4.. => each(token, tile::<B, 4>(blocks, rest), &write),
-                2.. => each(token, tile::<B, 2>(blocks, rest), &write),
-                _ => each(token, tile::<B, 1>(blocks, rest), &write),
-            };
+        if tokens >= 4 {
+            let blocks = B::widen(blocks);
+            while token + 4 <= tokens {
+                writer.write(token, &tile::<_, 4>(&blocks, &inputs[token * per_row..]));
+                token += 4;
+            }
+        }
+        if token + 2 <= tokens {
+            writer.write(token, &tile::<_, 2>(blocks, &inputs[token * per_row..]));
+            token += 2;
+        }
+        if token < tokens {
+            writer.write(token, &tile::<_, 1>(blocks, &inputs[token * per_row..]));
         }
     }
 }
 
-/// Writes the sums of `T` tokens from `first`; gives `T`.
-#[inline(always)]
-fn each<const T: usize>(first: usize, sums: [Sums; T], write: impl Fn(usize, Sums)) -> usize {
-    for (t, sums) in sums.into_iter().enumerate() {
-        write(first + t, sums);
+/// Writes the sums of one panel's rows.
+struct Writer<'a> {
+    output: &'a Output<'a>,
+    /// The panel's rows, and of how many.
+    rows: Range<usize>,
+    width: usize,
+    bias: Sums,
+    scale: Sums,
+}
+
+impl<'a> Writer<'a> {
+    fn new(matrix: &Matrix, panel: usize, output: &'a Output) -> Self {
+        let rows = panel * ROWS..matrix.rows.min((panel + 1) * ROWS);
+        let of_rows = |vector: Option<&[f32]>, default: f32| {
+            let mut values = [default; ROWS];
+            if let Some(vector) = vector {
+                values[..rows.len()].copy_from_slice(&vector[rows.clone()]);
+            }
+            split(&values)
+        };
+        let (bias, scale) = (of_rows(output.bias, 0.0), of_rows(output.scale, 1.0));
+        Self { output, rows, width: matrix.rows, bias, scale }
     }
-    T
+
+    /// Of the tokens from `first` on.
+    #[inline(never)]
+    fn write(&self, first: usize, sums: &[Sums]) {
+        let Output { values, accumulate, .. } = self.output;
+        for (token, sums) in (first..).zip(sums) {
+            let at = token * self.width;
+            // SAFETY: the panels' rows are disjoint, and each panel belongs to one thread.
+            let out = unsafe { values.part(at + self.rows.start..at + self.rows.end) };
+            let mut sums: Sums = std::array::from_fn(|half| sums[half].add(self.bias[half]).mul(self.scale[half]));
+            if let Ok(out) = <&mut [f32; ROWS]>::try_from(&mut *out) {
+                if *accumulate {
+                    let before = split(out);
+                    sums = [sums[0].add(before[0]), sums[1].add(before[1])];
+                }
+                sums[0].to_slice(&mut out[..4]);
+                sums[1].to_slice(&mut out[4..]);
+            } else {
+                for (out, sum) in out.iter_mut().zip(sums.into_iter().flat_map(F32x4::to_array)) {
+                    *out = if *accumulate { *out + sum } else { sum };
+                }
+            }
+        }
+    }
 }
 
 /// The sums of `T` tokens, [tokens, blocks], with one panel. Not inlined: V8 allocates registers
 /// per function, and these loops need all of them.
 #[inline(never)]
-fn tile<B: Block, const T: usize>(blocks: &[B], inputs: &[B::Input]) -> [Sums; T] {
+fn tile<B: Products, const T: usize>(blocks: &[B], inputs: &[B::Input]) -> [Sums; T] {
     let mut sums = [[F32x4::ZERO; 2]; T];
     let rows: [&[B::Input]; T] = std::array::from_fn(|t| &inputs[t * blocks.len()..][..blocks.len()]);
     for (i, block) in blocks.iter().enumerate() {
@@ -263,11 +290,11 @@ impl MatrixBuilder {
 fn pack_floats<E: Copy, B, const BYTES: usize>(
     rows: [&[u8]; ROWS],
     element: impl Fn(&[u8; BYTES]) -> E,
-    block: impl Fn([[E; 4]; ROWS]) -> B,
+    block: impl Fn([[E; FLOATS]; ROWS]) -> B,
     out: &mut Vec<B>,
 ) {
     let rows = rows.map(|row| row.as_chunks::<BYTES>().0);
-    for column in (0..rows[0].len()).step_by(4) {
+    for column in (0..rows[0].len()).step_by(FLOATS) {
         out.push(block(rows.map(|row| std::array::from_fn(|i| element(&row[column + i])))));
     }
 }

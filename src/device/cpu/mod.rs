@@ -10,6 +10,7 @@ pub mod pool;
 mod quantised;
 mod score;
 mod simd;
+mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,

@@ -5,7 +5,7 @@
 //! the perplexity of single texts is off by up to 2.2 %. 16-bit products cost the same for either.
 
 use super::pool::{Pool, Shards};
-use super::simd::F32x4;
+use super::simd::{F32x4, I16x8, I32x4};
 
 /// Columns of a block, of weights and of activations.
 pub const BLOCK: usize = 32;
@@ -39,15 +39,17 @@ impl QuantisedBlock {
             return block;
         }
         let inverse = F32x4::splat(LARGEST / largest);
-        for (i, four) in values.as_chunks::<4>().0.iter().enumerate() {
-            let levels = F32x4::load(four).mul(inverse).nearest().to_int().to_array();
-            for (j, level) in levels.into_iter().enumerate() {
-                block.levels[4 * i + j] = level as i16;
-            }
-        }
+        let ones = I16x8::splat_pair(&[1, 1]);
+        let levels = |four: &[f32; 4]| F32x4::load(four).mul(inverse).nearest().to_int();
+        let (levels_of, values) = (block.levels.as_chunks_mut::<8>().0, values.as_chunks::<4>().0);
         for (half, sum) in block.sums.iter_mut().enumerate() {
-            let levels = &block.levels[half * 16..][..16];
-            *sum = block.scale * levels.iter().map(|level| i32::from(*level)).sum::<i32>() as f32;
+            let mut total = I32x4::ZERO;
+            for eight in 2 * half..2 * half + 2 {
+                let narrow = I16x8::narrow(levels(&values[2 * eight]), levels(&values[2 * eight + 1]));
+                total = total.add(narrow.dot(ones));
+                levels_of[eight] = narrow.to_array();
+            }
+            *sum = block.scale * total.to_array().into_iter().sum::<i32>() as f32;
         }
         block
     }

@@ -32,7 +32,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
         _ => "Model",
     };
     let named = labels.map(|labels| labels.iter().enumerate());
-    let config: Config = serde_json::from_value(json!({
+    let config = json!({
         "model_type": architecture,
         "architectures": [class],
         "hidden_size": width,
@@ -48,8 +48,9 @@ pub fn plan(header: &Header) -> Result<Plan> {
         "use_swiglu_ffn": has("v.blk.0.ffn_gate.weight"),
         "qkv_bias": has("v.blk.0.attn_q.bias"),
         "id2label": named.map(|named| named.map(|(class, label)| (class.to_string(), json!(label))).collect::<serde_json::Map<String, Value>>()),
-    }))
-    .map_err(|error| Error::corrupt(format!("metadata: {error}")))?;
+    });
+    let config: Config =
+        serde_json::from_str(&config.to_string()).map_err(|error| Error::corrupt(format!("metadata: {error}")))?;
     let mut spec: Spec = match architecture {
         "vit" => vit::spec(&config)?,
         "deit" => deit::spec(&config)?,

@@ -136,6 +136,21 @@ impl I16x8 {
     }
 
     #[inline(always)]
+    pub fn load(values: &[i16; 8]) -> Self {
+        Self(*values)
+    }
+
+    #[inline(always)]
+    pub fn narrow(low: I32x4, high: I32x4) -> Self {
+        Self(std::array::from_fn(|i| if i < 4 { low.0[i] as i16 } else { high.0[i - 4] as i16 }))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [i16; 8] {
+        self.0
+    }
+
+    #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
         let product = |i: usize| i32::from(self.0[i]) * i32::from(other.0[i]);
         I32x4(std::array::from_fn(|i| product(2 * i) + product(2 * i + 1)))

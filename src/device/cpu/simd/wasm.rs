@@ -160,6 +160,23 @@ impl I16x8 {
         Self(unsafe { v128_load32_splat(pair.as_ptr().cast()) })
     }
 
+    #[inline(always)]
+    pub fn load(values: &[i16; 8]) -> Self {
+        Self(load(values))
+    }
+
+    /// Two vectors' values, which must fit.
+    #[inline(always)]
+    pub fn narrow(low: I32x4, high: I32x4) -> Self {
+        Self(i16x8_narrow_i32x4(low.0, high.0))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [i16; 8] {
+        // SAFETY: both types are 16 bytes without invalid values.
+        unsafe { core::mem::transmute(self.0) }
+    }
+
     /// Products of neighbours, added in pairs.
     #[inline(always)]
     pub fn dot(self, other: Self) -> I32x4 {
