@@ -8,7 +8,7 @@ import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
 import { Models, type Choice } from "./models.js";
 import { PatchesView } from "./patches.js";
-import { decode, initPictures, sample, type Picture } from "./pictures.js";
+import { decode, initPictures, invert, sample, type Picture } from "./pictures.js";
 import { showNothing, showResult } from "./result.js";
 import { Scene } from "./scene.js";
 import { inputOf } from "./seen.js";
@@ -34,6 +34,7 @@ const view = byId("images-view", HTMLElement);
 const line = byId("image-status", HTMLElement);
 const compute = [byId("compute-webgpu", HTMLInputElement), byId("compute-cpu", HTMLInputElement)];
 const grid = byId("grid", HTMLInputElement);
+const inverted = byId("invert", HTMLButtonElement);
 
 type State = "empty" | "loading" | "ready" | "working";
 
@@ -72,6 +73,7 @@ class Images {
     initPictures((picture) => void this.open(picture), () => document.body.dataset["view"] === "images");
     initCamera((picture) => void this.open(picture));
     for (const radio of compute) radio.addEventListener("change", () => void this.models.reload().then(() => this.showDevice()));
+    inverted.addEventListener("click", () => void this.invert());
     this.initOverlays();
     void this.open(sample(FIRST));
     void this.models.ready();
@@ -85,10 +87,21 @@ class Images {
     try {
       const picture = await coming;
       if (this.coming !== coming) return picture.bitmap.close();
+      inverted.ariaPressed = "false";
       this.setPicture(picture);
     } catch (error) {
       if (this.coming === coming) this.failed(error);
     }
+  }
+
+  private async invert(): Promise<void> {
+    const before = this.picture;
+    if (!before) return;
+    const picture = await invert(before).catch((error: unknown) => this.failed(error));
+    if (!picture) return;
+    if (this.picture !== before) return picture.bitmap.close();
+    inverted.ariaPressed = String(inverted.ariaPressed !== "true");
+    this.setPicture(picture);
   }
 
   /** A folder or the files of a model load it; anything else is a picture. */
@@ -107,6 +120,7 @@ class Images {
     canvas.dataset["picture"] = picture.name;
     canvas.setAttribute("aria-label", `${picture.name}, ${picture.bitmap.width} × ${picture.bitmap.height} pixels`);
     this.stage.show(picture.bitmap);
+    if (picture.tiles) byId("overlay-patches", HTMLInputElement).click(); // what the sheet is for
     this.look();
     before?.bitmap.close();
   }

@@ -29,6 +29,18 @@ export async function decode(blob: Blob, name: string): Promise<Picture> {
   }
 }
 
+/** The same picture with light and dark exchanged: some classifiers know things only before a dark ground. */
+export async function invert({ bitmap, ...rest }: Picture): Promise<Picture> {
+  const canvas = new OffscreenCanvas(bitmap.width, bitmap.height);
+  const context = canvas.getContext("2d")!;
+  context.fillStyle = "#fff"; // what the model lays behind transparency
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  context.drawImage(bitmap, 0, 0);
+  context.globalCompositeOperation = "difference";
+  context.fillRect(0, 0, canvas.width, canvas.height);
+  return { ...rest, bitmap: await createImageBitmap(canvas) };
+}
+
 async function download(path: string): Promise<Blob> {
   const response = await fetch(path).catch((cause: Error) => {
     throw new AzulejoError("network", `${path}: ${cause.message}`, undefined, { cause });

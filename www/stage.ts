@@ -35,7 +35,7 @@ export class Stage {
   private grid: Grid | undefined;
   private crossed: Box[] = [];
   private outlined: Box | undefined;
-  private strength = 0.7;
+  private strength = 0.8;
   private frame = 0;
 
   constructor() {
