@@ -64,7 +64,9 @@ export async function fromDrop({ files, handle }: Dropped): Promise<Choice> {
 
 function fromFiles(files: File[]): Choice {
   const [first] = files;
-  const source: ModelSource = files.length === 1 && first ? first : files;
+  // One of the files of a folder, alone, is a folder that lacks the others.
+  const ofFolder = /\.(json|safetensors)$/i.test(first?.name ?? "");
+  const source: ModelSource = files.length === 1 && first && !ofFolder ? first : files;
   return { source, name: first ? displayName(first.name) : "no file" };
 }
 

@@ -13,7 +13,7 @@ const isView = (name: string): name is View => name in NAMES;
 /** Shows the view of the address now and whenever it changes, and tells. The result says which is shown. */
 export function initViews(onShow: (view: View) => void): () => View {
   const follow = () => {
-    const name = location.hash.slice(1);
+    const name = location.hash.slice(1) || "chat";
     // Other fragments are places within a view.
     if (isView(name) && name !== current()) show(name, onShow);
   };
