@@ -4,7 +4,7 @@
 // Steps whose inputs have not changed are skipped, and what an earlier build left behind is removed.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { join, relative, sep } from "node:path";
+import { dirname, join, relative, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { root, run } from "./run.mjs";
 import { BUILDS, cargo } from "./toolchain.mjs";
@@ -55,7 +55,10 @@ const filesUnder = (folder) => readdirSync(folder, { recursive: true, withFileTy
  */
 function typescript(project, source, output, { assets = [], declarations = false, others = [] }) {
   run(process.execPath, [join(root, "node_modules", "typescript", "bin", "tsc"), "-p", project]);
-  for (const file of assets) copyFileSync(join(root, source, file), join(root, output, file));
+  for (const file of assets) {
+    mkdirSync(dirname(join(root, output, file)), { recursive: true });
+    copyFileSync(join(root, source, file), join(root, output, file));
+  }
   const made = new Set(assets);
   for (const file of filesUnder(join(root, source))) {
     if (!file.endsWith(".ts") || file.endsWith(".d.ts")) continue;
@@ -71,4 +74,5 @@ for (const name of Object.keys(BUILDS)) {
   if (!options.only || options.only === name) bind(name, compile(name));
 }
 typescript(".", "js", "dist", { declarations: true, others: Object.keys(BUILDS) });
-typescript("www", "www", "www-dist", { assets: ["index.html", "style.css", "logo.svg"] });
+const assets = ["models", "samples"].flatMap((folder) => filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`));
+typescript("www", "www", "www-dist", { assets: ["index.html", "style.css", "images.css", "logo.svg", ...assets] });

@@ -1,8 +1,9 @@
-// Takes the README's picture: the real page with the real model, asked one question.
+// Takes the README's pictures: the real page with the real models, asked one question, and shown a sheet of clothes.
 //
-//     node scripts/screenshot.mjs [address]
+//     node scripts/screenshot.mjs [chat|images] [address]
 //
-// Without an address it serves the built page itself. Writes docs/screenshot.png.
+// Without a view it takes both; without an address it serves the built page itself. Writes docs/screenshot.png and
+// docs/screenshot-images.png.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -13,7 +14,13 @@ import { serve } from "./serve.mjs";
 
 const question = "Explain in two sentences why the sky is blue.";
 
-/** Loads the default model, asks, and waits for the whole answer; an error on the page is an error here. */
+/** Waits for what should come; an error on the page is an error here. */
+async function expect(page, selector) {
+  const end = await page.waitForSelector(`${selector}, #error:not([hidden])`, { timeout: 300_000 });
+  if ((await end.getAttribute("id")) === "error") throw new Error(await end.innerText());
+}
+
+/** Loads the default model, asks, and waits for the whole answer. */
 async function converse(page) {
   await page.click("#settings summary");
   await page.fill("#seed", "1");
@@ -22,22 +29,44 @@ async function converse(page) {
   await page.mouse.move(0, 0); // no button drawn as if pointed at
   await page.fill("#prompt", question);
   await page.press("#prompt", "Enter");
-  const end = await page.waitForSelector("[data-role=assistant][data-state=done], #error:not([hidden])", { timeout: 300_000 });
-  if ((await end.getAttribute("id")) === "error") throw new Error(await end.innerText());
+  await expect(page, "[data-role=assistant][data-state=done]");
 }
 
-const given = process.argv[2];
-const server = given ? undefined : await serve();
+/** Classifies the sheet, and looks at one of its tiles. */
+async function look(page) {
+  await expect(page, "#images-view[data-state=ready] #classes li");
+  await page.click("#samples li:last-child button");
+  await expect(page, '#canvas[data-picture="Sheet of samples"]');
+  await page.click("#run-patches");
+  await expect(page, "#patch-score:not([hidden])");
+  await page.evaluate(() => scrollTo(0, 0));
+  const { width, height } = await page.locator("#canvas").boundingBox();
+  await page.hover("#canvas", { position: { x: (8.5 * width) / 15, y: (6.5 * height) / 15 } });
+  await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+}
+
+const VIEWS = {
+  chat: { file: "screenshot.png", size: { width: 900, height: 720 }, scale: 2, act: converse },
+  images: { file: "screenshot-images.png", size: { width: 1060, height: 860 }, scale: 1, act: look },
+};
+
+const given = process.argv.slice(2);
+const wanted = Object.keys(VIEWS).filter((name) => given.includes(name));
+const address = given.find((each) => !(each in VIEWS));
+const server = address ? undefined : await serve();
 let browser;
 try {
   browser = await chromium.launch({ executablePath: findChromium(), args: CHROMIUM_ARGUMENTS });
-  const page = await browser.newPage({ viewport: { width: 900, height: 720 }, deviceScaleFactor: 2, colorScheme: "light" });
-  await page.goto(given ?? server.url);
-  await converse(page);
-  const picture = join("docs", "screenshot.png");
   mkdirSync(join(root, "docs"), { recursive: true });
-  await page.screenshot({ path: join(root, picture) });
-  console.log(`${picture} written`);
+  for (const name of wanted.length > 0 ? wanted : Object.keys(VIEWS)) {
+    const { file, size, scale, act } = VIEWS[name];
+    const page = await browser.newPage({ viewport: size, deviceScaleFactor: scale, colorScheme: "light" });
+    await page.goto(`${address ?? server.url}#${name}`);
+    await act(page);
+    await page.screenshot({ path: join(root, "docs", file) });
+    await page.close();
+    console.log(`docs/${file} written`);
+  }
 } finally {
   await browser?.close();
   await server?.close();

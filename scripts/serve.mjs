@@ -10,8 +10,13 @@ import { pipeline } from "node:stream/promises";
 import { pathToFileURL } from "node:url";
 import { root } from "./run.mjs";
 
-/** The demo page, the package it imports, and the checkpoints. */
-export const MOUNTS = { "/": join(root, "www-dist"), "/azulejo/": join(root, "dist"), "/models/": join(root, "models") };
+/** The demo page, the package it imports, and the checkpoints: the fetched ones, and the one that comes with the page. */
+export const MOUNTS = {
+  "/": join(root, "www-dist"),
+  "/azulejo/": join(root, "dist"),
+  "/models/": join(root, "models"),
+  "/models/fashion-mnist-vit/": join(root, "www-dist", "models", "fashion-mnist-vit"),
+};
 
 /** The strictest policy under which the package promises to work. */
 export const STRICT_CSP = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; connect-src 'self' https: blob:";

@@ -117,6 +117,8 @@ prepare_tests() {
   fi
   node scripts/chromium.mjs >/dev/null 2>&1 || debian_install "Chromium" chromium
   say "browser: $(node scripts/chromium.mjs)"
+  # 10,000 images with their classes: what our own classifier is measured on.
+  [ -d /usr/share/datasets/fashion-mnist ] || debian_install "Fashion-MNIST" dataset-fashion-mnist
 }
 
 mkdir -p .tools

@@ -35,12 +35,12 @@ describe("the packed package", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("holds the modules, their types, two wasm builds and the papers, and nothing else", () => {
+  test("holds the modules, their types, two wasm builds, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const expected = /^(dist\/[a-z0-9-]+\.(js|d\.ts)|dist\/(simd|threads)\/azulejo(\.js|\.d\.ts|_bg\.wasm)|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    const expected = /^(dist\/[a-z0-9-]+\.(js|d\.ts)|dist\/(simd|threads)\/azulejo(\.js|\.d\.ts|_bg\.wasm)|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
     assert.deepEqual(files.filter((path) => !expected.test(path)), []);
     for (const path of ["dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/thread.js", "dist/simd/azulejo_bg.wasm",
-      "dist/threads/azulejo_bg.wasm", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
+      "dist/threads/azulejo_bg.wasm", "www/models/fashion-mnist-vit/model.safetensors", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
       assert.ok(files.includes(path), `${path} is missing`);
     }
   });

@@ -7,7 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
-import { startServer } from "./support/server.mjs";
+import { visit as visitPage } from "./support/demo.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = join(ROOT, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
@@ -28,24 +28,7 @@ describe("the demo page", () => {
   before(async () => { browser = await launchBrowser(); });
   after(() => browser?.close());
 
-  /** The page in a browser that never saw it. `complaints`: what it or the browser said in the console. */
-  async function visit(serverOptions, where = browser) {
-    const server = await startServer(serverOptions);
-    const context = await where.newContext();
-    const page = await context.newPage();
-    const complaints = [];
-    page.on("pageerror", (error) => complaints.push(error.message));
-    page.on("console", (message) => { if (message.type() === "error") complaints.push(message.text()); });
-    page.on("worker", (worker) => worker.on("console", (message) => { if (message.type() === "error") complaints.push(message.text()); }));
-    await page.goto(server.url);
-    return {
-      page, complaints,
-      async close() {
-        await context.close();
-        await server.close();
-      },
-    };
-  }
+  const visit = (server, where = browser) => visitPage(where, { server });
 
   async function setMaxTokens(page, count) {
     await page.click("#settings summary");

@@ -4,6 +4,8 @@ import { AzulejoError } from "/azulejo/index.js";
 import { byId } from "./dom.js";
 
 type Code = AzulejoError["code"];
+/** For a code a heading and the next step. */
+export type Words = Partial<Record<Code, [heading: string, advice: string]>>;
 
 /** For each code a heading and the next step; between them stands the error's own message. */
 const WORDS: Record<Exclude<Code, "aborted">, [heading: string, advice: string]> = {
@@ -36,10 +38,13 @@ const heading = byId("error-heading", HTMLElement);
 const message = byId("error-message", HTMLElement);
 const advice = byId("error-advice", HTMLElement);
 
-byId("error-close", HTMLButtonElement).addEventListener("click", () => {
-  hideError();
-  byId("prompt", HTMLTextAreaElement).focus();
-});
+/** Takes the panel away on its button; `next` is the id of what to go on with. */
+export function initErrors(next: () => string): void {
+  byId("error-close", HTMLButtonElement).addEventListener("click", () => {
+    hideError();
+    byId(next(), HTMLElement).focus();
+  });
+}
 
 /** True for what the user asked for: a cancelled load or a stopped answer is no error. */
 export function isAbort(error: unknown): boolean {
@@ -47,11 +52,11 @@ export function isAbort(error: unknown): boolean {
   return error instanceof DOMException && error.name === "AbortError";
 }
 
-/** Shows an error, and a `note` on what became of the user's work. */
-export function showError(error: unknown, note = ""): void {
+/** Shows an error, and a `note` on what became of the user's work; `words` fit the present view better than the usual. */
+export function showError(error: unknown, note = "", words: Words = {}): void {
   console.error(error);
   const code: Code = error instanceof AzulejoError ? error.code : "internal";
-  const [title, next] = code === "aborted" ? ["Stopped", ""] : WORDS[code];
+  const [title, next] = code === "aborted" ? ["Stopped", ""] : (words[code] ?? WORDS[code]);
   showProblem(code, title, detail(error), [next, note].filter(Boolean).join(" "));
 }
 

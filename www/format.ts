@@ -38,3 +38,15 @@ export function duration(milliseconds: number): string {
 export function rate(perSecond: number): string {
   return perSecond < 99.95 ? perSecond.toFixed(1) : count(perSecond);
 }
+
+/** 0.84 ms, 12.3 ms, 0.42 s: of things that may be over before one notices. */
+export function quick(milliseconds: number): string {
+  if (milliseconds >= 99.5) return duration(milliseconds);
+  return `${milliseconds.toFixed(milliseconds < 9.95 ? 2 : 1)} ms`;
+}
+
+/** 71.3 %, < 0.1 %. */
+export function percent(part: number): string {
+  if (part > 0 && part < 0.0005) return "< 0.1 %";
+  return `${(100 * part).toFixed(1)} %`;
+}

@@ -1,21 +1,50 @@
-// Ties the page together: the message box, its keys and buttons, and who tells whom.
+// Ties the page together: its views, the message box, its keys and buttons, and who tells whom.
 
+import { CausalLM } from "/azulejo/index.js";
 import { Chat } from "./chat.js";
 import { byId } from "./dom.js";
-import { showError } from "./errors.js";
+import { initErrors, showError } from "./errors.js";
+import * as format from "./format.js";
 import { Models } from "./models.js";
-import { initSettings } from "./settings.js";
-import { initSources } from "./sources.js";
+import { engineOptions, initSettings, modelLoaded } from "./settings.js";
+import { fromDrop, initDrop, initSources } from "./sources.js";
+import { setStatus } from "./status.js";
+import { initViews, type View } from "./views.js";
 
 const prompt = byId("prompt", HTMLTextAreaElement);
 const send = byId("send", HTMLButtonElement);
 const stop = byId("stop", HTMLButtonElement);
 
-const models = new Models(() => chat.release());
+const models = new Models<CausalLM>({
+  prefix: "",
+  task: "causal-lm",
+  standard: { source: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" },
+  load: (source, options) => CausalLM.load(source, options),
+  engineOptions,
+  facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
+  status: setStatus,
+  next: "prompt",
+  onLoad: () => modelLoaded(true),
+  onUnload() {
+    chat.release();
+    modelLoaded(false);
+  },
+});
 const chat: Chat = new Chat(() => models.ready(), setBusy);
 
-initSources((choice) => void models.open(choice));
-initSettings(() => models.reload());
+initSources("", (choice) => void models.open(choice));
+initSettings(() => void models.reload());
+
+/** The other view's code comes when it is first looked at. */
+const images = () => import("./images.js");
+const view = initViews((shown: View) => {
+  if (shown === "images") void images().then(({ startImages }) => startImages());
+});
+initDrop(async (dropped) => {
+  if (view() === "images") (await images()).dropOnImages(dropped);
+  else void models.open(await fromDrop(dropped));
+});
+initErrors(() => (view() === "images" ? "picture-file" : "prompt"));
 
 /** Send and stop take each other's place; focus never falls off the page. */
 function setBusy(busy: boolean): void {
@@ -55,7 +84,7 @@ prompt.addEventListener("keydown", (event) => {
 });
 stop.addEventListener("click", () => chat.stop());
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && !stop.hidden) chat.stop();
+  if (event.key === "Escape" && view() === "chat" && !stop.hidden) chat.stop();
 });
 byId("new-chat", HTMLButtonElement).addEventListener("click", () => chat.clear());
 for (const suggestion of document.querySelectorAll<HTMLButtonElement>("[data-suggestion]")) {

@@ -1,13 +1,11 @@
-// Choosing and loading a model: the default checkpoint, a file, or an address.
+// Choosing and loading a model: the default checkpoint, files, or an address. Each view of the page has one.
 
-import { CausalLM, Engine, inspect } from "/azulejo/index.js";
-import type { ModelSource, ModelSummary } from "/azulejo/index.js";
-import { byId, make } from "./dom.js";
-import { hideError, showError } from "./errors.js";
-import * as format from "./format.js";
+import { AzulejoError, Engine, inspect } from "/azulejo/index.js";
+import type { EngineOptions, LoadOptions, ModelSource, ModelSummary } from "/azulejo/index.js";
+import { byId } from "./dom.js";
+import { hideError, showError, type Words } from "./errors.js";
+import { describe } from "./model-card.js";
 import { ProgressView } from "./progress.js";
-import { engineOptions, modelLoaded } from "./settings.js";
-import { setStatus } from "./status.js";
 
 /** A source and what to call it. */
 export interface Choice {
@@ -15,129 +13,143 @@ export interface Choice {
   name: string;
 }
 
-const DEFAULT: Choice = { source: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" };
+/** What the page asks of any model. */
+interface Model {
+  readonly summary: ModelSummary;
+  readonly engine: Engine;
+}
 
-const choose = byId("choose", HTMLElement);
-const loading = byId("loading", HTMLElement);
-const loaded = byId("loaded", HTMLElement);
-const card = byId("model-card", HTMLElement);
-const change = byId("change-model", HTMLButtonElement);
+/** A view's kind of model, and what the view wants to know. */
+export interface Kind<M extends Model> {
+  /** What the ids of the view's elements begin with: `choose`, `loading`, `loaded` and what is in them. */
+  prefix: string;
+  task: ModelSummary["task"];
+  standard: Choice;
+  load(source: ModelSource, options: LoadOptions): Promise<M>;
+  engineOptions(): EngineOptions;
+  /** What the card says of this kind. */
+  facts(model: M): string[];
+  /** Called as a load begins and ends; a screen reader hears the text. */
+  status(state: "loading" | "ready" | "empty", text: string): void;
+  /** What else to advise after an error. */
+  words?: Words;
+  /** The id of what to do next with a model. */
+  next: string;
+  onLoad(model: M): void;
+  /** Called before a model goes: whatever uses it ends now. */
+  onUnload(): void;
+}
 
-/** The page's one model. */
-export class Models {
-  private lm: CausalLM | undefined;
+/** A view's one model. */
+export class Models<M extends Model> {
+  private readonly choose: HTMLElement;
+  private readonly loading: HTMLElement;
+  private readonly loaded: HTMLElement;
+  private readonly card: HTMLElement;
+  private readonly change: HTMLButtonElement;
+  private readonly first: HTMLButtonElement;
+  private model: M | undefined;
   private choice: Choice | undefined;
-  private load: { abort: AbortController; done: Promise<CausalLM | undefined> } | undefined;
+  private load: { choice: Choice; abort: AbortController; done: Promise<M | undefined> } | undefined;
 
-  /** `onUnload` is called before a model goes: whatever uses it ends now. */
-  constructor(private readonly onUnload: () => void) {
-    byId("load-default", HTMLButtonElement).addEventListener("click", () => void this.open(DEFAULT));
-    byId("cancel-load", HTMLButtonElement).addEventListener("click", () => this.load?.abort.abort());
-    change.addEventListener("click", () => {
-      choose.hidden = !choose.hidden;
-      change.ariaExpanded = String(!choose.hidden);
-      if (!choose.hidden) byId("load-default", HTMLButtonElement).focus();
+  constructor(private readonly kind: Kind<M>) {
+    const { prefix } = kind;
+    this.choose = byId(`${prefix}choose`, HTMLElement);
+    this.loading = byId(`${prefix}loading`, HTMLElement);
+    this.loaded = byId(`${prefix}loaded`, HTMLElement);
+    this.card = byId(`${prefix}model-card`, HTMLElement);
+    this.change = byId(`${prefix}change-model`, HTMLButtonElement);
+    this.first = byId(`${prefix}load-default`, HTMLButtonElement);
+    this.first.addEventListener("click", () => void this.open(kind.standard));
+    byId(`${prefix}cancel-load`, HTMLButtonElement).addEventListener("click", () => this.load?.abort.abort());
+    this.change.addEventListener("click", () => {
+      this.choose.hidden = !this.choose.hidden;
+      this.change.ariaExpanded = String(!this.choose.hidden);
+      if (!this.choose.hidden) this.first.focus();
     });
   }
 
   /** The loaded model, the one that is being loaded, or else the default; undefined if that failed, which was said. */
-  ready(): Promise<CausalLM | undefined> {
+  ready(): Promise<M | undefined> {
     if (this.load) return this.load.done;
-    return this.lm ? Promise.resolve(this.lm) : this.open(DEFAULT);
+    return this.model ? Promise.resolve(this.model) : this.open(this.kind.standard);
   }
 
-  /** Loads the present model once more, with the settings of now. */
-  reload(): void {
-    if (this.choice) void this.open(this.choice);
+  /** Loads the present model once more, or the one that is being loaded, with the settings of now. */
+  async reload(): Promise<void> {
+    const choice = this.load?.choice ?? this.choice;
+    if (choice) await this.open(choice);
   }
 
   /** Loads a model in place of the present one. Errors are shown here; then the promise is undefined. */
-  open(choice: Choice): Promise<CausalLM | undefined> {
+  open(choice: Choice): Promise<M | undefined> {
     const before = this.load;
     before?.abort.abort();
     const abort = new AbortController();
     const done = this.replace(choice, abort.signal, before?.done);
-    this.load = { abort, done };
+    this.load = { choice, abort, done };
     return done;
   }
 
-  private async replace(choice: Choice, signal: AbortSignal, before?: Promise<unknown>): Promise<CausalLM | undefined> {
+  private async replace(choice: Choice, signal: AbortSignal, before?: Promise<unknown>): Promise<M | undefined> {
     await before;
     hideError();
-    const view = new ProgressView(choice.name);
-    this.show(loading);
+    const { kind } = this;
+    const view = new ProgressView(kind.prefix, choice.name);
+    kind.status("loading", "Loading the model");
+    this.show(this.loading);
     let engine: Engine | undefined;
     try {
-      engine = await Engine.create(engineOptions());
+      engine = await Engine.create(kind.engineOptions());
       // A model that works is not given up for one that cannot.
-      if (this.lm) await inspect(choice.source, { engine, signal });
+      if (this.model) await this.check(choice, engine, signal);
       await this.unload();
-      const lm = await CausalLM.load(choice.source, { engine, signal, onProgress: (p) => view.report(p) });
-      this.lm = lm;
+      const model = await kind.load(choice.source, { engine, signal, onProgress: (p) => view.report(p) });
+      this.model = model;
       this.choice = choice;
-      describe(card, choice.name, lm.summary, lm.engine.device);
-      modelLoaded(true);
+      const { summary, engine: { device } } = model;
+      describe(this.card, choice.name, { summary, device, own: kind.facts(model) });
+      kind.onLoad(model);
     } catch (error) {
       await engine?.dispose().catch(() => {}); // the error that led here is the one to show
-      if (!signal.aborted) showError(error, this.lm ? "The model from before is still loaded." : "");
+      if (!signal.aborted) showError(error, this.model ? "The model from before is still loaded." : "", kind.words);
     } finally {
       view.stop();
     }
     return this.settled(choice, signal);
   }
 
+  private async check({ source, name }: Choice, engine: Engine, signal: AbortSignal): Promise<void> {
+    const { task, architecture } = await inspect(source, { engine, signal });
+    if (task === this.kind.task) return;
+    throw new AzulejoError("unsupported-model", `${name} is a model for ${task} (${architecture}), not for ${this.kind.task}`);
+  }
+
   /** The page after a load, whatever its end; focus stays where the user can go on. */
-  private settled(choice: Choice, signal: AbortSignal): CausalLM | undefined {
+  private settled(choice: Choice, signal: AbortSignal): M | undefined {
     if (this.load?.abort.signal !== signal) return undefined; // another load took its place
     this.load = undefined;
+    const { loading, model, kind } = this;
     const hadFocus = loading.contains(document.activeElement) || document.activeElement === document.body;
-    this.show(this.lm ? loaded : choose);
-    setStatus(this.lm ? "ready" : "empty", this.lm ? "Ready" : signal.aborted ? "Cancelled" : "No model yet");
-    if (hadFocus) byId(this.lm ? "prompt" : "load-default", HTMLElement).focus({ preventScroll: true });
-    return this.choice === choice ? this.lm : undefined;
+    this.show(model ? this.loaded : this.choose);
+    kind.status(model ? "ready" : "empty", model ? "Ready" : signal.aborted ? "Cancelled" : "No model yet");
+    if (hadFocus) (model ? byId(kind.next, HTMLElement) : this.first).focus({ preventScroll: true });
+    return this.choice === choice ? model : undefined;
   }
 
   private async unload(): Promise<void> {
-    if (!this.lm) return;
-    this.onUnload();
-    const { engine } = this.lm;
-    this.lm = undefined;
-    modelLoaded(false);
+    if (!this.model) return;
+    this.kind.onUnload();
+    const { engine } = this.model;
+    this.model = undefined;
     await engine.dispose();
   }
 
   private show(panel: HTMLElement): void {
+    const { choose, loading, loaded } = this;
     const hadFocus = choose.contains(document.activeElement);
     for (const each of [choose, loading, loaded]) each.hidden = each !== panel;
-    change.ariaExpanded = "false";
-    if (hadFocus && panel === loading) byId("cancel-load", HTMLButtonElement).focus();
+    this.change.ariaExpanded = "false";
+    if (hadFocus && panel === loading) byId(`${this.kind.prefix}cancel-load`, HTMLButtonElement).focus();
   }
-}
-
-/** Writes what the model is and where it runs. */
-function describe(element: HTMLElement, name: string, summary: ModelSummary, device: Engine["device"]): void {
-  const { memory } = summary;
-  const features = device.features
-    .map((feature) => feature.replace("relaxed-simd", "relaxed SIMD"))
-    .filter((feature) => !device.description.toLowerCase().includes(feature.toLowerCase()));
-  const where = device.kind === "webgpu" ? `WebGPU: ${device.description}` : device.description;
-  const facts = [
-    summary.architecture,
-    `${format.parameters(summary.parameters)} parameters`,
-    quantization(summary),
-    `${summary.layers} layers × ${format.count(summary.width)} wide`,
-    `reads ${format.count(summary.contextLength)} tokens`,
-    `${format.bytes(memory.total)} memory`,
-    [where, ...features].join(", ") + (device.reason ? ` (${device.reason})` : ""),
-  ];
-  element.replaceChildren(make("strong", "", name));
-  for (const fact of facts) element.append(" ", make("span", "fact", fact));
-  element.title = `weights ${format.bytes(memory.weights)}, conversation up to ${format.bytes(memory.kvCache)}, working space ${format.bytes(memory.activations)}`;
-}
-
-/** Q4_1, or Q4_K + Q6_K: types of the weights, the most frequent first. Small float tensors do not count. */
-function quantization(summary: ModelSummary): string {
-  const types = Object.entries(summary.quantization).sort((a, b) => b[1] - a[1]).map(([type]) => type);
-  const packed = types.filter((type) => type !== "F32");
-  return (packed.length > 0 ? packed : types).join(" + ");
 }

@@ -3,7 +3,6 @@
 import type { LoadProgress } from "/azulejo/index.js";
 import { byId } from "./dom.js";
 import * as format from "./format.js";
-import { setStatus } from "./status.js";
 
 const STAGES: Record<LoadProgress["stage"], string> = {
   download: "Downloading",
@@ -15,22 +14,23 @@ const STAGES: Record<LoadProgress["stage"], string> = {
 /** The rate is that of the last seconds: a connection that got faster should show. */
 const WINDOW_MS = 3000;
 
-const bar = byId("progress", HTMLProgressElement);
-const stage = byId("progress-stage", HTMLElement);
-const detail = byId("progress-detail", HTMLElement);
-
-/** Shows the progress of one load. */
+/** Shows the progress of one load, in elements whose ids begin with `prefix`. */
 export class ProgressView {
+  private readonly bar: HTMLProgressElement;
+  private readonly stage: HTMLElement;
+  private readonly detail: HTMLElement;
   private samples: { at: number; bytes: number }[] = [];
   private latest: LoadProgress | undefined;
   private frame = 0;
 
-  constructor(name: string) {
-    byId("progress-name", HTMLElement).textContent = name;
-    stage.textContent = "Starting";
-    detail.textContent = "";
-    bar.removeAttribute("value");
-    setStatus("loading", "Loading the model");
+  constructor(prefix: string, name: string) {
+    this.bar = byId(`${prefix}progress`, HTMLProgressElement);
+    this.stage = byId(`${prefix}progress-stage`, HTMLElement);
+    this.detail = byId(`${prefix}progress-detail`, HTMLElement);
+    byId(`${prefix}progress-name`, HTMLElement).textContent = name;
+    this.stage.textContent = "Starting";
+    this.detail.textContent = "";
+    this.bar.removeAttribute("value");
   }
 
   /** Takes a report. They may come by the hundred a second; one a frame is painted. */
@@ -53,10 +53,10 @@ export class ProgressView {
     const progress = this.latest;
     if (!progress) return;
     const { loadedBytes, totalBytes, pipelines } = progress;
-    stage.textContent = STAGES[progress.stage];
+    this.stage.textContent = STAGES[progress.stage];
     if (pipelines) this.fill(pipelines.done, pipelines.total);
     else if (totalBytes && progress.stage !== "compile") this.fill(loadedBytes, totalBytes);
-    else bar.removeAttribute("value");
+    else this.bar.removeAttribute("value");
     const parts = [totalBytes ? `${format.bytes(loadedBytes)} of ${format.bytes(totalBytes)}` : format.bytes(loadedBytes)];
     const perSecond = this.rate();
     if (perSecond > 0) {
@@ -65,12 +65,12 @@ export class ProgressView {
         parts.push(`${format.duration(((totalBytes - loadedBytes) / perSecond) * 1000)} left`);
       }
     }
-    detail.textContent = parts.join(" · ");
+    this.detail.textContent = parts.join(" · ");
   }
 
   private fill(done: number, total: number): void {
-    bar.max = total;
-    bar.value = done;
+    this.bar.max = total;
+    this.bar.value = done;
   }
 
   /** Bytes a second over the window; 0 while it is too short to tell. */

@@ -8,23 +8,31 @@ import type { Choice } from "./models.js";
 /** Chromium's way to a dropped folder; elsewhere a folder's files are dropped or chosen together. */
 type WithHandle = DataTransferItem & { getAsFileSystemHandle?(): Promise<FileSystemHandle | null> };
 
-/** Listens to the file dialog, to drops on the whole page, and to the address field. */
-export function initSources(open: (choice: Choice) => void): void {
-  const input = byId("file", HTMLInputElement);
+/** What a drop carried: files, and the handle of a folder or of the only file where the browser gives one. */
+export interface Dropped {
+  files: File[];
+  handle: Promise<FileSystemHandle | null> | undefined;
+}
+
+/** Listens to a file dialog and an address field, whose ids begin with `prefix`. */
+export function initSources(prefix: string, open: (choice: Choice) => void): void {
+  const input = byId(`${prefix}file`, HTMLInputElement);
   input.addEventListener("change", () => {
     const files = [...(input.files ?? [])];
     input.value = ""; // so that choosing the same file again is a change again
     if (files.length > 0) open(fromFiles(files));
   });
-  byId("url-form", HTMLFormElement).addEventListener("submit", (event) => {
+  const url = byId(`${prefix}url`, HTMLInputElement);
+  byId(`${prefix}url-form`, HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
-    const choice = fromAddress(byId("url", HTMLInputElement).value.trim());
+    const choice = fromAddress(url.value.trim());
     if (choice) open(choice);
+    else url.focus();
   });
-  initDrop(open);
 }
 
-function initDrop(open: (choice: Choice) => void): void {
+/** Listens to drops on the whole page. */
+export function initDrop(onDrop: (dropped: Dropped) => unknown): void {
   const cover = byId("drop", HTMLElement);
   const carriesFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
   addEventListener("dragover", (event) => {
@@ -43,11 +51,12 @@ function initDrop(open: (choice: Choice) => void): void {
     const item: WithHandle | undefined = event.dataTransfer.items[0];
     // The handle must be asked for before the event is over.
     const handle = files.length === 1 ? item?.getAsFileSystemHandle?.() : undefined;
-    void fromDrop(files, handle).then(open);
+    onDrop({ files, handle });
   });
 }
 
-async function fromDrop(files: File[], handle?: Promise<FileSystemHandle | null>): Promise<Choice> {
+/** A model out of a drop. */
+export async function fromDrop({ files, handle }: Dropped): Promise<Choice> {
   const entry = await handle?.catch(() => null); // refused: then the file itself will do
   if (entry?.kind === "directory") return { source: entry as FileSystemDirectoryHandle, name: entry.name };
   return fromFiles(files);
@@ -55,7 +64,9 @@ async function fromDrop(files: File[], handle?: Promise<FileSystemHandle | null>
 
 function fromFiles(files: File[]): Choice {
   const [first] = files;
-  const source: ModelSource = files.length === 1 && first ? first : files;
+  // One of the files of a folder, alone, is a folder that lacks the others.
+  const ofFolder = /\.(json|safetensors)$/i.test(first?.name ?? "");
+  const source: ModelSource = files.length === 1 && first && !ofFolder ? first : files;
   return { source, name: first ? displayName(first.name) : "no file" };
 }
 
@@ -74,7 +85,6 @@ function fromAddress(address: string): Choice | undefined {
     address ? `“${address}” is neither a web address nor a hub address.` : "The address is empty.",
     "Enter one like https://example.org/model.gguf or hf:organisation/name/file.gguf.",
   );
-  byId("url", HTMLInputElement).focus();
   return undefined;
 }
 

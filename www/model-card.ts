@@ -1,0 +1,47 @@
+// What was loaded and where it runs, in one line of facts.
+
+import type { DeviceInfo, ModelSummary } from "/azulejo/index.js";
+import { make } from "./dom.js";
+import * as format from "./format.js";
+
+/** Writes the card; `own` are the facts of this kind of model, put between its size and its memory. */
+export function describe(
+  element: HTMLElement,
+  name: string,
+  { summary, device, own }: { summary: ModelSummary; device: DeviceInfo; own: string[] },
+): void {
+  const { memory } = summary;
+  const facts = [
+    summary.architecture,
+    `${format.parameters(summary.parameters)} parameters`,
+    quantization(summary),
+    `${summary.layers} layers × ${format.count(summary.width)} wide`,
+    ...own,
+    `${format.bytes(memory.total)} memory`,
+    whereabouts(device),
+  ];
+  element.replaceChildren(make("strong", "", name));
+  for (const fact of facts) element.append(" ", make("span", "fact", fact));
+  const kept = memory.kvCache > 0 ? `conversation up to ${format.bytes(memory.kvCache)}, ` : "";
+  element.title = `weights ${format.bytes(memory.weights)}, ${kept}working space ${format.bytes(memory.activations)}`;
+}
+
+/** The device, what is in use there, and why it is not another. */
+function whereabouts(device: DeviceInfo): string {
+  const features = device.features
+    .map((feature) => feature.replace("relaxed-simd", "relaxed SIMD"))
+    .filter((feature) => !device.description.toLowerCase().includes(feature.toLowerCase()));
+  return [deviceName(device), ...features].join(", ") + (device.reason ? ` (${device.reason})` : "");
+}
+
+/** `WebGPU: nvidia / hopper`, or `wasm simd128, 4 threads`. */
+export function deviceName({ kind, description }: DeviceInfo): string {
+  return kind === "webgpu" ? `WebGPU: ${description}` : description;
+}
+
+/** Q4_1, or Q4_K + Q6_K: types of the weights, the most frequent first. Small float tensors do not count. */
+function quantization(summary: ModelSummary): string {
+  const types = Object.entries(summary.quantization).sort((a, b) => b[1] - a[1]).map(([type]) => type);
+  const packed = types.filter((type) => type !== "F32");
+  return (packed.length > 0 ? packed : types).join(" + ");
+}
