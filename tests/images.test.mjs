@@ -308,15 +308,24 @@ describe("what a caller may rely on", () => {
     assert.match(failure.message, /preprocessor_config\.json/);
   });
 
-  test("classes without names are numbered", async () => {
-    const labels = await page.evaluate(async () => {
-      const config = { id2label: undefined, label2id: undefined };
-      const vit = await ImageClassifier.load(await sourceOf("vit", { config }), { engine });
+  test("classes without names are numbered, and names that are fewer than the classes are refused", async () => {
+    const { labels, some, none } = await page.evaluate(async () => {
+      const load = async (config) => ImageClassifier.load(await sourceOf("vit", { config }), { engine });
+      const vit = await load({ id2label: undefined, label2id: undefined, num_labels: 7 });
       const { labels } = vit;
       await vit.dispose();
-      return labels;
+      const id2label = { 0: "cat", 2: "dog" };
+      return {
+        labels,
+        some: await failureOf(() => load({ id2label })),
+        none: await failureOf(() => load({ id2label: undefined })),
+      };
     });
     assert.deepEqual(labels, Array.from({ length: 7 }, (_, at) => `LABEL_${at}`));
+    assert.equal(some.code, "corrupt-file");
+    assert.match(some.message, /id2label.*none for 1/);
+    assert.equal(none.code, "corrupt-file");
+    assert.match(none.message, /classifier.*expected \[2\]/);
   });
 
   test("inspect knows an image model by its header", async () => {

@@ -39,6 +39,7 @@ pub struct Config {
     pub use_swiglu_ffn: bool,
     pub num_register_tokens: Option<usize>,
     id2label: Option<BTreeMap<String, String>>,
+    num_labels: Option<usize>,
     #[serde(default)]
     pub tie_word_embeddings: bool,
     #[serde(default)]
@@ -62,6 +63,9 @@ enum OneOrMore {
     One(u32),
     More(Vec<u32>),
 }
+
+/// More would be a mistake, or an attempt to fill the memory.
+const MOST_CLASSES: usize = 1 << 20;
 
 fn default_context() -> usize {
     2048
@@ -123,9 +127,12 @@ impl Config {
         [pair(&self.image_size, 224), pair(&self.patch_size, default_patch)]
     }
 
-    /// The names of classes, by their numbers. Without any there are transformers' two.
+    /// The names of classes, by their numbers. Without any there are as many as it says, or transformers' two.
     pub fn labels(&self) -> Result<Vec<String>> {
-        let Some(labels) = &self.id2label else { return Ok((0..2).map(|class| format!("LABEL_{class}")).collect()) };
+        let Some(labels) = &self.id2label else {
+            let classes = self.num_labels.unwrap_or(2).min(MOST_CLASSES);
+            return Ok((0..classes).map(|class| format!("LABEL_{class}")).collect());
+        };
         let label = |class: usize| {
             let label = labels.get(&class.to_string()).cloned();
             label.ok_or_else(|| {
