@@ -63,6 +63,17 @@ fn heads_of_every_size_are_right_in_every_cache() {
 }
 
 #[test]
+fn blocks_of_a_sequence_do_not_see_each_other() {
+    check_shares(|| {
+        let of = |block| {
+            let shape = AttentionShape { causal: false, block: Some(block), ..shape(3, 3, 16) };
+            Case::new(shape, CacheType::F32, 0, 4 * block)
+        };
+        [5, 16, 17, 50, 197].map(of).to_vec()
+    });
+}
+
+#[test]
 fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
     check_shares(|| {
         let mut cases = Vec::new();

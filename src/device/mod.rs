@@ -57,12 +57,18 @@ pub struct AttentionShape {
     pub window: Option<usize>,
     /// The scaled product becomes cap · tanh(product / cap), as in Gemma 2 (<https://arxiv.org/abs/2408.00118>).
     pub soft_cap: Option<f32>,
+    /// A sequence is many of that many tokens, one after the other, and a query sees only its own: a batch of images.
+    pub block: Option<usize>,
 }
 
 impl AttentionShape {
     /// The keys that the query at `position` sees, of a sequence that ends before `end`.
     pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
-        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
+        let (begin, end) = self.block.map_or((0, end), |block| {
+            let begin = position / block * block;
+            (begin, end.min(begin + block))
+        });
+        let first = self.window.map_or(begin, |window| begin.max((position + 1).saturating_sub(window)));
         let after = self.window.map_or(end, |window| end.min(position + window));
         first..if self.causal { position + 1 } else { after }
     }

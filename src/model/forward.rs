@@ -2,7 +2,9 @@
 
 use super::spec::{Residual, Spec};
 use super::weights::{InputWeights, Layer, Weights};
-use crate::device::{Attention, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens};
+use crate::device::{
+    Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens,
+};
 use crate::error::{Code, Error, Result};
 
 /// The activations of a batch, made once: [rows, …] each.
@@ -63,6 +65,8 @@ pub struct Batch<'a, D: Device> {
 pub struct Rows<'a, D: Device> {
     pub spans: &'a [Span],
     pub caches: &'a mut [D::Cache],
+    /// See [`AttentionShape::block`].
+    pub block: Option<usize>,
 }
 
 impl<D: Device> Rows<'_, D> {
@@ -90,7 +94,7 @@ pub fn forward<D: Device>(
     let magnitude = spec.attention.rope.as_ref().map_or(1.0, |rope| rope.magnitude());
     dev.begin(batch.spans, &weights.frequencies, magnitude);
     dev.embed(table, &batch.tokens, &mut s.hidden);
-    let mut rows = Rows { spans: batch.spans, caches: batch.caches };
+    let mut rows = Rows { spans: batch.spans, caches: batch.caches, block: None };
     blocks(dev, spec, weights, s, &mut rows, watch)
 }
 
@@ -143,7 +147,7 @@ fn attention<D: Device>(
     rows: &mut Rows<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    let (count, shape) = (rows.count(), spec.attention.shape(index));
+    let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..spec.attention.shape(index) });
     let input = Input { x: &s.hidden, rows: count, norm: Some(layer.attention_norm.of(spec)) };
     dev.project(&input, &mut [layer.query.to(&mut s.query), layer.key.to(&mut s.key), layer.value.to(&mut s.value)]);
     let mut heads = Heads {

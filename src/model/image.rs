@@ -40,8 +40,8 @@ struct Workspace<D: Device> {
     pooled: D::Buffer,
     /// [images, classes] of both heads.
     logits: [D::Buffer; 2],
-    /// Keys and values of one layer, for each image.
-    caches: Vec<D::Cache>,
+    /// Keys and values of one layer, [images, tokens].
+    cache: [D::Cache; 1],
 }
 
 /// Normalised pixels, [count, channels, height, width].
@@ -183,12 +183,8 @@ impl<D: Device> ImageModel<D> {
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
         let Self { device, spec, .. } = self;
-        let mut caches = Vec::new();
-        for _ in 0..images {
-            let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
-            device.reserve(&mut cache, tokens).await?;
-            caches.push(cache);
-        }
+        let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
+        device.reserve(&mut cache, images * tokens).await?;
         let (classes, pools) = match spec.head {
             Head::Classes { classes, pooling } => (classes, if pooling == Pooling::ClassToken { 1 } else { 2 }),
             _ => (0, 1),
@@ -202,7 +198,7 @@ impl<D: Device> ImageModel<D> {
             normed: device.buffer(images * tokens * spec.width)?,
             pooled: device.buffer(images * pools * spec.width)?,
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
-            caches,
+            cache: [cache],
             patching,
         });
         self.device.settle().await
@@ -404,8 +400,7 @@ impl<D: Device> Workspace<D> {
     ) -> Result<()> {
         let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
-        let span = |image| Span { row: image * tokens, len: tokens, position: 0, cache: image };
-        let spans: Vec<Span> = (0..images).map(span).collect();
+        let spans = [Span { row: 0, len: images * tokens, position: 0, cache: 0 }];
         device.begin(&spans, &[], 1.0);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
@@ -415,7 +410,7 @@ impl<D: Device> Workspace<D> {
         let x = Input { x: &self.patches, rows, norm: None };
         let weight = &input.projection;
         device.project(&x, &mut [Projection { weight, bias: None, scale: None, out: hidden, accumulate: true }]);
-        let mut through = Rows { spans: &spans, caches: &mut self.caches[..images] };
+        let mut through = Rows { spans: &spans, caches: &mut self.cache, block: Some(tokens) };
         blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
         let hidden = Input { x: &self.scratch.hidden, rows, norm: Some(weights.output_norm.of(spec)) };
         device.norm(&hidden, spec.width, &mut self.normed);

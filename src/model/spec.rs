@@ -155,6 +155,7 @@ impl Attention {
             causal: self.causal,
             window: self.windows[layer],
             soft_cap: None,
+            block: None,
         }
     }
 }

@@ -369,7 +369,7 @@ mod tests {
     }
 
     fn shape(heads: usize, kv_heads: usize, head_dim: usize, window: Option<usize>) -> AttentionShape {
-        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None }
+        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None, block: None }
     }
 
     #[test]
@@ -396,6 +396,13 @@ mod tests {
             check(&AttentionShape { causal: false, ..shape(4, 2, 16, window) }, 0, len, 2);
         }
         check(&AttentionShape { causal: false, ..shape(2, 2, 8, None) }, 1000, 2, 4);
+    }
+
+    #[test]
+    fn blocks_of_a_sequence_do_not_see_each_other() {
+        let shape = AttentionShape { causal: false, block: Some(17), ..shape(4, 2, 16, None) };
+        assert_eq!([0, 16, 17, 40].map(|query| shape.visible(query, 47)), [0..17, 0..17, 17..34, 34..47]);
+        check(&shape, 0, 47, 2);
     }
 
     #[test]

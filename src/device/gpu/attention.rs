@@ -13,7 +13,7 @@ use crate::error::Result;
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 8],
+    parameters: [u32; 9],
     biases: Buffer,
 }
 
@@ -34,6 +34,7 @@ impl Scores {
             shape.soft_cap.unwrap_or(0.0).to_bits(),
             biases.offset as u32,
             reach,
+            shape.block.unwrap_or(0) as u32,
         ];
         Self { constants: [shape.head_dim as u32, kind, 0], parameters, biases: biases.clone() }
     }
