@@ -74,5 +74,7 @@ for (const name of Object.keys(BUILDS)) {
   if (!options.only || options.only === name) bind(name, compile(name));
 }
 typescript(".", "js", "dist", { declarations: true, others: Object.keys(BUILDS) });
-const assets = ["models", "samples"].flatMap((folder) => filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`));
+const assets = ["models", "samples"]
+  .flatMap((folder) => filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`))
+  .filter((file) => !file.endsWith(".md"));
 typescript("www", "www", "www-dist", { assets: ["index.html", "style.css", "images.css", "logo.svg", ...assets] });

@@ -1,4 +1,4 @@
-// Takes the README's pictures: the real page with the real models, asked one question, and shown a sheet of clothes.
+// Takes the README's pictures: the real page with the real models, asked one question, and shown a boot.
 //
 //     node scripts/screenshot.mjs [chat|images] [address]
 //
@@ -32,17 +32,17 @@ async function converse(page) {
   await expect(page, "[data-role=assistant][data-state=done]");
 }
 
-/** Classifies the sheet, and looks at one of its tiles. */
+/** Looks where the model looked. */
 async function look(page) {
   await expect(page, "#images-view[data-state=ready] #classes li");
-  await page.click("#samples li:last-child button");
-  await expect(page, '#canvas[data-picture="Sheet of samples"]');
-  await page.click("#run-patches");
-  await expect(page, "#patch-score:not([hidden])");
-  await page.evaluate(() => scrollTo(0, 0));
-  const { width, height } = await page.locator("#canvas").boundingBox();
-  await page.hover("#canvas", { position: { x: (8.5 * width) / 15, y: (6.5 * height) / 15 } });
-  await page.evaluate(() => new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted))));
+  await page.check("#overlay-attention");
+  await page.check("#grid");
+  await expect(page, "#grid-caption:not([hidden])");
+  await page.evaluate(async () => {
+    document.activeElement.blur();
+    scrollTo(0, 0);
+    await new Promise((painted) => requestAnimationFrame(() => requestAnimationFrame(painted)));
+  });
 }
 
 const VIEWS = {

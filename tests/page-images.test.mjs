@@ -332,7 +332,7 @@ describe("the images view of the demo page", () => {
     try {
       await page.waitForSelector('#canvas[data-picture="Ankle boot"]');
       await page.click("#camera");
-      await page.waitForFunction(() => document.activeElement.id === "shutter");
+      await page.waitForFunction(() => document.activeElement.id === "shutter", undefined, SLOW);
       assert.equal(await page.locator("#viewfinder").isVisible(), true);
       await page.click("#shutter");
       await settled(page, "Picture from the camera");

@@ -18,6 +18,8 @@ import { Stage } from "./stage.js";
 const STANDARD: Choice = { source: "/models/fashion-mnist-vit/", name: "Fashion-MNIST ViT" };
 /** What the view opens with. */
 const FIRST = 9;
+/** Milliseconds: what takes less is timed a second time. */
+const QUICK = 150;
 
 const WORDS: Words = {
   "unsupported-model": ["This kind of model is not supported here", "Try a ViT, DeiT or DINOv2 in Hugging Face’s layout."],
@@ -151,10 +153,17 @@ class Images {
   private async classify(scene: Scene): Promise<void> {
     const { model, picture } = scene;
     setStatus("working", "Looking");
-    try {
+    const look = async () => {
       const started = performance.now();
       const best = await model.classify(picture.bitmap);
-      const milliseconds = performance.now() - started;
+      return { best, milliseconds: performance.now() - started };
+    };
+    try {
+      let { best, milliseconds } = await look();
+      if (scene !== this.scene) return;
+      showResult(best, milliseconds, model.engine.device);
+      // The first of a page pays for what the browser makes once.
+      if (milliseconds < QUICK) ({ milliseconds } = await look());
       if (scene !== this.scene) return;
       showResult(best, milliseconds, model.engine.device);
       announce(`${best[0]?.label}, ${format.percent(best[0]?.score ?? 0)}`);
