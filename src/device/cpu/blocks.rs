@@ -217,7 +217,7 @@ impl Block for Nibbles {
         let widen = |block: &Self| {
             let vector = |v: usize| {
                 let vector = U8x16::load(&block.levels[v / 2]);
-                let nibbles = if v % 2 == 0 { vector.low_nibbles() } else { vector.high_nibbles() };
+                let nibbles = if v.is_multiple_of(2) { vector.low_nibbles() } else { vector.high_nibbles() };
                 let (low, high) = nibbles.widen_unsigned();
                 [low.to_array(), high.to_array()]
             };
