@@ -1,5 +1,6 @@
 // npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--adapter swiftshader]
 //                  [--runtime browser] [--measures "prefill 128,decode 64"] [--json FILE]
+// npm run bench -- --images …   see images.mjs
 //
 // Prefill of 128 and 512 tokens and decode of 64, in Chromium or under Node, through the public interface. Every
 // contestant has its own tab of one browser, and they take turns within each round, so that a machine that slows down
@@ -216,4 +217,4 @@ async function main() {
   }
 }
 
-await main();
+await (process.argv.includes("--images") ? import("./images.mjs") : main());

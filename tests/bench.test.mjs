@@ -1,13 +1,15 @@
-// The benchmark on WebGPU from its command line, of a small model on SwiftShader: that it says what it promises, in
-// Chromium and under Node on Dawn.
+// The benchmark from its command line. On WebGPU, of a small model on SwiftShader: that it says what it promises, in
+// Chromium and under Node on Dawn. Of images, on the CPU.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { packageFolder } from "../bench/install.mjs";
+import { writeCheckpoint } from "../bench/vit/checkpoint.mjs";
 import { endless } from "./api-models.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -20,9 +22,8 @@ before(() => {
 after(() => rmSync(folder, { recursive: true, force: true }));
 
 /** What it prints, and what it writes. */
-function bench(runtime) {
-  const [model, json] = [join(folder, "endless.gguf"), join(folder, `${runtime}.json`)];
-  const what = ["--device", "webgpu", "--runtime", runtime, "--model", model, "--measures", "prefill 40,decode 3"];
+function bench(...what) {
+  const json = join(folder, "figures.json");
   const args = [join(ROOT, "bench/bench.mjs"), ...what, "--rounds", "1", "--json", json];
   const { status, stdout, stderr } = spawnSync(process.execPath, args, { cwd: folder, encoding: "utf8", timeout: 300_000 });
   assert.equal(status, 0, `${stdout}${stderr}`);
@@ -31,7 +32,9 @@ function bench(runtime) {
 
 for (const runtime of ["browser", "node"]) {
   test(`tells of each step on WebGPU what it comes to: ${runtime}`, () => {
-    const { printed, written: { profiles: [profile], matches: [match] } } = bench(runtime);
+    const model = join(folder, "endless.gguf");
+    const what = ["--device", "webgpu", "--runtime", runtime, "--model", model, "--measures", "prefill 40,decode 3"];
+    const { printed, written: { profiles: [profile], matches: [match] } } = bench(...what);
     assert.match(profile.description, /swiftshader/i);
     assert.equal(match.contestants[0].description, profile.description);
     assert(profile.ceilings.bytesPerSecond > 0 && profile.ceilings.operationsPerSecond > 0, JSON.stringify(profile.ceilings));
@@ -43,3 +46,25 @@ for (const runtime of ["browser", "node"]) {
     assert.match(printed, new RegExp(`^dispatches ${plain.dispatches}, submits 1, passes 1, bytes read back 4, CPU ms to encode `, "m"));
   });
 }
+
+/** A vision transformer of two blocks. */
+const TINY = {
+  hidden_size: 64, num_hidden_layers: 2, num_attention_heads: 2, intermediate_size: 96,
+  image_size: 32, patch_size: 16, num_channels: 3, layer_norm_eps: 1e-6, classes: 5,
+};
+const RIVAL = "onnxruntime-web";
+
+test("times images in batches with each kind of weights, and beside the rival who says the same", (t) => {
+  const model = join(folder, "vit");
+  writeCheckpoint(model, TINY);
+  const has = existsSync(packageFolder(RIVAL));
+  if (!has) t.diagnostic(`${RIVAL} is not installed (npm run bench -- --images --against ${RIVAL} does that): ours alone`);
+  const { printed, written: { images } } = bench("--images", "--model", model, "--batches", "1,3", ...(has ? ["--against", RIVAL] : []));
+  const names = has ? ["azulejo, f32", `${RIVAL}, f32`, "azulejo, q8_0", `${RIVAL}, int8`] : ["azulejo, f32", "azulejo, q8_0"];
+  assert.deepEqual(images.contestants.map(({ name }) => name), names);
+  for (const { name, results } of images.contestants) {
+    assert.deepEqual(Object.keys(results), ["1", "3"]);
+    for (const { rounds } of Object.values(results)) assert(rounds.length === 1 && rounds[0] > 0, JSON.stringify(results));
+    assert(printed.includes(name), printed);
+  }
+});

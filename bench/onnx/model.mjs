@@ -4,22 +4,22 @@
 import { closeSync, openSync, writevSync } from "node:fs";
 import { bytes, float, int, join, message, string } from "./protobuf.mjs";
 
-export const FLOAT = 1, UINT8 = 2, INT32 = 6;
-const ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2;
+export const FLOAT = 1, UINT8 = 2, INT8 = 3, INT32 = 6, INT64 = 7;
+const ATTRIBUTE_FLOAT = 1, ATTRIBUTE_INT = 2, ATTRIBUTE_INTS = 7;
 /** Node's limit on the buffers of one call. */
 const PIECES_A_WRITE = 1000;
 
 /** Operators of ONNX itself have domain "". */
 export const MICROSOFT = "com.microsoft";
 
-/** A float attribute; a plain number is an integer one. */
+/** A float attribute; a plain number is an integer one, and a list has integers. */
 export const asFloat = (value) => ({ float: value });
 
 function attribute(name, value) {
-  const isFloat = typeof value === "object";
-  return message(5, [
-    string(1, name), int(20, isFloat ? ATTRIBUTE_FLOAT : ATTRIBUTE_INT), isFloat ? float(2, value.float) : int(3, value),
-  ]);
+  const [type, field] = Array.isArray(value)
+    ? [ATTRIBUTE_INTS, value.map((each) => int(8, each))]
+    : typeof value === "object" ? [ATTRIBUTE_FLOAT, float(2, value.float)] : [ATTRIBUTE_INT, int(3, value)];
+  return message(5, [string(1, name), int(20, type), field]);
 }
 
 /** `shape` has numbers, and names of what differs from run to run. */
