@@ -1,6 +1,7 @@
 // out = x / √(mean x² + epsilon) · weight + bias, the mean being taken from x first where it is a LayerNorm
 //
-// Before products of many rows; matrix_vector.wgsl does RMSNorm itself. A workgroup has a row. Grid: (1, rows).
+// Before products of many rows; matrix_vector.wgsl does RMSNorm itself. LANES lanes have a row: total_whole.wgsl or
+// total_shared.wgsl adds up what they have. Grid: (1, ceil(rows / (64 / LANES))).
 
 struct Parameters {
   columns: u32,  // fours of a row
@@ -8,45 +9,38 @@ struct Parameters {
   bias: u32,     // where its bias begins, plus 1; 0: none
   epsilon: f32,
   centred: u32,  // LayerNorm
+  rows: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [rows, width / 4]
 @group(0) @binding(1) var<storage, read> vectors: array<vec4<f32>>;
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4]
 
-var<workgroup> parts: array<f32, 64>;
-
-/// The sum of what the lanes have.
-fn total(lane: u32, part: f32) -> f32 {
-  workgroupBarrier();
-  parts[lane] = part;
-  workgroupBarrier();
-  var sum = 0.0;
-  for (var i = 0u; i < 64u; i += 1u) {
-    sum += parts[i];
-  }
-  return sum;
-}
-
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
   let columns = parameters.columns;
-  let row = group.y * columns;
+  let lane = local % LANES;
+  let index = group.y * (64u / LANES) + local / LANES;
+  // Rows beyond the last are computed as that, and not written.
+  let row = min(index, parameters.rows - 1u) * columns;
   var mean = 0.0;
   if (parameters.centred != 0u) {
     var sum = vec4<f32>();
-    for (var i = lane; i < columns; i += 64u) {
+    for (var i = lane; i < columns; i += LANES) {
       sum += x[row + i];
     }
-    mean = total(lane, dot(sum, vec4<f32>(1.0))) / f32(4u * columns);
+    mean = total(local, dot(sum, vec4<f32>(1.0))) / f32(4u * columns);
   }
   var squares = 0.0;
-  for (var i = lane; i < columns; i += 64u) {
+  for (var i = lane; i < columns; i += LANES) {
     let apart = x[row + i] - mean;
     squares += dot(apart, apart);
   }
-  let scale = inverseSqrt(total(lane, squares) / f32(4u * columns) + parameters.epsilon);
-  for (var i = lane; i < columns; i += 64u) {
+  let scale = inverseSqrt(total(local, squares) / f32(4u * columns) + parameters.epsilon);
+  if (index >= parameters.rows) {
+    return;
+  }
+  for (var i = lane; i < columns; i += LANES) {
     var value = (x[row + i] - mean) * scale * vectors[parameters.weight / 4u + i];
     if (parameters.bias != 0u) {
       value += vectors[(parameters.bias - 1u) / 4u + i];

@@ -6,7 +6,7 @@ use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::Dispatch;
-use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs, Span};
+use crate::device::{Attention, AttentionShape, CacheType, Heads, PositionBias, RopePairs, Span};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
@@ -50,6 +50,9 @@ impl Gpu {
         caches: &[Cache],
     ) {
         let norms = heads.norms.as_ref();
+        if self.pairs == 0 && norms.is_none() && caches.iter().all(|cache| cache.ty == CacheType::F32) {
+            return self.copy_heads(layer, shape, heads, spans, caches);
+        }
         let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset as u32);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
         let parameters =
@@ -70,6 +73,26 @@ impl Gpu {
                 grid: [shape.heads + 2 * shape.kv_heads, span.len, 1],
                 work: Work::moving(4 * span.len * moved + 2 * cache.bytes(span.len)),
             });
+        }
+    }
+
+    /// Heads that are kept as they are.
+    fn copy_heads(
+        &mut self,
+        layer: usize,
+        shape: &AttentionShape,
+        heads: &Heads<Self>,
+        spans: &[Span],
+        caches: &[Cache],
+    ) {
+        let width = shape.kv_heads * shape.head_dim;
+        for span in spans {
+            let [keys, values] = caches[span.cache].layer(layer);
+            for (from, to) in [(&*heads.key, keys), (heads.value, values)] {
+                let from = Buffer { offset: from.offset + span.row * width, ..from.clone() };
+                let to = Buffer { offset: to.offset + span.position * width, ..to.clone() };
+                self.recorder.copy(&from, &to, span.len * width);
+            }
         }
     }
 

@@ -49,7 +49,7 @@ impl Shader {
         match self {
             Embed => (shader!("embed"), &[], Uses::Nothing),
             Patches => (shader!("patches"), &[], Uses::Nothing),
-            Norm => (shader!("norm"), &[], Uses::Nothing),
+            Norm => (shader!("norm"), &["LANES"], Uses::Subgroups),
             MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
             MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
             MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
@@ -146,6 +146,8 @@ impl Kernel {
     /// What of `extras` it uses.
     fn uses(&self, extras: Extras) -> Uses {
         match self.shader.parts().2 {
+            // A norm's rows are whole subgroups, or the whole workgroup's.
+            Uses::Subgroups if self.shader == Shader::Norm && self.constants[2] != WHOLE => Uses::Nothing,
             Uses::Subgroups if extras.subgroups => Uses::Subgroups,
             // Only halves that lie in the cache as such: nothing is rounded.
             Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
@@ -158,6 +160,7 @@ impl Kernel {
     pub fn runs_with(&self, extras: Extras) -> bool {
         match self.shader {
             Shader::MatrixMatrixQuads | Shader::Probe => extras.subgroups,
+            Shader::Norm => extras.subgroups || self.constants[2] != WHOLE,
             _ => extras.integer_dot || self.uses(extras) != Uses::IntegerDot,
         }
     }
@@ -179,6 +182,8 @@ impl Kernel {
         source += PRELUDE;
         match self.shader {
             Shader::MatrixVector => source += self.fold(uses),
+            Shader::Norm if uses == Uses::Subgroups => source += shader!("total_whole"),
+            Shader::Norm => source += shader!("total_shared"),
             Shader::MatrixMatrix if uses == Uses::IntegerDot => source += shader!("tiles_bytes"),
             Shader::MatrixMatrix => source += shader!("tiles_floats"),
             Shader::Attention if uses == Uses::Halves => source += "alias real = f16;\nconst REAL_BYTES = 2u;\n",
@@ -204,7 +209,8 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [Patches, Norm, Quantise, Pool, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+            [Patches, Quantise, Pool, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+        all.extend([[64, 0, 0], [4, 0, WHOLE], [32, 0, WHOLE]].map(|constants| Kernel::new(Norm).with(constants)));
         all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[rows, last]| Kernel::new(Resize).with([rows, last, 0])));
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));

@@ -189,13 +189,18 @@ impl Gpu {
             return self.recorder.copy(input.x, out, input.rows * width);
         };
         let bias = bias.map_or(0, |bias| bias.offset as u32 + 1);
-        let words = [width as u32 / 4, weight.offset as u32, bias, epsilon.to_bits(), u32::from(*centred)];
+        let (centred, rows) = (u32::from(*centred), input.rows as u32);
+        let words = [width as u32 / 4, weight.offset as u32, bias, epsilon.to_bits(), centred, rows];
+        let (lanes, whole) = match self.lanes() {
+            (lanes, true) => (lanes, WHOLE),
+            _ => (64, 0),
+        };
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::Norm),
+            kernel: Kernel::new(Shader::Norm).with([lanes, 0, whole]),
             storage: &[input.x, weight, out],
             parameters: &words,
             batch: 0,
-            grid: [1, input.rows, 1],
+            grid: [1, input.rows.div_ceil(64 / lanes as usize), 1],
             work: Work::moving(4 * (2 * input.rows * width + width)),
         });
     }
