@@ -1,6 +1,6 @@
 //! FlashAttention on the CPU (<https://arxiv.org/abs/2205.14135>).
 //!
-//! A piece of work is the queries of one KV head, at most [`QUERIES`] positions of each of its query
+//! A piece of work is the queries of one KV head, at most [`MANY_QUERIES`] positions of each of its query
 //! heads, against a run of keys. Keys and values pass through the L1 cache [`KEYS`] at a time, as
 //! floats whatever the cache's type, with a running maximum and sum: the N × N scores never exist.
 //! Tiles that the mask hides are not visited. Where there are fewer pieces than threads (decoding has
@@ -14,8 +14,10 @@ use crate::device::{Attention, AttentionShape, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
-/// Positions of a piece of work.
+/// Positions of a piece of work, and of one where there are so many that the pieces still keep all threads busy: keys and
+/// values are read once a piece.
 const QUERIES: usize = 16;
+const MANY_QUERIES: usize = 64;
 /// Keys of a tile: with head size 64, 8 KiB of keys and as much of values.
 const KEYS: usize = 32;
 /// A split has at least that many keys; joining costs about as much as attending to a few.
@@ -24,6 +26,8 @@ const SPLIT: usize = 256;
 /// What attention keeps between calls, so that a step allocates nothing.
 pub struct FlashAttention {
     work: Vec<Work>,
+    /// Positions of a piece of it.
+    queries: usize,
     /// Per thread.
     tiles: Vec<Mutex<Tiles>>,
     /// Per split piece, per row: sums [head_dim], maximum, total.
@@ -58,7 +62,12 @@ struct Tiles {
 
 impl FlashAttention {
     pub fn new(threads: usize) -> Self {
-        Self { work: Vec::new(), tiles: (0..threads).map(|_| Mutex::default()).collect(), parts: Vec::new() }
+        Self {
+            work: Vec::new(),
+            queries: QUERIES,
+            tiles: (0..threads).map(|_| Mutex::default()).collect(),
+            parts: Vec::new(),
+        }
     }
 
     /// See [`crate::device::Device::attend`].
@@ -73,7 +82,7 @@ impl FlashAttention {
     ) {
         let shape = &attention.shape;
         self.plan(shape, spans, pool.threads());
-        let rows = QUERIES * shape.heads / shape.kv_heads;
+        let rows = self.queries * shape.heads / shape.kv_heads;
         let part = rows * (shape.head_dim + 2);
         let split = self.work.first().is_some_and(|work| work.splits > 1);
         if split && self.parts.len() < self.work.len() * part {
@@ -101,10 +110,12 @@ impl FlashAttention {
     /// Cuts the batch into pieces, about twice as many as threads where there is enough to do.
     fn plan(&mut self, shape: &AttentionShape, spans: &[Span], threads: usize) {
         self.work.clear();
-        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(QUERIES) * shape.kv_heads).sum();
+        let queries = if spans.iter().all(|span| span.len > 2 * MANY_QUERIES) { MANY_QUERIES } else { QUERIES };
+        self.queries = queries;
+        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(queries) * shape.kv_heads).sum();
         for span in spans {
-            for first in (0..span.len).step_by(QUERIES) {
-                let count = QUERIES.min(span.len - first);
+            for first in (0..span.len).step_by(queries) {
+                let count = queries.min(span.len - first);
                 let seen = |query: usize| shape.visible(span.position + query, span.end());
                 let keys = seen(first).start..seen(first + count - 1).end;
                 let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
