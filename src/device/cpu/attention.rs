@@ -1,6 +1,6 @@
 //! FlashAttention on the CPU (<https://arxiv.org/abs/2205.14135>).
 //!
-//! A piece of work is the queries of one KV head, at most [`QUERIES`] positions of each of its query
+//! A piece of work is the queries of one KV head, at most [`MANY_QUERIES`] positions of each of its query
 //! heads, against a run of keys. Keys and values pass through the L1 cache [`KEYS`] at a time, as
 //! floats whatever the cache's type, with a running maximum and sum: the N × N scores never exist.
 //! Tiles that the mask hides are not visited. Where there are fewer pieces than threads (decoding has
@@ -14,8 +14,10 @@ use crate::device::{Attention, AttentionShape, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
-/// Positions of a piece of work.
+/// Positions of a piece of work, and of one where there are so many that the pieces still keep all threads busy: keys and
+/// values are read once a piece.
 const QUERIES: usize = 16;
+const MANY_QUERIES: usize = 64;
 /// Keys of a tile: with head size 64, 8 KiB of keys and as much of values.
 const KEYS: usize = 32;
 /// A split has at least that many keys; joining costs about as much as attending to a few.
@@ -24,6 +26,8 @@ const SPLIT: usize = 256;
 /// What attention keeps between calls, so that a step allocates nothing.
 pub struct FlashAttention {
     work: Vec<Work>,
+    /// Positions of a piece of it.
+    queries: usize,
     /// Per thread.
     tiles: Vec<Mutex<Tiles>>,
     /// Per split piece, per row: sums [head_dim], maximum, total.
@@ -58,7 +62,12 @@ struct Tiles {
 
 impl FlashAttention {
     pub fn new(threads: usize) -> Self {
-        Self { work: Vec::new(), tiles: (0..threads).map(|_| Mutex::default()).collect(), parts: Vec::new() }
+        Self {
+            work: Vec::new(),
+            queries: QUERIES,
+            tiles: (0..threads).map(|_| Mutex::default()).collect(),
+            parts: Vec::new(),
+        }
     }
 
     /// See [`crate::device::Device::attend`].
@@ -73,7 +82,7 @@ impl FlashAttention {
     ) {
         let shape = &attention.shape;
         self.plan(shape, spans, pool.threads());
-        let rows = QUERIES * shape.heads / shape.kv_heads;
+        let rows = self.queries * shape.heads / shape.kv_heads;
         let part = rows * (shape.head_dim + 2);
         let split = self.work.first().is_some_and(|work| work.splits > 1);
         if split && self.parts.len() < self.work.len() * part {
@@ -101,10 +110,12 @@ impl FlashAttention {
     /// Cuts the batch into pieces, about twice as many as threads where there is enough to do.
     fn plan(&mut self, shape: &AttentionShape, spans: &[Span], threads: usize) {
         self.work.clear();
-        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(QUERIES) * shape.kv_heads).sum();
+        let queries = if spans.iter().all(|span| span.len > 2 * MANY_QUERIES) { MANY_QUERIES } else { QUERIES };
+        self.queries = queries;
+        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(queries) * shape.kv_heads).sum();
         for span in spans {
-            for first in (0..span.len).step_by(QUERIES) {
-                let count = QUERIES.min(span.len - first);
+            for first in (0..span.len).step_by(queries) {
+                let count = queries.min(span.len - first);
                 let seen = |query: usize| shape.visible(span.position + query, span.end());
                 let keys = seen(first).start..seen(first + count - 1).end;
                 let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
@@ -174,21 +185,28 @@ impl Tiles {
                 keys.read(start + key, &mut self.keys[key * width..]);
                 values.read(start + key, &mut self.values[key * width..]);
             }
-            for query in 0..work.count {
-                let position = work.span.position + work.first + query;
-                let seen = shape.visible(position, work.span.end());
-                let (from, to) = (seen.start.max(start), seen.end.min(start + count));
-                if from < to {
-                    for head in 0..group {
-                        let of = work.kv_head * group + head;
-                        let seen = from - start..to - start;
-                        // Scores are made four at a time.
-                        let first = start + seen.start / 4 * 4;
-                        self.attend_tile(query * group + head, width, seen, |scores| {
-                            score::finish(attention, scores, of, position, first);
-                        });
-                    }
+            let place =
+                |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
+            let seen = |row: usize| {
+                let seen = shape.visible(place(row).1, work.span.end());
+                seen.start.max(start) - start..seen.end.clamp(start, start + count) - start
+            };
+            let mut row = 0;
+            while row < work.count * group {
+                let range = seen(row);
+                // Scores are made four at a time.
+                let first = start + range.start / 4 * 4;
+                let finish = |row: usize, scores: &mut [f32]| {
+                    let (head, position) = place(row);
+                    score::finish(attention, scores, head, position, first);
+                };
+                let together = if row + 1 < work.count * group && seen(row + 1) == range { 2 } else { 1 };
+                match together {
+                    _ if range.is_empty() => {}
+                    2 => self.attend_tile::<2>(row, width, range, finish),
+                    _ => self.attend_tile::<1>(row, width, range, finish),
                 }
+                row += together;
             }
         }
     }
@@ -215,52 +233,85 @@ impl Tiles {
         });
     }
 
-    /// One row against keys `seen` of the tile: the running softmax of what `finish` makes of the scaled products.
-    fn attend_tile(&mut self, row: usize, width: usize, seen: Range<usize>, finish: impl FnOnce(&mut [f32])) {
-        let mut scores = [f32::NEG_INFINITY; KEYS];
-        let query = self.queries[row * width..][..width].as_chunks::<4>().0;
+    /// `R` rows from `row` on against keys `seen` of the tile: the running softmax of what `finish` makes of the scaled
+    /// products. Two rows share what is loaded of keys and values.
+    fn attend_tile<const R: usize>(
+        &mut self,
+        row: usize,
+        width: usize,
+        seen: Range<usize>,
+        finish: impl Fn(usize, &mut [f32]),
+    ) {
+        let mut scores = [[f32::NEG_INFINITY; KEYS]; R];
+        self.scores(row, width, &seen, &mut scores);
         let groups = seen.start / 4..seen.end.div_ceil(4);
-        for group in groups.clone() {
+        for (r, scores) in scores.iter_mut().enumerate() {
+            let row = row + r;
+            finish(row, &mut scores[4 * groups.start..4 * groups.end]);
+            scores[..seen.start].fill(f32::NEG_INFINITY);
+            scores[seen.end..].fill(f32::NEG_INFINITY);
+            let maximum = scores[seen.clone()].iter().fold(self.maximum[row], |maximum, score| maximum.max(*score));
+            let kept = (self.maximum[row] - maximum).exp();
+            let mut total = F32x4::ZERO;
+            for group in groups.clone() {
+                let weights = F32x4::from_slice(&scores[4 * group..]).sub(F32x4::splat(maximum)).exp();
+                weights.to_slice(&mut scores[4 * group..]);
+                total = total.add(weights);
+            }
+            self.total[row] = self.total[row] * kept + total.sum();
+            self.maximum[row] = maximum;
+            if kept != 1.0 {
+                let sums = self.sums[row * width..][..width].as_chunks_mut::<4>().0;
+                sums.iter_mut().for_each(|sum| *sum = F32x4::load(sum).mul(F32x4::splat(kept)).to_array());
+            }
+        }
+        self.mix(row, width, groups, &scores);
+    }
+
+    /// Products of `R` rows with the keys that they see, four keys at a time.
+    #[inline(never)]
+    fn scores<const R: usize>(&self, row: usize, width: usize, seen: &Range<usize>, scores: &mut [[f32; KEYS]; R]) {
+        let queries: [&[[f32; 4]]; R] =
+            std::array::from_fn(|r| self.queries[(row + r) * width..][..width].as_chunks().0);
+        for group in seen.start / 4..seen.end.div_ceil(4) {
             let keys: [&[[f32; 4]]; 4] =
                 std::array::from_fn(|i| self.keys[(4 * group + i) * width..][..width].as_chunks().0);
-            let mut sums = [F32x4::ZERO; 4];
-            for (i, query) in query.iter().enumerate() {
-                let query = F32x4::load(query);
-                for (sum, key) in sums.iter_mut().zip(keys) {
-                    *sum = F32x4::load(&key[i]).mul_add(query, *sum);
+            let mut sums = [[F32x4::ZERO; 4]; R];
+            for i in 0..width / 4 {
+                let queries = queries.map(|query| F32x4::load(&query[i]));
+                for (k, key) in keys.iter().enumerate() {
+                    let key = F32x4::load(&key[i]);
+                    for (sums, query) in sums.iter_mut().zip(queries) {
+                        sums[k] = key.mul_add(query, sums[k]);
+                    }
                 }
             }
-            F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+            for (scores, sums) in scores.iter_mut().zip(sums) {
+                F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+            }
         }
-        finish(&mut scores[4 * groups.start..4 * groups.end]);
-        scores[..seen.start].fill(f32::NEG_INFINITY);
-        scores[seen.end..].fill(f32::NEG_INFINITY);
+    }
 
-        let maximum = scores[seen.clone()].iter().fold(self.maximum[row], |maximum, score| maximum.max(*score));
-        let kept = (self.maximum[row] - maximum).exp();
-        let mut total = F32x4::ZERO;
-        for group in groups.clone() {
-            let weights = F32x4::from_slice(&scores[4 * group..]).sub(F32x4::splat(maximum)).exp();
-            weights.to_slice(&mut scores[4 * group..]);
-            total = total.add(weights);
-        }
-        self.total[row] = self.total[row] * kept + total.sum();
-        self.maximum[row] = maximum;
-
-        let sums = self.sums[row * width..][..width].as_chunks_mut::<4>().0;
-        if kept != 1.0 {
-            sums.iter_mut().for_each(|sum| *sum = F32x4::load(sum).mul(F32x4::splat(kept)).to_array());
-        }
+    /// Adds to the sums of `R` rows the values of four keys at a time, by their weights.
+    #[inline(never)]
+    fn mix<const R: usize>(&mut self, row: usize, width: usize, groups: Range<usize>, weights: &[[f32; KEYS]; R]) {
+        let fours = width / 4;
+        let sums = &mut self.sums[row * width..][..R * width].as_chunks_mut::<4>().0[..R * fours];
         for group in groups {
             let values: [&[[f32; 4]]; 4] =
                 std::array::from_fn(|i| self.values[(4 * group + i) * width..][..width].as_chunks().0);
-            let weights: [F32x4; 4] = std::array::from_fn(|i| F32x4::splat(scores[4 * group + i]));
-            for (i, sum) in sums.iter_mut().enumerate() {
-                let mut value = F32x4::load(sum);
-                for (weight, row) in weights.iter().zip(values) {
-                    value = F32x4::load(&row[i]).mul_add(*weight, value);
+            let weights: [[F32x4; 4]; R] =
+                std::array::from_fn(|r| std::array::from_fn(|i| F32x4::splat(weights[r][4 * group + i])));
+            for i in 0..fours {
+                let values = values.map(|row| F32x4::load(&row[i]));
+                for (r, weights) in weights.iter().enumerate() {
+                    let sum = &mut sums[r * fours + i];
+                    let mut value = F32x4::load(sum);
+                    for (weight, row) in weights.iter().zip(values) {
+                        value = row.mul_add(*weight, value);
+                    }
+                    *sum = value.to_array();
                 }
-                *sum = value.to_array();
             }
         }
     }

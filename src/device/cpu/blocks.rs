@@ -214,16 +214,16 @@ impl Block for Nibbles {
     type Wide = Wide<1, 1>;
 
     fn widen(blocks: &[Self]) -> Cow<'_, [Wide<1, 1>]> {
-        let widen = |block: &Self| {
-            let vector = |v: usize| {
-                let vector = U8x16::load(&block.levels[v / 2]);
-                let nibbles = if v.is_multiple_of(2) { vector.low_nibbles() } else { vector.high_nibbles() };
-                let (low, high) = nibbles.widen_unsigned();
-                [low.to_array(), high.to_array()]
-            };
-            Wide { levels: std::array::from_fn(vector), scales: block.scales, mins: block.mins }
-        };
-        blocks.iter().map(widen).collect()
+        Wide::each(blocks, |block, wide| {
+            (wide.scales, wide.mins) = (block.scales, block.mins);
+            for (vectors, levels) in wide.levels.as_chunks_mut::<2>().0.iter_mut().zip(&block.levels) {
+                let levels = U8x16::load(levels);
+                for (vectors, nibbles) in vectors.iter_mut().zip([levels.low_nibbles(), levels.high_nibbles()]) {
+                    let (low, high) = nibbles.widen_unsigned();
+                    (vectors[0], vectors[1]) = (low.to_array(), high.to_array());
+                }
+            }
+        })
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
@@ -280,12 +280,13 @@ impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
     type Wide = Wide<GROUPS, MINS>;
 
     fn widen(blocks: &[Self]) -> Cow<'_, [Self::Wide]> {
-        let vector = |levels| {
-            let (low, high) = U8x16::from_signed(&levels).widen_signed();
-            [low.to_array(), high.to_array()]
-        };
-        let widen = |block: &Self| Wide { levels: block.levels.map(vector), scales: block.scales, mins: block.mins };
-        blocks.iter().map(widen).collect()
+        Wide::each(blocks, |block, wide| {
+            (wide.scales, wide.mins) = (block.scales, block.mins);
+            for (vectors, levels) in wide.levels.iter_mut().zip(&block.levels) {
+                let (low, high) = U8x16::from_signed(levels).widen_signed();
+                (vectors[0], vectors[1]) = (low.to_array(), high.to_array());
+            }
+        })
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {

@@ -4,6 +4,7 @@
 use super::blocks::{Products, ROWS, Sums, scale, shift};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{I16x8, I32x4};
+use std::borrow::Cow;
 
 /// Vector v holds columns 2v and 2v+1 of rows 0 to 3, and of rows 4 to 7.
 #[derive(Clone, Copy)]
@@ -11,6 +12,18 @@ pub struct Wide<const GROUPS: usize, const MINS: usize> {
     pub levels: [[[i16; 8]; 2]; BLOCK / 2],
     pub scales: [[f32; ROWS]; GROUPS],
     pub mins: [[f32; ROWS]; MINS],
+}
+
+impl<const GROUPS: usize, const MINS: usize> Wide<GROUPS, MINS> {
+    /// One for each block, set by `set` in place: what is returned would be copied by a call.
+    pub fn each<'a, B>(blocks: &[B], set: impl Fn(&B, &mut Self)) -> Cow<'a, [Self]> {
+        let zero = Self { levels: [[[0; 8]; 2]; BLOCK / 2], scales: [[0.0; ROWS]; GROUPS], mins: [[0.0; ROWS]; MINS] };
+        let mut wide = vec![zero; blocks.len()];
+        for (block, wide) in blocks.iter().zip(&mut wide) {
+            set(block, wide);
+        }
+        wide.into()
+    }
 }
 
 impl<const GROUPS: usize, const MINS: usize> Products for Wide<GROUPS, MINS> {
