@@ -1,5 +1,6 @@
-// Our own classifier on all 10,000 test images of Fashion-MNIST, as pictures through the whole package: how many are
-// right, and how many are what PyTorch says (reference/fashion-mnist). Floats and quantised, on both devices.
+// Our own classifier on the 10,000 test images of Fashion-MNIST, as pictures through the whole package: how many are
+// right, and how many are what PyTorch says (reference/fashion-mnist). Floats and quantised, on both devices. On WebGPU,
+// where SwiftShader takes minutes for all, the first thousand; with AZULEJO_ALL_IMAGES=1 all of them.
 
 import assert from "node:assert/strict";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -21,6 +22,9 @@ const MODEL = "www/models/fashion-mnist-vit";
 /** The bytes of an IDX file after its header of `header` bytes. */
 const idx = (name, header) => gunzipSync(readFileSync(join(DATA, `t10k-${name}-ubyte.gz`))).subarray(header);
 
+/** Images on WebGPU. */
+const ON_WEBGPU = process.env.AZULEJO_ALL_IMAGES ? 10_000 : 1000;
+
 const countSame = (found, expected) => found.filter((index, at) => index === expected[at]).length;
 
 describe("our classifier on Fashion-MNIST's test images", () => {
@@ -37,16 +41,16 @@ describe("our classifier on Fashion-MNIST's test images", () => {
     if (folder) rmSync(folder, { recursive: true, force: true });
   });
 
-  async function inChromium({ isolated, device }) {
+  async function inChromium({ isolated, device, count }) {
     const server = await startServer({ mounts: { "/": root, "/data/": folder }, isolated });
     const page = await browser.newPage();
     try {
       await page.goto(new URL("/tests/support/page.html", server.url).href);
-      return await page.evaluate(async ({ model, device }) => {
+      return await page.evaluate(async ({ model, device, count }) => {
         const { classesOf } = await import("/tests/support/fashion-mnist.js");
         const images = new Uint8Array(await (await fetch("/data/images")).arrayBuffer());
-        return classesOf(await import("/dist/index.js"), model, images, device);
-      }, { model: new URL(`/${MODEL}/`, server.url).href, device });
+        return classesOf(await import("/dist/index.js"), model, images.subarray(0, 28 * 28 * count), device);
+      }, { model: new URL(`/${MODEL}/`, server.url).href, device, count });
     } finally {
       await page.close();
       await server.close();
@@ -58,30 +62,31 @@ describe("our classifier on Fashion-MNIST's test images", () => {
     return classesOf(azulejo, join(root, MODEL), images, "cpu", options);
   }
 
-  function check(t, { classes }, { right, same }) {
-    assert.equal(classes.length, 10_000);
+  /** At least these shares of the images are right, and as PyTorch has them. */
+  function check(t, { classes }, count, { right, same }) {
+    assert.equal(classes.length, count);
     const found = { right: countSame(classes, truth), same: countSame(classes, predictions) };
-    t.diagnostic(`${found.right} right, ${found.same} as PyTorch`);
-    assert.ok(found.right >= right, `${found.right} of 10,000 are right, expected ${right}`);
-    assert.ok(found.same >= same, `${found.same} of 10,000 are PyTorch's choices, expected ${same}`);
+    t.diagnostic(`${found.right} of ${count} right, ${found.same} as PyTorch`);
+    assert.ok(found.right >= right * count, `${found.right} of ${count} are right, expected ${right * count}`);
+    assert.ok(found.same >= same * count, `${found.same} of ${count} are PyTorch's choices, expected ${same * count}`);
   }
 
   const places = {
-    "on an isolated page": { isolated: true, device: "cpu" },
-    "on a page without isolation": { isolated: false, device: "cpu" },
-    "on WebGPU": { isolated: false, device: "webgpu" },
+    "on an isolated page": { isolated: true, device: "cpu", count: 10_000 },
+    "on a page without isolation": { isolated: false, device: "cpu", count: 10_000 },
+    "on WebGPU": { isolated: false, device: "webgpu", count: ON_WEBGPU },
   };
   for (const [place, where] of Object.entries(places)) {
     test(`${place}, it is right on 91 % and says what PyTorch says`, async (t) => {
       const found = await inChromium(where);
       assert.equal(found.device, where.device);
       assert.equal(found.labels.length, 10);
-      check(t, found, { right: 9100, same: 9990 });
+      check(t, found, where.count, { right: 0.91, same: 0.999 });
     });
   }
 
   // What rounding the weights costs: a few images of 10,000 at 8 bits, a percent or so at 4.
-  for (const [quantize, bounds] of [["q8_0", { right: 9100, same: 9950 }], ["q4_1", { right: 8900, same: 9400 }]]) {
-    test(`with weights in ${quantize} it is nearly as good`, async (t) => check(t, await underNode({ quantize }), bounds));
+  for (const [quantize, bounds] of [["q8_0", { right: 0.91, same: 0.995 }], ["q4_1", { right: 0.89, same: 0.94 }]]) {
+    test(`with weights in ${quantize} it is nearly as good`, async (t) => check(t, await underNode({ quantize }), 10_000, bounds));
   }
 });
