@@ -1,28 +1,18 @@
 //! The conformance families in native code: the reference implementation's logits, by both devices.
 
-use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Assembly, Model, families};
-use std::fs;
+use azulejo::model::Model;
 
 #[path = "common/case.rs"]
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
-use case::{Case, FAMILIES, assert_close, folder};
+use case::{Case, FAMILIES, assembled, assert_close};
 use devices::{cpu, gpu, gpus};
 
 async fn load<D: Device>(family: &str, device: D) -> Model<D> {
-    let folder = folder(family);
-    let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
-    let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
-    let mut assembly = Assembly::new(device);
-    assembly.set_plan(plan);
-    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-    bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
-    reader.finish().unwrap();
-    Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap()
+    Model::new(assembled(family, device), None, CacheType::F32, &Progress::default()).await.unwrap()
 }
 
 /// The logits of all positions of some tokens.

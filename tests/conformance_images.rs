@@ -1,31 +1,21 @@
 //! The image families in native code: the reference implementation's logits, hidden states and attention maps, by both
 //! devices.
 
-use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Device, Progress};
-use azulejo::model::{Assembly, ImageModel, Images, Looking, Source, families};
-use std::fs;
+use azulejo::model::{ImageModel, Images, Looking, Source};
 
 #[path = "common/case.rs"]
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
-use case::{Case, assert_close, folder};
+use case::{Case, assembled, assert_close};
 use devices::{cpu, gpu, gpus};
 
 const FAMILIES: [&str; 3] = ["vit", "deit", "dinov2"];
 
 async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
-    let folder = folder(family);
-    let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
-    let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
-    let mut assembly = Assembly::new(device);
-    assembly.set_plan(plan);
-    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-    bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
-    reader.finish().unwrap();
-    ImageModel::new(assembly, None, &Progress::default()).await.unwrap()
+    ImageModel::new(assembled(family, device), None, &Progress::default()).await.unwrap()
 }
 
 fn images(case: &Case) -> Source {

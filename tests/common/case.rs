@@ -2,6 +2,9 @@
 
 #![allow(dead_code)] // Each test file takes what it needs.
 
+use azulejo::checkpoint::{FileReader, Format};
+use azulejo::device::Device;
+use azulejo::model::{Assembly, families};
 use safetensors::SafeTensors;
 use std::fs;
 
@@ -9,6 +12,19 @@ pub const FAMILIES: [&str; 6] = ["llama", "llama3_rope", "llama_yarn", "mistral"
 
 pub fn folder(family: &str) -> String {
     format!("{}/tests/conformance/{family}", env!("CARGO_MANIFEST_DIR"))
+}
+
+/// A family's configuration and weights, read.
+pub fn assembled<D: Device>(family: &str, device: D) -> Assembly<D> {
+    let folder = folder(family);
+    let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
+    let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
+    let mut assembly = Assembly::new(device);
+    assembly.set_plan(plan);
+    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
+    bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
+    reader.finish().unwrap();
+    assembly
 }
 
 /// A family's `case.safetensors`.

@@ -61,15 +61,18 @@ pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
     }
 }
 
-/// transformers' tensor names.
+/// transformers' tensor names, DeiT's among them.
 pub const NAMES: Names = Names {
     prefix: "vit.",
     parts: &[
         (Part::PatchEmbedding, "embeddings.patch_embeddings.projection"),
         (Part::ClassToken, "embeddings.cls_token"),
+        (Part::DistillationToken, "embeddings.distillation_token"),
         (Part::Positions, "embeddings.position_embeddings"),
         (Part::OutputNorm, "layernorm"),
         (Part::Head, "classifier"),
+        (Part::Head, "cls_classifier"),
+        (Part::DistillationHead, "distillation_classifier"),
         (Part::AttentionNorm, "encoder.layer.{}.layernorm_before"),
         (Part::Query, "encoder.layer.{}.attention.attention.query"),
         (Part::Key, "encoder.layer.{}.attention.attention.key"),
