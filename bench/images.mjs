@@ -104,16 +104,17 @@ async function compete(runtime, chosen, contestants) {
     const { device, threads } = chosen;
     const { description, features } = await place.call("load", module, { url: runtime.address(chosen.model), device, threads, ...settings });
     const measure = (batch) => place.call("measure", "images", size, batch);
+    // Neither counts: until then an engine may still be compiling.
+    await measure(1);
     const { logits } = await measure(1);
     entered.push({ name, place, description, features, measure, logits, times: Object.fromEntries(chosen.batches.map((batch) => [batch, []])) });
   }
   checkLogits(entered);
-  // One round does not count: until then an engine may still be compiling.
-  for (let round = 0; round <= chosen.rounds; round++) {
+  for (let round = 0; round < chosen.rounds; round++) {
     for (const batch of chosen.batches) {
       for (const { measure, times } of entered) {
         const { ms } = await measure(batch);
-        if (round > 0) times[batch].push(ms / batch);
+        times[batch].push(ms / batch);
       }
     }
   }

@@ -5,6 +5,10 @@
 //! floats whatever the cache's type, with a running maximum and sum: the N × N scores never exist.
 //! Tiles that the mask hides are not visited. Where there are fewer pieces than threads (decoding has
 //! one query), the keys are split too, and the parts' sums are joined at the end.
+//!
+//! Tried on ViT-B/16 in Q8_0 (197 queries, 12 heads of 64, 12 layers), the whole model's milliseconds on one thread,
+//! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
+//! 64 queries instead of 16 as well 405.
 
 use super::cache::{Cache, Rows};
 use super::pool::{Pool, Shards};
