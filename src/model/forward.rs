@@ -6,6 +6,7 @@ use crate::device::{
     Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens,
 };
 use crate::error::{Code, Error, Result};
+use std::ops::Range;
 
 /// The activations of a batch, made once: [rows, …] each.
 pub struct Scratch<D: Device> {
@@ -21,6 +22,8 @@ pub struct Scratch<D: Device> {
     attended: D::Buffer,
     /// [rows, feed-forward width]
     activated: D::Buffer,
+    /// [kept rows, width]: see [`Rows::kept`].
+    pub kept: D::Buffer,
 }
 
 impl<D: Device> Scratch<D> {
@@ -33,6 +36,7 @@ impl<D: Device> Scratch<D> {
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
             activated: dev.buffer(ffn)?,
+            kept: dev.buffer(0)?,
         })
     }
 
@@ -67,6 +71,9 @@ pub struct Rows<'a, D: Device> {
     pub caches: &'a mut [D::Cache],
     /// See [`AttentionShape::block`].
     pub block: Option<usize>,
+    /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
+    /// result is in `scratch.kept`. Empty: all.
+    pub kept: &'a [Range<usize>],
 }
 
 impl<D: Device> Rows<'_, D> {
@@ -94,7 +101,7 @@ pub fn forward<D: Device>(
     let magnitude = spec.attention.rope.as_ref().map_or(1.0, |rope| rope.magnitude());
     dev.begin(batch.spans, &weights.frequencies, magnitude);
     dev.embed(table, &batch.tokens, &mut s.hidden);
-    let mut rows = Rows { spans: batch.spans, caches: batch.caches, block: None };
+    let mut rows = Rows { spans: batch.spans, caches: batch.caches, block: None, kept: &[] };
     blocks(dev, spec, weights, s, &mut rows, watch)
 }
 
@@ -111,7 +118,14 @@ pub fn blocks<D: Device>(
         match spec.residual {
             Residual::PreNorm => {
                 attention(dev, spec, index, layer, s, rows, watch)?;
-                feed_forward(dev, spec, layer, s, rows.count());
+                if index + 1 == spec.layers && !rows.kept.is_empty() {
+                    dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
+                    std::mem::swap(&mut s.hidden, &mut s.kept);
+                    feed_forward(dev, spec, layer, s, rows.kept.len());
+                    std::mem::swap(&mut s.hidden, &mut s.kept);
+                } else {
+                    feed_forward(dev, spec, layer, s, rows.count());
+                }
             }
         }
     }

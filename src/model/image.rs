@@ -142,8 +142,8 @@ impl<D: Device> ImageModel<D> {
                     device.pixels(&blank, preparation, 0, &mut workspace.pixels)?;
                 }
                 for images in [most, 1] {
-                    workspace.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
-                    workspace.classify(device, spec, weights, images);
+                    workspace.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
+                    workspace.classify(device, spec, weights, images)?;
                 }
                 Ok(())
             })
@@ -189,12 +189,14 @@ impl<D: Device> ImageModel<D> {
             Head::Classes { classes, pooling } => (classes, if pooling == Pooling::ClassToken { 1 } else { 2 }),
             _ => (0, 1),
         };
+        let mut scratch = Scratch::new(device, spec, images * tokens)?;
+        scratch.kept = device.buffer(2 * images * spec.width)?;
         self.workspace = Some(Workspace {
             images,
             pixels: device.buffer(images * patching.pixels())?,
             patches: device.buffer(images * tokens * patching.columns)?,
             table,
-            scratch: Scratch::new(device, spec, images * tokens)?,
+            scratch,
             normed: device.buffer(images * tokens * spec.width)?,
             pooled: device.buffer(images * pools * spec.width)?,
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
@@ -316,13 +318,12 @@ impl<D: Device> ImageModel<D> {
                 device.receive(reading, out).await
             }
             Looking::Features => {
-                room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
+                room.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
                 let reading = device.send(&room.normed, out.len())?;
                 device.receive(reading, out).await
             }
             Looking::Logits => {
-                room.encode(device, spec, weights, images, &mut |_, _, _, _, _| Ok(()))?;
-                room.classify(device, spec, weights, images);
+                room.classify(device, spec, weights, images)?;
                 room.logits(device, weights.distillation_head.is_some(), out).await
             }
             Looking::Attention => {
@@ -375,7 +376,7 @@ impl<D: Device> Workspace<D> {
         let len = spec.attention.heads * tokens * tokens;
         let mut map: Vec<f32> = try_vec(len, "an attention map")?;
         let mut readings = Vec::new();
-        self.encode(device, spec, weights, 1, &mut |device, layer, attention, query, key| {
+        self.encode(device, spec, weights, 1, &[], &mut |device, layer, attention, query, key| {
             if only.is_none_or(|only| only == layer) {
                 let weights = device.attention_weights(attention, query, key, tokens)?;
                 readings.push((layer, device.send(&weights, len)?));
@@ -389,13 +390,15 @@ impl<D: Device> Workspace<D> {
         Ok(())
     }
 
-    /// Runs the images whose pixels are there through all blocks and the last norm, into `normed`.
+    /// Runs the images whose pixels are there through all blocks and the last norm, into `normed`: all rows, or those
+    /// that are to be kept.
     fn encode(
         &mut self,
         device: &mut D,
         spec: &Spec,
         weights: &Weights<D>,
         images: usize,
+        kept: &[Range<usize>],
         watch: &mut super::forward::Watch<D>,
     ) -> Result<()> {
         let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
@@ -410,33 +413,44 @@ impl<D: Device> Workspace<D> {
         let x = Input { x: &self.patches, rows, norm: None };
         let weight = &input.projection;
         device.project(&x, &mut [Projection { weight, bias: None, scale: None, out: hidden, accumulate: true }]);
-        let mut through = Rows { spans: &spans, caches: &mut self.cache, block: Some(tokens) };
+        let mut through = Rows { spans: &spans, caches: &mut self.cache, block: Some(tokens), kept };
         blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
-        let hidden = Input { x: &self.scratch.hidden, rows, norm: Some(weights.output_norm.of(spec)) };
+        let (x, rows) = match kept.len() {
+            0 => (&self.scratch.hidden, rows),
+            kept => (&self.scratch.kept, kept),
+        };
+        let hidden = Input { x, rows, norm: Some(weights.output_norm.of(spec)) };
         device.norm(&hidden, spec.width, &mut self.normed);
         Ok(())
     }
 
-    /// The classifiers' logits of what `encode` has made.
-    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) {
-        let (Head::Classes { pooling, .. }, Some(head)) = (&spec.head, &weights.head) else { return };
+    /// The classifiers' logits of the images whose pixels are there.
+    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) -> Result<()> {
+        let (Head::Classes { pooling, .. }, Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
         let (tokens, before) = (self.patching.tokens(), self.patching.before);
         let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
-        let runs: Vec<Range<usize>> = match pooling {
-            Pooling::ClassToken | Pooling::BothTokens => (0..images).map(token(0)).collect(),
+        // The rows that the heads read, of all images.
+        let (kept, runs): (Vec<Range<usize>>, Vec<Range<usize>>) = match pooling {
+            Pooling::ClassToken => ((0..images).map(token(0)).collect(), (0..images).map(|row| row..row + 1).collect()),
+            Pooling::BothTokens => (
+                (0..images).map(token(0)).chain((0..images).map(token(1))).collect(),
+                (0..2 * images).map(|row| row..row + 1).collect(),
+            ),
             Pooling::ClassTokenAndMean => {
                 let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
-                (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect()
+                (Vec::new(), (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect())
             }
         };
-        device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
+        self.encode(device, spec, weights, images, &kept, &mut |_, _, _, _, _| Ok(()))?;
+        let of_second = if weights.distillation_head.is_some() { images } else { runs.len() };
+        device.pool(&self.normed, spec.width, &runs[..of_second], &mut self.pooled);
         let input = Input { x: &self.pooled, rows: images, norm: None };
         device.project(&input, &mut [head.to(&mut self.logits[0])]);
         if let Some(second) = &weights.distillation_head {
-            let runs: Vec<Range<usize>> = (0..images).map(token(1)).collect();
-            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
+            device.pool(&self.normed, spec.width, &runs[images..], &mut self.pooled);
             let input = Input { x: &self.pooled, rows: images, norm: None };
             device.project(&input, &mut [second.to(&mut self.logits[1])]);
         }
+        Ok(())
     }
 }
