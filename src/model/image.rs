@@ -429,25 +429,25 @@ impl<D: Device> Workspace<D> {
         let (Head::Classes { pooling, .. }, Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
         let (tokens, before) = (self.patching.tokens(), self.patching.before);
         let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
-        // The rows that the heads read, of all images.
-        let (kept, runs): (Vec<Range<usize>>, Vec<Range<usize>>) = match pooling {
-            Pooling::ClassToken => ((0..images).map(token(0)).collect(), (0..images).map(|row| row..row + 1).collect()),
-            Pooling::BothTokens => (
-                (0..images).map(token(0)).chain((0..images).map(token(1))).collect(),
-                (0..2 * images).map(|row| row..row + 1).collect(),
-            ),
-            Pooling::ClassTokenAndMean => {
-                let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
-                (Vec::new(), (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect())
-            }
+        let of_all = |index: usize| (0..images).map(token(index));
+        // The rows that the heads read, where they are few.
+        let kept: Vec<Range<usize>> = match pooling {
+            Pooling::ClassToken => of_all(0).collect(),
+            Pooling::BothTokens => of_all(0).chain(of_all(1)).collect(),
+            Pooling::ClassTokenAndMean => Vec::new(),
         };
         self.encode(device, spec, weights, images, &kept, &mut |_, _, _, _, _| Ok(()))?;
-        let of_second = if weights.distillation_head.is_some() { images } else { runs.len() };
-        device.pool(&self.normed, spec.width, &runs[..of_second], &mut self.pooled);
-        let input = Input { x: &self.pooled, rows: images, norm: None };
-        device.project(&input, &mut [head.to(&mut self.logits[0])]);
+        let mut x = &self.normed;
+        if *pooling == Pooling::ClassTokenAndMean {
+            let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
+            let runs: Vec<Range<usize>> = (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect();
+            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
+            x = &self.pooled;
+        }
+        device.project(&Input { x, rows: images, norm: None }, &mut [head.to(&mut self.logits[0])]);
         if let Some(second) = &weights.distillation_head {
-            device.pool(&self.normed, spec.width, &runs[images..], &mut self.pooled);
+            let runs: Vec<Range<usize>> = (images..2 * images).map(|row| row..row + 1).collect();
+            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
             let input = Input { x: &self.pooled, rows: images, norm: None };
             device.project(&input, &mut [second.to(&mut self.logits[1])]);
         }
