@@ -9,6 +9,7 @@ import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { AzulejoError, Engine, ImageClassifier } from "../dist/index.js";
 import { tiny } from "./api-models.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { openImagesPage } from "./support/images-browser.mjs";
 import { processorOf } from "./support/images-page.js";
 import { startServer } from "./support/server.mjs";
 
@@ -27,17 +28,7 @@ after(async () => {
   await other?.close();
 });
 
-/** A page with the package and the helpers as globals; `engine` and `vit` on `device`. */
-async function openPage(device) {
-  const page = await browser.newPage();
-  await page.goto(`${server.url}tests/support/page.html`);
-  await page.evaluate(async (device) => {
-    Object.assign(globalThis, await import("/dist/index.js"), await import("/tests/support/images-page.js"));
-    globalThis.engine = await Engine.create({ device });
-    globalThis.vit = await ImageClassifier.load(await sourceOf("vit"), { engine });
-  }, device);
-  return page;
-}
+const openPage = (device) => openImagesPage(browser, server, device, "vit");
 
 function assertNear(got, expected, what, tolerance = TOLERANCE) {
   assert.equal(got.length, expected.length, what);

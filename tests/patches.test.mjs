@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { openImagesPage } from "./support/images-browser.mjs";
 import { startServer } from "./support/server.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -16,20 +17,10 @@ let browser, server;
 before(async () => { server = await startServer({ mounts: { "/": ROOT }, isolated: false }); });
 after(() => server?.close());
 
-/**
- * A page with the package and the helpers as globals; `engine` and `vit` on `device`. In a browser of its own, whose
- * memory nobody has used.
- */
+/** In a browser of its own, whose memory nobody has used. */
 async function openPage(device) {
   browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
-  const page = await browser.newPage();
-  await page.goto(`${server.url}tests/support/page.html`);
-  await page.evaluate(async (device) => {
-    Object.assign(globalThis, await import("/dist/index.js"), await import("/tests/support/images-page.js"));
-    globalThis.engine = await Engine.create({ device });
-    globalThis.vit = await ImageClassifier.load(await sourceOf("vit"), { engine });
-  }, device);
-  return page;
+  return openImagesPage(browser, server, device, "vit");
 }
 
 describe("windows", () => {

@@ -7,6 +7,7 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { openImagesPage } from "./support/images-browser.mjs";
 import { startServer } from "./support/server.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -23,12 +24,7 @@ for (const device of ["cpu", "webgpu"]) {
     before(async () => {
       browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
       server = await startServer({ mounts: { "/": ROOT }, isolated: true });
-      page = await browser.newPage();
-      await page.goto(`${server.url}tests/support/page.html`);
-      await page.evaluate(async (device) => {
-        Object.assign(globalThis, await import("/dist/index.js"), await import("/tests/support/images-page.js"));
-        globalThis.engine = await Engine.create({ device });
-      }, device);
+      page = await openImagesPage(browser, server, device);
     });
     after(async () => {
       await browser?.close();
