@@ -2,9 +2,11 @@
 
 use super::arriving::{ArrivingMatrix, Stored};
 use super::families::{self, Plan};
-use super::part::{Part, Shape, Slot};
-use super::spec::{Head, Spec};
-use super::weights::{Gathered, Weights};
+use super::gathered::Gathered;
+use super::part::{Layout, Part, Shape, Slot};
+use super::sideways::Sideways;
+use super::spec::Spec;
+use super::weights::Weights;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -25,15 +27,19 @@ pub struct Assembly<D: Device> {
     /// Files that there will be.
     files: usize,
     seen: usize,
-    /// What the tensor that arrives brings, in order.
-    arriving: VecDeque<Arriving<D>>,
+    /// What the tensor that arrives brings.
+    arriving: Vec<Arriving<D>>,
+    /// Which of them its next bytes are of, and how many.
+    pieces: VecDeque<(usize, usize)>,
+    /// A tensor that lies on its side.
+    sideways: Option<Sideways>,
     gathered: Gathered<D>,
 }
 
 struct Arriving<D: Device> {
     slot: Slot,
-    /// Bytes that are still to come.
-    left: usize,
+    /// Bytes of it.
+    bytes: usize,
     what: What<D>,
 }
 
@@ -54,7 +60,9 @@ impl<D: Device> Assembly<D> {
             from_gguf: true,
             files: 1,
             seen: 0,
-            arriving: VecDeque::new(),
+            arriving: Vec::new(),
+            pieces: VecDeque::new(),
+            sideways: None,
             gathered: Gathered::default(),
         }
     }
@@ -109,9 +117,22 @@ impl<D: Device> Assembly<D> {
         let Some(plan) = &self.plan else { return Vec::new() };
         // With several GGUF files it is known only after the last whether the head is tied.
         let tied = is_tied(&plan.spec) && !(self.from_gguf && self.files > 1);
-        let mut slots = plan.names.slots(&tensor.name);
-        slots.retain(|slot| !(slot.part == Part::Head && tied));
+        let mut slots = plan.slots(&tensor.name);
+        slots.retain(|slot| !(slot.part == Part::Head && !slot.bias && tied) && self.is_wanted(slot));
         slots
+    }
+
+    /// Whether the model has that slot, or may turn out to have it.
+    fn is_wanted(&self, slot: &Slot) -> bool {
+        let open = self.from_gguf && self.files > 1 || slot.part == Part::RopeFactors;
+        open || self.expected.contains_key(slot)
+    }
+
+    /// Whether a tensor of these slots lies on its side.
+    fn is_sideways(&self, slots: &[Slot]) -> bool {
+        let in_block = |slot: &Slot| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
+        let layout = self.plan.as_ref().map(|plan| plan.names.layout);
+        layout == Some(Layout::Transposed) && slots.first().is_some_and(in_block)
     }
 
     /// How a matrix of that type in the file is kept.
@@ -127,34 +148,33 @@ impl<D: Device> Assembly<D> {
     /// Checks that a tensor has a place in the model, and its shape.
     fn check(&self, tensor: &TensorInfo, complete: bool) -> Result<()> {
         let plan = self.plan()?;
-        let slots = plan.names.slots(&tensor.name);
-        let Some(slot) = slots.first() else {
-            return if plan.names.ignores(&tensor.name) { Ok(()) } else { Err(no_place(plan)) };
-        };
+        let slots = plan.slots(&tensor.name);
         let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.expected.get(slot).copied()).collect();
-        if let Some(expected) = shapes.into_iter().reduce(Shape::above) {
+        if let (Some(expected), Some(slot)) = (shapes.into_iter().reduce(Shape::above), slots.first()) {
+            let expected = if self.is_sideways(&slots) { expected.transposed() } else { expected };
             return expected.check(&tensor.shape, || explain(&plan.spec, slot.part));
         }
+        let is = |part: Part| slots.first().is_some_and(|slot| slot.part == part && !slot.bias);
         match tensor.shape.as_slice() {
-            &[pairs] if slot.part == Part::RopeFactors && rope_pairs(&plan.spec) == Some(pairs) => Ok(()),
+            _ if plan.ignores(&tensor.name) => Ok(()),
+            &[pairs] if is(Part::RopeFactors) && rope_pairs(&plan.spec) == Some(pairs) => Ok(()),
             // Some checkpoints save the tied table twice; the head's copy is then not read.
-            _ if slot.part == Part::Head && !slot.bias && is_tied(&plan.spec) => Ok(()),
+            _ if is(Part::Head) && is_tied(&plan.spec) => Ok(()),
             // A later file may still bring what tells this model's choices.
-            _ if !complete => Ok(()),
+            _ if !slots.is_empty() && !complete => Ok(()),
             _ => Err(no_place(plan)),
         }
     }
 
-    /// The device, the model's plan and its weights; every tensor must have come.
-    pub fn finish(mut self) -> Result<(D, Plan, Weights<D>)> {
+    /// The device, the model's plan and what has come; every tensor must have.
+    pub fn finish(self) -> Result<(D, Plan, Gathered<D>)> {
         let plan = self.plan()?.clone();
         for (slot, shape) in plan.spec.slots() {
             if !self.gathered.has(&slot, &shape) {
-                return Err(self.missing(&plan.names.tensor(slot)));
+                return Err(self.missing(&plan.tensor(slot)));
             }
         }
-        let weights = self.gathered.weights(&mut self.device, &plan.spec)?;
-        Ok((self.device, plan, weights))
+        Ok((self.device, plan, self.gathered))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -171,9 +191,12 @@ impl<D: Device> Assembly<D> {
 
     /// Begins all that a tensor brings.
     fn begin(&mut self, tensor: &TensorInfo) -> Result<()> {
-        for slot in self.slots(tensor) {
-            let shape = self.expected.get(&slot).copied();
-            let (left, what) = match shape {
+        let slots = self.slots(tensor);
+        if self.is_sideways(&slots) {
+            self.sideways = Some(Sideways::new(tensor)?);
+        }
+        for slot in slots {
+            let (bytes, what) = match self.expected.get(&slot).copied() {
                 Some(Shape::Matrix(rows, columns)) => {
                     let stored = self.stored(slot.part, tensor.ty, columns);
                     let row = columns / tensor.ty.block_len() * tensor.ty.block_bytes();
@@ -185,19 +208,49 @@ impl<D: Device> Assembly<D> {
                 }
                 None => (tensor.bytes as usize, What::Vector(Vec::new())),
             };
-            self.arriving.push_back(Arriving { slot, left, what });
+            self.arriving.push(Arriving { slot, bytes, what });
+        }
+        self.pieces = self.pieces();
+        Ok(())
+    }
+
+    /// The order in which the parts of a tensor come.
+    fn pieces(&self) -> VecDeque<(usize, usize)> {
+        let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
+        let by_heads = |plan: &Plan| (plan.names.layout == Layout::ByHeads).then_some(plan.spec.attention.kv_heads);
+        match (self.plan.as_ref().and_then(by_heads), self.arriving.len()) {
+            (Some(heads), 3) => (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect(),
+            _ => parts().collect(),
+        }
+    }
+
+    /// Gives the next bytes to the parts that they are of.
+    fn take(&mut self, mut bytes: &[u8]) -> Result<()> {
+        while let (false, Some((part, left))) = (bytes.is_empty(), self.pieces.front_mut()) {
+            let (now, later) = bytes.split_at(bytes.len().min(*left));
+            *left -= now.len();
+            bytes = later;
+            match &mut self.arriving[*part].what {
+                What::Matrix(matrix) => matrix.push(&mut self.device, now)?,
+                What::Vector(gathered) => gathered.extend_from_slice(now),
+            }
+            if *left == 0 {
+                self.pieces.pop_front();
+            }
         }
         Ok(())
     }
 
+    /// The whole tensor has come.
     fn arrived(&mut self, ty: TensorType) -> Result<()> {
-        let Some(Arriving { slot, what, .. }) = self.arriving.pop_front() else { return Ok(()) };
-        match what {
-            What::Matrix(matrix) => {
-                self.gathered.matrices.insert(slot, matrix.finish(&mut self.device));
-            }
-            What::Vector(bytes) => {
-                self.gathered.vectors.insert(slot, dequantised(ty, &bytes)?);
+        for Arriving { slot, what, .. } in std::mem::take(&mut self.arriving) {
+            match what {
+                What::Matrix(matrix) => {
+                    self.gathered.matrices.insert(slot, matrix.finish(&mut self.device));
+                }
+                What::Vector(bytes) => {
+                    self.gathered.vectors.insert(slot, dequantised(ty, &bytes)?);
+                }
             }
         }
         Ok(())
@@ -205,11 +258,11 @@ impl<D: Device> Assembly<D> {
 }
 
 fn is_tied(spec: &Spec) -> bool {
-    matches!(spec.head, Head::Vocabulary { tied: true })
+    spec.vocabulary_head().is_some_and(|head| head.tied)
 }
 
 fn rope_pairs(spec: &Spec) -> Option<usize> {
-    spec.attention.rope.as_ref().map(|rope| rope.dims / 2)
+    spec.attention.ropes.first().map(|rope| rope.dims / 2)
 }
 
 fn no_place(plan: &Plan) -> Error {
@@ -254,28 +307,24 @@ impl<D: Device> Sink for Assembly<D> {
         !self.header_only && !self.slots(tensor).is_empty()
     }
 
-    fn data(&mut self, tensor: &TensorInfo, mut bytes: &[u8]) -> Result<()> {
+    fn data(&mut self, tensor: &TensorInfo, bytes: &[u8]) -> Result<()> {
         if self.arriving.is_empty() {
             self.begin(tensor)?;
         }
-        while let (false, Some(first)) = (bytes.is_empty(), self.arriving.front_mut()) {
-            let (now, later) = bytes.split_at(bytes.len().min(first.left));
-            first.left -= now.len();
-            bytes = later;
-            match &mut first.what {
-                What::Matrix(matrix) => matrix.push(&mut self.device, now)?,
-                What::Vector(gathered) => gathered.extend_from_slice(now),
+        match &mut self.sideways {
+            Some(sideways) => {
+                sideways.push(bytes);
+                Ok(())
             }
-            if first.left == 0 {
-                self.arrived(tensor.ty)?;
-            }
+            None => self.take(bytes),
         }
-        Ok(())
     }
 
-    fn end(&mut self, _: &TensorInfo) -> Result<()> {
-        self.arriving.clear();
-        Ok(())
+    fn end(&mut self, tensor: &TensorInfo) -> Result<()> {
+        if let Some(sideways) = self.sideways.take() {
+            self.take(&sideways.upright)?;
+        }
+        self.arrived(tensor.ty)
     }
 }
 

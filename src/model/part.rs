@@ -1,22 +1,35 @@
-//! The parts of a transformer that have weights, their shapes, and their names in checkpoints.
+//! The parts of a transformer that have weights, and their names in checkpoints.
 
-use super::spec::{Head, Input, Norm, Pooling, Spec};
 use crate::error::{Error, Result};
 
 /// A matrix or vector of weights.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Part {
     Embedding,
+    /// Vectors of positions, [positions, width], of models of tokens.
+    PositionTable,
+    /// Vectors of kinds of tokens, [types, width].
+    TypeTable,
     /// A convolution whose steps are as long as its window.
     PatchEmbedding,
     ClassToken,
     DistillationToken,
     Registers,
+    /// Of the patches and the tokens before them.
     Positions,
+    InputNorm,
+    /// What scores get for buckets of distances, [buckets, heads].
+    ScoreBias,
     OutputNorm,
     Head,
     /// The classifier of the distillation token.
     DistillationHead,
+    /// BERT's pooler, or what stands before a classifier.
+    Dense,
+    DenseNorm,
+    /// What multiplies and is added to similarities of images and texts: their logarithm, and a bias.
+    MatchScale,
+    MatchBias,
     /// Divisors of RoPE's frequencies (GGUF's form of Llama 3's scaling).
     RopeFactors,
     AttentionNorm,
@@ -26,29 +39,86 @@ pub enum Part {
     Output,
     QueryNorm,
     KeyNorm,
+    /// After attention, inside its residual.
+    AttentionPostNorm,
+    CrossNorm,
+    CrossQuery,
+    CrossKey,
+    CrossValue,
+    CrossOutput,
     FeedForwardNorm,
     Gate,
     Up,
     Down,
+    /// After the feed-forward network, inside its residual.
+    FeedForwardPostNorm,
     /// LayerScale's factors, after attention and after the feed-forward network.
     AttentionScale,
     FeedForwardScale,
+    /// Pooling by attention: the learned query, and the parts of a block.
+    PoolProbe,
+    PoolQuery,
+    PoolKey,
+    PoolValue,
+    PoolOutput,
+    PoolNorm,
+    PoolUp,
+    PoolDown,
 }
 
 impl Part {
     /// Whether checkpoints' names for it are whole: without `.weight`.
     fn is_bare(self) -> bool {
         use Part::*;
-        matches!(self, ClassToken | DistillationToken | Registers | Positions | AttentionScale | FeedForwardScale)
+        matches!(
+            self,
+            ClassToken
+                | DistillationToken
+                | Registers
+                | Positions
+                | AttentionScale
+                | FeedForwardScale
+                | PoolProbe
+                | MatchScale
+                | MatchBias
+        )
+    }
+
+    /// What a reader of a summary calls it.
+    pub fn group(self) -> &'static str {
+        use Part::*;
+        match self {
+            Embedding | TypeTable | PatchEmbedding | ClassToken | DistillationToken | Registers => "embedding",
+            PositionTable | Positions | ScoreBias | RopeFactors => "positions",
+            InputNorm | OutputNorm | AttentionNorm | QueryNorm | KeyNorm | AttentionPostNorm | CrossNorm
+            | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => "norms",
+            Query | Key | Value | Output => "attention",
+            CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
+            Gate | Up | Down => "feed-forward",
+            Head | DistillationHead | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey | PoolValue
+            | PoolOutput | PoolUp | PoolDown => "head",
+        }
     }
 }
 
-/// A part's weight or bias in one layer (0 for what is outside the layers).
+/// A part's weight or bias in one layer (0 for what is outside the layers) of one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Slot {
     pub part: Part,
     pub layer: usize,
     pub bias: bool,
+    /// Of the other stack: an encoder-decoder's encoder, or the image tower.
+    pub second: bool,
+}
+
+impl Slot {
+    pub fn weight(part: Part, layer: usize) -> Self {
+        Self { part, layer, bias: false, second: false }
+    }
+
+    pub fn bias(part: Part, layer: usize) -> Self {
+        Self { bias: true, ..Self::weight(part, layer) }
+    }
 }
 
 /// What a slot holds.
@@ -70,6 +140,14 @@ impl Shape {
         }
     }
 
+    /// As the tensor of a matrix is where checkpoints have it on its side.
+    pub fn transposed(self) -> Self {
+        match self {
+            Shape::Matrix(rows, columns) => Shape::Matrix(columns, rows),
+            vector => vector,
+        }
+    }
+
     /// Checks a tensor's shape; `why` says where the expected one comes from.
     pub fn check(self, found: &[usize], why: impl Fn() -> String) -> Result<()> {
         let product = |dims: &[usize]| dims.iter().try_fold(1usize, |all, n| all.checked_mul(*n));
@@ -79,7 +157,7 @@ impl Shape {
                     matches!(found, [r, rest @ ..] if !rest.is_empty() && *r == rows && product(rest) == Some(columns));
                 (fits, format!("[{rows}, {columns}]"))
             }
-            Shape::Vector(len) => (!found.is_empty() && product(found) == Some(len), format!("[{len}]")),
+            Shape::Vector(len) => (product(found) == Some(len), format!("[{len}]")),
         };
         match fits {
             true => Ok(()),
@@ -88,26 +166,43 @@ impl Shape {
     }
 }
 
+/// How the matrices of blocks lie in a checkpoint.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// [out, in]; parts that share a tensor lie one below the other.
+    Stacked,
+    /// Queries, keys and values of one tensor take turns: each KV head's queries, its key, its value.
+    ByHeads,
+    /// [in, out], parts that share a tensor side by side.
+    Transposed,
+}
+
 /// Tensor names, without `.weight` and `.bias`; `{}` is the layer.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     /// What may stand before all of them.
     pub prefix: &'static str,
-    /// Parts of one name lie in one tensor, one below the other.
+    /// Parts of one name lie in one tensor.
     pub parts: &'static [(Part, &'static str)],
     /// Tensors that checkpoints carry and nobody needs.
     pub ignored: &'static [&'static str],
+    pub layout: Layout,
 }
 
 impl Names {
+    pub const NONE: Names = Names { prefix: "", parts: &[], ignored: &[], layout: Layout::Stacked };
+
     /// The slots that a tensor fills.
     pub fn slots(&self, tensor: &str) -> Vec<Slot> {
         let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
         let suffixed = tensor.strip_suffix(".weight").map(|stem| (stem, false));
-        let suffixed = suffixed.or(tensor.strip_suffix(".bias").map(|stem| (stem, true)));
+        // PyTorch's attention joins the words by an underscore.
+        let bias = || tensor.strip_suffix(".bias").or_else(|| tensor.strip_suffix("_bias"));
+        let suffixed = suffixed.or(tensor.strip_suffix("_weight").map(|stem| (stem, false)));
+        let suffixed = suffixed.or_else(|| bias().map(|stem| (stem, true)));
         let slot = |(part, pattern): &(Part, &str)| {
             let (stem, bias) = if part.is_bare() { (tensor, false) } else { suffixed? };
-            Some(Slot { part: *part, layer: layer_of(pattern, stem)?, bias })
+            Some(Slot { bias, ..Slot::weight(*part, layer_of(pattern, stem)?) })
         };
         self.parts.iter().filter_map(slot).collect()
     }
@@ -115,7 +210,11 @@ impl Names {
     pub fn ignores(&self, tensor: &str) -> bool {
         let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
         let stem = tensor.strip_suffix(".weight").unwrap_or(tensor);
-        self.ignored.iter().any(|pattern| layer_of(pattern, stem).is_some())
+        let ignored = |pattern: &&str| match pattern.strip_suffix('*') {
+            Some(beginning) => tensor.starts_with(beginning),
+            None => layer_of(pattern, stem).is_some(),
+        };
+        self.ignored.iter().any(ignored)
     }
 
     /// The name of a slot's tensor, for messages.
@@ -141,102 +240,6 @@ fn layer_of(pattern: &str, name: &str) -> Option<usize> {
     }
 }
 
-/// What a model needs.
-#[derive(Default)]
-struct Slots(Vec<(Slot, Shape)>);
-
-impl Slots {
-    fn vector(&mut self, part: Part, layer: usize, len: usize) {
-        self.0.push((Slot { part, layer, bias: false }, Shape::Vector(len)));
-    }
-
-    fn matrix(&mut self, part: Part, layer: usize, rows: usize, columns: usize, bias: bool) {
-        self.0.push((Slot { part, layer, bias: false }, Shape::Matrix(rows, columns)));
-        if bias {
-            self.0.push((Slot { part, layer, bias: true }, Shape::Vector(rows)));
-        }
-    }
-
-    fn norm(&mut self, part: Part, layer: usize, spec: &Spec) {
-        self.vector(part, layer, spec.width);
-        if let Norm::Layer { .. } = spec.norm {
-            self.0.push((Slot { part, layer, bias: true }, Shape::Vector(spec.width)));
-        }
-    }
-
-    fn input(&mut self, spec: &Spec) {
-        let width = spec.width;
-        match &spec.input {
-            Input::Tokens { vocabulary, .. } => self.matrix(Part::Embedding, 0, *vocabulary, width, false),
-            Input::Patches(patches) => {
-                let patching = patches.patching(patches.image[0], patches.image[1]);
-                let [rows, columns] = patching.grid();
-                let values = patches.channels * patches.patch[0] * patches.patch[1];
-                self.matrix(Part::PatchEmbedding, 0, width, values, true);
-                self.vector(Part::ClassToken, 0, width);
-                if patches.distillation_token {
-                    self.vector(Part::DistillationToken, 0, width);
-                }
-                if patches.registers > 0 {
-                    self.vector(Part::Registers, 0, patches.registers * width);
-                }
-                let positions = rows * columns + patching.before - patches.registers;
-                self.vector(Part::Positions, 0, positions * width);
-            }
-        }
-    }
-
-    fn layer(&mut self, layer: usize, spec: &Spec) {
-        let Spec { width, attention, feed_forward, .. } = spec;
-        let (queries, keys) = (attention.heads * attention.head_dim, attention.kv_heads * attention.head_dim);
-        self.norm(Part::AttentionNorm, layer, spec);
-        self.matrix(Part::Query, layer, queries, *width, attention.qkv_bias);
-        self.matrix(Part::Key, layer, keys, *width, attention.qkv_bias);
-        self.matrix(Part::Value, layer, keys, *width, attention.qkv_bias);
-        self.matrix(Part::Output, layer, *width, queries, attention.output_bias);
-        if attention.head_norm {
-            self.vector(Part::QueryNorm, layer, attention.head_dim);
-            self.vector(Part::KeyNorm, layer, attention.head_dim);
-        }
-        self.norm(Part::FeedForwardNorm, layer, spec);
-        if feed_forward.gated {
-            self.matrix(Part::Gate, layer, feed_forward.width, *width, feed_forward.bias);
-        }
-        self.matrix(Part::Up, layer, feed_forward.width, *width, feed_forward.bias);
-        self.matrix(Part::Down, layer, *width, feed_forward.width, feed_forward.bias);
-        if spec.layer_scale {
-            self.vector(Part::AttentionScale, layer, *width);
-            self.vector(Part::FeedForwardScale, layer, *width);
-        }
-    }
-
-    fn head(&mut self, spec: &Spec) {
-        match spec.head {
-            Head::Vocabulary { tied: false } => self.matrix(Part::Head, 0, spec.vocabulary(), spec.width, false),
-            Head::Vocabulary { tied: true } | Head::None => {}
-            Head::Classes { classes, pooling } => {
-                let parts = if pooling == Pooling::ClassTokenAndMean { 2 } else { 1 };
-                self.matrix(Part::Head, 0, classes, parts * spec.width, true);
-                if pooling == Pooling::BothTokens {
-                    self.matrix(Part::DistillationHead, 0, classes, spec.width, true);
-                }
-            }
-        }
-    }
-}
-
-impl Spec {
-    /// Every slot that this model needs, with its shape.
-    pub fn slots(&self) -> Vec<(Slot, Shape)> {
-        let mut slots = Slots::default();
-        slots.input(self);
-        slots.norm(Part::OutputNorm, 0, self);
-        slots.head(self);
-        (0..self.layers).for_each(|layer| slots.layer(layer, self));
-        slots.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -250,16 +253,18 @@ mod tests {
             (Part::Up, "blk.{}.ffn_up"),
             (Part::ClassToken, "class_embd"),
         ],
-        ignored: &["blk.{}.rot"],
+        ignored: &["blk.{}.rot", "cls.*"],
+        layout: Layout::Stacked,
     };
 
     #[test]
     fn names_lead_to_slots_and_back() {
         let slots = NAMES.slots("model.blk.12.ffn_up.bias");
-        assert_eq!(slots, [Slot { part: Part::Up, layer: 12, bias: true }]);
+        assert_eq!(slots, [Slot::bias(Part::Up, 12)]);
         assert_eq!(NAMES.slots("blk.12.ffn_up.bias"), slots);
-        assert_eq!(NAMES.slots("output.weight"), [Slot { part: Part::Head, layer: 0, bias: false }]);
+        assert_eq!(NAMES.slots("output.weight"), [Slot::weight(Part::Head, 0)]);
         assert!(NAMES.ignores("blk.3.rot") && !NAMES.ignores("blk.x.rot"));
+        assert!(NAMES.ignores("model.cls.predictions.bias") && !NAMES.ignores("clsx"));
     }
 
     #[test]
@@ -271,7 +276,7 @@ mod tests {
     #[test]
     fn some_names_are_whole() {
         let slots = NAMES.slots("class_embd");
-        assert_eq!(slots, [Slot { part: Part::ClassToken, layer: 0, bias: false }]);
+        assert_eq!(slots, [Slot::weight(Part::ClassToken, 0)]);
         assert_eq!(NAMES.tensor(slots[0]), "class_embd");
         assert_eq!(NAMES.slots("class_embd.weight"), []);
     }

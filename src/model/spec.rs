@@ -3,9 +3,9 @@
 //! A family turns its configuration into a [`Spec`]; the forward pass reads it. A new family that
 //! brings a new choice adds a variant here, its CPU and GPU code, and a test.
 
+use super::patches::Patches;
 use super::rope::Rope;
-use crate::device::{Activation, AttentionShape, Patching};
-use crate::error::{Error, Result};
+use crate::device::{Activation, AttentionShape};
 use serde::Serialize;
 
 #[derive(Clone, Debug, Serialize)]
@@ -17,57 +17,72 @@ pub struct Spec {
     /// Values per token between the blocks.
     pub width: usize,
     pub input: Input,
+    /// A norm between the embedding and the first block.
+    pub input_norm: bool,
     pub norm: Norm,
     pub residual: Residual,
     /// The branches are scaled, value by value, before they join the residual: LayerScale.
     pub layer_scale: bool,
     pub attention: Attention,
+    /// After its own attention each block looks at the encoder's output.
+    pub cross_attention: bool,
     pub feed_forward: FeedForward,
+    /// A norm after the last block.
+    pub output_norm: bool,
     pub head: Head,
+    /// The other stack: the encoder that cross-attention looks at, or the image tower beside the text's.
+    pub second: Option<Box<Spec>>,
+    /// How similarities of images and texts become logits.
+    pub matching: Option<Matching>,
+}
+
+/// logit = exp(scale) · image · text (+ bias), both numbers learned.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Matching {
+    pub bias: bool,
 }
 
 /// What the first block reads.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Input {
-    Tokens {
-        vocabulary: usize,
-        /// Tokens that the model was made for.
-        context: usize,
-    },
+    Tokens(Tokens),
     Patches(Patches),
 }
 
-/// An image's patches after the class token and its like, each with a learned position.
+/// Tokens of a vocabulary, each a row of a table.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub struct Patches {
-    pub channels: usize,
-    /// Height and width of the images that the positions were learned on, in pixels.
-    pub image: [usize; 2],
-    /// Height and width of a patch.
-    pub patch: [usize; 2],
-    /// DeiT's second class token.
-    pub distillation_token: bool,
-    /// Register tokens, which have no position.
-    pub registers: usize,
-    /// Positions for smaller images are averaged over more of the learned ones.
-    pub antialiased_positions: bool,
+pub struct Tokens {
+    pub vocabulary: usize,
+    /// Tokens of a sequence that the model was made for.
+    pub context: usize,
+    /// Multiplies what the table says.
+    pub scale: f32,
+    pub positions: Positions,
+    /// Kinds of tokens that are embedded too: which of two texts it is of. 0: none.
+    pub types: usize,
+    /// The table is the other stack's.
+    pub shared: bool,
 }
 
-impl Patches {
-    /// Tokens before the patches.
-    pub fn before(&self) -> usize {
-        1 + usize::from(self.distillation_token) + self.registers
+impl Tokens {
+    /// Tokens without positions, types or scale.
+    pub fn plain(vocabulary: usize, context: usize) -> Self {
+        Self { vocabulary, context, scale: 1.0, positions: Positions::None, types: 0, shared: false }
     }
+}
 
-    /// How images of some size are cut.
-    pub fn patching(&self, height: usize, width: usize) -> Patching {
-        let (channels, patch) = (self.channels, self.patch);
-        // Kernels take four values at a time.
-        let columns = (channels * patch[0] * patch[1]).next_multiple_of(4);
-        Patching { channels, height, width, patch, before: self.before(), columns }
-    }
+/// What is added to a token's embedding for where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Positions {
+    /// Nothing: attention tells positions, or nobody does.
+    None,
+    /// Learned vectors; the first token's is number `offset` of the table.
+    Learned { offset: usize },
+    /// sin and cos of position · 10000^(−2i / width), all sines first (<https://arxiv.org/abs/1706.03762>).
+    Sinusoidal,
 }
 
 /// What becomes of the last block's output, after its norm.
@@ -75,41 +90,122 @@ impl Patches {
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Head {
     /// The next token's logits.
-    Vocabulary {
-        /// The head is the embedding table.
-        tied: bool,
-    },
+    Vocabulary(VocabularyHead),
     /// The logits of classes.
-    Classes { classes: usize, pooling: Pooling },
-    /// The hidden states are the result.
-    None,
+    Classes(ClassesHead),
+    /// One vector.
+    Embedding(EmbeddingHead),
+    /// The hidden states are the result; `pooler`: or tanh of a product of the first one.
+    None { pooler: bool },
 }
 
-/// Which tokens a classifier reads.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct VocabularyHead {
+    /// The head is the embedding table.
+    pub tied: bool,
+    pub bias: bool,
+    /// Multiplies the logits.
+    pub scale: f32,
+    /// The logits become cap · tanh(logits / cap).
+    pub soft_cap: Option<f32>,
+}
+
+impl VocabularyHead {
+    pub fn plain(tied: bool) -> Self {
+        Self { tied, bias: false, scale: 1.0, soft_cap: None }
+    }
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ClassesHead {
+    pub classes: usize,
+    pub pooling: Pooling,
+    /// Between what is pooled and the classifier.
+    pub dense: Option<Dense>,
+}
+
+/// activation(x · weightᵀ + bias), width to width, and a norm where there is one.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Dense {
+    pub activation: Activation,
+    pub bias: bool,
+    pub norm: bool,
+    /// It is the body's own: BERT's pooler.
+    pub pooler: bool,
+}
+
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EmbeddingHead {
+    /// Values of the vector.
+    pub width: usize,
+    pub pooling: Pooling,
+    /// A product after the pooling.
+    pub projection: bool,
+    pub bias: bool,
+}
+
+/// Which tokens the head reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Pooling {
+    /// The first.
     ClassToken,
     /// The mean of two classifiers' logits: the class token's and the distillation token's.
     BothTokens,
     /// The class token beside the mean of the patches.
     ClassTokenAndMean,
+    Mean,
+    Last,
+    /// The first of that id.
+    Token(u32),
+    /// The one of the largest id: the end token of vocabularies where it is the last.
+    LargestToken,
+    /// A learned query looks at all of them, and a feed-forward network follows.
+    Attention,
 }
 
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Norm {
     /// x / √(mean x² + epsilon) · weight
-    Rms { epsilon: f32 },
+    Rms {
+        epsilon: f32,
+        /// The weight is 1 more than the checkpoint says.
+        plus_one: bool,
+    },
     /// (x − mean x) / √(variance x + epsilon) · weight + bias
-    Layer { epsilon: f32 },
+    Layer { epsilon: f32, bias: bool },
 }
 
-#[derive(Clone, Copy, Debug, Serialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
 pub enum Residual {
     /// x + f(norm(x)), for attention and then for the feed-forward network.
-    PreNorm,
+    PreNorm {
+        /// The first block's attention has no norm: the input's own is just before it.
+        #[serde(rename = "firstBare")]
+        first_bare: bool,
+    },
+    /// norm(x + f(x)): the original Transformer (<https://arxiv.org/abs/1706.03762>).
+    PostNorm,
+    /// x + norm(f(norm(x)))
+    Sandwich,
+    /// x + norm(f(x))
+    InnerNorm,
+    /// x + attention(norm(x)) + feed_forward(norm(x))
+    Parallel {
+        /// Both branches read one norm.
+        #[serde(rename = "sharedNorm")]
+        shared_norm: bool,
+    },
+}
+
+impl Residual {
+    pub const PRE_NORM: Self = Residual::PreNorm { first_bare: false };
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -119,15 +215,44 @@ pub struct Attention {
     /// Heads of keys and values; each serves heads / kv_heads query heads.
     pub kv_heads: usize,
     pub head_dim: usize,
+    /// Multiplies query · key: 1 / √head_dim mostly.
+    pub scale: f32,
     /// A query sees no key after itself.
     pub causal: bool,
-    pub rope: Option<Rope>,
+    /// Rotary positions; a model may have others for its local layers.
+    pub ropes: Vec<Rope>,
+    /// Which of them turns each layer's heads; none: that layer has no positions.
+    pub turns: Vec<Option<usize>>,
+    pub bias: ScoreBias,
     /// Each layer's sliding window in tokens, the query's own included; none sees everything.
     pub windows: Vec<Option<usize>>,
-    /// The norm of each query and key head, before RoPE.
-    pub head_norm: bool,
+    /// Scores become cap · tanh(score / cap).
+    pub soft_cap: Option<f32>,
+    /// The norm of queries and keys, before RoPE.
+    pub head_norm: HeadNorm,
     pub qkv_bias: bool,
     pub output_bias: bool,
+}
+
+/// What is added to scores for where keys stand.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum ScoreBias {
+    None,
+    /// slope · (key − query), a slope for each head: ALiBi (<https://arxiv.org/abs/2108.12409>).
+    Linear { slopes: Vec<f32> },
+    /// Learned, for buckets of distances that end at `distance` (T5: <https://arxiv.org/abs/1910.10683>).
+    Buckets { buckets: usize, distance: usize },
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum HeadNorm {
+    None,
+    /// Of each head by itself.
+    Each,
+    /// Of all heads together.
+    Whole,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -141,9 +266,40 @@ pub struct FeedForward {
 }
 
 impl Attention {
+    /// As many heads of keys as of queries, without positions, norms or biases; each query sees everything.
+    pub fn plain(layers: usize, heads: usize, head_dim: usize) -> Self {
+        Self {
+            heads,
+            kv_heads: heads,
+            head_dim,
+            scale: (head_dim as f32).sqrt().recip(),
+            causal: false,
+            ropes: Vec::new(),
+            turns: vec![None; layers],
+            bias: ScoreBias::None,
+            windows: vec![None; layers],
+            soft_cap: None,
+            head_norm: HeadNorm::None,
+            qkv_bias: false,
+            output_bias: false,
+        }
+    }
+
+    /// The same with one RoPE in all layers.
+    pub fn rotated(mut self, rope: Rope) -> Self {
+        self.turns.fill(Some(0));
+        self.ropes = vec![rope];
+        self
+    }
+
     /// Where a layer's keys and values are kept: those that no later token sees make room for the next layer's.
     pub fn cache_layer(&self, layer: usize) -> usize {
         if self.causal { layer } else { 0 }
+    }
+
+    /// Layers that a cache has.
+    pub fn cache_layers(&self) -> usize {
+        if self.causal { self.turns.len() } else { 1 }
     }
 
     pub fn shape(&self, layer: usize) -> AttentionShape {
@@ -151,34 +307,25 @@ impl Attention {
             heads: self.heads,
             kv_heads: self.kv_heads,
             head_dim: self.head_dim,
-            scale: (self.head_dim as f32).sqrt().recip(),
+            scale: self.scale,
             causal: self.causal,
             window: self.windows[layer],
-            soft_cap: None,
+            soft_cap: self.soft_cap,
             block: None,
         }
     }
-}
 
-/// No real model has more of anything; a larger number is a damaged or hostile file.
-const LIMIT: usize = 1 << 24;
-
-/// The deepest real models have some hundred layers.
-const MOST_LAYERS: usize = 1 << 12;
-
-/// Checks a number of layers before anything is made for each.
-pub fn check_layers(layers: usize) -> Result<usize> {
-    if (1..=MOST_LAYERS).contains(&layers) {
-        return Ok(layers);
+    /// How the encoder's output is looked at.
+    pub fn cross_shape(&self) -> AttentionShape {
+        AttentionShape { causal: false, window: None, ..self.shape(0) }
     }
-    Err(Error::corrupt(format!("{layers} layers, expected 1 to {MOST_LAYERS}")))
 }
 
 impl Spec {
     /// Token ids that there are; 0 for images.
     pub fn vocabulary(&self) -> usize {
-        match self.input {
-            Input::Tokens { vocabulary, .. } => vocabulary,
+        match &self.input {
+            Input::Tokens(tokens) => tokens.vocabulary,
             Input::Patches(_) => 0,
         }
     }
@@ -186,63 +333,28 @@ impl Spec {
     /// Tokens of a sequence that the model was made for.
     pub fn context(&self) -> usize {
         match &self.input {
-            Input::Tokens { context, .. } => *context,
+            Input::Tokens(tokens) => tokens.context,
             Input::Patches(patches) => patches.patching(patches.image[0], patches.image[1]).tokens(),
         }
     }
 
-    /// Refuses numbers that cannot be, before anything is allocated from them.
-    pub fn check(self) -> Result<Self> {
-        self.check_sizes()?;
-        let attention = &self.attention;
-        if !attention.heads.is_multiple_of(attention.kv_heads) {
-            let (heads, kv_heads) = (attention.heads, attention.kv_heads);
-            return Err(Error::corrupt(format!("{heads} heads are not a multiple of {kv_heads} KV heads")));
+    /// The decoder's head; none where the model has another one.
+    pub fn vocabulary_head(&self) -> Option<&VocabularyHead> {
+        match &self.head {
+            Head::Vocabulary(head) => Some(head),
+            _ => None,
         }
-        if let Some(Rope { dims, theta, .. }) = attention.rope {
-            if !dims.is_multiple_of(2) || dims > attention.head_dim || dims == 0 {
-                return Err(Error::corrupt(format!("{dims} rotary dimensions in heads of {}", attention.head_dim)));
-            }
-            if !(theta.is_finite() && theta > 1.0) {
-                return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
-            }
-        }
-        let (Norm::Rms { epsilon } | Norm::Layer { epsilon }) = self.norm;
-        if !(epsilon.is_finite() && epsilon >= 0.0) {
-            return Err(Error::corrupt(format!("norm epsilon {epsilon}, expected a small positive number")));
-        }
-        Ok(self)
     }
 
-    fn check_sizes(&self) -> Result<()> {
-        let (attention, mut sizes) = (&self.attention, Vec::new());
-        match &self.input {
-            Input::Tokens { vocabulary, context } => {
-                sizes.extend([("vocabulary size", *vocabulary), ("context length", *context)])
-            }
-            Input::Patches(Patches { channels, image, patch, .. }) => {
-                if ![1, 3].contains(channels) {
-                    return Err(Error::unsupported(format!("images of {channels} channels (supported: 1 and 3)")));
-                }
-                sizes.extend(image.iter().chain(patch).map(|size| ("image or patch size", *size)));
-                if patch.iter().zip(image).any(|(patch, image)| patch > image) {
-                    return Err(Error::corrupt(format!("patches of {patch:?} in images of {image:?}")));
-                }
-            }
-        }
-        if let Head::Classes { classes, .. } = self.head {
-            sizes.push(("number of classes", classes));
-        }
-        sizes.extend([
-            ("width", self.width),
-            ("heads", attention.heads),
-            ("KV heads", attention.kv_heads),
-            ("head size", attention.head_dim),
-            ("feed-forward width", self.feed_forward.width),
-        ]);
-        match sizes.into_iter().find(|(_, value)| *value == 0 || *value > LIMIT) {
-            Some((what, value)) => Err(Error::corrupt(format!("{what}: {value}, expected 1 to {LIMIT}"))),
-            None => Ok(()),
+    /// What the model is for, by the API's names.
+    pub fn task(&self) -> &'static str {
+        match (&self.input, &self.head) {
+            (_, Head::Vocabulary(_)) if self.cross_attention => "seq2seq",
+            (_, Head::Vocabulary(_)) => "causal-lm",
+            (_, Head::Embedding(_)) => "image-text-matching",
+            (Input::Patches(_), _) => "image-classification",
+            (_, Head::Classes(_)) => "text-classification",
+            (_, Head::None { .. }) => "text-embedding",
         }
     }
 }
