@@ -44,7 +44,7 @@ fn time(gpu: &mut Gpu, ty: TensorType, rows: usize, columns: usize, tokens: usiz
     let (x, mut out) = (gpu.buffer(tokens * columns).expect("memory"), gpu.buffer(tokens * rows).expect("memory"));
     let context = gpu.context();
     let mut run = |gpu: &mut Gpu, rounds: usize| {
-        gpu.begin(&[Span { row: 0, len: tokens, position: 0, cache: 0 }], &[1.0], 1.0);
+        gpu.begin(&[Span::new(0, tokens, 0, 0)], &[]);
         for _ in 0..rounds {
             let mut projections =
                 [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];

@@ -54,9 +54,9 @@ impl Steps {
 
     /// Chooses from the logits that were put last, as they are now, at the next position.
     fn send(&mut self) -> <Gpu as Device>::Reading {
-        let span = Span { row: 0, len: 1, position: self.position, cache: 0 };
+        let span = Span::new(0, 1, self.position, 0);
         self.position += 1;
-        self.device.begin(&[span], &[], 1.0);
+        self.device.begin(&[span], &[]);
         self.device.choose(&mut self.logits, &mut self.chooser).unwrap()
     }
 

@@ -211,7 +211,7 @@ fn rows_of_every_format_are_looked_up_and_gathered() {
         let table = matrix(&mut device, ty, 50, columns, &bytes);
         let mut rows = device.buffer(5 * columns).unwrap();
         begin(&mut device, 5);
-        device.embed(&table, &Tokens::Known(&tokens), &mut rows);
+        device.embed(&table, &Tokens::Known(&tokens), 1.0, false, &mut rows);
         let mut gathered = device.buffer(2 * columns).unwrap();
         device.pool(&rows, columns, &[4..5, 1..2], &mut gathered);
         let all = dequantised(ty, &bytes, 50 * columns);
@@ -237,7 +237,7 @@ fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
     let tokens = [0, 131_071, 131_072, 139_999];
     let mut x = device.buffer(4 * columns).unwrap();
     begin(&mut device, 4);
-    device.embed(&weight, &Tokens::Known(&tokens), &mut x);
+    device.embed(&weight, &Tokens::Known(&tokens), 1.0, false, &mut x);
     let found = read(&mut device, &kernels.context, &x, 4 * columns);
     for (found, token) in found.chunks(columns).zip(tokens) {
         assert!(found.iter().all(|found| *found == value(token as usize)), "row {token}");

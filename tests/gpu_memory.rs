@@ -3,7 +3,9 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Span};
+use azulejo::device::{
+    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Span, Turn,
+};
 use azulejo::error::Code;
 use std::rc::Rc;
 
@@ -41,10 +43,11 @@ fn scratch(positions: usize) -> u64 {
     assert_eq!(cache, 2 * 2 * (positions * 3 * 64) as u64, "keys and values as halves, nothing more");
     let mut steps = |device: &mut Gpu| {
         for len in [Gpu::CHUNK, 1] {
-            let spans = [Span { row: 0, len, position: positions - len, cache: 0 }];
-            device.begin(&spans, &[0.1; 32], 1.0);
+            let spans = [Span::new(0, len, positions - len, 0)];
+            device.begin(&spans, &[Turn { frequencies: &[0.1; 32], magnitude: 1.0 }]);
             let pairs = RopePairs::HalfSplit;
-            let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, pairs };
+            let mut heads =
+                Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
             device.store(0, &shape, &mut heads, &spans, &mut caches);
             let attention = Attention { layer: 0, shape, bias: PositionBias::None };
             device.attend(&attention, &query, &spans, &caches, &mut out);
@@ -127,10 +130,10 @@ impl Alive {
         let mut random = Random::new(1);
         let mut rows = || filled(&mut alive.device, &random.floats(40 * Self::WIDTH), Self::WIDTH);
         let (mut query, mut key, value) = (rows(), rows(), rows());
-        let spans = [Span { row: 0, len: 40, position: 0, cache: 0 }];
-        alive.device.begin(&spans, &[], 1.0);
+        let spans = [Span::new(0, 40, 0, 0)];
+        alive.device.begin(&spans, &[]);
         let pairs = RopePairs::HalfSplit;
-        let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, pairs };
+        let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
         alive.device.store(0, &Self::shape(), &mut heads, &spans, &mut alive.caches);
         alive.out = alive.attend();
         assert!(alive.out.iter().any(|value| *value != 0.0));
@@ -149,8 +152,8 @@ impl Alive {
     fn attend(&mut self) -> Vec<f32> {
         let query = filled(&mut self.device, &[0.5; Self::WIDTH], Self::WIDTH);
         let mut out = self.device.buffer(Self::WIDTH).unwrap();
-        let spans = [Span { row: 0, len: 1, position: 39, cache: 0 }];
-        self.device.begin(&spans, &[], 1.0);
+        let spans = [Span::new(0, 1, 39, 0)];
+        self.device.begin(&spans, &[]);
         let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None };
         self.device.attend(&attention, &query, &spans, &self.caches, &mut out);
         run(Some(&self.kernels.context), self.device.settle()).unwrap();

@@ -28,13 +28,29 @@ pub struct Span {
     pub position: usize,
     /// Which of the caches is its sequence's.
     pub cache: usize,
+    /// Keys of that cache that there are for it: for tokens that are stored in it, all up to the span's last one.
+    pub keys: usize,
 }
 
 impl Span {
-    /// The position after its last one.
-    pub fn end(&self) -> usize {
-        self.position + self.len
+    /// Tokens that continue their cache.
+    pub fn new(row: usize, len: usize, position: usize, cache: usize) -> Self {
+        Self { row, len, position, cache, keys: position + len }
     }
+
+    /// Queries that look at the keys of another sequence: cross-attention.
+    pub fn across(row: usize, len: usize, keys: usize, cache: usize) -> Self {
+        Self { row, len, position: 0, cache, keys }
+    }
+}
+
+/// One table of rotary angles, position · frequency for each pair of dimensions.
+#[derive(Clone, Copy, Debug)]
+pub struct Turn<'a> {
+    /// Radians a position, one a pair that turns.
+    pub frequencies: &'a [f32],
+    /// Multiplies cos and sin.
+    pub magnitude: f32,
 }
 
 /// The position of each row of a batch.
@@ -45,13 +61,14 @@ fn positions(spans: &[Span]) -> impl Iterator<Item = usize> {
 /// How attention looks at a cache.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape {
+    /// 0 where only keys and values are stored.
     pub heads: usize,
     /// Each serves heads / kv_heads query heads.
     pub kv_heads: usize,
     pub head_dim: usize,
     /// Multiplies query · key.
     pub scale: f32,
-    /// A query sees no key after itself; else all of its span's.
+    /// A query sees no key after itself; else all that there are for its span.
     pub causal: bool,
     /// A query sees only keys that are less than that many tokens away.
     pub window: Option<usize>,
@@ -62,7 +79,7 @@ pub struct AttentionShape {
 }
 
 impl AttentionShape {
-    /// The keys that the query at `position` sees, of a sequence that ends before `end`.
+    /// The keys that the query at `position` sees of those before `end`.
     pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
         let (begin, end) = self.block.map_or((0, end), |block| {
             let begin = position / block * block;
@@ -70,7 +87,8 @@ impl AttentionShape {
         });
         let first = self.window.map_or(begin, |window| begin.max((position + 1).saturating_sub(window)));
         let after = self.window.map_or(end, |window| end.min(position + window));
-        first..if self.causal { position + 1 } else { after }
+        let after = if self.causal { end.min(position + 1) } else { after };
+        first..after.max(first)
     }
 }
 
@@ -160,6 +178,8 @@ pub struct Heads<'a, D: Device> {
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
     pub norms: Option<[Norm<'a, D>; 2]>,
+    /// Which of the batch's turns rotates them. None: they are left as they are (layers without positions).
+    pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
 
@@ -216,6 +236,8 @@ pub enum Activation {
     GeluQuick,
     /// max(x, 0)
     Relu,
+    /// tanh x
+    Tanh,
 }
 
 /// How images become rows of patches: [images, before + patches, columns].
@@ -289,6 +311,14 @@ pub trait Device: Sized + 'static {
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
     /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory; the cache stays as it was.
     fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> impl Future<Output = Result<()>>;
+    /// Makes `to` hold the first `positions` tokens of all layers of `from`, a cache of the same layers, heads and type.
+    /// Error: out-of-memory; `to` stays as it was.
+    fn copy_cache(
+        &mut self,
+        from: &Self::Cache,
+        positions: usize,
+        to: &mut Self::Cache,
+    ) -> impl Future<Output = Result<()>>;
 
     /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
     /// last time and could not be said at once: out-of-memory, device-lost.
@@ -300,17 +330,27 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by, position · frequency;
-    /// their cos and sin are multiplied by `magnitude`.
-    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32);
-    /// out[row] = table[tokens[row]]
-    fn embed(&mut self, table: &Self::Matrix, tokens: &Tokens<Self>, out: &mut Self::Buffer);
+    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by. A model whose layers
+    /// turn differently has several tables of them.
+    fn begin(&mut self, spans: &[Span], turns: &[Turn]);
+    /// out[row] = scale · table[tokens[row]], or that added to what is there. Positions and types are looked up like
+    /// tokens, so a batch calls it more than once.
+    fn embed(
+        &mut self,
+        table: &Self::Matrix,
+        tokens: &Tokens<Self>,
+        scale: f32,
+        accumulate: bool,
+        out: &mut Self::Buffer,
+    );
     /// Puts values into a buffer, from its value `first` on.
     fn write(&mut self, values: &[f32], first: usize, out: &mut Self::Buffer);
     /// Cuts images [images, channels, height, width] into patches: see [`Patching`].
     fn patches(&mut self, images: &Self::Buffer, count: usize, patching: &Patching, out: &mut Self::Buffer);
-    /// out = norm(x), [rows, width]
-    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Self::Buffer);
+    /// out = norm(x), [rows, width], or that added to what is there: a norm after a branch, inside the residual.
+    fn norm(&mut self, input: &Input<Self>, width: usize, accumulate: bool, out: &mut Self::Buffer);
+    /// x = cap · tanh(x / cap) for the first `len` values: Gemma 2's logits (<https://arxiv.org/abs/2408.00118>).
+    fn soft_cap(&mut self, x: &mut Self::Buffer, len: usize, cap: f32);
     /// out = (norm(x) · weightᵀ + bias) · scale for each of several matrices with the same input.
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]);
     /// out = activation(norm(x) · gateᵀ + bias) · (norm(x) · upᵀ + bias), or without a gate
@@ -335,6 +375,7 @@ pub trait Device: Sized + 'static {
     );
     /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
     /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
+    /// The spans need not be the batch's. Several may share a cache; a query that sees no key gets zeros.
     fn attend(
         &mut self,
         attention: &Attention<Self>,

@@ -3,7 +3,7 @@
 use super::spec::{Residual, Spec};
 use super::weights::{InputWeights, Layer, Weights};
 use crate::device::{
-    Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens,
+    Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens, Turn,
 };
 use crate::error::{Code, Error, Result};
 use std::ops::Range;
@@ -99,8 +99,8 @@ pub fn forward<D: Device>(
         return Err(Error::new(Code::Internal, "tokens for a model of images"));
     };
     let magnitude = spec.attention.rope.as_ref().map_or(1.0, |rope| rope.magnitude());
-    dev.begin(batch.spans, &weights.frequencies, magnitude);
-    dev.embed(table, &batch.tokens, &mut s.hidden);
+    dev.begin(batch.spans, &[Turn { frequencies: &weights.frequencies, magnitude }]);
+    dev.embed(table, &batch.tokens, 1.0, false, &mut s.hidden);
     let mut rows = Rows { spans: batch.spans, caches: batch.caches, block: None, kept: &[] };
     blocks(dev, spec, weights, s, &mut rows, watch)
 }
@@ -169,6 +169,7 @@ fn attention<D: Device>(
         key: &mut s.key,
         value: &s.value,
         norms: layer.head_norms.as_ref().map(|norms| norms.each_ref().map(|norm| norm.of(spec))),
+        turn: spec.attention.rope.as_ref().map(|_| 0),
         pairs: spec.attention.rope.as_ref().map_or(RopePairs::HalfSplit, |rope| rope.pairs),
     };
     let cached = Attention { layer: spec.attention.cache_layer(index), shape, bias: PositionBias::None };

@@ -403,8 +403,8 @@ impl<D: Device> Workspace<D> {
     ) -> Result<()> {
         let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
-        let spans = [Span { row: 0, len: images * tokens, position: 0, cache: 0 }];
-        device.begin(&spans, &[], 1.0);
+        let spans = [Span::new(0, images * tokens, 0, 0)];
+        device.begin(&spans, &[]);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
         let hidden = &mut self.scratch.hidden;
@@ -420,7 +420,7 @@ impl<D: Device> Workspace<D> {
             kept => (&self.scratch.kept, kept),
         };
         let hidden = Input { x, rows, norm: Some(weights.output_norm.of(spec)) };
-        device.norm(&hidden, spec.width, &mut self.normed);
+        device.norm(&hidden, spec.width, false, &mut self.normed);
         Ok(())
     }
 

@@ -88,7 +88,7 @@ impl<D: Device> Model<D> {
             let mut rows = D::CHUNK;
             while rows > 0 {
                 let len = rows.min(context);
-                let span = Span { row: 0, len, position: 0, cache: 0 };
+                let span = Span::new(0, len, 0, 0);
                 let tokens = vec![0; len];
                 let mut batch =
                     Batch { tokens: Tokens::Known(&tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
@@ -146,7 +146,7 @@ impl<D: Device> Model<D> {
 
     /// Runs `len` tokens that stand at `position` of their sequence.
     fn run(&mut self, cache: &mut D::Cache, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
-        let span = Span { row: 0, len, position, cache: 0 };
+        let span = Span::new(0, len, position, 0);
         let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(cache) };
         let Self { device, spec, weights, scratch, .. } = self;
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
@@ -198,7 +198,7 @@ impl<D: Device> Model<D> {
         device.reserve(&mut cache, rows).await?;
         let mut scratch = Scratch::new(device, spec, rows)?;
         device.settle().await?;
-        let span = Span { row: 0, len: rows, position: 0, cache: 0 };
+        let span = Span::new(0, rows, 0, 0);
         let mut batch =
             Batch { tokens: Tokens::Known(tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
         let mut readings = Vec::new();

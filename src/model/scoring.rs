@@ -49,7 +49,7 @@ impl<D: Device> Scoring<D> {
                 None => model.new_cache(),
             };
             model.device.reserve(&mut cache, self.position + len).await?;
-            spans.push(Span { row: tokens.len(), len, position: self.position, cache: caches.len() });
+            spans.push(Span::new(tokens.len(), len, self.position, caches.len()));
             caches.push(cache);
             for position in self.position..self.position + len {
                 if !self.last || position + 1 == row.len() {

@@ -5,7 +5,7 @@ use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span, Turn};
 
 #[derive(Clone)]
 pub enum Bias {
@@ -146,7 +146,7 @@ fn spans(tokens: impl Iterator<Item = (usize, usize)>) -> Vec<Span> {
     let mut row = 0;
     let mut span = |(cache, (position, len))| {
         row += len;
-        Span { row: row - len, len, position, cache }
+        Span::new(row - len, len, position, cache)
     };
     tokens.enumerate().filter(|(_, (_, len))| *len > 0).map(&mut span).collect()
 }
@@ -162,11 +162,11 @@ fn store<D: Device>(
 ) -> (D::Buffer, D::Buffer) {
     let Case { shape, heading, .. } = case;
     for span in spans {
-        run(Some(context), device.reserve(&mut caches[span.cache], span.end())).unwrap();
+        run(Some(context), device.reserve(&mut caches[span.cache], span.keys)).unwrap();
     }
     let mut gathered = |of: fn(&Numbers) -> &[f32], heads: usize| {
         let width = heads * shape.head_dim;
-        let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.end() * width];
+        let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.keys * width];
         filled(device, &spans.iter().flat_map(rows).copied().collect::<Vec<f32>>(), width)
     };
     let mut query = gathered(|numbers| &numbers.query, shape.heads);
@@ -174,8 +174,10 @@ fn store<D: Device>(
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
-    device.begin(spans, &heading.frequencies, heading.magnitude);
-    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms, pairs: heading.pairs };
+    let turn = Turn { frequencies: &heading.frequencies, magnitude: heading.magnitude };
+    device.begin(spans, &[turn]);
+    let mut heads =
+        Heads { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
     device.store(LAYER, shape, &mut heads, spans, caches);
     (query, key)
 }

@@ -21,7 +21,7 @@ pub fn floats<D: Device>(device: &mut D, rows: usize, columns: usize, values: &[
 
 /// A batch of that many tokens of one sequence, from its beginning.
 pub fn begin<D: Device>(device: &mut D, rows: usize) {
-    device.begin(&[Span { row: 0, len: rows, position: 0, cache: 0 }], &[1.0], 1.0);
+    device.begin(&[Span::new(0, rows, 0, 0)], &[]);
 }
 
 /// Puts values into a buffer as the forward pass would: by an embedding. That is a batch of its own.
@@ -30,7 +30,7 @@ pub fn fill<D: Device>(device: &mut D, buffer: &mut D::Buffer, values: &[f32], c
     let table = floats(device, rows, columns, values);
     let tokens: Vec<u32> = (0..rows as u32).collect();
     begin(device, rows);
-    device.embed(&table, &Tokens::Known(&tokens), buffer);
+    device.embed(&table, &Tokens::Known(&tokens), 1.0, false, buffer);
 }
 
 /// A buffer that holds rows of `columns` values.

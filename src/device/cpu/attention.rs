@@ -120,12 +120,12 @@ impl FlashAttention {
         for span in spans {
             for first in (0..span.len).step_by(queries) {
                 let count = queries.min(span.len - first);
-                let seen = |query: usize| shape.visible(span.position + query, span.end());
-                let keys = seen(first).start..seen(first + count - 1).end;
+                let seen = |query: usize| shape.visible(span.position + query, span.keys);
+                let keys = span.keys.min(seen(first).start)..span.keys.min(seen(first + count - 1).end);
                 let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
                 // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
                 let splits = if spans.len() == 1 && pieces == shape.kv_heads {
-                    wanted.min(keys.len().div_ceil(SPLIT))
+                    wanted.min(keys.len().div_ceil(SPLIT)).max(1)
                 } else {
                     1
                 };
@@ -192,8 +192,8 @@ impl Tiles {
             let place =
                 |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
             let seen = |row: usize| {
-                let seen = shape.visible(place(row).1, work.span.end());
-                seen.start.max(start) - start..seen.end.clamp(start, start + count) - start
+                let seen = shape.visible(place(row).1, work.span.keys);
+                seen.start.clamp(start, start + count) - start..seen.end.clamp(start, start + count) - start
             };
             let mut row = 0;
             while row < work.count * group {
@@ -323,7 +323,7 @@ impl Tiles {
     /// A row's result, [head_dim].
     fn finish(&self, row: usize, out: &mut [f32]) {
         let width = out.len().next_multiple_of(4);
-        let inverse = self.total[row].recip();
+        let inverse = if self.total[row] > 0.0 { self.total[row].recip() } else { 0.0 };
         out.iter_mut().zip(&self.sums[row * width..]).for_each(|(out, sum)| *out = sum * inverse);
     }
 
@@ -404,7 +404,7 @@ mod tests {
             }
         }
         let mut out = vec![f32::NAN; query.len()];
-        let span = Span { row: 0, len, position: before, cache: 0 };
+        let span = Span::new(0, len, before, 0);
         let pool = Pool::native(threads);
         FlashAttention::new(threads).run(&pool, &attention, &query, &[span], &[cache], &mut out);
         for row in 0..len {

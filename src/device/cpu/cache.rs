@@ -32,6 +32,16 @@ impl Cache {
         Ok(())
     }
 
+    /// Takes the first `positions` tokens of another cache like it.
+    pub fn copy(&mut self, from: &Cache, positions: usize) -> Result<()> {
+        self.reserve(positions)?;
+        for (to, from) in self.heads.iter_mut().zip(&from.heads) {
+            to.0.copy(&from.0, positions);
+            to.1.copy(&from.1, positions);
+        }
+        Ok(())
+    }
+
     pub fn head(&self, layer: usize, head: usize) -> (&Rows, &Rows) {
         let (keys, values) = &self.heads[layer * self.kv_heads + head];
         (keys, values)
@@ -75,6 +85,23 @@ impl Rows {
                 grow(levels, len)?;
                 grow(scales, positions * self.head_dim.div_ceil(GROUP))
             }
+        }
+    }
+
+    /// Takes the vectors of the first positions of others of the same type.
+    fn copy(&mut self, from: &Rows, positions: usize) {
+        fn front<T: Copy>(to: &mut [T], from: &[T], len: usize) {
+            to[..len].copy_from_slice(&from[..len]);
+        }
+        let len = positions * self.head_dim;
+        match (&mut self.values, &from.values) {
+            (Values::F32(to), Values::F32(from)) => front(to, from, len),
+            (Values::F16(to), Values::F16(from)) => front(to, from, len),
+            (Values::Q8 { levels, scales }, Values::Q8 { levels: from, scales: from_scales }) => {
+                front(levels, from, len);
+                front(scales, from_scales, positions * self.head_dim.div_ceil(GROUP));
+            }
+            _ => unreachable!("caches of one model are of one type"),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Norms, rotary positions, activations, patches and means: a pass or two over memory each.
 
 use super::simd::F32x4;
-use crate::device::{Activation, Patching, RopePairs};
+use crate::device::{Activation, Patching, RopePairs, Turn};
 
 /// x / √(mean x² + epsilon) · weight.
 pub fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
@@ -37,7 +37,8 @@ pub struct Rotations {
 }
 
 impl Rotations {
-    pub fn set(&mut self, positions: impl Iterator<Item = usize>, frequencies: &[f32], magnitude: f32) {
+    pub fn set(&mut self, positions: impl Iterator<Item = usize>, turn: &Turn) {
+        let Turn { frequencies, magnitude } = *turn;
         self.pairs = frequencies.len();
         self.cos.clear();
         self.sin.clear();
@@ -94,7 +95,20 @@ pub fn activate(activation: Activation, x: &mut [f32]) {
         }),
         Activation::GeluQuick => each_four(x, |x| sigmoid_times(x, x.mul(F32x4::splat(1.702)))),
         Activation::Relu => each_four(x, |x| x.max(F32x4::ZERO)),
+        Activation::Tanh => each_four(x, tanh),
     }
+}
+
+/// x = cap · tanh(x / cap).
+pub fn soft_cap(x: &mut [f32], cap: f32) {
+    each_four(x, |x| tanh(x.mul(F32x4::splat(cap.recip()))).mul(F32x4::splat(cap)));
+}
+
+/// tanh x = 1 − 2 / (e²ˣ + 1): for small x that is off by 1e-7.
+#[inline(always)]
+fn tanh(x: F32x4) -> F32x4 {
+    let one = F32x4::splat(1.0);
+    one.sub(F32x4::splat(2.0).div(x.add(x).exp().add(one)))
 }
 
 /// x · σ(z)
@@ -126,6 +140,11 @@ fn each_four(x: &mut [f32], f: impl Fn(F32x4) -> F32x4) {
     for x in rest {
         [*x, ..] = f(F32x4::splat(*x)).to_array();
     }
+}
+
+/// x = x + more.
+pub fn add(x: &mut [f32], more: &[f32]) {
+    x.iter_mut().zip(more).for_each(|(x, more)| *x += more);
 }
 
 /// x = x · factor.
@@ -177,7 +196,7 @@ mod tests {
             sum * 2.0 / std::f64::consts::PI.sqrt()
         }
         let sigmoid = |x: f64| 1.0 / (1.0 + (-x).exp());
-        let formulas: [(Activation, &dyn Fn(f64) -> f64); 5] = [
+        let formulas: [(Activation, &dyn Fn(f64) -> f64); 6] = [
             (Activation::Silu, &|x| x * sigmoid(x)),
             (Activation::Gelu, &|x| x * (1.0 + erf(x / 2f64.sqrt())) / 2.0),
             (Activation::GeluTanh, &|x| {
@@ -185,6 +204,7 @@ mod tests {
             }),
             (Activation::GeluQuick, &|x| x * sigmoid(1.702 * x)),
             (Activation::Relu, &|x| x.max(0.0)),
+            (Activation::Tanh, &f64::tanh),
         ];
         for (activation, formula) in formulas {
             let inputs: Vec<f32> = (-50..=50).map(|x| x as f32 * 0.11).collect();
@@ -197,7 +217,11 @@ mod tests {
             }
             let mut extremes = [-1e4, 1e4, 0.0];
             activate(activation, &mut extremes);
-            assert!(extremes[0].abs() < 1e-30 && extremes[1..] == [1e4, 0.0], "{activation:?}: {extremes:?}");
+            let [least, most] = if activation == Activation::Tanh { [-1.0, 1.0] } else { [0.0, 1e4] };
+            assert!(
+                (extremes[0] - least).abs() < 1e-30 && extremes[1..] == [most, 0.0],
+                "{activation:?}: {extremes:?}"
+            );
         }
     }
 

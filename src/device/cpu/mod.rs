@@ -14,7 +14,7 @@ mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, positions,
+    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -35,9 +35,10 @@ const PRODUCTS: usize = 1 << 16;
 pub struct Cpu {
     pool: Pool,
     attention: FlashAttention,
-    rotations: Rotations,
+    /// One for each of the batch's turns.
+    rotations: Vec<Rotations>,
     quantised: Vec<QuantisedBlock>,
-    /// The input of projections after its norm.
+    /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
     /// The second half of a gated projection.
     up: Vec<f32>,
@@ -46,14 +47,7 @@ pub struct Cpu {
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
         let attention = FlashAttention::new(pool.threads());
-        Self {
-            pool,
-            attention,
-            rotations: Rotations::default(),
-            quantised: Vec::new(),
-            normed: Vec::new(),
-            up: Vec::new(),
-        }
+        Self { pool, attention, rotations: Vec::new(), quantised: Vec::new(), normed: Vec::new(), up: Vec::new() }
     }
 
     /// Runs `body` on each run of `width` values of `x`.
@@ -191,6 +185,10 @@ impl Device for Cpu {
         cache.reserve(positions)
     }
 
+    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
+        to.copy(from, positions)
+    }
+
     async fn settle(&mut self) -> Result<()> {
         Ok(())
     }
@@ -199,17 +197,34 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32) {
-        self.rotations.set(positions(spans), frequencies, magnitude);
+    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
+        self.rotations.resize_with(turns.len(), Rotations::default);
+        for (rotations, turn) in self.rotations.iter_mut().zip(turns) {
+            rotations.set(positions(spans), turn);
+        }
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, out: &mut Vec<f32>) {
+    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
         let tokens = match tokens {
             Tokens::Known(tokens) => tokens,
             Tokens::Chosen(never) => match **never {},
         };
         let width = table.columns;
-        self.each_row(&mut out[..tokens.len() * width], width, |row, out| table.row(tokens[row] as usize, out));
+        let out = &mut out[..tokens.len() * width];
+        let look_up = |row: usize, out: &mut [f32]| {
+            table.row(tokens[row] as usize, out);
+            out.iter_mut().for_each(|value| *value *= scale);
+        };
+        if !accumulate {
+            return self.each_row(out, width, look_up);
+        }
+        let mut found = std::mem::take(&mut self.normed);
+        if found.len() < out.len() {
+            found.resize(out.len(), 0.0);
+        }
+        self.each_row(&mut found[..out.len()], width, look_up);
+        self.each_run(out, |out, range| elementwise::add(out, &found[range]));
+        self.normed = found;
     }
 
     fn write(&mut self, values: &[f32], first: usize, out: &mut Vec<f32>) {
@@ -227,11 +242,19 @@ impl Device for Cpu {
         });
     }
 
-    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Vec<f32>) {
+    fn norm(&mut self, input: &Input<Self>, width: usize, accumulate: bool, out: &mut Vec<f32>) {
+        let out = &mut out[..input.rows * width];
         match &input.norm {
-            Some(norm) => self.norm_rows(norm, input, width, out),
-            None => out[..input.rows * width].copy_from_slice(&input.x[..input.rows * width]),
+            Some(norm) if !accumulate => self.norm_rows(norm, input, width, out),
+            _ if !accumulate => out.copy_from_slice(&input.x[..out.len()]),
+            _ => self.with_input(input, width, |cpu, x| {
+                cpu.each_run(out, |out, range| elementwise::add(out, &x[range]));
+            }),
         }
+    }
+
+    fn soft_cap(&mut self, x: &mut Vec<f32>, len: usize, cap: f32) {
+        self.each_run(&mut x[..len], |values, _| elementwise::soft_cap(values, cap));
     }
 
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
@@ -275,12 +298,18 @@ impl Device for Cpu {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
+        let rotations = heads.turn.map(|turn| &self.rotations[turn]);
         for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
+            if width == 0 {
+                continue;
+            }
             self.each_row(&mut x[..rows * width], width, |row, x| {
                 if let Some(Norm { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
-                self.rotations.turn(row, x, dim, heads.pairs);
+                if let Some(rotations) = rotations {
+                    rotations.turn(row, x, dim, heads.pairs);
+                }
             });
         }
         for span in spans {

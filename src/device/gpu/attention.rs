@@ -138,7 +138,7 @@ impl Gpu {
     ) -> Result<()> {
         let shape = &attention.shape;
         let [keys, values] = cache.layer(attention.layer);
-        let seen = shape.visible(span.position, span.end()).len();
+        let seen = shape.visible(span.position, span.keys).len();
         let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize);
         let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {

@@ -47,6 +47,15 @@ impl Cache {
         Ok(())
     }
 
+    /// Takes the first `positions` tokens of another cache like it; room was made for them.
+    pub fn copy(&mut self, recorder: &mut Recorder, from: &Cache, positions: usize) {
+        for (to, from) in self.layers.iter().zip(&from.layers) {
+            if let (Some(to), Some(from)) = (to, from) {
+                to.iter().zip(from).for_each(|(to, from)| recorder.copy(from, to, positions * self.words));
+            }
+        }
+    }
+
     /// Bytes of one layer's keys, or values, of that many positions.
     pub fn bytes(&self, positions: usize) -> usize {
         4 * positions * self.words

@@ -24,7 +24,7 @@ pub use profile::{Counters, Runs};
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, positions,
+    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
@@ -246,6 +246,12 @@ impl Device for Gpu {
         cache.reserve(&mut self.memory, &mut self.recorder, positions).await
     }
 
+    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
+        to.reserve(&mut self.memory, &mut self.recorder, positions).await?;
+        to.copy(&mut self.recorder, from, positions);
+        Ok(())
+    }
+
     async fn settle(&mut self) -> Result<()> {
         self.failed()?;
         self.recorder.settle().await
@@ -273,7 +279,9 @@ impl Device for Gpu {
         }
     }
 
-    fn begin(&mut self, spans: &[Span], frequencies: &[f32], magnitude: f32) {
+    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
+        let Turn { frequencies, magnitude } =
+            turns.first().copied().unwrap_or(Turn { frequencies: &[], magnitude: 1.0 });
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let mut batches = vec![[0, rows as u32, 0, 0]];
         batches.extend(spans.iter().map(|span| [span.row as u32, span.len as u32, span.position as u32, 0]));
@@ -294,7 +302,7 @@ impl Device for Gpu {
         self.memory.write(&self.rotations, &values);
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, out: &mut Buffer) {
+    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, _scale: f32, _accumulate: bool, out: &mut Buffer) {
         let (tokens, rows) = match tokens {
             Tokens::Known(known) => {
                 if self.tokens.len < known.len() {
@@ -340,9 +348,11 @@ impl Device for Gpu {
         });
     }
 
-    fn norm(&mut self, input: &Input<Self>, width: usize, out: &mut Buffer) {
+    fn norm(&mut self, input: &Input<Self>, width: usize, _accumulate: bool, out: &mut Buffer) {
         self.norm_rows(input, width, out);
     }
+
+    fn soft_cap(&mut self, _x: &mut Buffer, _len: usize, _cap: f32) {}
 
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
         self.project_all(input, projections);

@@ -45,9 +45,9 @@ impl Work {
 
     /// Attends from each query of a span to the keys that it sees.
     pub fn attention(shape: &AttentionShape, span: &Span, cache: &Cache) -> Self {
-        let seen = |query: usize| shape.visible(query, span.end());
-        let pairs: usize = (span.position..span.end()).map(|query| seen(query).len()).sum();
-        let keys = seen(span.end() - 1).end - seen(span.position).start;
+        let seen = |query: usize| shape.visible(span.position + query, span.keys);
+        let pairs: usize = (0..span.len).map(|query| seen(query).len()).sum();
+        let keys = seen(span.len - 1).end - seen(0).start;
         let width = shape.heads * shape.head_dim;
         let bytes = 2 * cache.bytes(keys) + 2 * 4 * span.len * width;
         Self { bytes: bytes as f64, operations: 4.0 * width as f64 * pairs as f64 }
