@@ -6,7 +6,6 @@ use super::gathered::Gathered;
 use super::part::{Layout, Part, Shape, Slot};
 use super::sideways::Sideways;
 use super::spec::Spec;
-use super::weights::Weights;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};

@@ -1,11 +1,12 @@
 //! The forward pass: one for every family, on every device.
 
-use super::spec::{Residual, Spec};
-use super::weights::{InputWeights, Layer, Weights};
+use super::spec::{HeadNorm, Input as InputSpec, Positions, Residual, Spec};
+use super::weights::{AttentionWeights, BiasWeights, Branch, InputWeights, Layer, NormWeights, Weights};
 use crate::device::{
     Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens, Turn,
 };
 use crate::error::{Code, Error, Result};
+use std::mem::swap;
 use std::ops::Range;
 
 /// The activations of a batch, made once: [rows, …] each.
@@ -22,13 +23,17 @@ pub struct Scratch<D: Device> {
     attended: D::Buffer,
     /// [rows, feed-forward width]
     activated: D::Buffer,
+    /// [rows, width]: a branch's result, or the hidden state normed. Empty where no norm comes after a branch.
+    branch: D::Buffer,
+    /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
+    normed_key: D::Buffer,
     /// [kept rows, width]: see [`Rows::kept`].
     pub kept: D::Buffer,
 }
 
 impl<D: Device> Scratch<D> {
     pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
-        let [width, queries, keys, ffn] = Self::widths(spec).map(|width| width * rows);
+        let [width, queries, keys, ffn, branch, normed_key] = Self::widths(spec).map(|width| width * rows);
         Ok(Self {
             hidden: dev.buffer(width)?,
             query: dev.buffer(queries)?,
@@ -36,18 +41,24 @@ impl<D: Device> Scratch<D> {
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
             activated: dev.buffer(ffn)?,
+            branch: dev.buffer(branch)?,
+            normed_key: dev.buffer(normed_key)?,
             kept: dev.buffer(0)?,
         })
     }
 
-    /// Widths of the hidden state, all queries, all keys, and the feed-forward network.
-    fn widths(spec: &Spec) -> [usize; 4] {
+    /// Widths of the hidden state, all queries, all keys, the feed-forward network, and what norms after them need.
+    fn widths(spec: &Spec) -> [usize; 6] {
         let attention = &spec.attention;
+        let keys = attention.kv_heads * attention.head_dim;
+        let normed_after = !matches!(spec.residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
         [
             spec.width,
             attention.heads * attention.head_dim,
-            attention.kv_heads * attention.head_dim,
+            keys,
             spec.feed_forward.width,
+            if normed_after || spec.input_norm { spec.width } else { 0 },
+            if attention.head_norm == HeadNorm::Whole { keys } else { 0 },
         ]
     }
 
@@ -61,8 +72,11 @@ impl<D: Device> Scratch<D> {
 /// The rows of one pass: tokens of one or more sequences, each continuing its own cache.
 pub struct Batch<'a, D: Device> {
     pub tokens: Tokens<'a, D>,
-    pub spans: &'a [Span],
-    pub caches: &'a mut [D::Cache],
+    /// Which kind each is of; empty: all of the first.
+    pub types: &'a [u32],
+    /// The embedding table, where it is the other stack's.
+    pub table: Option<&'a D::Matrix>,
+    pub rows: Rows<'a, D>,
 }
 
 /// Rows that go through the blocks, and what they see of their sequences.
@@ -74,11 +88,30 @@ pub struct Rows<'a, D: Device> {
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
     /// result is in `scratch.kept`. Empty: all.
     pub kept: &'a [Range<usize>],
+    /// What cross-attention looks at.
+    pub across: Option<Across<'a, D>>,
 }
 
-impl<D: Device> Rows<'_, D> {
+/// An encoder's output as keys and values, in all layers of a decoder.
+pub struct Across<'a, D: Device> {
+    /// The same rows as the batch's spans, with the keys of their sources.
+    pub spans: &'a [Span],
+    pub caches: &'a [D::Cache],
+}
+
+impl<'a, D: Device> Rows<'a, D> {
+    pub fn new(spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
+        Self { spans, caches, block: None, kept: &[], across: None }
+    }
+
     fn count(&self) -> usize {
         self.spans.iter().map(|span| span.len).sum()
+    }
+}
+
+impl<'a, D: Device> Batch<'a, D> {
+    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
+        Self { tokens, types: &[], table: None, rows: Rows::new(spans, caches) }
     }
 }
 
@@ -95,14 +128,55 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    let InputWeights::Tokens(table) = &weights.input else {
+    begin(dev, spec, weights, batch.rows.spans);
+    embed(dev, spec, weights, s, batch)?;
+    blocks(dev, spec, weights, s, &mut batch.rows, watch)
+}
+
+/// A batch begins: the angles of its positions.
+pub fn begin<D: Device>(dev: &mut D, spec: &Spec, weights: &Weights<D>, spans: &[Span]) {
+    let turns = spec.attention.ropes.iter().zip(&weights.frequencies);
+    let turns: Vec<Turn> =
+        turns.map(|(rope, frequencies)| Turn { frequencies, magnitude: rope.magnitude() }).collect();
+    dev.begin(spans, &turns);
+}
+
+/// hidden = norm(scale · table[token] + positions[position] + types[type])
+fn embed<D: Device>(
+    dev: &mut D,
+    spec: &Spec,
+    weights: &Weights<D>,
+    s: &mut Scratch<D>,
+    batch: &Batch<D>,
+) -> Result<()> {
+    let (InputSpec::Tokens(tokens), InputWeights::Tokens(input)) = (&spec.input, &weights.input) else {
         return Err(Error::new(Code::Internal, "tokens for a model of images"));
     };
-    let magnitude = spec.attention.rope.as_ref().map_or(1.0, |rope| rope.magnitude());
-    dev.begin(batch.spans, &[Turn { frequencies: &weights.frequencies, magnitude }]);
-    dev.embed(table, &batch.tokens, 1.0, false, &mut s.hidden);
-    let mut rows = Rows { spans: batch.spans, caches: batch.caches, block: None, kept: &[] };
-    blocks(dev, spec, weights, s, &mut rows, watch)
+    let table = input.table.as_ref().or(batch.table);
+    let table = table.ok_or_else(|| Error::new(Code::Internal, "a model of tokens without a table of them"))?;
+    dev.embed(table, &batch.tokens, tokens.scale, false, &mut s.hidden);
+    if let Some(table) = &input.positions {
+        let first = if let Positions::Learned { offset } = tokens.positions { offset } else { 0 };
+        let positions = batch.rows.spans.iter().flat_map(|span| span.position..span.position + span.len);
+        let ids: Vec<u32> = positions.map(|position| (first + position) as u32).collect();
+        dev.embed(table, &Tokens::Known(&ids), 1.0, true, &mut s.hidden);
+    }
+    if let Some(table) = &input.types {
+        let first = vec![0; batch.rows.count()];
+        let ids = if batch.types.is_empty() { &first } else { batch.types };
+        dev.embed(table, &Tokens::Known(ids), 1.0, true, &mut s.hidden);
+    }
+    if let Some(norm) = &weights.input_norm {
+        norm_hidden(dev, spec, norm, s, batch.rows.count());
+    }
+    Ok(())
+}
+
+/// hidden = norm(hidden)
+pub fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormWeights<D>, s: &mut Scratch<D>, rows: usize) {
+    let input = Input { x: &s.hidden, rows, norm: Some(norm.of(spec)) };
+    dev.norm(&input, spec.width, false, &mut s.branch);
+    swap(&mut s.hidden, &mut s.branch);
 }
 
 /// Runs what is in `scratch.hidden` through all blocks.
@@ -115,19 +189,30 @@ pub fn blocks<D: Device>(
     watch: &mut Watch<D>,
 ) -> Result<()> {
     for (index, layer) in weights.layers.iter().enumerate() {
-        match spec.residual {
-            Residual::PreNorm => {
-                attention(dev, spec, index, layer, s, rows, watch)?;
-                if index + 1 == spec.layers && !rows.kept.is_empty() {
-                    dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
-                    std::mem::swap(&mut s.hidden, &mut s.kept);
-                    feed_forward(dev, spec, layer, s, rows.kept.len());
-                    std::mem::swap(&mut s.hidden, &mut s.kept);
-                } else {
-                    feed_forward(dev, spec, layer, s, rows.count());
-                }
-            }
+        let block = Block { spec, index, layer, bias: &weights.score_bias };
+        let count = rows.count();
+        if let Residual::Parallel { .. } = spec.residual {
+            block.activate(dev, s, count);
+            block.attention(dev, s, rows, watch)?;
+            block.join_feed_forward(dev, s, count);
+            continue;
         }
+        block.attention(dev, s, rows, watch)?;
+        if let (Some(cross), Some(across)) = (&layer.cross, &rows.across) {
+            block.cross_attention(dev, cross, s, count, across);
+        }
+        let spared = matches!(spec.residual, Residual::PreNorm { .. }) && index + 1 == spec.layers;
+        if spared && !rows.kept.is_empty() {
+            dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
+            swap(&mut s.hidden, &mut s.kept);
+            block.feed_forward(dev, s, rows.kept.len());
+            swap(&mut s.hidden, &mut s.kept);
+            return Ok(());
+        }
+        block.feed_forward(dev, s, count);
+    }
+    if !rows.kept.is_empty() {
+        dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
     }
     Ok(())
 }
@@ -141,61 +226,176 @@ pub fn head<D: Device>(
     rows: usize,
     out: &mut D::Buffer,
 ) {
-    let input = Input { x: hidden, rows, norm: Some(weights.output_norm.of(spec)) };
-    match (&weights.head, &weights.input) {
-        (Some(head), _) => dev.project(&input, &mut [head.to(out)]),
-        (None, InputWeights::Tokens(weight)) => {
-            dev.project(&input, &mut [Projection { weight, bias: None, scale: None, out, accumulate: false }]);
+    let input = Input { x: hidden, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
+    let bias = weights.head_bias.as_ref();
+    match (&weights.head, weights.table()) {
+        (Some(head), _) => dev.project(&input, &mut [Projection { bias: head.bias.as_ref().or(bias), ..head.to(out) }]),
+        (None, Some(weight)) => {
+            dev.project(&input, &mut [Projection { weight, bias, scale: None, out, accumulate: false }]);
         }
-        (None, InputWeights::Patches(_)) => {}
+        (None, None) => {}
+    }
+    if let Some(cap) = spec.vocabulary_head().and_then(|head| head.soft_cap) {
+        dev.soft_cap(out, rows * spec.vocabulary(), cap);
     }
 }
 
-/// hidden += output(attention(query, key, value of norm(hidden))).
-fn attention<D: Device>(
+/// Puts an encoder's output into a cache for the cross-attention of all layers. `hidden`: after the encoder's norm, the
+/// rows of `spans`.
+pub fn store_across<D: Device>(
     dev: &mut D,
     spec: &Spec,
-    index: usize,
-    layer: &Layer<D>,
+    weights: &Weights<D>,
+    hidden: &D::Buffer,
     s: &mut Scratch<D>,
-    rows: &mut Rows<D>,
-    watch: &mut Watch<D>,
-) -> Result<()> {
-    let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..spec.attention.shape(index) });
-    let input = Input { x: &s.hidden, rows: count, norm: Some(layer.attention_norm.of(spec)) };
-    dev.project(&input, &mut [layer.query.to(&mut s.query), layer.key.to(&mut s.key), layer.value.to(&mut s.value)]);
-    let mut heads = Heads {
-        query: &mut s.query,
-        key: &mut s.key,
-        value: &s.value,
-        norms: layer.head_norms.as_ref().map(|norms| norms.each_ref().map(|norm| norm.of(spec))),
-        turn: spec.attention.rope.as_ref().map(|_| 0),
-        pairs: spec.attention.rope.as_ref().map_or(RopePairs::HalfSplit, |rope| rope.pairs),
-    };
-    let cached = Attention { layer: spec.attention.cache_layer(index), shape, bias: PositionBias::None };
-    dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
-    watch(dev, index, &cached, &s.query, &s.key)?;
-    dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
-    let input = Input { x: &s.attended, rows: count, norm: None };
-    let scale = layer.scales.as_ref().map(|[attention, _]| attention);
-    dev.project(&input, &mut [onto(&layer.output, scale, &mut s.hidden)]);
-    Ok(())
+    spans: &[Span],
+    caches: &mut [D::Cache],
+) {
+    let rows = spans.iter().map(|span| span.len).sum();
+    // Queries come later.
+    let shape = AttentionShape { heads: 0, ..spec.attention.cross_shape() };
+    for (index, layer) in weights.layers.iter().enumerate() {
+        let Some(cross) = &layer.cross else { continue };
+        let input = Input { x: hidden, rows, norm: None };
+        dev.project(&input, &mut [cross.key.to(&mut s.key), cross.value.to(&mut s.value)]);
+        let mut heads = Heads {
+            query: &mut s.query,
+            key: &mut s.key,
+            value: &s.value,
+            norms: None,
+            turn: None,
+            pairs: RopePairs::HalfSplit,
+        };
+        dev.store(index, &shape, &mut heads, spans, caches);
+    }
 }
 
-/// hidden += down(activation(gate(norm(hidden))) · up(norm(hidden))), or without a gate down(activation(up(norm(hidden)))).
-fn feed_forward<D: Device>(dev: &mut D, spec: &Spec, layer: &Layer<D>, s: &mut Scratch<D>, rows: usize) {
-    let input = Input { x: &s.hidden, rows, norm: Some(layer.feed_forward_norm.of(spec)) };
-    dev.project_activated(&input, layer.gate.as_ref(), &layer.up, spec.feed_forward.activation, &mut s.activated);
-    let input = Input { x: &s.activated, rows, norm: None };
-    let scale = layer.scales.as_ref().map(|[_, feed_forward]| feed_forward);
-    dev.project(&input, &mut [onto(&layer.down, scale, &mut s.hidden)]);
+/// One block on its way.
+struct Block<'a, D: Device> {
+    spec: &'a Spec,
+    index: usize,
+    layer: &'a Layer<D>,
+    bias: &'a BiasWeights<D>,
 }
 
-/// The product added to what is there, scaled where the model does so: the residual connection.
-fn onto<'a, D: Device>(
-    linear: &'a Linear<D>,
-    scale: Option<&'a D::Buffer>,
-    out: &'a mut D::Buffer,
-) -> Projection<'a, D> {
-    Projection { scale, accumulate: true, ..linear.to(out) }
+impl<D: Device> Block<'_, D> {
+    /// hidden = residual(hidden, output(attention(query, key, value of norm(hidden))))
+    fn attention(&self, dev: &mut D, s: &mut Scratch<D>, rows: &mut Rows<D>, watch: &mut Watch<D>) -> Result<()> {
+        let (spec, weights) = (self.spec, &self.layer.attention);
+        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..spec.attention.shape(self.index) });
+        let input = Input { x: &s.hidden, rows: count, norm: weights.branch.norm(spec) };
+        let (query, key, value) = (&weights.query, &weights.key, &weights.value);
+        dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
+        self.norm_whole(dev, weights, s, count);
+        let turn = spec.attention.turns[self.index];
+        let mut heads = Heads {
+            query: &mut s.query,
+            key: &mut s.key,
+            value: &s.value,
+            norms: weights.each_head(spec),
+            turn,
+            pairs: turn.map_or(RopePairs::HalfSplit, |turn| spec.attention.ropes[turn].pairs),
+        };
+        let bias = match self.bias {
+            BiasWeights::None => PositionBias::None,
+            BiasWeights::Slopes(slopes) => PositionBias::Linear(slopes),
+            BiasWeights::Table { table, reach } => PositionBias::Table { table, reach: *reach },
+        };
+        let cached = Attention { layer: spec.attention.cache_layer(self.index), shape, bias };
+        dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
+        watch(dev, self.index, &cached, &s.query, &s.key)?;
+        dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
+        self.join(dev, &weights.branch, &weights.output, Joining::Attended, s, count);
+        Ok(())
+    }
+
+    /// query, key = norm(query), norm(key), of all heads together.
+    fn norm_whole(&self, dev: &mut D, weights: &AttentionWeights<D>, s: &mut Scratch<D>, rows: usize) {
+        let (attention, Some([query, key])) = (&self.spec.attention, &weights.head_norms) else { return };
+        if attention.head_norm != HeadNorm::Whole {
+            return;
+        }
+        let input = Input { x: &s.query, rows, norm: Some(query.of(self.spec)) };
+        dev.norm(&input, attention.heads * attention.head_dim, false, &mut s.attended);
+        swap(&mut s.query, &mut s.attended);
+        let input = Input { x: &s.key, rows, norm: Some(key.of(self.spec)) };
+        dev.norm(&input, attention.kv_heads * attention.head_dim, false, &mut s.normed_key);
+        swap(&mut s.key, &mut s.normed_key);
+    }
+
+    /// The same with the keys and values of the encoder's output.
+    fn cross_attention(
+        &self,
+        dev: &mut D,
+        weights: &AttentionWeights<D>,
+        s: &mut Scratch<D>,
+        count: usize,
+        across: &Across<D>,
+    ) {
+        let spec = self.spec;
+        let input = Input { x: &s.hidden, rows: count, norm: weights.branch.norm(spec) };
+        dev.project(&input, &mut [weights.query.to(&mut s.query)]);
+        let cached = Attention { layer: self.index, shape: spec.attention.cross_shape(), bias: PositionBias::None };
+        dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
+        self.join(dev, &weights.branch, &weights.output, Joining::Attended, s, count);
+    }
+
+    /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
+    /// down(activation(up(norm(hidden)))).
+    fn feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
+        self.activate(dev, s, rows);
+        self.join_feed_forward(dev, s, rows);
+    }
+
+    fn activate(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
+        let (spec, layer) = (self.spec, self.layer);
+        let norm = layer.feed_forward.norm(spec).or_else(|| match spec.residual {
+            Residual::Parallel { shared_norm: true } => layer.attention.branch.norm(spec),
+            _ => None,
+        });
+        let input = Input { x: &s.hidden, rows, norm };
+        dev.project_activated(&input, layer.gate.as_ref(), &layer.up, spec.feed_forward.activation, &mut s.activated);
+    }
+
+    fn join_feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
+        self.join(dev, &self.layer.feed_forward, &self.layer.down, Joining::Activated, s, rows);
+    }
+
+    /// hidden = residual(hidden, linear(x))
+    fn join(
+        &self,
+        dev: &mut D,
+        branch: &Branch<D>,
+        linear: &Linear<D>,
+        what: Joining,
+        s: &mut Scratch<D>,
+        rows: usize,
+    ) {
+        let Scratch { hidden, branch: result, attended, activated, .. } = s;
+        let x = match what {
+            Joining::Attended => &*attended,
+            Joining::Activated => &*activated,
+        };
+        let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
+        match (self.spec.residual, &branch.after) {
+            (Residual::Sandwich | Residual::InnerNorm, Some(norm)) => {
+                dev.project(&input, &mut [Projection { scale, ..linear.to(result) }]);
+                let input = Input { x: result, rows, norm: Some(norm.of(self.spec)) };
+                dev.norm(&input, self.spec.width, true, hidden);
+            }
+            (_, norm) => {
+                dev.project(&input, &mut [Projection { scale, accumulate: true, ..linear.to(hidden) }]);
+                if let Some(norm) = norm {
+                    norm_hidden(dev, self.spec, norm, s, rows);
+                }
+            }
+        }
+    }
+}
+
+/// What a branch has made.
+#[derive(Clone, Copy)]
+enum Joining {
+    Attended,
+    Activated,
 }

@@ -1,9 +1,10 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
-use super::forward::{Rows, Scratch, blocks};
+use super::forward::{Rows, Scratch, begin, blocks, norm_hidden};
 use super::heat::Heat;
 use super::positions;
-use super::spec::{Head, Input as SpecInput, Patches, Pooling, Spec};
+use super::patches::Patches;
+use super::spec::{Head, Input as SpecInput, Pooling, Spec};
 use super::weights::{InputWeights, PatchWeights, Weights};
 use super::{Assembly, Plan};
 use crate::device::{CacheType, Device, Input, Patching, Picture, Preparation, Progress, Projection, Span};
@@ -105,7 +106,8 @@ pub struct Seen {
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
-        let (device, Plan { spec, labels, .. }, weights) = assembly.finish()?;
+        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
+        let (weights, _) = gathered.weights(&mut device, &spec)?;
         let mut model = Self { device, spec, labels, processor, weights, workspace: None };
         model.device.settle().await?;
         model.prepare(progress).await?;
@@ -186,7 +188,7 @@ impl<D: Device> ImageModel<D> {
         let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
         device.reserve(&mut cache, images * tokens).await?;
         let (classes, pools) = match spec.head {
-            Head::Classes { classes, pooling } => (classes, if pooling == Pooling::ClassToken { 1 } else { 2 }),
+            Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
             _ => (0, 1),
         };
         let mut scratch = Scratch::new(device, spec, images * tokens)?;
@@ -297,7 +299,7 @@ impl<D: Device> ImageModel<D> {
         match looking {
             Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
             Looking::Logits => match self.spec.head {
-                Head::Classes { classes, .. } => Ok(vec![classes]),
+                Head::Classes(head) => Ok(vec![head.classes]),
                 _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
             },
             Looking::Features => Ok(vec![patching.tokens(), self.spec.width]),
@@ -404,7 +406,7 @@ impl<D: Device> Workspace<D> {
         let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
         let spans = [Span::new(0, images * tokens, 0, 0)];
-        device.begin(&spans, &[]);
+        begin(device, spec, weights, &spans);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
         let hidden = &mut self.scratch.hidden;
@@ -413,20 +415,24 @@ impl<D: Device> Workspace<D> {
         let x = Input { x: &self.patches, rows, norm: None };
         let weight = &input.projection;
         device.project(&x, &mut [Projection { weight, bias: None, scale: None, out: hidden, accumulate: true }]);
-        let mut through = Rows { spans: &spans, caches: &mut self.cache, block: Some(tokens), kept };
+        if let Some(norm) = &weights.input_norm {
+            norm_hidden(device, spec, norm, &mut self.scratch, rows);
+        }
+        let mut through = Rows { block: Some(tokens), kept, ..Rows::new(&spans, &mut self.cache) };
         blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
         let (x, rows) = match kept.len() {
             0 => (&self.scratch.hidden, rows),
             kept => (&self.scratch.kept, kept),
         };
-        let hidden = Input { x, rows, norm: Some(weights.output_norm.of(spec)) };
+        let hidden = Input { x, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
         device.norm(&hidden, spec.width, false, &mut self.normed);
         Ok(())
     }
 
     /// The classifiers' logits of the images whose pixels are there.
     fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) -> Result<()> {
-        let (Head::Classes { pooling, .. }, Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
+        let (Head::Classes(classes), Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
+        let pooling = classes.pooling;
         let (tokens, before) = (self.patching.tokens(), self.patching.before);
         let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
         let of_all = |index: usize| (0..images).map(token(index));
@@ -434,11 +440,11 @@ impl<D: Device> Workspace<D> {
         let kept: Vec<Range<usize>> = match pooling {
             Pooling::ClassToken => of_all(0).collect(),
             Pooling::BothTokens => of_all(0).chain(of_all(1)).collect(),
-            Pooling::ClassTokenAndMean => Vec::new(),
+            _ => Vec::new(),
         };
         self.encode(device, spec, weights, images, &kept, &mut |_, _, _, _, _| Ok(()))?;
         let mut x = &self.normed;
-        if *pooling == Pooling::ClassTokenAndMean {
+        if pooling == Pooling::ClassTokenAndMean {
             let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
             let runs: Vec<Range<usize>> = (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect();
             device.pool(&self.normed, spec.width, &runs, &mut self.pooled);

@@ -2,18 +2,24 @@
 
 mod arriving;
 mod assembly;
+mod check;
 pub mod families;
 mod forward;
+mod gathered;
 mod generation;
 mod heat;
 mod image;
 mod part;
+mod patches;
 mod positions;
 mod rope;
 mod scoring;
 mod session;
-mod spec;
+mod sideways;
+mod slots;
+pub mod spec;
 mod summary;
+mod tables;
 mod weights;
 
 pub use assembly::Assembly;
@@ -58,10 +64,8 @@ impl<D: Device> Model<D> {
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, Plan { spec, .. }, weights) = assembly.finish()?;
-        if !matches!(spec.head, spec::Head::Vocabulary { .. }) {
-            return Err(Error::invalid(format!("{} is no language model", spec.architecture)));
-        }
+        let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
+        let (weights, _) = gathered.weights(&mut device, &spec)?;
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
@@ -88,10 +92,9 @@ impl<D: Device> Model<D> {
             let mut rows = D::CHUNK;
             while rows > 0 {
                 let len = rows.min(context);
-                let span = Span::new(0, len, 0, 0);
+                let spans = [Span::new(0, len, 0, 0)];
                 let tokens = vec![0; len];
-                let mut batch =
-                    Batch { tokens: Tokens::Known(&tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
+                let mut batch = Batch::new(Tokens::Known(&tokens), &spans, std::slice::from_mut(&mut cache));
                 forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
                 device.pool(&scratch.hidden, spec.width, &vec![0..1; few], selected);
@@ -146,8 +149,8 @@ impl<D: Device> Model<D> {
 
     /// Runs `len` tokens that stand at `position` of their sequence.
     fn run(&mut self, cache: &mut D::Cache, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
-        let span = Span::new(0, len, position, 0);
-        let mut batch = Batch { tokens, spans: &[span], caches: std::slice::from_mut(cache) };
+        let spans = [Span::new(0, len, position, 0)];
+        let mut batch = Batch::new(tokens, &spans, std::slice::from_mut(cache));
         let Self { device, spec, weights, scratch, .. } = self;
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }
@@ -198,9 +201,8 @@ impl<D: Device> Model<D> {
         device.reserve(&mut cache, rows).await?;
         let mut scratch = Scratch::new(device, spec, rows)?;
         device.settle().await?;
-        let span = Span::new(0, rows, 0, 0);
-        let mut batch =
-            Batch { tokens: Tokens::Known(tokens), spans: &[span], caches: std::slice::from_mut(&mut cache) };
+        let spans = [Span::new(0, rows, 0, 0)];
+        let mut batch = Batch::new(Tokens::Known(tokens), &spans, std::slice::from_mut(&mut cache));
         let mut readings = Vec::new();
         forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
             if only.is_none_or(|only| only == layer) {

@@ -65,7 +65,7 @@ impl<D: Device> Scoring<D> {
         }
         let Model { device, spec, weights, scratch, .. } = model;
         device.settle().await?;
-        let mut batch = Batch { tokens: Tokens::Known(&tokens), spans: &spans, caches: &mut caches };
+        let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &mut caches);
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         if self.position > 0 {
             self.open = caches.pop();

@@ -322,6 +322,27 @@ impl Attention {
 }
 
 impl Spec {
+    /// A stack with norms before its branches and after the last block, as most are.
+    pub fn new(architecture: &str, width: usize, input: Input, norm: Norm, attention: Attention, feed_forward: FeedForward) -> Self {
+        Self {
+            architecture: architecture.to_owned(),
+            layers: attention.windows.len(),
+            width,
+            input,
+            input_norm: false,
+            norm,
+            residual: Residual::PRE_NORM,
+            layer_scale: false,
+            attention,
+            cross_attention: false,
+            feed_forward,
+            output_norm: true,
+            head: Head::None { pooler: false },
+            second: None,
+            matching: None,
+        }
+    }
+
     /// Token ids that there are; 0 for images.
     pub fn vocabulary(&self) -> usize {
         match &self.input {

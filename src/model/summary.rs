@@ -54,7 +54,7 @@ impl Summary {
         let attention = &spec.attention;
         let kept = attention.kv_heads * cache_bytes(cache, attention.head_dim);
         let (task, kv_cache, activations) = match spec.input {
-            Input::Tokens { .. } => {
+            Input::Tokens(_) => {
                 let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
                 let kv_cache = 2 * spec.layers * kept * context * batch;
                 ("causal-lm", kv_cache, Scratch::<D>::bytes(spec, D::CHUNK) + head)
@@ -76,7 +76,7 @@ impl Summary {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
             context_length: context,
-            vocabulary_size: matches!(spec.input, Input::Tokens { .. }).then(|| spec.vocabulary()),
+            vocabulary_size: matches!(spec.input, Input::Tokens(_)).then(|| spec.vocabulary()),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             spec: spec.clone(),
         })

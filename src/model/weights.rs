@@ -30,6 +30,13 @@ pub struct Branch<D: Device> {
     pub scale: Option<D::Buffer>,
 }
 
+impl<D: Device> Branch<D> {
+    /// Of what the branch reads.
+    pub fn norm(&self, spec: &Spec) -> Option<Norm<'_, D>> {
+        self.before.as_ref().map(|norm| norm.of(spec))
+    }
+}
+
 pub struct AttentionWeights<D: Device> {
     pub branch: Branch<D>,
     pub query: Linear<D>,

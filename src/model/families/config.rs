@@ -1,225 +1,200 @@
-//! `config.json`, in today's spelling (`rope_parameters`) and in the one that most published
-//! checkpoints have (`rope_theta`, `rope_scaling`). Fields that a family does not use are ignored.
+//! `config.json`, in today's spelling and in the one that most published checkpoints have. A family asks for the fields
+//! that it uses, by any of their names; what it does not ask for is ignored.
 
-use super::super::rope::{Rope, RopeScaling, yarn_magnitude};
-use crate::device::{Activation, RopePairs};
+use super::super::check::{check_count, check_layers};
+use crate::device::Activation;
 use crate::error::{Error, Result};
-use serde::Deserialize;
-use std::collections::BTreeMap;
+use serde_json::{Map, Value};
 
-#[derive(Deserialize)]
-pub struct Config {
-    pub model_type: String,
-    #[serde(default)]
-    pub hidden_size: usize,
-    #[serde(default)]
-    pub intermediate_size: usize,
-    #[serde(default)]
-    pub num_hidden_layers: usize,
-    #[serde(default)]
-    pub num_attention_heads: usize,
-    pub num_key_value_heads: Option<usize>,
-    pub head_dim: Option<usize>,
-    #[serde(default)]
-    pub vocab_size: usize,
-    #[serde(default = "default_context")]
-    pub max_position_embeddings: usize,
-    #[serde(default = "default_epsilon")]
-    pub rms_norm_eps: f32,
-    pub hidden_act: Option<String>,
-    #[serde(default)]
-    pub architectures: Vec<String>,
-    pub layer_norm_eps: Option<f32>,
-    pub qkv_bias: Option<bool>,
-    image_size: Option<Side>,
-    patch_size: Option<Side>,
-    pub num_channels: Option<usize>,
-    pub mlp_ratio: Option<f64>,
-    #[serde(default)]
-    pub use_swiglu_ffn: bool,
-    pub num_register_tokens: Option<usize>,
-    id2label: Option<BTreeMap<String, String>>,
-    num_labels: Option<usize>,
-    #[serde(default)]
-    pub tie_word_embeddings: bool,
-    #[serde(default)]
-    pub attention_bias: bool,
-    #[serde(default)]
-    pub mlp_bias: bool,
-    pub sliding_window: Option<usize>,
-    #[serde(default)]
-    pub use_sliding_window: bool,
-    pub max_window_layers: Option<usize>,
-    pub layer_types: Option<Vec<String>>,
-    eos_token_id: Option<OneOrMore>,
-    rope_parameters: Option<RopeConfig>,
-    rope_scaling: Option<RopeConfig>,
-    rope_theta: Option<f64>,
-}
-
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum OneOrMore {
-    One(u32),
-    More(Vec<u32>),
-}
+/// A configuration's fields.
+pub struct Config(Map<String, Value>);
 
 /// More would be a mistake, or an attempt to fill the memory.
 const MOST_CLASSES: usize = 1 << 20;
 
-fn default_context() -> usize {
-    2048
-}
-
-fn default_epsilon() -> f32 {
-    1e-6
-}
-
-/// The side of a square, or height and width.
-#[derive(Deserialize)]
-#[serde(untagged)]
-enum Side {
-    Square(usize),
-    Rectangle([usize; 2]),
-}
-
-#[derive(Deserialize)]
-struct RopeConfig {
-    /// Older checkpoints say `type`.
-    #[serde(alias = "type")]
-    rope_type: Option<String>,
-    rope_theta: Option<f64>,
-    factor: Option<f64>,
-    low_freq_factor: Option<f64>,
-    high_freq_factor: Option<f64>,
-    original_max_position_embeddings: Option<f64>,
-    attention_factor: Option<f64>,
-    mscale: Option<f64>,
-    mscale_all_dim: Option<f64>,
-    beta_fast: Option<f64>,
-    beta_slow: Option<f64>,
-    truncate: Option<bool>,
+fn wrong(name: &str, value: &Value, expected: &str) -> Error {
+    Error::corrupt(format!("{name:?} is {value}, expected {expected}"))
 }
 
 impl Config {
-    /// The feed-forward activation; the family's own where the configuration does not say.
-    pub fn activation(&self, default: Activation) -> Result<Activation> {
-        match self.hidden_act.as_deref() {
-            None => Ok(default),
-            Some("silu" | "swish") => Ok(Activation::Silu),
-            Some("gelu") => Ok(Activation::Gelu),
-            Some("gelu_new" | "gelu_pytorch_tanh" | "gelu_fast") => Ok(Activation::GeluTanh),
-            Some("quick_gelu") => Ok(Activation::GeluQuick),
-            Some("relu") => Ok(Activation::Relu),
-            Some(other) => Err(Error::unsupported(format!(
-                "activation {other:?} (supported: silu, gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu)"
-            ))),
+    /// Error: corrupt-file.
+    pub fn parse(json: &str) -> Result<Self> {
+        let failed = |error| Error::corrupt(format!("not a model configuration: {error}"));
+        serde_json::from_str(json).map(Self).map_err(failed)
+    }
+
+    pub fn new(fields: Map<String, Value>) -> Self {
+        Self(fields)
+    }
+
+    /// A configuration inside this one; an empty one where it is missing.
+    pub fn part(&self, name: &str) -> Result<Config> {
+        match self.get(name) {
+            None => Ok(Self(Map::new())),
+            Some((_, Value::Object(fields))) => Ok(Self(fields.clone())),
+            Some((name, value)) => Err(wrong(name, value, "an object")),
         }
     }
 
+    /// The first of several names, `a|b`, that has a value other than null.
+    fn get<'n>(&self, names: &'n str) -> Option<(&'n str, &Value)> {
+        names.split('|').find_map(|name| self.0.get(name).filter(|value| !value.is_null()).map(|value| (name, value)))
+    }
+
+    /// Whether the field is there, be it null.
+    pub fn mentions(&self, name: &str) -> bool {
+        self.0.contains_key(name)
+    }
+
+    /// Whether the field has a value.
+    pub fn has(&self, names: &str) -> bool {
+        self.get(names).is_some()
+    }
+
+    pub fn text(&self, names: &str) -> Result<Option<&str>> {
+        let Some((name, value)) = self.get(names) else { return Ok(None) };
+        value.as_str().map(Some).ok_or_else(|| wrong(name, value, "a text"))
+    }
+
+    pub fn optional_count(&self, names: &str) -> Result<Option<usize>> {
+        let Some((name, value)) = self.get(names) else { return Ok(None) };
+        let count = value.as_u64().and_then(|count| usize::try_from(count).ok());
+        count.map(Some).ok_or_else(|| wrong(name, value, "a whole number"))
+    }
+
+    pub fn count(&self, names: &str, default: usize) -> Result<usize> {
+        Ok(self.optional_count(names)?.unwrap_or(default))
+    }
+
+    /// A number that no configuration leaves out.
+    pub fn required(&self, names: &str) -> Result<usize> {
+        let missing = || Error::corrupt(format!("without {:?}", names.split('|').next().unwrap_or_default()));
+        self.optional_count(names)?.ok_or_else(missing)
+    }
+
+    pub fn optional_number(&self, names: &str) -> Result<Option<f64>> {
+        let Some((name, value)) = self.get(names) else { return Ok(None) };
+        value.as_f64().map(Some).ok_or_else(|| wrong(name, value, "a number"))
+    }
+
+    pub fn number(&self, names: &str, default: f64) -> Result<f64> {
+        Ok(self.optional_number(names)?.unwrap_or(default))
+    }
+
+    pub fn flag(&self, names: &str, default: bool) -> Result<bool> {
+        let Some((name, value)) = self.get(names) else { return Ok(default) };
+        value.as_bool().ok_or_else(|| wrong(name, value, "true or false"))
+    }
+
+    /// A list of texts or numbers.
+    pub fn list(&self, names: &str) -> Result<Option<&[Value]>> {
+        match self.get(names) {
+            None => Ok(None),
+            Some((_, Value::Array(list))) => Ok(Some(list)),
+            Some((name, value)) => Err(wrong(name, value, "a list")),
+        }
+    }
+
+    /// Refuses a choice that we lack where it is made.
+    pub fn refuse(&self, name: &str) -> Result<()> {
+        match self.0.get(name) {
+            None | Some(Value::Null | Value::Bool(false)) => Ok(()),
+            Some(value) => Err(Error::unsupported(format!("{name:?}: {value}"))),
+        }
+    }
+
+    /// Refuses every value but one, which is also what a missing field means.
+    pub fn expect(&self, name: &str, only: impl Into<Value>) -> Result<()> {
+        let only = only.into();
+        match self.0.get(name) {
+            None | Some(Value::Null) => Ok(()),
+            Some(value) if *value == only => Ok(()),
+            Some(value) => Err(Error::unsupported(format!("{name:?}: {value} (supported: {only})"))),
+        }
+    }
+
+    pub fn model_type(&self) -> Result<&str> {
+        self.text("model_type")?.ok_or_else(|| Error::corrupt("not a model configuration: without \"model_type\""))
+    }
+
+    pub fn layers(&self, names: &str) -> Result<usize> {
+        check_layers(self.required(names)?)
+    }
+
+    /// Values of a head where the width is shared out evenly.
+    pub fn head_dim(&self, width: usize, heads: usize) -> Result<usize> {
+        match width.checked_div(check_count("heads", heads)?) {
+            Some(head_dim) if head_dim * heads == width => Ok(head_dim),
+            _ => Err(Error::corrupt(format!("a width of {width} is not a multiple of {heads} heads"))),
+        }
+    }
+
+    /// The feed-forward activation; the family's own where the configuration does not say.
+    pub fn activation(&self, names: &str, default: Activation) -> Result<Activation> {
+        self.text(names)?.map_or(Ok(default), activation)
+    }
+
     /// Height and width of images, and of patches.
-    pub fn image_and_patch(&self, default_patch: usize) -> [[usize; 2]; 2] {
-        let pair = |side: &Option<Side>, default| match side {
-            None => [default; 2],
-            Some(Side::Square(side)) => [*side; 2],
-            Some(Side::Rectangle(sides)) => *sides,
-        };
-        [pair(&self.image_size, 224), pair(&self.patch_size, default_patch)]
+    pub fn image_and_patch(&self, default_patch: usize) -> Result<[[usize; 2]; 2]> {
+        Ok([self.sides("image_size", 224)?, self.sides("patch_size", default_patch)?])
+    }
+
+    /// The side of a square, or height and width.
+    fn sides(&self, name: &str, default: usize) -> Result<[usize; 2]> {
+        let Some(Value::Array(sides)) = self.0.get(name) else { return Ok([self.count(name, default)?; 2]) };
+        let side = |at: usize| sides.get(at).and_then(Value::as_u64).and_then(|side| usize::try_from(side).ok());
+        match (side(0), side(1), sides.len()) {
+            (Some(height), Some(width), 2) => Ok([height, width]),
+            _ => Err(wrong(name, &self.0[name], "a number or two")),
+        }
     }
 
     /// The names of classes, by their numbers. Without any there are as many as it says, or transformers' two.
     pub fn labels(&self) -> Result<Vec<String>> {
-        let Some(labels) = &self.id2label else {
-            let classes = self.num_labels.unwrap_or(2).min(MOST_CLASSES);
+        let Some((name, named)) = self.get("id2label") else {
+            let classes = self.count("num_labels", 2)?.min(MOST_CLASSES);
             return Ok((0..classes).map(|class| format!("LABEL_{class}")).collect());
         };
-        let label = |class: usize| {
-            let label = labels.get(&class.to_string()).cloned();
-            label.ok_or_else(|| {
-                Error::corrupt(format!("\"id2label\" has {} entries, but none for {class}", labels.len()))
-            })
+        let labels = named.as_object().ok_or_else(|| wrong(name, named, "an object"))?;
+        let label = |class: usize| match labels.get(&class.to_string()) {
+            Some(Value::String(label)) => Ok(label.clone()),
+            Some(other) => Err(wrong(name, other, "names")),
+            None => Err(Error::corrupt(format!("\"id2label\" has {} entries, but none for {class}", labels.len()))),
         };
         (0..labels.len()).map(label).collect()
     }
 
-    /// Whether the checkpoint is one of a class whose name has this in it; the first that it names counts.
+    /// The class of transformers' that the checkpoint is of; the first that it names counts.
+    pub fn class(&self) -> Option<&str> {
+        self.0.get("architectures")?.as_array()?.first()?.as_str()
+    }
+
+    /// Whether the checkpoint is one of a class whose name has this in it.
     pub fn is_class(&self, name: &str) -> bool {
-        self.architectures.first().is_some_and(|class| class.contains(name))
+        self.class().is_some_and(|class| class.contains(name))
     }
 
     pub fn end_tokens(&self) -> Vec<u32> {
-        match &self.eos_token_id {
-            None => Vec::new(),
-            Some(OneOrMore::One(id)) => vec![*id],
-            Some(OneOrMore::More(ids)) => ids.clone(),
-        }
-    }
-
-    pub fn rope(&self, head_dim: usize) -> Result<Rope> {
-        let config = self.rope_parameters.as_ref().or(self.rope_scaling.as_ref());
-        let theta = config.and_then(|config| config.rope_theta).or(self.rope_theta).unwrap_or(10_000.0);
-        let context = self.max_position_embeddings as f64;
-        let scaling = config.map_or(Ok(RopeScaling::None), |config| config.scaling(context))?;
-        Ok(Rope { pairs: RopePairs::HalfSplit, dims: head_dim, theta, scaling })
-    }
-
-    /// The window of each layer, where only those that `layer_types` names have one.
-    pub fn windows_by_layer(&self, window: Option<usize>) -> Result<Vec<Option<usize>>> {
-        let first_windowed = self.max_window_layers.unwrap_or(usize::MAX);
-        let Some(types) = &self.layer_types else {
-            return Ok((0..self.num_hidden_layers).map(|layer| window.filter(|_| layer >= first_windowed)).collect());
+        let ids = match self.0.get("eos_token_id") {
+            Some(Value::Array(ids)) => ids.as_slice(),
+            Some(id) => std::slice::from_ref(id),
+            None => &[],
         };
-        if types.len() != self.num_hidden_layers {
-            let message = format!("{} layer types for {} layers", types.len(), self.num_hidden_layers);
-            return Err(Error::corrupt(message));
-        }
-        types
-            .iter()
-            .map(|ty| match ty.as_str() {
-                "full_attention" => Ok(None),
-                "sliding_attention" => Ok(window),
-                other => Err(Error::unsupported(format!("layer type {other:?}"))),
-            })
-            .collect()
+        ids.iter().filter_map(Value::as_u64).filter_map(|id| u32::try_from(id).ok()).collect()
     }
 }
 
-impl RopeConfig {
-    fn scaling(&self, context: f64) -> Result<RopeScaling> {
-        let factor = || required(self.factor, "factor");
-        let original_context = self.original_max_position_embeddings.unwrap_or(context);
-        match self.rope_type.as_deref().unwrap_or("default") {
-            "default" => Ok(RopeScaling::None),
-            "linear" => Ok(RopeScaling::Linear { factor: factor()? }),
-            "llama3" => Ok(RopeScaling::Llama3 {
-                factor: factor()?,
-                low_frequency_factor: required(self.low_freq_factor, "low_freq_factor")?,
-                high_frequency_factor: required(self.high_freq_factor, "high_freq_factor")?,
-                original_context,
-            }),
-            "yarn" => {
-                let factor = self.factor.unwrap_or(context / original_context);
-                let magnitude = match (self.attention_factor, self.mscale, self.mscale_all_dim) {
-                    (Some(magnitude), ..) => magnitude,
-                    (None, Some(mscale), Some(all)) if mscale != 0.0 && all != 0.0 => {
-                        yarn_magnitude(factor, mscale) / yarn_magnitude(factor, all)
-                    }
-                    _ => yarn_magnitude(factor, 1.0),
-                };
-                Ok(RopeScaling::Yarn {
-                    factor,
-                    original_context,
-                    beta_fast: self.beta_fast.unwrap_or(32.0),
-                    beta_slow: self.beta_slow.unwrap_or(1.0),
-                    magnitude,
-                    truncate: self.truncate.unwrap_or(true),
-                })
-            }
-            other => Err(Error::unsupported(format!("RoPE scaling {other:?} (supported: linear, llama3, yarn)"))),
-        }
+/// An activation by transformers' name of it.
+pub fn activation(name: &str) -> Result<Activation> {
+    match name {
+        "silu" | "swish" => Ok(Activation::Silu),
+        "gelu" => Ok(Activation::Gelu),
+        "gelu_new" | "gelu_pytorch_tanh" | "gelu_fast" => Ok(Activation::GeluTanh),
+        "quick_gelu" => Ok(Activation::GeluQuick),
+        "relu" => Ok(Activation::Relu),
+        "tanh" => Ok(Activation::Tanh),
+        other => Err(Error::unsupported(format!(
+            "activation {other:?} (supported: silu, gelu, gelu_new, gelu_pytorch_tanh, quick_gelu, relu, tanh)"
+        ))),
     }
-}
-
-fn required(value: Option<f64>, name: &str) -> Result<f64> {
-    value.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))
 }

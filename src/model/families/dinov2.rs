@@ -5,35 +5,35 @@
 //! `facebook/dinov2-small`, `facebook/dinov2-with-registers-small-imagenet1k-1-layer`, …
 
 use super::config::Config;
-use super::{Names, Part, vit};
+use super::{Layout, Names, Part, vit};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Input, Norm, Pooling, Spec};
 
 /// What transformers takes where `config.json` does not say.
-const EPSILON: f32 = 1e-6;
+const EPSILON: f64 = 1e-6;
 const PATCH: usize = 14;
 const RATIO: f64 = 4.0;
 const REGISTERS: usize = 4;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let with_registers = config.model_type == "dinov2_with_registers";
+    let with_registers = config.model_type()? == "dinov2_with_registers";
     let mut spec = vit::spec(config)?;
-    spec.norm = Norm::Layer { epsilon: config.layer_norm_eps.unwrap_or(EPSILON) };
+    spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
     spec.layer_scale = true;
     spec.head = vit::head(config, Pooling::ClassTokenAndMean)?;
-    let feed_forward = (config.hidden_size as f64 * config.mlp_ratio.unwrap_or(RATIO)) as usize;
+    let feed_forward = (spec.width as f64 * config.number("mlp_ratio", RATIO)?) as usize;
     spec.feed_forward.width = feed_forward;
-    if config.use_swiglu_ffn {
+    if config.flag("use_swiglu_ffn", false)? {
         // Two matrices instead of one: narrower, and a multiple of 8.
         spec.feed_forward.width = (feed_forward * 2 / 3).next_multiple_of(8);
         spec.feed_forward.gated = true;
         spec.feed_forward.activation = Activation::Silu;
     }
     if let Input::Patches(patches) = &mut spec.input {
-        [_, patches.patch] = config.image_and_patch(PATCH);
+        [_, patches.patch] = config.image_and_patch(PATCH)?;
         if with_registers {
-            patches.registers = config.num_register_tokens.unwrap_or(REGISTERS);
+            patches.registers = config.count("num_register_tokens", REGISTERS)?;
             patches.antialiased_positions = true;
         }
     }
@@ -68,4 +68,5 @@ pub const WITH_REGISTERS: Names = Names {
     ],
     // Of pre-training.
     ignored: &["embeddings.mask_token"],
+    layout: Layout::Stacked,
 };

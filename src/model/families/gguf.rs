@@ -3,19 +3,20 @@
 //! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use super::super::rope::{Rope, RopeScaling, yarn_magnitude};
-use super::{Names, Part};
+use super::{Layout, Names, Part};
 use crate::checkpoint::{Header, Metadata};
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Residual, Spec, check_layers};
+use crate::model::check::check_layers;
+use crate::model::spec::{Attention, FeedForward, Head, HeadNorm, Input, Norm, Spec, Tokens, VocabularyHead};
 
 pub fn spec(header: &Header) -> Result<Spec> {
     let keys = Keys::new(&header.metadata)?;
     // llama.cpp's converter reorders Llama's queries and keys so that neighbours turn together.
     let (pairs, head_norm) = match keys.architecture {
-        "llama" | "mistral" => (RopePairs::Interleaved, false),
-        "qwen2" => (RopePairs::HalfSplit, false),
-        "qwen3" => (RopePairs::HalfSplit, true),
+        "llama" | "mistral" => (RopePairs::Interleaved, HeadNorm::None),
+        "qwen2" => (RopePairs::HalfSplit, HeadNorm::None),
+        "qwen3" => (RopePairs::HalfSplit, HeadNorm::Each),
         other => {
             let message = format!("architecture {other:?} (supported: llama, mistral, qwen2, qwen3)");
             return Err(Error::unsupported(message));
@@ -35,33 +36,26 @@ pub fn spec(header: &Header) -> Result<Spec> {
     if let Some(value_dim) = keys.number("attention.value_length").filter(|value_dim| *value_dim != head_dim) {
         return Err(Error::unsupported(format!("heads with keys of {head_dim} and values of {value_dim} dimensions")));
     }
-    Ok(Spec {
-        architecture: keys.architecture.to_owned(),
-        layers,
-        width,
-        input: Input::Tokens { vocabulary: vocabulary(header)?, context: keys.required("context_length")? },
-        norm: Norm::Rms { epsilon: keys.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5) },
-        residual: Residual::PreNorm,
-        layer_scale: false,
-        attention: Attention {
-            heads,
-            kv_heads: keys.heads("head_count_kv")?.unwrap_or(heads),
-            head_dim,
-            causal: true,
-            rope: Some(keys.rope(pairs, head_dim)?),
-            windows: vec![keys.number("attention.sliding_window").filter(|window| *window > 0); layers],
-            head_norm,
-            qkv_bias: has("blk.0.attn_q.bias"),
-            output_bias: has("blk.0.attn_output.bias"),
-        },
-        feed_forward: FeedForward {
-            width: keys.required("feed_forward_length")?,
-            activation: Activation::Silu,
-            gated: true,
-            bias: has("blk.0.ffn_down.bias"),
-        },
-        head: Head::Vocabulary { tied: !has("output.weight") },
-    })
+    let attention = Attention {
+        kv_heads: keys.heads("head_count_kv")?.unwrap_or(heads),
+        causal: true,
+        windows: vec![keys.number("attention.sliding_window").filter(|window| *window > 0); layers],
+        head_norm,
+        qkv_bias: has("blk.0.attn_q.bias"),
+        output_bias: has("blk.0.attn_output.bias"),
+        ..Attention::plain(layers, heads, head_dim).rotated(keys.rope(pairs, head_dim)?)
+    };
+    let feed_forward = FeedForward {
+        width: keys.required("feed_forward_length")?,
+        activation: Activation::Silu,
+        gated: true,
+        bias: has("blk.0.ffn_down.bias"),
+    };
+    let input = Input::Tokens(Tokens::plain(vocabulary(header)?, keys.required("context_length")?));
+    let epsilon = keys.float("attention.layer_norm_rms_epsilon").unwrap_or(1e-5);
+    let norm = Norm::Rms { epsilon, plus_one: false };
+    let head = Head::Vocabulary(VocabularyHead::plain(!has("output.weight")));
+    Ok(Spec { head, ..Spec::new(keys.architecture, width, input, norm, attention, feed_forward) })
 }
 
 /// The embedding table's rows: the metadata need not say.
@@ -175,4 +169,5 @@ pub const NAMES: Names = Names {
         (Part::Down, "blk.{}.ffn_down"),
     ],
     ignored: &["blk.{}.attn_rot_embd"],
+    layout: Layout::Stacked,
 };

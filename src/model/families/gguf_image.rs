@@ -2,7 +2,7 @@
 //! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
 
 use super::config::Config;
-use super::{Names, Part, Plan, deit, dinov2, vit};
+use super::{Layout, Names, Part, Plan, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
@@ -49,8 +49,8 @@ pub fn plan(header: &Header) -> Result<Plan> {
         "qkv_bias": has("v.blk.0.attn_q.bias"),
         "id2label": named.map(|named| named.map(|(class, label)| (class.to_string(), json!(label))).collect::<serde_json::Map<String, Value>>()),
     });
-    let config: Config =
-        serde_json::from_str(&config.to_string()).map_err(|error| Error::corrupt(format!("metadata: {error}")))?;
+    let Value::Object(fields) = config else { return Err(Error::corrupt("metadata")) };
+    let config = Config::new(fields);
     let mut spec: Spec = match architecture {
         "vit" => vit::spec(&config)?,
         "deit" => deit::spec(&config)?,
@@ -63,20 +63,20 @@ pub fn plan(header: &Header) -> Result<Plan> {
         _ => Vec::new(),
     };
     let processor = Some(processor(header, architecture, &config)?);
-    Ok(Plan { spec, names: NAMES, end_tokens: Vec::new(), labels, processor })
+    Ok(Plan { labels, processor, ..Plan::new(spec, NAMES) })
 }
 
 /// Pictures are resized to the model's size; what their values are made of, the file says.
 fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Processor> {
     let stats = |name: &str| header.metadata.f32s(&format!("{architecture}.{name}"));
-    let [[height, width], _] = config.image_and_patch(0);
+    let [[height, width], _] = config.image_and_patch(0)?;
     let json = json!({
         "size": { "height": height, "width": width },
         "resample": 3,
         "image_mean": stats("image_mean").unwrap_or(&[0.5]),
         "image_std": stats("image_std").unwrap_or(&[0.5]),
     });
-    Processor::from_json(&json.to_string(), config.num_channels.unwrap_or(3))
+    Processor::from_json(&json.to_string(), config.count("num_channels", 3)?)
 }
 
 pub const NAMES: Names = Names {
@@ -103,4 +103,5 @@ pub const NAMES: Names = Names {
         (Part::FeedForwardScale, "v.blk.{}.ls2.weight"),
     ],
     ignored: &[],
+    layout: Layout::Stacked,
 };

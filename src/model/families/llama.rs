@@ -5,63 +5,72 @@
 //! `HuggingFaceTB/SmolLM2-135M-Instruct`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Residual, Spec, check_layers};
+use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Spec, Tokens, VocabularyHead};
+
+/// What transformers takes where `config.json` does not say.
+const THETA: f64 = 10_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let layers = check_layers(config.num_hidden_layers)?;
-    let heads = config.num_attention_heads;
-    let head_dim = config.head_dim.unwrap_or(config.hidden_size.checked_div(heads).unwrap_or(0));
-    Ok(Spec {
-        architecture: config.model_type.clone(),
-        layers,
-        width: config.hidden_size,
-        input: Input::Tokens { vocabulary: config.vocab_size, context: config.max_position_embeddings },
-        norm: Norm::Rms { epsilon: config.rms_norm_eps },
-        residual: Residual::PreNorm,
-        layer_scale: false,
-        attention: Attention {
-            heads,
-            kv_heads: config.num_key_value_heads.unwrap_or(heads),
-            head_dim,
-            causal: true,
-            rope: Some(config.rope(head_dim)?),
-            windows: vec![None; layers],
-            head_norm: false,
-            qkv_bias: config.attention_bias,
-            output_bias: config.attention_bias,
-        },
-        feed_forward: FeedForward {
-            width: config.intermediate_size,
-            activation: config.activation(Activation::Silu)?,
-            gated: true,
-            bias: config.mlp_bias,
-        },
-        head: Head::Vocabulary { tied: config.tie_word_embeddings },
-    })
+    let mut spec = block(config, THETA, 1.0)?;
+    let biases = config.flag("attention_bias", false)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    spec.feed_forward.bias = config.flag("mlp_bias", false)?;
+    spec.head = head(config, false)?;
+    Ok(spec)
+}
+
+/// The block that others build on, without biases. `theta` and `partial`: RoPE's, where the configuration does not say.
+pub fn block(config: &Config, theta: f64, partial: f64) -> Result<Spec> {
+    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
+    let heads = config.required("num_attention_heads")?;
+    let head_dim = match config.optional_count("head_dim")? {
+        Some(head_dim) => head_dim,
+        None => config.head_dim(width, heads)?,
+    };
+    let attention = Attention {
+        kv_heads: config.count("num_key_value_heads", heads)?,
+        causal: true,
+        ..Attention::plain(layers, heads, head_dim).rotated(config.rope(head_dim, theta, partial)?)
+    };
+    let feed_forward = FeedForward {
+        width: config.required("intermediate_size")?,
+        activation: config.activation("hidden_act", Activation::Silu)?,
+        gated: true,
+        bias: false,
+    };
+    let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
+    let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
+    Ok(Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, attention, feed_forward))
+}
+
+/// `tied`: whether the head is the embedding table where the configuration does not say.
+pub fn head(config: &Config, tied: bool) -> Result<Head> {
+    Ok(Head::Vocabulary(VocabularyHead::plain(config.flag("tie_word_embeddings", tied)?)))
 }
 
 /// transformers' tensor names.
 pub const NAMES: Names = Names {
-    prefix: "",
+    prefix: "model.",
     parts: &[
-        (Part::Embedding, "model.embed_tokens"),
-        (Part::OutputNorm, "model.norm"),
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "norm"),
         (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "model.layers.{}.input_layernorm"),
-        (Part::Query, "model.layers.{}.self_attn.q_proj"),
-        (Part::Key, "model.layers.{}.self_attn.k_proj"),
-        (Part::Value, "model.layers.{}.self_attn.v_proj"),
-        (Part::Output, "model.layers.{}.self_attn.o_proj"),
-        (Part::QueryNorm, "model.layers.{}.self_attn.q_norm"),
-        (Part::KeyNorm, "model.layers.{}.self_attn.k_norm"),
-        (Part::FeedForwardNorm, "model.layers.{}.post_attention_layernorm"),
-        (Part::Gate, "model.layers.{}.mlp.gate_proj"),
-        (Part::Up, "model.layers.{}.mlp.up_proj"),
-        (Part::Down, "model.layers.{}.mlp.down_proj"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.o_proj"),
+        (Part::QueryNorm, "layers.{}.self_attn.q_norm"),
+        (Part::KeyNorm, "layers.{}.self_attn.k_norm"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Gate, "layers.{}.mlp.gate_proj"),
+        (Part::Up, "layers.{}.mlp.up_proj"),
+        (Part::Down, "layers.{}.mlp.down_proj"),
     ],
     // A buffer that older releases of transformers saved: the same as RoPE's own formula gives.
-    ignored: &["model.layers.{}.self_attn.rotary_emb.inv_freq"],
+    ignored: &["layers.{}.self_attn.rotary_emb.inv_freq"],
+    layout: Layout::Stacked,
 };

@@ -7,11 +7,13 @@ use super::llama;
 use crate::error::Result;
 use crate::model::spec::Spec;
 
+/// What transformers takes where `config.json` does not say; null says that there is none.
+const WINDOW: usize = 4096;
+
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::spec(config)?;
-    spec.attention.windows = vec![config.sliding_window; spec.layers];
-    spec.attention.qkv_bias = false;
-    spec.attention.output_bias = false;
-    spec.feed_forward.bias = false;
+    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    let window = if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
+    spec.attention.windows.fill(window);
+    spec.head = llama::head(config, false)?;
     Ok(spec)
 }

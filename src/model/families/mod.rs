@@ -9,72 +9,133 @@ mod llama;
 mod mistral;
 mod qwen2;
 mod qwen3;
+mod rotary;
 mod vit;
 
-use super::part::{Names, Part};
+use super::part::{Layout, Names, Part, Slot};
 use super::spec::{Head, Input, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
 use config::Config;
 
+/// A family of models, by `config.json`'s word for it.
+struct Family {
+    model_type: &'static str,
+    spec: fn(&Config) -> Result<Spec>,
+    names: Names,
+    /// Of the other stack's tensors.
+    second: Names,
+}
+
+/// Of one stack.
+const fn family(model_type: &'static str, spec: fn(&Config) -> Result<Spec>, names: Names) -> Family {
+    Family { model_type, spec, names, second: Names::NONE }
+}
+
+const FAMILIES: &[Family] = &[
+    family("llama", llama::spec, llama::NAMES),
+    family("mistral", mistral::spec, llama::NAMES),
+    family("qwen2", qwen2::spec, llama::NAMES),
+    family("qwen3", qwen3::spec, llama::NAMES),
+    family("vit", vit::spec, vit::NAMES),
+    family("deit", deit::spec, deit::NAMES),
+    family("dinov2", dinov2::spec, dinov2::NAMES),
+    family("dinov2_with_registers", dinov2::spec, dinov2::WITH_REGISTERS),
+];
+
 /// A model that is to be loaded: what it computes, and where its weights are.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub spec: Spec,
     pub names: Names,
+    /// Of the other stack's tensors.
+    pub second: Names,
     /// Tokens that end a text, where the configuration says so.
     pub end_tokens: Vec<u32>,
+    pub decoding: Decoding,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
 }
 
+/// How an encoder-decoder's texts begin, and what they never have.
+#[derive(Clone, Debug, Default)]
+pub struct Decoding {
+    /// What the decoder reads first.
+    pub start: u32,
+    /// What it must say first.
+    pub first: Option<u32>,
+    pub never: Vec<u32>,
+}
+
 impl Plan {
+    fn new(spec: Spec, names: Names) -> Self {
+        Self {
+            spec,
+            names,
+            second: Names::NONE,
+            end_tokens: Vec::new(),
+            decoding: Decoding::default(),
+            labels: Vec::new(),
+            processor: None,
+        }
+    }
+
     /// Of the images that a model of images takes.
     pub fn channels(&self) -> Option<usize> {
-        match &self.spec.input {
+        let images = |spec: &Spec| match &spec.input {
             Input::Patches(patches) => Some(patches.channels),
-            Input::Tokens { .. } => None,
-        }
+            Input::Tokens(_) => None,
+        };
+        images(&self.spec).or_else(|| self.spec.second.as_deref().and_then(images))
+    }
+
+    /// The slots that a tensor fills.
+    pub fn slots(&self, tensor: &str) -> Vec<Slot> {
+        let mut slots = self.names.slots(tensor);
+        slots.extend(self.second.slots(tensor).into_iter().map(|slot| Slot { second: true, ..slot }));
+        slots
+    }
+
+    /// Whether a tensor is one that nobody needs.
+    pub fn ignores(&self, tensor: &str) -> bool {
+        self.names.ignores(tensor) || self.second.ignores(tensor)
+    }
+
+    /// The name of a slot's tensor, for messages.
+    pub fn tensor(&self, slot: Slot) -> String {
+        if slot.second { self.second.tensor(slot) } else { self.names.tensor(slot) }
     }
 }
 
 /// Reads the `config.json` of a folder in Hugging Face's layout.
 /// Errors: corrupt-file, unsupported-model with the name of what we lack.
 pub fn from_config(json: &str) -> Result<Plan> {
-    let config: Config = serde_json::from_str(json)
-        .map_err(|error| Error::corrupt(format!("not a model configuration: {error}")).in_file("config.json"))?;
-    let (spec, names): (Result<Spec>, Names) = match config.model_type.as_str() {
-        "llama" => (llama::spec(&config), llama::NAMES),
-        "mistral" => (mistral::spec(&config), llama::NAMES),
-        "qwen2" => (qwen2::spec(&config), llama::NAMES),
-        "qwen3" => (qwen3::spec(&config), llama::NAMES),
-        "vit" => (vit::spec(&config), vit::NAMES),
-        "deit" => (deit::spec(&config), deit::NAMES),
-        "dinov2" => (dinov2::spec(&config), dinov2::NAMES),
-        "dinov2_with_registers" => (dinov2::spec(&config), dinov2::WITH_REGISTERS),
-        other => {
-            let message = format!("model type {other:?} (supported: {SUPPORTED})");
-            return Err(Error::unsupported(message).in_file("config.json"));
-        }
-    };
-    let spec = spec.and_then(Spec::check).map_err(|error| error.in_file("config.json"))?;
-    let labels = match spec.head {
-        Head::Classes { .. } => config.labels()?,
-        _ => Vec::new(),
-    };
-    Ok(Plan { spec, names, end_tokens: config.end_tokens(), labels, processor: None })
+    Config::parse(json).and_then(|config| plan(&config)).map_err(|error| error.in_file("config.json"))
 }
 
-const SUPPORTED: &str = "llama, mistral, qwen2, qwen3, vit, deit, dinov2, dinov2_with_registers";
+fn plan(config: &Config) -> Result<Plan> {
+    let model_type = config.model_type()?;
+    let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) else {
+        let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
+        let message = format!("model type {model_type:?} (supported: {})", supported.join(", "));
+        return Err(Error::unsupported(message));
+    };
+    let spec = (family.spec)(config)?.check()?;
+    let labels = match spec.head {
+        Head::Classes(_) => config.labels()?,
+        _ => Vec::new(),
+    };
+    let plan = Plan::new(spec, family.names);
+    Ok(Plan { second: family.second, end_tokens: config.end_tokens(), labels, ..plan })
+}
 
 /// Reads the header of a GGUF file.
 pub fn from_gguf(header: &Header) -> Result<Plan> {
     if gguf_image::is_image(header) {
         return gguf_image::plan(header);
     }
-    let spec = gguf::spec(header)?.check()?;
-    Ok(Plan { spec, names: gguf::NAMES, end_tokens: Vec::new(), labels: Vec::new(), processor: None })
+    Ok(Plan::new(gguf::spec(header)?.check()?, gguf::NAMES))
 }

@@ -9,11 +9,21 @@ use crate::error::Result;
 use crate::model::spec::Spec;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::spec(config)?;
-    let window = config.sliding_window.filter(|_| config.use_sliding_window);
-    spec.attention.windows = config.windows_by_layer(window)?;
+    let mut spec = block(config)?;
     spec.attention.qkv_bias = true;
-    spec.attention.output_bias = false;
-    spec.feed_forward.bias = false;
+    Ok(spec)
+}
+
+/// Without biases.
+pub fn block(config: &Config) -> Result<Spec> {
+    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    spec.head = llama::head(config, false)?;
+    if config.flag("use_sliding_window", false)? {
+        let window = config.optional_count("sliding_window")?;
+        let first = config.count("max_window_layers", usize::MAX)?;
+        let local = config.local_layers(spec.layers)?;
+        let local = local.unwrap_or_else(|| (0..spec.layers).map(|layer| layer >= first).collect());
+        spec.attention.windows = local.into_iter().map(|local| window.filter(|_| local)).collect();
+    }
     Ok(spec)
 }

@@ -5,18 +5,24 @@
 use super::config::Config;
 use super::qwen2;
 use crate::error::Result;
-use crate::model::spec::Spec;
+use crate::model::spec::{Attention, HeadNorm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const HEAD_DIM: usize = 128;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = qwen2::spec(config)?;
-    let head_dim = config.head_dim.unwrap_or(HEAD_DIM);
-    spec.attention.head_dim = head_dim;
-    spec.attention.rope = Some(config.rope(head_dim)?);
-    spec.attention.head_norm = true;
-    spec.attention.qkv_bias = config.attention_bias;
-    spec.attention.output_bias = config.attention_bias;
+    let mut spec = qwen2::block(config)?;
+    let head_dim = config.count("head_dim", HEAD_DIM)?;
+    let biases = config.flag("attention_bias", false)?;
+    let Attention { heads, kv_heads, windows, .. } = spec.attention;
+    spec.attention = Attention {
+        kv_heads,
+        windows,
+        causal: true,
+        head_norm: HeadNorm::Each,
+        qkv_bias: biases,
+        output_bias: biases,
+        ..Attention::plain(spec.layers, heads, head_dim).rotated(config.rope(head_dim, 10_000.0, 1.0)?)
+    };
     Ok(spec)
 }

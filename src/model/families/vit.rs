@@ -3,61 +3,51 @@
 //! Paper: <https://arxiv.org/abs/2010.11929>. Checkpoints: `google/vit-base-patch16-224`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Patches, Pooling, Residual, Spec, check_layers};
+use crate::model::patches::Patches;
+use crate::model::spec::{Attention, ClassesHead, FeedForward, Head, Input, Norm, Pooling, Spec};
 
 /// What transformers takes where `config.json` does not say.
-const EPSILON: f32 = 1e-12;
+const EPSILON: f64 = 1e-12;
 const PATCH: usize = 16;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let layers = check_layers(config.num_hidden_layers)?;
-    let heads = config.num_attention_heads;
-    let [image, patch] = config.image_and_patch(PATCH);
-    let qkv_bias = config.qkv_bias.unwrap_or(true);
-    Ok(Spec {
-        architecture: config.model_type.clone(),
-        layers,
-        width: config.hidden_size,
-        input: Input::Patches(Patches {
-            channels: config.num_channels.unwrap_or(3),
-            image,
-            patch,
-            distillation_token: false,
-            registers: 0,
-            antialiased_positions: false,
-        }),
-        norm: Norm::Layer { epsilon: config.layer_norm_eps.unwrap_or(EPSILON) },
-        residual: Residual::PreNorm,
-        layer_scale: false,
-        attention: Attention {
-            heads,
-            kv_heads: heads,
-            head_dim: config.hidden_size.checked_div(heads).unwrap_or(0),
-            causal: false,
-            rope: None,
-            windows: vec![None; layers],
-            head_norm: false,
-            qkv_bias,
-            output_bias: true,
-        },
-        feed_forward: FeedForward {
-            width: config.intermediate_size,
-            activation: config.activation(Activation::Gelu)?,
-            gated: false,
-            bias: true,
-        },
-        head: head(config, Pooling::ClassToken)?,
-    })
+    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
+    let heads = config.required("num_attention_heads")?;
+    let [image, patch] = config.image_and_patch(PATCH)?;
+    let patches = Patches {
+        channels: config.count("num_channels", 3)?,
+        image,
+        patch,
+        bias: true,
+        class_token: true,
+        distillation_token: false,
+        registers: 0,
+        antialiased_positions: false,
+    };
+    let attention = Attention {
+        qkv_bias: config.flag("qkv_bias", true)?,
+        output_bias: true,
+        ..Attention::plain(layers, heads, config.head_dim(width, heads)?)
+    };
+    let feed_forward = FeedForward {
+        width: config.count("intermediate_size", 4 * width)?,
+        activation: config.activation("hidden_act", Activation::Gelu)?,
+        gated: false,
+        bias: true,
+    };
+    let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
+    let spec = Spec::new(config.model_type()?, width, Input::Patches(patches), norm, attention, feed_forward);
+    Ok(Spec { head: head(config, Pooling::ClassToken)?, ..spec })
 }
 
 /// A classifier where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
-    match config.is_class("ForImageClassification") || config.architectures.is_empty() {
-        true => Ok(Head::Classes { classes: config.labels()?.len(), pooling }),
-        false => Ok(Head::None),
+    match config.is_class("ForImageClassification") || config.class().is_none() {
+        true => Ok(Head::Classes(ClassesHead { classes: config.labels()?.len(), pooling, dense: None })),
+        false => Ok(Head::None { pooler: false }),
     }
 }
 
@@ -83,5 +73,6 @@ pub const NAMES: Names = Names {
         (Part::Down, "encoder.layer.{}.output.dense"),
     ],
     // Of pre-training: the head reads the class token itself.
-    ignored: &["pooler.dense", "pooler.dense.bias", "embeddings.mask_token"],
+    ignored: &["pooler.*", "embeddings.mask_token"],
+    layout: Layout::Stacked,
 };

@@ -1,0 +1,88 @@
+//! RoPE and layers' windows as `config.json` gives them: today (`rope_parameters`, `layer_types`), and as most published
+//! checkpoints do (`rope_theta`, `rope_scaling`).
+
+use super::super::rope::{Rope, RopeScaling, yarn_magnitude};
+use super::config::Config;
+use crate::device::RopePairs;
+use crate::error::{Error, Result};
+
+impl Config {
+    /// The RoPE of all layers. `theta`, and `partial`, the part of a head that turns: where the configuration does not
+    /// say.
+    pub fn rope(&self, head_dim: usize, theta: f64, partial: f64) -> Result<Rope> {
+        let name = if self.has("rope_scaling") { "rope_scaling" } else { "rope_parameters" };
+        let config = self.part(name)?;
+        let theta = match config.optional_number("rope_theta")? {
+            Some(theta) => theta,
+            None => self.number("rope_theta|rotary_emb_base", theta)?,
+        };
+        let partial = match config.optional_number("partial_rotary_factor")? {
+            Some(partial) => partial,
+            None => self.number("partial_rotary_factor|rotary_pct", partial)?,
+        };
+        self.rope_of(&config, (head_dim as f64 * partial) as usize, theta)
+    }
+
+    /// The RoPE of one kind of layers, whose parameters are `config`.
+    pub fn rope_of(&self, config: &Config, dims: usize, theta: f64) -> Result<Rope> {
+        let scaling = config.scaling(self.count("max_position_embeddings", 2048)? as f64, self)?;
+        Ok(Rope { pairs: RopePairs::HalfSplit, dims, theta, scaling })
+    }
+
+    /// What `layer_types` say: whether each layer sees only its window. None where the configuration has none.
+    pub fn local_layers(&self, layers: usize) -> Result<Option<Vec<bool>>> {
+        let Some(types) = self.list("layer_types")? else { return Ok(None) };
+        if types.len() != layers {
+            return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
+        }
+        let local = |ty: &serde_json::Value| match ty.as_str() {
+            Some("full_attention") => Ok(false),
+            Some("sliding_attention") => Ok(true),
+            _ => Err(Error::unsupported(format!("layer type {ty}"))),
+        };
+        types.iter().map(local).collect::<Result<_>>().map(Some)
+    }
+
+    fn scaling(&self, context: f64, whole: &Config) -> Result<RopeScaling> {
+        let original = self.number("original_max_position_embeddings", context)?;
+        let original_context = whole.number("original_max_position_embeddings", original)?;
+        // Older checkpoints say `type`, and some say both.
+        match self.text("rope_type|type")?.unwrap_or("default") {
+            "default" => Ok(RopeScaling::None),
+            "linear" => Ok(RopeScaling::Linear { factor: self.needed("factor")? }),
+            "llama3" => Ok(RopeScaling::Llama3 {
+                factor: self.needed("factor")?,
+                low_frequency_factor: self.needed("low_freq_factor")?,
+                high_frequency_factor: self.needed("high_freq_factor")?,
+                original_context,
+            }),
+            "yarn" => {
+                let factor = self.number("factor", context / original_context)?;
+                let magnitude = match (
+                    self.optional_number("attention_factor")?,
+                    self.number("mscale", 0.0)?,
+                    self.number("mscale_all_dim", 0.0)?,
+                ) {
+                    (Some(magnitude), ..) => magnitude,
+                    (None, mscale, all) if mscale != 0.0 && all != 0.0 => {
+                        yarn_magnitude(factor, mscale) / yarn_magnitude(factor, all)
+                    }
+                    _ => yarn_magnitude(factor, 1.0),
+                };
+                Ok(RopeScaling::Yarn {
+                    factor,
+                    original_context,
+                    beta_fast: self.number("beta_fast", 32.0)?,
+                    beta_slow: self.number("beta_slow", 1.0)?,
+                    magnitude,
+                    truncate: self.flag("truncate", true)?,
+                })
+            }
+            other => Err(Error::unsupported(format!("RoPE scaling {other:?} (supported: linear, llama3, yarn)"))),
+        }
+    }
+
+    fn needed(&self, name: &str) -> Result<f64> {
+        self.optional_number(name)?.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))
+    }
+}
