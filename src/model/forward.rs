@@ -14,15 +14,15 @@ pub struct Scratch<D: Device> {
     /// [rows, width]: what flows from block to block.
     pub hidden: D::Buffer,
     /// [rows, heads, head_dim]
-    query: D::Buffer,
+    pub query: D::Buffer,
     /// [rows, kv_heads, head_dim]
-    key: D::Buffer,
+    pub key: D::Buffer,
     /// [rows, kv_heads, head_dim]
-    value: D::Buffer,
+    pub value: D::Buffer,
     /// [rows, heads, head_dim]
-    attended: D::Buffer,
+    pub attended: D::Buffer,
     /// [rows, feed-forward width]
-    activated: D::Buffer,
+    pub activated: D::Buffer,
     /// [rows, width]: a branch's result, or the hidden state normed. Empty where no norm comes after a branch.
     branch: D::Buffer,
     /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
@@ -240,34 +240,30 @@ pub fn head<D: Device>(
     }
 }
 
-/// Puts an encoder's output into a cache for the cross-attention of all layers. `hidden`: after the encoder's norm, the
-/// rows of `spans`.
+/// Puts an encoder's output into caches for the cross-attention of all layers. `hidden`: after the encoder's norm, the
+/// rows of `spans`. Error: out-of-memory.
 pub fn store_across<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     hidden: &D::Buffer,
-    s: &mut Scratch<D>,
     spans: &[Span],
     caches: &mut [D::Cache],
-) {
+) -> Result<()> {
     let rows = spans.iter().map(|span| span.len).sum();
     // Queries come later.
     let shape = AttentionShape { heads: 0, ..spec.attention.cross_shape() };
+    let keys = rows * shape.kv_heads * shape.head_dim;
+    let (mut query, mut key, mut value) = (dev.buffer(0)?, dev.buffer(keys)?, dev.buffer(keys)?);
     for (index, layer) in weights.layers.iter().enumerate() {
         let Some(cross) = &layer.cross else { continue };
         let input = Input { x: hidden, rows, norm: None };
-        dev.project(&input, &mut [cross.key.to(&mut s.key), cross.value.to(&mut s.value)]);
-        let mut heads = Heads {
-            query: &mut s.query,
-            key: &mut s.key,
-            value: &s.value,
-            norms: None,
-            turn: None,
-            pairs: RopePairs::HalfSplit,
-        };
+        dev.project(&input, &mut [cross.key.to(&mut key), cross.value.to(&mut value)]);
+        let (query, key, value) = (&mut query, &mut key, &value);
+        let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
         dev.store(index, &shape, &mut heads, spans, caches);
     }
+    Ok(())
 }
 
 /// One block on its way.

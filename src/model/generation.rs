@@ -46,10 +46,21 @@ pub enum Step {
     Over,
 }
 
+/// What a generation goes on from.
+pub struct Asked {
+    /// An encoder's text.
+    pub source: Option<Vec<u32>>,
+    pub prompt: Vec<u32>,
+}
+
 /// A generation under way. The model and the session are handed to each step, so that the caller may
 /// do something else in between.
 pub struct Generation<D: Device> {
+    /// What an encoder has to read first.
+    source: Option<Vec<u32>>,
     prompt: Vec<u32>,
+    /// Of what was asked: the source where there is one.
+    prompt_tokens: usize,
     /// Tokens of the prompt that the session's cache already had.
     cached: usize,
     sampler: Sampler,
@@ -73,13 +84,16 @@ impl<D: Device> Generation<D> {
     pub fn new(
         model: &mut Model<D>,
         session: &mut Session<D>,
-        prompt: Vec<u32>,
+        Asked { source, prompt }: Asked,
         sampling: Sampling,
         stream: Option<TextStream>,
         ends: &[u32],
         seed: u64,
     ) -> Result<Self> {
         model.check_tokens(&prompt)?;
+        if let Some(source) = &source {
+            model.check_source(source)?;
+        }
         // The last token's logits choose one more than the context holds.
         let room = model.context - prompt.len() + 1;
         let vocabulary = model.spec.vocabulary();
@@ -88,6 +102,7 @@ impl<D: Device> Generation<D> {
             Some(_) => None,
         };
         Ok(Self {
+            prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
             cached: session.rewind_to(&prompt),
             max_tokens: sampling.max_tokens.map_or(room, |max| max.min(room)),
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
@@ -96,6 +111,7 @@ impl<D: Device> Generation<D> {
             coming: VecDeque::new(),
             stream,
             logits: model.logits_buffer()?,
+            source,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
@@ -107,6 +123,10 @@ impl<D: Device> Generation<D> {
     pub async fn step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
         if self.finish.is_some() {
             return Ok(Step::Over);
+        }
+        if let Some(source) = self.source.take() {
+            model.read_source(session, &source).await?;
+            return Ok(Step::Read);
         }
         if self.tokens.is_empty() && self.coming.is_empty() {
             let done = session.len();
@@ -147,7 +167,7 @@ impl<D: Device> Generation<D> {
         while self.coming.len() < AHEAD && self.tokens.len() + self.coming.len() < self.max_tokens {
             let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
             session.reserve_to(&mut model.device, position + 1, model.context).await?;
-            model.run(&mut session.cache, position, 1, Tokens::Chosen(chooser))?;
+            model.run(session, position, 1, Tokens::Chosen(chooser))?;
             model.head_of(0);
             self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
         }
@@ -188,7 +208,7 @@ impl<D: Device> Generation<D> {
     }
 
     pub fn prompt_tokens(&self) -> usize {
-        self.prompt.len()
+        self.prompt_tokens
     }
 
     pub fn cached_tokens(&self) -> usize {

@@ -1,20 +1,20 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
-use super::forward::{Rows, Scratch, begin, blocks, norm_hidden};
+use super::forward::Scratch;
 use super::heat::Heat;
 use super::positions;
 use super::patches::Patches;
 use super::spec::{Head, Input as SpecInput, Pooling, Spec};
 use super::weights::{InputWeights, PatchWeights, Weights};
+use super::workspace::Workspace;
 use super::{Assembly, Plan};
-use crate::device::{CacheType, Device, Input, Patching, Picture, Preparation, Progress, Projection, Span};
+use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
-use std::ops::Range;
 
 /// A transformer of images on a device.
 pub struct ImageModel<D: Device> {
-    device: D,
+    pub(super) device: D,
     pub spec: Spec,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
@@ -23,26 +23,6 @@ pub struct ImageModel<D: Device> {
     weights: Weights<D>,
     /// What a pass needs for as many images of one size; made again for more or for another size.
     workspace: Option<Workspace<D>>,
-}
-
-struct Workspace<D: Device> {
-    patching: Patching,
-    images: usize,
-    /// [images, channels, height, width]
-    pixels: D::Buffer,
-    /// [images, tokens, columns of a patch]
-    patches: D::Buffer,
-    /// What every image's tokens begin with, [tokens, width].
-    table: D::Buffer,
-    scratch: Scratch<D>,
-    /// [images, tokens, width]
-    normed: D::Buffer,
-    /// [images, what the head reads]
-    pooled: D::Buffer,
-    /// [images, classes] of both heads.
-    logits: [D::Buffer; 2],
-    /// Keys and values of one layer, [images, tokens].
-    cache: [D::Cache; 1],
 }
 
 /// Normalised pixels, [count, channels, height, width].
@@ -88,6 +68,8 @@ pub enum Looking {
     Pixels,
     /// [classes]
     Logits,
+    /// One vector, [width].
+    Embedding,
     /// After the last norm, [tokens, width].
     Features,
     /// The attention weights of all layers, [layers, heads, tokens, tokens].
@@ -108,10 +90,21 @@ impl<D: Device> ImageModel<D> {
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
         let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
         let (weights, _) = gathered.weights(&mut device, &spec)?;
-        let mut model = Self { device, spec, labels, processor, weights, workspace: None };
+        let mut model = Self::with(device, spec, labels, weights, processor);
         model.device.settle().await?;
         model.prepare(progress).await?;
         Ok(model)
+    }
+
+    /// Of weights that are there.
+    pub(super) fn with(
+        device: D,
+        spec: Spec,
+        labels: Vec<String>,
+        weights: Weights<D>,
+        processor: Option<Processor>,
+    ) -> Self {
+        Self { device, spec, labels, processor, weights, workspace: None }
     }
 
     fn patches(&self) -> Result<(&Patches, &PatchWeights<D>)> {
@@ -130,7 +123,7 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Lets the device get ready for images of the model's own size, one alone and as many as go together.
-    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+    pub(super) async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         let [height, width] = self.patches()?.0.image;
         let most = self.most_images(height, width)?;
         self.make_room(most, height, width).await?;
@@ -146,6 +139,9 @@ impl<D: Device> ImageModel<D> {
                 for images in [most, 1] {
                     workspace.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
                     workspace.classify(device, spec, weights, images)?;
+                    if let Head::Embedding(_) = spec.head {
+                        workspace.embed(device, spec, weights, images)?;
+                    }
                 }
                 Ok(())
             })
@@ -189,6 +185,7 @@ impl<D: Device> ImageModel<D> {
         device.reserve(&mut cache, images * tokens).await?;
         let (classes, pools) = match spec.head {
             Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
+            Head::Embedding(head) => (head.width, 1),
             _ => (0, 1),
         };
         let mut scratch = Scratch::new(device, spec, images * tokens)?;
@@ -302,6 +299,10 @@ impl<D: Device> ImageModel<D> {
                 Head::Classes(head) => Ok(vec![head.classes]),
                 _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
             },
+            Looking::Embedding => match &self.spec.head {
+                Head::Embedding(head) => Ok(vec![head.width]),
+                _ => Err(Error::invalid(format!("{} makes no vectors of images", self.spec.architecture))),
+            },
             Looking::Features => Ok(vec![patching.tokens(), self.spec.width]),
             Looking::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
             Looking::Heat(heat) => {
@@ -328,6 +329,12 @@ impl<D: Device> ImageModel<D> {
                 room.classify(device, spec, weights, images)?;
                 room.logits(device, weights.distillation_head.is_some(), out).await
             }
+            Looking::Embedding => {
+                room.embed(device, spec, weights, images)?;
+                let result = if weights.head.is_some() { &room.logits[0] } else { &room.pooled };
+                let reading = device.send(result, out.len())?;
+                device.receive(reading, out).await
+            }
             Looking::Attention => {
                 let len = out.len() / spec.layers;
                 room.maps(device, spec, weights, None, |layer, map| {
@@ -350,113 +357,3 @@ impl<D: Device> ImageModel<D> {
 const MOST_IMAGES: usize = 64;
 /// Most pixels of an image's side that go through the model at once.
 const MOST_PIXELS: usize = 4096;
-
-impl<D: Device> Workspace<D> {
-    /// The logits that `classify` has made: those of two classifiers are averaged.
-    async fn logits(&self, device: &mut D, both: bool, out: &mut [f32]) -> Result<()> {
-        let first = device.send(&self.logits[0], out.len())?;
-        if !both {
-            return device.receive(first, out).await;
-        }
-        let (second, mut others) = (device.send(&self.logits[1], out.len())?, vec![0.0; out.len()]);
-        device.receive(first, out).await?;
-        device.receive(second, &mut others).await?;
-        out.iter_mut().zip(others).for_each(|(out, other)| *out = (*out + other) / 2.0);
-        Ok(())
-    }
-
-    /// The attention weights of the first image in all layers or one: `take` gets each layer's [heads, tokens, tokens].
-    async fn maps(
-        &mut self,
-        device: &mut D,
-        spec: &Spec,
-        weights: &Weights<D>,
-        only: Option<usize>,
-        mut take: impl FnMut(usize, &[f32]),
-    ) -> Result<()> {
-        let tokens = self.patching.tokens();
-        let len = spec.attention.heads * tokens * tokens;
-        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
-        let mut readings = Vec::new();
-        self.encode(device, spec, weights, 1, &[], &mut |device, layer, attention, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(attention, query, key, tokens)?;
-                readings.push((layer, device.send(&weights, len)?));
-            }
-            Ok(())
-        })?;
-        for (layer, reading) in readings {
-            device.receive(reading, &mut map).await?;
-            take(layer, &map);
-        }
-        Ok(())
-    }
-
-    /// Runs the images whose pixels are there through all blocks and the last norm, into `normed`: all rows, or those
-    /// that are to be kept.
-    fn encode(
-        &mut self,
-        device: &mut D,
-        spec: &Spec,
-        weights: &Weights<D>,
-        images: usize,
-        kept: &[Range<usize>],
-        watch: &mut super::forward::Watch<D>,
-    ) -> Result<()> {
-        let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
-        let tokens = self.patching.tokens();
-        let spans = [Span::new(0, images * tokens, 0, 0)];
-        begin(device, spec, weights, &spans);
-        device.patches(&self.pixels, images, &self.patching, &mut self.patches);
-        let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
-        let hidden = &mut self.scratch.hidden;
-        device.pool(&self.table, spec.width, &places, hidden);
-        let rows = images * tokens;
-        let x = Input { x: &self.patches, rows, norm: None };
-        let weight = &input.projection;
-        device.project(&x, &mut [Projection { weight, bias: None, scale: None, out: hidden, accumulate: true }]);
-        if let Some(norm) = &weights.input_norm {
-            norm_hidden(device, spec, norm, &mut self.scratch, rows);
-        }
-        let mut through = Rows { block: Some(tokens), kept, ..Rows::new(&spans, &mut self.cache) };
-        blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
-        let (x, rows) = match kept.len() {
-            0 => (&self.scratch.hidden, rows),
-            kept => (&self.scratch.kept, kept),
-        };
-        let hidden = Input { x, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
-        device.norm(&hidden, spec.width, false, &mut self.normed);
-        Ok(())
-    }
-
-    /// The classifiers' logits of the images whose pixels are there.
-    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) -> Result<()> {
-        let (Head::Classes(classes), Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
-        let pooling = classes.pooling;
-        let (tokens, before) = (self.patching.tokens(), self.patching.before);
-        let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
-        let of_all = |index: usize| (0..images).map(token(index));
-        // The rows that the heads read, where they are few.
-        let kept: Vec<Range<usize>> = match pooling {
-            Pooling::ClassToken => of_all(0).collect(),
-            Pooling::BothTokens => of_all(0).chain(of_all(1)).collect(),
-            _ => Vec::new(),
-        };
-        self.encode(device, spec, weights, images, &kept, &mut |_, _, _, _, _| Ok(()))?;
-        let mut x = &self.normed;
-        if pooling == Pooling::ClassTokenAndMean {
-            let patches = |image: usize| image * tokens + before..(image + 1) * tokens;
-            let runs: Vec<Range<usize>> = (0..images).flat_map(|image| [token(0)(image), patches(image)]).collect();
-            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
-            x = &self.pooled;
-        }
-        device.project(&Input { x, rows: images, norm: None }, &mut [head.to(&mut self.logits[0])]);
-        if let Some(second) = &weights.distillation_head {
-            let runs: Vec<Range<usize>> = (images..2 * images).map(|row| row..row + 1).collect();
-            device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
-            let input = Input { x: &self.pooled, rows: images, norm: None };
-            device.project(&input, &mut [second.to(&mut self.logits[1])]);
-        }
-        Ok(())
-    }
-}

@@ -1,7 +1,9 @@
 //! Models: a [`Spec`], its weights on a device, and what can be asked of them.
 
+mod across;
 mod arriving;
 mod assembly;
+mod beams;
 mod check;
 pub mod families;
 mod forward;
@@ -9,6 +11,7 @@ mod gathered;
 mod generation;
 mod heat;
 mod image;
+mod matcher;
 mod part;
 mod patches;
 mod positions;
@@ -20,17 +23,24 @@ mod slots;
 pub mod spec;
 mod summary;
 mod tables;
+mod text;
+mod tower;
 mod weights;
+mod workspace;
 
 pub use assembly::Assembly;
 pub use families::Plan;
-pub use generation::{Finish, Generation, Step, Token, choosing};
+pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
 pub use image::{Album, ImageModel, Images, Looking, Seen, Source};
+pub use matcher::{Matcher, to_unit_length};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::Spec;
+pub use beams::Beams;
 pub use summary::{Memory, Summary};
+pub use text::{Reading, TextModel, Vector};
+pub use tower::{Sequence, Tower};
 
 use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
@@ -46,6 +56,8 @@ pub struct Model<D: Device> {
     device: D,
     pub spec: Spec,
     weights: Weights<D>,
+    /// What cross-attention looks at is its output.
+    encoder: Option<Tower<D>>,
     scratch: Scratch<D>,
     /// [HEAD_ROWS, width]
     selected: D::Buffer,
@@ -65,12 +77,13 @@ impl<D: Device> Model<D> {
         progress: &Progress,
     ) -> Result<Self> {
         let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
-        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        let (weights, encoder) = gathered.weights(&mut device, &spec)?;
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
+            encoder: spec.second.as_deref().cloned().zip(encoder).map(|(spec, weights)| Tower::new(spec, weights)),
             device,
             weights,
             context,
@@ -85,16 +98,22 @@ impl<D: Device> Model<D> {
     /// Lets the device get ready for batches of every size.
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         let mut cache = self.new_cache();
+        let mut source = self.rehearsed_source().await?;
         let context = self.context;
-        let Self { device, spec, weights, scratch, selected, logits, .. } = self;
+        let Self { device, spec, weights, encoder, scratch, selected, logits, .. } = self;
         device.reserve(&mut cache, D::CHUNK.min(context)).await?;
         let steps = |device: &mut D| {
+            if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_mut()) {
+                source.rehearse(device, spec, weights, encoder)?;
+            }
             let mut rows = D::CHUNK;
             while rows > 0 {
                 let len = rows.min(context);
                 let spans = [Span::new(0, len, 0, 0)];
                 let tokens = vec![0; len];
                 let mut batch = Batch::new(Tokens::Known(&tokens), &spans, std::slice::from_mut(&mut cache));
+                let across = source.as_ref().map(|source| source.spans(len));
+                batch.rows.across = source.as_ref().zip(across.as_ref()).map(|(source, spans)| source.across(spans));
                 forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
                 device.pool(&scratch.hidden, spec.width, &vec![0..1; few], selected);
@@ -142,15 +161,17 @@ impl<D: Device> Model<D> {
     /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
     pub async fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
         session.reserve(&mut self.device, tokens.len(), self.context).await?;
-        self.run(&mut session.cache, session.tokens.len(), tokens.len(), Tokens::Known(tokens))?;
+        self.run(session, session.tokens.len(), tokens.len(), Tokens::Known(tokens))?;
         session.tokens.extend_from_slice(tokens);
         self.device.settle().await
     }
 
     /// Runs `len` tokens that stand at `position` of their sequence.
-    fn run(&mut self, cache: &mut D::Cache, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
+    fn run(&mut self, session: &mut Session<D>, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
         let spans = [Span::new(0, len, position, 0)];
-        let mut batch = Batch::new(tokens, &spans, std::slice::from_mut(cache));
+        let mut batch = Batch::new(tokens, &spans, std::slice::from_mut(&mut session.cache));
+        let across = session.source.as_ref().map(|source| source.spans(len));
+        batch.rows.across = session.source.as_ref().zip(across.as_ref()).map(|(source, spans)| source.across(spans));
         let Self { device, spec, weights, scratch, .. } = self;
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }

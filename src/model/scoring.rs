@@ -1,6 +1,7 @@
 //! Logits of whole texts, for perplexity and comparison.
 
-use super::forward::{Batch, forward};
+use super::across::Source;
+use super::forward::{Across, Batch, forward};
 use super::{HEAD_ROWS, Model};
 use crate::device::{Device, Span, Tokens};
 use crate::error::{Error, Result, try_vec};
@@ -9,24 +10,30 @@ use crate::error::{Error, Result, try_vec};
 /// short ones cost what their tokens cost; padding is never computed.
 pub struct Scoring<D: Device> {
     rows: Vec<Vec<u32>>,
+    /// What an encoder reads for each row; empty where there is none.
+    sources: Vec<Vec<u32>>,
     /// Only the last position of each row.
     last: bool,
     /// The row and position to go on from, and that row's cache if it is begun.
     row: usize,
     position: usize,
-    open: Option<D::Cache>,
+    open: Option<(D::Cache, Option<Source<D>>)>,
     logits: Vec<f32>,
 }
 
 impl<D: Device> Scoring<D> {
     /// Errors: invalid-argument, context-full, out-of-memory.
-    pub fn new(model: &Model<D>, rows: Vec<Vec<u32>>, last: bool) -> Result<Self> {
+    pub fn new(model: &Model<D>, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>, last: bool) -> Result<Self> {
         if rows.is_empty() {
             return Err(Error::invalid("no rows of tokens"));
         }
+        if model.encoder.is_some() && sources.len() != rows.len() {
+            return Err(Error::invalid(format!("{} rows for {} sources", rows.len(), sources.len())));
+        }
+        sources.iter().try_for_each(|source| model.check_source(source))?;
         rows.iter().try_for_each(|row| model.check_tokens(row))?;
         let logits = try_vec(HEAD_ROWS * model.spec.vocabulary(), "logits")?;
-        Ok(Self { rows, last, row: 0, position: 0, open: None, logits })
+        Ok(Self { rows, sources, last, row: 0, position: 0, open: None, logits })
     }
 
     /// Rows, positions of the longest (or 1), vocabulary.
@@ -35,19 +42,33 @@ impl<D: Device> Scoring<D> {
         [self.rows.len(), if self.last { 1 } else { longest }, model.spec.vocabulary()]
     }
 
+    /// What the current row looks across at.
+    async fn source(&self, model: &mut Model<D>) -> Result<Option<Source<D>>> {
+        match self.sources.get(self.row) {
+            Some(source) => model.source(source).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
     /// Scores the next chunk; `take` gets the row, the position in the result and the logits.
     /// Returns whether there is more to do.
     pub async fn step(&mut self, model: &mut Model<D>, mut take: impl FnMut(usize, usize, &[f32])) -> Result<bool> {
         let (mut tokens, mut spans, mut caches) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut across, mut keys, mut sources) = (Vec::new(), 0, Vec::new());
         // Row of the batch → row and position of the result.
         let (mut selected, mut places) = (Vec::new(), Vec::new());
         while self.row < self.rows.len() && tokens.len() < D::CHUNK {
             let row = &self.rows[self.row];
             let len = (row.len() - self.position).min(D::CHUNK - tokens.len());
-            let mut cache = match self.open.take() {
-                Some(cache) => cache,
-                None => model.new_cache(),
+            let (mut cache, source) = match self.open.take() {
+                Some(open) => open,
+                None => (model.new_cache(), self.source(model).await?),
             };
+            if let Some(source) = source {
+                keys = source.keys();
+                across.push(Span::across(tokens.len(), len, keys, sources.len()));
+                sources.push(source.into_cache());
+            }
             model.device.reserve(&mut cache, self.position + len).await?;
             spans.push(Span::new(tokens.len(), len, self.position, caches.len()));
             caches.push(cache);
@@ -66,9 +87,11 @@ impl<D: Device> Scoring<D> {
         let Model { device, spec, weights, scratch, .. } = model;
         device.settle().await?;
         let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &mut caches);
+        batch.rows.across = (!across.is_empty()).then_some(Across { spans: &across, caches: &sources });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         if self.position > 0 {
-            self.open = caches.pop();
+            let source = sources.pop().map(|cache| Source::new(cache, keys));
+            self.open = caches.pop().map(|cache| (cache, source));
         }
         let vocabulary = model.spec.vocabulary();
         for (rows, places) in selected.chunks(HEAD_ROWS).zip(places.chunks(HEAD_ROWS)) {

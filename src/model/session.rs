@@ -1,5 +1,6 @@
 //! One sequence of tokens and its KV cache.
 
+use super::across::Source;
 use crate::device::{CacheType, Device};
 use crate::error::Result;
 
@@ -11,6 +12,8 @@ pub struct Session<D: Device> {
     /// The tokens whose keys and values are in the cache.
     pub(super) tokens: Vec<u32>,
     capacity: usize,
+    /// The encoder's output, of encoder-decoders.
+    pub(super) source: Option<Source<D>>,
 }
 
 /// What it takes to begin a sequence: it can be done while the model is busy.
@@ -29,7 +32,7 @@ impl SessionShape {
 
     /// An empty sequence.
     pub fn session<D: Device>(&self) -> Session<D> {
-        Session { cache: self.cache::<D>(), tokens: Vec::new(), capacity: 0 }
+        Session { cache: self.cache::<D>(), tokens: Vec::new(), capacity: 0, source: None }
     }
 }
 

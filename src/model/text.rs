@@ -1,0 +1,189 @@
+//! Encoders of texts: vectors, classes or hidden states out.
+
+use super::spec::{Head, Pooling};
+use super::tower::{Sequence, Tower};
+use super::weights::Weights;
+use super::{Assembly, Plan, Spec};
+use crate::device::{Activation, Device, Input, Progress, Span};
+use crate::error::{Error, Result, try_vec};
+use std::ops::Range;
+
+/// An encoder of texts on a device.
+pub struct TextModel<D: Device> {
+    device: D,
+    pub tower: Tower<D>,
+    /// Of the classes, by their numbers.
+    pub labels: Vec<String>,
+    heads: Heads<D>,
+}
+
+/// What the head reads and gives, [sequences, …].
+struct Heads<D: Device> {
+    sequences: usize,
+    pooled: D::Buffer,
+    dense: D::Buffer,
+    normed: D::Buffer,
+    logits: D::Buffer,
+}
+
+/// How a text becomes one vector.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Vector {
+    Mean,
+    FirstToken,
+    /// tanh of a product of the first token: BERT's pooler.
+    Pooler,
+    LastToken,
+}
+
+/// What is asked of texts, and the result of each.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reading {
+    /// After the last norm, [tokens, width].
+    Hidden,
+    /// [width]
+    Vector(Vector),
+    /// [classes]
+    Logits,
+}
+
+impl<D: Device> Heads<D> {
+    fn new(device: &mut D, spec: &Spec, sequences: usize) -> Result<Self> {
+        let classes = if let Head::Classes(head) = spec.head { head.classes } else { 0 };
+        Ok(Self {
+            sequences,
+            pooled: device.buffer(sequences * spec.width)?,
+            dense: device.buffer(sequences * spec.width)?,
+            normed: device.buffer(sequences * spec.width)?,
+            logits: device.buffer(sequences * classes)?,
+        })
+    }
+
+    /// activation(pooled · weight + bias), in `dense`.
+    fn activate(&mut self, device: &mut D, weights: &Weights<D>, activation: Activation, rows: usize) {
+        let Some(dense) = &weights.dense else { return };
+        let input = Input { x: &self.pooled, rows, norm: None };
+        device.project_activated(&input, None, dense, activation, &mut self.dense);
+    }
+
+    /// The classifier's logits of what is pooled.
+    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, rows: usize) {
+        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head) else { return };
+        let mut x = &self.pooled;
+        let mut norm = None;
+        if let Some(dense) = head.dense {
+            self.activate(device, weights, dense.activation, rows);
+            x = &self.dense;
+            norm = weights.dense_norm.as_ref().map(|norm| norm.of(spec));
+        }
+        if norm.is_some() {
+            device.norm(&Input { x, rows, norm }, spec.width, false, &mut self.normed);
+            x = &self.normed;
+        }
+        device.project(&Input { x, rows, norm: None }, &mut [classifier.to(&mut self.logits)]);
+    }
+}
+
+impl<D: Device> TextModel<D> {
+    /// Errors: what loading may meet.
+    pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
+        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
+        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        let heads = Heads::new(&mut device, &spec, 1)?;
+        let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads };
+        model.prepare(progress).await?;
+        Ok(model)
+    }
+
+    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+        let Self { device, tower, heads, .. } = self;
+        tower.reserve_rehearsal(device).await?;
+        let steps = |device: &mut D| {
+            let spans = tower.rehearse(device, None)?;
+            for few in 1..=spans.len() {
+                let (Some(hidden), rows) = (tower.hidden(), few.min(heads.sequences)) else { return Ok(()) };
+                device.pool(hidden, tower.spec.width, &runs(&spans[..rows], Vector::Mean), &mut heads.pooled);
+                heads.activate(device, &tower.weights, Activation::Tanh, rows);
+                heads.classify(device, &tower.spec, &tower.weights, rows);
+            }
+            Ok(())
+        };
+        device.prepare(progress, steps).await
+    }
+
+    /// Refuses what the model does not have. Error: invalid-argument.
+    pub fn check(&self, reading: Reading) -> Result<()> {
+        let spec = &self.tower.spec;
+        match (reading, &spec.head) {
+            (Reading::Logits, Head::Classes(_)) => Ok(()),
+            (Reading::Logits, _) => Err(Error::invalid("this checkpoint has no classifier")),
+            (Reading::Vector(Vector::Pooler), Head::None { pooler: true }) => Ok(()),
+            (Reading::Vector(Vector::Pooler), Head::Classes(head)) if head.dense.is_some_and(|dense| dense.pooler) => {
+                Ok(())
+            }
+            (Reading::Vector(Vector::Pooler), _) => Err(Error::invalid("this checkpoint has no pooler")),
+            _ => Ok(()),
+        }
+    }
+
+    /// Values of one text's result; of one token's for hidden states.
+    pub fn width(&self, reading: Reading) -> usize {
+        match (reading, &self.tower.spec.head) {
+            (Reading::Logits, Head::Classes(head)) => head.classes,
+            _ => self.tower.spec.width,
+        }
+    }
+
+    /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,
+    /// out-of-memory, device-lost.
+    pub async fn read(&mut self, rows: &[Sequence], reading: Reading) -> Result<Vec<f32>> {
+        self.check(reading)?;
+        let width = self.width(reading);
+        let Self { device, tower, heads, .. } = self;
+        let spans = tower.encode(device, rows, None).await?;
+        let Some(hidden) = tower.hidden() else { return Ok(Vec::new()) };
+        if reading == Reading::Hidden {
+            let tokens: usize = spans.iter().map(|span| span.len).sum();
+            return receive(device, hidden, tokens * width).await;
+        }
+        if heads.sequences < rows.len() {
+            *heads = Heads::new(device, &tower.spec, rows.len())?;
+        }
+        let pooling = match (reading, &tower.spec.head) {
+            (Reading::Vector(vector), _) => vector,
+            (_, Head::Classes(head)) if head.pooling == Pooling::Mean => Vector::Mean,
+            _ => Vector::FirstToken,
+        };
+        device.pool(hidden, tower.spec.width, &runs(&spans, pooling), &mut heads.pooled);
+        let result = match reading {
+            Reading::Logits => {
+                heads.classify(device, &tower.spec, &tower.weights, rows.len());
+                &heads.logits
+            }
+            Reading::Vector(Vector::Pooler) => {
+                heads.activate(device, &tower.weights, Activation::Tanh, rows.len());
+                &heads.dense
+            }
+            _ => &heads.pooled,
+        };
+        receive(device, result, rows.len() * width).await
+    }
+}
+
+/// The rows of each sequence that its vector is made of.
+fn runs(spans: &[Span], vector: Vector) -> Vec<Range<usize>> {
+    let run = |span: &Span| match vector {
+        Vector::Mean => span.row..span.row + span.len,
+        Vector::FirstToken | Vector::Pooler => span.row..span.row + 1,
+        Vector::LastToken => span.row + span.len - 1..span.row + span.len,
+    };
+    spans.iter().map(run).collect()
+}
+
+/// The first values of a buffer.
+pub(super) async fn receive<D: Device>(device: &mut D, x: &D::Buffer, len: usize) -> Result<Vec<f32>> {
+    let mut values = try_vec(len, "a result")?;
+    let reading = device.send(x, len)?;
+    device.receive(reading, &mut values).await?;
+    Ok(values)
+}

@@ -1,0 +1,161 @@
+//! Whole sequences at once: an encoder of texts, or the text tower beside one of images.
+
+use super::forward::{Batch, Scratch, forward};
+use super::spec::Spec;
+use super::weights::Weights;
+use crate::device::{CacheType, Device, Input, Span, Tokens};
+use crate::error::{Code, Error, Result};
+
+/// A stack that reads whole sequences, on its device.
+pub struct Tower<D: Device> {
+    pub spec: Spec,
+    pub weights: Weights<D>,
+    /// What a pass needs; made again where more is needed.
+    room: Option<Room<D>>,
+    /// A sequence's keys and values each.
+    caches: Vec<D::Cache>,
+}
+
+struct Room<D: Device> {
+    tokens: usize,
+    scratch: Scratch<D>,
+    /// [tokens, width]
+    normed: D::Buffer,
+}
+
+/// A text's tokens.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sequence {
+    pub ids: Vec<u32>,
+    /// Which of two texts each is of; empty: all of the first.
+    pub types: Vec<u32>,
+}
+
+impl Sequence {
+    pub fn new(ids: Vec<u32>) -> Self {
+        Self { ids, types: Vec::new() }
+    }
+}
+
+/// Tokens of one pass, where its sequences are not longer.
+const TOKENS: usize = 512;
+/// Most sequences of a pass.
+const SEQUENCES: usize = 256;
+
+impl<D: Device> Tower<D> {
+    pub fn new(spec: Spec, weights: Weights<D>) -> Self {
+        Self { spec, weights, room: None, caches: Vec::new() }
+    }
+
+    /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; context-full.
+    pub fn check(&self, sequence: &Sequence) -> Result<()> {
+        let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.context());
+        if ids.is_empty() {
+            return Err(Error::invalid("a row without tokens: at least one is needed"));
+        }
+        if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
+            return Err(Error::invalid(format!("token id {id} is outside the vocabulary of {vocabulary}")));
+        }
+        if ids.len() > context {
+            let message = format!("a row of {} tokens, but the model takes {context}", ids.len());
+            return Err(Error::new(Code::ContextFull, message));
+        }
+        Ok(())
+    }
+
+    /// How many sequences of these lengths go together.
+    pub fn batch(lengths: impl Iterator<Item = usize>) -> usize {
+        let mut tokens = 0;
+        let fits = |length: &usize| {
+            tokens += length;
+            tokens <= TOKENS
+        };
+        lengths.take(SEQUENCES).take_while(fits).count().max(1)
+    }
+
+    /// Makes room for a pass. Error: out-of-memory.
+    async fn reserve(&mut self, device: &mut D, rows: &[Sequence]) -> Result<()> {
+        let tokens: usize = rows.iter().map(|row| row.ids.len()).sum();
+        if self.room.as_ref().is_none_or(|room| room.tokens < tokens) {
+            self.room = None;
+            let tokens = tokens.max(TOKENS.min(self.spec.context()));
+            self.room = Some(Room {
+                tokens,
+                scratch: Scratch::new(device, &self.spec, tokens)?,
+                normed: device.buffer(tokens * self.spec.width)?,
+            });
+        }
+        let attention = &self.spec.attention;
+        while self.caches.len() < rows.len() {
+            self.caches.push(D::cache(
+                attention.cache_layers(),
+                attention.kv_heads,
+                attention.head_dim,
+                CacheType::F32,
+            ));
+        }
+        for (cache, row) in self.caches.iter_mut().zip(rows) {
+            device.reserve(cache, row.ids.len()).await?;
+        }
+        device.settle().await
+    }
+
+    /// Runs sequences through all blocks and the last norm; where each one's hidden states are in [`Tower::hidden`].
+    /// `table`: the embeddings, where they are the other stack's. Errors: those of `check`, out-of-memory.
+    pub async fn encode(
+        &mut self,
+        device: &mut D,
+        rows: &[Sequence],
+        table: Option<&D::Matrix>,
+    ) -> Result<Vec<Span>> {
+        rows.iter().try_for_each(|row| self.check(row))?;
+        self.reserve(device, rows).await?;
+        self.run(device, rows, table)
+    }
+
+    /// The same without making room: what [`Device::prepare`] repeats.
+    fn run(&mut self, device: &mut D, rows: &[Sequence], table: Option<&D::Matrix>) -> Result<Vec<Span>> {
+        let (mut ids, mut types, mut spans) = (Vec::new(), Vec::new(), Vec::new());
+        for (cache, row) in rows.iter().enumerate() {
+            spans.push(Span::new(ids.len(), row.ids.len(), 0, cache));
+            ids.extend_from_slice(&row.ids);
+            types.extend_from_slice(&row.types);
+            types.resize(ids.len(), 0);
+        }
+        let Self { spec, weights, room: Some(room), caches } = self else { return Ok(spans) };
+        let batch = Batch::new(Tokens::Known(&ids), &spans, caches);
+        let mut batch = Batch { types: &types, table, ..batch };
+        forward(device, spec, weights, &mut room.scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+        let norm = weights.output_norm.as_ref().map(|norm| norm.of(spec));
+        let input = Input { x: &room.scratch.hidden, rows: ids.len(), norm };
+        device.norm(&input, spec.width, false, &mut room.normed);
+        Ok(spans)
+    }
+
+    /// Makes room for the passes that [`Tower::rehearse`] runs.
+    pub async fn reserve_rehearsal(&mut self, device: &mut D) -> Result<()> {
+        let rows = self.rehearsal();
+        self.reserve(device, &rows).await
+    }
+
+    /// A pass of every kind, for [`Device::prepare`].
+    pub fn rehearse(&mut self, device: &mut D, table: Option<&D::Matrix>) -> Result<Vec<Span>> {
+        let rows = self.rehearsal();
+        for few in 1..rows.len() {
+            self.run(device, &rows[..few], table)?;
+        }
+        self.run(device, &rows, table)
+    }
+
+    /// Sequences of the lengths that kernels differ for.
+    fn rehearsal(&self) -> Vec<Sequence> {
+        let lengths = [1, 4, 16, TOKENS / 2];
+        let row = |length: usize| Sequence::new(vec![0; length.min(self.spec.context())]);
+        lengths.map(row).to_vec()
+    }
+
+    /// The last pass's result, [tokens, width].
+    pub fn hidden(&self) -> Option<&D::Buffer> {
+        self.room.as_ref().map(|room| &room.normed)
+    }
+}
