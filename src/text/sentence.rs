@@ -57,7 +57,9 @@ impl Sentence {
                 }
                 (1.., "Normalize") => sentence.normalize = true,
                 _ => {
-                    return Err(Error::unsupported(format!("modules.json: module {index}, {kind:?}, is not supported")));
+                    return Err(Error::unsupported(format!(
+                        "modules.json: module {index}, {kind:?}, is not supported"
+                    )));
                 }
             }
         }
