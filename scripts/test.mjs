@@ -14,6 +14,7 @@ const PREPARATION = {
   "set-up": ["bash", join("scripts", "setup.sh"), "--tests"],
   "build, with tsc's strict checks": script("build.mjs"),
   "default checkpoint": script("fetch-model.mjs"),
+  "all-MiniLM-L6-v2": script("fetch-minilm.mjs"),
 };
 
 const CHECKS = {

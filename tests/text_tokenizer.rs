@@ -210,7 +210,7 @@ fn tokenizer_json(pre_tokenizer: serde_json::Value) -> serde_json::Value {
         "normalizer": null,
         "pre_tokenizer": pre_tokenizer,
         "post_processor": {"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "<s>", "type_id": 0}},
-            {"Sequence": {"id": "A", "type_id": 0}}], "special_tokens": {"<s>": {"id": "<s>", "ids": [3], "tokens": ["<s>"]}}},
+            {"Sequence": {"id": "A", "type_id": 0}}], "pair": null, "special_tokens": {"<s>": {"id": "<s>", "ids": [3], "tokens": ["<s>"]}}},
         "decoder": {"type": "ByteLevel"},
         "model": {"type": "BPE", "vocab": {"a": 0, "b": 1, "ab": 2}, "merges": [["a", "b"]]},
     })
@@ -227,6 +227,27 @@ fn a_tokenizer_json_brings_its_template_and_its_special_tokens() {
     assert_eq!(tokenizer.encode("abba", true).unwrap(), [3, 2, 1, 0]);
     assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()), (Some(3), true, &[3][..]));
     assert_eq!(tokenizer.chat_template().unwrap().render(&[], true).unwrap(), "T");
+}
+
+#[test]
+fn long_texts_are_cut_as_the_files_say() {
+    let mut file = tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}));
+    file["truncation"] = json!({"direction": "Left", "max_length": 3, "strategy": "LongestFirst", "stride": 0});
+    let read = |config: &str| Tokenizer::from_json(&file.to_string(), Some(config)).unwrap();
+    let cut = |tokenizer: &Tokenizer| tokenizer.encode_pair("baba", None, tokenizer.max_tokens()).unwrap().0;
+    let tokenizer = read("{}");
+    assert_eq!((tokenizer.max_tokens(), cut(&tokenizer)), (Some(3), vec![3, 2, 0]));
+    let tokenizer = read(r#"{"model_max_length": 2, "truncation_side": "right"}"#);
+    assert_eq!((tokenizer.max_tokens(), cut(&tokenizer)), (Some(2), vec![3, 1]));
+    assert_eq!(read(r#"{"model_max_length": 1e30}"#).max_tokens(), Some(3), "1e30 is no limit");
+    assert_eq!(tokenizer.encode_pair("a", None, Some(0)).unwrap_err().code, Code::InvalidArgument);
+}
+
+#[test]
+fn texts_are_written_small_where_sentence_transformers_say_so() {
+    let mut tokenizer = from_json(&tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}))).unwrap();
+    tokenizer.set_lowercase(true);
+    assert_eq!(tokenizer.encode("AB<S>", true).unwrap(), [3, 2, 3]);
 }
 
 #[test]
@@ -277,6 +298,11 @@ fn broken_files_are_refused_in_words() {
         ("/pre_tokenizer", json!({"type": "Mystery"})),
         ("/pre_tokenizer", json!({"type": "Split", "pattern": {}})),
         ("/post_processor", json!({"type": "TemplateProcessing", "single": [{"SpecialToken": {"id": "x"}}]})),
+        ("/post_processor", json!({"type": "TemplateProcessing", "single": [], "pair": []})),
+        ("/post_processor", json!({"type": "TemplateProcessing", "single": vec![json!({"Sequence": {"id": "A"}}); 2]})),
+        ("/post_processor/pair", json!([{"Sequence": {"id": "A"}}])),
+        ("/post_processor/special_tokens/<s>/ids", json!(vec![3; 1000])),
+        ("/post_processor", json!({"type": "Sequence", "processors": vec![whole["post_processor"].clone(); 2]})),
         ("/post_processor", json!({"type": "BertProcessing", "sep": ["</s>", 77], "cls": ["<s>", 3]})),
     ] {
         let mut broken = whole.clone();

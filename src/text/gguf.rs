@@ -2,12 +2,13 @@
 
 use tokenizers::AddedToken;
 use tokenizers::models::unigram::Unigram;
-use tokenizers::normalizers::{Prepend, Strip};
+use tokenizers::normalizers::{BertNormalizer, Prepend, Strip};
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 
 use super::bpe;
 use super::decoder::{Decoder, Joining};
 use super::normalizer::Rule;
+use super::post_processor::PostProcessor;
 use super::pre_tokenizer::{Step, byte_level, compile, named};
 use super::tokenizer::{Model, Parts, Tokenizer};
 use crate::checkpoint::{Array, Metadata, Value};
@@ -16,7 +17,8 @@ use crate::{Code, Error, Result};
 /// What `tokenizer.ggml.*` says.
 #[derive(Clone, Debug, Default)]
 pub struct GgufVocabulary {
-    /// "gpt2" (byte-level BPE), "llama" (SentencePiece BPE) or "t5" (SentencePiece unigram).
+    /// "gpt2" (byte-level BPE), "llama" (SentencePiece BPE), "t5" (SentencePiece unigram)
+    /// or "bert" (WordPiece).
     pub model: String,
     /// The name of the pre-tokenizer; only byte-level vocabularies have one.
     pub pre: Option<String>,
@@ -27,12 +29,18 @@ pub struct GgufVocabulary {
     pub bos: Option<u32>,
     pub eos: Option<u32>,
     pub unknown: Option<u32>,
+    /// BERT's `[CLS]` and `[SEP]`, where they are not at the usual names.
+    pub cls: Option<u32>,
+    pub separator: Option<u32>,
     /// Other tokens that end a turn or a text (`eot`, `eom`).
     pub ends: Vec<u32>,
     pub add_bos: Option<bool>,
     pub add_eos: Option<bool>,
     pub add_space_prefix: Option<bool>,
     pub remove_extra_whitespaces: Option<bool>,
+    /// BERT's normalization.
+    pub lowercase: Option<bool>,
+    pub strip_accents: Option<bool>,
     /// SentencePiece's compiled normalization rules.
     pub precompiled_charsmap: Vec<u8>,
     pub chat_template: Option<String>,
@@ -60,7 +68,9 @@ impl Tokenizer {
             let message = format!("tokenizer.ggml: {} token types for {} tokens", v.token_types.len(), v.tokens.len());
             return Err(Error::corrupt(message));
         }
-        for (name, id) in [("bos", v.bos), ("eos", v.eos), ("unknown", v.unknown)] {
+        for (name, id) in
+            [("bos", v.bos), ("eos", v.eos), ("unknown", v.unknown), ("cls", v.cls), ("separator", v.separator)]
+        {
             v.check_id(name, id)?;
         }
         for id in v.ends.clone() {
@@ -70,6 +80,7 @@ impl Tokenizer {
             "gpt2" => v.byte_level(),
             "llama" => v.sentence_piece_bpe(),
             "t5" => v.unigram(),
+            "bert" => v.word_piece(),
             other => return Err(Error::unsupported(format!("tokenizer.ggml.model: {other:?} is not known"))),
         }
         .and_then(Tokenizer::new)
@@ -97,11 +108,16 @@ impl GgufVocabulary {
             bos: id("bos_token_id"),
             eos: id("eos_token_id"),
             unknown: id("unknown_token_id"),
+            cls: id("cls_token_id"),
+            // Spelled so in the files.
+            separator: id("seperator_token_id"),
             ends: ["eot_token_id", "eom_token_id"].into_iter().filter_map(id).collect(),
             add_bos: flag("add_bos_token"),
             add_eos: flag("add_eos_token"),
             add_space_prefix: flag("add_space_prefix"),
             remove_extra_whitespaces: flag("remove_extra_whitespaces"),
+            lowercase: flag("normalizer.lowercase"),
+            strip_accents: flag("normalizer.strip_accents"),
             precompiled_charsmap,
             chat_template: metadata.str("tokenizer.chat_template").map(str::to_owned),
         })
@@ -169,6 +185,13 @@ impl GgufVocabulary {
             (Some(true), None) => Err(Error::corrupt(format!("tokenizer.ggml: add_{name}_token without such a token"))),
             (asked, id) => Ok(id.filter(|_| asked.unwrap_or(usual)).into_iter().collect::<Vec<u32>>()),
         };
+        let before = sided("bos", self.add_bos, add_bos, self.bos)?;
+        let after = sided("eos", self.add_eos, add_eos, self.eos)?;
+        let post_processor = match (&before[..], &after[..]) {
+            // Encoders: RoBERTa, XLM-R.
+            (&[bos], &[eos]) => PostProcessor::roberta(bos, eos),
+            (before, after) => PostProcessor::around(before, after),
+        };
         Ok(Parts {
             model,
             rules: Vec::new(),
@@ -176,8 +199,8 @@ impl GgufVocabulary {
             slow: false,
             added,
             decoder,
-            before: sided("bos", self.add_bos, add_bos, self.bos)?,
-            after: sided("eos", self.add_eos, add_eos, self.eos)?,
+            post_processor,
+            max_tokens: None,
             bos: self.bos,
             ends: self.eos.into_iter().chain(self.ends.iter().copied()).collect(),
             bos_text: self.text(self.bos),
@@ -254,6 +277,36 @@ impl GgufVocabulary {
         }
         let scheme = if prefix { PrependScheme::Always } else { PrependScheme::Never };
         parts.steps.push(Step::Metaspace(Metaspace::new('▁', scheme, true)));
+        Ok(parts)
+    }
+}
+
+impl GgufVocabulary {
+    /// A vocabulary in which the beginnings of words are marked, which BERT's own leaves plain.
+    fn word_piece(&mut self) -> Result<Parts> {
+        for id in 0..self.tokens.len() {
+            let token = &self.tokens[id];
+            if let Some(beginning) = token.strip_prefix(SPACE) {
+                self.tokens[id] = beginning.to_owned();
+            } else if self.kind(id) != CONTROL && !(token.starts_with('[') && token.ends_with(']')) {
+                self.tokens[id] = format!("##{token}");
+            }
+        }
+        let named = |id: Option<u32>, name: &str| {
+            let found = id.or_else(|| self.tokens.iter().position(|token| token == name).map(|id| id as u32));
+            found.ok_or_else(|| Error::corrupt(format!("tokenizer.ggml.tokens has no {name}")))
+        };
+        let cls = named(self.cls.or(self.bos), "[CLS]")?;
+        let sep = named(self.separator, "[SEP]")?;
+        let unknown = self.tokens[named(self.unknown, "[UNK]")? as usize].clone();
+        let model = Model::WordPiece(super::json::word_piece(self.vocabulary(), unknown, "##".to_owned(), 100)?);
+        let joining = Joining::WordPiece { prefix: "##".to_owned(), cleanup: true };
+        (self.add_bos, self.add_eos) = (Some(false), Some(false));
+        let mut parts = self.parts(model, joining, |token| token.as_bytes().to_vec(), false, false)?;
+        parts.post_processor = PostProcessor::bert(cls, sep);
+        let lowercase = self.lowercase.unwrap_or(true);
+        parts.rules.push(Rule::Bert(BertNormalizer::new(true, true, self.strip_accents, lowercase)));
+        parts.steps.push(Step::Bert);
         Ok(parts)
     }
 }

@@ -3,7 +3,6 @@
 //! The file is read into what we know, field by field, and the crate's parts are built from that: its
 //! own reader takes much on trust that ends in a panic later.
 
-use std::collections::HashMap;
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
@@ -17,6 +16,7 @@ use super::bpe;
 use super::decoder::Decoder;
 use super::gguf::check_lengths;
 use super::json_parts::{self, Bytes, Pipeline};
+use super::post_processor::PostProcessor;
 use super::tokenizer::{Model, Parts, Tokenizer};
 use crate::{Error, Result};
 
@@ -36,6 +36,7 @@ struct File {
     pre_tokenizer: Option<Value>,
     post_processor: Option<Value>,
     decoder: Option<Value>,
+    truncation: Option<Value>,
 }
 
 #[derive(Deserialize)]
@@ -143,6 +144,8 @@ struct Config {
     add_bos_token: Option<bool>,
     add_eos_token: Option<bool>,
     chat_template: Option<Value>,
+    model_max_length: Option<Value>,
+    truncation_side: Option<Value>,
 }
 
 impl Config {
@@ -177,7 +180,7 @@ impl Tokenizer {
             Some(json) => serde_json::from_str(json).map_err(|error| corrupt("tokenizer_config.json", error))?,
             None => Config::default(),
         };
-        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder } = file;
+        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, truncation } = file;
         let mut pipeline = Pipeline::default();
         pipeline.normalizer(normalizer.as_ref())?;
         pipeline.pre_tokenizer(pre_tokenizer.as_ref())?;
@@ -185,7 +188,15 @@ impl Tokenizer {
         let (joining, bytes) = json_parts::decoder(decoder.as_ref())?;
         let tokens = decoder_of(&model.vocab, &added_tokens, Decoder::new(joining), &bytes)?;
         let model = model.build()?;
-        Tokenizer::new(assemble(model, added_tokens, tokens, pipeline, &config)?)
+        let mut parts = assemble(model, added_tokens, tokens, pipeline, &config)?;
+        let truncation = truncation.unwrap_or_default();
+        // Files say "no limit" with a number like 1e30.
+        let length = config.model_max_length.as_ref().and_then(Value::as_f64).filter(|&length| length < 1e9);
+        let truncated = truncation["max_length"].as_u64();
+        parts.max_tokens = length.map(|length| length as usize).or(truncated.map(|length| length as usize));
+        let side = config.truncation_side.as_ref().unwrap_or(&truncation["direction"]).as_str();
+        parts.post_processor.keep_end = side.is_some_and(|side| side.eq_ignore_ascii_case("left"));
+        Tokenizer::new(parts)
     }
 }
 
@@ -206,17 +217,20 @@ fn assemble(
     };
     let (bos_text, eos_text) = (Config::token(&config.bos_token), Config::token(&config.eos_token));
     let eos = id_of(&eos_text);
-    let Pipeline { rules, steps, mut before, mut after, slow } = pipeline;
+    let Pipeline { rules, steps, post_processor, slow } = pipeline;
+    let mut post_processor = post_processor.unwrap_or_else(|| PostProcessor::around(&[], &[]));
+    let (mut before, mut after) = post_processor.sides();
     // Without a bos_token, what a text begins with is the nearest to one.
     let bos = id_of(&bos_text).or(before.first().copied());
-    if let Some(id) = before.iter().chain(&after).find(|&&id| id as usize >= decoder.len()) {
+    if let Some(id) = post_processor.largest().filter(|&id| id as usize >= decoder.len()) {
         return Err(Error::corrupt(format!("tokenizer.json: the post-processor adds token {id}, which is not there")));
     }
-    if before.is_empty() && config.add_bos_token == Some(true) {
-        before.extend(bos);
-    }
-    if after.is_empty() && config.add_eos_token == Some(true) {
-        after.extend(eos);
+    let add_bos = bos.filter(|_| before.is_empty() && config.add_bos_token == Some(true));
+    let add_eos = eos.filter(|_| after.is_empty() && config.add_eos_token == Some(true));
+    if add_bos.or(add_eos).is_some() {
+        before.extend(add_bos);
+        after.extend(add_eos);
+        post_processor = PostProcessor::around(&before, &after);
     }
     let token = |token: AddedTokenFile| {
         let id = token.id;
@@ -229,8 +243,8 @@ fn assemble(
         slow,
         added: added.into_iter().filter(|token| !token.content.is_empty()).map(token).collect(),
         decoder,
-        before,
-        after,
+        post_processor,
+        max_tokens: None,
         bos,
         ends: eos.into_iter().collect(),
         bos_text,
@@ -323,12 +337,7 @@ impl ModelFile {
     }
 
     fn word_piece(self) -> Result<WordPiece> {
-        let vocabulary: HashMap<String, u32> = Self::ids(self.vocab)?.into_iter().collect();
         let unknown = self.unk_token.unwrap_or_else(|| "[UNK]".to_owned());
-        if !vocabulary.contains_key(&unknown) {
-            let message = format!("tokenizer.json: the unknown token {unknown:?} is not in the vocabulary");
-            return Err(Error::corrupt(message));
-        }
         let longest = self.max_input_chars_per_word.unwrap_or(100);
         if longest > MAX_WORD {
             return Err(Error::unsupported(format!(
@@ -336,8 +345,22 @@ impl ModelFile {
             )));
         }
         let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
-        let builder = WordPiece::builder().vocab(vocabulary.into_iter().collect::<tokenizers::models::bpe::Vocab>());
-        let builder = builder.unk_token(unknown).continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
-        builder.build().map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))
+        word_piece(Self::ids(self.vocab)?.into_iter(), unknown, prefix, longest)
     }
+}
+
+/// BERT's model: of a word the longest piece that is known, then the longest of the rest.
+pub(crate) fn word_piece(
+    vocabulary: impl Iterator<Item = (String, u32)>,
+    unknown: String,
+    prefix: String,
+    longest: usize,
+) -> Result<WordPiece> {
+    let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.collect();
+    if !vocabulary.contains_key(&unknown) {
+        return Err(Error::corrupt(format!("tokenizer: the unknown token {unknown:?} is not in the vocabulary")));
+    }
+    let builder = WordPiece::builder().vocab(vocabulary).unk_token(unknown);
+    let builder = builder.continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
+    builder.build().map_err(|error| Error::corrupt(format!("tokenizer: {error}")))
 }

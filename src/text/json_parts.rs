@@ -10,6 +10,7 @@ use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use super::bpe;
 use super::decoder::Joining;
 use super::normalizer::{MAX_REPLACEMENT, Rule};
+use super::post_processor::{Piece, PostProcessor, Template};
 use super::pre_tokenizer::{self, Step};
 use super::precompiled;
 use crate::{Error, Result};
@@ -22,9 +23,7 @@ const MAX_STEPS: usize = 64;
 pub(crate) struct Pipeline {
     pub rules: Vec<Rule>,
     pub steps: Vec<Step>,
-    /// Ids put around a text.
-    pub before: Vec<u32>,
-    pub after: Vec<u32>,
+    pub post_processor: Option<PostProcessor>,
     /// A pattern is not known to be quick with any text.
     pub slow: bool,
 }
@@ -188,40 +187,66 @@ impl Pipeline {
 
     pub fn post_processor(&mut self, value: Option<&Value>) -> Result<()> {
         for value in members(value, "processors")? {
-            match text(value, "type")? {
+            let kind = text(value, "type")?;
+            let found = match kind {
                 // It moves offsets and changes no ids.
-                "ByteLevel" => {}
-                "TemplateProcessing" => self.template(value)?,
+                "ByteLevel" => continue,
+                "TemplateProcessing" => PostProcessor::new(template(value, "single")?, template(value, "pair")?),
                 "BertProcessing" | "RobertaProcessing" => {
                     let id = |key: &str| value[key][1].as_u64().and_then(|id| u32::try_from(id).ok());
-                    let missing = || Error::corrupt("tokenizer.json: BertProcessing without cls and sep");
-                    self.before.push(id("cls").ok_or_else(missing)?);
-                    self.after.push(id("sep").ok_or_else(missing)?);
+                    let (Some(cls), Some(sep)) = (id("cls"), id("sep")) else {
+                        return Err(Error::corrupt(format!("tokenizer.json: {kind} without cls and sep")));
+                    };
+                    let roberta = kind == "RobertaProcessing";
+                    if roberta { PostProcessor::roberta(cls, sep) } else { PostProcessor::bert(cls, sep) }
                 }
                 other => return Err(unsupported("post-processor", other)),
+            };
+            if self.post_processor.replace(found).is_some() {
+                return Err(unsupported("second post-processor", kind));
             }
         }
         Ok(())
     }
+}
 
-    /// The ids of the template for one text, before and after it.
-    fn template(&mut self, value: &Value) -> Result<()> {
-        let corrupt = |what: &str| Error::corrupt(format!("tokenizer.json: TemplateProcessing {what}"));
-        let mut after = false;
-        for piece in value["single"].as_array().ok_or_else(|| corrupt("without a template for one text"))? {
-            if piece.get("Sequence").is_some() {
-                after = true;
-                continue;
-            }
-            let name = piece["SpecialToken"]["id"].as_str().ok_or_else(|| corrupt("with an unknown piece"))?;
-            let ids = value["special_tokens"][name]["ids"].as_array();
-            for id in ids.ok_or_else(|| corrupt(&format!("without ids for {name:?}")))? {
-                let id = id.as_u64().and_then(|id| u32::try_from(id).ok()).ok_or_else(|| corrupt("with a wrong id"))?;
-                if after { &mut self.after } else { &mut self.before }.push(id);
+/// The template for one text (`single`) or two (`pair`), which older files may lack.
+fn template(value: &Value, key: &str) -> Result<Template> {
+    let corrupt = |what: &str| Error::corrupt(format!("tokenizer.json: TemplateProcessing {what}"));
+    let whole = match &value[key] {
+        Value::Null if key == "pair" => return Ok(vec![(Piece::First, 0), (Piece::Second, 1)]),
+        whole => whole.as_array().ok_or_else(|| corrupt(&format!("without a template {key:?}")))?,
+    };
+    let number = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
+    let mut template = Template::new();
+    for piece in whole {
+        let kind = |name: &str| number(&piece[name]["type_id"]).unwrap_or(0);
+        match piece["Sequence"]["id"].as_str() {
+            Some("A") => template.push((Piece::First, kind("Sequence"))),
+            Some("B") if key == "pair" => template.push((Piece::Second, kind("Sequence"))),
+            _ => {
+                let name = piece["SpecialToken"]["id"].as_str().ok_or_else(|| corrupt("with an unknown piece"))?;
+                let ids = value["special_tokens"][name]["ids"].as_array();
+                for id in ids
+                    .map(|ids| ids.iter().take(MAX_STEPS))
+                    .ok_or_else(|| corrupt(&format!("without ids for {name:?}")))?
+                {
+                    let id = number(id).ok_or_else(|| corrupt("with a wrong id"))?;
+                    template.push((Piece::Token(id), kind("SpecialToken")));
+                }
             }
         }
-        Ok(())
     }
+    // Each text once, and no more around it than anybody needs.
+    let texts = template.iter().filter(|(piece, _)| !matches!(piece, Piece::Token(_)));
+    let wanted = if key == "pair" { 2 } else { 1 };
+    let first = template.iter().filter(|&&(piece, _)| piece == Piece::First).count();
+    if texts.count() != wanted || first != 1 || template.len() > MAX_STEPS {
+        return Err(Error::unsupported(format!(
+            "tokenizer.json: the template {key:?} is not one of texts and few tokens"
+        )));
+    }
+    Ok(template)
 }
 
 /// A replacement that cannot make text much longer.

@@ -185,9 +185,8 @@ pub(crate) fn named(name: &str) -> Result<Named> {
     let (mut ignore_merges, mut compose, mut adds_bos) = (false, false, false);
     let patterns: Vec<String> = match name {
         "default" => list(&[r"[\p{P}\$\+<=>\^~\|]+", GPT2, r"\p{N}+", "[0-9][0-9][0-9]"]),
-        "gpt-2" | "phi-2" | "mellum" | "gigachat" | "a.x-4.0" | "exaone4" | "jais" | "trillion" | "granite-docling" => {
-            list(&[GPT2])
-        }
+        "gpt-2" | "phi-2" | "mellum" | "gigachat" | "a.x-4.0" | "exaone4" | "jais" | "trillion" | "granite-docling"
+        | "roberta-bpe" | "jina-v1-en" | "jina-v2-code" => list(&[GPT2]),
         "mpt" | "olmo" | "modern-bert" => {
             compose = true;
             list(&[GPT2])

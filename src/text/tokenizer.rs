@@ -9,6 +9,7 @@ use tokenizers::{AddedToken, AddedVocabulary, Model as _, OffsetReferential, Off
 
 use super::decoder::Decoder;
 use super::normalizer::{Normalizing, Rule};
+use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
 use super::stream::TextStream;
@@ -55,9 +56,9 @@ pub(crate) struct Parts {
     pub slow: bool,
     pub added: Vec<(AddedToken, u32)>,
     pub decoder: Decoder,
-    /// Ids that a text gets before and after it.
-    pub before: Vec<u32>,
-    pub after: Vec<u32>,
+    pub post_processor: PostProcessor,
+    /// Longest text in tokens, where the files say.
+    pub max_tokens: Option<usize>,
     pub bos: Option<u32>,
     pub ends: Vec<u32>,
     pub bos_text: String,
@@ -72,8 +73,9 @@ pub struct Tokenizer {
     steps: Vec<Step>,
     added: AddedVocabulary,
     decoder: Arc<Decoder>,
-    before: Vec<u32>,
-    after: Vec<u32>,
+    post_processor: PostProcessor,
+    max_tokens: Option<usize>,
+    lowercase: bool,
     bos: Option<u32>,
     ends: Vec<u32>,
     bos_text: String,
@@ -103,8 +105,9 @@ impl Tokenizer {
             steps: parts.steps,
             added,
             decoder: Arc::new(parts.decoder),
-            before: parts.before,
-            after: parts.after,
+            post_processor: parts.post_processor,
+            max_tokens: parts.max_tokens,
+            lowercase: false,
             bos: parts.bos,
             ends,
             bos_text: parts.bos_text,
@@ -115,12 +118,33 @@ impl Tokenizer {
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
-    /// what the tokenizer puts around a text (BOS, mostly), except what it already begins or ends with.
+    /// what the tokenizer puts around a text. Where that is BOS alone, a text that begins with it (a chat
+    /// template's) gets no second one.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        let ids = self.encode_plain(text)?;
+        let (before, after) = self.post_processor.sides();
+        if !add_special || (after.is_empty() && ids.starts_with(&before)) {
+            return Ok(ids);
+        }
+        Ok(self.post_processor.join(&ids, None, None)?.0)
+    }
+
+    /// The ids of a text or a pair with what the tokenizer puts around them, and for each the type id: of
+    /// which text it is, as far as the model tells them apart. Of more than `most` the longer text is cut
+    /// first; special tokens stay.
+    pub fn encode_pair(&self, text: &str, second: Option<&str>, most: Option<usize>) -> Result<(Vec<u32>, Vec<u32>)> {
+        let first = self.encode_plain(text)?;
+        let second = second.map(|text| self.encode_plain(text)).transpose()?;
+        self.post_processor.join(&first, second.as_deref(), most)
+    }
+
+    fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
         if text.len() > self.max_text {
             let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), self.max_text);
             return Err(Error::invalid(message));
         }
+        let small = self.lowercase.then(|| text.to_lowercase());
+        let text = small.as_deref().unwrap_or(text);
         let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
         let rules = Normalizing::new(&self.rules);
         let mut parts = self.added.extract_and_normalize(Some(&rules), text);
@@ -138,16 +162,7 @@ impl Tokenizer {
         tokenized.map_err(failed)?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        let mut ids: Vec<u32> = ids.collect();
-        if add_special {
-            if !self.before.is_empty() && !ids.starts_with(&self.before) {
-                ids.splice(0..0, self.before.iter().copied());
-            }
-            if !self.after.is_empty() && !ids.ends_with(&self.after) {
-                ids.extend_from_slice(&self.after);
-            }
-        }
-        Ok(ids)
+        Ok(ids.collect())
     }
 
     /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.
@@ -174,6 +189,18 @@ impl Tokenizer {
         self.ends.dedup();
     }
 
+    /// How many tokens a text may have: `model_max_length` of `tokenizer_config.json`, else what
+    /// `tokenizer.json` truncates to.
+    pub fn max_tokens(&self) -> Option<usize> {
+        self.max_tokens
+    }
+
+    /// Texts are written in small letters before anything else is done to them (`do_lower_case` of
+    /// sentence-transformers).
+    pub fn set_lowercase(&mut self, lowercase: bool) {
+        self.lowercase = lowercase;
+    }
+
     /// One more than the largest id. A model may have more logits than that.
     pub fn vocabulary_size(&self) -> usize {
         self.decoder.len()
@@ -186,7 +213,7 @@ impl Tokenizer {
 
     /// Whether `encode` with `add_special` puts BOS before a text.
     pub fn adds_bos(&self) -> bool {
-        self.bos.is_some() && self.before.first() == self.bos.as_ref()
+        self.bos.is_some() && self.post_processor.sides().0.first() == self.bos.as_ref()
     }
 
     pub fn is_special(&self, id: u32) -> bool {
