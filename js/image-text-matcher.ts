@@ -21,7 +21,16 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkBatch, checkOptions, checkPixels, checkRows, checkSignal, checkText, checkTexts, describe } from "./validate.js";
+import {
+  checkBatch,
+  checkOptions,
+  checkPixels,
+  checkRows,
+  checkSignal,
+  checkText,
+  checkTexts,
+  describe,
+} from "./validate.js";
 
 export class ImageTextMatcher {
   readonly tokenizer: Tokenizer;
@@ -147,7 +156,9 @@ function rank(image: Float32Array, texts: Float32Array[], labels: string[], { sc
   const logits = texts.map((text) => scale * dot(image, text) + (bias ?? 0));
   const most = Math.max(...logits);
   const sum = logits.reduce((sum, logit) => sum + Math.exp(logit - most), 0);
-  const score = bias === undefined ? (logit: number) => Math.exp(logit - most) / sum : (logit: number) => 1 / (1 + Math.exp(-logit));
+  const softmax = (logit: number) => Math.exp(logit - most) / sum;
+  const sigmoid = (logit: number) => 1 / (1 + Math.exp(-logit));
+  const score = bias === undefined ? softmax : sigmoid;
   const order = [...logits.keys()].sort((a, b) => logits[b]! - logits[a]!);
   return order.map((index) => ({ label: labels[index]!, index, score: score(logits[index]!) }));
 }

@@ -65,7 +65,10 @@ interface Reader {
   free(): void;
 }
 
-/** A model that reads text. Its tokenizer is not queued: nobody can tell the order, and a page counts tokens while the model talks. */
+/**
+ * A model that reads text. Its tokenizer does not queue up: nobody can tell the order, and a page counts tokens while the
+ * model talks.
+ */
 export abstract class LoadedReader<M extends Reader> extends LoadedBase<M> {
   encode({ text, addSpecial }: Takes<"encode">): Uint32Array {
     return this.instance.call(() => this.model.encode(text, addSpecial));

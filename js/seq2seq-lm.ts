@@ -57,7 +57,7 @@ export class Seq2SeqLM {
     const rows = checkRows(tokens);
     const decoderRows = checkRows(decoderTokens, "decoderTokens");
     if (rows.length !== decoderRows.length)
-      throw invalid(`tokens has ${rows.length} rows, and decoderTokens ${decoderRows.length}`);
+      throw invalid(`tokens and decoderTokens should have as many rows: they have ${rows.length} and ${decoderRows.length}`);
     checkOptions(options, "options");
     checkSignal(options.signal, false);
     return this.#model.call("seq2seqLogits", { rows, decoderRows }, { signal: options.signal });

@@ -42,7 +42,10 @@ export class TextClassifier {
     return [...this.#model.loaded.labels!];
   }
 
-  /** What each text is, best first. A pair is two texts seen together, as in entailment. Long texts are cut as the checkpoint says. */
+  /**
+   * What each text is, best first. A pair is two texts seen together, as in entailment. Long texts are cut as the
+   * checkpoint says.
+   */
   async classify(
     texts: (string | [string, string])[],
     options: ClassifyTextOptions = {},

@@ -1,6 +1,8 @@
 // In the page, and under Node: a tokenizer for the cases of tests/conformance, which have none, and what is expected of
 // their answers, computed the plain way.
 
+import { failureOf } from "./images-page.js";
+
 const LETTERS = Array.from("abcdefghijklmnopqrstuvwxyz");
 const WORDS = ["a", "photo", "of", "this", "is", "the", "cat", "dog", "bird", "runs", "sleeps", "house", "red", "blue"];
 const MARKS = Array.from(".,!?");
@@ -71,6 +73,16 @@ export function watchTexts(wanted, heard = () => {}) {
     if (counts) heard();
   };
   return calls;
+}
+
+/** Of calls that should be refused, [words of the message, work]: what was not, or with other words. */
+export async function unexpected(calls) {
+  const outcomes = [];
+  for (const [words, work] of calls) {
+    const { code, message } = await failureOf(async () => work());
+    if (code !== "invalid-argument" || !words.test(message)) outcomes.push(`${words}: ${code}: ${message}`);
+  }
+  return outcomes;
 }
 
 /** `count` texts, no two of them the same. */
