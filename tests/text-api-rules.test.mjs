@@ -307,7 +307,7 @@ test("texts that are too long are cut where the checkpoint says", async () => {
   assert.equal(classes, 5);
 });
 
-test("an abort ends what runs, and what was generated stays", async () => {
+test("an abort ends what runs, and lets nothing begin", async () => {
   const outcomes = await page.evaluate(async () => {
     const embedder = await TextEmbedder.load(await source("bert"), { engine });
     const lm = await Seq2SeqLM.load(await source("t5"), { engine });
@@ -321,19 +321,34 @@ test("an abort ends what runs, and what was generated stays", async () => {
     const controller = new AbortController();
     const onProgress = () => controller.abort();
     outcomes.push((await failureOf(() => embedder.embed(manyTexts(1000), { signal: controller.signal, onProgress }))).code);
-    const before = await lm.generate("a", stopped);
+    await Promise.all([embedder, lm, matcher].map((model) => model.dispose()));
+    return outcomes;
+  });
+  assert.deepEqual(outcomes, Array(7).fill("aborted"));
+});
+
+test("a generation that is aborted keeps what was made, with one beam and with several", async () => {
+  const { none, some, several } = await page.evaluate(async () => {
+    // On one thread the abort is heard before the next token.
+    const inPage = await Engine.create({ device: "cpu", worker: false });
+    const lm = await Seq2SeqLM.load(await source("t5"), { engine: inPage });
     const ending = new AbortController();
     const generation = lm.generate("the dog", { ignoreEnd: true, signal: ending.signal });
     let seen = 0;
     for await (const _ of generation) if (++seen === 3) ending.abort();
-    const { finishReason, tokens } = await generation;
-    const beams = lm.generate("the dog", { ignoreEnd: true, beams: 4 });
-    for await (const _ of beams) break;
-    outcomes.push(before.finishReason, finishReason, tokens.length >= 3);
-    await Promise.all([embedder, lm, matcher].map((model) => model.dispose()));
-    return outcomes;
+    const searching = new AbortController();
+    const search = lm.generate("the dog", { ignoreEnd: true, beams: 4, signal: searching.signal });
+    await lm.tokenizer.encode("a");
+    searching.abort();
+    const answers = [await lm.generate("a", { signal: AbortSignal.abort() }), await generation, await search];
+    await inPage.dispose();
+    const [none, some, several] = answers.map(({ finishReason, tokens }) => ({ finishReason, made: tokens.length }));
+    return { none, some, several };
   });
-  assert.deepEqual(outcomes, [...Array(7).fill("aborted"), "aborted", "aborted", true]);
+  assert.deepEqual(none, { finishReason: "aborted", made: 0 });
+  assert.equal(some.finishReason, "aborted");
+  assert(some.made >= 3);
+  assert.equal(several.finishReason, "aborted");
 });
 
 test("a model's end ends what runs and what waits, and its kept vectors with it", async () => {
