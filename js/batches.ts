@@ -1,45 +1,43 @@
-// Many pictures through a model, a few at a time: while it computes, the next ones are read.
+// Many pictures, or many texts, through a model, a few at a time. Every batch is a call of its own: an abort ends it
+// within one, and other calls to the model get their turn in between.
 
-import { callback } from "./connection.js";
+import { callback, type CallOptions } from "./connection.js";
 import { Breath } from "./jobs.js";
 import type { Picture } from "./protocol.js";
-import type { RemoteModel } from "./remote.js";
-import type { Classification } from "./types.js";
+import type { BatchOptions } from "./types.js";
 import { checkSignal } from "./validate.js";
 
-export interface Batches {
+export interface PictureBatches<T> {
   count: number;
   /** Pictures that go together; fewer where they are large. */
   batch: number;
-  topK: number;
   signal: AbortSignal | undefined;
   read(at: number): Promise<Picture>;
+  compute(pictures: Picture[], options: CallOptions): Promise<T>;
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 /** Two batches exist at a time, so this bounds the memory, unless a single picture is larger. */
 const MOST_BYTES = 32 << 20;
 
-/**
- * What the model sees in each. Every batch is a call of its own: an abort ends it within one, and other calls to the
- * model get their turn in between.
- */
-export async function classifyInBatches(model: RemoteModel, work: Batches): Promise<Classification[][]> {
-  const { count, topK, signal, onProgress } = work;
-  const results: Classification[][] = [];
+/** What the model makes of each batch. While it computes, the next pictures are read. */
+export async function inPictureBatches<T>(work: PictureBatches<T>): Promise<T[]> {
+  const { count, signal, compute, onProgress } = work;
+  const results: T[] = [];
   let over = false;
-  const gather = (from: number) => gatherBatch(work, from, () => over);
+  const gather = (from: number) => gatherPictures(work, from, () => over);
   let next = gather(0);
   try {
-    while (results.length < count) {
+    for (let done = 0; done < count;) {
       const pictures = await next;
       checkSignal(signal, false);
       const transfer = pictures.map(({ data }) => data.buffer);
-      const computing = model.call("classify", { pictures, topK }, { signal, transfer });
-      next = gather(results.length + pictures.length);
+      done += pictures.length;
+      const computing = compute(pictures, { signal, transfer });
+      next = gather(done);
       next.catch(() => {}); // Heard of when its turn comes.
-      results.push(...(await computing));
-      callback(onProgress, results.length, count);
+      results.push(await computing);
+      callback(onProgress, done, count);
     }
     return results;
   } finally {
@@ -48,7 +46,11 @@ export async function classifyInBatches(model: RemoteModel, work: Batches): Prom
   }
 }
 
-async function gatherBatch({ count, batch, signal, read }: Batches, from: number, over: () => boolean): Promise<Picture[]> {
+async function gatherPictures(
+  { count, batch, signal, read }: PictureBatches<unknown>,
+  from: number,
+  over: () => boolean,
+): Promise<Picture[]> {
   const pictures: Picture[] = [];
   const breath = new Breath(4);
   for (let bytes = 0, at = from; at < count && pictures.length < batch && bytes < MOST_BYTES; at++) {
@@ -61,4 +63,43 @@ async function gatherBatch({ count, batch, signal, read }: Batches, from: number
     pictures.push(picture);
   }
   return pictures;
+}
+
+/** Some seconds of a small model's work on a slow device. */
+const MOST_TEXTS = 64;
+/** About a quarter of it tokens. */
+const MOST_CHARACTERS = 32 << 10;
+
+type Text = string | Uint32Array | [string, string];
+
+/** What the model makes of each batch. Padding costs nothing, so the texts go as they come. */
+export async function inTextBatches<X extends Text, T>(
+  texts: X[],
+  { signal, onProgress }: BatchOptions,
+  compute: (batch: X[], options: CallOptions) => Promise<T>,
+): Promise<T[]> {
+  const results: T[] = [];
+  for (let done = 0; done < texts.length;) {
+    checkSignal(signal, false);
+    const batch = texts.slice(done, done + fitting(texts, done));
+    results.push(await compute(batch, { signal }));
+    done += batch.length;
+    callback(onProgress, done, texts.length);
+  }
+  return results;
+}
+
+/** How many of the texts go into the next batch: one at least. */
+function fitting(texts: Text[], from: number): number {
+  let count = 0;
+  for (let characters = 0; from + count < texts.length && count < MOST_TEXTS; count++) {
+    characters += charactersOf(texts[from + count]!);
+    if (count > 0 && characters > MOST_CHARACTERS) break;
+  }
+  return count;
+}
+
+function charactersOf(text: Text): number {
+  if (typeof text === "string") return text.length;
+  return Array.isArray(text) ? text[0].length + text[1].length : 4 * text.length;
 }

@@ -1,11 +1,10 @@
 // A language model: text in, text out.
 
-import { defaultEngine, type Engine } from "./engine.js";
+import type { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
-import { checkLoad } from "./load-options.js";
-import { RemoteModel, type Recipe } from "./remote.js";
+import { openModel } from "./open-model.js";
+import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
-import { sourceOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type {
   CausalLMOptions,
@@ -31,10 +30,7 @@ export class CausalLM {
 
   /** `kvCacheType` defaults to "f16". */
   static async load(source: ModelSource, options: CausalLMOptions = {}): Promise<CausalLM> {
-    const { model, download } = checkLoad(options);
-    const recipe: Recipe = { task: "causal-lm", source: sourceOf(source), options: model, download };
-    const engine = options.engine ?? (await defaultEngine());
-    return new CausalLM(await RemoteModel.load(engine, recipe, options.signal, options.onProgress));
+    return new CausalLM(await openModel("causal-lm", source, options));
   }
 
   get summary(): ModelSummary {

@@ -6,7 +6,11 @@ import { openFiles } from "./files.js";
 import { MOST_MEMORY } from "./instance.js";
 import { Breath, Job } from "./jobs.js";
 import { inspectModel, loadModel } from "./load.js";
+import { keep, type AnyLoaded } from "./loaded-any.js";
+import { LoadedReader } from "./loaded-base.js";
 import { LoadedImages } from "./loaded-images.js";
+import { LoadedMatch } from "./loaded-match.js";
+import { LoadedSeq2Seq, LoadedTexts } from "./loaded-texts.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
 import type {
   CallName,
@@ -34,7 +38,7 @@ export class Host {
   readonly #port: HostPort;
   #options: StartOptions = { device: "auto", inPage: false };
   #device?: Device;
-  readonly #models = new Map<number, LoadedModel | LoadedImages>();
+  readonly #models = new Map<number, AnyLoaded>();
   readonly #jobs = new Map<number, Job>();
   readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
   #lastPull = 0;
@@ -82,24 +86,32 @@ export class Host {
     load: (takes, job) => this.#load(takes, job),
     inspect: (takes, job) => this.#inspect(takes, job),
     disposeModel: (takes, job) => this.#disposeModel(takes, job),
-    openSession: ({ model, session }) => this.#model(model).openSession(session),
+    openSession: ({ model, session }) => this.#model(LoadedModel, model).openSession(session),
     disposeSession: ({ model, session }, job) => {
       this.#abort((each) => each !== job && each.model === model && each.session === session, "the session");
-      return this.#model(model).disposeSession(job, session);
+      return this.#model(LoadedModel, model).disposeSession(job, session);
     },
     generate: (takes, job) =>
-      this.#model(takes.model).generate(job, takes, (tokens) => this.#post({ kind: "tokens", id: job.id, tokens })),
-    logits: (takes, job) => this.#model(takes.model).logits(job, takes),
-    attentionMaps: (takes, job) => this.#model(takes.model).attentionMaps(job, takes),
-    encode: (takes) => this.#model(takes.model).encode(takes),
-    decode: (takes) => this.#model(takes.model).decode(takes),
-    applyChatTemplate: (takes, job) => this.#model(takes.model).applyChatTemplate(job, takes),
-    classify: (takes, job) => this.#images(takes.model).classify(job, takes),
-    pixels: (takes, job) => this.#images(takes.model).pixels(job, takes),
-    imageLogits: (takes, job) => this.#images(takes.model).logits(job, takes),
-    imageFeatures: (takes, job) => this.#images(takes.model).features(job, takes),
-    imageAttentionMaps: (takes, job) => this.#images(takes.model).attentionMaps(job, takes),
-    imageAttention: (takes, job) => this.#images(takes.model).attention(job, takes),
+      this.#writer(takes.model).generate(job, takes, (tokens) => this.#post({ kind: "tokens", id: job.id, tokens })),
+    logits: (takes, job) => this.#model(LoadedModel, takes.model).logits(job, takes),
+    attentionMaps: (takes, job) => this.#model(LoadedModel, takes.model).attentionMaps(job, takes),
+    encode: (takes) => this.#reader(takes.model).encode(takes),
+    decode: (takes) => this.#reader(takes.model).decode(takes),
+    applyChatTemplate: (takes, job) => this.#reader(takes.model).applyChatTemplate(job, takes),
+    classify: (takes, job) => this.#model(LoadedImages, takes.model).classify(job, takes),
+    pixels: (takes, job) => this.#model(LoadedImages, takes.model).pixels(job, takes),
+    imageLogits: (takes, job) => this.#model(LoadedImages, takes.model).logits(job, takes),
+    imageFeatures: (takes, job) => this.#model(LoadedImages, takes.model).features(job, takes),
+    imageAttentionMaps: (takes, job) => this.#model(LoadedImages, takes.model).attentionMaps(job, takes),
+    imageAttention: (takes, job) => this.#model(LoadedImages, takes.model).attention(job, takes),
+    embed: (takes, job) => this.#model(LoadedTexts, takes.model).embed(job, takes),
+    hidden: (takes, job) => this.#model(LoadedTexts, takes.model).hidden(job, takes),
+    classifyTexts: (takes, job) => this.#model(LoadedTexts, takes.model).classify(job, takes),
+    textLogits: (takes, job) => this.#model(LoadedTexts, takes.model).logits(job, takes),
+    seq2seqLogits: (takes, job) => this.#model(LoadedSeq2Seq, takes.model).logits(job, takes),
+    embedImages: (takes, job) => this.#model(LoadedMatch, takes.model).embedImages(job, takes),
+    embedTexts: (takes, job) => this.#model(LoadedMatch, takes.model).embedTexts(job, takes),
+    matchLogits: (takes, job) => this.#model(LoadedMatch, takes.model).logits(job, takes),
   };
 
   async #start(options: StartOptions): Promise<DeviceInfo> {
@@ -140,15 +152,10 @@ export class Host {
       instance.free(core);
       throw disposed("the engine");
     }
-    const summary = instance.call(() => core.summary());
-    if (core instanceof instance.core.ImageModel) {
-      const images = new LoadedImages(instance, core);
-      this.#models.set(model, images);
-      return { summary, images: images.facts() };
-    }
     const onRendering: OnRendering = ({ id }, busy) => this.#post({ kind: "rendering", id, busy });
-    this.#models.set(model, new LoadedModel(instance, core, onRendering));
-    return { summary };
+    const loaded = keep(instance, core, onRendering);
+    this.#models.set(model, loaded);
+    return loaded.facts();
   }
 
   async #inspect({ source, options, fits }: Calls["inspect"]["takes"], job: Job): Promise<ModelSummary> {
@@ -180,15 +187,20 @@ export class Host {
     await loaded.dispose(job);
   }
 
-  #model(id: number): LoadedModel {
+  /** A model of this kind. The page asks no other of its class: where there is none, it is gone. */
+  #model<T extends AnyLoaded>(kind: abstract new (...given: never[]) => T, id: number): T {
     const model = this.#models.get(id);
-    if (model instanceof LoadedModel) return model;
+    if (model instanceof kind) return model;
     throw disposed("the model");
   }
 
-  #images(id: number): LoadedImages {
+  #writer(id: number): LoadedModel | LoadedSeq2Seq {
+    return this.#models.get(id) instanceof LoadedSeq2Seq ? this.#model(LoadedSeq2Seq, id) : this.#model(LoadedModel, id);
+  }
+
+  #reader(id: number): Exclude<AnyLoaded, LoadedImages> {
     const model = this.#models.get(id);
-    if (model instanceof LoadedImages) return model;
+    if (model instanceof LoadedReader) return model;
     throw disposed("the model");
   }
 

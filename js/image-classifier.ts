@@ -1,15 +1,14 @@
 // An image model: pictures in, classes out, and where it looked.
 
-import { classifyInBatches } from "./batches.js";
-import { defaultEngine, type Engine } from "./engine.js";
+import { inPictureBatches, type PictureBatches } from "./batches.js";
+import type { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
 import { Grid } from "./heatmap.js";
-import { openImage, readImage } from "./image-input.js";
-import { checkLoad } from "./load-options.js";
+import { BATCH, listOf, nameOf, openImage, readImage } from "./image-input.js";
+import { openModel } from "./open-model.js";
 import { Patches, windowsOf } from "./patches.js";
-import type { ImageFacts, Picture } from "./protocol.js";
-import { RemoteModel, type Recipe } from "./remote.js";
-import { sourceOf } from "./source.js";
+import type { Picture } from "./protocol.js";
+import type { RemoteModel } from "./remote.js";
 import type {
   AttentionOptions,
   Classification,
@@ -33,10 +32,7 @@ export class ImageClassifier {
   }
 
   static async load(source: ModelSource, options: LoadOptions = {}): Promise<ImageClassifier> {
-    const { model, download } = checkLoad(options);
-    const recipe: Recipe = { task: "image-classification", source: sourceOf(source), options: model, download };
-    const engine = options.engine ?? (await defaultEngine());
-    return new ImageClassifier(await RemoteModel.load(engine, recipe, options.signal, options.onProgress));
+    return new ImageClassifier(await openModel("image-classification", source, options));
   }
 
   get summary(): ModelSummary {
@@ -49,7 +45,7 @@ export class ImageClassifier {
 
   /** By index; "LABEL_0" and so on where the checkpoint names none. */
   get labels(): string[] {
-    return [...this.#facts.labels];
+    return [...this.#labels];
   }
 
   /** What the image shows, best first. Several images go through the model in batches. */
@@ -62,7 +58,7 @@ export class ImageClassifier {
     const { topK, signal } = this.#checkClassify(options);
     const images = listOf(given);
     const read = (at: number) => readImage(images[at]!, nameOf(given, at), signal);
-    const results = await classifyInBatches(this.#model, { count: images.length, batch: BATCH, topK, signal, read });
+    const results = await this.#inBatches(topK, { count: images.length, batch: BATCH, signal, read });
     return Array.isArray(given) ? results : results[0]!;
   }
 
@@ -73,7 +69,7 @@ export class ImageClassifier {
    */
   async classifyPatches(image: ImageInput, options: PatchOptions = {}): Promise<PatchMap> {
     const { topK, signal } = this.#checkClassify(options);
-    const [, height, width] = this.#facts.inputSize;
+    const [, height, width] = this.#model.loaded.inputSize!;
     const side = options.size === undefined ? undefined : checkCount(options.size, "size", 1);
     const size = side === undefined ? { width, height } : { width: side, height: side };
     const step = options.stride === undefined ? undefined : checkCount(options.stride, "stride", 1);
@@ -88,8 +84,8 @@ export class ImageClassifier {
         return open.read(x, y, width, height);
       };
       const count = windows.rows * windows.columns;
-      const best = await classifyInBatches(this.#model, { count, batch, topK, signal, read, onProgress });
-      return new Patches(open, windows, best, this.#facts.labels);
+      const best = await this.#inBatches(topK, { count, batch, signal, read, onProgress });
+      return new Patches(open, windows, best, this.#labels);
     } finally {
       open.close();
     }
@@ -153,21 +149,22 @@ export class ImageClassifier {
     return this.#model.dispose();
   }
 
-  get #facts(): ImageFacts {
-    return this.#model.loaded.images!;
+  get #labels(): string[] {
+    return this.#model.loaded.labels!;
+  }
+
+  async #inBatches(topK: number, work: Omit<PictureBatches<unknown>, "compute">): Promise<Classification[][]> {
+    const compute: PictureBatches<Classification[][]>["compute"] = (pictures, call) =>
+      this.#model.call("classify", { pictures, topK }, call);
+    return (await inPictureBatches({ ...work, compute })).flat();
   }
 
   #checkClassify(options: ClassifyOptions): { topK: number; signal: AbortSignal | undefined } {
     checkOptions(options, "options");
     checkSignal(options.signal, false);
     const topK = checkCount(options.topK ?? 5, "topK", 1);
-    return { topK: Math.min(topK, Math.max(1, this.#facts.labels.length)), signal: options.signal };
+    return { topK: Math.min(topK, Math.max(1, this.#labels.length)), signal: options.signal };
   }
 }
 
-/** Pictures that go through the model together. */
-const BATCH = 16;
-
-const listOf = (images: ImageInput | ImageInput[]) => (Array.isArray(images) ? images : [images]);
-const nameOf = (images: ImageInput | ImageInput[], at: number) => (Array.isArray(images) ? `images[${at}]` : "image");
 const transferOf = (pictures: Picture[]) => pictures.map(({ data }) => data.buffer);

@@ -50,6 +50,13 @@ export async function openImage(input: ImageInput, name: string, signal?: AbortS
   );
 }
 
+/** Images that go through a model together. */
+export const BATCH = 16;
+
+export const listOf = (images: ImageInput | ImageInput[]) => (Array.isArray(images) ? images : [images]);
+export const nameOf = (images: ImageInput | ImageInput[], at: number) =>
+  Array.isArray(images) ? `images[${at}]` : "image";
+
 /** The whole of a picture. */
 export async function readImage(input: ImageInput, name: string, signal?: AbortSignal): Promise<Picture> {
   const image = await openImage(input, name, signal);

@@ -7,14 +7,21 @@ export { CausalLM } from "./causal-lm.js";
 export { Engine } from "./engine.js";
 export { AzulejoError } from "./errors.js";
 export { ImageClassifier } from "./image-classifier.js";
+export { ImageTextMatcher } from "./image-text-matcher.js";
 export { inspect } from "./inspect.js";
+export { Seq2SeqLM } from "./seq2seq-lm.js";
+export { TextClassifier } from "./text-classifier.js";
+export { TextEmbedder } from "./text-embedder.js";
 export type {
   AttentionOptions,
+  BatchOptions,
   CachedFile,
   CausalLMOptions,
   Classification,
   ClassifyOptions,
+  ClassifyTextOptions,
   DeviceInfo,
+  EmbedOptions,
   EngineOptions,
   GeneratedToken,
   GenerateOptions,
@@ -26,12 +33,15 @@ export type {
   LegendEntry,
   LoadOptions,
   LoadProgress,
+  MatchOptions,
   Message,
   ModelSource,
   ModelSummary,
   Patch,
   PatchMap,
   PatchOptions,
+  Pooling,
+  Seq2SeqOptions,
   Session,
   TensorF32,
   Tokenizer,

@@ -1,13 +1,15 @@
 // From files to a model: which files there are, their bytes into the core as they arrive.
 
+import { readBeside, readProcessor } from "./beside.js";
 import { AzulejoError, invalid } from "./errors.js";
 import { readText, type Files, type OpenFile } from "./files.js";
 import type { Instance } from "./instance.js";
 import { checked } from "./integrity.js";
 import { Breath, type Job } from "./jobs.js";
+import { Meter } from "./meter.js";
 import { PIECE, type Task, type WireModelOptions } from "./protocol.js";
 import type { LoadProgress, ModelSummary } from "./types.js";
-import type { ImageModel, Model, ModelLoader } from "./simd/azulejo.js";
+import type { AnyModel, ModelLoader } from "./simd/azulejo.js";
 
 export interface Loading {
   instance: Instance;
@@ -26,7 +28,7 @@ export interface Loading {
   inPage: boolean;
 }
 
-export async function loadModel(loading: Loading): Promise<Model | ImageModel> {
+export async function loadModel(loading: Loading): Promise<AnyModel> {
   const { instance, job } = loading;
   const meter = new Meter(loading.onProgress);
   const files = checked(loading.files, loading.integrity ?? {});
@@ -94,7 +96,8 @@ class Feed {
     const given = files.single ?? listed![0]!;
     const [, stem, count, end] = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(given) ?? [];
     const shard = (n: number) => `${stem}${String(n).padStart(5, "0")}-of-${count}${end}`;
-    if (task === "image-classification" && files.names?.includes(PREPROCESSOR)) await this.#preprocessor();
+    // One file is asked for nothing else: the rest is in it.
+    if (files.names !== undefined) await readProcessor({ files, instance, loader: this.#loader, task });
     await this.#weights(stem === undefined ? given : shard(1));
     const shards = instance.call(() => this.#loader.shards);
     if (shards > 1 && stem === undefined && listed?.length !== shards) {
@@ -109,11 +112,11 @@ class Feed {
   }
 
   async safetensors(): Promise<void> {
-    const { files, headerOnly } = this.#of;
+    const { files, instance, task, headerOnly } = this.#of;
     const config = await readText(files, "config.json");
     if (config === undefined) throw missing("config.json", files);
-    this.#of.instance.call(() => this.#loader.config(config));
-    if (!headerOnly) await (this.#of.task === "image-classification" ? this.#preprocessor() : this.#tokenizer());
+    instance.call(() => this.#loader.config(config));
+    if (!headerOnly) await readBeside({ files, instance, loader: this.#loader, task });
     const single = await files.open("model.safetensors", headerOnly);
     if (single !== undefined) return this.#open(single);
     const index = await readText(files, "model.safetensors.index.json");
@@ -121,28 +124,14 @@ class Feed {
     for (const name of shardNames(index)) await this.#weights(name);
   }
 
-  async #tokenizer(): Promise<void> {
-    const { files } = this.#of;
-    const names = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
-    const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
-    if (tokenizer !== undefined) this.#of.instance.call(() => this.#loader.tokenizer(tokenizer, config, template));
-  }
-
-  async #preprocessor(): Promise<void> {
-    const json = await readText(this.#of.files, PREPROCESSOR);
-    if (json !== undefined) this.#of.instance.call(() => this.#loader.preprocessor(json));
-  }
-
   /** Before anybody waits for weights that are of no use. */
   #checkTask(): void {
     const { instance, task } = this.#of;
     if (task === undefined) return;
     const summary = instance.call(() => this.#loader.summary());
-    if (summary.task === task) return;
-    const by = CLASSES[summary.task];
+    if (summary.task === task || ALSO[task]?.includes(summary.task)) return;
     throw invalid(
-      `this model (${summary.architecture}) is for ${summary.task}, not for ${task}: ` +
-        (by === undefined ? "this version has no class for it" : `load it with ${by}`),
+      `this model (${summary.architecture}) is for ${summary.task}, not for ${task}: load it with ${CLASSES[summary.task]}`,
     );
   }
 
@@ -200,12 +189,17 @@ class Feed {
     });
   }
 }
-const PREPROCESSOR = "preprocessor_config.json";
 /** Who loads what. */
-const CLASSES: Partial<Record<Task, string>> = {
+const CLASSES: Record<Task, string> = {
   "causal-lm": "CausalLM",
   "image-classification": "ImageClassifier",
+  "image-text-matching": "ImageTextMatcher",
+  seq2seq: "Seq2SeqLM",
+  "text-classification": "TextClassifier",
+  "text-embedding": "TextEmbedder",
 };
+/** A classifier of texts is an encoder with something on top. */
+const ALSO: Partial<Record<Task, Task[]>> = { "text-embedding": ["text-classification"] };
 /** So much may be on its way to the GPU before anybody looks whether it gets there. */
 const SETTLE_BYTES = 16 << 20;
 
@@ -228,53 +222,4 @@ function shardNames(index: string): string[] {
   }
   if (names.size === 0) throw new AzulejoError("corrupt-file", `${file} has no "weight_map"`, { file });
   return [...names].sort() as string[];
-}
-
-/** Progress, about ten times a second; never silent about a beginning or an end. */
-class Meter {
-  readonly #listener: ((progress: LoadProgress) => void) | undefined;
-  #file: OpenFile | undefined;
-  #loaded = 0;
-  #allLoaded = 0;
-  #compiled = -1;
-  #due?: ReturnType<typeof setTimeout>;
-
-  constructor(listener?: (progress: LoadProgress) => void) {
-    this.#listener = listener;
-  }
-
-  begin(file: OpenFile): void {
-    this.#file = file;
-    this.#loaded = 0;
-    this.#tell();
-  }
-
-  add(bytes: number): void {
-    this.#loaded += bytes;
-    this.#allLoaded += bytes;
-    this.#due ??= setTimeout(() => this.#tell(), 100);
-  }
-
-  end(): void {
-    this.#tell();
-  }
-
-  /** What follows the last file. */
-  stage(stage: "compile" | "ready"): void {
-    this.#listener?.({ stage, loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded });
-  }
-
-  /** Said once for each pipeline that is done. */
-  compiling(pipelines: { done: number; total: number }): void {
-    if (pipelines.done === this.#compiled) return;
-    this.#compiled = pipelines.done;
-    this.#listener?.({ stage: "compile", loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded, pipelines });
-  }
-
-  #tell(): void {
-    clearTimeout(this.#due);
-    this.#due = undefined;
-    const { name, stage, size } = this.#file!;
-    this.#listener?.({ stage, file: name, loadedBytes: this.#loaded, ...(size !== undefined && { totalBytes: size }) });
-  }
 }

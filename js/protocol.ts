@@ -10,10 +10,14 @@ import type {
   LoadProgress,
   Message,
   ModelSummary,
+  Pooling,
   TensorF32,
 } from "./types.js";
 
 export type WireGenerateOptions = Omit<GenerateOptions, "signal" | "jsonSchema" | "grammar">;
+
+/** An encoder-decoder's. */
+export type WireSeq2SeqOptions = WireGenerateOptions & { beams?: number };
 
 export interface WireModelOptions {
   contextLength?: number;
@@ -35,14 +39,18 @@ export interface Picture {
 /** A model, once it is there. */
 export interface Loaded {
   summary: ModelSummary;
-  /** Of an image model. */
-  images?: ImageFacts;
+  /** A classifier's, by index. */
+  labels?: string[];
+  /** What images become: [channels, height, width]. */
+  inputSize?: [number, number, number];
+  /** Of a model that matches images with texts: what it does with a cosine. */
+  matching?: Matching;
 }
 
-export interface ImageFacts {
-  labels: string[];
-  /** What images become: [channels, height, width]. */
-  inputSize: [number, number, number];
+/** With a bias each text is judged for itself (SigLIP); without one they compete (CLIP). */
+export interface Matching {
+  scale: number;
+  bias?: number;
 }
 
 export interface WireDownloadOptions {
@@ -100,6 +108,12 @@ export type WireSource =
 
 export type Prompt = string | Message[] | Uint32Array;
 
+/** A text, or its token ids. */
+export type WireText = string | Uint32Array;
+
+/** A text, or two seen together. */
+export type WirePair = string | [string, string];
+
 /** Every call: what it takes, and what comes back. Ids of models and sessions are chosen by the page. */
 export interface Calls {
   start: { takes: StartOptions; gives: DeviceInfo };
@@ -113,7 +127,7 @@ export interface Calls {
   openSession: { takes: { model: number; session: number }; gives: void };
   disposeSession: { takes: { model: number; session: number }; gives: void };
   generate: {
-    takes: { model: number; session?: number; prompt: Prompt; options: WireGenerateOptions };
+    takes: { model: number; session?: number; prompt: Prompt; options: WireSeq2SeqOptions };
     gives: WireGeneration;
   };
   logits: { takes: { model: number; rows: Uint32Array[]; last: boolean }; gives: TensorF32 };
@@ -128,6 +142,24 @@ export interface Calls {
   imageAttentionMaps: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
   /** Without `layer` all of them rolled out, without `head` their mean: [1, rows, columns]. */
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
+  /** Without `pooling` and `normalize` as the checkpoint says: [rows, width]. */
+  embed: {
+    takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean };
+    gives: TensorF32;
+  };
+  /** [rows, positions, width] */
+  hidden: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
+  classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
+  /** [rows, classes] */
+  textLogits: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
+  /** [rows, decoder positions, vocabulary] */
+  seq2seqLogits: { takes: { model: number; rows: Uint32Array[]; decoderRows: Uint32Array[] }; gives: TensorF32 };
+  /** [images, width] */
+  embedImages: { takes: { model: number; input: TensorF32 | Picture[] }; gives: TensorF32 };
+  /** [texts, width] */
+  embedTexts: { takes: { model: number; texts: WireText[] }; gives: TensorF32 };
+  /** [images, texts] */
+  matchLogits: { takes: { model: number; pixels: TensorF32; rows: Uint32Array[] }; gives: TensorF32 };
 }
 export type CallName = keyof Calls;
 

@@ -32,7 +32,7 @@ export interface DeviceInfo {
  * Where a model comes from. A URL whose path ends in .gguf is one GGUF file (or the first shard of
  * several); a URL whose path ends in "/" is a folder in Hugging Face's layout (config.json,
  * model.safetensors or model.safetensors.index.json and shards, tokenizer.json,
- * preprocessor_config.json); "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record
+ * preprocessor_config.json, modules.json); "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record
  * or a list of files is a folder: name → content. Bytes are a GGUF, known by their magic. Under Node a
  * path or file: URL works too. A stream is read once: `inspect` refuses it, and a model that came from
  * one cannot be rebuilt by itself after its worker has died or its GPU was lost. tokenizer.json and
@@ -144,6 +144,14 @@ export interface GenerateOptions {
   signal?: AbortSignal;
 }
 
+export interface Seq2SeqOptions extends GenerateOptions {
+  /**
+   * From 1 (default) to 16: so many continuations are followed at once, and the likeliest is told when all have ended
+   * (beam search); iterating then gives its tokens at the end. Several go with neither `temperature` nor `logprobs`.
+   */
+  beams?: number;
+}
+
 /**
  * Await it for the whole result, or iterate it for the tokens as they come. Work starts at the call.
  * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
@@ -230,7 +238,7 @@ export interface AttentionOptions {
 export interface Classification {
   label: string;
   index: number;
-  /** Softmax probability. */
+  /** A probability: softmax over the classes, or sigmoid where a model judges each for itself (SigLIP). */
   score: number;
 }
 
@@ -275,6 +283,34 @@ export interface Heatmap {
   values: Float32Array;
   /** To be laid over the image: smooth, the more opaque the higher. Default: 16 pixels for each value. */
   toImageData(width?: number, height?: number): ImageData;
+}
+
+export interface BatchOptions {
+  /** After each batch. */
+  onProgress?: (done: number, total: number) => void;
+  /** An abort ends it within a batch. */
+  signal?: AbortSignal;
+}
+
+/** What becomes of the vectors of a text's tokens: their mean, the first one's, or what the model's pooler makes of that. */
+export type Pooling = "mean" | "cls" | "pooler";
+
+export interface EmbedOptions extends BatchOptions {
+  /** Default: as the checkpoint says (modules.json), else the mean. */
+  pooling?: Pooling;
+  /** Whether vectors get unit length. Default: true. */
+  normalize?: boolean;
+}
+
+export interface ClassifyTextOptions extends BatchOptions {
+  /** How many of the best classes, best first. Default 5; never more than there are. */
+  topK?: number;
+}
+
+export interface MatchOptions {
+  /** What becomes of a label: "{}" stands for it. Default "This is a photo of {}.". */
+  template?: string;
+  signal?: AbortSignal;
 }
 
 export interface TensorF32 {

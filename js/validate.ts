@@ -1,8 +1,8 @@
 // What callers pass, checked where they pass it: the message names the argument.
 
 import { AzulejoError, invalid } from "./errors.js";
-import type { Prompt, WireGenerateOptions } from "./protocol.js";
-import type { GenerateOptions, Message, TensorF32 } from "./types.js";
+import type { Prompt, WireGenerateOptions, WirePair, WireSeq2SeqOptions, WireText } from "./protocol.js";
+import type { BatchOptions, GenerateOptions, Message, Seq2SeqOptions, TensorF32 } from "./types.js";
 
 const ROLES = ["system", "user", "assistant", "tool"];
 
@@ -75,16 +75,52 @@ export function checkPrompt(prompt: unknown): Prompt {
 }
 
 /** Rows of ids; one row alone counts as a batch of one. */
-export function checkRows(tokens: unknown): Uint32Array[] {
+export function checkRows(tokens: unknown, name = "tokens"): Uint32Array[] {
   const first: unknown = (tokens as ArrayLike<unknown> | null | undefined)?.[0];
   const rows =
     Array.isArray(tokens) && typeof first === "object" && first !== null
-      ? tokens.map((row, at) => checkIds(row, `tokens[${at}]`))
-      : [checkIds(tokens, "tokens")];
+      ? tokens.map((row, at) => checkIds(row, `${name}[${at}]`))
+      : [checkIds(tokens, name)];
   rows.forEach((row, at) => {
-    if (row.length === 0) throw invalid(rows.length === 1 ? "tokens is empty" : `tokens[${at}] is empty`);
+    if (row.length === 0) throw invalid(rows.length === 1 ? `${name} is empty` : `${name}[${at}] is empty`);
   });
   return rows;
+}
+
+/** Texts, or rows of ids in place of some; one text alone counts as a list of one. */
+export function checkTexts(texts: unknown, name: string): WireText[] {
+  if (typeof texts === "string") return [texts];
+  if (!Array.isArray(texts))
+    throw invalid(`${name} should be a string, an array of them or of rows of token ids, not ${describe(texts)}`);
+  if (texts.length === 0) throw invalid(`${name} is empty`);
+  return texts.map((text: unknown, at) => {
+    if (typeof text === "string") return text;
+    if (typeof text !== "object" || text === null)
+      throw invalid(`${name}[${at}] should be a string or an array of token ids, not ${describe(text)}`);
+    const ids = checkIds(text, `${name}[${at}]`);
+    if (ids.length === 0) throw invalid(`${name}[${at}] is empty`);
+    return ids;
+  });
+}
+
+/** Texts, some of them in pairs. */
+export function checkPairs(texts: unknown, name: string): WirePair[] {
+  if (!Array.isArray(texts)) throw invalid(`${name} should be an array of strings or pairs, not ${describe(texts)}`);
+  return texts.map((text: unknown, at): WirePair => {
+    if (typeof text === "string") return text;
+    if (!Array.isArray(text)) throw invalid(`${name}[${at}] should be a string or two of them, not ${describe(text)}`);
+    if (text.length !== 2) throw invalid(`${name}[${at}] should be two strings, not ${text.length}`);
+    return [checkText(text[0], `${name}[${at}][0]`), checkText(text[1], `${name}[${at}][1]`)];
+  });
+}
+
+/** Of work in batches. */
+export function checkBatch(options: BatchOptions): BatchOptions {
+  checkOptions(options, "options");
+  const { signal, onProgress } = options;
+  checkFunction(onProgress, "onProgress");
+  checkSignal(signal, false);
+  return { signal, onProgress };
 }
 
 type Check = (value: unknown, name: string) => unknown;
@@ -136,6 +172,20 @@ export function checkGenerate(options: GenerateOptions): WireGenerateOptions {
     if (value !== undefined) checked[name] = check(value, name);
   }
   return checked;
+}
+
+/** Each beam has a cache of its own. */
+const MOST_BEAMS = 16;
+
+export function checkSeq2Seq(options: Seq2SeqOptions): WireSeq2SeqOptions {
+  const checked = checkGenerate(options);
+  if (options.beams === undefined) return checked;
+  const beams = checkCount(options.beams, "beams", 1);
+  if (beams > MOST_BEAMS) throw invalid(`beams is ${beams}; ${MOST_BEAMS} are the most`);
+  if (beams > 1 && (checked.temperature ?? 0) > 0)
+    throw invalid("beams: a search with several draws no tokens, and goes with temperature 0 only");
+  if (beams > 1 && checked.logprobs !== undefined) throw invalid("beams: logprobs go with one only");
+  return { ...checked, beams };
 }
 
 function checkBias(bias: unknown, name: string): Record<number, number> {

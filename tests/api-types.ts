@@ -1,7 +1,18 @@
 // A caller's TypeScript, compiled by tests/api-types.test.mjs and never run: every name that the package promises.
 
-import { AzulejoError, cache, CausalLM, Engine, ImageClassifier, inspect } from "../dist/index.js";
-import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Session, TensorF32 } from "../dist/index.js";
+import {
+  AzulejoError,
+  cache,
+  CausalLM,
+  Engine,
+  ImageClassifier,
+  ImageTextMatcher,
+  inspect,
+  Seq2SeqLM,
+  TextClassifier,
+  TextEmbedder,
+} from "../dist/index.js";
+import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Pooling, Session, TensorF32, Tokenizer } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
   const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
@@ -46,4 +57,56 @@ export async function look(image: HTMLImageElement, video: HTMLVideoElement, can
   await vit.dispose();
   const { label, color, patches } = map.legend[0]!;
   return [best?.label, best?.index, best?.score, many, x, y, width, height, shown, overlays, heat.values, heat.rows, tensors, label, color, patches, vit.summary];
+}
+
+export async function read(engine: Engine, ids: Uint32Array): Promise<unknown[]> {
+  const signal = AbortSignal.timeout(1);
+  const onProgress = (done: number, total: number) => void (done / total);
+  const embedder: TextEmbedder = await TextEmbedder.load("/models/minilm/", { engine, quantize: "q8_0" });
+  const pooling: Pooling = "cls";
+  const vectors: TensorF32[] = [
+    await embedder.embed("a"),
+    await embedder.embed(["a", "b"], { pooling, normalize: false, signal, onProgress }),
+    await embedder.embed([[1, 2], ids]),
+    await embedder.hidden([[1, 2], ids]),
+    await embedder.hidden([ids], { signal }),
+  ];
+  const classifier: TextClassifier = await TextClassifier.load("/models/nli/", { engine });
+  const texts: (string | [string, string])[] = ["a", ["a", "b"]];
+  const classes: Classification[][] = await classifier.classify(texts, { topK: 2, signal, onProgress });
+  const labels: string[] = classifier.labels;
+  vectors.push(await classifier.logits([ids]), await classifier.logits([[1]], { signal }));
+  const lm: Seq2SeqLM = await Seq2SeqLM.load("/models/t5/", { engine });
+  const generation: Generation = lm.generate("translate", { beams: 4, maxTokens: 8, signal });
+  for await (const { id, text } of generation) void ([id, text] satisfies unknown[]);
+  const { text, stats }: GenerationResult = await lm.generate(ids, { temperature: 1, seed: 3 });
+  vectors.push(await lm.logits([[1], ids], [[0], [0]]), await lm.logits([ids], [[0]], { signal }));
+  const tokenizers: Tokenizer[] = [embedder.tokenizer, classifier.tokenizer, lm.tokenizer];
+  const summaries: ModelSummary[] = [embedder.summary, classifier.summary, lm.summary];
+  const engines: Engine[] = [embedder.engine, classifier.engine, lm.engine];
+  await Promise.all([embedder.dispose(), classifier.dispose(), lm.dispose()]);
+  return [vectors, classes, labels, text, stats, tokenizers, summaries, engines];
+}
+
+export async function match(image: HTMLImageElement, file: Blob, pixels: TensorF32): Promise<unknown[]> {
+  const signal = AbortSignal.timeout(1);
+  const onProgress = (done: number, total: number) => void (done / total);
+  const clip: ImageTextMatcher = await ImageTextMatcher.load("/models/clip/", { cache: false });
+  const [best]: Classification[] = await clip.classify(image, ["cat", "dog"]);
+  const many: Classification[][] = await clip.classify([image, file], ["cat"], { template: "a drawing of a {}", signal });
+  const tensors: TensorF32[] = [
+    await clip.embedImage(image),
+    await clip.embedImage([image, file], { signal, onProgress }),
+    await clip.embedImage(pixels),
+    await clip.embedText("a"),
+    await clip.embedText(["a", "b"], { signal, onProgress }),
+    await clip.embedText([[1, 2], new Uint32Array(3)]),
+    await clip.logits(pixels, [[1, 2]]),
+    await clip.logits(pixels, [new Uint32Array(3)], { signal }),
+  ];
+  const tokenizer: Tokenizer = clip.tokenizer;
+  const summary: ModelSummary = clip.summary;
+  const engine: Engine = clip.engine;
+  await clip.dispose();
+  return [best, many, tensors, tokenizer, summary, engine];
 }

@@ -1,7 +1,15 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerationResult, Message, ModelSummary, TensorF32 } from "../types.js";
-import type { GpuDiagnostics, Picture, WireGenerateOptions, WireModelOptions } from "../protocol.js";
+import type { Classification, GeneratedToken, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
+import type {
+  GpuDiagnostics,
+  Picture,
+  WireGenerateOptions,
+  WireModelOptions,
+  WirePair,
+  WireSeq2SeqOptions,
+  WireText,
+} from "../protocol.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -57,6 +65,8 @@ export class ModelLoader {
   tokenizer(json: string, config?: string, chatTemplate?: string): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
+  /** sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json. */
+  sentence(modules: string, pooling?: string, config?: string): void;
   begin(file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
@@ -68,11 +78,14 @@ export class ModelLoader {
   /** Bounds what is on its way to the GPU; throws "out-of-memory" where there was no room for it. */
   settle(): true | null;
   /** After a model or a throw, only `free` may follow. */
-  finish(): Model | ImageModel | null;
+  finish(): AnyModel | null;
   /** While `finish` gives null: the pipelines that it waits for. */
   readonly compiled: { done: number; total: number };
   free(): void;
 }
+
+/** By the checkpoint's task. */
+export type AnyModel = Model | ImageModel | TextModel | Seq2SeqModel | MatchModel;
 
 export class Model {
   private constructor();
@@ -135,6 +148,56 @@ export class ImageModel {
   attentionMaps(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
   /** [1, rows, columns] of patches. Without `layer` all of them rolled out, without `head` their mean. */
   attention(picture: Picture, layer?: number, head?: number): Run<TensorF32>;
+  free(): void;
+}
+
+/** An encoder, with or without a classifier. */
+export class TextModel {
+  private constructor();
+  summary(): ModelSummary;
+  labels(): string[];
+  encode(text: string, addSpecial: boolean): Uint32Array;
+  decode(ids: Uint32Array, skipSpecial: boolean): string;
+  /** [rows, width] */
+  embed(texts: WireText[], pooling?: Pooling, normalize?: boolean): Run<TensorF32>;
+  /** [rows, positions, width] */
+  hidden(rows: Uint32Array[]): Run<TensorF32>;
+  classify(texts: WirePair[], topK: number): Run<Classification[][]>;
+  /** [rows, classes] */
+  logits(rows: Uint32Array[]): Run<TensorF32>;
+  free(): void;
+}
+
+export class Seq2SeqModel {
+  private constructor();
+  summary(): ModelSummary;
+  encode(text: string, addSpecial: boolean): Uint32Array;
+  decode(ids: Uint32Array, skipSpecial: boolean): string;
+  /** With several beams the tokens come with the last step. */
+  generate(prompt: string | Uint32Array, options: WireSeq2SeqOptions): GenerationRun;
+  /** [rows, decoder positions, vocabulary] */
+  logits(rows: Uint32Array[], decoderRows: Uint32Array[]): Run<TensorF32>;
+  free(): void;
+}
+
+/** An image tower and a text tower. */
+export class MatchModel {
+  private constructor();
+  summary(): ModelSummary;
+  encode(text: string, addSpecial: boolean): Uint32Array;
+  decode(ids: Uint32Array, skipSpecial: boolean): string;
+  /** [channels, height, width] */
+  inputSize(): Uint32Array;
+  /** What a cosine is multiplied by. */
+  scale(): number;
+  /** What is added then, where each text is judged for itself. */
+  bias(): number | undefined;
+  /** [images, width], unit length; as are all vectors here. */
+  embedImages(pictures: Picture[]): Run<TensorF32>;
+  embedPixels(data: Float32Array, dims: Uint32Array): Run<TensorF32>;
+  embedText(texts: WireText[]): Run<TensorF32>;
+  /** [images, texts] */
+  logits(data: Float32Array, dims: Uint32Array, rows: Uint32Array[]): Run<TensorF32>;
   free(): void;
 }
 

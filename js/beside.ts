@@ -1,0 +1,64 @@
+// What lies beside the weights of a model: tokenizer, image processor, sentence-transformers' modules. All of it may be
+// missing; only what the task has a use for is asked for.
+
+import { readText, type Files } from "./files.js";
+import type { Instance } from "./instance.js";
+import type { Task } from "./protocol.js";
+import type { ModelLoader } from "./simd/azulejo.js";
+
+export interface Beside {
+  files: Files;
+  instance: Instance;
+  loader: ModelLoader;
+  /** Where it is not given: a reader of text. */
+  task: Task | undefined;
+}
+
+export async function readBeside(beside: Beside): Promise<void> {
+  if (beside.task !== "image-classification") await readTokenizer(beside);
+  if (beside.task === "text-embedding") await readSentence(beside);
+  await readProcessor(beside);
+}
+
+/** preprocessor_config.json, where images come in. */
+export async function readProcessor({ files, instance, loader, task }: Beside): Promise<void> {
+  if (task !== "image-classification" && task !== "image-text-matching") return;
+  const json = await readText(files, "preprocessor_config.json");
+  if (json !== undefined) instance.call(() => loader.preprocessor(json));
+}
+
+async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
+  const chats = task === undefined || task === "causal-lm";
+  const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
+  const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
+  if (tokenizer !== undefined) instance.call(() => loader.tokenizer(tokenizer, config, template));
+}
+
+/** How sentence-transformers makes one vector of a text. */
+async function readSentence({ files, instance, loader }: Beside): Promise<void> {
+  const modules = await readText(files, "modules.json");
+  if (modules === undefined) return;
+  const folder = poolingFolder(modules);
+  const [pooling, config] = await Promise.all([
+    folder === undefined ? undefined : readText(files, `${folder}/config.json`),
+    readText(files, "sentence_bert_config.json"),
+  ]);
+  instance.call(() => loader.sentence(modules, pooling, config));
+}
+
+/** Where the pooling module has its configuration, usually "1_Pooling". What is wrong with the file the core says. */
+function poolingFolder(modules: string): string | undefined {
+  let list: unknown;
+  try {
+    list = JSON.parse(modules);
+  } catch {
+    return undefined;
+  }
+  if (!Array.isArray(list)) return undefined;
+  for (const module of list as ({ type?: unknown; path?: unknown } | null)[]) {
+    const { type, path } = module ?? {};
+    if (typeof type !== "string" || !/\.Pooling$/.test(type)) continue;
+    return typeof path === "string" && path !== "" ? path.replace(/\/+$/, "") : undefined;
+  }
+  return undefined;
+}

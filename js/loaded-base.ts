@@ -1,0 +1,84 @@
+// What all models in the host have: a queue, and the loop that steps their work.
+
+import { invalid } from "./errors.js";
+import type { Instance } from "./instance.js";
+import { Queue, type Job } from "./jobs.js";
+import { nextTurn, release } from "./platform.js";
+import type { Calls, Loaded, Picture } from "./protocol.js";
+import type { ModelSummary } from "./types.js";
+import type { Run } from "./simd/azulejo.js";
+
+/** What a call takes, for the model that it is for. */
+export type Takes<K extends keyof Calls> = Omit<Calls[K]["takes"], "model">;
+
+export abstract class LoadedBase<M extends { summary(): ModelSummary; free(): void }> {
+  protected readonly instance: Instance;
+  protected readonly model: M;
+  protected readonly queue = new Queue();
+
+  constructor(instance: Instance, model: M) {
+    this.instance = instance;
+    this.model = model;
+  }
+
+  /** What the page is told of it. */
+  facts(): Loaded {
+    return { summary: this.instance.call(() => this.model.summary()) };
+  }
+
+  /** Waits for what runs; the caller has aborted it. */
+  dispose(job: Job): Promise<void> {
+    return this.queue.run(job, async () => this.free());
+  }
+
+  protected free(): void {
+    this.instance.free(this.model);
+  }
+
+  /** Steps a run to its end, when its turn has come. The pictures are gone afterwards. */
+  protected async finish<T>(job: Job, begin: (model: M) => Run<T>, pictures: Picture[] = []): Promise<T> {
+    try {
+      return await this.queue.run(job, () => this.#steps(job, begin));
+    } finally {
+      release(pictures.map(({ data }) => data.buffer));
+    }
+  }
+
+  async #steps<T>(job: Job, begin: (model: M) => Run<T>): Promise<T> {
+    const run = this.instance.call(() => begin(this.model));
+    try {
+      for (;;) {
+        const answer = await this.instance.finish(job, () => run.step());
+        if (answer !== true) return answer as T;
+        await nextTurn();
+      }
+    } finally {
+      this.instance.free(run);
+    }
+  }
+}
+
+interface Reader {
+  summary(): ModelSummary;
+  encode(text: string, addSpecial: boolean): Uint32Array;
+  decode(ids: Uint32Array, skipSpecial: boolean): string;
+  free(): void;
+}
+
+/**
+ * A model that reads text. Its tokenizer does not queue up: nobody can tell the order, and a page counts tokens while the
+ * model talks.
+ */
+export abstract class LoadedReader<M extends Reader> extends LoadedBase<M> {
+  encode({ text, addSpecial }: Takes<"encode">): Uint32Array {
+    return this.instance.call(() => this.model.encode(text, addSpecial));
+  }
+
+  decode({ ids, skipSpecial }: Takes<"decode">): string {
+    return this.instance.call(() => this.model.decode(ids, skipSpecial));
+  }
+
+  applyChatTemplate(_job: Job, _takes: Takes<"applyChatTemplate">): string {
+    throw invalid("this checkpoint has no chat template");
+  }
+}

@@ -1,0 +1,44 @@
+// Models that read text and write none, or write another, in the host: encoders and encoder-decoders.
+
+import { invalid } from "./errors.js";
+import { finishGeneration, type OnTokens } from "./generating.js";
+import { LoadedReader, type Takes } from "./loaded-base.js";
+import type { Job } from "./jobs.js";
+import type { Loaded, WireGeneration } from "./protocol.js";
+import type { Classification, TensorF32 } from "./types.js";
+import type { Seq2SeqModel, TextModel } from "./simd/azulejo.js";
+
+export class LoadedTexts extends LoadedReader<TextModel> {
+  override facts(): Loaded {
+    return { ...super.facts(), labels: this.instance.call(() => this.model.labels()) };
+  }
+
+  embed(job: Job, { texts, pooling, normalize }: Takes<"embed">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.embed(texts, pooling, normalize));
+  }
+
+  hidden(job: Job, { rows }: Takes<"hidden">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.hidden(rows));
+  }
+
+  classify(job: Job, { texts, topK }: Takes<"classifyTexts">): Promise<Classification[][]> {
+    return this.finish(job, (model) => model.classify(texts, topK));
+  }
+
+  logits(job: Job, { rows }: Takes<"textLogits">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.logits(rows));
+  }
+}
+
+export class LoadedSeq2Seq extends LoadedReader<Seq2SeqModel> {
+  async generate(job: Job, { prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
+    const { instance, queue } = this;
+    if (Array.isArray(prompt)) throw invalid("an encoder-decoder takes text or token ids, not messages");
+    const begin = () => instance.call(() => this.model.generate(prompt, options));
+    return { result: await finishGeneration({ instance, queue }, job, begin, onTokens) };
+  }
+
+  logits(job: Job, { rows, decoderRows }: Takes<"seq2seqLogits">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.logits(rows, decoderRows));
+  }
+}

@@ -1,0 +1,53 @@
+// How far a load is, for the caller.
+
+import type { OpenFile } from "./files.js";
+import type { LoadProgress } from "./types.js";
+
+/** Progress, about ten times a second; never silent about a beginning or an end. */
+export class Meter {
+  readonly #listener: ((progress: LoadProgress) => void) | undefined;
+  #file: OpenFile | undefined;
+  #loaded = 0;
+  #allLoaded = 0;
+  #compiled = -1;
+  #due?: ReturnType<typeof setTimeout>;
+
+  constructor(listener?: (progress: LoadProgress) => void) {
+    this.#listener = listener;
+  }
+
+  begin(file: OpenFile): void {
+    this.#file = file;
+    this.#loaded = 0;
+    this.#tell();
+  }
+
+  add(bytes: number): void {
+    this.#loaded += bytes;
+    this.#allLoaded += bytes;
+    this.#due ??= setTimeout(() => this.#tell(), 100);
+  }
+
+  end(): void {
+    this.#tell();
+  }
+
+  /** What follows the last file. */
+  stage(stage: "compile" | "ready"): void {
+    this.#listener?.({ stage, loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded });
+  }
+
+  /** Said once for each pipeline that is done. */
+  compiling(pipelines: { done: number; total: number }): void {
+    if (pipelines.done === this.#compiled) return;
+    this.#compiled = pipelines.done;
+    this.#listener?.({ stage: "compile", loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded, pipelines });
+  }
+
+  #tell(): void {
+    clearTimeout(this.#due);
+    this.#due = undefined;
+    const { name, stage, size } = this.#file!;
+    this.#listener?.({ stage, file: name, loadedBytes: this.#loaded, ...(size !== undefined && { totalBytes: size }) });
+  }
+}

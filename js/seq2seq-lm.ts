@@ -1,0 +1,70 @@
+// An encoder-decoder: a text in, another out.
+
+import type { Engine } from "./engine.js";
+import { invalid } from "./errors.js";
+import { startGeneration } from "./generation.js";
+import { openModel } from "./open-model.js";
+import { nothingMade } from "./protocol.js";
+import type { RemoteModel } from "./remote.js";
+import { RemoteTokenizer } from "./tokenizer.js";
+import type { Generation, LoadOptions, ModelSource, ModelSummary, Seq2SeqOptions, TensorF32, Tokenizer } from "./types.js";
+import { checkOptions, checkPrompt, checkRows, checkSeq2Seq, checkSignal } from "./validate.js";
+
+export class Seq2SeqLM {
+  readonly tokenizer: Tokenizer;
+  readonly #model: RemoteModel;
+
+  private constructor(model: RemoteModel) {
+    this.#model = model;
+    this.tokenizer = new RemoteTokenizer(model);
+  }
+
+  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Seq2SeqLM> {
+    return new Seq2SeqLM(await openModel("seq2seq", source, options));
+  }
+
+  get summary(): ModelSummary {
+    return this.#model.loaded.summary;
+  }
+
+  get engine(): Engine {
+    return this.#model.engine;
+  }
+
+  /**
+   * What the decoder writes to a text or its token ids. Text gets the tokenizer's own special tokens. With `beams` above
+   * 1 all tokens come at the end.
+   */
+  generate(text: string | ArrayLike<number>, options: Seq2SeqOptions = {}): Generation {
+    return startGeneration(async (signal, onTokens) => {
+      const prompt = checkPrompt(text);
+      if (Array.isArray(prompt)) throw invalid("the prompt should be text or token ids, not messages");
+      const wire = { prompt, options: checkSeq2Seq(options) };
+      if (signal.aborted) return nothingMade();
+      return (await this.#model.call("generate", wire, { signal, onTokens })).result;
+    }, options?.signal);
+  }
+
+  /**
+   * The decoder's logits of every position, one row of `decoderTokens` to each row of `tokens`; rows may differ in
+   * length, and are padded on the right: [rows, decoder positions, vocabulary].
+   */
+  async logits(
+    tokens: ArrayLike<number> | ArrayLike<number>[],
+    decoderTokens: ArrayLike<number> | ArrayLike<number>[],
+    options: { signal?: AbortSignal } = {},
+  ): Promise<TensorF32> {
+    const rows = checkRows(tokens);
+    const decoderRows = checkRows(decoderTokens, "decoderTokens");
+    if (rows.length !== decoderRows.length)
+      throw invalid(`tokens and decoderTokens should have as many rows: they have ${rows.length} and ${decoderRows.length}`);
+    checkOptions(options, "options");
+    checkSignal(options.signal, false);
+    return this.#model.call("seq2seqLogits", { rows, decoderRows }, { signal: options.signal });
+  }
+
+  /** Frees the model. What waits for it rejects with code "disposed". */
+  dispose(): Promise<void> {
+    return this.#model.dispose();
+  }
+}

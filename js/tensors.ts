@@ -1,0 +1,40 @@
+// Rows of numbers, put together.
+
+import { asError } from "./errors.js";
+import type { TensorF32 } from "./types.js";
+
+/** Tensors of the same width, one below the other: [rows, width]. */
+export function stack(tensors: TensorF32[]): TensorF32 {
+  if (tensors.length === 1) return tensors[0]!;
+  const rows = tensors.reduce((sum, { dims }) => sum + dims[0]!, 0);
+  const width = tensors[0]!.dims[1]!;
+  return fill(rows, width, tensors.map(({ data }) => data));
+}
+
+/** Vectors as rows: [vectors, width]. */
+export function rowsOf(vectors: Float32Array[]): TensorF32 {
+  return fill(vectors.length, vectors[0]!.length, vectors);
+}
+
+/** Row `at`, where it lies. */
+export function rowAt({ data, dims }: TensorF32, at: number): Float32Array {
+  return data.subarray(at * dims[1]!, (at + 1) * dims[1]!);
+}
+
+function fill(rows: number, width: number, parts: Float32Array[]): TensorF32 {
+  const data = makeRoom(rows * width);
+  let at = 0;
+  for (const part of parts) {
+    data.set(part, at);
+    at += part.length;
+  }
+  return { data, dims: [rows, width] };
+}
+
+function makeRoom(length: number): Float32Array {
+  try {
+    return new Float32Array(length);
+  } catch (error) {
+    throw asError(error);
+  }
+}
