@@ -1,12 +1,12 @@
 //! A loaded model of images, and its looks at them in steps.
 
-use super::running::{AnyImageModel, AnyLooking};
+use super::classes::{Classification, best};
+use super::looking::{AnyImageModel, AnyLooking};
 use super::value::{Tensor, to_js};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::model::{self, Album, Heat, Images, Looking, Seen, Source, Summary};
 use js_sys::{Float32Array, Reflect, Uint8Array};
-use serde::Serialize;
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
@@ -102,7 +102,7 @@ impl Album for Pictures {
     }
 }
 
-fn album(images: Vec<JsValue>) -> Result<Source> {
+pub fn album(images: Vec<JsValue>) -> Result<Source> {
     let picture = |image: &JsValue| {
         let get = |key: &str| Reflect::get(image, &key.into()).unwrap_or_default();
         let side = |key: &str| get(key).as_f64().filter(|side| *side >= 0.0).map(|side| side as usize);
@@ -116,7 +116,7 @@ fn album(images: Vec<JsValue>) -> Result<Source> {
     }
 }
 
-fn images(data: &Float32Array, dims: &[u32]) -> Result<Source> {
+pub fn images(data: &Float32Array, dims: &[u32]) -> Result<Source> {
     let &[count, channels, height, width] = dims else {
         return Err(Error::invalid(format!("pixels of dims {dims:?}, expected [rows, channels, height, width]")));
     };
@@ -135,6 +135,12 @@ pub struct TensorRun {
     looking: Box<dyn AnyLooking>,
     layers: usize,
     tensor: Option<Tensor>,
+}
+
+impl TensorRun {
+    pub fn new(looking: Box<dyn AnyLooking>) -> Self {
+        Self { looking, layers: 1, tensor: None }
+    }
 }
 
 #[wasm_bindgen]
@@ -164,13 +170,6 @@ impl TensorRun {
     }
 }
 
-#[derive(Clone, Serialize)]
-struct Classification {
-    label: String,
-    index: usize,
-    score: f32,
-}
-
 /// Pictures' classes under way. One step is one pass of images.
 #[wasm_bindgen]
 pub struct ClassifyRun {
@@ -192,22 +191,4 @@ impl ClassifyRun {
         let (all, done) = self.looking.progress();
         Ok(if done == all { to_js(&self.classes) } else { true.into() })
     }
-}
-
-/// The classes of the largest logits, with their probabilities by softmax.
-fn best(logits: &[f32], labels: &[String], count: usize) -> Result<Vec<Classification>> {
-    if logits.iter().any(|logit| logit.is_nan()) {
-        return Err(Error::new(crate::Code::Internal, "a logit is no number"));
-    }
-    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let total: f32 = logits.iter().map(|logit| (logit - largest).exp()).sum();
-    let mut order: Vec<usize> = (0..logits.len()).collect();
-    order.sort_by(|a, b| logits[*b].total_cmp(&logits[*a]));
-    order.truncate(count);
-    let class = |index: usize| Classification {
-        label: labels.get(index).cloned().unwrap_or_else(|| format!("LABEL_{index}")),
-        index,
-        score: (logits[index] - largest).exp() / total,
-    };
-    Ok(order.into_iter().map(class).collect())
 }

@@ -3,9 +3,11 @@
 #[cfg(not(target_feature = "atomics"))]
 use super::gpu::gpu;
 use super::image::ImageModel;
-use super::model::{Model, On};
+use super::matching::MatchModel;
+use super::model::{Model, On, Seq2SeqModel};
 use super::pool;
 use super::task::{Task, or_null};
+use super::texts::TextModel;
 use super::value::{from_js, to_js};
 use crate::checkpoint::{FileReader, Format, TensorType};
 use crate::device::cpu::Cpu;
@@ -15,7 +17,7 @@ use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
 use crate::model::{self, Assembly, Summary, families};
-use crate::text::Tokenizer;
+use crate::text::{Sentence, Tokenizer};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -118,6 +120,7 @@ pub struct ModelLoader {
     reader: Option<FileReader>,
     tokenizer: Option<Tokenizer>,
     processor: Option<Processor>,
+    sentence: Option<Sentence>,
     progress: Rc<Progress>,
     settling: Task<()>,
     finishing: Task<JsValue>,
@@ -143,6 +146,7 @@ impl ModelLoader {
             reader: None,
             tokenizer: None,
             processor: None,
+            sentence: None,
             progress: Rc::default(),
             settling: Task::default(),
             finishing: Task::default(),
@@ -171,6 +175,12 @@ impl ModelLoader {
     pub fn preprocessor(&mut self, json: &str) -> Result<()> {
         let channels = inside!(self.assembly, assembly => assembly.plan()?.channels());
         self.processor = channels.map(|channels| Processor::from_json(json, channels)).transpose()?;
+        Ok(())
+    }
+
+    /// sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json.
+    pub fn sentence(&mut self, modules: &str, pooling: Option<String>, config: Option<String>) -> Result<()> {
+        self.sentence = Some(Sentence::from_json(modules, pooling.as_deref(), config.as_deref())?);
         Ok(())
     }
 
@@ -227,7 +237,7 @@ impl ModelLoader {
         to_js(&Compiled { done: self.progress.done.get(), total: self.progress.total.get() })
     }
 
-    /// The model, of everything that has come: a `Model` or an `ImageModel`; or null where it waits.
+    /// The model, of everything that has come, by its task; or null where it waits.
     pub fn finish(&mut self) -> Result<JsValue> {
         if self.finishing.is_begun() {
             return or_null(self.finishing.run(|| async { Err(over()) }));
@@ -243,17 +253,31 @@ impl ModelLoader {
             tokenizer.add_end_tokens(&plan.end_tokens);
         }
         let processor = self.processor.take().or(plan.processor.clone());
+        let sentence = self.sentence.take();
         let Options { context_length, kv_cache_type, .. } = self.options;
         let progress = self.progress.clone();
         with_assembly!(self.assembly, shared => {
             let assembly = shared.borrow_mut().take().ok_or_else(over)?;
             or_null(self.finishing.run(|| async move {
-                if plan.channels().is_some() {
-                    let model = model::ImageModel::new(assembly, processor, &progress).await?;
-                    return Ok(ImageModel::new(model, summary).into());
+                match plan.spec.task() {
+                    "image-classification" => {
+                        let model = model::ImageModel::new(assembly, processor, &progress).await?;
+                        Ok(ImageModel::new(model, summary).into())
+                    }
+                    "image-text-matching" => {
+                        let model = model::Matcher::new(assembly, processor, &progress).await?;
+                        Ok(MatchModel::new(model, summary, tokenizer, plan.decoding.padding).into())
+                    }
+                    "text-embedding" | "text-classification" => {
+                        let model = model::TextModel::new(assembly, &progress).await?;
+                        Ok(TextModel::new(model, summary, tokenizer, sentence).into())
+                    }
+                    task => {
+                        let model = model::Model::new(assembly, context_length, kv_cache_type, &progress).await?;
+                        let model = Model::new(Box::new(On::new(model)), summary, tokenizer, &plan);
+                        Ok(if task == "seq2seq" { Seq2SeqModel::new(model).into() } else { model.into() })
+                    }
                 }
-                let model = model::Model::new(assembly, context_length, kv_cache_type, &progress).await?;
-                Ok(Model::new(Box::new(On::new(model)), summary, tokenizer, plan.end_tokens).into())
             }))
         })
     }

@@ -1,13 +1,19 @@
 //! What JavaScript sees of the core. The package's worker (`js/host.ts`) is its only caller.
 
+mod beams;
+mod classes;
 #[cfg(not(target_feature = "atomics"))]
 mod gpu;
 mod image;
 mod loader;
+mod looking;
+mod matching;
 mod model;
 mod running;
 mod task;
+mod texts;
 mod value;
+mod words;
 
 use crate::device::cpu::pool::Pool;
 use std::sync::OnceLock;

@@ -2,9 +2,11 @@
 
 use super::running::{AnyGeneration, AnyMaps, AnyModel, AnyScoring, AnySession, Beginning};
 use super::task::or_null;
-use super::value::{Tensor, from_js, ids_from_js, rows_from_js, to_js};
-use crate::error::{Code, Error, Result};
-use crate::model::{Finish, Step, Summary, Token};
+use super::value::{Tensor, from_js, rows_from_js, to_js};
+use super::words::Words;
+use crate::error::Result;
+use crate::model::families::{Decoding, Plan};
+use crate::model::{Asked, Finish, Step, Summary, Token};
 use crate::text::{GenerateOptions, Message, Sampling, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
@@ -16,25 +18,21 @@ pub use super::running::On;
 struct Inner {
     model: Box<dyn AnyModel>,
     summary: Summary,
-    tokenizer: Option<Tokenizer>,
+    words: Words,
     /// Tokens that end a text.
     ends: Vec<u32>,
+    decoding: Decoding,
 }
 
 impl Inner {
-    fn tokenizer(&self) -> Result<&Tokenizer> {
-        self.tokenizer.as_ref().ok_or_else(|| {
-            let message = "this checkpoint came without a tokenizer: only token ids can be used";
-            Error::new(Code::MissingFile, message).in_file("tokenizer.json")
-        })
-    }
-
-    /// A prompt's tokens: text with what the tokenizer puts around one, or ids.
-    fn tokens(&self, prompt: JsValue) -> Result<Vec<u32>> {
-        match prompt.as_string() {
-            Some(text) => self.tokenizer()?.encode(&text, true),
-            None => ids_from_js(&prompt),
+    /// What is to be gone on from: the prompt, or what the decoder begins with after reading it as its source.
+    fn asked(&self, prompt: &JsValue) -> Result<Asked> {
+        let tokens = self.words.tokens(prompt)?;
+        if !self.model.has_encoder() {
+            return Ok(Asked { source: None, prompt: tokens });
         }
+        let Decoding { start, first, .. } = self.decoding;
+        Ok(Asked { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
     }
 }
 
@@ -46,10 +44,10 @@ pub struct Model {
 }
 
 impl Model {
-    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, ends: Vec<u32>) -> Self {
-        let ends = tokenizer.as_ref().map_or(ends, |tokenizer| tokenizer.end_tokens().to_vec());
-        let scratch = model.session();
-        Self { inner: Rc::new(Inner { model, summary, tokenizer, ends }), scratch }
+    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &Plan) -> Self {
+        let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
+        let (scratch, decoding) = (model.session(), plan.decoding.clone());
+        Self { inner: Rc::new(Inner { model, summary, words: Words(tokenizer), ends, decoding }), scratch }
     }
 }
 
@@ -60,17 +58,18 @@ impl Model {
     }
 
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        self.inner.tokenizer()?.encode(text, add_special)
+        self.inner.words.encode(text, add_special)
     }
 
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        self.inner.tokenizer()?.decode(ids, skip_special)
+        self.inner.words.decode(ids, skip_special)
     }
 
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, messages: JsValue, add_generation_prompt: bool) -> Result<String> {
         let messages: Vec<Message> = from_js(messages, "messages")?;
-        let template = self.inner.tokenizer()?.chat_template()?.with_clock(|| (js_sys::Date::now() / 1000.0) as i64);
+        let template =
+            self.inner.words.tokenizer()?.chat_template()?.with_clock(|| (js_sys::Date::now() / 1000.0) as i64);
         template.render(&messages, add_generation_prompt)
     }
 
@@ -85,13 +84,13 @@ impl Model {
     }
 
     pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<LogitsRun> {
-        let (scoring, dims) = self.inner.model.scoring(rows_from_js(rows)?, last)?;
+        let (scoring, dims) = self.inner.model.scoring(rows_from_js(rows)?, Vec::new(), last)?;
         Ok(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims })
     }
 
     #[wasm_bindgen(js_name = attentionMaps)]
     pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<MapsRun> {
-        let maps = self.inner.model.maps(self.inner.tokens(prompt)?, layer);
+        let maps = self.inner.model.maps(self.inner.words.tokens(&prompt)?, layer);
         Ok(MapsRun { maps, one_layer: layer.is_some() })
     }
 }
@@ -167,14 +166,31 @@ pub struct GenerationRun {
 impl GenerationRun {
     fn new(inner: &Rc<Inner>, session: &dyn AnySession, prompt: JsValue, options: JsValue) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
-        let sampling = Sampling::new(&options, inner.model.vocabulary())?;
+        let mut sampling = Sampling::new(&options, inner.model.vocabulary())?;
         let stops = StopStrings::new(options.stop.as_deref().unwrap_or_default())?;
-        let stream = inner.tokenizer.as_ref().map(|tokenizer| tokenizer.stream(stops, true, true)).transpose()?;
-        let prompt = inner.tokens(prompt)?;
+        let asked = inner.asked(&prompt)?;
+        // A text of its own does not go on from the source.
+        let continues = asked.source.is_none();
+        let tokenizer = inner.words.0.as_ref();
+        let stream = tokenizer.map(|tokenizer| tokenizer.stream(stops, true, continues)).transpose()?;
+        let never = inner.decoding.never.iter().filter(|id| (**id as usize) < inner.model.vocabulary());
+        sampling.logit_bias.extend(never.map(|id| (*id, f32::NEG_INFINITY)));
         // Any number will do: it only has to be another one each time.
         let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
-        let generation = session.generate(Beginning { prompt, sampling, stream, ends: &inner.ends, seed })?;
+        let beams = options.beams.map_or(1, |beams| beams as usize);
+        let generation = session.generate(Beginning { asked, sampling, stream, ends: &inner.ends, seed, beams })?;
         Ok(Self { inner: inner.clone(), generation })
+    }
+
+    fn wire<'a>(&self, token: &'a Token) -> WireToken<'a> {
+        let text = |id: u32| self.inner.words.decode(&[id], false).unwrap_or_default();
+        let alternatives = token.logprob.map(|_| {
+            let alternatives = token.alternatives.iter();
+            alternatives
+                .map(|other| WireAlternative { id: other.id, text: text(other.id), logprob: other.logprob })
+                .collect()
+        });
+        WireToken { id: token.id, text: &token.text, logprob: token.logprob, alternatives }
     }
 }
 
@@ -204,19 +220,42 @@ impl GenerationRun {
             },
         })
     }
+}
 
-    fn wire<'a>(&self, token: &'a Token) -> WireToken<'a> {
-        let text = |id: u32| {
-            let tokenizer = self.inner.tokenizer.as_ref();
-            tokenizer.and_then(|tokenizer| tokenizer.decode(&[id], false).ok()).unwrap_or_default()
-        };
-        let alternatives = token.logprob.map(|_| {
-            let alternatives = token.alternatives.iter();
-            alternatives
-                .map(|other| WireAlternative { id: other.id, text: text(other.id), logprob: other.logprob })
-                .collect()
-        });
-        WireToken { id: token.id, text: &token.text, logprob: token.logprob, alternatives }
+/// An encoder-decoder: like a model, but it reads a source first.
+#[wasm_bindgen]
+pub struct Seq2SeqModel(Model);
+
+impl Seq2SeqModel {
+    pub fn new(model: Model) -> Self {
+        Self(model)
+    }
+}
+
+#[wasm_bindgen]
+impl Seq2SeqModel {
+    pub fn summary(&self) -> JsValue {
+        self.0.summary()
+    }
+
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        self.0.encode(text, add_special)
+    }
+
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.0.decode(ids, skip_special)
+    }
+
+    /// Begins a generation. With several beams all tokens come at the end.
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
+        self.0.generate(prompt, options)
+    }
+
+    /// [rows, decoder positions, vocabulary]
+    pub fn logits(&self, rows: Vec<JsValue>, decoder_rows: Vec<JsValue>) -> Result<LogitsRun> {
+        let (rows, sources) = (rows_from_js(decoder_rows)?, rows_from_js(rows)?);
+        let (scoring, dims) = self.0.inner.model.scoring(rows, sources, false)?;
+        Ok(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims })
     }
 }
 

@@ -1,9 +1,10 @@
 //! Models, sessions and their work on whatever device, behind traits: what is exported to JavaScript cannot be generic.
 
+use super::beams::RunBeams;
 use super::task::Task;
 use crate::device::Device;
 use crate::error::{Code, Error, Result};
-use crate::model::{self, Finish, Generation, ImageModel, Looking, Scoring, Seen, SessionShape, Source, Step};
+use crate::model::{self, Asked, Finish, Generation, Scoring, SessionShape, Step};
 use crate::text::{Sampling, TextStream};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -33,36 +34,35 @@ mod work {
     ) -> Result<(Vec<f32>, [usize; 4])> {
         taken(&model)?.attention_maps(&tokens, layer).await
     }
-
-    pub async fn look<D: Device>(
-        model: Rc<RefCell<ImageModel<D>>>,
-        source: Rc<Source>,
-        first: usize,
-        looking: Looking,
-    ) -> Result<Seen> {
-        taken(&model)?.look(&source, first, looking).await
-    }
 }
 
-fn taken<T>(cell: &RefCell<T>) -> Result<std::cell::RefMut<'_, T>> {
+pub fn taken<T>(cell: &RefCell<T>) -> Result<std::cell::RefMut<'_, T>> {
     cell.try_borrow_mut().map_err(|_| Error::new(Code::Internal, "other work on this model is under way"))
 }
 
 /// A model.
 pub trait AnyModel {
     fn vocabulary(&self) -> usize;
+    fn has_encoder(&self) -> bool;
     fn session(&self) -> Box<dyn AnySession>;
-    fn scoring(&self, rows: Vec<Vec<u32>>, last: bool) -> Result<(Box<dyn AnyScoring>, [usize; 3])>;
+    fn scoring(
+        &self,
+        rows: Vec<Vec<u32>>,
+        sources: Vec<Vec<u32>>,
+        last: bool,
+    ) -> Result<(Box<dyn AnyScoring>, [usize; 3])>;
     fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Box<dyn AnyMaps>;
 }
 
 /// What a generation is begun with.
 pub struct Beginning<'a> {
-    pub prompt: Vec<u32>,
+    pub asked: Asked,
     pub sampling: Sampling,
     pub stream: Option<TextStream>,
     pub ends: &'a [u32],
     pub seed: u64,
+    /// Texts that grow side by side: more than one is a beam search.
+    pub beams: usize,
 }
 
 /// One sequence of a model.
@@ -109,12 +109,14 @@ pub struct On<D: Device> {
     model: Rc<RefCell<model::Model<D>>>,
     shape: SessionShape,
     vocabulary: usize,
+    has_encoder: bool,
 }
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
-        let (shape, vocabulary) = (model.session_shape(), model.spec.vocabulary());
-        Self { model: Rc::new(RefCell::new(model)), shape, vocabulary }
+        let (shape, vocabulary, has_encoder) =
+            (model.session_shape(), model.spec.vocabulary(), model.spec.cross_attention);
+        Self { model: Rc::new(RefCell::new(model)), shape, vocabulary, has_encoder }
     }
 }
 
@@ -123,14 +125,23 @@ impl<D: Device> AnyModel for On<D> {
         self.vocabulary
     }
 
+    fn has_encoder(&self) -> bool {
+        self.has_encoder
+    }
+
     fn session(&self) -> Box<dyn AnySession> {
         let session = Rc::new(RefCell::new(self.shape.session()));
         Box::new(OnSession { model: self.model.clone(), session, length: Rc::default() })
     }
 
-    fn scoring(&self, rows: Vec<Vec<u32>>, last: bool) -> Result<(Box<dyn AnyScoring>, [usize; 3])> {
+    fn scoring(
+        &self,
+        rows: Vec<Vec<u32>>,
+        sources: Vec<Vec<u32>>,
+        last: bool,
+    ) -> Result<(Box<dyn AnyScoring>, [usize; 3])> {
         let model = taken(&self.model)?;
-        let scoring = Scoring::new(&model, rows, last)?;
+        let scoring = Scoring::new(&model, rows, sources, last)?;
         let dims = scoring.dims(&model);
         let (scoring, model) = (Rc::new(RefCell::new(scoring)), self.model.clone());
         Ok((Box::new(RunScoring { model, scoring, task: Task::default() }), dims))
@@ -168,9 +179,12 @@ impl<D: Device> AnySession for OnSession<D> {
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
-        let Beginning { prompt, sampling, stream, ends, seed } = beginning;
+        if beginning.beams > 1 {
+            return Ok(Box::new(RunBeams::new(self.model.clone(), beginning)?));
+        }
+        let Beginning { asked, sampling, stream, ends, seed, .. } = beginning;
         let (mut model, mut session) = (taken(&self.model)?, taken(&self.session)?);
-        let generation = Generation::new(&mut model, &mut session, prompt, sampling, stream, ends, seed)?;
+        let generation = Generation::new(&mut model, &mut session, asked, sampling, stream, ends, seed)?;
         let generation = Rc::new(RefCell::new(generation));
         Ok(Box::new(RunGeneration { on: self.clone(), generation, task: Task::default() }))
     }
@@ -229,44 +243,5 @@ impl<D: Device> AnyMaps for RunMaps<D> {
     fn step(&mut self) -> Option<Result<(Vec<f32>, [usize; 4])>> {
         let Self { model, tokens, layer, task } = self;
         task.run(|| work::maps(model.clone(), tokens.clone(), *layer))
-    }
-}
-
-/// A model of images.
-pub trait AnyImageModel {
-    fn looking(&self, source: Source, looking: Looking) -> Box<dyn AnyLooking>;
-}
-
-/// A look at images under way.
-pub trait AnyLooking {
-    /// What is seen of the next images. `None`: it waits.
-    fn step(&mut self) -> Option<Result<Seen>>;
-    /// How many there are, and how many have been seen.
-    fn progress(&self) -> (usize, usize);
-}
-
-impl<D: Device> AnyImageModel for Rc<RefCell<ImageModel<D>>> {
-    fn looking(&self, source: Source, looking: Looking) -> Box<dyn AnyLooking> {
-        Box::new(RunLooking { model: self.clone(), source: Rc::new(source), looking, seen: 0, task: Task::default() })
-    }
-}
-
-struct RunLooking<D: Device> {
-    model: Rc<RefCell<ImageModel<D>>>,
-    source: Rc<Source>,
-    looking: Looking,
-    seen: usize,
-    task: Task<Seen>,
-}
-
-impl<D: Device> AnyLooking for RunLooking<D> {
-    fn step(&mut self) -> Option<Result<Seen>> {
-        let Self { model, source, looking, seen, task } = self;
-        let result = task.run(|| work::look(model.clone(), source.clone(), *seen, *looking))?;
-        Some(result.inspect(|result| *seen += result.count))
-    }
-
-    fn progress(&self) -> (usize, usize) {
-        (self.source.count(), self.seen)
     }
 }

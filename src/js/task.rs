@@ -22,9 +22,14 @@ impl<T> Default for Task<T> {
 }
 
 impl<T> Task<T> {
-    /// Goes on with the work, which `start` begins where none is under way. `None`: it waits.
-    pub fn run<F: Future<Output = Result<T>> + 'static>(&mut self, start: impl FnOnce() -> F) -> Option<Result<T>> {
-        let work = self.0.get_or_insert_with(|| Box::pin(start()));
+    /// Work that is to be gone on with.
+    pub fn begun(work: impl Future<Output = Result<T>> + 'static) -> Self {
+        Self(Some(Box::pin(work)))
+    }
+
+    /// Goes on with work that was begun. `None`: it waits, or there is none.
+    pub fn step(&mut self) -> Option<Result<T>> {
+        let work = self.0.as_mut()?;
         let waker = Waker::from(Arc::new(Turn));
         match work.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Pending => None,
@@ -33,6 +38,12 @@ impl<T> Task<T> {
                 Some(result)
             }
         }
+    }
+
+    /// Goes on with the work, which `start` begins where none is under way. `None`: it waits.
+    pub fn run<F: Future<Output = Result<T>> + 'static>(&mut self, start: impl FnOnce() -> F) -> Option<Result<T>> {
+        self.0.get_or_insert_with(|| Box::pin(start()));
+        self.step()
     }
 
     pub fn is_begun(&self) -> bool {

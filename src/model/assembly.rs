@@ -9,6 +9,7 @@ use super::spec::Spec;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};
+use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 
 pub struct Assembly<D: Device> {
@@ -33,6 +34,15 @@ pub struct Assembly<D: Device> {
     /// A tensor that lies on its side.
     sideways: Option<Sideways>,
     gathered: Gathered<D>,
+}
+
+/// A group of weights of one kind: see [`Part::group`].
+#[derive(Clone, Debug, Serialize)]
+pub struct PartSize {
+    pub name: &'static str,
+    pub parameters: usize,
+    /// On the device.
+    pub bytes: usize,
 }
 
 struct Arriving<D: Device> {
@@ -98,17 +108,40 @@ impl<D: Device> Assembly<D> {
         self.header.tensors.iter().map(|tensor| self.bytes_of(tensor, true)).sum()
     }
 
+    /// What the weights of all files so far are for.
+    pub fn parts(&self) -> Vec<PartSize> {
+        let mut parts: Vec<PartSize> = Vec::new();
+        for tensor in &self.header.tensors {
+            for slot in self.slots(tensor) {
+                let (parameters, bytes) = match self.expected.get(&slot) {
+                    Some(Shape::Matrix(rows, columns)) => (rows * columns, self.slot_bytes(&slot, tensor.ty)),
+                    Some(Shape::Vector(len)) => (*len, 4 * len),
+                    None => continue,
+                };
+                let name = slot.part.group();
+                match parts.iter_mut().find(|part| part.name == name) {
+                    Some(part) => (part.parameters, part.bytes) = (part.parameters + parameters, part.bytes + bytes),
+                    None => parts.push(PartSize { name, parameters, bytes }),
+                }
+            }
+        }
+        parts
+    }
+
     /// Of a tensor, with vectors or without.
     fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> usize {
         let bytes = |slot: &Slot| match self.expected.get(slot) {
-            Some(Shape::Matrix(rows, columns)) => {
-                let Stored { ty, columns } = self.stored(slot.part, tensor.ty, *columns);
-                D::matrix_bytes(ty, *rows, columns)
-            }
             Some(Shape::Vector(len)) if vectors => 4 * len,
-            _ => 0,
+            _ => self.slot_bytes(slot, tensor.ty),
         };
         self.slots(tensor).iter().map(bytes).sum()
+    }
+
+    /// Of a matrix whose tensor has that type.
+    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> usize {
+        let Some(Shape::Matrix(rows, columns)) = self.expected.get(slot) else { return 0 };
+        let Stored { ty, columns } = self.stored(slot.part, ty, *columns);
+        D::matrix_bytes(ty, *rows, columns)
     }
 
     /// The slots that a tensor fills; none where nobody needs it.

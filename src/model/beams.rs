@@ -151,7 +151,8 @@ impl<D: Device> Beams<D> {
             let most = (2 * self.width).min(vocabulary);
             let better = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
             order.select_nth_unstable_by(most - 1, better);
-            let candidate = |token: u32| Candidate { parent, token, score: beam.score + logits[token as usize] - total };
+            let candidate =
+                |token: u32| Candidate { parent, token, score: beam.score + logits[token as usize] - total };
             all.extend(order[..most].iter().copied().map(candidate));
         }
         all.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.parent, a.token).cmp(&(b.parent, b.token))));

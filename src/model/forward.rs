@@ -136,8 +136,7 @@ pub fn forward<D: Device>(
 /// A batch begins: the angles of its positions.
 pub fn begin<D: Device>(dev: &mut D, spec: &Spec, weights: &Weights<D>, spans: &[Span]) {
     let turns = spec.attention.ropes.iter().zip(&weights.frequencies);
-    let turns: Vec<Turn> =
-        turns.map(|(rope, frequencies)| Turn { frequencies, magnitude: rope.magnitude() }).collect();
+    let turns: Vec<Turn> = turns.map(|(rope, frequencies)| Turn { frequencies, magnitude: rope.magnitude() }).collect();
     dev.begin(spans, &turns);
 }
 

@@ -174,7 +174,12 @@ impl<D: Device> Stack<'_, D> {
     fn layer(&mut self, spec: &Spec, layer: usize) -> Result<Layer<D>> {
         use Part::*;
         let cross = match spec.cross_attention {
-            true => Some(self.attention(spec, layer, [CrossNorm, CrossNorm], [CrossQuery, CrossKey, CrossValue, CrossOutput])?),
+            true => Some(self.attention(
+                spec,
+                layer,
+                [CrossNorm, CrossNorm],
+                [CrossQuery, CrossKey, CrossValue, CrossOutput],
+            )?),
             false => None,
         };
         let mut attention =

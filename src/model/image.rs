@@ -2,8 +2,8 @@
 
 use super::forward::Scratch;
 use super::heat::Heat;
-use super::positions;
 use super::patches::Patches;
+use super::positions;
 use super::spec::{Head, Input as SpecInput, Pooling, Spec};
 use super::weights::{InputWeights, PatchWeights, Weights};
 use super::workspace::Workspace;

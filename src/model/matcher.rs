@@ -60,7 +60,7 @@ impl<D: Device> Matcher<D> {
         let steps = |device: &mut D| {
             texts.rehearse(device, None)?;
             let Some(hidden) = texts.hidden() else { return Ok(()) };
-            project(device, texts, hidden, vectors, &[0..1]);
+            project(device, texts, hidden, vectors, std::slice::from_ref(&(0..1)));
             Ok(())
         };
         device.prepare(progress, steps).await
@@ -85,7 +85,9 @@ impl<D: Device> Matcher<D> {
         let token = |ids: &[u32]| match head.pooling {
             Pooling::Token(end) => ids.iter().position(|id| *id == end).unwrap_or(0),
             // The first of the largest, as in the reference.
-            Pooling::LargestToken => ids.iter().enumerate().fold(0, |best, (at, id)| if *id > ids[best] { at } else { best }),
+            Pooling::LargestToken => {
+                ids.iter().enumerate().fold(0, |best, (at, id)| if *id > ids[best] { at } else { best })
+            }
             Pooling::Last => ids.len() - 1,
             _ => 0,
         };

@@ -29,6 +29,7 @@ mod weights;
 mod workspace;
 
 pub use assembly::Assembly;
+pub use beams::Beams;
 pub use families::Plan;
 pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
@@ -37,7 +38,6 @@ pub use matcher::{Matcher, to_unit_length};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::Spec;
-pub use beams::Beams;
 pub use summary::{Memory, Summary};
 pub use text::{Reading, TextModel, Vector};
 pub use tower::{Sequence, Tower};

@@ -91,7 +91,9 @@ impl Part {
             Embedding | TypeTable | PatchEmbedding | ClassToken | DistillationToken | Registers => "embedding",
             PositionTable | Positions | ScoreBias | RopeFactors => "positions",
             InputNorm | OutputNorm | AttentionNorm | QueryNorm | KeyNorm | AttentionPostNorm | CrossNorm
-            | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => "norms",
+            | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => {
+                "norms"
+            }
             Query | Key | Value | Output => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down => "feed-forward",

@@ -240,9 +240,14 @@ pub struct Attention {
 pub enum ScoreBias {
     None,
     /// slope · (key − query), a slope for each head: ALiBi (<https://arxiv.org/abs/2108.12409>).
-    Linear { slopes: Vec<f32> },
+    Linear {
+        slopes: Vec<f32>,
+    },
     /// Learned, for buckets of distances that end at `distance` (T5: <https://arxiv.org/abs/1910.10683>).
-    Buckets { buckets: usize, distance: usize },
+    Buckets {
+        buckets: usize,
+        distance: usize,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -323,7 +328,14 @@ impl Attention {
 
 impl Spec {
     /// A stack with norms before its branches and after the last block, as most are.
-    pub fn new(architecture: &str, width: usize, input: Input, norm: Norm, attention: Attention, feed_forward: FeedForward) -> Self {
+    pub fn new(
+        architecture: &str,
+        width: usize,
+        input: Input,
+        norm: Norm,
+        attention: Attention,
+        feed_forward: FeedForward,
+    ) -> Self {
         Self {
             architecture: architecture.to_owned(),
             layers: attention.windows.len(),

@@ -2,6 +2,7 @@
 
 use super::Assembly;
 use super::HEAD_ROWS;
+use super::assembly::PartSize;
 use super::forward::Scratch;
 use super::spec::{Input, Spec};
 use crate::device::{CacheType, Device};
@@ -26,6 +27,8 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub vocabulary_size: Option<usize>,
     pub memory: Memory,
+    /// What the weights are for.
+    pub parts: Vec<PartSize>,
     pub spec: Spec,
 }
 
@@ -53,22 +56,22 @@ impl Summary {
         }
         let attention = &spec.attention;
         let kept = attention.kv_heads * cache_bytes(cache, attention.head_dim);
-        let (task, kv_cache, activations) = match spec.input {
-            Input::Tokens(_) => {
-                let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
-                let kv_cache = 2 * spec.layers * kept * context * batch;
-                ("causal-lm", kv_cache, Scratch::<D>::bytes(spec, D::CHUNK) + head)
-            }
-            // One layer's keys and values at a time, as floats.
-            Input::Patches(_) => {
-                let keys = 8 * attention.kv_heads * attention.head_dim * context;
-                ("image-classification", 0, batch * (Scratch::<D>::bytes(spec, context) + keys))
-            }
-        };
+        let mut kv_cache = 0;
+        let mut activations = stack::<D>(spec, batch);
+        if spec.vocabulary_head().is_some() {
+            kv_cache = 2 * spec.layers * kept * context * batch;
+            activations = Scratch::<D>::bytes(spec, D::CHUNK) + 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
+        }
+        if let Some(second) = &spec.second {
+            // A source's keys and values are kept in all layers of the decoder.
+            let source = if spec.cross_attention { second.context() } else { 0 };
+            kv_cache += 2 * spec.layers * kept * source * batch;
+            activations += stack::<D>(second, batch);
+        }
         let weights = assembly.weight_bytes();
         Ok(Self {
             architecture: spec.architecture.clone(),
-            task,
+            task: spec.task(),
             parameters,
             quantization,
             layers: spec.layers,
@@ -77,10 +80,18 @@ impl Summary {
             kv_heads: attention.kv_heads,
             context_length: context,
             vocabulary_size: matches!(spec.input, Input::Tokens(_)).then(|| spec.vocabulary()),
+            parts: assembly.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             spec: spec.clone(),
         })
     }
+}
+
+/// Activations of a stack that reads whole sequences or images, with one layer's keys and values as floats.
+fn stack<D: Device>(spec: &Spec, batch: usize) -> usize {
+    let (attention, rows) = (&spec.attention, spec.context());
+    let keys = 8 * attention.kv_heads * attention.head_dim * rows;
+    batch * (Scratch::<D>::bytes(spec, rows) + keys)
 }
 
 /// Bytes of one head's keys, or values, for one token.

@@ -102,12 +102,7 @@ impl<D: Device> Tower<D> {
 
     /// Runs sequences through all blocks and the last norm; where each one's hidden states are in [`Tower::hidden`].
     /// `table`: the embeddings, where they are the other stack's. Errors: those of `check`, out-of-memory.
-    pub async fn encode(
-        &mut self,
-        device: &mut D,
-        rows: &[Sequence],
-        table: Option<&D::Matrix>,
-    ) -> Result<Vec<Span>> {
+    pub async fn encode(&mut self, device: &mut D, rows: &[Sequence], table: Option<&D::Matrix>) -> Result<Vec<Span>> {
         rows.iter().try_for_each(|row| self.check(row))?;
         self.reserve(device, rows).await?;
         self.run(device, rows, table)

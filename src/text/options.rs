@@ -25,6 +25,8 @@ pub struct GenerateOptions {
     pub stop: Option<Vec<String>>,
     pub ignore_end: Option<bool>,
     pub logprobs: Option<f64>,
+    /// Texts that grow side by side: of encoder-decoders.
+    pub beams: Option<f64>,
 }
 
 /// The options after checking, with their defaults.

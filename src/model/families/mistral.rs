@@ -12,7 +12,8 @@ const WINDOW: usize = 4096;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, 1.0)?;
-    let window = if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
+    let window =
+        if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
     spec.attention.windows.fill(window);
     spec.head = llama::head(config, false)?;
     Ok(spec)

@@ -68,6 +68,8 @@ pub struct Decoding {
     /// What it must say first.
     pub first: Option<u32>,
     pub never: Vec<u32>,
+    /// What texts are filled up with to the model's length, where it was trained so.
+    pub padding: Option<u32>,
 }
 
 impl Plan {

@@ -1,0 +1,267 @@
+//! Encoders of texts, and their work in steps: one step is one batch of texts.
+
+use super::classes::{Classification, best};
+use super::running::taken;
+use super::task::{Task, or_null};
+use super::value::{Tensor, rows_from_js, to_js};
+use super::words::Words;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use crate::model::{Matcher, Reading, Sequence, Summary, Tower, Vector, to_unit_length};
+use crate::model::{TextModel as Reader, spec::Head};
+use crate::text::{Sentence, SentencePooling, Tokenizer};
+use std::cell::RefCell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+
+/// What reads texts, on whatever device.
+pub trait AnyTexts {
+    /// The results of texts that go through the model together, one after the other.
+    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>>;
+    /// How many texts of these lengths go together.
+    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize;
+    /// Refuses what the model does not have, and tokens that it does not take.
+    fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()>;
+}
+
+#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
+impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
+    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>> {
+        let model = self.clone();
+        Task::begun(async move { taken(&model)?.read(&rows, reading).await })
+    }
+
+    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize {
+        Tower::<D>::batch(lengths)
+    }
+
+    fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()> {
+        let model = taken(self)?;
+        model.check(reading)?;
+        rows.iter().try_for_each(|row| model.tower.check(row))
+    }
+}
+
+#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
+impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
+    fn read(&self, rows: Vec<Sequence>, _: Reading) -> Task<Vec<f32>> {
+        let model = self.clone();
+        Task::begun(async move { taken(&model)?.embed_texts(&rows).await })
+    }
+
+    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize {
+        Tower::<D>::batch(lengths)
+    }
+
+    fn check(&self, rows: &[Sequence], _: Reading) -> Result<()> {
+        let model = taken(self)?;
+        rows.iter().try_for_each(|row| model.texts.check(row))
+    }
+}
+
+/// Texts on their way through a model, those of like length together.
+pub struct Batches {
+    texts: Rc<dyn AnyTexts>,
+    reading: Reading,
+    rows: Vec<Sequence>,
+    /// The texts that are still to be read, the shortest last.
+    order: Vec<usize>,
+    under_way: Option<(Vec<usize>, Task<Vec<f32>>)>,
+}
+
+impl Batches {
+    /// Errors: invalid-argument, context-full.
+    pub fn new(texts: Rc<dyn AnyTexts>, rows: Vec<Sequence>, reading: Reading) -> Result<Self> {
+        if rows.is_empty() {
+            return Err(Error::invalid("no texts"));
+        }
+        texts.check(&rows, reading)?;
+        let mut order: Vec<usize> = (0..rows.len()).collect();
+        order.sort_by_key(|row| std::cmp::Reverse(rows[*row].ids.len()));
+        Ok(Self { texts, reading, rows, order, under_way: None })
+    }
+
+    pub fn is_over(&self) -> bool {
+        self.order.is_empty() && self.under_way.is_none()
+    }
+
+    /// The next texts' numbers and their results. `None`: it waits.
+    pub fn step(&mut self) -> Option<Result<(Vec<usize>, Vec<f32>)>> {
+        let Self { texts, reading, rows, order, under_way } = self;
+        let (_, task) = under_way.get_or_insert_with(|| {
+            let count = texts.batch(&mut order.iter().rev().map(|row| rows[*row].ids.len()));
+            let batch = order.split_off(order.len() - count);
+            let sequences = batch.iter().map(|row| rows[*row].clone()).collect();
+            let task = texts.read(sequences, *reading);
+            (batch, task)
+        });
+        let result = task.step()?;
+        let (batch, _) = under_way.take()?;
+        Some(result.map(|values| (batch, values)))
+    }
+}
+
+#[wasm_bindgen]
+pub struct TextModel {
+    texts: Rc<dyn AnyTexts>,
+    summary: Summary,
+    labels: Rc<Vec<String>>,
+    words: Words,
+    sentence: Sentence,
+    /// Tokens that a text may have.
+    most: usize,
+    classes: usize,
+}
+
+impl TextModel {
+    pub fn new<D: Device>(
+        model: Reader<D>,
+        summary: Summary,
+        tokenizer: Option<Tokenizer>,
+        sentence: Option<Sentence>,
+    ) -> Self {
+        let (labels, sentence) = (Rc::new(model.labels.clone()), sentence.unwrap_or_default());
+        let context = model.tower.spec.context();
+        let said = sentence.max_tokens.or_else(|| tokenizer.as_ref().and_then(Tokenizer::max_tokens));
+        let classes = if let Head::Classes(head) = model.tower.spec.head { head.classes } else { 0 };
+        let mut words = Words(tokenizer);
+        if let Some(tokenizer) = words.0.as_mut().filter(|_| sentence.lowercase) {
+            tokenizer.set_lowercase(true);
+        }
+        let most = said.map_or(context, |said| said.min(context));
+        Self { texts: Rc::new(Rc::new(RefCell::new(model))), summary, labels, words, sentence, most, classes }
+    }
+
+    fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {
+        let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
+        let dims = match reading {
+            Reading::Hidden => vec![rows.len(), longest, self.summary.width],
+            Reading::Logits => vec![rows.len(), self.classes],
+            Reading::Vector(_) => vec![rows.len(), self.summary.width],
+        };
+        let lengths = rows.iter().map(|row| row.ids.len()).collect();
+        let batches = Batches::new(self.texts.clone(), rows, reading)?;
+        Ok(TextRun { batches, tensor: Tensor::new(&dims)?, dims, lengths, normalize })
+    }
+
+    fn sequences(&self, texts: Vec<JsValue>) -> Result<Vec<Sequence>> {
+        texts.iter().map(|text| self.words.sequence(text, self.most)).collect()
+    }
+}
+
+#[wasm_bindgen]
+impl TextModel {
+    pub fn summary(&self) -> JsValue {
+        to_js(&self.summary)
+    }
+
+    pub fn labels(&self) -> Vec<String> {
+        self.labels.to_vec()
+    }
+
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        self.words.encode(text, add_special)
+    }
+
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.words.decode(ids, skip_special)
+    }
+
+    /// One vector of each text or row of ids, [rows, width].
+    pub fn embed(&self, texts: Vec<JsValue>, pooling: Option<String>, normalize: Option<bool>) -> Result<TextRun> {
+        let vector = match (pooling.as_deref(), self.sentence.pooling) {
+            (Some("mean"), _) | (None, None | Some(SentencePooling::Mean)) => Vector::Mean,
+            (Some("cls"), _) | (None, Some(SentencePooling::Cls)) => Vector::FirstToken,
+            (Some("pooler"), _) => Vector::Pooler,
+            (Some(other), _) => return Err(Error::invalid(format!("pooling {other:?}, expected mean, cls or pooler"))),
+        };
+        self.run(self.sequences(texts)?, Reading::Vector(vector), normalize.unwrap_or(true))
+    }
+
+    /// [rows, positions, width], rows padded with zeros.
+    pub fn hidden(&self, rows: Vec<JsValue>) -> Result<TextRun> {
+        let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
+        self.run(rows, Reading::Hidden, false)
+    }
+
+    /// [rows, classes]
+    pub fn logits(&self, rows: Vec<JsValue>) -> Result<TextRun> {
+        let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
+        self.run(rows, Reading::Logits, false)
+    }
+
+    /// The likeliest classes of texts, or of pairs of texts.
+    pub fn classify(&self, texts: Vec<JsValue>, top_k: usize) -> Result<TextClassifyRun> {
+        let rows = self.sequences(texts)?;
+        let classes = vec![Vec::new(); rows.len()];
+        let batches = Batches::new(self.texts.clone(), rows, Reading::Logits)?;
+        Ok(TextClassifyRun { batches, labels: self.labels.clone(), top_k, classes })
+    }
+}
+
+/// A tensor of all texts under way.
+#[wasm_bindgen]
+pub struct TextRun {
+    batches: Batches,
+    tensor: Tensor,
+    dims: Vec<usize>,
+    lengths: Vec<usize>,
+    normalize: bool,
+}
+
+impl TextRun {
+    /// Vectors of texts, which have unit length already.
+    pub fn vectors(batches: Batches, rows: usize, width: usize) -> Result<Self> {
+        let dims = vec![rows, width];
+        Ok(Self { batches, tensor: Tensor::new(&dims)?, dims, lengths: Vec::new(), normalize: false })
+    }
+
+    fn place(&mut self, rows: &[usize], mut values: Vec<f32>) {
+        let width = self.dims[self.dims.len() - 1];
+        if self.normalize {
+            values.chunks_exact_mut(width).for_each(to_unit_length);
+        }
+        let row_len: usize = self.dims[1..].iter().product();
+        let mut rest = &values[..];
+        for row in rows {
+            let len = if self.dims.len() == 3 { self.lengths[*row] * width } else { width };
+            let (now, later) = rest.split_at(len);
+            let at = row * row_len;
+            self.tensor.data.subarray(at as u32, (at + len) as u32).copy_from(now);
+            rest = later;
+        }
+    }
+}
+
+#[wasm_bindgen]
+impl TextRun {
+    /// `{ data, dims }` in the end, true where there is more to do, null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
+        let (rows, values) = result?;
+        self.place(&rows, values);
+        Ok(if self.batches.is_over() { self.tensor.to_js() } else { true.into() })
+    }
+}
+
+/// Texts' classes under way.
+#[wasm_bindgen]
+pub struct TextClassifyRun {
+    batches: Batches,
+    labels: Rc<Vec<String>>,
+    top_k: usize,
+    classes: Vec<Vec<Classification>>,
+}
+
+#[wasm_bindgen]
+impl TextClassifyRun {
+    /// `{ label, index, score }[][]` in the end, the best first; true where there is more to do, null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
+        let (rows, values) = result?;
+        for (row, logits) in rows.iter().zip(values.chunks(values.len() / rows.len())) {
+            self.classes[*row] = best(logits, &self.labels, self.top_k)?;
+        }
+        or_null(Some(Ok(if self.batches.is_over() { to_js(&self.classes) } else { true.into() })))
+    }
+}

@@ -1,0 +1,49 @@
+//! A model's tokenizer, if its checkpoint has one.
+
+use super::value::ids_from_js;
+use crate::error::{Code, Error, Result};
+use crate::model::Sequence;
+use crate::text::Tokenizer;
+use wasm_bindgen::{JsCast, JsValue};
+
+pub struct Words(pub Option<Tokenizer>);
+
+impl Words {
+    pub fn tokenizer(&self) -> Result<&Tokenizer> {
+        self.0.as_ref().ok_or_else(|| {
+            let message = "this checkpoint came without a tokenizer: only token ids can be used";
+            Error::new(Code::MissingFile, message).in_file("tokenizer.json")
+        })
+    }
+
+    pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
+        self.tokenizer()?.encode(text, add_special)
+    }
+
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
+        self.tokenizer()?.decode(ids, skip_special)
+    }
+
+    /// A prompt's tokens: text with what the tokenizer puts around one, or ids.
+    pub fn tokens(&self, prompt: &JsValue) -> Result<Vec<u32>> {
+        match prompt.as_string() {
+            Some(text) => self.encode(&text, true),
+            None => ids_from_js(prompt),
+        }
+    }
+
+    /// A text's tokens, a pair's or given ones. Texts are cut after `most` tokens.
+    pub fn sequence(&self, text: &JsValue, most: usize) -> Result<Sequence> {
+        let (first, second) = match text.dyn_ref::<js_sys::Array>() {
+            Some(pair) => (pair.get(0).as_string(), pair.get(1).as_string()),
+            None => (text.as_string(), None),
+        };
+        match first {
+            Some(first) => {
+                let (ids, types) = self.tokenizer()?.encode_pair(&first, second.as_deref(), Some(most))?;
+                Ok(Sequence { ids, types })
+            }
+            None => Ok(Sequence::new(ids_from_js(text)?)),
+        }
+    }
+}
