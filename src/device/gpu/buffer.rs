@@ -141,7 +141,7 @@ impl Notes {
         let put = Buffer { offset: self.taken, len: words.len(), ..self.buffer.clone() };
         memory.write(&put, words);
         // Few places, whatever the lengths: parameters that name them are kept.
-        self.taken += words.len().next_multiple_of(64);
+        self.taken += words.len().next_multiple_of(16);
         Ok(put)
     }
 }
