@@ -22,6 +22,8 @@ fn activated(x: f32, activation: u32) -> f32 {
     case 3u: { return sigmoid_times(x, 1.5957691 * x * (1.0 + 0.044715 * x * x)); }
     case 4u: { return sigmoid_times(x, 1.702 * x); }
     case 5u: { return max(x, 0.0); }
+    // Some drivers' tanh of large numbers is no number.
+    case 6u: { return tanh(clamp(x, -10.0, 10.0)); }
     default: { return x; }
   }
 }

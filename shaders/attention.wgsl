@@ -41,10 +41,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let shared_by = parameters.heads / parameters.kv_heads;
   let first_row = group.x * QUERIES;
   let last_row = min(first_row + QUERIES, batch.len * shared_by) - 1u;
-  let span_end = batch.position + batch.len;
   // What the first of the queries sees first, and the last one last.
   let start = first_key(batch.position + first_row / shared_by);
-  let end = end_key(batch.position + last_row / shared_by, span_end);
+  let end = end_key(batch.position + last_row / shared_by, batch.keys);
 
   let pair = thread / 8u;
   let part = thread % 8u;
@@ -59,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     at[i] = (token * parameters.heads + head[i]) * FOURS;
   }
   let seen_from = vec2<u32>(first_key(position.x), first_key(position.y));
-  let seen_to = vec2<u32>(end_key(position.x, span_end), end_key(position.y, span_end));
+  let seen_to = vec2<u32>(end_key(position.x, batch.keys), end_key(position.y, batch.keys));
   var sums: array<array<vec4<f32>, FOURS_EACH>, 2>;
   var maximum = vec2<f32>(LOWEST);
   var total = vec2<f32>(0.0);
@@ -128,7 +127,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     for (var n = 0u; n < FOURS_EACH; n += 1u) {
       let d = part + 8u * n;
       if (d < FOURS && first_row + 2u * pair + i <= last_row) {
-        out[at[i] + d] = sums[i][n] / total[i];
+        // A row that has seen no key has nothing.
+        out[at[i] + d] = sums[i][n] / select(total[i], 1.0, total[i] == 0.0);
       }
     }
   }

@@ -28,9 +28,9 @@ fn main(
 ) {
   let head = group.y;
   let kv_head = head / (parameters.heads / parameters.kv_heads);
-  let end = end_key(batch.position, batch.position + 1u);
+  let end = end_key(batch.position, batch.keys);
   let first = first_key(batch.position) + group.x * SPLIT;
-  let count = min(end - first, SPLIT);
+  let count = min(max(first, end) - first, SPLIT);
   let at = (batch.row * parameters.heads + head) * FOURS;
 
   var best = LOWEST;
@@ -78,7 +78,8 @@ fn main(
       sum += sums[slice * FOURS + d];
     }
     if (groups.x == 1u) {
-      out[at + d] = sum / total;
+      // Where it has seen no key it has nothing.
+      out[at + d] = sum / select(total, 1.0, count == 0u);
     } else {
       parts[part + d] = sum;
     }

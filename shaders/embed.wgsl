@@ -1,4 +1,4 @@
-// out[row] = table[tokens[row]]
+// out[row] = scale · table[tokens[row]], or that added to what is there
 //
 // A thread unpacks sixteen columns. Grid: (ceil(units / 64), rows). A table that is cut into parts takes a dispatch
 // for each part, which leaves the rows of the others alone.
@@ -9,15 +9,18 @@ struct Parameters {
   rows: u32,     // its rows
   units: u32,    // sixteens of a row; the last may reach beyond it
   columns: u32,  // fours of a row
+  tokens: u32,   // where the rows' begin
+  scale: f32,
+  accumulate: u32,
 }
 
-@group(0) @binding(0) var<storage, read> tokens: array<u32>;            // [rows]
+@group(0) @binding(0) var<storage, read> tokens: array<u32>;            // [rows], from parameters.tokens on
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [vocabulary, width], packed
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4]
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let token = tokens[id.y];
+  let token = tokens[parameters.tokens + id.y];
   let unit = id.x;
   if (unit >= parameters.units || token < parameters.first || token - parameters.first >= parameters.rows) {
     return;
@@ -26,7 +29,12 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
   for (var i = 0u; i < 4u; i += 1u) {
     let column = 4u * unit + i;
     if (column < parameters.columns) {
-      out[id.y * parameters.columns + column] = weight.scale * weight.levels[i] + weight.minimum;
+      let at = id.y * parameters.columns + column;
+      var value = parameters.scale * (weight.scale * weight.levels[i] + weight.minimum);
+      if (parameters.accumulate != 0u) {
+        value += out[at];
+      }
+      out[at] = value;
     }
   }
 }

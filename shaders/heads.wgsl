@@ -11,12 +11,14 @@ struct Parameters {
   query_norm: u32,   // where the norms' weights begin
   key_norm: u32,
   epsilon: f32,
+  turn: u32,         // the first of their angles in a row's
+  angles: u32,       // of a row: those of all turns
 }
 
 @group(0) @binding(0) var<storage, read_write> query: array<f32>;           // [rows, heads, head_dim]
 @group(0) @binding(1) var<storage, read_write> key: array<f32>;             // [rows, kv_heads, head_dim]
 @group(0) @binding(2) var<storage, read> value: array<f32>;                 // [rows, kv_heads, head_dim]
-@group(0) @binding(3) var<storage, read> rotations: array<vec2<f32>>;       // [rows, pairs]: cos, sin
+@group(0) @binding(3) var<storage, read> rotations: array<vec2<f32>>;       // [rows, angles]: cos, sin
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;
 @group(0) @binding(5) var<storage, read_write> keys: array<u32>;            // [positions, kv_heads, head], packed
 @group(0) @binding(6) var<storage, read_write> values: array<u32>;          // likewise
@@ -49,7 +51,7 @@ fn rotate_head(thread: u32, row: u32) {
   for (var pair = thread; pair < pairs; pair += THREADS) {
     let i = select(pair, 2u * pair, INTERLEAVED != 0u);
     let j = select(pair + pairs, 2u * pair + 1u, INTERLEAVED != 0u);
-    let turn = rotations[row * pairs + pair];
+    let turn = rotations[row * parameters.angles + parameters.turn + pair];
     let a = head[i];
     let b = head[j];
     head[i] = a * turn.x - b * turn.y;

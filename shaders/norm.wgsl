@@ -1,15 +1,17 @@
-// out = x / √(mean x² + epsilon) · weight + bias, the mean being taken from x first where it is a LayerNorm
+// out = x / √(mean x² + epsilon) · weight + bias, the mean being taken from x first where it is a LayerNorm; or that added
+// to what is there
 //
-// Before products of many rows; matrix_vector.wgsl does RMSNorm itself. LANES lanes have a row: total_whole.wgsl or
+// Before products of many rows (matrix_vector.wgsl does RMSNorm itself), and after branches. LANES lanes have a row: total_whole.wgsl or
 // total_shared.wgsl adds up what they have. Grid: (1, ceil(rows / (64 / LANES))).
 
 struct Parameters {
   columns: u32,  // fours of a row
-  weight: u32,   // where the norm's weights begin
+  weight: u32,   // where the norm's weights begin, plus 1; 0: there is no norm
   bias: u32,     // where its bias begins, plus 1; 0: none
   epsilon: f32,
   centred: u32,  // LayerNorm
   rows: u32,
+  accumulate: u32,
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [rows, width / 4]
@@ -41,9 +43,15 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     return;
   }
   for (var i = lane; i < columns; i += LANES) {
-    var value = (x[row + i] - mean) * scale * vectors[parameters.weight / 4u + i];
+    var value = x[row + i];
+    if (parameters.weight != 0u) {
+      value = (value - mean) * scale * vectors[(parameters.weight - 1u) / 4u + i];
+    }
     if (parameters.bias != 0u) {
       value += vectors[(parameters.bias - 1u) / 4u + i];
+    }
+    if (parameters.accumulate != 0u) {
+      value += out[row + i];
     }
     out[row + i] = value;
   }

@@ -1,11 +1,11 @@
 // Before every kernel. Group 0 has its storage, declared by itself; group 1 what it is told.
 
-/// The rows that a dispatch is about: a whole batch, or one sequence's span of it.
+/// The rows that a dispatch is about: all that there are, or one sequence's span of them.
 struct Batch {
   row: u32,      // the first row
   len: u32,      // rows
   position: u32, // of the first row in its sequence
-  spare: u32,
+  keys: u32,     // of its cache that there are for it
 }
 
 @group(1) @binding(0) var<uniform> parameters: Parameters; // each kernel's own

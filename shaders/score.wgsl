@@ -25,7 +25,7 @@ fn first_key(position: u32) -> u32 {
 /// The first key after those that it sees, of `all` that there are.
 fn end_key(position: u32, all: u32) -> u32 {
   if (parameters.causal != 0u) {
-    return position + 1u;
+    return min(all, position + 1u);
   }
   let block_end = position / max(parameters.block, 1u) * parameters.block + parameters.block;
   let end = select(all, min(all, block_end), parameters.block != 0u);

@@ -5,7 +5,7 @@ use super::buffer::Buffer;
 use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
-use super::recorder::Dispatch;
+use super::recorder::{Dispatch, span_words};
 use crate::device::{Attention, AttentionShape, CacheType, Heads, PositionBias, RopePairs, Span};
 use crate::error::Result;
 
@@ -50,13 +50,15 @@ impl Gpu {
         caches: &[Cache],
     ) {
         let norms = heads.norms.as_ref();
-        if self.pairs == 0 && norms.is_none() && caches.iter().all(|cache| cache.ty == CacheType::F32) {
+        let turn = heads.turn.map_or(0..0, |turn| self.turns[turn].clone());
+        if turn.is_empty() && norms.is_none() && caches.iter().all(|cache| cache.ty == CacheType::F32) {
             return self.copy_heads(layer, shape, heads, spans, caches);
         }
         let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset as u32);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
-        let parameters =
-            [shape.heads as u32, shape.kv_heads as u32, self.pairs as u32, at(0), at(1), epsilon.to_bits()];
+        let [query_heads, kv_heads, pairs] = [shape.heads, shape.kv_heads, turn.len()].map(|n| n as u32);
+        let angles = self.turns.last().map_or(0, |turn| turn.end as u32);
+        let parameters = [query_heads, kv_heads, pairs, at(0), at(1), epsilon.to_bits(), turn.start as u32, angles];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
         let moved = shape.head_dim * (2 * shape.heads + 3 * shape.kv_heads);
         // The norms of a layer's heads lie in one buffer: the loader makes one after the other.
@@ -65,11 +67,12 @@ impl Gpu {
             let cache = &caches[span.cache];
             let [keys, values] = cache.layer(layer);
             let constants = [shape.head_dim as u32, interleaved, u32::from(norms.is_some())];
+            let batch = self.recorder.told(span_words(span), number + 1);
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::Heads).cache(cache.ty).with(constants),
                 storage: &[heads.query, heads.key, heads.value, &self.rotations, &vectors, keys, values],
                 parameters: &parameters,
-                batch: number + 1,
+                batch,
                 grid: [shape.heads + 2 * shape.kv_heads, span.len, 1],
                 work: Work::moving(4 * span.len * moved + 2 * cache.bytes(span.len)),
             });
@@ -108,8 +111,9 @@ impl Gpu {
         let scores = Scores::new(self, attention);
         for (number, span) in spans.iter().enumerate() {
             let cache = &caches[span.cache];
+            let batch = self.recorder.told(span_words(span), number + 1);
             if span.len == 1 {
-                self.attend_one(attention, &scores, query, (number, span), cache, out)?;
+                self.attend_one(attention, &scores, query, (batch, span), cache, out)?;
                 continue;
             }
             let [keys, values] = cache.layer(attention.layer);
@@ -119,7 +123,7 @@ impl Gpu {
                 kernel: Kernel::new(Shader::Attention).cache(cache.ty).with(scores.constants),
                 storage: &[query, keys, values, out, &scores.biases],
                 parameters: &scores.parameters,
-                batch: number + 1,
+                batch,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
                 work: Work::attention(shape, span, cache),
             });
@@ -132,20 +136,20 @@ impl Gpu {
         attention: &Attention<Self>,
         scores: &Scores,
         query: &Buffer,
-        (number, span): (usize, &Span),
+        (batch, span): (usize, &Span),
         cache: &Cache,
         out: &Buffer,
     ) -> Result<()> {
         let shape = &attention.shape;
         let [keys, values] = cache.layer(attention.layer);
         let seen = shape.visible(span.position, span.keys).len();
-        let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize);
+        let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize).max(1);
         let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(scores.constants),
             storage: &[query, keys, values, out, &parts, &scores.biases],
             parameters: &scores.parameters,
-            batch: number + 1,
+            batch,
             grid: [splits, shape.heads, 1],
             work: Work::attention(shape, span, cache),
         });
@@ -154,7 +158,7 @@ impl Gpu {
                 kernel: Kernel::new(Shader::AttentionJoin).with([shape.head_dim as u32, 0, 0]),
                 storage: &[&parts, out],
                 parameters: &[shape.heads as u32, splits as u32],
-                batch: number + 1,
+                batch,
                 grid: [shape.heads, 1, 1],
                 work: Work::moving(4 * shape.heads * (splits + 1) * shape.head_dim),
             });

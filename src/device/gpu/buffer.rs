@@ -114,6 +114,38 @@ impl Memory {
     }
 }
 
+/// Words that a batch's dispatches read, each call's after the other's: what is written is seen by all that has not been
+/// submitted yet.
+pub struct Notes {
+    buffer: Buffer,
+    taken: usize,
+}
+
+impl Notes {
+    /// With room for `len` words at first.
+    pub fn new(memory: &mut Memory, len: usize) -> Result<Self> {
+        Ok(Self { buffer: memory.storage("notes of a batch", len)?, taken: 0 })
+    }
+
+    /// All that was put here has been submitted.
+    pub fn clear(&mut self) {
+        self.taken = 0;
+    }
+
+    /// Where the words lie that are put here: from an even place on.
+    pub fn put(&mut self, memory: &mut Memory, words: &[u32]) -> Result<Buffer> {
+        if self.buffer.len < self.taken + words.len() {
+            let len = words.len().max(2 * self.buffer.len);
+            *self = Self::new(memory, len)?;
+        }
+        let put = Buffer { offset: self.taken, len: words.len(), ..self.buffer.clone() };
+        memory.write(&put, words);
+        // Few places, whatever the lengths: parameters that name them are kept.
+        self.taken += words.len().next_multiple_of(16);
+        Ok(put)
+    }
+}
+
 /// What kernels' words are made of.
 pub trait Word: Copy {
     fn bytes(self) -> [u8; 4];

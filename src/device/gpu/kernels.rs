@@ -34,6 +34,7 @@ pub enum Shader {
     AttentionJoin,
     AttentionWeights,
     Pool,
+    SoftCap,
     Resize,
     Penalise,
     Truncate,
@@ -60,6 +61,7 @@ impl Shader {
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             Pool => (shader!("pool"), &[], Uses::Nothing),
+            SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
             Truncate => (shader!("truncate"), &[], Uses::Nothing),
@@ -209,7 +211,7 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [Patches, Quantise, Pool, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
+            [Patches, Quantise, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
         all.extend([[64, 0, 0], [4, 0, WHOLE], [32, 0, WHOLE]].map(|constants| Kernel::new(Norm).with(constants)));
         all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[rows, last]| Kernel::new(Resize).with([rows, last, 0])));
         for format in TensorType::ALL {

@@ -28,14 +28,14 @@ use super::{
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
-use buffer::Memory;
+use buffer::{Memory, Notes};
 use cache::Cache;
 use choose::Chooser;
 use kernels::{Shader, Uses};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
 use pixels::Pictures;
 use profile::Work;
-use recorder::{Dispatch, Reading, Recorder, SPANS};
+use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -45,14 +45,12 @@ pub struct Gpu {
     memory: Memory,
     recorder: Recorder,
     arenas: Arenas,
-    tokens: Buffer,
-    /// Runs of rows that the batch's `pool`s read, one after the other: what is written there is seen by all that has
-    /// not been submitted yet.
-    runs: Buffer,
-    runs_taken: usize,
-    /// [rows, pairs, 2]: cos and sin.
+    /// Tokens, and runs of rows.
+    notes: Notes,
+    /// [rows, angles of all turns, 2]: cos and sin.
     rotations: Buffer,
-    pairs: usize,
+    /// Where each turn's angles lie in a row's.
+    turns: Vec<Range<usize>>,
     /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
     quantised: Buffer,
@@ -73,11 +71,9 @@ impl Gpu {
             kernels,
             recorder,
             arenas: Arenas::default(),
-            tokens: memory.storage("tokens", Self::CHUNK)?,
-            runs: memory.storage("runs of rows", 4 * Self::CHUNK)?,
-            runs_taken: 0,
+            notes: Notes::new(&mut memory, 8 * Self::CHUNK)?,
             rotations: memory.storage("rotations", 2)?,
-            pairs: 0,
+            turns: Vec::new(),
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
@@ -156,7 +152,7 @@ impl Kernels {
         }
         let mut gpu = Gpu::new(self.clone())?;
         let out = gpu.memory.storage("a probe", 4 * 64)?;
-        gpu.recorder.begin(&[[0; 4]]);
+        gpu.recorder.begin(vec![all_of(0)]);
         let (storage, work) = (&[&out], Work::default());
         gpu.recorder.dispatch(&Dispatch { kernel, storage, parameters: &[0], batch: 0, grid: [1, 1, 1], work });
         let reading = gpu.recorder.send(&out, 4 * 64)?;
@@ -280,20 +276,29 @@ impl Device for Gpu {
     }
 
     fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
-        let Turn { frequencies, magnitude } =
-            turns.first().copied().unwrap_or(Turn { frequencies: &[], magnitude: 1.0 });
         let rows: usize = spans.iter().map(|span| span.len).sum();
-        let mut batches = vec![[0, rows as u32, 0, 0]];
-        batches.extend(spans.iter().map(|span| [span.row as u32, span.len as u32, span.position as u32, 0]));
-        assert!(spans.len() <= SPANS, "a chunk has fewer rows");
-        self.recorder.begin(&batches);
-        self.runs_taken = 0;
-        self.pairs = frequencies.len();
+        let mut batches = vec![all_of(rows)];
+        batches.extend(spans.iter().map(span_words));
+        self.recorder.begin(batches);
+        self.notes.clear();
+        self.turns.clear();
+        let mut angles = 0;
+        for turn in turns {
+            self.turns.push(angles..angles + turn.frequencies.len());
+            angles += turn.frequencies.len();
+        }
         // cos and sin of large angles are beyond what a GPU promises.
-        let angles = positions(spans).flat_map(|position| frequencies.iter().map(move |f| position as f32 * f));
-        let values: Vec<f32> = angles.flat_map(|angle| [angle.cos() * magnitude, angle.sin() * magnitude]).collect();
+        let mut values = Vec::with_capacity(2 * rows * angles);
+        for position in positions(spans) {
+            for Turn { frequencies, magnitude } in turns {
+                for frequency in *frequencies {
+                    let (sin, cos) = (position as f32 * frequency).sin_cos();
+                    values.extend([cos * magnitude, sin * magnitude]);
+                }
+            }
+        }
         if self.rotations.len < values.len() {
-            let len = values.len().max(2 * self.pairs * Self::CHUNK);
+            let len = values.len().max(2 * angles * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
                 Err(error) => return self.fail(Err(error)),
@@ -302,27 +307,23 @@ impl Device for Gpu {
         self.memory.write(&self.rotations, &values);
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, _scale: f32, _accumulate: bool, out: &mut Buffer) {
+    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
         let (tokens, rows) = match tokens {
-            Tokens::Known(known) => {
-                if self.tokens.len < known.len() {
-                    match self.memory.storage("tokens", known.len()) {
-                        Ok(made) => self.tokens = made,
-                        Err(error) => return self.fail(Err(error)),
-                    }
-                }
-                self.memory.write(&self.tokens, known);
-                (&self.tokens, known.len())
-            }
-            Tokens::Chosen(chooser) => (&chooser.token, 1),
+            Tokens::Known(known) => match self.notes.put(&mut self.memory, known) {
+                Ok(tokens) => (tokens, known.len()),
+                Err(error) => return self.fail(Err(error)),
+            },
+            Tokens::Chosen(chooser) => (chooser.token.clone(), 1),
         };
         for part in &table.parts {
             let units = units(table.columns);
-            let words = [part.start, part.first, part.rows, units, table.columns / 4];
+            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
+            let words = [start, first, part_rows, units, columns, tokens.offset].map(|word| word as u32);
+            let [a, b, c, d, e, f] = words;
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::Embed).format(table.ty),
-                storage: &[tokens, &part.arena, out],
-                parameters: &words.map(|word| word as u32),
+                storage: &[&tokens, &part.arena, out],
+                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
                 batch: 0,
                 grid: [units.div_ceil(64), rows, 1],
                 work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
@@ -348,11 +349,23 @@ impl Device for Gpu {
         });
     }
 
-    fn norm(&mut self, input: &Input<Self>, width: usize, _accumulate: bool, out: &mut Buffer) {
-        self.norm_rows(input, width, out);
+    fn norm(&mut self, input: &Input<Self>, width: usize, accumulate: bool, out: &mut Buffer) {
+        match (&input.norm, accumulate) {
+            (None, false) => self.recorder.copy(input.x, out, input.rows * width),
+            _ => self.norm_rows(input, width, accumulate, out),
+        }
     }
 
-    fn soft_cap(&mut self, _x: &mut Buffer, _len: usize, _cap: f32) {}
+    fn soft_cap(&mut self, x: &mut Buffer, len: usize, cap: f32) {
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::SoftCap),
+            storage: &[x],
+            parameters: &[len as u32, cap.to_bits()],
+            batch: 0,
+            grid: [len.div_ceil(64).min(4096), 1, 1],
+            work: Work::moving(8 * len),
+        });
+    }
 
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
         self.project_all(input, projections);
@@ -409,20 +422,15 @@ impl Device for Gpu {
 
     fn pool(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
         let words: Vec<u32> = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]).collect();
-        if self.runs.len < self.runs_taken + words.len() {
-            match self.memory.storage("runs of rows", words.len().max(2 * self.runs.len)) {
-                Ok(made) => (self.runs, self.runs_taken) = (made, 0),
-                Err(error) => return self.fail(Err(error)),
-            }
-        }
-        let first = self.runs_taken;
-        self.memory.write(&Buffer { offset: first, ..self.runs.clone() }, &words);
-        self.runs_taken += words.len();
+        let put = match self.notes.put(&mut self.memory, &words) {
+            Ok(put) => put,
+            Err(error) => return self.fail(Err(error)),
+        };
         let rows: usize = runs.iter().map(Range::len).sum();
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Pool),
-            storage: &[&self.runs, x, out],
-            parameters: &[width as u32 / 4, first as u32 / 2],
+            storage: &[&put, x, out],
+            parameters: &[width as u32 / 4, put.offset as u32 / 2],
             batch: 0,
             grid: [(width / 4).div_ceil(64), runs.len(), 1],
             work: Work::moving(4 * width * (rows + runs.len())),

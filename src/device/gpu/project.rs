@@ -5,7 +5,7 @@ use super::buffer::Buffer;
 use super::kernels::{BYTES, Kernel, Shader, WHOLE};
 use super::matrix::{Part, units};
 use super::profile::Work;
-use super::recorder::Dispatch;
+use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
 use crate::device::{Activation, Input, Linear, Norm, Projection};
 
@@ -180,24 +180,27 @@ impl Gpu {
             return input.x.clone();
         }
         let out = self.scratch(input.rows * width, false);
-        self.norm_rows(input, width, &out);
+        self.norm_rows(input, width, false, &out);
         out
     }
 
-    pub(super) fn norm_rows(&mut self, input: &Input<Self>, width: usize, out: &Buffer) {
-        let Some(Norm { weight, bias, centred, epsilon }) = &input.norm else {
-            return self.recorder.copy(input.x, out, input.rows * width);
+    pub(super) fn norm_rows(&mut self, input: &Input<Self>, width: usize, accumulate: bool, out: &Buffer) {
+        let (columns, rows, accumulate) = (width as u32 / 4, input.rows as u32, u32::from(accumulate));
+        let (vectors, words) = match &input.norm {
+            Some(Norm { weight, bias, centred, epsilon }) => {
+                let [weight_at, bias_at] = [Some(*weight), *bias].map(|of| of.map_or(0, |of| of.offset as u32 + 1));
+                let words = [columns, weight_at, bias_at, epsilon.to_bits(), u32::from(*centred), rows, accumulate];
+                (*weight, words)
+            }
+            None => (&self.nothing[2], [columns, 0, 0, 0, 0, rows, accumulate]),
         };
-        let bias = bias.map_or(0, |bias| bias.offset as u32 + 1);
-        let (centred, rows) = (u32::from(*centred), input.rows as u32);
-        let words = [width as u32 / 4, weight.offset as u32, bias, epsilon.to_bits(), centred, rows];
         let (lanes, whole) = match self.lanes() {
             (lanes, true) => (lanes, WHOLE),
             _ => (64, 0),
         };
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Norm).with([lanes, 0, whole]),
-            storage: &[input.x, weight, out],
+            storage: &[input.x, vectors, out],
             parameters: &words,
             batch: 0,
             grid: [1, input.rows.div_ceil(64 / lanes as usize), 1],
@@ -272,11 +275,12 @@ impl Gpu {
             [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize, activation, scale, 0, 0];
         let moved = if matches!(how, How::Replace | How::Activate) { 1 } else { 2 };
         let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
+        let batch = self.recorder.told(all_of(x.rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),
             storage: &[input, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
-            batch: 0,
+            batch,
             grid: [part.rows.div_ceil(rows), x.rows.div_ceil(tokens), 1],
             work: Work::product(segment.ty, x.rows, [part.rows, columns], x.rows * part.rows * moved),
         });

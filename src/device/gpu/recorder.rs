@@ -4,6 +4,7 @@ use super::buffer::{Buffer, Graveyard, Handle, Memory};
 use super::context::{Context, Signal};
 use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
 use super::profile::{Timer, Work};
+use crate::device::Span;
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::rc::Rc;
@@ -11,13 +12,22 @@ use wgpu::BufferUsages;
 
 /// Distinct parameter sets kept at a time.
 const PARAMETERS: usize = 4096;
-/// Most spans of a batch.
-pub const SPANS: usize = 512;
+/// Distinct spans of a batch kept at a time.
+const SPANS: usize = 512;
 /// Calls of `settle` whose work may be unfinished.
 const UNFINISHED: usize = 2;
 
 /// What kernels are told of a batch or one of its spans: see `struct Batch` in `shaders/prelude.wgsl`.
 pub type BatchWords = [u32; 4];
+
+/// Told of `rows` rows from the first on.
+pub fn all_of(rows: usize) -> BatchWords {
+    [0, rows as u32, 0, 0]
+}
+
+pub fn span_words(span: &Span) -> BatchWords {
+    [span.row, span.len, span.position, span.keys].map(|word| word as u32)
+}
 
 /// One run of a kernel.
 pub struct Dispatch<'a> {
@@ -26,7 +36,7 @@ pub struct Dispatch<'a> {
     pub storage: &'a [&'a Buffer],
     /// Its `struct Parameters`, in words.
     pub parameters: &'a [u32],
-    /// What it is told: of the whole batch (0), or of a span (its number and 1).
+    /// What it is told: of the whole batch (0), of a span (its number and 1), or what [`Recorder::told`] says.
     pub batch: usize,
     /// Workgroups.
     pub grid: [usize; 3],
@@ -44,6 +54,8 @@ pub struct Recorder {
     uniforms: wgpu::BindGroup,
     parameters: Rc<Handle>,
     batches: Rc<Handle>,
+    /// What lies there.
+    told: Vec<BatchWords>,
     /// Where parameters lie that have been uploaded.
     slots: HashMap<Vec<u32>, u32>,
     /// While kernels are only collected: those that are wanted.
@@ -65,7 +77,7 @@ pub struct Reading {
 impl Recorder {
     pub fn new(kernels: Rc<Kernels>, memory: &mut Memory) -> Result<Self> {
         let parameters = memory.uniform("parameters", UNIFORM * PARAMETERS as u64)?;
-        let batches = memory.uniform("batches", UNIFORM * (SPANS as u64 + 1))?;
+        let batches = memory.uniform("batches", UNIFORM * SPANS as u64)?;
         let window = |buffer| {
             let size = wgpu::BufferSize::new(UNIFORM);
             wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
@@ -91,6 +103,7 @@ impl Recorder {
             uniforms,
             parameters,
             batches,
+            told: Vec::new(),
             slots: HashMap::new(),
             wanted: None,
             unfinished: VecDeque::new(),
@@ -114,18 +127,44 @@ impl Recorder {
     }
 
     /// A batch begins; what was recorded for an earlier one goes to the GPU with what that one was told.
-    pub fn begin(&mut self, batches: &[BatchWords]) {
+    pub fn begin(&mut self, batches: Vec<BatchWords>) {
+        assert!(batches.len() <= SPANS, "a chunk has fewer rows");
         self.submit();
         if !self.collecting() {
             self.context.meter.count(|counters| counters.steps += 1);
         }
-        let mut bytes = vec![0; UNIFORM as usize * batches.len()];
-        for (slot, words) in bytes.chunks_mut(UNIFORM as usize).zip(batches) {
+        self.told = batches;
+        self.tell(0);
+    }
+
+    /// Uploads what is told from a place on.
+    fn tell(&self, first: usize) {
+        let mut bytes = vec![0; UNIFORM as usize * (self.told.len() - first)];
+        for (slot, words) in bytes.chunks_mut(UNIFORM as usize).zip(&self.told[first..]) {
             for (bytes, word) in slot.chunks_mut(4).zip(words) {
                 bytes.copy_from_slice(&word.to_le_bytes());
             }
         }
-        self.context.queue.write_buffer(&self.batches.raw, 0, &bytes);
+        self.context.queue.write_buffer(&self.batches.raw, UNIFORM * first as u64, &bytes);
+    }
+
+    /// The place of what a dispatch is to be told, which most likely lies at `guess`; uploaded where the batch did not
+    /// begin with it.
+    pub fn told(&mut self, words: BatchWords, guess: usize) -> usize {
+        if self.told.get(guess) == Some(&words) {
+            return guess;
+        }
+        if let Some(place) = self.told.iter().position(|told| *told == words) {
+            return place;
+        }
+        if self.told.len() == SPANS {
+            // What is recorded already must still see the old ones.
+            self.submit();
+            self.told.truncate(1);
+        }
+        self.told.push(words);
+        self.tell(self.told.len() - 1);
+        self.told.len() - 1
     }
 
     pub fn dispatch(&mut self, dispatch: &Dispatch) {
