@@ -11,7 +11,10 @@ use std::fs;
 pub const FAMILIES: [&str; 6] = ["llama", "llama3_rope", "llama_yarn", "mistral", "qwen2", "qwen3"];
 
 pub fn folder(family: &str) -> String {
-    format!("{}/tests/conformance/{family}", env!("CARGO_MANIFEST_DIR"))
+    // Another set may be tested: see tests/conformance/generate.py.
+    let set = std::env::var("AZULEJO_CONFORMANCE");
+    let set = set.unwrap_or_else(|_| format!("{}/tests/conformance", env!("CARGO_MANIFEST_DIR")));
+    format!("{set}/{family}")
 }
 
 /// A family's configuration and weights, read.
@@ -38,6 +41,10 @@ impl Case {
     pub fn floats(&self, name: &str) -> Vec<f32> {
         let file = SafeTensors::deserialize(&self.0).unwrap();
         file.tensor(name).unwrap().data().chunks(4).map(|b| f32::from_le_bytes(b.try_into().unwrap())).collect()
+    }
+
+    pub fn has(&self, name: &str) -> bool {
+        SafeTensors::deserialize(&self.0).unwrap().tensor(name).is_ok()
     }
 
     pub fn ids(&self, name: &str) -> Vec<u32> {

@@ -1,0 +1,138 @@
+//! Encoders, encoder-decoders and two towers in native code: the reference implementation's outputs, by both devices.
+
+use azulejo::device::gpu::native::run;
+use azulejo::device::{CacheType, Device, Progress};
+use azulejo::model::{
+    Asked, Beams, Finish, Generation, Images, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel, Vector,
+};
+use azulejo::text::{GenerateOptions, Sampling};
+
+#[path = "common/case.rs"]
+mod case;
+#[path = "common/devices.rs"]
+mod devices;
+use case::{Case, assembled, assert_close};
+use devices::{cpu, gpu, gpus};
+
+const ENCODERS: [&str; 4] = ["bert", "roberta", "distilbert", "modernbert"];
+const ENCODER_DECODERS: [&str; 3] = ["t5", "bart", "marian"];
+const TWO_TOWERS: [&str; 2] = ["clip", "siglip"];
+
+/// The two rows of a case without their padding.
+fn rows(case: &Case, name: &str) -> Vec<Sequence> {
+    let (ids, mask) = (case.ids(name), case.ids("attention_mask"));
+    let real = |row: usize| {
+        let row = row * ids.len() / 2..(row + 1) * ids.len() / 2;
+        ids[row.clone()].iter().zip(&mask[row]).filter(|(_, mask)| **mask == 1).map(|(id, _)| *id).collect()
+    };
+    vec![Sequence::new(real(0)), Sequence::new(real(1))]
+}
+
+async fn an_encoder_reads<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = TextModel::new(assembled(family, device), &Progress::default()).await.unwrap();
+    let rows = rows(&case, "input_ids");
+    let (width, tokens) = (model.width(Reading::Hidden), case.ids("input_ids").len() / 2);
+    let hidden = case.floats("hidden");
+    let expected = |row: usize| &hidden[row * tokens * width..][..rows[row].ids.len() * width];
+    let both = model.read(&rows, Reading::Hidden).await.unwrap();
+    assert_close(&both, &[expected(0), expected(1)].concat(), &format!("{family}, hidden"));
+    let second = model.read(&rows[1..], Reading::Hidden).await.unwrap();
+    assert_close(&second, expected(1), &format!("{family}, hidden of the second alone"));
+    let mut results = vec![(Reading::Logits, case.floats("logits"))];
+    if case.has("pooled") {
+        results.push((Reading::Vector(Vector::Pooler), case.floats("pooled")));
+    }
+    for (reading, expected) in results {
+        let both = model.read(&rows, reading).await.unwrap();
+        assert_close(&both, &expected, &format!("{family}, {reading:?}"));
+        let second = model.read(&rows[1..], reading).await.unwrap();
+        assert_close(&second, &expected[expected.len() / 2..], &format!("{family}, {reading:?} of the second alone"));
+    }
+}
+
+async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let assembly = assembled(family, device);
+    let start = assembly.plan().unwrap().decoding.start;
+    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let sources: Vec<Vec<u32>> = rows(&case, "input_ids").into_iter().map(|row| row.ids).collect();
+    let given = case.ids("decoder_input_ids");
+    let targets: Vec<Vec<u32>> = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
+    let logits = score(&mut model, targets, sources).await;
+    assert_close(&logits, &case.floats("logits"), &format!("{family}, logits"));
+
+    let (prompt, generated) = (case.ids("prompt"), case.ids("generated"));
+    let options = GenerateOptions {
+        max_tokens: Some(generated.len() as f64),
+        ignore_end: Some(true),
+        ..GenerateOptions::default()
+    };
+    let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+    let mut session = model.session();
+    let asked = Asked { source: Some(prompt.clone()), prompt: vec![start] };
+    let mut generation = Generation::new(&mut model, &mut session, asked, sampling, None, &[], 1).unwrap();
+    while generation.finish().is_none() {
+        generation.step(&mut model, &mut session).await.unwrap();
+    }
+    assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
+    // One beam is the greedy search.
+    let mut beams = Beams::new(&model, prompt, vec![start], 1, Some(generated.len()), &[], Vec::new()).unwrap();
+    while beams.step(&mut model).await.unwrap() {}
+    assert_eq!(beams.best(), (generated, false), "{family}");
+}
+
+/// The logits of rows of one length.
+async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>) -> Vec<f32> {
+    let mut scoring = Scoring::new(model, rows, sources, false).unwrap();
+    let [rows, positions, vocabulary] = scoring.dims(model);
+    let mut all = vec![0.0; rows * positions * vocabulary];
+    let mut more = true;
+    while more {
+        let take = |row: usize, position: usize, logits: &[f32]| {
+            all[(row * positions + position) * vocabulary..][..vocabulary].copy_from_slice(logits);
+        };
+        more = scoring.step(model, take).await.unwrap();
+    }
+    all
+}
+
+async fn two_towers_match<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = Matcher::new(assembled(family, device), None, &Progress::default()).await.unwrap();
+    let texts = model.embed_texts(&rows(&case, "input_ids")).await.unwrap();
+    assert_close(&texts, &case.floats("text_embeds"), &format!("{family}, texts"));
+    let values = case.floats("pixel_values");
+    let side = (values.len() as f64 / 6.0).sqrt() as usize;
+    let source = Source::Images(Images { values, count: 2, channels: 3, height: side, width: side });
+    let seen = model.embed_images(&source, 0).await.unwrap();
+    assert_close(&seen.values, &case.floats("image_embeds"), &format!("{family}, images"));
+    let second = model.embed_images(&source, 1).await.unwrap();
+    assert_close(&second.values, &seen.values[seen.values.len() / 2..], &format!("{family}, the second image alone"));
+    let width = model.width();
+    let pairs = seen.values.chunks(width).flat_map(|image| texts.chunks(width).map(move |text| (image, text)));
+    let logits: Vec<f32> = pairs.map(|(image, text)| model.logit(image, text)).collect();
+    assert_close(&logits, &case.floats("logits_per_image"), &format!("{family}, logits"));
+}
+
+async fn gives_the_reference<D: Device>(family: &str, device: D) {
+    match family {
+        family if ENCODERS.contains(&family) => an_encoder_reads(family, device).await,
+        family if TWO_TOWERS.contains(&family) => two_towers_match(family, device).await,
+        family => an_encoder_decoder_translates(family, device).await,
+    }
+}
+
+#[test]
+fn every_family_gives_the_reference_outputs() {
+    let families: Vec<&str> = ENCODERS.into_iter().chain(ENCODER_DECODERS).chain(TWO_TOWERS).collect();
+    for family in &families {
+        run(None, gives_the_reference(family, cpu(2)));
+    }
+    for (name, kernels) in gpus() {
+        for family in &families {
+            println!("{family}, {name}");
+            run(Some(&kernels.context), gives_the_reference(family, gpu(&kernels)));
+        }
+    }
+}
