@@ -62,7 +62,7 @@ describe("conformance with the reference implementation", () => {
   test("the runner passes every family, and says so in its last line", (t) => {
     const { stdout, stderr, status } = conformance(CASES, "--device", "cpu");
     for (const line of stdout.trim().split("\n")) t.diagnostic(line);
-    assert.equal(stdout.trim().split("\n").at(-1), "33 passed, 0 failed, 0 skipped", stdout + stderr);
+    assert.equal(stdout.trim().split("\n").at(-1), `${FAMILIES.length} passed, 0 failed, 0 skipped`, stdout + stderr);
     assert.equal(status, 0);
   });
 
