@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { WEBGPU_ARGUMENTS } from "./chromium.mjs";
 import { launchBrowser } from "../tests/support/browser.mjs";
 import { startServer } from "../tests/support/server.mjs";
-import { runFamily } from "./conformance/runner.mjs";
+import { Runner } from "./conformance/runner.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 /** So many differences of a family are told in full. */
@@ -47,11 +47,12 @@ async function main() {
   const { directory, families, device, gpu } = options();
   const server = await startServer({ mounts: { "/conformance/": directory, "/": ROOT }, isolated: true });
   const browser = await launchBrowser({ args: device === "webgpu" ? WEBGPU_ARGUMENTS : [] });
+  const runner = new Runner({ browser, server, directory, device, gpu });
   const count = { passed: 0, failed: 0, unsupported: 0 };
   const width = Math.max(...families.map((name) => name.length));
   try {
     for (const family of families) {
-      const { outcome, detail, failures } = await runFamily({ browser, server, directory, family, device, gpu });
+      const { outcome, detail, failures } = await runner.run(family);
       count[outcome] += 1;
       console.log(`${family.padEnd(width)}  ${outcome.padEnd(11)}  ${detail}`.trimEnd());
       for (const failure of failures.slice(0, TOLD)) console.log(`    ${failure}`);

@@ -1,9 +1,9 @@
-// One family folder through Chromium: reads the case, asks the page, compares.
+// Family folders through Chromium: reads each case, asks a page, compares.
 
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors } from "../../tests/support/safetensors.mjs";
-import { causalInput, compareCausal, compareVision } from "./compare.mjs";
+import { KINDS } from "./kinds.mjs";
 
 /** A family that has not answered by then hangs; the largest takes a few seconds. */
 const PATIENCE = 120_000;
@@ -28,48 +28,67 @@ export function kindOf(directory, family) {
   return known[1];
 }
 
-/** What a kind's case asks of the page, and what its answer is compared with. */
-const CHECKS = {
-  causal: { input: causalInput, compare: compareCausal },
-  vision: {
-    input: ({ pixel_values: { data, shape } }) => ({ data: Array.from(data), dims: shape }),
-    compare: compareVision,
-  },
-};
+/** One page, and on it one engine, for any number of families: after a failure the next has a fresh one. */
+export class Runner {
+  #options;
+  #page;
 
-/**
- * Runs one family of `directory`. `server` serves that directory under `/conformance/` and the repository under `/`.
- * `replaced` are files to load instead of the folder's own, as a record; `gpu` is the engine option of that name.
- * @returns {Promise<{ outcome: "passed" | "failed" | "unsupported", detail: string, failures: string[] }>}
- */
-export async function runFamily(request) {
-  try {
-    return await patiently(askAndCompare(request));
-  } catch (error) {
-    return failed([error.message]);
+  /**
+   * `server` serves `directory`, where the families are, under `/conformance/` and the repository under `/`; `device`
+   * and `gpu` are the engine's options of these names.
+   */
+  constructor(options) {
+    this.#options = options;
   }
-}
 
-async function askAndCompare({ browser, server, directory, family, device, gpu, replaced }) {
-  const page = await browser.newPage();
-  try {
+  /**
+   * Runs one family. `replaced` are files to load instead of the folder's own, as a record.
+   * @returns {Promise<{ outcome: "passed" | "failed" | "unsupported", detail: string, failures: string[] }>}
+   */
+  async run(family, { replaced } = {}) {
+    try {
+      return await patiently(this.#askAndCompare(family, replaced));
+    } catch (error) {
+      await this.close();
+      return failed([error.message]);
+    }
+  }
+
+  async close() {
+    const page = this.#page;
+    this.#page = undefined;
+    await page?.then((page) => page.close(), () => {});
+  }
+
+  async #open() {
+    const page = await this.#options.browser.newPage();
+    await page.goto(this.#at("/scripts/conformance/page.html"));
+    return page;
+  }
+
+  #at(path) {
+    return new URL(path, this.#options.server.url).href;
+  }
+
+  async #askAndCompare(family, replaced) {
+    const { directory, device, gpu } = this.#options;
     const kind = kindOf(directory, family);
+    const { input, compare } = KINDS[kind];
     const tensors = readSafetensors(readFileSync(join(directory, family, "case.safetensors")));
-    const at = (path) => new URL(path, server.url).href;
-    await page.goto(at("/scripts/conformance/page.html"));
+    const config = JSON.parse(readFileSync(join(directory, family, "config.json"), "utf8"));
+    this.#page ??= this.#open();
+    const page = await this.#page;
     const answer = await page.evaluate(async ([script, request]) => {
       const { runFamily } = await import(script);
       return runFamily(request);
-    }, [at("/scripts/conformance/page.js"), {
-      entry: at("/dist/index.js"), kind, folder: at(`/conformance/${encodeURIComponent(family)}/`), replaced,
+    }, [this.#at("/scripts/conformance/page.js"), {
+      entry: this.#at("/dist/index.js"), kind, folder: this.#at(`/conformance/${encodeURIComponent(family)}/`), replaced,
       options: { device, gpu },
-      input: CHECKS[kind]?.input(tensors),
+      input: input(tensors, config),
     }]);
     if (answer.unsupported) return { outcome: "unsupported", detail: answer.unsupported, failures: [] };
     if (answer.error) return failed([answer.error]);
-    return judged(CHECKS[kind].compare(tensors, answer.output));
-  } finally {
-    await page.close();
+    return judged(compare(tensors, answer.output));
   }
 }
 

@@ -1,0 +1,111 @@
+// Checkpoints with a choice that we lack: refused by its name, before a byte of weights is asked for.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import * as azulejo from "../dist/index.js";
+import { startApiServer } from "./api-server.mjs";
+
+const read = (path) => readFileSync(new URL(`conformance/${path}`, import.meta.url));
+const { families } = JSON.parse(read("index.json"));
+const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
+
+/** Unknown to us, known to transformers. */
+const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "mt5", "siglip2", "whisper"];
+
+/** By family: fields that make another model of it, and the name that the refusal says. */
+const CHOICES = {
+  gpt2: [
+    [{ scale_attn_by_inverse_layer_idx: true }, "scale_attn_by_inverse_layer_idx"],
+    [{ add_cross_attention: true }, "add_cross_attention"],
+    [{ activation_function: "mish" }, "mish"],
+  ],
+  opt: [
+    [{ word_embed_proj_dim: 24 }, "word_embed_proj_dim"],
+    [{ layer_norm_elementwise_affine: false }, "layer_norm_elementwise_affine"],
+  ],
+  bloom: [[{ apply_residual_connection_post_layernorm: true }, "apply_residual_connection_post_layernorm"]],
+  mpt: [
+    [{ attn_config: { alibi: true, clip_qkv: 6 } }, "clip_qkv"],
+    [{ attn_config: { alibi: true, qk_ln: true } }, "qk_ln"],
+    [{ attn_config: { alibi: true, attn_type: "multiquery_attention" } }, "multiquery_attention"],
+    [{ attn_config: { alibi: true, prefix_lm: true } }, "prefix_lm"],
+    [{ attn_config: { alibi: false } }, "alibi"],
+    [{ no_bias: false }, "no_bias"],
+    [{ logit_scale: 0.5 }, "logit_scale"],
+  ],
+  gptj: [[{ activation_function: "mish" }, "mish"]],
+  gpt_neox: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
+  cohere: [[{ use_qk_norm: true }, "use_qk_norm"]],
+  llama: [
+    [{ rope_parameters: { rope_type: "longrope", rope_theta: 10000, short_factor: [1], long_factor: [1] } }, "longrope"],
+    [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 }, rope_theta: 10000 }, "dynamic"],
+    [{ hidden_act: "mish" }, "mish"],
+    [{ quantization_config: { quant_method: "gptq", bits: 4 } }, "gptq"],
+  ],
+  gemma3: [[{ use_bidirectional_attention: true }, "use_bidirectional_attention"], [{ layer_types: Array(3).fill("chunked_attention") }, "chunked_attention"]],
+  phi3: [
+    [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "su", short_factor: [1], long_factor: [1] } }, "longrope|\"su\""],
+    // What the first release of Phi-3 called so is LongRoPE.
+    [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "yarn", short_factor: [1], long_factor: [1] } }, "longrope|\"yarn\""],
+  ],
+  stablelm: [[{ qk_layernorm: true }, "qk_layernorm"]],
+  bert: [
+    [{ position_embedding_type: "relative_key" }, "relative_key"],
+    [{ is_decoder: true }, "is_decoder"],
+  ],
+  roberta: [[{ position_embedding_type: "relative_key_query" }, "relative_key_query"]],
+  distilbert: [[{ activation: "mish" }, "mish"]],
+  modernbert: [[{ hidden_activation: "mish" }, "mish"]],
+  t5: [[{ feed_forward_proj: "gated-mish" }, "mish"], [{ feed_forward_proj: "gated-gelu-twice" }, "gated-gelu-twice"]],
+  bart: [[{ activation_function: "mish" }, "mish"]],
+  marian: [[{ share_encoder_decoder_embeddings: false }, "share_encoder_decoder_embeddings"]],
+  clip: [[{ text_config: { hidden_act: "mish" } }, "mish"], [{ vision_config: { hidden_act: "mish" } }, "mish"]],
+  siglip: [[{ vision_config: { vision_use_head: false } }, "vision_use_head"]],
+  vit: [[{ hidden_act: "mish" }, "mish"]],
+};
+
+/** The family's configuration with other values in some fields; of its inner configurations too. */
+function changed(family, fields) {
+  const config = JSON.parse(read(`${family}/config.json`));
+  const inner = (name, value) => (value !== null && config[name] !== null && typeof config[name] === "object" && !Array.isArray(value)
+    ? { ...config[name], ...value } : value);
+  return { ...config, ...Object.fromEntries(Object.entries(fields).map(([name, value]) => [name, inner(name, value)])) };
+}
+
+describe("a choice that we lack is refused by its name, and no weights are asked for", () => {
+  let server, engine;
+  before(async () => {
+    server = await startApiServer({ isolated: true });
+    engine = await azulejo.Engine.create({ device: "cpu" });
+  });
+  after(async () => {
+    await engine?.dispose();
+    await server?.close();
+  });
+
+  /** Loads and inspects a folder with this configuration and the family's weights. */
+  async function assertRefused(family, config, says) {
+    const folder = new URL("/folder/", server.url).href;
+    server.files["/folder/config.json"] = { bytes: Buffer.from(JSON.stringify(config)) };
+    server.files["/folder/model.safetensors"] = { bytes: read(`${family}/model.safetensors`) };
+    for (const use of [azulejo[CLASSES[families[family].kind]].load, azulejo.inspect]) {
+      server.log.length = 0;
+      await assert.rejects(use(folder, { engine, cache: false }), (error) => {
+        assert.equal(error.code, "unsupported-model", error.stack);
+        assert.match(error.message, new RegExp(says));
+        return true;
+      });
+      assert.deepEqual(server.log.filter((line) => !line.endsWith("/folder/config.json")), []);
+    }
+  }
+
+  for (const model_type of MODEL_TYPES) {
+    test(`the model type ${model_type}`, () => assertRefused("llama", { ...changed("llama", {}), model_type }, `"${model_type}"`));
+  }
+  for (const [family, choices] of Object.entries(CHOICES)) {
+    for (const [fields, says] of choices) {
+      test(`${family} with ${JSON.stringify(fields)}`, () => assertRefused(family, changed(family, fields), says));
+    }
+  }
+});

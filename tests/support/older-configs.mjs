@@ -1,0 +1,148 @@
+// The spellings of config.json before transformers 5, family by family as published checkpoints have them: other names,
+// names beside each other, and what equals transformers' default left out.
+
+/** Leaves some fields out. */
+function without(config, ...names) {
+  return Object.fromEntries(Object.entries(config).filter(([name]) => !names.includes(name)));
+}
+
+/** `rope_theta` beside `rope_scaling`, whose type is under each of `typeKeys`. */
+function ropeBeside({ rope_parameters: { rope_theta, rope_type, ...scaling }, ...rest }, typeKeys = ["rope_type"]) {
+  const type = Object.fromEntries(typeKeys.map((key) => [key, rope_type]));
+  return { ...rest, rope_theta, rope_scaling: rope_type === "default" ? null : { ...type, ...scaling } };
+}
+
+function llama({ head_dim, ...config }, typeKeys) {
+  const follows = head_dim === undefined || head_dim * config.num_attention_heads === config.hidden_size;
+  return ropeBeside(follows ? config : { ...config, head_dim }, typeKeys);
+}
+
+/** A family's older spelling, by its model type. */
+const SPELLINGS = {
+  gpt2: (config) => ({
+    ...without(config, "n_inner", "add_cross_attention", "scale_attn_weights", "scale_attn_by_inverse_layer_idx",
+      "reorder_and_upcast_attn", "tie_word_embeddings"),
+    n_ctx: config.n_positions,
+    task_specific_params: { "text-generation": { do_sample: true, max_length: 50 } },
+  }),
+  opt: (config) => ({
+    ...without(config, "enable_bias", "layer_norm_elementwise_affine", "tie_word_embeddings"),
+    prefix: "</s>",
+  }),
+  bloom: ({ hidden_size, n_head, ...config }) => ({
+    ...without(config, "tie_word_embeddings"),
+    n_embed: hidden_size,
+    num_attention_heads: n_head,
+    attention_softmax_in_fp32: true, bias_dropout_fusion: true, masked_softmax_fusion: true, offset_alibi: 100, n_inner: null,
+  }),
+  mpt: ({ attn_config: { alibi, alibi_bias_max, attn_impl, attn_pdrop, attn_type, clip_qkv, prefix_lm, qk_ln }, ...config }) => ({
+    ...without(config, "layer_norm_epsilon", "tie_word_embeddings"),
+    attn_config: { alibi, alibi_bias_max, attn_impl, attn_pdrop, attn_type, clip_qkv, prefix_lm, qk_ln, softmax_scale: null },
+    init_config: { name: "kaiming_normal_", fan_mode: "fan_in" },
+    verbose: 0,
+  }),
+  gptj: (config) => ({ ...config, rotary: true, scale_attn_weights: true, gradient_checkpointing: false }),
+  gpt_neox: ({ rope_parameters: { rope_theta, partial_rotary_factor }, ...config }) => ({
+    ...without(config, "attention_bias"),
+    rotary_emb_base: rope_theta,
+    rotary_pct: partial_rotary_factor,
+  }),
+  falcon: (config) => ({
+    ...without(config, "num_kv_heads", "ffn_hidden_size", "num_ln_in_parallel_attn", "activation", "max_position_embeddings",
+      "rope_parameters", "tie_word_embeddings"),
+    apply_residual_connection_post_layernorm: false,
+  }),
+  cohere: (config) => ({ ...ropeBeside(without(config, "use_qk_norm", "tie_word_embeddings")), model_max_length: 256 }),
+  // The first release said "gelu" and meant its approximation.
+  gemma: (config) => ({ ...ropeBeside(without(config, "tie_word_embeddings")), hidden_act: "gelu", hidden_activation: null }),
+  gemma2: (config) => ({
+    ...ropeBeside(without(config, "layer_types", "tie_word_embeddings")),
+    hidden_act: config.hidden_activation,
+    cache_implementation: "hybrid",
+  }),
+  gemma3_text: ({ rope_parameters: { full_attention, sliding_attention }, layer_types, ...config }) => ({
+    ...without(config, "_sliding_window_pattern", "tie_word_embeddings"),
+    sliding_window_pattern: layer_types.indexOf("full_attention") + 1,
+    rope_theta: full_attention.rope_theta,
+    rope_local_base_freq: sliding_attention.rope_theta,
+    rope_scaling: null,
+    cache_implementation: "hybrid",
+  }),
+  phi3: (config) => {
+    const { rope_parameters: { partial_rotary_factor, ...rope }, ...rest } = config;
+    return { ...ropeBeside({ ...rest, rope_parameters: rope }), attention_bias: false };
+  },
+  stablelm: (config) => {
+    const { rope_parameters: { partial_rotary_factor, ...rope }, ...rest } = config;
+    return { ...ropeBeside({ ...without(rest, "qk_layernorm", "use_parallel_residual"), rope_parameters: rope }), partial_rotary_factor };
+  },
+  smollm3: ({ no_rope_layers, layer_types, ...config }) => ({
+    ...ropeBeside(config),
+    no_rope_layer_interval: no_rope_layers.indexOf(0) + 1,
+    max_window_layers: 28,
+    pretraining_tp: 2,
+  }),
+  bert: (config) => ({
+    ...without(config, "add_cross_attention", "is_decoder", "bos_token_id", "eos_token_id", "tie_word_embeddings"),
+    gradient_checkpointing: false,
+    position_embedding_type: "absolute",
+  }),
+  distilbert: (config) => ({ ...without(config, "tie_word_embeddings"), tie_weights_: true, output_past: true }),
+  modernbert: ({ rope_parameters: { full_attention, sliding_attention }, layer_types, ...config }) => ({
+    ...config,
+    global_rope_theta: full_attention.rope_theta,
+    local_rope_theta: sliding_attention.rope_theta,
+    layer_norm_eps: config.norm_eps,
+    position_embedding_type: "absolute",
+    reference_compile: null,
+  }),
+  t5: (config) => ({
+    ...without(config, "dense_act_fn", "is_gated_act", "scale_decoder_outputs", "num_decoder_layers", "is_decoder",
+      "classifier_dropout", "tie_word_embeddings", "relative_attention_max_distance"),
+    n_positions: 512,
+    output_past: true,
+    task_specific_params: { translation_en_to_de: { prefix: "translate English to German: " } },
+  }),
+  bart: (config) => ({
+    ...without(config, "tie_word_embeddings", "is_decoder"),
+    num_hidden_layers: config.encoder_layers,
+    add_bias_logits: false, add_final_layer_norm: false, classif_dropout: 0.1, normalize_before: false, normalize_embedding: true,
+    num_beams: 4,
+  }),
+  marian: (config) => ({
+    ...without(config, "decoder_vocab_size", "share_encoder_decoder_embeddings", "tie_word_embeddings", "is_decoder"),
+    num_hidden_layers: config.encoder_layers,
+    normalize_embedding: false, static_position_embeddings: true, add_final_layer_norm: false, bad_words_ids: [[0]],
+    num_beams: 4,
+  }),
+  // Texts ended with id 2 in the file, and were read at their largest id.
+  clip: ({ text_config, ...config }) => ({
+    ...config,
+    text_config: { ...text_config, bos_token_id: 0, eos_token_id: 2, top_k: 50, torch_dtype: null, tie_word_embeddings: true },
+    text_config_dict: null,
+    vision_config_dict: null,
+  }),
+  siglip: ({ text_config, vision_config, ...config }) => ({
+    ...config,
+    text_config: without(text_config, "hidden_act", "layer_norm_eps", "attention_dropout", "projection_size"),
+    vision_config: without(vision_config, "hidden_act", "layer_norm_eps", "attention_dropout", "num_channels", "vision_use_head"),
+  }),
+};
+SPELLINGS.roberta = SPELLINGS.bert;
+
+/**
+ * The older spellings of a family's configuration, by a name for each. Where RoPE is scaled there are three: with the
+ * type as `type`, as `rope_type`, and as both.
+ */
+export function olderSpellings({ dtype, ...config }) {
+  const released = (spelled) => ({ ...spelled, torch_dtype: dtype, transformers_version: "4.46.0" });
+  const spell = SPELLINGS[config.model_type];
+  if (spell) return { "older names": released(spell(config)) };
+  if (!config.rope_parameters) return { torch_dtype: released(config) };
+  if (config.rope_parameters.rope_type === "default") return { rope_theta: released(llama(config)) };
+  return {
+    "rope_scaling with type": released(llama(config, ["type"])),
+    "rope_scaling with rope_type": released(llama(config, ["rope_type"])),
+    "rope_scaling with both": released(llama(config, ["type", "rope_type"])),
+  };
+}
