@@ -10,6 +10,7 @@ use tokenizers::pre_tokenizers::punctuation::Punctuation;
 use super::bpe;
 use super::decoder::Joining;
 use super::normalizer::{MAX_REPLACEMENT, Rule};
+use super::pattern;
 use super::post_processor::{Piece, PostProcessor, Template};
 use super::pre_tokenizer::{self, Step};
 use super::precompiled;
@@ -68,7 +69,7 @@ enum Pattern<'a> {
     Regex(&'a str),
 }
 
-fn pattern(value: &Value) -> Result<Pattern<'_>> {
+fn pattern_of(value: &Value) -> Result<Pattern<'_>> {
     let pattern = &value["pattern"];
     match (pattern["String"].as_str(), pattern["Regex"].as_str()) {
         (Some(text), _) => Ok(Pattern::Text(text)),
@@ -137,8 +138,8 @@ impl Pipeline {
 
     fn replace(&mut self, value: &Value) -> Result<Rule> {
         let content = short(text(value, "content")?)?;
-        let regex = match pattern(value)? {
-            Pattern::Text(text) => pre_tokenizer::compile(&regex::escape(text))?,
+        let regex = match pattern_of(value)? {
+            Pattern::Text(text) => pre_tokenizer::compile(&pattern::escape(text))?,
             Pattern::Regex(regex) => {
                 self.slow |= !pre_tokenizer::is_known(regex);
                 pre_tokenizer::compile(regex)?
@@ -161,8 +162,8 @@ impl Pipeline {
                 }
                 "Split" => {
                     let (behavior, invert) = (behavior(value)?, flag(value, "invert", false));
-                    let step = match pattern(value)? {
-                        Pattern::Text(text) => Step::split(&regex::escape(text), behavior, invert),
+                    let step = match pattern_of(value)? {
+                        Pattern::Text(text) => Step::split(&pattern::escape(text), behavior, invert),
                         Pattern::Regex(regex) => {
                             self.slow |= !pre_tokenizer::is_known(regex);
                             Step::split(regex, behavior, invert)
@@ -311,7 +312,7 @@ fn sentence_piece_decoder(list: &[&Value]) -> Result<(Joining, Bytes)> {
     let (mut replace, mut byte_fallback, mut joining, mut fused) = (Vec::new(), false, Joining::Plain, false);
     for value in list {
         match text(value, "type")? {
-            "Replace" if !fused => match pattern(value)? {
+            "Replace" if !fused => match pattern_of(value)? {
                 Pattern::Text(from) if !from.is_empty() => {
                     replace.push((from.to_owned(), short(text(value, "content")?)?.to_owned()));
                 }

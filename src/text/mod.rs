@@ -8,6 +8,7 @@
 //! Nothing here knows of devices or of JavaScript. Checkpoints come from strangers, so every part has
 //! its limits of time and memory, written where they are enforced.
 
+mod added;
 mod bpe;
 mod date;
 mod decoder;
@@ -16,6 +17,7 @@ mod json;
 mod json_parts;
 mod normalizer;
 mod options;
+pub(crate) mod pattern;
 mod post_processor;
 mod pre_tokenizer;
 mod precompiled;

@@ -2,10 +2,11 @@
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use regex::Regex;
 use tokenizers::normalizers::Prepend;
 use tokenizers::normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Strip, StripAccents};
 use tokenizers::{NormalizedString, Normalizer};
+
+use super::pattern::Regex;
 
 /// Longest text that normalizing may make. Rules that lengthen text can follow one another, and a
 /// hostile tokenizer would double it at each.
@@ -41,7 +42,7 @@ impl Rule {
             Rule::Nmt => Nmt.normalize(text),
             Rule::Precompiled(rule) => rule.normalize(text),
             Rule::Prepend(rule) => rule.normalize(text),
-            Rule::Replace(regex, content) => text.replace(regex, content),
+            Rule::Replace(pattern, content) => text.replace(pattern, content),
             Rule::Strip(rule) => rule.normalize(text),
             Rule::StripAccents => StripAccents.normalize(text),
         }

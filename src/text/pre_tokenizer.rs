@@ -1,6 +1,5 @@
 //! Cutting text into the words that byte-pair merges never cross.
 
-use regex::{Regex, RegexBuilder};
 use tokenizers::normalizer::SplitDelimiterBehavior;
 use tokenizers::pattern::{Invert, Pattern};
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
@@ -11,12 +10,11 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{NormalizedString, Offsets, PreTokenizedString, PreTokenizer};
 
 use super::bpe;
+use super::pattern::{Match, Regex};
 use crate::{Error, Result};
 
 /// Longest pattern taken; the longest in use has some 500 bytes.
 const MAX_PATTERN: usize = 4096;
-/// Memory for one compiled pattern, of which Unicode's classes take most.
-const MAX_COMPILED: usize = 8 << 20;
 
 /// One step of pre-tokenization; they run one after the other.
 pub(crate) enum Step {
@@ -75,15 +73,18 @@ fn bytes(part: &mut NormalizedString) {
     part.transform(characters, 0);
 }
 
-/// Compiles a regular expression for the automaton, which takes no look-around and no references: what
-/// a backtracking engine would do with a stranger's pattern can take for ever on a short text.
-pub(crate) fn compile(pattern: &str) -> Result<Regex> {
+/// Compiles regular expressions, whose whole is `pattern`.
+fn compile_parts(pattern: &str, parts: &[&str]) -> Result<Regex> {
     let shown: String = pattern.chars().take(200).collect();
     if pattern.len() > MAX_PATTERN {
         return Err(Error::unsupported(format!("tokenizer: the pattern {shown:?}… is too long")));
     }
-    let regex = RegexBuilder::new(pattern).size_limit(MAX_COMPILED).dfa_size_limit(MAX_COMPILED).build();
+    let regex = Regex::new(parts);
     regex.map_err(|error| Error::unsupported(format!("tokenizer: the pattern {shown:?} is not supported: {error}")))
+}
+
+pub(crate) fn compile(pattern: &str) -> Result<Regex> {
+    compile_parts(pattern, &[pattern])
 }
 
 /// The one use of look-around in tokenizers' patterns, at their end: white space without the last one
@@ -93,34 +94,33 @@ const TRAILING_SPACE: &str = r"\s+(?!\S)|\s+";
 /// A pattern that finds words.
 pub(crate) struct Words {
     regex: Regex,
-    /// The pattern ended in `TRAILING_SPACE`, for which the regex has a group named `space`.
-    trailing_space: bool,
+    /// The pattern ended in `TRAILING_SPACE`: which of the regex's patterns is its white space.
+    trailing_space: Option<usize>,
 }
 
 impl Words {
     pub fn new(pattern: &str) -> Result<Self> {
-        let Some(head) = pattern.strip_suffix(TRAILING_SPACE) else {
-            return Ok(Self { regex: compile(pattern)?, trailing_space: false });
+        let (head, parts) = match pattern.strip_suffix(TRAILING_SPACE).map(|head| (head, head.strip_suffix('|'))) {
+            Some((_, Some(alternatives))) => (alternatives, vec![alternatives, r"\s+"]),
+            Some(("", None)) => ("", vec![r"\s+"]),
+            _ => return Ok(Self { regex: compile(pattern)?, trailing_space: None }),
         };
-        // What stands before must be whole alternatives: an open parenthesis does not compile.
-        if let Some(alternatives) = head.strip_suffix('|') {
-            compile(alternatives)?;
-        } else if !head.is_empty() {
-            compile(pattern)?;
-        }
-        Ok(Self { regex: compile(&format!(r"{head}(?<space>\s+)"))?, trailing_space: true })
+        let trailing_space = Some(parts.len() - 1);
+        Ok(Self { regex: compile_parts(head, &parts)?, trailing_space })
     }
 
     /// Where a match ends after the look-ahead that the automaton cannot do: the last of several white
     /// space characters goes to the word behind it.
-    fn end(&self, text: &str, from: usize, start: usize, end: usize) -> usize {
-        let run = &text[start..end];
-        let Some((last, _)) = run.char_indices().next_back().filter(|&(at, c)| at > 0 && c.is_whitespace()) else {
-            return end;
-        };
-        let before_word = text[end..].chars().next().is_some_and(|c| !c.is_whitespace());
-        let by_space = || self.regex.captures_at(text, from).is_some_and(|found| found.name("space").is_some());
-        if before_word && by_space() { start + last } else { end }
+    fn end(&self, text: &str, found: &Match) -> usize {
+        let run = &text[found.start..found.end];
+        if self.trailing_space != Some(found.pattern) {
+            return found.end;
+        }
+        let before_word = text[found.end..].chars().next().is_some_and(|c| !c.is_whitespace());
+        match run.char_indices().next_back() {
+            Some((last, _)) if last > 0 && before_word => found.start + last,
+            _ => found.end,
+        }
     }
 }
 
@@ -129,10 +129,7 @@ impl Pattern for &Words {
         let mut parts = Vec::new();
         let (mut from, mut done) = (0, 0);
         while let Some(found) = self.regex.find_at(text, from) {
-            let (start, mut end) = (found.start(), found.end());
-            if self.trailing_space {
-                end = self.end(text, from, start, end);
-            }
+            let (start, end) = (found.start, self.end(text, &found));
             if start == end {
                 // An empty match is no word; the search goes on behind the next character.
                 let Some(next) = text[end..].chars().next() else { break };

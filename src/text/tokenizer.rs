@@ -5,8 +5,9 @@ use std::sync::Arc;
 use tokenizers::models::bpe::BPE;
 use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{AddedToken, AddedVocabulary, Model as _, OffsetReferential, OffsetType};
+use tokenizers::{AddedToken, Model as _, OffsetReferential, OffsetType};
 
+use super::added::Added;
 use super::decoder::Decoder;
 use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
@@ -71,7 +72,7 @@ pub struct Tokenizer {
     model: Model,
     rules: Vec<Rule>,
     steps: Vec<Step>,
-    added: AddedVocabulary,
+    added: Added,
     decoder: Arc<Decoder>,
     post_processor: PostProcessor,
     max_tokens: Option<usize>,
@@ -94,10 +95,11 @@ impl Tokenizer {
         ends.extend(turn_ends.map(|&(_, id)| id));
         ends.sort_unstable();
         ends.dedup();
+        let rules = Normalizing::new(&parts.rules);
         let added = match &parts.model {
-            Model::Bpe(model) => added_vocabulary(model, parts.added, &parts.rules),
-            Model::Unigram(model) => added_vocabulary(model, parts.added, &parts.rules),
-            Model::WordPiece(model) => added_vocabulary(model, parts.added, &parts.rules),
+            Model::Bpe(model) => Added::new(model, parts.added, &rules),
+            Model::Unigram(model) => Added::new(model, parts.added, &rules),
+            Model::WordPiece(model) => Added::new(model, parts.added, &rules),
         }?;
         Ok(Self {
             model: parts.model,
@@ -147,7 +149,7 @@ impl Tokenizer {
         let text = small.as_deref().unwrap_or(text);
         let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
         let rules = Normalizing::new(&self.rules);
-        let mut parts = self.added.extract_and_normalize(Some(&rules), text);
+        let mut parts = self.added.extract(text, &rules).map_err(failed)?;
         if rules.failed() {
             return Err(Error::invalid("the tokenizer's rules make this text too long"));
         }
@@ -232,24 +234,4 @@ impl Tokenizer {
         };
         ChatTemplate::new(source.clone(), &self.bos_text, &self.eos_text)
     }
-}
-
-fn added_vocabulary<M: tokenizers::Model>(
-    model: &M,
-    tokens: Vec<(AddedToken, u32)>,
-    rules: &[Rule],
-) -> Result<AddedVocabulary> {
-    let mut added = AddedVocabulary::new();
-    let expected: Vec<(String, u32)> = tokens.iter().map(|(token, id)| (token.content.clone(), *id)).collect();
-    let rules = Normalizing::new(rules);
-    let done = added.add_tokens(tokens.into_iter().map(|(token, _)| token), model, Some(&rules));
-    done.map_err(|error| Error::corrupt(format!("tokenizer: added tokens: {error}")))?;
-    for (content, id) in expected {
-        let found = added.token_to_id(&content, model);
-        if found != Some(id) {
-            let message = format!("tokenizer: the added token {content:?} has id {id}, but would get {found:?}");
-            return Err(Error::unsupported(message));
-        }
-    }
-    Ok(added)
 }
