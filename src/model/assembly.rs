@@ -151,7 +151,14 @@ impl<D: Device> Assembly<D> {
         let tied = is_tied(&plan.spec) && !(self.from_gguf && self.files > 1);
         let mut slots = plan.slots(&tensor.name);
         slots.retain(|slot| !(slot.part == Part::Head && !slot.bias && tied) && self.is_wanted(slot));
+        slots.retain(|slot| slot.part != Part::Embedding || self.is_first(plan, slot, tensor));
         slots
+    }
+
+    /// Whether no tensor before this one is for its slot: a table that two stacks share may be there more than once.
+    fn is_first(&self, plan: &Plan, slot: &Slot, tensor: &TensorInfo) -> bool {
+        let mut before = self.header.tensors.iter().take_while(|other| other.name != tensor.name);
+        !before.any(|other| plan.slots(&other.name).contains(slot))
     }
 
     /// Whether the model has that slot, or may turn out to have it.
@@ -200,9 +207,9 @@ impl<D: Device> Assembly<D> {
 
     /// The device, the model's plan and what has come; every tensor must have.
     pub fn finish(self) -> Result<(D, Plan, Gathered<D>)> {
-        let plan = self.plan()?.clone();
+        let mut plan = self.plan()?.clone();
         for (slot, shape) in plan.spec.slots() {
-            if !self.gathered.has(&slot, &shape) {
+            if !self.gathered.has(&slot, &shape) && !plan.spec.spare(&slot) {
                 return Err(self.missing(&plan.tensor(slot)));
             }
         }

@@ -41,7 +41,20 @@ impl Spec {
             let message = format!("an encoder of width {} under a decoder of {}", second.width, self.width);
             return Err(Error::unsupported(message));
         }
+        self.check_matching()?;
         Ok(self)
+    }
+
+    /// Texts and images have vectors of one width.
+    fn check_matching(&self) -> Result<()> {
+        let second = self.second.as_deref().map(|second| &second.head);
+        match (&self.head, second) {
+            (Head::Embedding(text), Some(Head::Embedding(image))) if text.width != image.width => {
+                let message = format!("vectors of {} values for texts and {} for images", text.width, image.width);
+                Err(Error::unsupported(message))
+            }
+            _ => Ok(()),
+        }
     }
 
     fn check_attention(&self) -> Result<()> {

@@ -91,10 +91,10 @@ impl<D: Device> Stack<'_, D> {
             return Err(Error::corrupt("RoPE frequencies that are no numbers"));
         }
         let (dense, pool) = match spec.head {
-            Head::Embedding(EmbeddingHead { pooling: Pooling::Attention, .. }) => (false, Some(self.pool()?)),
-            Head::Classes(head) => (head.dense.is_some(), None),
-            Head::None { pooler } => (pooler, None),
-            _ => (false, None),
+            Head::Embedding(EmbeddingHead { pooling: Pooling::Attention, .. }) => (None, Some(self.pool()?)),
+            Head::Classes(head) => (head.dense.map(|dense| dense.part()), None),
+            Head::None { pooler: true } => (Some(Part::Pooler), None),
+            _ => (None, None),
         };
         Ok(Weights {
             input: match &spec.input {
@@ -108,7 +108,7 @@ impl<D: Device> Stack<'_, D> {
             head: self.linear_if_there(Part::Head, 0)?,
             head_bias: self.vector(Slot::bias(Part::Head, 0))?,
             distillation_head: self.linear_if_there(Part::DistillationHead, 0)?,
-            dense: if dense { Some(self.linear(Part::Dense, 0)?) } else { None },
+            dense: dense.map(|part| self.linear(part, 0)).transpose()?,
             dense_norm: self.norm_if_there(Part::DenseNorm, 0)?,
             pool,
             frequencies,

@@ -24,7 +24,9 @@ pub enum Part {
     Head,
     /// The classifier of the distillation token.
     DistillationHead,
-    /// BERT's pooler, or what stands before a classifier.
+    /// Of the body: BERT's product of the first token.
+    Pooler,
+    /// What stands before a classifier.
     Dense,
     DenseNorm,
     /// What multiplies and is added to similarities of images and texts: their logarithm, and a bias.
@@ -97,7 +99,7 @@ impl Part {
             Query | Key | Value | Output => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down => "feed-forward",
-            Head | DistillationHead | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey | PoolValue
+            Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey | PoolValue
             | PoolOutput | PoolUp | PoolDown => "head",
         }
     }
@@ -191,17 +193,17 @@ pub struct Names {
     pub layout: Layout,
 }
 
+/// What weights' names and biases' end with: PyTorch's modules, its attention's own, and the norms of the oldest files.
+const SUFFIXES: [(&str, bool); 6] =
+    [(".weight", false), (".bias", true), ("_weight", false), ("_bias", true), (".gamma", false), (".beta", true)];
+
 impl Names {
     pub const NONE: Names = Names { prefix: "", parts: &[], ignored: &[], layout: Layout::Stacked };
 
     /// The slots that a tensor fills.
     pub fn slots(&self, tensor: &str) -> Vec<Slot> {
         let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
-        let suffixed = tensor.strip_suffix(".weight").map(|stem| (stem, false));
-        // PyTorch's attention joins the words by an underscore.
-        let bias = || tensor.strip_suffix(".bias").or_else(|| tensor.strip_suffix("_bias"));
-        let suffixed = suffixed.or(tensor.strip_suffix("_weight").map(|stem| (stem, false)));
-        let suffixed = suffixed.or_else(|| bias().map(|stem| (stem, true)));
+        let suffixed = SUFFIXES.iter().find_map(|(suffix, bias)| Some((tensor.strip_suffix(suffix)?, *bias)));
         let slot = |(part, pattern): &(Part, &str)| {
             let (stem, bias) = if part.is_bare() { (tensor, false) } else { suffixed? };
             Some(Slot { bias, ..Slot::weight(*part, layer_of(pattern, stem)?) })

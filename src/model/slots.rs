@@ -3,7 +3,7 @@
 use super::part::{Part, Shape, Slot};
 use super::patches::Patches;
 use super::spec::{
-    ClassesHead, EmbeddingHead, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, ScoreBias, Spec, Tokens,
+    ClassesHead, Dense, EmbeddingHead, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, ScoreBias, Spec, Tokens,
 };
 
 #[derive(Default)]
@@ -151,7 +151,7 @@ impl Slots {
             }
             Head::Classes(head) => self.classes(head, spec),
             Head::Embedding(head) => self.embedding(head, spec),
-            Head::None { pooler: true } => self.matrix(Part::Dense, 0, [width, width], true),
+            Head::None { pooler: true } => self.matrix(Part::Pooler, 0, [width, width], true),
             Head::None { pooler: false } => {}
         }
     }
@@ -159,7 +159,7 @@ impl Slots {
     fn classes(&mut self, head: &ClassesHead, spec: &Spec) {
         let width = spec.width;
         if let Some(dense) = head.dense {
-            self.matrix(Part::Dense, 0, [width, width], dense.bias);
+            self.matrix(dense.part(), 0, [width, width], dense.bias);
             if dense.norm {
                 self.norm(Part::DenseNorm, 0, spec);
             }
@@ -195,6 +195,13 @@ impl Slots {
     }
 }
 
+impl Dense {
+    /// Which part its weights are.
+    pub fn part(&self) -> Part {
+        if self.pooler { Part::Pooler } else { Part::Dense }
+    }
+}
+
 impl Spec {
     /// Every slot that this model needs, with its shape.
     pub fn slots(&self) -> Vec<(Slot, Shape)> {
@@ -211,5 +218,17 @@ impl Spec {
             slots.stack(second);
         }
         slots.slots
+    }
+
+    /// Does without what some checkpoints of a class lack; false where none does.
+    pub fn spare(&mut self, slot: &Slot) -> bool {
+        match (&mut self.head, slot.part) {
+            (Head::None { pooler }, Part::Pooler) => *pooler = false,
+            // transformers takes zeros for the bias, and the embedding table for the head.
+            (Head::Vocabulary(head), Part::Head) if self.cross_attention && slot.bias => head.bias = false,
+            (Head::Vocabulary(head), Part::Head) if self.cross_attention => head.tied = true,
+            _ => return false,
+        }
+        true
     }
 }

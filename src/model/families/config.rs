@@ -2,6 +2,7 @@
 //! that it uses, by any of their names; what it does not ask for is ignored.
 
 use super::super::check::{check_count, check_layers};
+use super::Decoding;
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use serde_json::{Map, Value};
@@ -172,6 +173,32 @@ impl Config {
     /// Whether the checkpoint is one of a class whose name has this in it.
     pub fn is_class(&self, name: &str) -> bool {
         self.class().is_some_and(|class| class.contains(name))
+    }
+
+    /// Refuses classes other than those whose names end so: they have other heads.
+    pub fn expect_class(&self, endings: &[&str]) -> Result<()> {
+        match self.class() {
+            Some(class) if class.contains("Encoder") || !endings.iter().any(|ending| class.ends_with(ending)) => {
+                Err(Error::unsupported(format!("{class} (supported: {})", endings.join(", "))))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// How an encoder-decoder's texts begin, and the tokens that they never have.
+    pub fn decoding(&self, vocabulary: usize) -> Result<Decoding> {
+        let token = |name: &str, id: usize| match u32::try_from(id) {
+            Ok(token) if id < vocabulary => Ok(token),
+            _ => Err(Error::corrupt(format!("{name:?} is {id}, outside the vocabulary of {vocabulary}"))),
+        };
+        let (start, first) = ("decoder_start_token_id", "forced_bos_token_id");
+        let bad = self.list("bad_words_ids")?.unwrap_or_default().iter().filter_map(Value::as_array);
+        let never = bad.filter(|word| word.len() == 1).filter_map(|word| word[0].as_u64());
+        Ok(Decoding {
+            start: token(start, self.required(start)?)?,
+            first: self.optional_count(first)?.map(|id| token(first, id)).transpose()?,
+            never: never.filter(|id| *id < vocabulary as u64).map(|id| id as u32).collect(),
+        })
     }
 
     pub fn end_tokens(&self) -> Vec<u32> {

@@ -1,15 +1,24 @@
 //! The families: each file turns a configuration into a [`Spec`] and names the checkpoint's tensors.
 
+mod bart;
+mod bert;
+mod clip;
 mod config;
 mod deit;
 mod dinov2;
+mod distilbert;
 mod gguf;
 mod gguf_image;
 mod llama;
+mod marian;
 mod mistral;
+mod modernbert;
 mod qwen2;
 mod qwen3;
+mod roberta;
 mod rotary;
+mod siglip;
+mod t5;
 mod vit;
 
 use super::part::{Layout, Names, Part, Slot};
@@ -30,7 +39,12 @@ struct Family {
 
 /// Of one stack.
 const fn family(model_type: &'static str, spec: fn(&Config) -> Result<Spec>, names: Names) -> Family {
-    Family { model_type, spec, names, second: Names::NONE }
+    pair(model_type, spec, names, Names::NONE)
+}
+
+/// Of two stacks.
+const fn pair(model_type: &'static str, spec: fn(&Config) -> Result<Spec>, names: Names, second: Names) -> Family {
+    Family { model_type, spec, names, second }
 }
 
 const FAMILIES: &[Family] = &[
@@ -42,6 +56,18 @@ const FAMILIES: &[Family] = &[
     family("deit", deit::spec, deit::NAMES),
     family("dinov2", dinov2::spec, dinov2::NAMES),
     family("dinov2_with_registers", dinov2::spec, dinov2::WITH_REGISTERS),
+    family("bert", bert::spec, bert::NAMES),
+    family("roberta", roberta::spec, roberta::NAMES),
+    family("xlm-roberta", roberta::spec, roberta::NAMES),
+    family("camembert", roberta::spec, roberta::NAMES),
+    family("distilbert", distilbert::spec, distilbert::NAMES),
+    family("modernbert", modernbert::spec, modernbert::NAMES),
+    pair("t5", t5::spec, t5::DECODER, t5::ENCODER),
+    pair("mt5", t5::spec, t5::DECODER, t5::ENCODER),
+    pair("bart", bart::spec, bart::DECODER, bart::ENCODER),
+    pair("marian", marian::spec, bart::DECODER, bart::ENCODER),
+    pair("clip", clip::spec, clip::TEXT_NAMES, clip::IMAGE_NAMES),
+    pair("siglip", siglip::spec, siglip::TEXT_NAMES, clip::IMAGE_NAMES),
 ];
 
 /// A model that is to be loaded: what it computes, and where its weights are.
@@ -130,8 +156,9 @@ fn plan(config: &Config) -> Result<Plan> {
         Head::Classes(_) => config.labels()?,
         _ => Vec::new(),
     };
+    let decoding = if spec.cross_attention { config.decoding(spec.vocabulary())? } else { Decoding::default() };
     let plan = Plan::new(spec, family.names);
-    Ok(Plan { second: family.second, end_tokens: config.end_tokens(), labels, ..plan })
+    Ok(Plan { second: family.second, end_tokens: config.end_tokens(), decoding, labels, ..plan })
 }
 
 /// Reads the header of a GGUF file.

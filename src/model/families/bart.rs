@@ -1,0 +1,100 @@
+//! BART: an encoder and a decoder with BERT's block, learned positions, and a bias for each token's logit.
+//!
+//! Paper: <https://arxiv.org/abs/1910.13461>. Checkpoints: `facebook/bart-large-cnn`, `sshleifer/distilbart-cnn-6-6`, …
+
+use super::bert::{self, Sizes};
+use super::config::Config;
+use super::{Layout, Names, Part};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Head, Input, Positions, Spec, Tokens, VocabularyHead};
+
+const EPSILON: f64 = 1e-5;
+
+/// Rows of the table of positions before the first token's.
+const OFFSET: usize = 2;
+
+/// What transformers takes where `config.json` does not say.
+const CONTEXT: usize = 1024;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect("normalize_embedding", true)?;
+    config.refuse("static_position_embeddings")?;
+    both(config, Positions::Learned { offset: OFFSET }, true)
+}
+
+/// The decoder, with the encoder as its second stack.
+pub fn both(config: &Config, positions: Positions, input_norm: bool) -> Result<Spec> {
+    config.expect_class(&["Model", "ForConditionalGeneration"])?;
+    config.expect("tie_word_embeddings", true)?;
+    ["normalize_before", "add_final_layer_norm", "is_decoder"].iter().try_for_each(|choice| config.refuse(choice))?;
+    let encoder = Spec { input_norm, ..stack(config, positions, false)? };
+    let decoder = Spec { input_norm, ..stack(config, positions, true)? };
+    let head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) });
+    Ok(Spec { cross_attention: true, head, second: Some(Box::new(encoder)), ..decoder })
+}
+
+fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
+    let width = config.count("d_model|hidden_size", 1024)?;
+    let count = |name: &str, default| config.count(&format!("{}_{name}", if causal { "decoder" } else { "encoder" }), default);
+    let sizes =
+        Sizes { layers: count("layers", 12)?, width, heads: count("attention_heads", 16)?, feed_forward: count("ffn_dim", 4096)? };
+    let tokens = Tokens {
+        scale: if config.flag("scale_embedding", false)? { (width as f32).sqrt() } else { 1.0 },
+        positions,
+        shared: !causal,
+        ..Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?)
+    };
+    let activation = config.activation("activation_function", Activation::Gelu)?;
+    let mut spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, Input::Tokens(tokens))?;
+    spec.attention.causal = causal;
+    Ok(spec)
+}
+
+/// transformers' tensor names, Marian's among them.
+pub const DECODER: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "shared"),
+        (Part::Embedding, "decoder.embed_tokens"),
+        (Part::Embedding, "encoder.embed_tokens"),
+        (Part::Embedding, "lm_head"),
+        (Part::Head, "final_logits"),
+        (Part::PositionTable, "decoder.embed_positions"),
+        (Part::InputNorm, "decoder.layernorm_embedding"),
+        (Part::Query, "decoder.layers.{}.self_attn.q_proj"),
+        (Part::Key, "decoder.layers.{}.self_attn.k_proj"),
+        (Part::Value, "decoder.layers.{}.self_attn.v_proj"),
+        (Part::Output, "decoder.layers.{}.self_attn.out_proj"),
+        (Part::AttentionNorm, "decoder.layers.{}.self_attn_layer_norm"),
+        (Part::CrossQuery, "decoder.layers.{}.encoder_attn.q_proj"),
+        (Part::CrossKey, "decoder.layers.{}.encoder_attn.k_proj"),
+        (Part::CrossValue, "decoder.layers.{}.encoder_attn.v_proj"),
+        (Part::CrossOutput, "decoder.layers.{}.encoder_attn.out_proj"),
+        (Part::CrossNorm, "decoder.layers.{}.encoder_attn_layer_norm"),
+        (Part::Up, "decoder.layers.{}.fc1"),
+        (Part::Down, "decoder.layers.{}.fc2"),
+        (Part::FeedForwardNorm, "decoder.layers.{}.final_layer_norm"),
+    ],
+    // Marian's positions are computed; versions are of the first releases.
+    ignored: &["encoder.embed_positions", "decoder.embed_positions", "encoder.version", "decoder.version"],
+    layout: Layout::Stacked,
+};
+
+pub const ENCODER: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::PositionTable, "encoder.embed_positions"),
+        (Part::InputNorm, "encoder.layernorm_embedding"),
+        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
+        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
+        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
+        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
+        (Part::AttentionNorm, "encoder.layers.{}.self_attn_layer_norm"),
+        (Part::Up, "encoder.layers.{}.fc1"),
+        (Part::Down, "encoder.layers.{}.fc2"),
+        (Part::FeedForwardNorm, "encoder.layers.{}.final_layer_norm"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

@@ -1,0 +1,141 @@
+//! CLIP: a tower of texts and one of images, whose vectors are alike where a text is about an image.
+//!
+//! Paper: <https://arxiv.org/abs/2103.00020>. Checkpoints: `openai/clip-vit-base-patch32`,
+//! `laion/CLIP-ViT-B-32-laion2B-s34B-b79K`, …
+
+use super::bert::{self, Sizes};
+use super::config::Config;
+use super::{Layout, Names, Part};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::patches::Patches;
+use crate::model::spec::{EmbeddingHead, Head, Input, Matching, Pooling, Positions, Residual, Spec, Tokens};
+
+/// What transformers takes where `config.json` does not say.
+const TEXT: Sizes = Sizes { layers: 12, width: 512, heads: 8, feed_forward: 2048 };
+const IMAGES: Sizes = Sizes { layers: 12, width: 768, heads: 12, feed_forward: 3072 };
+const EPSILON: f64 = 1e-5;
+const VOCABULARY: usize = 49408;
+const CONTEXT: usize = 77;
+const END: usize = 49407;
+const PATCH: usize = 32;
+const PROJECTION: usize = 512;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect_class(&["CLIPModel"])?;
+    // Old files have the parts that count under these names.
+    let part = |old, name| config.part(if config.has(old) { old } else { name });
+    let (text, images) = (part("text_config_dict", "text_config")?, part("vision_config_dict", "vision_config")?);
+    let pooling = match text.count("eos_token_id", END)? {
+        // A wrong number in the files of the first release, where the end token has the largest id.
+        2 => Pooling::LargestToken,
+        end => Pooling::Token(end as u32),
+    };
+    let width = config.count("projection_dim", PROJECTION)?;
+    let head = |pooling| Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: false });
+    let tokens = tokens(&text, VOCABULARY, CONTEXT)?;
+    let mut spec = tower("clip", &text, TEXT, Activation::GeluQuick, EPSILON, tokens)?;
+    spec.attention.causal = true;
+    let patches = patches(&images, PATCH, true)?;
+    let images = tower("clip", &images, IMAGES, Activation::GeluQuick, EPSILON, patches)?;
+    let images = Spec { input_norm: true, head: head(Pooling::ClassToken), ..images };
+    let matching = Some(Matching { bias: false });
+    Ok(Spec { head: head(pooling), second: Some(Box::new(images)), matching, ..spec })
+}
+
+/// One of both, with norms before its branches. The last arguments: what its configuration need not say.
+pub fn tower(
+    architecture: &str,
+    config: &Config,
+    default: Sizes,
+    activation: Activation,
+    epsilon: f64,
+    input: Input,
+) -> Result<Spec> {
+    let sizes = Sizes {
+        layers: config.count("num_hidden_layers", default.layers)?,
+        width: config.count("hidden_size", default.width)?,
+        heads: config.count("num_attention_heads", default.heads)?,
+        feed_forward: config.count("intermediate_size", default.feed_forward)?,
+    };
+    let activation = config.activation("hidden_act", activation)?;
+    let epsilon = config.number("layer_norm_eps", epsilon)?;
+    let spec = bert::stack(config, architecture, &sizes, activation, epsilon, input)?;
+    Ok(Spec { input_norm: false, residual: Residual::PRE_NORM, output_norm: true, ..spec })
+}
+
+pub fn tokens(config: &Config, vocabulary: usize, context: usize) -> Result<Input> {
+    let (vocabulary, context) =
+        (config.count("vocab_size", vocabulary)?, config.count("max_position_embeddings", context)?);
+    Ok(Input::Tokens(Tokens { positions: Positions::Learned { offset: 0 }, ..Tokens::plain(vocabulary, context) }))
+}
+
+/// `class_token`: there is one, as in CLIP; otherwise the patches have a bias.
+pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<Input> {
+    let [image, patch] = config.image_and_patch(patch)?;
+    Ok(Input::Patches(Patches {
+        channels: config.count("num_channels", 3)?,
+        image,
+        patch,
+        bias: !class_token,
+        class_token,
+        distillation_token: false,
+        registers: 0,
+        antialiased_positions: false,
+    }))
+}
+
+/// transformers' tensor names.
+pub const TEXT_NAMES: Names = Names {
+    prefix: "text_model.",
+    parts: &[
+        (Part::Embedding, "embeddings.token_embedding"),
+        (Part::PositionTable, "embeddings.position_embedding"),
+        (Part::OutputNorm, "final_layer_norm"),
+        (Part::Head, "text_projection"),
+        (Part::MatchScale, "logit_scale"),
+        (Part::MatchBias, "logit_bias"),
+        (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
+        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
+        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
+        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
+        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
+        (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
+        (Part::Up, "encoder.layers.{}.mlp.fc1"),
+        (Part::Down, "encoder.layers.{}.mlp.fc2"),
+    ],
+    // A buffer that older releases of transformers saved.
+    ignored: &["embeddings.position_ids"],
+    layout: Layout::Stacked,
+};
+
+/// SigLIP's among them.
+pub const IMAGE_NAMES: Names = Names {
+    prefix: "vision_model.",
+    parts: &[
+        (Part::PatchEmbedding, "embeddings.patch_embedding"),
+        (Part::ClassToken, "embeddings.class_embedding"),
+        (Part::Positions, "embeddings.position_embedding.weight"),
+        (Part::InputNorm, "pre_layrnorm"),
+        (Part::OutputNorm, "post_layernorm"),
+        (Part::Head, "visual_projection"),
+        (Part::PoolProbe, "head.probe"),
+        (Part::PoolQuery, "head.attention.in_proj"),
+        (Part::PoolKey, "head.attention.in_proj"),
+        (Part::PoolValue, "head.attention.in_proj"),
+        (Part::PoolOutput, "head.attention.out_proj"),
+        (Part::PoolNorm, "head.layernorm"),
+        (Part::PoolUp, "head.mlp.fc1"),
+        (Part::PoolDown, "head.mlp.fc2"),
+        (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
+        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
+        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
+        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
+        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
+        (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
+        (Part::Up, "encoder.layers.{}.mlp.fc1"),
+        (Part::Down, "encoder.layers.{}.mlp.fc2"),
+    ],
+    ignored: &["embeddings.position_ids"],
+    layout: Layout::Stacked,
+};

@@ -1,0 +1,111 @@
+//! ModernBERT: an encoder with RoPE, norms before the branches and gated GELU; most layers see only a window around each
+//! token, and have a RoPE of their own.
+//!
+//! Paper: <https://arxiv.org/abs/2412.13663>. Checkpoints: `answerdotai/ModernBERT-base`,
+//! `Alibaba-NLP/gte-modernbert-base`, `nomic-ai/modernbert-embed-base`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part};
+use crate::device::Activation;
+use crate::error::{Error, Result};
+use crate::model::rope::Rope;
+use crate::model::spec::{
+    Attention, ClassesHead, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens,
+};
+
+/// What transformers takes where `config.json` does not say.
+const CONTEXT: usize = 8192;
+const EPSILON: f64 = 1e-5;
+const GLOBAL_THETA: f64 = 160_000.0;
+const LOCAL_THETA: f64 = 10_000.0;
+const EVERY: usize = 3;
+const WINDOW: usize = 128;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
+    let bias = config.flag("norm_bias", false)?;
+    let norm = Norm::Layer { epsilon: config.number("norm_eps|layer_norm_eps", EPSILON)? as f32, bias };
+    let feed_forward = FeedForward {
+        width: config.required("intermediate_size")?,
+        activation: config.activation("hidden_activation|hidden_act", Activation::Gelu)?,
+        gated: true,
+        bias: config.flag("mlp_bias", false)?,
+    };
+    let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?);
+    let attention = attention(config, layers, width)?;
+    let spec = Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, attention, feed_forward);
+    let residual = Residual::PreNorm { first_bare: true };
+    Ok(Spec { input_norm: true, residual, head: head(config)?, ..spec })
+}
+
+fn attention(config: &Config, layers: usize, width: usize) -> Result<Attention> {
+    let heads = config.required("num_attention_heads")?;
+    let head_dim = config.head_dim(width, heads)?;
+    let every = config.count("global_attn_every_n_layers", EVERY)?.max(1);
+    let by_number = || (0..layers).map(|layer| !layer.is_multiple_of(every)).collect();
+    let local = config.local_layers(layers)?.unwrap_or_else(by_number);
+    // As much on each side, and the token itself.
+    let window = config.count("local_attention", WINDOW)? / 2 + 1;
+    let bias = config.flag("attention_bias", false)?;
+    Ok(Attention {
+        ropes: vec![
+            rope(config, "full_attention", head_dim, config.number("global_rope_theta", GLOBAL_THETA)?)?,
+            rope(config, "sliding_attention", head_dim, config.number("local_rope_theta", LOCAL_THETA)?)?,
+        ],
+        turns: local.iter().map(|local| Some(usize::from(*local))).collect(),
+        windows: local.iter().map(|local| local.then_some(window)).collect(),
+        qkv_bias: bias,
+        output_bias: bias,
+        ..Attention::plain(layers, heads, head_dim)
+    })
+}
+
+/// The RoPE of one kind of layers.
+fn rope(config: &Config, layers: &str, head_dim: usize, theta: f64) -> Result<Rope> {
+    let parameters = config.part("rope_parameters")?.part(layers)?;
+    config.rope_of(&parameters, head_dim, parameters.number("rope_theta", theta)?)
+}
+
+/// A classifier where the checkpoint is one of a class that has it.
+fn head(config: &Config) -> Result<Head> {
+    if !config.is_class("ForSequenceClassification") {
+        return Ok(Head::None { pooler: false });
+    }
+    let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
+        "cls" => Pooling::ClassToken,
+        "mean" => Pooling::Mean,
+        other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
+    };
+    let dense = Dense {
+        activation: config.activation("classifier_activation", Activation::Gelu)?,
+        bias: config.flag("classifier_bias", false)?,
+        norm: true,
+        pooler: false,
+    };
+    Ok(Head::Classes(ClassesHead { classes: config.labels()?.len(), pooling, dense: Some(dense) }))
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embeddings.tok_embeddings"),
+        (Part::InputNorm, "embeddings.norm"),
+        (Part::OutputNorm, "final_norm"),
+        (Part::Dense, "head.dense"),
+        (Part::DenseNorm, "head.norm"),
+        (Part::Head, "classifier"),
+        (Part::AttentionNorm, "layers.{}.attn_norm"),
+        (Part::Query, "layers.{}.attn.Wqkv"),
+        (Part::Key, "layers.{}.attn.Wqkv"),
+        (Part::Value, "layers.{}.attn.Wqkv"),
+        (Part::Output, "layers.{}.attn.Wo"),
+        (Part::FeedForwardNorm, "layers.{}.mlp_norm"),
+        (Part::Gate, "layers.{}.mlp.Wi"),
+        (Part::Up, "layers.{}.mlp.Wi"),
+        (Part::Down, "layers.{}.mlp.Wo"),
+    ],
+    // Other heads.
+    ignored: &["head.*", "decoder.*", "classifier.*"],
+    layout: Layout::Stacked,
+};

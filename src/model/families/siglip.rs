@@ -1,0 +1,54 @@
+//! SigLIP: CLIP's two towers, trained so that each text fits an image or not by itself; images are pooled by attention.
+//!
+//! Papers: <https://arxiv.org/abs/2303.15343>, SigLIP 2 <https://arxiv.org/abs/2502.14786>. Checkpoints:
+//! `google/siglip-base-patch16-224`, `google/siglip2-base-patch16-224`, …
+
+use super::bert::Sizes;
+use super::config::Config;
+use super::{Names, Part, clip};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{EmbeddingHead, Head, Matching, Pooling, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const SIZES: Sizes = Sizes { layers: 12, width: 768, heads: 12, feed_forward: 3072 };
+const EPSILON: f64 = 1e-6;
+const VOCABULARY: usize = 32000;
+const CONTEXT: usize = 64;
+const PATCH: usize = 16;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect_class(&["SiglipModel"])?;
+    let (text, images) = (config.part("text_config")?, config.part("vision_config")?);
+    images.expect("vision_use_head", true)?;
+    let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
+    let spec = clip::tower("siglip", &text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
+    let width = text.count("projection_size", spec.width)?;
+    let head = Head::Embedding(EmbeddingHead { width, pooling: Pooling::Last, projection: true, bias: true });
+    let patches = clip::patches(&images, PATCH, false)?;
+    let images = clip::tower("siglip", &images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
+    let (width, pooling) = (images.width, Pooling::Attention);
+    let pooled = Head::Embedding(EmbeddingHead { width, pooling, projection: false, bias: false });
+    let images = Some(Box::new(Spec { head: pooled, ..images }));
+    Ok(Spec { head, second: images, matching: Some(Matching { bias: true }), ..spec })
+}
+
+/// transformers' tensor names.
+pub const TEXT_NAMES: Names = Names { parts: TEXT_PARTS, ..clip::TEXT_NAMES };
+
+const TEXT_PARTS: &[(Part, &str)] = &[
+    (Part::Embedding, "embeddings.token_embedding"),
+    (Part::PositionTable, "embeddings.position_embedding"),
+    (Part::OutputNorm, "final_layer_norm"),
+    (Part::Head, "head"),
+    (Part::MatchScale, "logit_scale"),
+    (Part::MatchBias, "logit_bias"),
+    (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
+    (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
+    (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
+    (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
+    (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
+    (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
+    (Part::Up, "encoder.layers.{}.mlp.fc1"),
+    (Part::Down, "encoder.layers.{}.mlp.fc2"),
+];

@@ -1,0 +1,114 @@
+//! T5: an encoder and a decoder without biases; RMSNorm before each branch, and learned biases for distances instead of
+//! positions.
+//!
+//! Papers: <https://arxiv.org/abs/1910.10683>, mT5 <https://arxiv.org/abs/2010.11934>. Checkpoints: `google-t5/t5-small`,
+//! `google/flan-t5-small`, `google/mt5-small`, …
+
+use super::config::{Config, activation};
+use super::{Layout, Names, Part};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::check::check_layers;
+use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, ScoreBias, Spec, Tokens, VocabularyHead};
+
+/// What transformers takes where `config.json` does not say.
+const EPSILON: f64 = 1e-6;
+const CONTEXT: usize = 512;
+const BUCKETS: usize = 32;
+const DISTANCE: usize = 128;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect_class(&["Model", "ForConditionalGeneration"])?;
+    let layers = config.count("num_layers|num_hidden_layers", 6)?;
+    let encoder = stack(config, layers, false)?;
+    let decoder = stack(config, config.count("num_decoder_layers", layers)?, true)?;
+    let head = head(config, decoder.width)?;
+    Ok(Spec { cross_attention: true, head, second: Some(Box::new(encoder)), ..decoder })
+}
+
+fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
+    config.refuse("is_decoder")?;
+    let bias = ScoreBias::Buckets {
+        buckets: config.count("relative_attention_num_buckets", BUCKETS)?,
+        distance: config.count("relative_attention_max_distance", DISTANCE)?,
+    };
+    let (heads, head_dim) = (config.count("num_heads|num_attention_heads", 8)?, config.count("d_kv", 64)?);
+    let plain = Attention::plain(check_layers(layers)?, heads, head_dim);
+    // The scale is in the weights.
+    let attention = Attention { scale: 1.0, causal, bias, ..plain };
+    let norm = Norm::Rms { epsilon: config.number("layer_norm_epsilon", EPSILON)? as f32, plus_one: false };
+    let tokens = Tokens::plain(config.required("vocab_size")?, config.count("n_positions", CONTEXT)?);
+    let input = Input::Tokens(Tokens { shared: !causal, ..tokens });
+    Ok(Spec::new(config.model_type()?, config.required("d_model")?, input, norm, attention, feed_forward(config)?))
+}
+
+fn feed_forward(config: &Config) -> Result<FeedForward> {
+    let default = if config.model_type()? == "mt5" { "gated-gelu" } else { "relu" };
+    let name = config.text("feed_forward_proj")?.unwrap_or(default);
+    let (gated, activation) = match name.strip_prefix("gated-") {
+        Some("gelu") => (true, Activation::GeluTanh),
+        Some(name) => (true, activation(name)?),
+        None => (false, activation(name)?),
+    };
+    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false })
+}
+
+/// The first T5's head is the embedding table, and its logits are scaled. Later ones, and mT5, have a head of their own;
+/// their files tell whether they do.
+fn head(config: &Config, width: usize) -> Result<Head> {
+    let first = config.model_type()? == "t5"
+        && config.flag("scale_decoder_outputs", config.flag("tie_word_embeddings", true)?)?;
+    let scale = if first { (width as f32).sqrt().recip() } else { 1.0 };
+    Ok(Head::Vocabulary(VocabularyHead { scale, ..VocabularyHead::plain(first) }))
+}
+
+/// transformers' tensor names.
+pub const DECODER: Names = Names {
+    prefix: "",
+    parts: &[
+        (Part::Embedding, "shared"),
+        (Part::Embedding, "decoder.embed_tokens"),
+        (Part::Embedding, "encoder.embed_tokens"),
+        (Part::OutputNorm, "decoder.final_layer_norm"),
+        (Part::Head, "lm_head"),
+        (Part::ScoreBias, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+        (Part::AttentionNorm, "decoder.block.{}.layer.0.layer_norm"),
+        (Part::Query, "decoder.block.{}.layer.0.SelfAttention.q"),
+        (Part::Key, "decoder.block.{}.layer.0.SelfAttention.k"),
+        (Part::Value, "decoder.block.{}.layer.0.SelfAttention.v"),
+        (Part::Output, "decoder.block.{}.layer.0.SelfAttention.o"),
+        (Part::CrossNorm, "decoder.block.{}.layer.1.layer_norm"),
+        (Part::CrossQuery, "decoder.block.{}.layer.1.EncDecAttention.q"),
+        (Part::CrossKey, "decoder.block.{}.layer.1.EncDecAttention.k"),
+        (Part::CrossValue, "decoder.block.{}.layer.1.EncDecAttention.v"),
+        (Part::CrossOutput, "decoder.block.{}.layer.1.EncDecAttention.o"),
+        (Part::FeedForwardNorm, "decoder.block.{}.layer.2.layer_norm"),
+        (Part::Gate, "decoder.block.{}.layer.2.DenseReluDense.wi_0"),
+        (Part::Up, "decoder.block.{}.layer.2.DenseReluDense.wi"),
+        (Part::Up, "decoder.block.{}.layer.2.DenseReluDense.wi_1"),
+        (Part::Down, "decoder.block.{}.layer.2.DenseReluDense.wo"),
+    ],
+    // Of the first releases; never used.
+    ignored: &["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias"],
+    layout: Layout::Stacked,
+};
+
+pub const ENCODER: Names = Names {
+    prefix: "",
+    parts: &[
+        (Part::OutputNorm, "encoder.final_layer_norm"),
+        (Part::ScoreBias, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+        (Part::AttentionNorm, "encoder.block.{}.layer.0.layer_norm"),
+        (Part::Query, "encoder.block.{}.layer.0.SelfAttention.q"),
+        (Part::Key, "encoder.block.{}.layer.0.SelfAttention.k"),
+        (Part::Value, "encoder.block.{}.layer.0.SelfAttention.v"),
+        (Part::Output, "encoder.block.{}.layer.0.SelfAttention.o"),
+        (Part::FeedForwardNorm, "encoder.block.{}.layer.1.layer_norm"),
+        (Part::Gate, "encoder.block.{}.layer.1.DenseReluDense.wi_0"),
+        (Part::Up, "encoder.block.{}.layer.1.DenseReluDense.wi"),
+        (Part::Up, "encoder.block.{}.layer.1.DenseReluDense.wi_1"),
+        (Part::Down, "encoder.block.{}.layer.1.DenseReluDense.wo"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};
