@@ -35,7 +35,8 @@ fn fills_its_model(folder: &Path) {
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
     bytes.chunks(1009).for_each(|chunk| reader.push(chunk, &mut assembly).unwrap());
     reader.finish().unwrap();
-    let (mut device, found, gathered) = assembly.finish().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
+    let (mut device, found, gathered) =
+        assembly.finish().unwrap_or_else(|error| panic!("{}: {error}", folder.display()));
     assert_eq!(found.spec.slots(), plan.spec.slots(), "{} lacks a part", folder.display());
     gathered.weights(&mut device, &plan.spec).unwrap();
 }

@@ -16,7 +16,7 @@ use crate::device::gpu::Gpu;
 use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
-use crate::model::{self, Assembly, Summary, families};
+use crate::model::{self, Assembly, Plan, Summary, families};
 use crate::text::{Sentence, Tokenizer};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -178,6 +178,12 @@ impl ModelLoader {
         Ok(())
     }
 
+    /// generation_config.json, after config.json.
+    pub fn generation(&mut self, json: &str) -> Result<()> {
+        let read = |plan: &mut Plan| plan.generation(json).map_err(|error| error.in_file("generation_config.json"));
+        inside!(self.assembly, assembly => assembly.change_plan(read))
+    }
+
     /// sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json.
     pub fn sentence(&mut self, modules: &str, pooling: Option<String>, config: Option<String>) -> Result<()> {
         self.sentence = Some(Sentence::from_json(modules, pooling.as_deref(), config.as_deref())?);
@@ -266,7 +272,7 @@ impl ModelLoader {
                     }
                     "image-text-matching" => {
                         let model = model::Matcher::new(assembly, processor, &progress).await?;
-                        Ok(MatchModel::new(model, summary, tokenizer, plan.decoding.padding).into())
+                        Ok(MatchModel::new(model, summary, tokenizer).into())
                     }
                     "text-embedding" | "text-classification" => {
                         let model = model::TextModel::new(assembly, &progress).await?;

@@ -7,6 +7,7 @@ use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::Device;
 use crate::error::Result;
+use crate::model::spec::{Head, Pooling};
 use crate::model::{Looking, Matcher, Reading, Sequence, Summary, Vector};
 use crate::text::Tokenizer;
 use js_sys::Float32Array;
@@ -34,14 +35,15 @@ pub struct MatchModel {
 /// A model of texts reads one vector of each.
 const READING: Reading = Reading::Vector(Vector::Mean);
 
+/// What transformers takes where no file says.
+const PADDING: u32 = 1;
+
 impl MatchModel {
-    /// `padding`: what fills texts up, of models that were trained so.
-    pub fn new<D: Device>(
-        model: Matcher<D>,
-        summary: Summary,
-        tokenizer: Option<Tokenizer>,
-        padding: Option<u32>,
-    ) -> Self {
+    pub fn new<D: Device>(model: Matcher<D>, summary: Summary, tokenizer: Option<Tokenizer>) -> Self {
+        // SigLIP was trained with texts filled up to its length, and reads the last place.
+        let is_filled_up = matches!(&model.texts.spec.head, Head::Embedding(head) if head.pooling == Pooling::Last);
+        let padding = tokenizer.as_ref().and_then(Tokenizer::padding).unwrap_or(PADDING);
+        let padding = is_filled_up.then_some(padding);
         let (size, most) = (model.images.image_size(), model.texts.spec.context());
         let (width, scale, bias) = (model.width(), model.scale, model.bias);
         let model = Rc::new(RefCell::new(model));

@@ -32,7 +32,7 @@ impl Inner {
             return Ok(Asked { source: None, prompt: tokens });
         }
         let Decoding { start, first, .. } = self.decoding;
-        Ok(Asked { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
+        Ok(Asked { source: Some(tokens), prompt: start.into_iter().chain(first).collect() })
     }
 }
 

@@ -81,6 +81,14 @@ impl<D: Device> Assembly<D> {
         (self.plan, self.from_gguf) = (Some(plan), false);
     }
 
+    /// Adds to it what another file says. Error: missing-file before there is one.
+    pub fn change_plan(&mut self, change: impl FnOnce(&mut Plan) -> Result<()>) -> Result<()> {
+        let mut plan = self.plan()?.clone();
+        change(&mut plan)?;
+        self.plan = Some(plan);
+        Ok(())
+    }
+
     /// Waits for the device: see [`Device::settle`].
     pub async fn settle(&mut self) -> Result<()> {
         self.device.settle().await

@@ -24,12 +24,20 @@ impl<D: Device> Default for Gathered<D> {
     }
 }
 
-/// Parts whose vectors are read on the CPU.
+/// Parts whose vectors are read on the CPU, or are a product's input: those have a buffer of their own.
 fn stays_here(slot: &Slot) -> bool {
     use Part::*;
     matches!(
         slot.part,
-        ClassToken | DistillationToken | Registers | Positions | ScoreBias | RopeFactors | MatchScale | MatchBias
+        ClassToken
+            | DistillationToken
+            | Registers
+            | Positions
+            | ScoreBias
+            | RopeFactors
+            | MatchScale
+            | MatchBias
+            | PoolProbe
     ) || (slot.part == PatchEmbedding && slot.bias)
 }
 
@@ -229,8 +237,9 @@ impl<D: Device> Stack<'_, D> {
 
     fn pool(&mut self) -> Result<PoolWeights<D>> {
         use Part::*;
+        let probe = self.here(Slot::weight(PoolProbe, 0));
         Ok(PoolWeights {
-            probe: self.vector(Slot::weight(PoolProbe, 0))?.expect("every slot is here"),
+            probe: self.buffer_of(&probe)?,
             query: self.linear(PoolQuery, 0)?,
             key: self.linear(PoolKey, 0)?,
             value: self.linear(PoolValue, 0)?,

@@ -203,6 +203,7 @@ impl GgufVocabulary {
             max_tokens: None,
             bos: self.bos,
             ends: self.eos.into_iter().chain(self.ends.iter().copied()).collect(),
+            padding: None,
             bos_text: self.text(self.bos),
             eos_text: self.text(self.eos),
             chat_template: self.chat_template.take(),

@@ -141,6 +141,7 @@ impl<'de> Deserialize<'de> for Pair {
 struct Config {
     bos_token: Option<Value>,
     eos_token: Option<Value>,
+    pad_token: Option<Value>,
     add_bos_token: Option<bool>,
     add_eos_token: Option<bool>,
     chat_template: Option<Value>,
@@ -216,7 +217,7 @@ fn assemble(
         })
     };
     let (bos_text, eos_text) = (Config::token(&config.bos_token), Config::token(&config.eos_token));
-    let eos = id_of(&eos_text);
+    let (eos, padding) = (id_of(&eos_text), id_of(&Config::token(&config.pad_token)));
     let Pipeline { rules, steps, post_processor, slow } = pipeline;
     let mut post_processor = post_processor.unwrap_or_else(|| PostProcessor::around(&[], &[]));
     let (mut before, mut after) = post_processor.sides();
@@ -249,6 +250,7 @@ fn assemble(
         ends: eos.into_iter().collect(),
         bos_text,
         eos_text,
+        padding,
         chat_template: config.chat_template(),
         model,
     })

@@ -62,6 +62,8 @@ pub(crate) struct Parts {
     pub max_tokens: Option<usize>,
     pub bos: Option<u32>,
     pub ends: Vec<u32>,
+    /// What texts are filled up with.
+    pub padding: Option<u32>,
     pub bos_text: String,
     pub eos_text: String,
     pub chat_template: Option<String>,
@@ -79,6 +81,7 @@ pub struct Tokenizer {
     lowercase: bool,
     bos: Option<u32>,
     ends: Vec<u32>,
+    padding: Option<u32>,
     bos_text: String,
     eos_text: String,
     chat_template: Option<String>,
@@ -112,6 +115,7 @@ impl Tokenizer {
             lowercase: false,
             bos: parts.bos,
             ends,
+            padding: parts.padding,
             bos_text: parts.bos_text,
             eos_text: parts.eos_text,
             chat_template: parts.chat_template,
@@ -211,6 +215,11 @@ impl Tokenizer {
     /// The token that begins a text, where there is one.
     pub fn bos(&self) -> Option<u32> {
         self.bos
+    }
+
+    /// What texts are filled up with to a length, as tokenizer_config.json says.
+    pub fn padding(&self) -> Option<u32> {
+        self.padding
     }
 
     /// Whether `encode` with `add_special` puts BOS before a text.

@@ -185,19 +185,21 @@ impl Config {
         }
     }
 
-    /// How an encoder-decoder's texts begin, and the tokens that they never have.
-    pub fn decoding(&self, vocabulary: usize) -> Result<Decoding> {
-        let token = |name: &str, id: usize| match u32::try_from(id) {
-            Ok(token) if id < vocabulary => Ok(token),
-            _ => Err(Error::corrupt(format!("{name:?} is {id}, outside the vocabulary of {vocabulary}"))),
+    /// How an encoder-decoder's texts begin, and the tokens that they never have. `known`: what another file says.
+    pub fn decoding(&self, vocabulary: usize, known: &Decoding) -> Result<Decoding> {
+        let token = |name: &str| match self.optional_count(name)? {
+            Some(id) if id < vocabulary => Ok(Some(id as u32)),
+            Some(id) => Err(Error::corrupt(format!("{name:?} is {id}, outside the vocabulary of {vocabulary}"))),
+            None => Ok(None),
         };
-        let (start, first) = ("decoder_start_token_id", "forced_bos_token_id");
+        let mut never = known.never.clone();
         let bad = self.list("bad_words_ids")?.unwrap_or_default().iter().filter_map(Value::as_array);
-        let never = bad.filter(|word| word.len() == 1).filter_map(|word| word[0].as_u64());
+        let alone = bad.filter(|word| word.len() == 1).filter_map(|word| word[0].as_u64());
+        never.extend(alone.filter(|id| *id < vocabulary as u64).map(|id| id as u32));
         Ok(Decoding {
-            start: token(start, self.required(start)?)?,
-            first: self.optional_count(first)?.map(|id| token(first, id)).transpose()?,
-            never: never.filter(|id| *id < vocabulary as u64).map(|id| id as u32).collect(),
+            start: token("decoder_start_token_id")?.or(known.start).or(token("pad_token_id")?),
+            first: token("forced_bos_token_id")?.or(known.first),
+            never,
         })
     }
 

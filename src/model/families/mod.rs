@@ -90,12 +90,10 @@ pub struct Plan {
 #[derive(Clone, Debug, Default)]
 pub struct Decoding {
     /// What the decoder reads first.
-    pub start: u32,
+    pub start: Option<u32>,
     /// What it must say first.
     pub first: Option<u32>,
     pub never: Vec<u32>,
-    /// What texts are filled up with to the model's length, where it was trained so.
-    pub padding: Option<u32>,
 }
 
 impl Plan {
@@ -109,6 +107,15 @@ impl Plan {
             labels: Vec::new(),
             processor: None,
         }
+    }
+
+    /// What generation_config.json says of an encoder-decoder's texts beside config.json, or instead of it.
+    /// Error: corrupt-file.
+    pub fn generation(&mut self, json: &str) -> Result<()> {
+        let config = Config::parse(json)?;
+        self.end_tokens.extend(config.end_tokens());
+        self.decoding = config.decoding(self.spec.vocabulary(), &self.decoding)?;
+        Ok(())
     }
 
     /// Of the images that a model of images takes.
@@ -156,7 +163,11 @@ fn plan(config: &Config) -> Result<Plan> {
         Head::Classes(_) => config.labels()?,
         _ => Vec::new(),
     };
-    let decoding = if spec.cross_attention { config.decoding(spec.vocabulary())? } else { Decoding::default() };
+    let decoding = if spec.cross_attention {
+        config.decoding(spec.vocabulary(), &Decoding::default())?
+    } else {
+        Decoding::default()
+    };
     let plan = Plan::new(spec, family.names);
     Ok(Plan { second: family.second, end_tokens: config.end_tokens(), decoding, labels, ..plan })
 }
