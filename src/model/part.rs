@@ -99,8 +99,8 @@ impl Part {
             Query | Key | Value | Output => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down => "feed-forward",
-            Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey | PoolValue
-            | PoolOutput | PoolUp | PoolDown => "head",
+            Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey
+            | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
         }
     }
 }

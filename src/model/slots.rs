@@ -3,7 +3,8 @@
 use super::part::{Part, Shape, Slot};
 use super::patches::Patches;
 use super::spec::{
-    ClassesHead, Dense, EmbeddingHead, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, ScoreBias, Spec, Tokens,
+    ClassesHead, Dense, EmbeddingHead, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, ScoreBias, Spec,
+    Tokens,
 };
 
 #[derive(Default)]

@@ -36,9 +36,14 @@ pub fn both(config: &Config, positions: Positions, input_norm: bool) -> Result<S
 
 fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
     let width = config.count("d_model|hidden_size", 1024)?;
-    let count = |name: &str, default| config.count(&format!("{}_{name}", if causal { "decoder" } else { "encoder" }), default);
-    let sizes =
-        Sizes { layers: count("layers", 12)?, width, heads: count("attention_heads", 16)?, feed_forward: count("ffn_dim", 4096)? };
+    let count =
+        |name: &str, default| config.count(&format!("{}_{name}", if causal { "decoder" } else { "encoder" }), default);
+    let sizes = Sizes {
+        layers: count("layers", 12)?,
+        width,
+        heads: count("attention_heads", 16)?,
+        feed_forward: count("ffn_dim", 4096)?,
+    };
     let tokens = Tokens {
         scale: if config.flag("scale_embedding", false)? { (width as f32).sqrt() } else { 1.0 },
         positions,
