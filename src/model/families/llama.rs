@@ -1,5 +1,5 @@
-//! Llama, and whatever shares its block: RMSNorm before attention and feed-forward, RoPE, grouped
-//! KV heads, SwiGLU.
+//! Llama: RMSNorm before attention and feed-forward, RoPE, grouped KV heads, SwiGLU; others share its block, or build on
+//! it.
 //!
 //! Paper: <https://arxiv.org/abs/2302.13971>. Checkpoints: `meta-llama/Llama-3.2-1B`,
 //! `HuggingFaceTB/SmolLM2-135M-Instruct`, …

@@ -1,7 +1,7 @@
 //! RoBERTa: BERT with positions that are counted from the padding token's id, and a classifier of two products.
 //!
 //! Papers: <https://arxiv.org/abs/1907.11692>, XLM-RoBERTa <https://arxiv.org/abs/1911.02116>. Checkpoints:
-//! `FacebookAI/roberta-base`, `FacebookAI/xlm-roberta-base`, `intfloat/multilingual-e5-small`, `almanach/camembert-base`, …
+//! `FacebookAI/roberta-base`, `FacebookAI/xlm-roberta-base`, `intfloat/multilingual-e5-base`, `almanach/camembert-base`, …
 
 use super::config::Config;
 use super::{Names, bert};
