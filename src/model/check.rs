@@ -77,6 +77,10 @@ impl Spec {
         if !attention.scale.is_finite() {
             return Err(Error::corrupt(format!("scores scaled by {}", attention.scale)));
         }
+        let cap = self.vocabulary_head().and_then(|head| head.soft_cap);
+        if let Some(cap) = cap.iter().chain(&attention.soft_cap).find(|cap| !(cap.is_finite() && **cap > 0.0)) {
+            return Err(Error::corrupt(format!("values capped at {cap}, expected a positive number")));
+        }
         match attention.bias {
             ScoreBias::Buckets { buckets, distance } if buckets < 4 || buckets > distance || distance > LIMIT => {
                 Err(Error::corrupt(format!("{buckets} buckets of distances up to {distance}")))

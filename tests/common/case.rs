@@ -8,7 +8,29 @@ use azulejo::model::{Assembly, families};
 use safetensors::SafeTensors;
 use std::fs;
 
-pub const FAMILIES: [&str; 6] = ["llama", "llama3_rope", "llama_yarn", "mistral", "qwen2", "qwen3"];
+pub const FAMILIES: [&str; 21] = [
+    "bloom",
+    "cohere",
+    "falcon",
+    "gemma",
+    "gemma2",
+    "gemma3",
+    "gpt2",
+    "gpt_neox",
+    "gptj",
+    "llama",
+    "llama3_rope",
+    "llama_yarn",
+    "mistral",
+    "mpt",
+    "olmo2",
+    "opt",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+    "stablelm",
+];
 
 pub fn folder(family: &str) -> String {
     // Another set may be tested: see tests/conformance/generate.py.

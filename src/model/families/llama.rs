@@ -8,6 +8,7 @@ use super::config::Config;
 use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
+use crate::model::rope::Rope;
 use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Spec, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
@@ -15,8 +16,7 @@ const THETA: f64 = 10_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = block(config, THETA, 1.0)?;
-    let biases = config.flag("attention_bias", false)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    biases(config, &mut spec)?;
     spec.feed_forward.bias = config.flag("mlp_bias", false)?;
     spec.head = head(config, false)?;
     Ok(spec)
@@ -24,16 +24,21 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// The block that others build on, without biases. `theta` and `partial`: RoPE's, where the configuration does not say.
 pub fn block(config: &Config, theta: f64, partial: f64) -> Result<Spec> {
-    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
-    let heads = config.required("num_attention_heads")?;
     let head_dim = match config.optional_count("head_dim")? {
         Some(head_dim) => head_dim,
-        None => config.head_dim(width, heads)?,
+        None => config.head_dim(config.required("hidden_size")?, config.required("num_attention_heads")?)?,
     };
+    block_of(config, head_dim, config.rope(head_dim, theta, partial)?)
+}
+
+/// The same with heads and RoPE as a family has them.
+pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
+    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
+    let heads = config.required("num_attention_heads")?;
     let attention = Attention {
         kv_heads: config.count("num_key_value_heads", heads)?,
         causal: true,
-        ..Attention::plain(layers, heads, head_dim).rotated(config.rope(head_dim, theta, partial)?)
+        ..Attention::plain(layers, heads, head_dim).rotated(rope)
     };
     let feed_forward = FeedForward {
         width: config.required("intermediate_size")?,
@@ -44,6 +49,13 @@ pub fn block(config: &Config, theta: f64, partial: f64) -> Result<Spec> {
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
     Ok(Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, attention, feed_forward))
+}
+
+/// The biases of attention, all or none, where the configuration asks for them.
+pub fn biases(config: &Config, spec: &mut Spec) -> Result<()> {
+    let biases = config.flag("attention_bias", false)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    Ok(())
 }
 
 /// `tied`: whether the head is the embedding table where the configuration does not say.

@@ -1,23 +1,39 @@
 //! The families: each file turns a configuration into a [`Spec`] and names the checkpoint's tensors.
 
+mod alibi;
 mod bart;
 mod bert;
+mod bloom;
 mod clip;
+mod cohere;
 mod config;
 mod deit;
 mod dinov2;
 mod distilbert;
+mod falcon;
+mod gemma;
+mod gemma2;
+mod gemma3;
 mod gguf;
 mod gguf_image;
+mod gpt2;
+mod gpt_neox;
+mod gptj;
 mod llama;
 mod marian;
 mod mistral;
 mod modernbert;
+mod mpt;
+mod olmo2;
+mod opt;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod roberta;
 mod rotary;
 mod siglip;
+mod smollm3;
+mod stablelm;
 mod t5;
 mod vit;
 
@@ -52,6 +68,23 @@ const FAMILIES: &[Family] = &[
     family("mistral", mistral::spec, llama::NAMES),
     family("qwen2", qwen2::spec, llama::NAMES),
     family("qwen3", qwen3::spec, llama::NAMES),
+    family("gpt2", gpt2::spec, gpt2::NAMES),
+    family("opt", opt::spec, opt::NAMES),
+    family("bloom", bloom::spec, bloom::NAMES),
+    family("mpt", mpt::spec, mpt::NAMES),
+    family("gptj", gptj::spec, gptj::NAMES),
+    family("gpt_neox", gpt_neox::spec, gpt_neox::NAMES),
+    family("falcon", falcon::spec, bloom::NAMES),
+    family("RefinedWeb", falcon::spec, bloom::NAMES),
+    family("RefinedWebModel", falcon::spec, bloom::NAMES),
+    family("cohere", cohere::spec, llama::NAMES),
+    family("gemma", gemma::spec, llama::NAMES),
+    family("gemma2", gemma2::spec, gemma2::NAMES),
+    family("gemma3_text", gemma3::spec, gemma2::NAMES),
+    family("phi3", phi3::spec, phi3::NAMES),
+    family("stablelm", stablelm::spec, llama::NAMES),
+    family("olmo2", olmo2::spec, gemma2::NAMES),
+    family("smollm3", smollm3::spec, llama::NAMES),
     family("vit", vit::spec, vit::NAMES),
     family("deit", deit::spec, deit::NAMES),
     family("dinov2", dinov2::spec, dinov2::NAMES),
@@ -158,6 +191,9 @@ fn plan(config: &Config) -> Result<Plan> {
         let message = format!("model type {model_type:?} (supported: {})", supported.join(", "));
         return Err(Error::unsupported(message));
     };
+    // Mixtures of experts have the model types of models without.
+    config.refuse("num_local_experts")?;
+    config.refuse("num_experts")?;
     let spec = (family.spec)(config)?.check()?;
     let labels = match spec.head {
         Head::Classes(_) => config.labels()?,

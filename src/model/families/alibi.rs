@@ -1,0 +1,15 @@
+//! ALiBi's slopes.
+
+use crate::model::spec::ScoreBias;
+
+/// A slope for each head, 2^(−8 / heads) to 2^−8 in equal ratios; `scale` multiplies them. Where the heads are no power of
+/// two, the next smaller one has its own, and the others take every second of twice as many. See
+/// <https://arxiv.org/abs/2108.12409>.
+pub fn slopes(heads: usize, scale: f32) -> ScoreBias {
+    let power = 1 << heads.max(1).ilog2();
+    let exponent = |head: usize| match head < power {
+        true => 8.0 * (head + 1) as f32 / power as f32,
+        false => 4.0 * (2 * (head - power) + 1) as f32 / power as f32,
+    };
+    ScoreBias::Linear { slopes: (0..heads).map(|head| scale * (-exponent(head)).exp2()).collect() }
+}

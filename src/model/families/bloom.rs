@@ -1,0 +1,42 @@
+//! BLOOM: GPT-2's block with ALiBi instead of positions, and a norm after the embedding. Queries, keys and values take
+//! turns, head by head, in one matrix.
+//!
+//! Paper: <https://arxiv.org/abs/2211.05100>. Checkpoints: `bigscience/bloom-560m`, `bigscience/bloomz-560m`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, alibi, gpt2};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::Spec;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.refuse("apply_residual_connection_post_layernorm")?;
+    let mut spec = gpt2::block("bloom", config, 2048, Activation::GeluTanh)?;
+    spec.input_norm = true;
+    spec.attention.bias = alibi::slopes(spec.attention.heads, 1.0);
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "transformer.",
+    parts: &[
+        (Part::Embedding, "word_embeddings"),
+        (Part::InputNorm, "word_embeddings_layernorm"),
+        (Part::OutputNorm, "ln_f"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "h.{}.input_layernorm"),
+        // Falcon's larger models.
+        (Part::AttentionNorm, "h.{}.ln_attn"),
+        (Part::FeedForwardNorm, "h.{}.ln_mlp"),
+        (Part::Query, "h.{}.self_attention.query_key_value"),
+        (Part::Key, "h.{}.self_attention.query_key_value"),
+        (Part::Value, "h.{}.self_attention.query_key_value"),
+        (Part::Output, "h.{}.self_attention.dense"),
+        (Part::FeedForwardNorm, "h.{}.post_attention_layernorm"),
+        (Part::Up, "h.{}.mlp.dense_h_to_4h"),
+        (Part::Down, "h.{}.mlp.dense_4h_to_h"),
+    ],
+    ignored: &[],
+    layout: Layout::ByHeads,
+};

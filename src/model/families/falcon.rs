@@ -1,0 +1,36 @@
+//! Falcon: GPT-2's block without biases, with RoPE and one head of keys and values; attention and feed-forward side by
+//! side. The larger models have a head of keys for each group of queries, and a norm for each branch; Falcon-RW is GPT-2
+//! with ALiBi.
+//!
+//! Paper: <https://arxiv.org/abs/2311.16867>. Checkpoints: `tiiuae/falcon-rw-1b`, `tiiuae/falcon-7b`,
+//! `tiiuae/falcon-40b`, …
+
+use super::config::Config;
+use super::{alibi, gpt2};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Residual, Spec};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = gpt2::block("falcon", config, 2048, Activation::Gelu)?;
+    let grouped = config.flag("new_decoder_architecture", false)?;
+    let attention = &mut spec.attention;
+    attention.kv_heads = match !grouped && config.flag("multi_query", true)? {
+        true => 1,
+        false => config.count("num_kv_heads|n_head_kv", attention.heads)?,
+    };
+    if config.flag("alibi", false)? {
+        // Scores are scaled after it has joined them.
+        attention.bias = alibi::slopes(attention.heads, attention.scale);
+    } else {
+        let rope = config.rope(attention.head_dim, 10_000.0, 1.0)?;
+        spec.attention = spec.attention.rotated(rope);
+    }
+    let biases = config.flag("bias", false)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
+    if grouped || config.flag("parallel_attn", true)? {
+        let shared_norm = !grouped || config.count("num_ln_in_parallel_attn", 2)? == 1;
+        spec.residual = Residual::Parallel { shared_norm };
+    }
+    Ok(spec)
+}

@@ -1,0 +1,39 @@
+//! Gemma: Llama's block with GELU in its gate, norms whose weights are 1 more than saved, and embeddings scaled by
+//! √width, which are the head too.
+//!
+//! Paper: <https://arxiv.org/abs/2403.08295>. Checkpoints: `google/gemma-2b`, `google/gemma-1.1-2b-it`, …
+
+use super::config::Config;
+use super::llama;
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Input, Norm, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const HEAD_DIM: usize = 256;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = block(config)?;
+    // The first release says "gelu", and means this.
+    if spec.feed_forward.activation == Activation::Gelu {
+        spec.feed_forward.activation = Activation::GeluTanh;
+    }
+    Ok(spec)
+}
+
+/// What all Gemmas share.
+pub fn block(config: &Config) -> Result<Spec> {
+    config.refuse("use_bidirectional_attention")?;
+    let head_dim = config.count("head_dim", HEAD_DIM)?;
+    let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, 1.0)?)?;
+    llama::biases(config, &mut spec)?;
+    spec.feed_forward.activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
+    spec.head = llama::head(config, true)?;
+    if let Norm::Rms { plus_one, .. } = &mut spec.norm {
+        *plus_one = true;
+    }
+    if let Input::Tokens(tokens) = &mut spec.input {
+        tokens.scale = (spec.width as f32).sqrt();
+    }
+    Ok(spec)
+}

@@ -1,0 +1,78 @@
+//! GPT-2: LayerNorm before attention and feed-forward, learned positions, biases, the embedding as head. Its matrices are
+//! [in, out] in checkpoints, with queries, keys and values side by side.
+//!
+//! Paper: <https://cdn.openai.com/better-language-models/language_models_are_unsupervised_multitask_learners.pdf>.
+//! Checkpoints: `openai-community/gpt2`, `distilbert/distilgpt2`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, llama};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::check::check_count;
+use crate::model::spec::{Attention, FeedForward, Input, Norm, Positions, Spec, Tokens};
+
+/// What transformers takes where `config.json` does not say.
+const CONTEXT: usize = 1024;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.refuse("scale_attn_by_inverse_layer_idx")?;
+    config.refuse("add_cross_attention")?;
+    let mut spec = block("gpt2", config, CONTEXT, Activation::GeluTanh)?;
+    if !config.flag("scale_attn_weights", true)? {
+        spec.attention.scale = 1.0;
+    }
+    if let Input::Tokens(tokens) = &mut spec.input {
+        tokens.positions = Positions::Learned { offset: 0 };
+    }
+    Ok(spec)
+}
+
+/// The block that many build on, with all biases and without positions, by the names that they have for their sizes.
+/// `context` and `activation`: where the configuration does not say.
+pub fn block(architecture: &str, config: &Config, context: usize, activation: Activation) -> Result<Spec> {
+    let layers = config.layers("n_layer|num_hidden_layers|n_layers")?;
+    let width = check_count("width", config.required("n_embed|n_embd|hidden_size|d_model")?)?;
+    let heads = config.required("n_head|num_attention_heads|n_heads")?;
+    let attention = Attention {
+        causal: true,
+        qkv_bias: true,
+        output_bias: true,
+        ..Attention::plain(layers, heads, config.head_dim(width, heads)?)
+    };
+    let feed_forward = FeedForward {
+        width: config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?,
+        activation: config.activation("activation_function|hidden_act|activation", activation)?,
+        gated: false,
+        bias: true,
+    };
+    let context = config.count("n_positions|max_position_embeddings|max_seq_len|seq_length|n_ctx", context)?;
+    let tokens = Tokens::plain(config.required("vocab_size")?, context);
+    let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
+    let mut spec = Spec::new(architecture, width, Input::Tokens(tokens), norm, attention, feed_forward);
+    spec.head = llama::head(config, true)?;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "transformer.",
+    parts: &[
+        (Part::Embedding, "wte"),
+        (Part::PositionTable, "wpe"),
+        (Part::OutputNorm, "ln_f"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "h.{}.ln_1"),
+        (Part::Query, "h.{}.attn.c_attn"),
+        (Part::Key, "h.{}.attn.c_attn"),
+        (Part::Value, "h.{}.attn.c_attn"),
+        (Part::Output, "h.{}.attn.c_proj"),
+        (Part::FeedForwardNorm, "h.{}.ln_2"),
+        (Part::Up, "h.{}.mlp.c_fc"),
+        (Part::Down, "h.{}.mlp.c_proj"),
+    ],
+    ignored: MASKS,
+    layout: Layout::Transposed,
+};
+
+/// The causal mask and what stands in its place, which older releases of transformers saved.
+pub const MASKS: &[&str] = &["h.{}.attn.bias", "h.{}.attn.masked_bias"];

@@ -1,0 +1,52 @@
+//! GPT-NeoX: attention and feed-forward side by side, each with its norm; RoPE turns the first quarter of each head.
+//! Queries, keys and values take turns, head by head, in one matrix.
+//!
+//! Paper: <https://arxiv.org/abs/2204.06745>. Checkpoints: `EleutherAI/pythia-70m`, `EleutherAI/gpt-neox-20b`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, gpt2, llama};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Residual, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const THETA: f64 = 10_000.0;
+const TURNING: f64 = 0.25;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = gpt2::block("gpt_neox", config, 2048, Activation::Gelu)?;
+    let rope = config.rope(spec.attention.head_dim, THETA, TURNING)?;
+    spec.attention = spec.attention.rotated(rope);
+    let biases = config.flag("attention_bias", true)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    if config.flag("use_parallel_residual", true)? {
+        spec.residual = Residual::Parallel { shared_norm: false };
+    }
+    spec.head = llama::head(config, false)?;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "gpt_neox.",
+    parts: &[
+        (Part::Embedding, "embed_in"),
+        (Part::OutputNorm, "final_layer_norm"),
+        (Part::Head, "embed_out"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.attention.query_key_value"),
+        (Part::Key, "layers.{}.attention.query_key_value"),
+        (Part::Value, "layers.{}.attention.query_key_value"),
+        (Part::Output, "layers.{}.attention.dense"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Up, "layers.{}.mlp.dense_h_to_4h"),
+        (Part::Down, "layers.{}.mlp.dense_4h_to_h"),
+    ],
+    // Buffers that older releases of transformers saved.
+    ignored: &[
+        "layers.{}.attention.bias",
+        "layers.{}.attention.masked_bias",
+        "layers.{}.attention.rotary_emb.inv_freq",
+    ],
+    layout: Layout::ByHeads,
+};

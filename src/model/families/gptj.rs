@@ -1,0 +1,47 @@
+//! GPT-J: attention and feed-forward side by side, reading one norm; RoPE turns neighbouring dimensions, the first of each
+//! head only. Biases in the feed-forward network and the head.
+//!
+//! Code: <https://github.com/kingoflolz/mesh-transformer-jax>. Checkpoints: `EleutherAI/gpt-j-6b`,
+//! `databricks/dolly-v1-6b`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, gpt2};
+use crate::device::{Activation, RopePairs};
+use crate::error::Result;
+use crate::model::rope::{Rope, RopeScaling};
+use crate::model::spec::{Head, Residual, Spec, VocabularyHead};
+
+/// Dimensions that turn where `config.json` does not say; null says that all do.
+const ROTARY: usize = 64;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = gpt2::block("gptj", config, 2048, Activation::GeluTanh)?;
+    let whole = if config.mentions("rotary_dim") { spec.attention.head_dim } else { ROTARY };
+    let dims = config.count("rotary_dim", whole)?;
+    let rope = Rope { pairs: RopePairs::Interleaved, dims, theta: 10_000.0, scaling: RopeScaling::None };
+    spec.attention = spec.attention.rotated(rope);
+    (spec.attention.qkv_bias, spec.attention.output_bias) = (false, false);
+    spec.residual = Residual::Parallel { shared_norm: true };
+    let tied = config.flag("tie_word_embeddings", false)?;
+    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "transformer.",
+    parts: &[
+        (Part::Embedding, "wte"),
+        (Part::OutputNorm, "ln_f"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "h.{}.ln_1"),
+        (Part::Query, "h.{}.attn.q_proj"),
+        (Part::Key, "h.{}.attn.k_proj"),
+        (Part::Value, "h.{}.attn.v_proj"),
+        (Part::Output, "h.{}.attn.out_proj"),
+        (Part::Up, "h.{}.mlp.fc_in"),
+        (Part::Down, "h.{}.mlp.fc_out"),
+    ],
+    ignored: gpt2::MASKS,
+    layout: Layout::Stacked,
+};

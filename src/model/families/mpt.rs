@@ -1,0 +1,50 @@
+//! MPT: GPT-2's block without biases, with ALiBi instead of positions.
+//!
+//! Announcement: <https://www.databricks.com/blog/mpt-7b>. Checkpoints: `mosaicml/mpt-7b`, `mosaicml/mpt-7b-chat`, … (not
+//! `mosaicml/mpt-7b-storywriter`, which clips queries, keys and values).
+
+use super::config::Config;
+use super::{Layout, Names, Part, alibi, gpt2};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Norm, Spec};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect("no_bias", true)?;
+    config.refuse("logit_scale")?;
+    let asked = config.part("attn_config")?;
+    asked.expect("attn_type", "multihead_attention")?;
+    asked.expect("alibi", true)?;
+    asked.expect("alibi_bias_max", 8)?;
+    for name in ["clip_qkv", "qk_ln", "prefix_lm"] {
+        asked.refuse(name)?;
+    }
+    let mut spec = gpt2::block("mpt", config, 2048, Activation::Gelu)?;
+    if let Norm::Layer { bias, .. } = &mut spec.norm {
+        *bias = false;
+    }
+    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (false, false, false);
+    spec.attention.bias = alibi::slopes(spec.attention.heads, 1.0);
+    spec.attention.scale = asked.number("softmax_scale", spec.attention.scale.into())? as f32;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "transformer.",
+    parts: &[
+        (Part::Embedding, "wte"),
+        (Part::OutputNorm, "norm_f"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "blocks.{}.norm_1"),
+        (Part::Query, "blocks.{}.attn.Wqkv"),
+        (Part::Key, "blocks.{}.attn.Wqkv"),
+        (Part::Value, "blocks.{}.attn.Wqkv"),
+        (Part::Output, "blocks.{}.attn.out_proj"),
+        (Part::FeedForwardNorm, "blocks.{}.norm_2"),
+        (Part::Up, "blocks.{}.ffn.up_proj"),
+        (Part::Down, "blocks.{}.ffn.down_proj"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

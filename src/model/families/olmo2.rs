@@ -1,0 +1,18 @@
+//! OLMo 2: Llama's block with the norms after the branches, inside the residual, and a norm of all queries and of all keys.
+//!
+//! Paper: <https://arxiv.org/abs/2501.00656>. Checkpoints: `allenai/OLMo-2-0425-1B`, `allenai/OLMo-2-1124-7B`, …
+
+use super::config::Config;
+use super::llama;
+use crate::error::Result;
+use crate::model::spec::{HeadNorm, Norm, Residual, Spec};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    llama::biases(config, &mut spec)?;
+    spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
+    spec.residual = Residual::InnerNorm;
+    spec.attention.head_norm = HeadNorm::Whole;
+    spec.head = llama::head(config, false)?;
+    Ok(spec)
+}

@@ -1,0 +1,48 @@
+//! OPT: GPT-2's block with ReLU and learned positions that begin at 2.
+//!
+//! Paper: <https://arxiv.org/abs/2205.01068>. Checkpoints: `facebook/opt-125m`, `facebook/opt-1.3b`, … (not
+//! `facebook/opt-350m`, whose embeddings are narrower than its blocks).
+
+use super::config::Config;
+use super::{Layout, Names, Part, gpt2};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Input, Positions, Residual, Spec};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = gpt2::block("opt", config, 2048, Activation::Relu)?;
+    config.expect("word_embed_proj_dim", spec.width)?;
+    config.expect("layer_norm_elementwise_affine", true)?;
+    let biases = config.flag("enable_bias", true)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
+    let before = config.flag("do_layer_norm_before", true)?;
+    if !before {
+        spec.residual = Residual::PostNorm;
+    }
+    spec.output_norm = before && !config.flag("_remove_final_layer_norm", false)?;
+    if let Input::Tokens(tokens) = &mut spec.input {
+        tokens.positions = Positions::Learned { offset: 2 };
+    }
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "decoder.embed_tokens"),
+        (Part::PositionTable, "decoder.embed_positions"),
+        (Part::OutputNorm, "decoder.final_layer_norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "decoder.layers.{}.self_attn_layer_norm"),
+        (Part::Query, "decoder.layers.{}.self_attn.q_proj"),
+        (Part::Key, "decoder.layers.{}.self_attn.k_proj"),
+        (Part::Value, "decoder.layers.{}.self_attn.v_proj"),
+        (Part::Output, "decoder.layers.{}.self_attn.out_proj"),
+        (Part::FeedForwardNorm, "decoder.layers.{}.final_layer_norm"),
+        (Part::Up, "decoder.layers.{}.fc1"),
+        (Part::Down, "decoder.layers.{}.fc2"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

@@ -1,0 +1,45 @@
+//! Phi-3: Llama's block with queries, keys and values in one matrix, and gate and up in another; where the configuration
+//! has a sliding window, every layer has it.
+//!
+//! Paper: <https://arxiv.org/abs/2404.14219>. Checkpoints: `microsoft/Phi-3-mini-4k-instruct`, `microsoft/phi-4`, … (not
+//! those for contexts of 128k: LongRoPE).
+
+use super::config::Config;
+use super::{Layout, Names, Part, llama};
+use crate::error::{Error, Result};
+use crate::model::spec::{Norm, Spec};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    for name in ["rope_scaling", "rope_parameters"] {
+        // The early name of LongRoPE.
+        if config.part(name)?.text("rope_type|type")? == Some("yarn") {
+            return Err(Error::unsupported("RoPE scaling \"longrope\""));
+        }
+    }
+    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
+    spec.attention.windows.fill(config.optional_count("sliding_window")?);
+    spec.head = llama::head(config, false)?;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.qkv_proj"),
+        (Part::Key, "layers.{}.self_attn.qkv_proj"),
+        (Part::Value, "layers.{}.self_attn.qkv_proj"),
+        (Part::Output, "layers.{}.self_attn.o_proj"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Gate, "layers.{}.mlp.gate_up_proj"),
+        (Part::Up, "layers.{}.mlp.gate_up_proj"),
+        (Part::Down, "layers.{}.mlp.down_proj"),
+    ],
+    ignored: &["layers.{}.self_attn.rotary_emb.inv_freq"],
+    layout: Layout::Stacked,
+};
