@@ -16,7 +16,7 @@ use crate::device::gpu::Gpu;
 use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
-use crate::model::{self, Assembly, Plan, Summary, families};
+use crate::model::{self, Assembly, Plan, Spec, Summary, families};
 use crate::text::{Sentence, Tokenizer};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
@@ -55,7 +55,7 @@ impl From<Quantize> for TensorType {
 struct Options {
     device: Place,
     context_length: Option<usize>,
-    kv_cache_type: CacheType,
+    kv_cache_type: Option<CacheType>,
     batch: Option<usize>,
     /// What matrices of floats become while they load.
     quantize: Option<Quantize>,
@@ -260,7 +260,7 @@ impl ModelLoader {
         }
         let processor = self.processor.take().or(plan.processor.clone());
         let sentence = self.sentence.take();
-        let Options { context_length, kv_cache_type, .. } = self.options;
+        let (context_length, cache) = (self.options.context_length, cache_type(&plan.spec, &self.options));
         let progress = self.progress.clone();
         with_assembly!(self.assembly, shared => {
             let assembly = shared.borrow_mut().take().ok_or_else(over)?;
@@ -279,7 +279,7 @@ impl ModelLoader {
                         Ok(TextModel::new(model, summary, tokenizer, sentence).into())
                     }
                     task => {
-                        let model = model::Model::new(assembly, context_length, kv_cache_type, &progress).await?;
+                        let model = model::Model::new(assembly, context_length, cache, &progress).await?;
                         let model = Model::new(Box::new(On::new(model)), summary, tokenizer, &plan);
                         Ok(if task == "seq2seq" { Seq2SeqModel::new(model).into() } else { model.into() })
                     }
@@ -296,8 +296,15 @@ impl ModelLoader {
 }
 
 fn summary<D: Device>(assembly: &Assembly<D>, options: &Options) -> Result<Summary> {
-    let context = model::check_context(&assembly.plan()?.spec, options.context_length)?;
-    Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), options.kv_cache_type)
+    let spec = &assembly.plan()?.spec;
+    let context = model::check_context(spec, options.context_length)?;
+    Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))
+}
+
+/// An encoder-decoder's texts are short, and its caches too: they are exact.
+fn cache_type(spec: &Spec, options: &Options) -> CacheType {
+    let default = if spec.cross_attention { CacheType::F32 } else { CacheType::default() };
+    options.kv_cache_type.unwrap_or(default)
 }
 
 /// The tokenizer that GGUF metadata describe; none where they have none.

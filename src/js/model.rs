@@ -252,10 +252,23 @@ impl Seq2SeqModel {
     }
 
     /// [rows, decoder positions, vocabulary]
-    pub fn logits(&self, rows: Vec<JsValue>, decoder_rows: Vec<JsValue>) -> Result<LogitsRun> {
+    pub fn logits(&self, rows: Vec<JsValue>, decoder_rows: Vec<JsValue>) -> Result<Seq2SeqLogitsRun> {
         let (rows, sources) = (rows_from_js(decoder_rows)?, rows_from_js(rows)?);
         let (scoring, dims) = self.0.inner.model.scoring(rows, sources, false)?;
-        Ok(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims })
+        Ok(Seq2SeqLogitsRun(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims }))
+    }
+}
+
+/// An encoder-decoder's logits under way.
+#[wasm_bindgen]
+pub struct Seq2SeqLogitsRun(LogitsRun);
+
+#[wasm_bindgen]
+impl Seq2SeqLogitsRun {
+    /// `{ data, dims }` in the end, rows padded with zeros; true where there is more to do, null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        let more = self.0.step()?;
+        Ok(if more.is_falsy() && !more.is_null() { self.0.take() } else { more })
     }
 }
 
