@@ -77,7 +77,11 @@ impl Spec {
         if !attention.scale.is_finite() {
             return Err(Error::corrupt(format!("scores scaled by {}", attention.scale)));
         }
-        let cap = self.vocabulary_head().and_then(|head| head.soft_cap);
+        let head = self.vocabulary_head();
+        if let Some(scale) = head.map(|head| head.scale).filter(|scale| !scale.is_finite()) {
+            return Err(Error::corrupt(format!("logits scaled by {scale}")));
+        }
+        let cap = head.and_then(|head| head.soft_cap);
         if let Some(cap) = cap.iter().chain(&attention.soft_cap).find(|cap| !(cap.is_finite() && **cap > 0.0)) {
             return Err(Error::corrupt(format!("values capped at {cap}, expected a positive number")));
         }

@@ -13,3 +13,14 @@ pub fn slopes(heads: usize, scale: f32) -> ScoreBias {
     };
     ScoreBias::Linear { slopes: (0..heads).map(|head| scale * (-exponent(head)).exp2()).collect() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn heads_beyond_a_power_of_two_take_every_second_slope_of_twice_as_many() {
+        let ScoreBias::Linear { slopes } = slopes(6, 2.0) else { panic!("no slopes") };
+        assert_eq!(slopes, [0.5, 0.125, 0.03125, 0.0078125, 1.0, 0.25]);
+    }
+}

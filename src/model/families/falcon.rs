@@ -12,7 +12,8 @@ use crate::error::Result;
 use crate::model::spec::{Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = gpt2::block("falcon", config, 2048, Activation::Gelu)?;
+    let context = config.count("max_position_embeddings", 2048)?;
+    let mut spec = gpt2::block("falcon", config, context, Activation::Gelu)?;
     let grouped = config.flag("new_decoder_architecture", false)?;
     let attention = &mut spec.attention;
     attention.kv_heads = match !grouped && config.flag("multi_query", true)? {

@@ -11,13 +11,11 @@ use crate::error::Result;
 use crate::model::check::check_count;
 use crate::model::spec::{Attention, FeedForward, Input, Norm, Positions, Spec, Tokens};
 
-/// What transformers takes where `config.json` does not say.
-const CONTEXT: usize = 1024;
-
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("scale_attn_by_inverse_layer_idx")?;
     config.refuse("add_cross_attention")?;
-    let mut spec = block("gpt2", config, CONTEXT, Activation::GeluTanh)?;
+    let context = config.count("n_positions|max_position_embeddings|n_ctx", 1024)?;
+    let mut spec = block("gpt2", config, context, Activation::GeluTanh)?;
     if !config.flag("scale_attn_weights", true)? {
         spec.attention.scale = 1.0;
     }
@@ -28,7 +26,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 }
 
 /// The block that many build on, with all biases and without positions, by the names that they have for their sizes.
-/// `context` and `activation`: where the configuration does not say.
+/// `activation`: where the configuration does not say.
 pub fn block(architecture: &str, config: &Config, context: usize, activation: Activation) -> Result<Spec> {
     let layers = config.layers("n_layer|num_hidden_layers|n_layers")?;
     let width = check_count("width", config.required("n_embed|n_embd|hidden_size|d_model")?)?;
@@ -45,7 +43,6 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
         gated: false,
         bias: true,
     };
-    let context = config.count("n_positions|max_position_embeddings|max_seq_len|seq_length|n_ctx", context)?;
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
     let mut spec = Spec::new(architecture, width, Input::Tokens(tokens), norm, attention, feed_forward);

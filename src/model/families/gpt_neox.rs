@@ -14,7 +14,8 @@ const THETA: f64 = 10_000.0;
 const TURNING: f64 = 0.25;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = gpt2::block("gpt_neox", config, 2048, Activation::Gelu)?;
+    let context = config.count("max_position_embeddings", 2048)?;
+    let mut spec = gpt2::block("gpt_neox", config, context, Activation::Gelu)?;
     let rope = config.rope(spec.attention.head_dim, THETA, TURNING)?;
     spec.attention = spec.attention.rotated(rope);
     let biases = config.flag("attention_bias", true)?;

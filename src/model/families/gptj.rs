@@ -15,7 +15,8 @@ use crate::model::spec::{Head, Residual, Spec, VocabularyHead};
 const ROTARY: usize = 64;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = gpt2::block("gptj", config, 2048, Activation::GeluTanh)?;
+    let context = config.count("n_positions|max_position_embeddings", 2048)?;
+    let mut spec = gpt2::block("gptj", config, context, Activation::GeluTanh)?;
     let whole = if config.mentions("rotary_dim") { spec.attention.head_dim } else { ROTARY };
     let dims = config.count("rotary_dim", whole)?;
     let rope = Rope { pairs: RopePairs::Interleaved, dims, theta: 10_000.0, scaling: RopeScaling::None };

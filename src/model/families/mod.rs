@@ -40,7 +40,7 @@ mod vit;
 use super::part::{Layout, Names, Part, Slot};
 use super::spec::{Head, Input, Spec};
 use crate::checkpoint::Header;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use crate::image::Processor;
 use config::Config;
 
@@ -194,6 +194,9 @@ fn plan(config: &Config) -> Result<Plan> {
     // Mixtures of experts have the model types of models without.
     config.refuse("num_local_experts")?;
     config.refuse("num_experts")?;
+    if let Some(method) = config.part("quantization_config")?.text("quant_method")? {
+        return Err(Error::new(Code::UnsupportedQuantization, format!("quantization {method:?}")));
+    }
     let spec = (family.spec)(config)?.check()?;
     let labels = match spec.head {
         Head::Classes(_) => config.labels()?,

@@ -19,7 +19,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
     for name in ["clip_qkv", "qk_ln", "prefix_lm"] {
         asked.refuse(name)?;
     }
-    let mut spec = gpt2::block("mpt", config, 2048, Activation::Gelu)?;
+    let context = config.count("max_seq_len", 2048)?;
+    let mut spec = gpt2::block("mpt", config, context, Activation::Gelu)?;
     if let Norm::Layer { bias, .. } = &mut spec.norm {
         *bias = false;
     }

@@ -10,7 +10,8 @@ use crate::error::Result;
 use crate::model::spec::{Input, Positions, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = gpt2::block("opt", config, 2048, Activation::Relu)?;
+    let context = config.count("max_position_embeddings", 2048)?;
+    let mut spec = gpt2::block("opt", config, context, Activation::Relu)?;
     config.expect("word_embed_proj_dim", spec.width)?;
     config.expect("layer_norm_elementwise_affine", true)?;
     let biases = config.flag("enable_bias", true)?;
