@@ -11,7 +11,7 @@ const { families } = JSON.parse(read("index.json"));
 const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
 
 /** Unknown to us, known to transformers. */
-const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "mt5", "siglip2", "whisper"];
+const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "siglip2", "whisper"];
 
 /** By family: fields that make another model of it, and the name that the refusal says. */
 const CHOICES = {
@@ -41,6 +41,7 @@ const CHOICES = {
     [{ rope_parameters: { rope_type: "longrope", rope_theta: 10000, short_factor: [1], long_factor: [1] } }, "longrope"],
     [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 }, rope_theta: 10000 }, "dynamic"],
     [{ hidden_act: "mish" }, "mish"],
+    [{ num_local_experts: 8 }, "num_local_experts"],
     [{ quantization_config: { quant_method: "gptq", bits: 4 } }, "gptq"],
   ],
   gemma3: [[{ use_bidirectional_attention: true }, "use_bidirectional_attention"], [{ layer_types: Array(3).fill("chunked_attention") }, "chunked_attention"]],
@@ -57,9 +58,16 @@ const CHOICES = {
   roberta: [[{ position_embedding_type: "relative_key_query" }, "relative_key_query"]],
   distilbert: [[{ activation: "mish" }, "mish"]],
   modernbert: [[{ hidden_activation: "mish" }, "mish"]],
-  t5: [[{ feed_forward_proj: "gated-mish" }, "mish"], [{ feed_forward_proj: "gated-gelu-twice" }, "gated-gelu-twice"]],
-  bart: [[{ activation_function: "mish" }, "mish"]],
-  marian: [[{ share_encoder_decoder_embeddings: false }, "share_encoder_decoder_embeddings"]],
+  t5: [[{ feed_forward_proj: "gated-mish" }, "mish"], [{ feed_forward_proj: "gated-gelu-twice" }, "gelu-twice"]],
+  bart: [
+    [{ activation_function: "mish" }, "mish"],
+    [{ normalize_before: true }, "normalize_before"],
+    [{ add_final_layer_norm: true }, "add_final_layer_norm"],
+  ],
+  marian: [
+    [{ share_encoder_decoder_embeddings: false }, "share_encoder_decoder_embeddings"],
+    [{ normalize_embedding: true }, "normalize_embedding"],
+  ],
   clip: [[{ text_config: { hidden_act: "mish" } }, "mish"], [{ vision_config: { hidden_act: "mish" } }, "mish"]],
   siglip: [[{ vision_config: { vision_use_head: false } }, "vision_use_head"]],
   vit: [[{ hidden_act: "mish" }, "mish"]],
