@@ -13,7 +13,7 @@ const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", seq2seq: "Seq2S
 /** Unknown to us, known to transformers. */
 const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "siglip2", "whisper"];
 
-/** By family: fields that make another model of it, and the name that the refusal says. */
+/** By family: fields that make another model of it, the name that the refusal says, and its code where it is another one. */
 const CHOICES = {
   gpt2: [
     [{ scale_attn_by_inverse_layer_idx: true }, "scale_attn_by_inverse_layer_idx"],
@@ -42,7 +42,7 @@ const CHOICES = {
     [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 }, rope_theta: 10000 }, "dynamic"],
     [{ hidden_act: "mish" }, "mish"],
     [{ num_local_experts: 8 }, "num_local_experts"],
-    [{ quantization_config: { quant_method: "gptq", bits: 4 } }, "gptq"],
+    [{ quantization_config: { quant_method: "gptq", bits: 4 } }, "gptq", "unsupported-quantization"],
   ],
   gemma3: [[{ use_bidirectional_attention: true }, "use_bidirectional_attention"], [{ layer_types: Array(3).fill("chunked_attention") }, "chunked_attention"]],
   phi3: [
@@ -93,14 +93,14 @@ describe("a choice that we lack is refused by its name, and no weights are asked
   });
 
   /** Loads and inspects a folder with this configuration and the family's weights. */
-  async function assertRefused(family, config, says) {
+  async function assertRefused(family, config, says, code = "unsupported-model") {
     const folder = new URL("/folder/", server.url).href;
     server.files["/folder/config.json"] = { bytes: Buffer.from(JSON.stringify(config)) };
     server.files["/folder/model.safetensors"] = { bytes: read(`${family}/model.safetensors`) };
     for (const use of [azulejo[CLASSES[families[family].kind]].load, azulejo.inspect]) {
       server.log.length = 0;
       await assert.rejects(use(folder, { engine, cache: false }), (error) => {
-        assert.equal(error.code, "unsupported-model", error.stack);
+        assert.equal(error.code, code, error.stack);
         assert.match(error.message, new RegExp(says));
         return true;
       });
@@ -112,8 +112,8 @@ describe("a choice that we lack is refused by its name, and no weights are asked
     test(`the model type ${model_type}`, () => assertRefused("llama", { ...changed("llama", {}), model_type }, `"${model_type}"`));
   }
   for (const [family, choices] of Object.entries(CHOICES)) {
-    for (const [fields, says] of choices) {
-      test(`${family} with ${JSON.stringify(fields)}`, () => assertRefused(family, changed(family, fields), says));
+    for (const [fields, ...expected] of choices) {
+      test(`${family} with ${JSON.stringify(fields)}`, () => assertRefused(family, changed(family, fields), ...expected));
     }
   }
 });
