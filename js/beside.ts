@@ -1,6 +1,7 @@
 // What lies beside the weights of a model: tokenizer, image processor, sentence-transformers' modules. All of it may be
 // missing; only what the task has a use for is asked for.
 
+import { AzulejoError } from "./errors.js";
 import { readText, type Files } from "./files.js";
 import type { Instance } from "./instance.js";
 import type { Task } from "./protocol.js";
@@ -17,6 +18,7 @@ export interface Beside {
 export async function readBeside(beside: Beside): Promise<void> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
   if (beside.task === "text-embedding") await readSentence(beside);
+  if (beside.task === "seq2seq") await readGeneration(beside);
   await readProcessor(beside);
 }
 
@@ -32,6 +34,12 @@ async function readTokenizer({ files, instance, loader, task }: Beside): Promise
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
   if (tokenizer !== undefined) instance.call(() => loader.tokenizer(tokenizer, config, template));
+}
+
+/** How texts begin and end, where newer checkpoints say so. */
+async function readGeneration({ files, instance, loader }: Beside): Promise<void> {
+  const json = await readText(files, "generation_config.json");
+  if (json !== undefined) instance.call(() => loader.generation(json));
 }
 
 /** How sentence-transformers makes one vector of a text. */
@@ -58,7 +66,11 @@ function poolingFolder(modules: string): string | undefined {
   for (const module of list as ({ type?: unknown; path?: unknown } | null)[]) {
     const { type, path } = module ?? {};
     if (typeof type !== "string" || !/\.Pooling$/.test(type)) continue;
-    return typeof path === "string" && path !== "" ? path.replace(/\/+$/, "") : undefined;
+    if (typeof path !== "string" || path === "") return undefined;
+    if (!/^[\w-][\w.-]*\/?$/.test(path)) {
+      throw new AzulejoError("corrupt-file", `the pooling lies in ${JSON.stringify(path)}, not in a folder of the model's`, { file: "modules.json" });
+    }
+    return path.replace("/", "");
   }
   return undefined;
 }

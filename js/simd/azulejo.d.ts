@@ -67,6 +67,8 @@ export class ModelLoader {
   preprocessor(json: string): void;
   /** sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json. */
   sentence(modules: string, pooling?: string, config?: string): void;
+  /** generation_config.json, after config.json. */
+  generation(json: string): void;
   begin(file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
