@@ -115,13 +115,8 @@ export class GridPicture {
 
   private drawCells({ rows, columns, values }: GridContent, color: string): void {
     const { left, top, cell } = this.frame;
-    const [red, green, blue] = color.match(/\d+/g)!.map(Number) as [number, number, number];
-    const image = new ImageData(columns, rows);
-    for (let at = 0; at < rows * columns; at++) image.data.set([red, green, blue, 255 * Math.min(1, Math.max(0, values[at]!))], 4 * at);
-    const small = new OffscreenCanvas(columns, rows);
-    small.getContext("2d")!.putImageData(image, 0, 0);
     this.context.imageSmoothingEnabled = false;
-    this.context.drawImage(small, left, top, columns * cell, rows * cell);
+    this.context.drawImage(gridCanvas(rows, columns, values, color), left, top, columns * cell, rows * cell);
   }
 
   /** The room that the longest label takes. */
@@ -158,4 +153,16 @@ export class GridPicture {
     context.lineWidth = 2;
     context.strokeRect(left + column * cell, top + row * cell, cell, cell);
   }
+}
+
+/** A pixel for each cell, 0 to 1: how much there is of `color`, which is written as rgb(…). */
+export function gridCanvas(rows: number, columns: number, values: ArrayLike<number>, color: string): HTMLCanvasElement {
+  const canvas = document.createElement("canvas");
+  canvas.width = columns;
+  canvas.height = rows;
+  const [red, green, blue] = color.match(/\d+/g)!.map(Number) as [number, number, number];
+  const image = new ImageData(columns, rows);
+  for (let at = 0; at < rows * columns; at++) image.data.set([red, green, blue, 255 * Math.min(1, Math.max(0, values[at]!))], 4 * at);
+  canvas.getContext("2d")!.putImageData(image, 0, 0);
+  return canvas;
 }

@@ -50,7 +50,7 @@ function marked(text: string, words: Set<string>): HTMLElement {
   return element;
 }
 
-/** Words of four letters and more, in small letters: the shorter ones are in every sentence. */
+/** Words of five letters and more, in small letters: the shorter ones are in every sentence. */
 function wordsOf(text: string): { word: string; index: number; length: number }[] {
-  return [...text.matchAll(/\p{L}{4,}/gu)].map(({ 0: word, index }) => ({ word: word.toLowerCase(), index, length: word.length }));
+  return [...text.matchAll(/\p{L}{5,}/gu)].map(({ 0: word, index }) => ({ word: word.toLowerCase(), index, length: word.length }));
 }

@@ -5,16 +5,15 @@ import { Chat } from "./chat.js";
 import { byId } from "./dom.js";
 import { initErrors, showError } from "./errors.js";
 import * as format from "./format.js";
-import { Models, type Choice } from "./models.js";
+import { Models } from "./models.js";
 import { initPanels } from "./panel.js";
 import { engineOptions, initSettings, modelLoaded } from "./settings.js";
 import { fromDrop, initDrop, initSources, type Dropped } from "./sources.js";
+import { STANDARD } from "./standard.js";
 import { setStatus } from "./status.js";
 import { initViews, type View } from "./views.js";
 
 initPanels();
-
-const STANDARD: Choice = { source: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" };
 
 const prompt = byId("prompt", HTMLTextAreaElement);
 const send = byId("send", HTMLButtonElement);
@@ -23,7 +22,7 @@ const stop = byId("stop", HTMLButtonElement);
 const models = new Models<CausalLM>({
   prefix: "",
   task: "causal-lm",
-  standard: STANDARD,
+  standard: STANDARD.chat,
   load: (source, options) => CausalLM.load(source, options),
   engineOptions,
   facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
@@ -49,7 +48,7 @@ const SHOW: Record<View, () => Promise<void>> = {
   chat: async () => {},
   images: async () => (await images()).startImages(),
   search: async () => (await search()).startSearch(),
-  anatomy: async () => (await anatomy()).startAnatomy(STANDARD, models),
+  anatomy: async () => (await anatomy()).startAnatomy(models),
 };
 const DROP: Record<View, (dropped: Dropped) => Promise<void>> = {
   chat: async (dropped) => void models.open(await fromDrop(dropped)),

@@ -6,13 +6,14 @@ import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
 import { GridPicture } from "./grid-picture.js";
 import { nearest, showHits } from "./hits.js";
+import { Latest } from "./latest.js";
 import { deviceName } from "./model-card.js";
-import { Models, type Choice } from "./models.js";
+import { Models } from "./models.js";
 import { PassageIndex } from "./passage-index.js";
 import { MOST_PASSAGES, passagesOf, type Cutting, type Passage } from "./passages.js";
-import { fromDrop, initSources, type Dropped } from "./sources.js";
+import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
+import { STANDARD } from "./standard.js";
 
-export const STANDARD: Choice = { source: "/models/all-MiniLM-L6-v2/", name: "all-MiniLM-L6-v2" };
 const SAMPLE = "samples/facts.txt";
 /** In bytes: of a larger file no more would be searched anyway. */
 const LARGEST_TEXT = 4e6;
@@ -58,7 +59,7 @@ class Search {
   private embedding: AbortController | undefined;
   /** The user stopped the embedding: it goes on when asked to. */
   private stopped = false;
-  private asking = false;
+  private readonly asking = new Latest(() => this.answer());
   /** What the query meant, once the model has said so. */
   private asked: { query: string; index: PassageIndex; vector: Float32Array; milliseconds: number } | undefined;
 
@@ -66,7 +67,7 @@ class Search {
     this.models = new Models<TextEmbedder>({
       prefix: "search-",
       task: "text-embedding",
-      standard: STANDARD,
+      standard: STANDARD.search,
       load: async (source, options) => warm(await TextEmbedder.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
       facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
@@ -79,13 +80,13 @@ class Search {
     initSources("search-", (choice) => void this.models.open(choice));
     for (const radio of compute) radio.addEventListener("change", () => void this.models.reload().then(() => this.showDevice()));
     for (const each of [text, ...cuttings]) each.addEventListener("input", () => this.cut());
-    query.addEventListener("input", () => void this.ask());
+    query.addEventListener("input", () => this.asking.again());
     stop.addEventListener("click", () => this.halt());
     resume.addEventListener("click", () => this.goOn());
     for (const example of document.querySelectorAll<HTMLButtonElement>("[data-query]")) {
       example.addEventListener("click", () => {
         query.value = example.textContent;
-        void this.ask();
+        this.asking.again();
       });
     }
     void this.start();
@@ -98,7 +99,7 @@ class Search {
       const sample = await download(SAMPLE);
       if (!text.value) text.value = sample;
       query.value ||= document.querySelector("[data-query]")?.textContent ?? ""; // so that there is an answer to look at
-      void this.ask();
+      this.asking.again();
     } catch (error) {
       showError(error, "", WORDS);
     }
@@ -107,10 +108,8 @@ class Search {
 
   /** A folder or the files of a model load it; any other file is a text. */
   async drop(dropped: Dropped): Promise<void> {
+    if (await holdsModel(dropped)) return void this.models.open(await fromDrop(dropped));
     const [file] = dropped.files;
-    const entry = await dropped.handle?.catch(() => null);
-    const isModel = entry?.kind === "directory" || dropped.files.some(({ name }) => /\.(gguf|safetensors|json)$/i.test(name));
-    if (isModel) return void this.models.open(await fromDrop(dropped));
     if (!file) return;
     try {
       text.value = await read(file);
@@ -129,7 +128,7 @@ class Search {
     this.showDevice();
     this.showIndex();
     void this.embed();
-    void this.ask();
+    this.asking.again();
   }
 
   private showDevice(): void {
@@ -218,29 +217,19 @@ class Search {
     } : undefined);
   }
 
-  /** Asks the model what the query means, until it is the query that is in the box: one may type meanwhile. */
-  private async ask(): Promise<void> {
-    if (this.asking) return;
-    this.asking = true;
-    for (let { index } = this; index && wanted() && !this.isAnswered(index); { index } = this) {
-      const words = wanted();
-      const started = performance.now();
-      try {
-        const { data } = await index.model.embed(words, { normalize: true });
-        this.asked = { query: words, index, vector: data, milliseconds: performance.now() - started };
-      } catch (error) {
-        if (index !== this.index) continue;
-        this.failed(error);
-        break;
-      }
-      this.showHits();
+  /** Asks the model what the query means. */
+  private async answer(): Promise<void> {
+    const { index, asked } = this;
+    const words = wanted();
+    if (!index || !words || (asked?.index === index && asked.query === words)) return this.showHits();
+    const started = performance.now();
+    try {
+      const { data } = await index.model.embed(words, { normalize: true });
+      this.asked = { query: words, index, vector: data, milliseconds: performance.now() - started };
+    } catch (error) {
+      if (index === this.index) this.failed(error);
     }
-    this.asking = false;
     this.showHits();
-  }
-
-  private isAnswered(index: PassageIndex): boolean {
-    return this.asked?.index === index && this.asked.query === wanted();
   }
 
   private showHits(): void {
