@@ -54,7 +54,10 @@ const DROP: Record<View, (dropped: Dropped) => Promise<void>> = {
   chat: async (dropped) => void models.open(await fromDrop(dropped)),
   images: async (dropped) => (await images()).dropOnImages(dropped),
   search: async (dropped) => (await search()).dropOnSearch(dropped),
-  anatomy: async (dropped) => (await anatomy()).dropOnAnatomy(dropped),
+  async anatomy(dropped) {
+    await SHOW.anatomy(); // its code may still be on its way
+    await (await anatomy()).dropOnAnatomy(dropped);
+  },
 };
 /** Where to go on after an error. */
 const NEXT: Record<View, string> = { chat: "prompt", images: "picture-file", search: "query", anatomy: "anatomy-url" };
