@@ -60,7 +60,7 @@ class Images {
   constructor() {
     this.models = new Models<ImageClassifier>({
       prefix: "image-",
-      task: "image-classification",
+      tasks: ["image-classification"],
       standard: STANDARD.images,
       load: async (source, options) => warm(await ImageClassifier.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),

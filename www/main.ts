@@ -21,7 +21,7 @@ const stop = byId("stop", HTMLButtonElement);
 
 const models = new Models<CausalLM>({
   prefix: "",
-  task: "causal-lm",
+  tasks: ["causal-lm"],
   standard: STANDARD.chat,
   load: (source, options) => CausalLM.load(source, options),
   engineOptions,

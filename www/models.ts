@@ -24,7 +24,8 @@ interface Model {
 export interface Kind<M extends Model> {
   /** What the ids of the view's elements begin with: `choose`, `loading`, `loaded` and what is in them. */
   prefix: string;
-  task: ModelSummary["task"];
+  /** What it is for; models for one of the others are taken as well. */
+  tasks: [ModelSummary["task"], ...ModelSummary["task"][]];
   standard: Choice;
   load(source: ModelSource, options: LoadOptions): Promise<M>;
   engineOptions(): EngineOptions;
@@ -139,8 +140,9 @@ export class Models<M extends Model> {
 
   private async check({ source, name }: Choice, engine: Engine, signal: AbortSignal): Promise<void> {
     const { task, architecture } = await inspect(source, { engine, signal });
-    if (task === this.kind.task) return;
-    throw new AzulejoError("unsupported-model", `${name} is a model for ${task} (${architecture}), not for ${this.kind.task}`);
+    const { tasks } = this.kind;
+    if (tasks.includes(task)) return;
+    throw new AzulejoError("unsupported-model", `${name} is a model for ${task} (${architecture}), not for ${tasks[0]}`);
   }
 
   /** The page after a load, whatever its end; focus stays where the user can go on. */

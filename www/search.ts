@@ -66,7 +66,7 @@ class Search {
   constructor() {
     this.models = new Models<TextEmbedder>({
       prefix: "search-",
-      task: "text-embedding",
+      tasks: ["text-embedding", "text-classification"],
       standard: STANDARD.search,
       load: async (source, options) => warm(await TextEmbedder.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
