@@ -5,7 +5,7 @@ import { announce, byId } from "./dom.js";
 import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
 import { GridPicture } from "./grid-picture.js";
-import { nearest, showHits } from "./hits.js";
+import { nearest, showHits, type Hit } from "./hits.js";
 import { Latest } from "./latest.js";
 import { deviceName } from "./model-card.js";
 import { Models } from "./models.js";
@@ -221,7 +221,7 @@ class Search {
   private async answer(): Promise<void> {
     const { index, asked } = this;
     const words = wanted();
-    if (!index || !words || (asked?.index === index && asked.query === words)) return this.showHits();
+    if (!index || !words || (asked?.index === index && asked.query === words)) return void this.showHits();
     const started = performance.now();
     try {
       const { data } = await index.model.embed(words, { normalize: true });
@@ -229,23 +229,25 @@ class Search {
     } catch (error) {
       if (index === this.index) this.failed(error);
     }
-    this.showHits();
+    const [best] = this.showHits();
+    if (best && wanted() === words) announce(`Nearest: ${best.passage.text}`);
   }
 
-  private showHits(): void {
+  /** Shows the nearest passages to what was asked last. */
+  private showHits(): Hit[] {
     const { index, asked, passages, texts } = this;
     const cost = byId("query-timing", HTMLElement);
     if (!index || !asked || asked.index !== index || !wanted()) {
       showHits([], "", () => {});
       cost.textContent = "";
-      return;
+      return [];
     }
     const started = performance.now();
     const hits = nearest(passages, index.compare(texts, asked.vector));
     const compared = performance.now() - started;
     showHits(hits, asked.query, (passage) => this.showInText(passage));
     cost.textContent = `${format.quick(asked.milliseconds)} for the query · ${format.quick(compared)} to compare it with ${format.count(texts.length)} passages`;
-    if (hits[0] && asked.query === wanted() && !this.embedding) announce(`Nearest: ${hits[0].passage.text}`);
+    return hits;
   }
 
   private showInText({ start, end }: Passage): void {
