@@ -2,6 +2,7 @@
 
 import { AzulejoError, TextEmbedder } from "/azulejo/index.js";
 import { announce, byId } from "./dom.js";
+import { download } from "./download.js";
 import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
 import { GridPicture } from "./grid-picture.js";
@@ -96,7 +97,7 @@ class Search {
     void this.models.ready();
     if (text.value) return this.cut(); // browsers remember what was written before a reload
     try {
-      const sample = await download(SAMPLE);
+      const sample = await (await download(SAMPLE)).text();
       if (!text.value) text.value = sample;
       query.value ||= document.querySelector("[data-query]")?.textContent ?? ""; // so that there is an answer to look at
       this.asking.again();
@@ -273,14 +274,6 @@ async function warm(model: TextEmbedder): Promise<TextEmbedder> {
 
 function shortened(words: string): string {
   return words.length <= 70 ? words : `${words.slice(0, words.lastIndexOf(" ", 68) > 0 ? words.lastIndexOf(" ", 68) : 68)} …`;
-}
-
-async function download(path: string): Promise<string> {
-  const response = await fetch(path).catch((cause: Error) => {
-    throw new AzulejoError("network", `${path}: ${cause.message}`, undefined, { cause });
-  });
-  if (!response.ok) throw new AzulejoError("network", `${path}: the server answered ${response.status}`);
-  return response.text();
 }
 
 /** A file's text; refused where it is none. */
