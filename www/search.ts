@@ -50,6 +50,16 @@ function setStatus(state: State, words: string): void {
   if (line.textContent !== words) line.textContent = words;
 }
 
+/** A query and its vector. */
+interface Asked {
+  query: string;
+  index: PassageIndex;
+  vector: Float32Array;
+  milliseconds: number;
+  /** It was in a queue with passages, and took longer for that. */
+  waited: boolean;
+}
+
 class Search {
   private readonly models: Models<TextEmbedder>;
   private readonly similarity = new GridPicture(byId("similarity", HTMLCanvasElement), byId("similarity-info", HTMLElement),
@@ -62,7 +72,7 @@ class Search {
   private stopped = false;
   private readonly asking = new Latest(() => this.answer());
   /** What the query meant, once the model has said so. */
-  private asked: { query: string; index: PassageIndex; vector: Float32Array; milliseconds: number } | undefined;
+  private asked: Asked | undefined;
 
   constructor() {
     this.models = new Models<TextEmbedder>({
@@ -166,7 +176,7 @@ class Search {
     this.embedding = undefined;
     if (index !== this.index) return void this.embed(); // another model took over
     this.showIndex();
-    this.showHits();
+    this.asking.again();
   }
 
   private halt(): void {
@@ -213,7 +223,8 @@ class Search {
     byId("similarity-card", HTMLElement).hidden = !shown;
     const name = (at: number) => `“${shortened(passages[at]!.text)}”`;
     this.similarity.show(shown ? {
-      rows: passages.length, columns: passages.length, values: cosines,
+      rows: passages.length, columns: passages.length,
+      values: cosines.map((cosine) => Math.max(0, cosine) ** 0.7), // few are near 1: the others should be told apart
       describe: (row, column) => `${cosines[row * passages.length + column]!.toFixed(2)}: ${name(row)} and ${name(column)}`,
     } : undefined);
   }
@@ -222,11 +233,13 @@ class Search {
   private async answer(): Promise<void> {
     const { index, asked } = this;
     const words = wanted();
-    if (!index || !words || (asked?.index === index && asked.query === words)) return void this.showHits();
+    const waited = this.embedding !== undefined;
+    const known = asked?.index === index && asked?.query === words && (waited || !asked.waited);
+    if (!index || !words || known) return void this.showHits();
     const started = performance.now();
     try {
       const { data } = await index.model.embed(words, { normalize: true });
-      this.asked = { query: words, index, vector: data, milliseconds: performance.now() - started };
+      this.asked = { query: words, index, vector: data, milliseconds: performance.now() - started, waited };
     } catch (error) {
       if (index === this.index) this.failed(error);
     }
