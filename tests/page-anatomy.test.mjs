@@ -43,7 +43,7 @@ const FAMILIES = {
   smollm3: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/layers? without positions/] },
   bert: { formula: ["x ← norm(x + attention(x))", "x ← norm(x + feed_forward(x))"], words: [/^Attention$/, /^Types$/, /every token sees every other/] },
   t5: { formula: ["x ← x + attention(norm(x))", "x ← x + cross_attention(norm(x), encoder)", "x ← x + feed_forward(norm(x))"], words: [/^Encoder$/, /^Decoder$/, /^Cross-attention$/, /distances/] },
-  marian: { formula: ["x ← norm(x + attention(x))", "x ← norm(x + cross_attention(x, encoder))", "x ← norm(x + feed_forward(x))"], words: [/^sines and cosines$/] },
+  marian: { formula: ["x ← norm(x + attention(x))", "x ← norm(x + cross_attention(x, encoder))", "x ← norm(x + feed_forward(x))"], words: [/^sines and/] },
   clip: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/^Images$/, /^Text$/, /^Cosine of both vectors$/, /patches$/] },
   vit: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/patches$/, /classes$/] },
 };
