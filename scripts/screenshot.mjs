@@ -72,8 +72,8 @@ async function rest(page) {
 const VIEWS = {
   chat: { file: "screenshot.png", size: { width: 900, height: 720 }, scale: 2, act: converse },
   images: { file: "screenshot-images.png", size: { width: 1060, height: 860 }, scale: 1, act: look },
-  search: { file: "screenshot-search.png", size: { width: 1060, height: 1000 }, scale: 1, act: find },
-  anatomy: { file: "screenshot-anatomy.png", size: { width: 1060, height: 1200 }, scale: 1, act: dissect },
+  search: { file: "screenshot-search.png", size: { width: 1060, height: 1230 }, scale: 1, act: find },
+  anatomy: { file: "screenshot-anatomy.png", size: { width: 1060, height: 1990 }, scale: 1, act: dissect },
 };
 
 const given = process.argv.slice(2);

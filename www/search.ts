@@ -81,7 +81,7 @@ class Search {
       standard: STANDARD.search,
       load: async (source, options) => warm(await TextEmbedder.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
-      facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
+      facts: ({ summary }) => [`vectors of ${format.count(summary.width)} numbers`],
       status: setStatus,
       words: WORDS,
       next: "query",
