@@ -94,6 +94,8 @@ export interface ModelSummary {
   task:
     "causal-lm" | "image-classification" | "text-embedding" | "text-classification" | "seq2seq" | "image-text-matching";
   parameters: number;
+  /** What it is made of, kind by kind: "embedding", "attention", …; bytes on the engine's device. */
+  parts: { name: string; parameters: number; bytes: number }[];
   /** Tensors by type, e.g. { Q4_1: 210, F32: 61 }. */
   quantization: Record<string, number>;
   layers: number;

@@ -78,4 +78,4 @@ typescript(".", "js", "dist", { declarations: true, others: Object.keys(BUILDS) 
 const assets = ["models", "samples"]
   .flatMap((folder) => filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`))
   .filter((file) => !file.endsWith(".md"));
-typescript("www", "www", "www-dist", { assets: ["index.html", "style.css", "images.css", "logo.svg", ...assets] });
+typescript("www", "www", "www-dist", { assets: ["index.html", "style.css", "images.css", "search.css", "anatomy.css", "logo.svg", ...assets] });

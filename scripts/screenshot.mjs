@@ -1,9 +1,10 @@
-// Takes the README's pictures: the real page with the real models, asked one question, and shown a boot.
+// Takes the README's pictures: the real page with the real models, asked one question, shown a boot, asked for what it
+// means, and looked into.
 //
-//     node scripts/screenshot.mjs [chat|images] [address]
+//     node scripts/screenshot.mjs [chat|images|search|anatomy] [address]
 //
-// Without a view it takes both; without an address it serves the built page itself. Writes docs/screenshot.png and
-// docs/screenshot-images.png.
+// Without a view it takes all; without an address it serves the built page itself. Writes docs/screenshot.png and
+// docs/screenshot-VIEW.png.
 
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
@@ -38,6 +39,29 @@ async function look(page) {
   await page.check("#overlay-attention");
   await page.check("#grid");
   await expect(page, "#grid-caption:not([hidden])");
+  await rest(page);
+}
+
+/** Searches by meaning. */
+async function find(page) {
+  await expect(page, "#search-view[data-state=ready] #hits li");
+  await page.fill("#query", "the colour of daylight");
+  await expect(page, "#hits li:first-child:has-text('The sky looks blue')");
+  await rest(page);
+}
+
+/** Looks inside the chat's model, and where one of its heads looks. */
+async function dissect(page) {
+  await expect(page, "#anatomy-view[data-state=ready] #diagram svg");
+  await page.click("#map-load");
+  await expect(page, "#map-heads button");
+  await page.getByRole("button", { name: "Head 3", exact: true }).click();
+  await rest(page);
+}
+
+/** The page as it is when nobody touches it, from its top. */
+async function rest(page) {
+  await page.mouse.move(0, 0);
   await page.evaluate(async () => {
     document.activeElement.blur();
     scrollTo(0, 0);
@@ -48,6 +72,8 @@ async function look(page) {
 const VIEWS = {
   chat: { file: "screenshot.png", size: { width: 900, height: 720 }, scale: 2, act: converse },
   images: { file: "screenshot-images.png", size: { width: 1060, height: 860 }, scale: 1, act: look },
+  search: { file: "screenshot-search.png", size: { width: 1060, height: 1230 }, scale: 1, act: find },
+  anatomy: { file: "screenshot-anatomy.png", size: { width: 1060, height: 1990 }, scale: 1, act: dissect },
 };
 
 const given = process.argv.slice(2);

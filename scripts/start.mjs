@@ -1,4 +1,4 @@
-// npm start: sets the machine up, builds, fetches the default checkpoint and serves the demo page.
+// npm start: sets the machine up, builds, fetches the default checkpoints and serves the demo page.
 
 import { join } from "node:path";
 import { run } from "./run.mjs";
@@ -7,4 +7,5 @@ import { serveDemo } from "./serve.mjs";
 run("bash", [join("scripts", "setup.sh")]);
 run(process.execPath, [join("scripts", "build.mjs")]);
 run(process.execPath, [join("scripts", "fetch-model.mjs")]);
+run(process.execPath, [join("scripts", "fetch-minilm.mjs")]);
 await serveDemo();

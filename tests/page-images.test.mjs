@@ -8,21 +8,13 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
-import { visit } from "./support/demo.mjs";
+import { modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const READY = "#images-view[data-state=ready]";
 const SLOW = { timeout: 120_000 };
 const CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 const HASH = "#images";
-
-/** A model's files as a visitor would choose them together; `more`: name → text. */
-function modelFiles(family, more = {}) {
-  const files = ["config.json", "model.safetensors"].map((name) => [name, readFileSync(join(ROOT, "tests/conformance", family, name))]);
-  return [...files, ...Object.entries(more)].map(([name, content]) => ({
-    name, mimeType: "application/octet-stream", buffer: Buffer.from(content),
-  }));
-}
 
 /** The view once it has classified `picture`. */
 async function settled(page, picture) {
@@ -349,16 +341,8 @@ describe("the images view of the demo page", () => {
     const { page, close } = await visit(browser, { server: { isolated: false }, hash: HASH });
     try {
       await settled(page, "Ankle boot");
-      const nameless = await page.evaluate(() => [...document.querySelectorAll("button, input, select, textarea, canvas, video, progress")]
-        .filter((each) => !(each.textContent.trim() || each.labels?.length || each.getAttribute("aria-label") || each.getAttribute("aria-labelledby")))
-        .map(({ outerHTML }) => outerHTML));
-      assert.deepEqual(nameless, []);
-      const wanted = new Set(["image-change-model", "picture-file", "camera", "invert", "compute-cpu", "overlay-none", "grid"]);
-      for (let step = 0; wanted.size > 0; step++) {
-        assert(step < 60, `Tab does not reach ${[...wanted].join(", ")}`);
-        await page.keyboard.press("Tab");
-        wanted.delete(await page.evaluate(() => document.activeElement.id));
-      }
+      assert.deepEqual(await nameless(page), []);
+      await reachAll(page, ["image-change-model", "picture-file", "camera", "invert", "compute-cpu", "overlay-none", "grid"]);
       await page.focus("#overlay-none");
       await page.keyboard.press("ArrowRight");
       assert.equal(await page.isChecked("#overlay-attention"), true);
@@ -368,18 +352,9 @@ describe("the images view of the demo page", () => {
     }
   });
 
-  test("fits a phone, upright and across", async () => {
-    for (const viewport of [{ width: 360, height: 740 }, { width: 740, height: 360 }]) {
-      const { page, close } = await visit(browser, { server: { isolated: false }, hash: HASH, context: { viewport, hasTouch: true, isMobile: true } });
-      try {
-        await settled(page, "Ankle boot");
-        await page.tap("#samples li:last-child button");
-        await settled(page, "Sheet of samples");
-        const [content, width] = await page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
-        assert(content <= width, `${content} pixels wide in a window of ${width}`);
-      } finally {
-        await close();
-      }
-    }
-  });
+  test("fits a phone, upright and across", () => onPhones(browser, HASH, async (page) => {
+    await settled(page, "Ankle boot");
+    await page.tap("#samples li:last-child button");
+    await settled(page, "Sheet of samples");
+  }));
 });

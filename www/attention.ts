@@ -2,6 +2,7 @@
 
 import type { Heatmap } from "/azulejo/index.js";
 import { byId } from "./dom.js";
+import { Latest } from "./latest.js";
 import type { Scene } from "./scene.js";
 import type { Stage } from "./stage.js";
 
@@ -14,7 +15,7 @@ export class AttentionView {
   /** Maps of this scene, by `layer head`. */
   private maps = new Map<string, Heatmap>();
   private shown = "";
-  private running = false;
+  private readonly following = new Latest(() => this.follow());
   private active = false;
 
   constructor(
@@ -45,24 +46,22 @@ export class AttentionView {
 
   private update(): void {
     this.describe();
-    if (this.active && !this.running) void this.follow();
+    if (this.active) this.following.again();
   }
 
-  /** Makes and shows the map that is wanted, until it is the one that is shown: a slider may move meanwhile. */
+  /** Makes and shows the map that is wanted. */
   private async follow(): Promise<void> {
-    this.running = true;
-    for (let scene = this.scene; this.active && scene && this.shown !== wanted(); scene = this.scene) {
-      const key = wanted();
-      try {
-        const [map, { at }] = [await this.map(scene, key), await scene.cut()];
-        if (scene !== this.scene || !this.active) continue;
-        this.stage.setOverlay({ image: map.toImageData(), at, smooth: true });
-      } catch (error) {
-        if (scene === this.scene) this.failed(error);
-      }
-      if (scene === this.scene) this.shown = key;
+    const { scene } = this;
+    const key = wanted();
+    if (!this.active || !scene || this.shown === key) return;
+    try {
+      const [map, { at }] = [await this.map(scene, key), await scene.cut()];
+      if (scene !== this.scene || !this.active) return;
+      this.stage.setOverlay({ image: map.toImageData(), at, smooth: true });
+    } catch (error) {
+      if (scene === this.scene) this.failed(error);
     }
-    this.running = false;
+    if (scene === this.scene) this.shown = key;
   }
 
   private async map(scene: Scene, key: string): Promise<Heatmap> {

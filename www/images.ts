@@ -6,16 +6,16 @@ import { initCamera, turnOff } from "./camera.js";
 import { announce, byId } from "./dom.js";
 import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
-import { Models, type Choice } from "./models.js";
+import { Models } from "./models.js";
 import { PatchesView } from "./patches.js";
 import { decode, initPictures, invert, sample, type Picture } from "./pictures.js";
 import { showNothing, showResult } from "./result.js";
 import { Scene } from "./scene.js";
 import { inputOf } from "./seen.js";
-import { fromDrop, initSources, type Dropped } from "./sources.js";
+import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
 import { Stage } from "./stage.js";
+import { STANDARD } from "./standard.js";
 
-const STANDARD: Choice = { source: "/models/fashion-mnist-vit/", name: "Fashion-MNIST ViT" };
 /** What the view opens with. */
 const FIRST = 9;
 /** Milliseconds: what takes less is timed a second time. */
@@ -60,8 +60,8 @@ class Images {
   constructor() {
     this.models = new Models<ImageClassifier>({
       prefix: "image-",
-      task: "image-classification",
-      standard: STANDARD,
+      tasks: ["image-classification"],
+      standard: STANDARD.images,
       load: async (source, options) => warm(await ImageClassifier.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
       facts: (model) => facts(model),
@@ -109,9 +109,7 @@ class Images {
   /** A folder or the files of a model load it; anything else is a picture. */
   async drop(dropped: Dropped): Promise<void> {
     const [file] = dropped.files;
-    const entry = await dropped.handle?.catch(() => null);
-    const isModel = entry?.kind === "directory" || dropped.files.some(({ name }) => /\.(gguf|safetensors|json)$/i.test(name));
-    if (isModel) void this.models.open(await fromDrop(dropped));
+    if (await holdsModel(dropped)) void this.models.open(await fromDrop(dropped));
     else if (file) void this.open(decode(file, file.name));
   }
 

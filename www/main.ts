@@ -6,10 +6,14 @@ import { byId } from "./dom.js";
 import { initErrors, showError } from "./errors.js";
 import * as format from "./format.js";
 import { Models } from "./models.js";
+import { initPanels } from "./panel.js";
 import { engineOptions, initSettings, modelLoaded } from "./settings.js";
-import { fromDrop, initDrop, initSources } from "./sources.js";
+import { fromDrop, initDrop, initSources, type Dropped } from "./sources.js";
+import { STANDARD } from "./standard.js";
 import { setStatus } from "./status.js";
 import { initViews, type View } from "./views.js";
+
+initPanels();
 
 const prompt = byId("prompt", HTMLTextAreaElement);
 const send = byId("send", HTMLButtonElement);
@@ -17,8 +21,8 @@ const stop = byId("stop", HTMLButtonElement);
 
 const models = new Models<CausalLM>({
   prefix: "",
-  task: "causal-lm",
-  standard: { source: "/models/SmolLM2-135M-Instruct.Q4_1.gguf", name: "SmolLM2 135M Instruct" },
+  tasks: ["causal-lm"],
+  standard: STANDARD.chat,
   load: (source, options) => CausalLM.load(source, options),
   engineOptions,
   facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
@@ -35,16 +39,32 @@ const chat: Chat = new Chat(() => models.ready(), setBusy);
 initSources("", (choice) => void models.open(choice));
 initSettings(() => void models.reload());
 
-/** The other view's code comes when it is first looked at. */
+/** The other views' code comes when they are first looked at. */
 const images = () => import("./images.js");
-const view = initViews((shown: View) => {
-  if (shown === "images") void images().then(({ startImages }) => startImages());
-});
-initDrop(async (dropped) => {
-  if (view() === "images") (await images()).dropOnImages(dropped);
-  else void models.open(await fromDrop(dropped));
-});
-initErrors(() => (view() === "images" ? "picture-file" : "prompt"));
+const search = () => import("./search.js");
+const anatomy = () => import("./anatomy.js");
+
+const SHOW: Record<View, () => Promise<void>> = {
+  chat: async () => {},
+  images: async () => (await images()).startImages(),
+  search: async () => (await search()).startSearch(),
+  anatomy: async () => (await anatomy()).startAnatomy(models),
+};
+const DROP: Record<View, (dropped: Dropped) => Promise<void>> = {
+  chat: async (dropped) => void models.open(await fromDrop(dropped)),
+  images: async (dropped) => (await images()).dropOnImages(dropped),
+  search: async (dropped) => (await search()).dropOnSearch(dropped),
+  async anatomy(dropped) {
+    await SHOW.anatomy(); // its code may still be on its way
+    await (await anatomy()).dropOnAnatomy(dropped);
+  },
+};
+/** Where to go on after an error. */
+const NEXT: Record<View, string> = { chat: "prompt", images: "picture-file", search: "query", anatomy: "anatomy-url" };
+
+const view = initViews((shown: View) => void SHOW[shown]());
+initDrop((dropped) => DROP[view()](dropped));
+initErrors(() => NEXT[view()]);
 
 /** Send and stop take each other's place; focus never falls off the page. */
 function setBusy(busy: boolean): void {

@@ -11,19 +11,21 @@ export function describe(
   { summary, device, own }: { summary: ModelSummary; device: DeviceInfo; own: string[] },
 ): void {
   const { memory } = summary;
+  element.replaceChildren(make("strong", "", name), " ", ...factsOf(summary, [...own, `${format.bytes(memory.total)} memory`, whereabouts(device)]));
+  const kept = memory.kvCache > 0 ? `conversation up to ${format.bytes(memory.kvCache)}, ` : "";
+  element.title = `weights ${format.bytes(memory.weights)}, ${kept}working space ${format.bytes(memory.activations)}`;
+}
+
+/** What is known of any model, then `more`. */
+export function factsOf(summary: ModelSummary, more: string[]): (Node | string)[] {
   const facts = [
     summary.architecture,
     `${format.parameters(summary.parameters)} parameters`,
     quantization(summary),
     `${summary.layers} layers × ${format.count(summary.width)} wide`,
-    ...own,
-    `${format.bytes(memory.total)} memory`,
-    whereabouts(device),
+    ...more,
   ];
-  element.replaceChildren(make("strong", "", name));
-  for (const fact of facts) element.append(" ", make("span", "fact", fact));
-  const kept = memory.kvCache > 0 ? `conversation up to ${format.bytes(memory.kvCache)}, ` : "";
-  element.title = `weights ${format.bytes(memory.weights)}, ${kept}working space ${format.bytes(memory.activations)}`;
+  return facts.flatMap((fact) => [make("span", "fact", fact), " "]);
 }
 
 /** The device, what is in use there, and why it is not another. */

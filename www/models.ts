@@ -1,9 +1,10 @@
 // Choosing and loading a model: the default checkpoint, files, or an address. Each view of the page has one.
 
-import { AzulejoError, Engine, inspect } from "/azulejo/index.js";
-import type { EngineOptions, LoadOptions, ModelSource, ModelSummary } from "/azulejo/index.js";
+import { AzulejoError, CausalLM, Engine, inspect } from "/azulejo/index.js";
+import type { EngineOptions, LoadOptions, LoadProgress, ModelSource, ModelSummary } from "/azulejo/index.js";
 import { byId } from "./dom.js";
 import { hideError, showError, type Words } from "./errors.js";
+import { hold } from "./held.js";
 import { describe } from "./model-card.js";
 import { ProgressView } from "./progress.js";
 
@@ -23,7 +24,8 @@ interface Model {
 export interface Kind<M extends Model> {
   /** What the ids of the view's elements begin with: `choose`, `loading`, `loaded` and what is in them. */
   prefix: string;
-  task: ModelSummary["task"];
+  /** What it is for; models for one of the others are taken as well. */
+  tasks: [ModelSummary["task"], ...ModelSummary["task"][]];
   standard: Choice;
   load(source: ModelSource, options: LoadOptions): Promise<M>;
   engineOptions(): EngineOptions;
@@ -38,6 +40,13 @@ export interface Kind<M extends Model> {
   onLoad(model: M): void;
   /** Called before a model goes: whatever uses it ends now. */
   onUnload(): void;
+}
+
+/** How one load goes: what ends it, who hears of it, which load must be over first. */
+interface Way {
+  signal: AbortSignal;
+  onProgress: ((progress: LoadProgress) => void) | undefined;
+  before: Promise<unknown> | undefined;
 }
 
 /** A view's one model. */
@@ -61,7 +70,7 @@ export class Models<M extends Model> {
     this.change = byId(`${prefix}change-model`, HTMLButtonElement);
     this.first = byId(`${prefix}load-default`, HTMLButtonElement);
     this.first.addEventListener("click", () => void this.open(kind.standard));
-    byId(`${prefix}cancel-load`, HTMLButtonElement).addEventListener("click", () => this.load?.abort.abort());
+    byId(`${prefix}cancel-load`, HTMLButtonElement).addEventListener("click", () => this.cancel());
     this.change.addEventListener("click", () => {
       this.choose.hidden = !this.choose.hidden;
       this.change.ariaExpanded = String(!this.choose.hidden);
@@ -81,17 +90,25 @@ export class Models<M extends Model> {
     if (choice) await this.open(choice);
   }
 
-  /** Loads a model in place of the present one. Errors are shown here; then the promise is undefined. */
-  open(choice: Choice): Promise<M | undefined> {
+  /** Ends the load that is going on. */
+  cancel(): void {
+    this.load?.abort.abort();
+  }
+
+  /**
+   * Loads a model in place of the present one; `onProgress` hears of it besides the view. Errors are shown here; then
+   * the promise is undefined.
+   */
+  open(choice: Choice, onProgress?: (progress: LoadProgress) => void): Promise<M | undefined> {
     const before = this.load;
     before?.abort.abort();
     const abort = new AbortController();
-    const done = this.replace(choice, abort.signal, before?.done);
+    const done = this.replace(choice, { signal: abort.signal, onProgress, before: before?.done });
     this.load = { choice, abort, done };
     return done;
   }
 
-  private async replace(choice: Choice, signal: AbortSignal, before?: Promise<unknown>): Promise<M | undefined> {
+  private async replace(choice: Choice, { signal, onProgress, before }: Way): Promise<M | undefined> {
     await before;
     hideError();
     const { kind } = this;
@@ -104,10 +121,12 @@ export class Models<M extends Model> {
       // A model that works is not given up for one that cannot.
       if (this.model) await this.check(choice, engine, signal);
       await this.unload();
-      const model = await kind.load(choice.source, { engine, signal, onProgress: (p) => view.report(p) });
+      const report = (progress: LoadProgress) => [view.report(progress), onProgress?.(progress)];
+      const model = await kind.load(choice.source, { engine, signal, onProgress: report });
       this.model = model;
       this.choice = choice;
       const { summary, engine: { device } } = model;
+      hold(kind.prefix, { choice, summary, ...(model instanceof CausalLM && { writer: model }) });
       describe(this.card, choice.name, { summary, device, own: kind.facts(model) });
       kind.onLoad(model);
     } catch (error) {
@@ -121,8 +140,9 @@ export class Models<M extends Model> {
 
   private async check({ source, name }: Choice, engine: Engine, signal: AbortSignal): Promise<void> {
     const { task, architecture } = await inspect(source, { engine, signal });
-    if (task === this.kind.task) return;
-    throw new AzulejoError("unsupported-model", `${name} is a model for ${task} (${architecture}), not for ${this.kind.task}`);
+    const { tasks } = this.kind;
+    if (tasks.includes(task)) return;
+    throw new AzulejoError("unsupported-model", `${name} is a model for ${task} (${architecture}), not for ${tasks[0]}`);
   }
 
   /** The page after a load, whatever its end; focus stays where the user can go on. */
@@ -140,6 +160,7 @@ export class Models<M extends Model> {
   private async unload(): Promise<void> {
     if (!this.model) return;
     this.kind.onUnload();
+    hold(this.kind.prefix, undefined);
     const { engine } = this.model;
     this.model = undefined;
     await engine.dispose();

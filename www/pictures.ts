@@ -2,6 +2,7 @@
 
 import { AzulejoError } from "/azulejo/index.js";
 import { byId, make } from "./dom.js";
+import { download } from "./download.js";
 
 /** A picture to look at. */
 export interface Picture {
@@ -39,14 +40,6 @@ export async function invert({ bitmap, ...rest }: Picture): Promise<Picture> {
   context.globalCompositeOperation = "difference";
   context.fillRect(0, 0, canvas.width, canvas.height);
   return { ...rest, bitmap: await createImageBitmap(canvas) };
-}
-
-async function download(path: string): Promise<Blob> {
-  const response = await fetch(path).catch((cause: Error) => {
-    throw new AzulejoError("network", `${path}: ${cause.message}`, undefined, { cause });
-  });
-  if (!response.ok) throw new AzulejoError("network", `${path}: the server answered ${response.status}`);
-  return response.blob();
 }
 
 /** One of the classes' samples. */

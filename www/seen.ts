@@ -1,14 +1,8 @@
 // How a model cuts a picture: which part of it it sees (most see all, some crop), in how many patches.
 
 import type { ImageClassifier, ModelSummary } from "/azulejo/index.js";
+import type { PatchInput } from "./spec.js";
 import type { Grid } from "./stage.js";
-
-/** Sides are height, width. */
-interface PatchInput {
-  channels: number;
-  image: [number, number];
-  patch: [number, number];
-}
 
 /** What the model takes. */
 export function inputOf(summary: ModelSummary): PatchInput {

@@ -55,6 +55,12 @@ export function initDrop(onDrop: (dropped: Dropped) => unknown): void {
   });
 }
 
+/** Whether a drop is a folder, or files of a model. */
+export async function holdsModel({ files, handle }: Dropped): Promise<boolean> {
+  const entry = await handle?.catch(() => null);
+  return entry?.kind === "directory" || files.some(({ name }) => /\.(gguf|safetensors|json)$/i.test(name));
+}
+
 /** A model out of a drop. */
 export async function fromDrop({ files, handle }: Dropped): Promise<Choice> {
   const entry = await handle?.catch(() => null); // refused: then the file itself will do

@@ -1,14 +1,15 @@
-// The page's two views, the chat and the pictures; the address says which: #chat, #images.
+// The page's views: the chat, the pictures, the search, the anatomy; the address says which: #chat, #images, …
 
 import { byId } from "./dom.js";
 
-export type View = "chat" | "images";
+const VIEWS = ["chat", "images", "search", "anatomy"] as const;
+export type View = (typeof VIEWS)[number];
 
-const NAMES: Record<View, string> = { chat: "chat", images: "images" };
-const scrolled: Record<View, number> = { chat: 0, images: 0 };
+/** How far down each was when it was left. */
+const scrolled = new Map<View, number>();
 
 const current = (): View => document.body.dataset["view"] as View;
-const isView = (name: string): name is View => name in NAMES;
+const isView = (name: string): name is View => (VIEWS as readonly string[]).includes(name);
 
 /** Shows the view of the address now and whenever it changes, and tells. The result says which is shown. */
 export function initViews(onShow: (view: View) => void): () => View {
@@ -23,14 +24,14 @@ export function initViews(onShow: (view: View) => void): () => View {
 }
 
 function show(view: View, onShow: (view: View) => void): void {
-  scrolled[current()] = scrollY;
+  scrolled.set(current(), scrollY);
   document.body.dataset["view"] = view;
-  document.title = `azulejo · ${NAMES[view]}`;
+  document.title = `azulejo · ${view}`;
   for (const part of document.querySelectorAll<HTMLElement>("[data-part-of]")) part.hidden = part.dataset["partOf"] !== view;
   for (const link of byId("views", HTMLElement).querySelectorAll("a")) {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
-  scrollTo(0, scrolled[view]);
+  scrollTo(0, scrolled.get(view) ?? 0);
   onShow(view);
 }

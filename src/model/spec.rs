@@ -175,6 +175,7 @@ pub enum Norm {
     Rms {
         epsilon: f32,
         /// The weight is 1 more than the checkpoint says.
+        #[serde(rename = "plusOne")]
         plus_one: bool,
     },
     /// (x − mean x) / √(variance x + epsilon) · weight + bias

@@ -1,5 +1,8 @@
 // The demo page as a visitor gets it, for the tests that look at it.
 
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { root } from "../../scripts/run.mjs";
 import { startServer } from "./server.mjs";
 
 /**
@@ -23,4 +26,50 @@ export async function visit(browser, { server: how = {}, hash = "", context: win
       await server.close();
     },
   };
+}
+
+/** A model of the conformance set as a visitor would choose its files together; `more`: name → text. */
+export function modelFiles(family, more = {}) {
+  const files = ["config.json", "model.safetensors"].map((name) => [name, readFileSync(join(root, "tests/conformance", family, name))]);
+  return [...files, ...Object.entries(more)].map(([name, content]) => ({
+    name, mimeType: "application/octet-stream", buffer: Buffer.from(content),
+  }));
+}
+
+/** Controls that a screen reader would call by no name. */
+export const nameless = (page) => page.evaluate(() => [...document.querySelectorAll("button, input, select, textarea, canvas, video, progress")]
+  .filter((each) => !(each.textContent.trim() || each.labels?.length || each.getAttribute("aria-label") || each.getAttribute("aria-labelledby")))
+  .map(({ outerHTML }) => outerHTML));
+
+/** Presses Tab until each of these was reached. */
+export async function reachAll(page, ids) {
+  const wanted = new Set(ids);
+  for (let step = 0; wanted.size > 0; step++) {
+    if (step === 80) throw new Error(`Tab does not reach ${[...wanted].join(", ")}`);
+    await page.keyboard.press("Tab");
+    wanted.delete(await page.evaluate(() => document.activeElement.id));
+  }
+}
+
+/** Runs `look` with the page in the window of a phone, upright and across; then nothing may stick out. */
+export async function onPhones(browser, hash, look) {
+  for (const viewport of [{ width: 360, height: 740 }, { width: 740, height: 360 }]) {
+    const visited = await visit(browser, { server: { isolated: false }, hash, context: { viewport, hasTouch: true, isMobile: true } });
+    try {
+      await look(visited.page);
+      const [content, width] = await visited.page.evaluate(() => [document.documentElement.scrollWidth, innerWidth]);
+      if (content > width) throw new Error(`${content} pixels wide in a window of ${width}`);
+    } finally {
+      await visited.close();
+    }
+  }
+}
+
+/** Has the page itself drop a file on the page. */
+export async function dropFile(page, name, bytes, type = "") {
+  await page.evaluate(([name, bytes, type]) => {
+    const transfer = new DataTransfer();
+    transfer.items.add(new File([new Uint8Array(bytes)], name, { type }));
+    document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
+  }, [name, [...bytes], type]);
 }

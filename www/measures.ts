@@ -1,0 +1,108 @@
+// A model in numbers: its parts, its layers, and the memory that a context takes.
+
+import type { ModelSummary } from "/azulejo/index.js";
+import { byId, make } from "./dom.js";
+import * as format from "./format.js";
+import { stacksOf, type Attention, type Spec } from "./spec.js";
+
+const length = byId("cache-length", HTMLInputElement);
+/** What the slider starts at, if the model reads that much. */
+const CONTEXT = 2048;
+
+/** What is shown at present. */
+let summary: ModelSummary | undefined;
+length.addEventListener("input", showMemory);
+
+/** Shows the numbers of a model. */
+export function measure(model: ModelSummary, spec: Spec): void {
+  summary = model;
+  showParts(model);
+  showRule(model, spec);
+  byId("layer-strips", HTMLElement).replaceChildren(...stacksOf(spec).flatMap(({ name, spec }) => strip(name, spec.attention)));
+  byId("cache-card", HTMLElement).hidden = model.memory.kvCache === 0;
+  length.max = String(model.contextLength);
+  length.value = String(Math.min(CONTEXT, model.contextLength));
+  showMemory();
+}
+
+function showParts({ parts, parameters }: ModelSummary): void {
+  const largest = Math.max(1, ...parts.map((part) => part.parameters));
+  const rows = [...parts].sort((a, b) => b.parameters - a.parameters).map((part) => {
+    const numbers = `${format.parameters(part.parameters)} · ${format.percent(part.parameters / parameters)} · ${format.bytes(part.bytes)}`;
+    return bar(part.name, numbers, part.parameters / largest);
+  });
+  byId("parts", HTMLElement).replaceChildren(...rows);
+}
+
+/** A line with two texts above a bar. */
+function bar(name: string, numbers: string, part: number): HTMLElement {
+  const item = make("li");
+  const line = make("span", "bar");
+  line.style.setProperty("--part", String(part));
+  item.append(make("span", "label", name), make("span", "numbers quiet", numbers), line);
+  return item;
+}
+
+/** Attention has 4 · width² weights and a feed-forward network of the usual size 8 · width². */
+function showRule({ parameters }: ModelSummary, spec: Spec): void {
+  const terms = stacksOf(spec).map(({ spec: { layers, width } }) => ({ words: `12 · ${layers} · ${format.count(width)}²`, value: 12 * layers * width ** 2 }));
+  const sum = terms.reduce((total, { value }) => total + value, 0);
+  byId("rule-of-thumb", HTMLElement).textContent =
+    `Rule of thumb, 12 · layers · width²: ${terms.map(({ words }) => words).join(" + ")} = ${format.parameters(sum)}. ` +
+    `Counted: ${format.parameters(parameters)}, exactly ${format.count(parameters)}.`;
+}
+
+/** What tells one layer from another. */
+interface LayerKind {
+  words: string;
+  look: "whole" | "window" | "placeless";
+}
+
+function kindOf({ windows, turns, ropes }: Attention, layer: number): LayerKind {
+  const [window, turn] = [windows[layer], turns[layer]];
+  const sight = typeof window === "number" ? `looks ${format.count(window)} tokens back` : "sees the whole context";
+  const placeless = ropes.length > 0 && typeof turn !== "number";
+  const positions = placeless ? ", without positions" : ropes.length > 1 && typeof turn === "number" ? `, RoPE of base ${format.count(ropes[turn]!.theta)}` : "";
+  return { words: sight + positions, look: placeless ? "placeless" : typeof window === "number" ? "window" : "whole" };
+}
+
+/** A cell for each layer, and what the kinds are; `name` of the stack, if there are two. */
+function strip(name: string, attention: Attention): HTMLElement[] {
+  const kinds = attention.windows.map((_, layer) => kindOf(attention, layer));
+  const all = [...new Map(kinds.map((kind) => [kind.words, kind])).values()];
+  const cells = make("div", "strip");
+  cells.setAttribute("role", "img");
+  cells.ariaLabel = kinds.map(({ words }, layer) => `${layer + 1}: ${words}`).join("; ");
+  cells.append(...kinds.map(({ words, look }, layer) => {
+    const cell = make("span", `layer ${look}`);
+    cell.title = `Layer ${layer + 1}: ${words}`;
+    return cell;
+  }));
+  const legend = make("ul", "strip-legend quiet");
+  legend.append(...all.map(({ words, look }) => {
+    const item = make("li");
+    const count = kinds.filter((kind) => kind.words === words).length;
+    item.append(make("span", `layer ${look}`), make("span", "", `${count === kinds.length ? `all ${count}` : count}: ${words}`));
+    return item;
+  }));
+  return [...(name ? [make("h3", "quiet", name)] : []), cells, legend];
+}
+
+function showMemory(): void {
+  if (!summary) return;
+  const { memory, contextLength } = summary;
+  const tokens = Number(length.value);
+  const rate = memory.kvCache / contextLength;
+  const words = `${format.count(tokens)} of ${format.count(contextLength)} tokens`;
+  byId("cache-length-value", HTMLOutputElement).textContent = words;
+  length.setAttribute("aria-valuetext", words);
+  const rows: [string, number][] = [
+    ["weights", memory.weights],
+    ["keys and values of the context", rate * tokens],
+    ["working space", memory.activations],
+  ];
+  const largest = Math.max(memory.weights, memory.kvCache, memory.activations);
+  byId("memory", HTMLElement).replaceChildren(...rows.map(([name, bytes]) => bar(name, format.bytes(bytes), bytes / largest)));
+  byId("cache-rate", HTMLElement).textContent =
+    `${format.bytes(rate)} for each token; ${format.bytes(memory.kvCache)} for the ${format.count(contextLength)} tokens it can read.`;
+}
