@@ -300,7 +300,8 @@ impl GgufVocabulary {
         let cls = named(self.cls.or(self.bos), "[CLS]")?;
         let sep = named(self.separator, "[SEP]")?;
         let unknown = self.tokens[named(self.unknown, "[UNK]")? as usize].clone();
-        let model = Model::WordPiece(super::json::word_piece(self.vocabulary(), unknown, "##".to_owned(), 100)?);
+        let model =
+            Model::WordPiece(super::json::word_piece(self.vocabulary().collect(), unknown, "##".to_owned(), 100)?);
         let joining = Joining::WordPiece { prefix: "##".to_owned(), cleanup: true };
         (self.add_bos, self.add_eos) = (Some(false), Some(false));
         let mut parts = self.parts(model, joining, |token| token.as_bytes().to_vec(), false, false)?;

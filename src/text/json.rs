@@ -347,18 +347,18 @@ impl ModelFile {
             )));
         }
         let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
-        word_piece(Self::ids(self.vocab)?.into_iter(), unknown, prefix, longest)
+        word_piece(Self::ids(self.vocab)?, unknown, prefix, longest)
     }
 }
 
 /// BERT's model: of a word the longest piece that is known, then the longest of the rest.
 pub(crate) fn word_piece(
-    vocabulary: impl Iterator<Item = (String, u32)>,
+    vocabulary: Vec<(String, u32)>,
     unknown: String,
     prefix: String,
     longest: usize,
 ) -> Result<WordPiece> {
-    let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.collect();
+    let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.into_iter().collect();
     if !vocabulary.contains_key(&unknown) {
         return Err(Error::corrupt(format!("tokenizer: the unknown token {unknown:?} is not in the vocabulary")));
     }
