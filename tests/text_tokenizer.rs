@@ -244,6 +244,17 @@ fn long_texts_are_cut_as_the_files_say() {
 }
 
 #[test]
+fn what_is_far_beyond_the_cut_is_not_looked_at() {
+    let mut file = tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}));
+    file["added_tokens"][0]["single_word"] = json!(true);
+    let tokenizer = from_json(&file).unwrap();
+    let text = format!("a{}", " b".repeat(64 << 10));
+    assert_eq!(tokenizer.encode(&text, true).unwrap_err().code, Code::InvalidArgument);
+    let short = tokenizer.encode_pair("a b b b", None, Some(4)).unwrap();
+    assert_eq!(tokenizer.encode_pair(&text, None, Some(4)).unwrap(), short);
+}
+
+#[test]
 fn texts_are_written_small_where_sentence_transformers_say_so() {
     let mut tokenizer = from_json(&tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}))).unwrap();
     tokenizer.set_lowercase(true);

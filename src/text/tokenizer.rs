@@ -19,9 +19,8 @@ use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
 const MAX_TEXT: usize = 2 << 20;
-/// The same where a pattern is not one that is known to be quick, or where an added token strips spaces
-/// or must stand alone (the crate searches the whole text before each one): the square of this is some
-/// seconds' work.
+/// The same where a pattern is not one that is known to be quick, or where an added token must stand alone: the square
+/// of this is some seconds' work.
 const MAX_TEXT_SLOW: usize = 64 << 10;
 
 /// Tokens that end a turn in models that were trained for chat. A vocabulary that has one as a token of
@@ -92,7 +91,7 @@ impl Tokenizer {
     pub(crate) fn new(parts: Parts) -> Result<Self> {
         // One thread in WebAssembly, and none to spawn.
         tokenizers::utils::parallelism::set_parallelism(false);
-        let slow = parts.slow || parts.added.iter().any(|(token, _)| token.lstrip || token.single_word);
+        let slow = parts.slow || parts.added.iter().any(|(token, _)| token.single_word);
         let mut ends = parts.ends;
         let turn_ends = parts.added.iter().filter(|(token, _)| TURN_ENDS.contains(&token.content.as_str()));
         ends.extend(turn_ends.map(|&(_, id)| id));
@@ -139,9 +138,18 @@ impl Tokenizer {
     /// which text it is, as far as the model tells them apart. Of more than `most` the longer text is cut
     /// first; special tokens stay.
     pub fn encode_pair(&self, text: &str, second: Option<&str>, most: Option<usize>) -> Result<(Vec<u32>, Vec<u32>)> {
-        let first = self.encode_plain(text)?;
-        let second = second.map(|text| self.encode_plain(text)).transpose()?;
+        let kept = |text| if most.is_some() { self.kept(text) } else { text };
+        let first = self.encode_plain(kept(text))?;
+        let second = second.map(|text| self.encode_plain(kept(text))).transpose()?;
         self.post_processor.join(&first, second.as_deref(), most)
+    }
+
+    /// What is looked at of a text that will be cut: no model takes as many tokens as are in the rest.
+    fn kept<'a>(&self, text: &'a str) -> &'a str {
+        match self.post_processor.keep_end {
+            true => &text[text.ceil_char_boundary(text.len().saturating_sub(self.max_text))..],
+            false => &text[..text.floor_char_boundary(self.max_text)],
+        }
     }
 
     fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
