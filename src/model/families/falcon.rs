@@ -14,7 +14,8 @@ use crate::model::spec::{Residual, Spec};
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("falcon", config, context, Activation::Gelu)?;
-    let grouped = config.flag("new_decoder_architecture", false)?;
+    // The first release of the larger models has a name of its own instead.
+    let grouped = config.flag("new_decoder_architecture", config.model_type()? == "RefinedWeb")?;
     let attention = &mut spec.attention;
     attention.kv_heads = match !grouped && config.flag("multi_query", true)? {
         true => 1,
