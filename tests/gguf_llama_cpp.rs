@@ -2,7 +2,8 @@
 //! makes of them, by both devices.
 
 use azulejo::Code;
-use azulejo::checkpoint::{Array, FileReader, Format, Header, Value};
+use azulejo::checkpoint::write::{NewTensor, file};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, Sink, TensorInfo, Value};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::spec::Head;
@@ -28,15 +29,69 @@ fn families() -> Vec<String> {
     families
 }
 
-fn loaded<D: Device>(family: &str, device: D) -> Assembly<D> {
-    let bytes = fs::read(path(&format!("{family}.gguf"))).unwrap();
-    let mut assembly = Assembly::new(device);
+fn read(family: &str) -> Vec<u8> {
+    fs::read(path(&format!("{family}.gguf"))).unwrap()
+}
+
+fn push(bytes: &[u8], sink: &mut impl Sink) -> azulejo::Result<()> {
     let mut reader = FileReader::new(Format::Gguf, "model.gguf", Some(bytes.len() as u64));
-    bytes.chunks(1009).for_each(|chunk| {
-        reader.push(chunk, &mut assembly).unwrap_or_else(|error| panic!("{family}: {error}"));
-    });
-    reader.finish().unwrap();
+    bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, sink))?;
+    reader.finish()
+}
+
+fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> Assembly<D> {
+    let mut assembly = Assembly::new(device);
+    files.iter().for_each(|bytes| push(bytes, &mut assembly).unwrap());
     assembly
+}
+
+fn loaded<D: Device>(family: &str, device: D) -> Assembly<D> {
+    assembled(&[read(family)], device)
+}
+
+/// A file's contents.
+#[derive(Default)]
+struct Contents {
+    metadata: Metadata,
+    tensors: Vec<(NewTensor, Vec<u8>)>,
+}
+
+impl Sink for Contents {
+    fn header(&mut self, header: &Header) -> azulejo::Result<()> {
+        self.metadata = header.metadata.clone();
+        Ok(())
+    }
+
+    fn wants(&mut self, tensor: &TensorInfo) -> bool {
+        let (name, shape) = (tensor.name.clone(), tensor.shape.clone());
+        self.tensors.push((NewTensor { name, ty: tensor.ty, shape }, Vec::new()));
+        true
+    }
+
+    fn data(&mut self, _: &TensorInfo, bytes: &[u8]) -> azulejo::Result<()> {
+        self.tensors.last_mut().unwrap().1.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end(&mut self, _: &TensorInfo) -> azulejo::Result<()> {
+        Ok(())
+    }
+}
+
+/// The same in three files.
+fn shards(family: &str) -> Vec<Vec<u8>> {
+    let mut contents = Contents::default();
+    push(&read(family), &mut contents).unwrap();
+    // The embedding table first, as it is where the vocabulary is not in the metadata.
+    contents.tensors.sort_by_key(|(tensor, _)| tensor.name != "token_embd.weight");
+    let parts = contents.tensors.chunks(contents.tensors.len().div_ceil(3));
+    let shard = |(index, tensors): (usize, &[(NewTensor, Vec<u8>)])| {
+        let mut metadata = if index == 0 { contents.metadata.clone() } else { Metadata::default() };
+        metadata.insert("split.no", Value::U16(index as u16));
+        metadata.insert("split.count", Value::U16(3));
+        file(&metadata, tensors)
+    };
+    parts.enumerate().map(shard).collect()
 }
 
 /// The rows of a case without their padding, and the values of each row's real tokens in its outputs.
@@ -102,9 +157,8 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assemb
     }
 }
 
-async fn gives_the_reference<D: Device>(family: &str, device: D) {
+async fn gives_the_reference<D: Device>(family: &str, assembly: Assembly<D>) {
     let case = Case::at(&path(&format!("{family}.safetensors")));
-    let assembly = loaded(family, device);
     match assembly.plan().unwrap().spec.task() {
         "causal-lm" | "seq2seq" => a_decoder_writes(family, &case, assembly).await,
         _ => an_encoder_reads(family, &case, assembly).await,
@@ -116,8 +170,16 @@ fn every_family_gives_the_reference_outputs() {
     let kernels = first();
     for family in families() {
         println!("{family}");
-        run(None, gives_the_reference(&family, cpu(2)));
-        run(Some(&kernels.context), gives_the_reference(&family, gpu(&kernels)));
+        run(None, gives_the_reference(&family, loaded(&family, cpu(2))));
+        run(Some(&kernels.context), gives_the_reference(&family, loaded(&family, gpu(&kernels))));
+    }
+}
+
+#[test]
+fn every_family_is_the_same_model_in_several_files() {
+    for family in families() {
+        println!("{family}");
+        run(None, gives_the_reference(&family, assembled(&shards(&family), cpu(1))));
     }
 }
 
@@ -182,6 +244,10 @@ fn layers_see_what_the_file_says() {
     assert_eq!(windows("gemma3", None), [1, 1, 1, 1, 1, 0]);
     assert_eq!(windows("gemma3", Some(Value::U32(3))), [1, 1, 0, 1, 1, 0]);
     assert_eq!(windows("modernbert", Some(Value::U32(2))), [0, 1, 0, 1]);
+    // What llama.cpp knows by the number of layers alone: Gemma 2 27B's scores.
+    let largest = changed("gemma2", |header| header.metadata.insert("gemma2.block_count", Value::U32(46))).unwrap();
+    let usual = changed("gemma2", |_| ()).unwrap();
+    assert_eq!([largest, usual].map(|spec| spec.attention.scale), [8f32, 12.0].map(|dims| dims.sqrt().recip()));
     let short = changed("gemma2", |header| {
         let list = Value::Array(Array::Bool(vec![true]));
         header.metadata.insert("gemma2.attention.sliding_window_pattern", list);

@@ -3,7 +3,7 @@
 
 use super::config::Config;
 use super::gguf_keys::Keys;
-use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER};
+use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
 use super::{Decoding, FAMILIES, Names, Plan};
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
@@ -84,7 +84,7 @@ impl File<'_> {
             "phi3" | "modern-bert" => FUSED,
             "falcon" if self.has("blk.0.attn_norm_2.weight") => FALCON,
             "t5" => T5_DECODER,
-            "t5encoder" => T5_ENCODER,
+            "t5encoder" => T5_ENCODER_ALONE,
             _ => COMMON,
         }
     }

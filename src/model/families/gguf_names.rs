@@ -110,21 +110,30 @@ pub const T5_DECODER: Names = names(
     &["dec.blk.0.cross_attn_rel_b"],
 );
 
-/// Beside the decoder, whose table of tokens it shares, or by itself.
-pub const T5_ENCODER: Names = names(
-    &[
-        (Part::Embedding, "token_embd"),
-        (Part::OutputNorm, "enc.output_norm"),
-        (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
-        (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
-        (Part::Query, "enc.blk.{}.attn_q"),
-        (Part::Key, "enc.blk.{}.attn_k"),
-        (Part::Value, "enc.blk.{}.attn_v"),
-        (Part::Output, "enc.blk.{}.attn_o"),
-        (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
-        (Part::Gate, "enc.blk.{}.ffn_gate"),
-        (Part::Up, "enc.blk.{}.ffn_up"),
-        (Part::Down, "enc.blk.{}.ffn_down"),
-    ],
-    &["output"],
-);
+macro_rules! t5_encoder {
+    ($($table:expr)?) => {
+        names(
+            &[
+                $($table,)?
+                (Part::OutputNorm, "enc.output_norm"),
+                (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
+                (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
+                (Part::Query, "enc.blk.{}.attn_q"),
+                (Part::Key, "enc.blk.{}.attn_k"),
+                (Part::Value, "enc.blk.{}.attn_v"),
+                (Part::Output, "enc.blk.{}.attn_o"),
+                (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
+                (Part::Gate, "enc.blk.{}.ffn_gate"),
+                (Part::Up, "enc.blk.{}.ffn_up"),
+                (Part::Down, "enc.blk.{}.ffn_down"),
+            ],
+            &["output"],
+        )
+    };
+}
+
+/// Beside the decoder, whose table of tokens it shares.
+pub const T5_ENCODER: Names = t5_encoder!();
+
+/// By itself.
+pub const T5_ENCODER_ALONE: Names = t5_encoder!((Part::Embedding, "token_embd"));
