@@ -121,22 +121,47 @@ fn bert_s_vocabulary_from_gguf_gives_what_its_tokenizer_json_gives() {
     assert!(Tokenizer::from_gguf_vocabulary(none).err().unwrap().message.contains("[CLS]"));
 }
 
-#[test]
-fn roberta_s_vocabulary_from_gguf_gives_what_its_tokenizer_json_gives() {
-    let file = family("roberta");
+/// A byte-level vocabulary, by the name that GGUF files have for the family's way of cutting text.
+fn byte_level(file: &Value, pre: &str, bos: Option<u32>, eos: Option<u32>) -> GgufVocabulary {
     let merges = file["tokenizer"]["model"]["merges"].as_array().unwrap().iter();
     let merge = |pair: &Value| format!("{} {}", pair[0].as_str().unwrap(), pair[1].as_str().unwrap());
-    let vocabulary = GgufVocabulary {
+    let mut vocabulary = gguf_of(file, str::to_owned);
+    let first = vocabulary.tokens.len();
+    for added in file["tokenizer"]["added_tokens"].as_array().unwrap() {
+        // Those behind the vocabulary are tokens as well.
+        if added["id"].as_u64().unwrap() as usize >= first {
+            vocabulary.tokens.push(added["content"].as_str().unwrap().to_owned());
+            vocabulary.token_types.push(if added["special"] == true { 3 } else { 4 });
+        }
+    }
+    GgufVocabulary {
         model: "gpt2".into(),
-        pre: Some("roberta-bpe".into()),
+        pre: Some(pre.into()),
         merges: merges.map(merge).collect(),
-        bos: Some(0),
-        eos: Some(2),
-        add_bos: Some(true),
-        add_eos: Some(true),
-        ..gguf_of(&file, str::to_owned)
-    };
-    same_as_the_family(vocabulary, &file);
+        bos,
+        eos,
+        add_bos: Some(bos.is_some()),
+        add_eos: Some(eos.is_some()),
+        ..vocabulary
+    }
+}
+
+#[test]
+fn byte_level_vocabularies_from_gguf_give_what_their_tokenizer_json_gives() {
+    for (name, pre, bos, eos) in [
+        ("gpt2", "gpt-2", None, None),
+        ("bloom", "bloom", None, None),
+        ("falcon", "falcon", None, None),
+        ("cohere", "command-r", Some(1), None),
+        ("roberta", "roberta-bpe", Some(0), Some(2)),
+        ("modern_bert", "modern-bert", Some(425), Some(426)),
+        ("qwen2", "qwen2", None, None),
+        ("llama3", "llama-bpe", Some(0), None),
+    ] {
+        println!("{name}");
+        let file = family(name);
+        same_as_the_family(byte_level(&file, pre, bos, eos), &file);
+    }
 }
 
 /// The files of all-MiniLM-L6-v2 (scripts/fetch-minilm.mjs), which may be missing where no other checkpoint is either.

@@ -259,7 +259,12 @@ impl ModelLoader {
             tokenizer.add_end_tokens(&plan.end_tokens);
         }
         let processor = self.processor.take().or(plan.processor.clone());
-        let sentence = self.sentence.take();
+        let sentence = match (self.sentence.take(), self.format) {
+            (None, Format::Gguf) if plan.spec.task().starts_with("text") => {
+                Some(inside!(self.assembly, assembly => Sentence::from_gguf(&assembly.header().metadata)?))
+            }
+            (sentence, _) => sentence,
+        };
         let (context_length, cache) = (self.options.context_length, cache_type(&plan.spec, &self.options));
         let progress = self.progress.clone();
         with_assembly!(self.assembly, shared => {

@@ -242,8 +242,14 @@ impl<D: Device> Assembly<D> {
         if self.is_sideways(&slots) {
             self.sideways = Some(Sideways::new(tensor)?);
         }
+        // What no file so far asks for, a later one may.
+        let unasked = match (tensor.shape.as_slice(), slots.len()) {
+            (&[rows, columns], 1) => Some(Shape::Matrix(rows, columns)),
+            _ => None,
+        };
         for slot in slots {
-            let (bytes, what) = match self.expected.get(&slot).copied() {
+            let shape = self.expected.get(&slot).copied().or(unasked);
+            let (bytes, what) = match shape {
                 Some(Shape::Matrix(rows, columns)) => {
                     let stored = self.stored(slot.part, tensor.ty, columns);
                     let row = columns / tensor.ty.block_len() * tensor.ty.block_bytes();

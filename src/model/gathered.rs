@@ -45,7 +45,8 @@ impl<D: Device> Gathered<D> {
     pub fn has(&self, slot: &Slot, shape: &Shape) -> bool {
         match shape {
             Shape::Matrix(..) => self.matrices.contains_key(slot),
-            Shape::Vector(_) => self.vectors.contains_key(slot),
+            // One that came before it was known what it is of has another length.
+            Shape::Vector(len) => self.vectors.get(slot).is_some_and(|vector| vector.len() == *len),
         }
     }
 

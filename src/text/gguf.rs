@@ -188,7 +188,8 @@ impl GgufVocabulary {
         let before = sided("bos", self.add_bos, add_bos, self.bos)?;
         let after = sided("eos", self.add_eos, add_eos, self.eos)?;
         let post_processor = match (&before[..], &after[..]) {
-            // Encoders: RoBERTa, XLM-R.
+            // Encoders: ModernBERT, and RoBERTa and XLM-R.
+            (&[bos], &[eos]) if self.pre.as_deref() == Some("modern-bert") => PostProcessor::bert(bos, eos),
             (&[bos], &[eos]) => PostProcessor::roberta(bos, eos),
             (before, after) => PostProcessor::around(before, after),
         };

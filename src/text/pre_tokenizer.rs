@@ -192,13 +192,16 @@ pub(crate) fn named(name: &str) -> Result<Named> {
         // this name without any splitting, which differs for "½" and its like alone, since no merge has
         // a digit. The reference is made with transformers; decimal digits agree with both.
         "smollm" => list(&[r"\p{Nd}", GPT2]),
-        "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => list(&[r"\p{N}", GPT2]),
+        "starcoder" | "refact" | "command-r" | "codeshell" | "exaone" | "minerva-7b" => {
+            compose = name == "command-r";
+            list(&[r"\p{N}", GPT2])
+        }
         "llama3" | "llama-v3" | "llama-bpe" | "falcon3" | "falcon-h1" | "pixtral" | "midm-2.0" | "lfm2" => {
             (ignore_merges, adds_bos) = (true, true);
             cl100k(r"\p{N}{1,3}")
         }
         "dbrx" | "smaug-bpe" | "glm4" | "chatglm-bpe" => cl100k(r"\p{N}{1,3}"),
-        "qwen2" | "deepseek-r1-qwen" | "megrez" | "kormo" => {
+        "qwen2" | "deepseek-r1-qwen" | "megrez" | "kormo" | "f2llmv2" => {
             compose = true;
             cl100k(r"\p{N}")
         }

@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use crate::checkpoint::Metadata;
 use crate::{Error, Result};
 
 /// How one vector is made of the vectors of all tokens.
@@ -70,6 +71,20 @@ impl Sentence {
         }
         Ok(sentence)
     }
+
+    /// What a GGUF file's metadata say (`pooling_type`). Error: unsupported-model.
+    pub fn from_gguf(metadata: &Metadata) -> Result<Self> {
+        let architecture = metadata.str("general.architecture").unwrap_or_default();
+        let pooling = match metadata.u32(&format!("{architecture}.pooling_type")) {
+            // None, or a classifier's.
+            None | Some(0 | 4) => None,
+            Some(1) => Some(SentencePooling::Mean),
+            Some(2) => Some(SentencePooling::Cls),
+            Some(3) => return Err(Error::unsupported("pooling lasttoken")),
+            Some(other) => return Err(Error::unsupported(format!("pooling_type {other}"))),
+        };
+        Ok(Self { pooling, ..Self::default() })
+    }
 }
 
 /// One flag a mode in older files, the mode by its name in newer ones.
@@ -106,6 +121,19 @@ mod tests {
 
     const TRANSFORMER: (&str, &str) = ("sentence_transformers.models.Transformer", "");
     const POOLING: (&str, &str) = ("sentence_transformers.models.Pooling", "1_Pooling");
+
+    #[test]
+    fn a_gguf_file_says_how_it_pools() {
+        let read = |pooling: u32| {
+            let mut metadata = Metadata::default();
+            metadata.insert("general.architecture", crate::checkpoint::Value::String("bert".to_owned()));
+            metadata.insert("bert.pooling_type", crate::checkpoint::Value::U32(pooling));
+            Sentence::from_gguf(&metadata)
+        };
+        let found = [0, 1, 2].map(|pooling| read(pooling).unwrap().pooling);
+        assert_eq!(found, [None, Some(SentencePooling::Mean), Some(SentencePooling::Cls)]);
+        assert_eq!(read(3).unwrap_err().code, Code::UnsupportedModel);
+    }
 
     #[test]
     fn a_sentence_model_says_how_it_pools_and_cuts() {

@@ -57,7 +57,11 @@ pub struct Case(Vec<u8>);
 
 impl Case {
     pub fn read(family: &str) -> Self {
-        Self(fs::read(format!("{}/case.safetensors", folder(family))).unwrap())
+        Self::at(&format!("{}/case.safetensors", folder(family)))
+    }
+
+    pub fn at(path: &str) -> Self {
+        Self(fs::read(path).unwrap())
     }
 
     pub fn floats(&self, name: &str) -> Vec<f32> {

@@ -16,6 +16,8 @@ mod gemma2;
 mod gemma3;
 mod gguf;
 mod gguf_image;
+mod gguf_keys;
+mod gguf_names;
 mod gpt2;
 mod gpt_neox;
 mod gptj;
@@ -216,5 +218,5 @@ pub fn from_gguf(header: &Header) -> Result<Plan> {
     if gguf_image::is_image(header) {
         return gguf_image::plan(header);
     }
-    Ok(Plan::new(gguf::spec(header)?.check()?, gguf::NAMES))
+    gguf::plan(header)
 }

@@ -1,0 +1,115 @@
+//! GGUF metadata under an architecture's prefix.
+//!
+//! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
+
+use super::super::rope::yarn_magnitude;
+use crate::checkpoint::{Array, Metadata, Value};
+use crate::error::{Error, Result};
+use serde_json::json;
+
+pub struct Keys<'a> {
+    pub metadata: &'a Metadata,
+    pub architecture: &'a str,
+}
+
+impl<'a> Keys<'a> {
+    pub fn new(metadata: &'a Metadata) -> Result<Self> {
+        let architecture = metadata
+            .str("general.architecture")
+            .ok_or_else(|| Error::corrupt("metadata without \"general.architecture\""))?;
+        Ok(Self { metadata, architecture })
+    }
+
+    pub fn key(&self, key: &str) -> String {
+        format!("{}.{key}", self.architecture)
+    }
+
+    fn missing(&self, key: &str) -> Error {
+        Error::corrupt(format!("metadata without a number {:?}", self.key(key)))
+    }
+
+    pub fn number(&self, key: &str) -> Option<usize> {
+        self.metadata.u32(&self.key(key)).map(|number| number as usize)
+    }
+
+    /// A number other than 0, which stands for none.
+    pub fn some(&self, key: &str) -> Option<usize> {
+        self.number(key).filter(|number| *number > 0)
+    }
+
+    pub fn float(&self, key: &str) -> Option<f64> {
+        self.metadata.f32(&self.key(key)).map(f64::from)
+    }
+
+    pub fn flag(&self, key: &str) -> Option<bool> {
+        self.metadata.bool(&self.key(key))
+    }
+
+    pub fn required(&self, key: &str) -> Result<usize> {
+        self.number(key).ok_or_else(|| self.missing(key))
+    }
+
+    /// A number of heads, which some files give per layer.
+    pub fn heads(&self, key: &str) -> Result<Option<usize>> {
+        if let Some(per_layer) = self.metadata.integers(&self.key(key)) {
+            let first = per_layer.first().copied().unwrap_or(0);
+            if per_layer.iter().any(|heads| *heads != first) {
+                return Err(Error::unsupported(format!("{:?} that differs between layers", self.key(key))));
+            }
+            return Ok(usize::try_from(first).ok());
+        }
+        Ok(self.number(key))
+    }
+
+    /// The heads of queries, those of keys, and how many values each has.
+    pub fn attention(&self, width: usize) -> Result<[usize; 3]> {
+        let heads = self.heads("attention.head_count")?.ok_or_else(|| self.missing("attention.head_count"))?;
+        let head_dim = self.number("attention.key_length").or(width.checked_div(heads)).unwrap_or(0);
+        if let Some(values) = self.number("attention.value_length").filter(|values| *values != head_dim) {
+            return Err(Error::unsupported(format!("heads with keys of {head_dim} and values of {values} dimensions")));
+        }
+        Ok([heads, self.heads("attention.head_count_kv")?.unwrap_or(heads), head_dim])
+    }
+
+    /// Which layers see only a window, where the file says so: layer by layer, or one number, in which case the last
+    /// of as many layers, or the first, sees everything.
+    pub fn local_layers(&self, layers: usize, dense_first: bool) -> Option<Vec<bool>> {
+        let name = "attention.sliding_window_pattern";
+        if let Some(Value::Array(Array::Bool(list))) = self.metadata.get(&self.key(name)) {
+            return Some(list.clone());
+        }
+        if let Some(list) = self.metadata.integers(&self.key(name)) {
+            return Some(list.iter().map(|local| *local != 0).collect());
+        }
+        let pattern = self.number(name)?;
+        let dense = |layer: usize| pattern > 0 && (layer + usize::from(!dense_first)).is_multiple_of(pattern);
+        Some((0..layers).map(|layer| !dense(layer)).collect())
+    }
+
+    /// RoPE's scaling in the words of `config.json`.
+    pub fn rope_scaling(&self) -> Result<Option<serde_json::Value>> {
+        let float = |key: &str| self.float(&format!("rope.scaling.{key}"));
+        let factor = float("factor").or(self.float("rope.scale_linear")).filter(|factor| *factor > 0.0);
+        let ty = self.metadata.str(&self.key("rope.scaling.type"));
+        let scaling = match (ty.unwrap_or(if factor.is_some() { "linear" } else { "none" }), factor) {
+            ("none", _) => return Ok(None),
+            ("linear", factor) => json!({ "type": "linear", "factor": factor.unwrap_or(1.0) }),
+            ("yarn", Some(factor)) => {
+                let temperature = float("attn_factor").or(float("yarn_attn_factor")).unwrap_or(1.0);
+                json!({
+                    "type": "yarn",
+                    "factor": factor,
+                    "original_max_position_embeddings": self.required("rope.scaling.original_context_length")?,
+                    "beta_fast": float("yarn_beta_fast"),
+                    "beta_slow": float("yarn_beta_slow"),
+                    "attention_factor": yarn_magnitude(factor, 1.0) * temperature,
+                })
+            }
+            ("yarn", None) => return Err(self.missing("rope.scaling.factor")),
+            (other, _) => {
+                return Err(Error::unsupported(format!("RoPE scaling {other:?} (supported: linear, yarn)")));
+            }
+        };
+        Ok(Some(scaling))
+    }
+}

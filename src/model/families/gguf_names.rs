@@ -1,0 +1,139 @@
+//! llama.cpp's names for tensors (its `gguf-py/gguf/constants.py`).
+
+use super::{Layout, Names, Part};
+
+const fn names(parts: &'static [(Part, &'static str)], ignored: &'static [&'static str]) -> Names {
+    Names { prefix: "", parts, ignored, layout: Layout::Stacked }
+}
+
+/// Most architectures'. Queries, keys and values may lie in one tensor.
+pub const COMMON: Names = names(
+    &[
+        (Part::Embedding, "token_embd"),
+        (Part::InputNorm, "token_embd_norm"),
+        (Part::PositionTable, "position_embd"),
+        (Part::TypeTable, "token_types"),
+        (Part::OutputNorm, "output_norm"),
+        (Part::Head, "output"),
+        (Part::Dense, "cls"),
+        (Part::Head, "cls.output"),
+        (Part::RopeFactors, "rope_freqs"),
+        (Part::AttentionNorm, "blk.{}.attn_norm"),
+        (Part::AttentionNorm, "blk.{}.attn_output_norm"),
+        (Part::Query, "blk.{}.attn_q"),
+        (Part::Key, "blk.{}.attn_k"),
+        (Part::Value, "blk.{}.attn_v"),
+        (Part::Query, "blk.{}.attn_qkv"),
+        (Part::Key, "blk.{}.attn_qkv"),
+        (Part::Value, "blk.{}.attn_qkv"),
+        (Part::Output, "blk.{}.attn_output"),
+        (Part::QueryNorm, "blk.{}.attn_q_norm"),
+        (Part::KeyNorm, "blk.{}.attn_k_norm"),
+        (Part::AttentionPostNorm, "blk.{}.post_attention_norm"),
+        (Part::FeedForwardNorm, "blk.{}.ffn_norm"),
+        (Part::FeedForwardNorm, "blk.{}.layer_output_norm"),
+        (Part::Gate, "blk.{}.ffn_gate"),
+        (Part::Up, "blk.{}.ffn_up"),
+        (Part::Down, "blk.{}.ffn_down"),
+        (Part::FeedForwardPostNorm, "blk.{}.post_ffw_norm"),
+    ],
+    // A classifier whose first product the converter left out is of no use.
+    &["blk.{}.attn_rot_embd", "cls.output", "cls.output.bias"],
+);
+
+/// Where one tensor holds gate and up.
+pub const FUSED: Names = names(
+    &[
+        (Part::Embedding, "token_embd"),
+        (Part::InputNorm, "token_embd_norm"),
+        (Part::OutputNorm, "output_norm"),
+        (Part::Head, "output"),
+        (Part::Dense, "cls"),
+        (Part::DenseNorm, "cls.norm"),
+        (Part::Head, "cls.output"),
+        (Part::AttentionNorm, "blk.{}.attn_norm"),
+        (Part::Query, "blk.{}.attn_qkv"),
+        (Part::Key, "blk.{}.attn_qkv"),
+        (Part::Value, "blk.{}.attn_qkv"),
+        (Part::Query, "blk.{}.attn_q"),
+        (Part::Key, "blk.{}.attn_k"),
+        (Part::Value, "blk.{}.attn_v"),
+        (Part::Output, "blk.{}.attn_output"),
+        (Part::FeedForwardNorm, "blk.{}.ffn_norm"),
+        (Part::Gate, "blk.{}.ffn_up"),
+        (Part::Up, "blk.{}.ffn_up"),
+        (Part::Down, "blk.{}.ffn_down"),
+    ],
+    &[],
+);
+
+/// Falcon with a norm for each branch: the first is the feed-forward network's.
+pub const FALCON: Names = names(
+    &[
+        (Part::Embedding, "token_embd"),
+        (Part::OutputNorm, "output_norm"),
+        (Part::Head, "output"),
+        (Part::AttentionNorm, "blk.{}.attn_norm_2"),
+        (Part::Query, "blk.{}.attn_qkv"),
+        (Part::Key, "blk.{}.attn_qkv"),
+        (Part::Value, "blk.{}.attn_qkv"),
+        (Part::Output, "blk.{}.attn_output"),
+        (Part::FeedForwardNorm, "blk.{}.attn_norm"),
+        (Part::Up, "blk.{}.ffn_up"),
+        (Part::Down, "blk.{}.ffn_down"),
+    ],
+    &[],
+);
+
+pub const T5_DECODER: Names = names(
+    &[
+        (Part::Embedding, "token_embd"),
+        (Part::OutputNorm, "dec.output_norm"),
+        (Part::Head, "output"),
+        (Part::ScoreBias, "dec.blk.0.attn_rel_b"),
+        (Part::AttentionNorm, "dec.blk.{}.attn_norm"),
+        (Part::Query, "dec.blk.{}.attn_q"),
+        (Part::Key, "dec.blk.{}.attn_k"),
+        (Part::Value, "dec.blk.{}.attn_v"),
+        (Part::Output, "dec.blk.{}.attn_o"),
+        (Part::CrossNorm, "dec.blk.{}.cross_attn_norm"),
+        (Part::CrossQuery, "dec.blk.{}.cross_attn_q"),
+        (Part::CrossKey, "dec.blk.{}.cross_attn_k"),
+        (Part::CrossValue, "dec.blk.{}.cross_attn_v"),
+        (Part::CrossOutput, "dec.blk.{}.cross_attn_o"),
+        (Part::FeedForwardNorm, "dec.blk.{}.ffn_norm"),
+        (Part::Gate, "dec.blk.{}.ffn_gate"),
+        (Part::Up, "dec.blk.{}.ffn_up"),
+        (Part::Down, "dec.blk.{}.ffn_down"),
+    ],
+    // Of the first releases; never used.
+    &["dec.blk.0.cross_attn_rel_b"],
+);
+
+macro_rules! t5_encoder {
+    ($($table:expr)?) => {
+        names(
+            &[
+                $($table,)?
+                (Part::OutputNorm, "enc.output_norm"),
+                (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
+                (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
+                (Part::Query, "enc.blk.{}.attn_q"),
+                (Part::Key, "enc.blk.{}.attn_k"),
+                (Part::Value, "enc.blk.{}.attn_v"),
+                (Part::Output, "enc.blk.{}.attn_o"),
+                (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
+                (Part::Gate, "enc.blk.{}.ffn_gate"),
+                (Part::Up, "enc.blk.{}.ffn_up"),
+                (Part::Down, "enc.blk.{}.ffn_down"),
+            ],
+            &["output"],
+        )
+    };
+}
+
+/// Beside the decoder, whose table of tokens it shares.
+pub const T5_ENCODER: Names = t5_encoder!();
+
+/// By itself.
+pub const T5_ENCODER_ALONE: Names = t5_encoder!((Part::Embedding, "token_embd"));
