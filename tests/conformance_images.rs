@@ -3,25 +3,22 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Device, Progress};
-use azulejo::model::{ImageModel, Images, Looking, Source};
+use azulejo::model::{ImageModel, Looking};
 
 #[path = "common/case.rs"]
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
+#[path = "common/outputs.rs"]
+mod outputs;
 use case::{Case, assembled, assert_close};
 use devices::{cpu, gpu, gpus};
+use outputs::images;
 
 const FAMILIES: [&str; 3] = ["vit", "deit", "dinov2"];
 
 async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
     ImageModel::new(assembled(family, device), None, &Progress::default()).await.unwrap()
-}
-
-fn images(case: &Case) -> Source {
-    let values = case.floats("pixel_values");
-    let side = (values.len() as f64 / 6.0).sqrt() as usize;
-    Source::Images(Images { values, count: 2, channels: 3, height: side, width: side })
 }
 
 async fn gives_the_reference<D: Device>(family: &str, device: D) {

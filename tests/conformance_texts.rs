@@ -2,36 +2,27 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{
-    Asked, Beams, Finish, Generation, Images, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel, Vector,
-};
+use azulejo::model::{Asked, Beams, Finish, Generation, Matcher, Model, Reading, TextModel, Vector};
 use azulejo::text::{GenerateOptions, Sampling};
 
 #[path = "common/case.rs"]
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
+#[path = "common/outputs.rs"]
+mod outputs;
 use case::{Case, assembled, assert_close};
 use devices::{cpu, gpu, gpus};
+use outputs::{images, rows, score};
 
 const ENCODERS: [&str; 4] = ["bert", "roberta", "distilbert", "modernbert"];
 const ENCODER_DECODERS: [&str; 3] = ["t5", "bart", "marian"];
 const TWO_TOWERS: [&str; 2] = ["clip", "siglip"];
 
-/// The two rows of a case without their padding.
-fn rows(case: &Case, name: &str) -> Vec<Sequence> {
-    let (ids, mask) = (case.ids(name), case.ids("attention_mask"));
-    let real = |row: usize| {
-        let row = row * ids.len() / 2..(row + 1) * ids.len() / 2;
-        ids[row.clone()].iter().zip(&mask[row]).filter(|(_, mask)| **mask == 1).map(|(id, _)| *id).collect()
-    };
-    vec![Sequence::new(real(0)), Sequence::new(real(1))]
-}
-
 async fn an_encoder_reads<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = TextModel::new(assembled(family, device), &Progress::default()).await.unwrap();
-    let rows = rows(&case, "input_ids");
+    let rows = rows(&case);
     let (width, tokens) = (model.width(Reading::Hidden), case.ids("input_ids").len() / 2);
     let hidden = case.floats("hidden");
     let expected = |row: usize| &hidden[row * tokens * width..][..rows[row].ids.len() * width];
@@ -56,10 +47,10 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     let assembly = assembled(family, device);
     let start = assembly.plan().unwrap().decoding.start.unwrap();
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
-    let sources: Vec<Vec<u32>> = rows(&case, "input_ids").into_iter().map(|row| row.ids).collect();
+    let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
     let given = case.ids("decoder_input_ids");
     let targets: Vec<Vec<u32>> = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
-    let logits = score(&mut model, targets, sources).await;
+    let logits = score(&mut model, targets, sources).await.unwrap();
     assert_close(&logits, &case.floats("logits"), &format!("{family}, logits"));
 
     let (prompt, generated) = (case.ids("prompt"), case.ids("generated"));
@@ -82,29 +73,12 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     assert_eq!(beams.best(), (generated, false), "{family}");
 }
 
-/// The logits of rows of one length.
-async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>) -> Vec<f32> {
-    let mut scoring = Scoring::new(model, rows, sources, false).unwrap();
-    let [rows, positions, vocabulary] = scoring.dims(model);
-    let mut all = vec![0.0; rows * positions * vocabulary];
-    let mut more = true;
-    while more {
-        let take = |row: usize, position: usize, logits: &[f32]| {
-            all[(row * positions + position) * vocabulary..][..vocabulary].copy_from_slice(logits);
-        };
-        more = scoring.step(model, take).await.unwrap();
-    }
-    all
-}
-
 async fn two_towers_match<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = Matcher::new(assembled(family, device), None, &Progress::default()).await.unwrap();
-    let texts = model.embed_texts(&rows(&case, "input_ids")).await.unwrap();
+    let texts = model.embed_texts(&rows(&case)).await.unwrap();
     assert_close(&texts, &case.floats("text_embeds"), &format!("{family}, texts"));
-    let values = case.floats("pixel_values");
-    let side = (values.len() as f64 / 6.0).sqrt() as usize;
-    let source = Source::Images(Images { values, count: 2, channels: 3, height: side, width: side });
+    let source = images(&case);
     let seen = model.embed_images(&source, 0).await.unwrap();
     assert_close(&seen.values, &case.floats("image_embeds"), &format!("{family}, images"));
     let second = model.embed_images(&source, 1).await.unwrap();

@@ -73,7 +73,7 @@ impl Checkpoint {
     }
 
     /// The plan of what it holds, and the bytes of its weights; loaded and brought to the device.
-    fn load(&self) -> Result<(Plan, usize)> {
+    fn load(&self) -> Result<(Plan, u64)> {
         let views = self
             .tensors
             .iter()

@@ -4,7 +4,7 @@ use super::running::{AnyGeneration, AnyMaps, AnyModel, AnyScoring, AnySession, B
 use super::task::or_null;
 use super::value::{Tensor, from_js, rows_from_js, to_js};
 use super::words::Words;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::model::families::{Decoding, Plan};
 use crate::model::{Asked, Finish, Step, Summary, Token};
 use crate::text::{GenerateOptions, Message, Sampling, StopStrings, Tokenizer};
@@ -32,7 +32,10 @@ impl Inner {
             return Ok(Asked { source: None, prompt: tokens });
         }
         let Decoding { start, first, .. } = self.decoding;
-        Ok(Asked { source: Some(tokens), prompt: start.into_iter().chain(first).collect() })
+        let start = start.ok_or_else(|| {
+            Error::corrupt("does not say what a text begins with: \"decoder_start_token_id\"").in_file("config.json")
+        })?;
+        Ok(Asked { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
     }
 }
 

@@ -40,9 +40,9 @@ pub struct Assembly<D: Device> {
 #[derive(Clone, Debug, Serialize)]
 pub struct PartSize {
     pub name: &'static str,
-    pub parameters: usize,
+    pub parameters: u64,
     /// On the device.
-    pub bytes: usize,
+    pub bytes: u64,
 }
 
 struct Arriving<D: Device> {
@@ -112,7 +112,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Bytes that the weights of all files so far take on the device.
-    pub fn weight_bytes(&self) -> usize {
+    pub fn weight_bytes(&self) -> u64 {
         self.header.tensors.iter().map(|tensor| self.bytes_of(tensor, true)).sum()
     }
 
@@ -122,8 +122,10 @@ impl<D: Device> Assembly<D> {
         for tensor in &self.header.tensors {
             for slot in self.slots(tensor) {
                 let (parameters, bytes) = match self.expected.get(&slot) {
-                    Some(Shape::Matrix(rows, columns)) => (rows * columns, self.slot_bytes(&slot, tensor.ty)),
-                    Some(Shape::Vector(len)) => (*len, 4 * len),
+                    Some(Shape::Matrix(rows, columns)) => {
+                        (*rows as u64 * *columns as u64, self.slot_bytes(&slot, tensor.ty) as u64)
+                    }
+                    Some(Shape::Vector(len)) => (*len as u64, 4 * *len as u64),
                     None => continue,
                 };
                 let name = slot.part.group();
@@ -137,10 +139,10 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Of a tensor, with vectors or without.
-    fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> usize {
+    fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> u64 {
         let bytes = |slot: &Slot| match self.expected.get(slot) {
-            Some(Shape::Vector(len)) if vectors => 4 * len,
-            _ => self.slot_bytes(slot, tensor.ty),
+            Some(Shape::Vector(len)) if vectors => 4 * *len as u64,
+            _ => self.slot_bytes(slot, tensor.ty) as u64,
         };
         self.slots(tensor).iter().map(bytes).sum()
     }
@@ -196,7 +198,14 @@ impl<D: Device> Assembly<D> {
     fn check(&self, tensor: &TensorInfo, complete: bool) -> Result<()> {
         let plan = self.plan()?;
         let slots = plan.slots(&tensor.name);
+        if !slots.is_empty() && usize::try_from(tensor.bytes).is_err() {
+            let message = format!("{} bytes in one tensor are more than WebAssembly can count", tensor.bytes);
+            return Err(Error::new(crate::Code::OutOfMemory, message));
+        }
         let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.expected.get(slot).copied()).collect();
+        if shapes.windows(2).any(|pair| !pair[0].fits_above(pair[1])) {
+            return Err(no_place(plan));
+        }
         if let (Some(expected), Some(slot)) = (shapes.into_iter().reduce(Shape::above), slots.first()) {
             let expected = if self.is_sideways(&slots) { expected.transposed() } else { expected };
             return expected.check(&tensor.shape, || explain(&plan.spec, slot.part));
@@ -352,8 +361,8 @@ impl<D: Device> Sink for Assembly<D> {
         if self.header_only {
             return Ok(());
         }
-        let matrices = header.tensors.iter().map(|tensor| self.bytes_of(tensor, false)).sum();
-        self.device.expect_weights(matrices)
+        let matrices: u64 = header.tensors.iter().map(|tensor| self.bytes_of(tensor, false)).sum();
+        self.device.expect_weights(usize::try_from(matrices).unwrap_or(usize::MAX))
     }
 
     fn wants(&mut self, tensor: &TensorInfo) -> bool {

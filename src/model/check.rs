@@ -5,11 +5,22 @@ use super::rope::Rope;
 use super::spec::{Head, Input, Norm, Positions, ScoreBias, Spec, Tokens};
 use crate::error::{Error, Result};
 
-/// No real model has more of anything; a larger number is a damaged or hostile file.
+/// No real model has more of anything; a larger number is a damaged or hostile file. In WebAssembly 32 bits count all
+/// that sizes are multiplied to.
 const LIMIT: usize = 1 << 24;
 
-/// The deepest real models have some hundred layers.
+/// The widest real models have some ten thousand values of a token, and four times as many inside a block.
+const MOST_VALUES: usize = 1 << 20;
+
+/// The deepest have some hundred layers, each of some hundred heads.
 const MOST_LAYERS: usize = 1 << 12;
+const MOST_HEADS: usize = 1 << 12;
+
+/// Distances that a table of positions tells apart; T5's are 128.
+const MOST_DISTANCES: usize = 1 << 16;
+
+/// Pixels of the side of an image or patch.
+const MOST_PIXELS: usize = 1 << 12;
 
 /// Checks a number of layers before anything is made for each.
 pub fn check_layers(layers: usize) -> Result<usize> {
@@ -21,9 +32,23 @@ pub fn check_layers(layers: usize) -> Result<usize> {
 
 /// Checks a number of something.
 pub fn check_count(what: &str, value: usize) -> Result<usize> {
-    match (1..=LIMIT).contains(&value) {
+    check_most(what, value, LIMIT)
+}
+
+/// Checks a number of heads before anything is made for each.
+pub fn check_heads(what: &str, heads: usize) -> Result<usize> {
+    check_most(what, heads, MOST_HEADS)
+}
+
+/// Checks a number of values of one token.
+pub fn check_width(what: &str, width: usize) -> Result<usize> {
+    check_most(what, width, MOST_VALUES)
+}
+
+fn check_most(what: &str, value: usize, most: usize) -> Result<usize> {
+    match (1..=most).contains(&value) {
         true => Ok(value),
-        false => Err(Error::corrupt(format!("{what}: {value}, expected 1 to {LIMIT}"))),
+        false => Err(Error::corrupt(format!("{what}: {value}, expected 1 to {most}"))),
     }
 }
 
@@ -63,12 +88,15 @@ impl Spec {
             let (heads, kv_heads) = (attention.heads, attention.kv_heads);
             return Err(Error::corrupt(format!("{heads} heads are not a multiple of {kv_heads} KV heads")));
         }
-        for Rope { dims, theta, .. } in &attention.ropes {
+        for rope @ Rope { dims, theta, .. } in &attention.ropes {
             if !dims.is_multiple_of(2) || *dims > attention.head_dim || *dims == 0 {
                 return Err(Error::corrupt(format!("{dims} rotary dimensions in heads of {}", attention.head_dim)));
             }
             if !(theta.is_finite() && *theta > 1.0) {
                 return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
+            }
+            if !rope.magnitude().is_finite() {
+                return Err(Error::corrupt(format!("RoPE's magnitude {}", rope.magnitude())));
             }
         }
         if let Some(window) = attention.windows.iter().flatten().find(|window| **window == 0 || **window > LIMIT) {
@@ -86,7 +114,9 @@ impl Spec {
             return Err(Error::corrupt(format!("values capped at {cap}, expected a positive number")));
         }
         match attention.bias {
-            ScoreBias::Buckets { buckets, distance } if buckets < 4 || buckets > distance || distance > LIMIT => {
+            ScoreBias::Buckets { buckets, distance }
+                if buckets < 4 || buckets > distance || distance > MOST_DISTANCES =>
+            {
                 Err(Error::corrupt(format!("{buckets} buckets of distances up to {distance}")))
             }
             _ => Ok(()),
@@ -95,37 +125,51 @@ impl Spec {
 
     fn check_sizes(&self) -> Result<()> {
         let attention = &self.attention;
+        check_width("width", self.width)?;
+        check_heads("heads", attention.heads)?;
+        check_heads("KV heads", attention.kv_heads)?;
+        check_width("head size", attention.head_dim)?;
+        check_width("values of all heads", attention.heads * attention.head_dim)?;
+        check_width("feed-forward width", self.feed_forward.width)?;
         match &self.input {
-            Input::Tokens(Tokens { vocabulary, context, positions, types, .. }) => {
-                check_count("vocabulary size", *vocabulary)?;
-                check_count("context length", *context)?;
-                check_count("types of tokens", types + 1)?;
-                if let Positions::Learned { offset } = positions {
-                    check_count("first position", offset + 1)?;
-                }
-            }
-            Input::Patches(Patches { channels, image, patch, .. }) => {
-                if ![1, 3].contains(channels) {
-                    return Err(Error::unsupported(format!("images of {channels} channels (supported: 1 and 3)")));
-                }
-                for side in image.iter().chain(patch) {
-                    check_count("image or patch size", *side)?;
-                }
-                if patch.iter().zip(image).any(|(patch, image)| patch > image) {
-                    return Err(Error::corrupt(format!("patches of {patch:?} in images of {image:?}")));
-                }
-            }
+            Input::Tokens(tokens) => self.check_tokens(tokens)?,
+            Input::Patches(patches) => self.check_patches(patches)?,
         }
         match &self.head {
-            Head::Classes(head) => check_count("number of classes", head.classes)?,
-            Head::Embedding(head) => check_count("width of embeddings", head.width)?,
+            Head::Classes(head) => check_width("number of classes", head.classes)?,
+            Head::Embedding(head) => check_width("width of embeddings", head.width)?,
             Head::Vocabulary(_) | Head::None { .. } => 0,
         };
-        check_count("width", self.width)?;
-        check_count("heads", attention.heads)?;
-        check_count("KV heads", attention.kv_heads)?;
-        check_count("head size", attention.head_dim)?;
-        check_count("feed-forward width", self.feed_forward.width)?;
+        Ok(())
+    }
+
+    fn check_tokens(&self, tokens: &Tokens) -> Result<()> {
+        check_count("vocabulary size", tokens.vocabulary)?;
+        check_count("context length", tokens.context)?;
+        check_count("types of tokens", tokens.types.saturating_add(1))?;
+        match tokens.positions {
+            Positions::Learned { offset } => check_count("first position", offset.saturating_add(1))?,
+            // No tensor of the checkpoint says that there are so many.
+            Positions::Sinusoidal => check_count("values of all positions", tokens.context.saturating_mul(self.width))?,
+            Positions::None => 0,
+        };
+        Ok(())
+    }
+
+    fn check_patches(&self, patches: &Patches) -> Result<()> {
+        let Patches { channels, image, patch, registers, .. } = patches;
+        if ![1, 3].contains(channels) {
+            return Err(Error::unsupported(format!("images of {channels} channels (supported: 1 and 3)")));
+        }
+        for side in image.iter().chain(patch) {
+            check_most("image or patch size", *side, MOST_PIXELS)?;
+        }
+        if patch.iter().zip(image).any(|(patch, image)| patch > image) {
+            return Err(Error::corrupt(format!("patches of {patch:?} in images of {image:?}")));
+        }
+        check_count("register tokens", registers.saturating_add(1))?;
+        let tokens = patches.patching(image[0], image[1]).tokens();
+        check_count("values of an image's tokens", tokens.saturating_mul(self.width))?;
         Ok(())
     }
 }

@@ -33,7 +33,8 @@ pub struct Scratch<D: Device> {
 
 impl<D: Device> Scratch<D> {
     pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
-        let [width, queries, keys, ffn, branch, normed_key] = Self::widths(spec).map(|width| width * rows);
+        let [width, queries, keys, ffn, branch, normed_key] =
+            Self::widths(spec).map(|width| width.saturating_mul(rows));
         Ok(Self {
             hidden: dev.buffer(width)?,
             query: dev.buffer(queries)?,
@@ -63,9 +64,9 @@ impl<D: Device> Scratch<D> {
     }
 
     /// Bytes that `new` takes, and as much again for normed inputs and gates that a device keeps.
-    pub fn bytes(spec: &Spec, rows: usize) -> usize {
+    pub fn bytes(spec: &Spec, rows: usize) -> f64 {
         let values: usize = Self::widths(spec).into_iter().map(|width| 2 * width).sum();
-        4 * rows * values
+        4.0 * rows as f64 * values as f64
     }
 }
 

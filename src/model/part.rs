@@ -135,6 +135,15 @@ pub enum Shape {
 }
 
 impl Shape {
+    /// Whether two parts may be one tensor.
+    pub fn fits_above(self, other: Self) -> bool {
+        match (self, other) {
+            (Shape::Matrix(_, columns), Shape::Matrix(_, below)) => columns == below,
+            (Shape::Vector(_), Shape::Vector(_)) => true,
+            _ => false,
+        }
+    }
+
     /// Two parts of one tensor.
     pub fn above(self, other: Self) -> Self {
         match (self, other) {

@@ -32,15 +32,15 @@ pub struct Summary {
     pub spec: Spec,
 }
 
-/// Bytes on the device.
+/// Bytes on the device, which may be more than 32 bits count.
 #[derive(Clone, Copy, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Memory {
-    pub weights: usize,
+    pub weights: f64,
     /// At the full context length.
-    pub kv_cache: usize,
-    pub activations: usize,
-    pub total: usize,
+    pub kv_cache: f64,
+    pub activations: f64,
+    pub total: f64,
 }
 
 impl Summary {
@@ -55,20 +55,23 @@ impl Summary {
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
         }
         let attention = &spec.attention;
-        let kept = attention.kv_heads * cache_bytes(cache, attention.head_dim);
-        let mut kv_cache = 0;
+        // Of one token and sequence, in all layers.
+        let kept = 2.0 * (spec.layers * attention.kv_heads) as f64 * cache_bytes(cache, attention.head_dim) as f64;
+        let kept = |tokens: usize| kept * tokens as f64 * batch as f64;
+        let mut kv_cache = 0.0;
         let mut activations = stack::<D>(spec, batch);
         if spec.vocabulary_head().is_some() {
-            kv_cache = 2 * spec.layers * kept * context * batch;
-            activations = Scratch::<D>::bytes(spec, D::CHUNK) + 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
+            kv_cache = kept(context);
+            let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
+            activations = Scratch::<D>::bytes(spec, D::CHUNK) + head as f64;
         }
         if let Some(second) = &spec.second {
             // A source's keys and values are kept in all layers of the decoder.
             let source = if spec.cross_attention { second.context() } else { 0 };
-            kv_cache += 2 * spec.layers * kept * source * batch;
+            kv_cache += kept(source);
             activations += stack::<D>(second, batch);
         }
-        let weights = assembly.weight_bytes();
+        let weights = assembly.weight_bytes() as f64;
         Ok(Self {
             architecture: spec.architecture.clone(),
             task: spec.task(),
@@ -88,10 +91,10 @@ impl Summary {
 }
 
 /// Activations of a stack that reads whole sequences or images, with one layer's keys and values as floats.
-fn stack<D: Device>(spec: &Spec, batch: usize) -> usize {
+fn stack<D: Device>(spec: &Spec, batch: usize) -> f64 {
     let (attention, rows) = (&spec.attention, spec.context());
-    let keys = 8 * attention.kv_heads * attention.head_dim * rows;
-    batch * (Scratch::<D>::bytes(spec, rows) + keys)
+    let keys = 8.0 * (attention.kv_heads * attention.head_dim) as f64 * rows as f64;
+    batch as f64 * (Scratch::<D>::bytes(spec, rows) + keys)
 }
 
 /// Bytes of one head's keys, or values, for one token.

@@ -1,7 +1,7 @@
 //! Whole sequences at once: an encoder of texts, or the text tower beside one of images.
 
 use super::forward::{Batch, Scratch, forward};
-use super::spec::Spec;
+use super::spec::{Input as InputSpec, Spec};
 use super::weights::Weights;
 use crate::device::{CacheType, Device, Input, Span, Tokens};
 use crate::error::{Code, Error, Result};
@@ -47,7 +47,8 @@ impl<D: Device> Tower<D> {
         Self { spec, weights, room: None, caches: Vec::new() }
     }
 
-    /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; context-full.
+    /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; unsupported-model for types that it does not
+    /// have; context-full.
     pub fn check(&self, sequence: &Sequence) -> Result<()> {
         let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.context());
         if ids.is_empty() {
@@ -56,11 +57,20 @@ impl<D: Device> Tower<D> {
         if let Some(id) = ids.iter().find(|id| **id as usize >= vocabulary) {
             return Err(Error::invalid(format!("token id {id} is outside the vocabulary of {vocabulary}")));
         }
+        let kinds = self.kinds();
+        if let Some(kind) = sequence.types.iter().find(|kind| kinds > 1 && **kind as usize >= kinds) {
+            return Err(Error::unsupported(format!("tokens of type {kind}, but the model tells {kinds} types apart")));
+        }
         if ids.len() > context {
             let message = format!("a row of {} tokens, but the model takes {context}", ids.len());
             return Err(Error::new(Code::ContextFull, message));
         }
         Ok(())
+    }
+
+    /// Kinds of tokens that are told apart. Where that is one, as in RoBERTa, all are of it whatever the tokenizer says.
+    fn kinds(&self) -> usize {
+        if let InputSpec::Tokens(tokens) = &self.spec.input { tokens.types } else { 0 }
     }
 
     /// How many sequences of these lengths go together.
@@ -82,7 +92,7 @@ impl<D: Device> Tower<D> {
             self.room = Some(Room {
                 tokens,
                 scratch: Scratch::new(device, &self.spec, tokens)?,
-                normed: device.buffer(tokens * self.spec.width)?,
+                normed: device.buffer(tokens.saturating_mul(self.spec.width))?,
             });
         }
         let attention = &self.spec.attention;
@@ -114,7 +124,7 @@ impl<D: Device> Tower<D> {
         for (cache, row) in rows.iter().enumerate() {
             spans.push(Span::new(ids.len(), row.ids.len(), 0, cache));
             ids.extend_from_slice(&row.ids);
-            types.extend_from_slice(&row.types);
+            types.extend_from_slice(if self.kinds() > 1 { &row.types } else { &[] });
             types.resize(ids.len(), 0);
         }
         let Self { spec, weights, room: Some(room), caches } = self else { return Ok(spans) };

@@ -54,7 +54,7 @@ impl<D: Device> Workspace<D> {
         mut take: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let tokens = self.patching.tokens();
-        let len = spec.attention.heads * tokens * tokens;
+        let len = spec.attention.heads.saturating_mul(tokens).saturating_mul(tokens);
         let mut map: Vec<f32> = try_vec(len, "an attention map")?;
         let mut readings = Vec::new();
         self.encode(device, spec, weights, 1, &[], &mut |device, layer, attention, query, key| {

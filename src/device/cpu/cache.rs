@@ -77,7 +77,7 @@ impl Values {
 
 impl Rows {
     fn reserve(&mut self, positions: usize) -> Result<()> {
-        let len = positions * self.head_dim;
+        let len = positions.saturating_mul(self.head_dim);
         match &mut self.values {
             Values::F32(values) => grow(values, len),
             Values::F16(values) => grow(values, len),

@@ -31,7 +31,7 @@ impl Cache {
         // All or none: what is half grown would not be a cache.
         let mut grown = Vec::with_capacity(self.layers.len());
         for _ in &self.layers {
-            let words = positions * self.words;
+            let words = positions.saturating_mul(self.words);
             grown.push([memory.storage("the keys' cache", words)?, memory.storage("the values' cache", words)?]);
         }
         memory.context.check().await?;

@@ -1,7 +1,7 @@
 //! `config.json`, in today's spelling and in the one that most published checkpoints have. A family asks for the fields
 //! that it uses, by any of their names; what it does not ask for is ignored.
 
-use super::super::check::{check_count, check_layers};
+use super::super::check::{check_heads, check_layers};
 use super::Decoding;
 use crate::device::Activation;
 use crate::error::{Error, Result};
@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 pub struct Config(Map<String, Value>);
 
 /// More would be a mistake, or an attempt to fill the memory.
-const MOST_CLASSES: usize = 1 << 20;
+const MOST_CLASSES: usize = 1 << 16;
 
 fn wrong(name: &str, value: &Value, expected: &str) -> Error {
     Error::corrupt(format!("{name:?} is {value}, expected {expected}"))
@@ -124,7 +124,7 @@ impl Config {
 
     /// Values of a head where the width is shared out evenly.
     pub fn head_dim(&self, width: usize, heads: usize) -> Result<usize> {
-        match width.checked_div(check_count("heads", heads)?) {
+        match width.checked_div(check_heads("heads", heads)?) {
             Some(head_dim) if head_dim * heads == width => Ok(head_dim),
             _ => Err(Error::corrupt(format!("a width of {width} is not a multiple of {heads} heads"))),
         }

@@ -8,6 +8,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, vit};
 use crate::device::Activation;
 use crate::error::Result;
+use crate::model::check::check_width;
 use crate::model::spec::{Input, Norm, Pooling, Spec};
 
 /// What transformers takes where `config.json` does not say.
@@ -23,6 +24,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     spec.layer_scale = true;
     spec.head = vit::head(config, Pooling::ClassTokenAndMean)?;
     let feed_forward = (spec.width as f64 * config.number("mlp_ratio", RATIO)?) as usize;
+    check_width("feed-forward width", feed_forward)?;
     spec.feed_forward.width = feed_forward;
     if config.flag("use_swiglu_ffn", false)? {
         // Two matrices instead of one: narrower, and a multiple of 8.

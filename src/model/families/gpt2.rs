@@ -8,7 +8,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::check::check_count;
+use crate::model::check::check_width;
 use crate::model::spec::{Attention, FeedForward, Input, Norm, Positions, Spec, Tokens};
 
 pub fn spec(config: &Config) -> Result<Spec> {
@@ -29,7 +29,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// `activation`: where the configuration does not say.
 pub fn block(architecture: &str, config: &Config, context: usize, activation: Activation) -> Result<Spec> {
     let layers = config.layers("n_layer|num_hidden_layers|n_layers")?;
-    let width = check_count("width", config.required("n_embed|n_embd|hidden_size|d_model")?)?;
+    let width = check_width("width", config.required("n_embed|n_embd|hidden_size|d_model")?)?;
     let heads = config.required("n_head|num_attention_heads|n_heads")?;
     let attention = Attention {
         causal: true,

@@ -6,6 +6,7 @@ use super::config::Config;
 use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
+use crate::model::check::check_width;
 use crate::model::patches::Patches;
 use crate::model::spec::{Attention, ClassesHead, FeedForward, Head, Input, Norm, Pooling, Spec};
 
@@ -14,7 +15,7 @@ const EPSILON: f64 = 1e-12;
 const PATCH: usize = 16;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
+    let (layers, width) = (config.layers("num_hidden_layers")?, check_width("width", config.required("hidden_size")?)?);
     let heads = config.required("num_attention_heads")?;
     let [image, patch] = config.image_and_patch(PATCH)?;
     let patches = Patches {

@@ -1,0 +1,85 @@
+//! What a model makes of its case's inputs, whatever kind of model it is.
+#![allow(dead_code)] // Each test file takes what it needs.
+
+use crate::case::Case;
+use azulejo::Result;
+use azulejo::device::{CacheType, Device, Progress};
+use azulejo::model::{
+    Assembly, ImageModel, Images, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel,
+};
+
+/// Those that are no decoders: `case::FAMILIES` are.
+pub const OTHERS: [&str; 12] =
+    ["bart", "bert", "clip", "deit", "dinov2", "distilbert", "marian", "modernbert", "roberta", "siglip", "t5", "vit"];
+
+/// The two rows of a case without their padding.
+pub fn rows(case: &Case) -> Vec<Sequence> {
+    let (ids, mask) = (case.ids("input_ids"), case.ids("attention_mask"));
+    let real = |row: usize| {
+        let row = row * ids.len() / 2..(row + 1) * ids.len() / 2;
+        ids[row.clone()].iter().zip(&mask[row]).filter(|(_, mask)| **mask == 1).map(|(id, _)| *id).collect()
+    };
+    vec![Sequence::new(real(0)), Sequence::new(real(1))]
+}
+
+/// The two images of a case.
+pub fn images(case: &Case) -> Source {
+    let values = case.floats("pixel_values");
+    let side = (values.len() as f64 / 6.0).sqrt() as usize;
+    Source::Images(Images { values, count: 2, channels: 3, height: side, width: side })
+}
+
+/// The logits of rows of one length.
+pub async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>) -> Result<Vec<f32>> {
+    let mut scoring = Scoring::new(model, rows, sources, false)?;
+    let [rows, positions, vocabulary] = scoring.dims(model);
+    let mut all = vec![0.0; rows * positions * vocabulary];
+    let mut more = true;
+    while more {
+        let take = |row: usize, position: usize, logits: &[f32]| {
+            all[(row * positions + position) * vocabulary..][..vocabulary].copy_from_slice(logits);
+        };
+        more = scoring.step(model, take).await?;
+    }
+    Ok(all)
+}
+
+/// All that the model gives, by its task.
+pub async fn outputs<D: Device>(case: &Case, assembly: Assembly<D>) -> Result<Vec<f32>> {
+    let (progress, task) = (Progress::default(), assembly.plan()?.spec.task());
+    let ids = |rows: Vec<Sequence>| rows.into_iter().map(|row| row.ids).collect();
+    match task {
+        "causal-lm" => {
+            let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
+            score(&mut model, ids(rows(case)), Vec::new()).await
+        }
+        "seq2seq" => {
+            let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
+            let given = case.ids("decoder_input_ids");
+            let targets = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
+            score(&mut model, targets, ids(rows(case))).await
+        }
+        "image-classification" => {
+            let mut model = ImageModel::new(assembly, None, &progress).await?;
+            let mut all = model.look(&images(case), 0, Looking::Features).await?.values;
+            if case.has("logits") {
+                all.extend(model.look(&images(case), 0, Looking::Logits).await?.values);
+            }
+            Ok(all)
+        }
+        "image-text-matching" => {
+            let mut model = Matcher::new(assembly, None, &progress).await?;
+            let mut all = model.embed_texts(&rows(case)).await?;
+            all.extend(model.embed_images(&images(case), 0).await?.values);
+            Ok(all)
+        }
+        _ => {
+            let mut model = TextModel::new(assembly, &progress).await?;
+            let mut all = model.read(&rows(case), Reading::Hidden).await?;
+            if model.check(Reading::Logits).is_ok() {
+                all.extend(model.read(&rows(case), Reading::Logits).await?);
+            }
+            Ok(all)
+        }
+    }
+}

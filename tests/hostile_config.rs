@@ -1,0 +1,247 @@
+//! Damaged and hostile `config.json`s: each field of every family's, one after the other, gone or with a value that it
+//! should not have. What comes of it is a model, or an error that says so: never a panic, never much memory.
+
+use azulejo::checkpoint::{FileReader, Format};
+use azulejo::device::gpu::native::run;
+use azulejo::model::{Assembly, Plan, families};
+use azulejo::{Code, Result};
+use serde_json::{Value, json};
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+#[path = "common/case.rs"]
+mod case;
+#[path = "common/devices.rs"]
+mod devices;
+#[path = "common/outputs.rs"]
+mod outputs;
+use case::{Case, FAMILIES, folder};
+use devices::cpu;
+use outputs::{OTHERS, outputs};
+
+/// Counts what a thread asks for.
+struct Counting;
+
+thread_local! {
+    static BYTES: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: all is handed on to the system's.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        BYTES.with(|bytes| bytes.set(bytes.get() + layout.size()));
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
+        unsafe { System.dealloc(place, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Fields that no configuration of the set has, and some family asks for.
+const OPTIONAL: [&str; 22] = [
+    "_sliding_window_pattern",
+    "bad_words_ids",
+    "d_kv",
+    "decoder_layers",
+    "forced_bos_token_id",
+    "global_attn_every_n_layers",
+    "head_dim",
+    "id2label",
+    "intermediate_size",
+    "layer_types",
+    "local_attention",
+    "max_window_layers",
+    "n_head_kv",
+    "n_inner",
+    "no_rope_layers",
+    "num_labels",
+    "num_register_tokens",
+    "partial_rotary_factor",
+    "rope_scaling",
+    "rope_theta",
+    "sliding_window",
+    "type_vocab_size",
+];
+
+/// What a field becomes.
+fn values() -> Vec<Value> {
+    let scaling = |kind: &str, factor: f64| {
+        json!({"rope_type": kind, "factor": factor, "low_freq_factor": 0.0,
+        "high_freq_factor": 0.0, "original_max_position_embeddings": 0, "attention_factor": 1e308})
+    };
+    let mut values = vec![
+        json!(null),
+        json!(true),
+        json!(false),
+        json!("NaN"),
+        json!(""),
+        json!("Infinity"),
+        json!({}),
+        json!({"0": "a", "2": 5}),
+        json!([]),
+        json!([1, "two", null]),
+        json!([0, 0]),
+        json!([1u64 << 40, 1u64 << 40]),
+        json!([[[0]]]),
+        json!(["full_attention", "sliding_attention", "full_attention"]),
+        json!(vec![1; 20_000]),
+        json!(vec!["sliding_attention"; 5_000]),
+        json!("x".repeat(100_000)),
+        scaling("yarn", 0.0),
+        scaling("llama3", -1.0),
+        scaling("linear", 1e-308),
+    ];
+    values.extend(
+        [0u64, 1, 2, 3, 5, 7, 4096, 4097, 65_535, (1 << 24) - 1, 1 << 24, 1 << 31, 1 << 32, 1 << 40].map(Value::from),
+    );
+    values.extend([u64::MAX, u64::MAX - 1, u64::MAX / 2 + 1].map(Value::from));
+    values.extend([-1i64, i64::MIN].map(Value::from));
+    values.extend([0.5, -0.5, 1e-308, 1e308, -1e308, 0.999_999_9].map(Value::from));
+    values
+}
+
+/// The places of all fields, those inside others too.
+fn places(value: &Value, at: &str, places: &mut Vec<String>) {
+    for (name, inner) in value.as_object().into_iter().flatten() {
+        let place = format!("{at}/{name}");
+        places.push(place.clone());
+        if at.matches('/').count() < 3 {
+            self::places(inner, &place, places);
+        }
+    }
+}
+
+/// The configuration with another value at a place, or without it.
+fn changed(config: &Value, place: &str, value: Option<&Value>) -> Value {
+    let mut config = config.clone();
+    let (at, name) = place.rsplit_once('/').unwrap();
+    let fields = config.pointer_mut(at).unwrap().as_object_mut().unwrap();
+    match value {
+        Some(value) => fields.insert(name.to_owned(), value.clone()),
+        None => fields.remove(name),
+    };
+    config
+}
+
+/// The configuration with all its whole numbers replaced.
+fn everywhere(config: &Value, value: u64) -> Value {
+    match config {
+        Value::Number(number) if number.is_u64() => value.into(),
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), everywhere(field, value))).collect(),
+        other => other.clone(),
+    }
+}
+
+/// The largest number of rows, columns or values in the shapes of a model's weights: WebAssembly has 32 bits for it.
+fn largest(plan: &Plan) -> u64 {
+    let shapes = plan.spec.slots().into_iter().map(|(_, shape)| format!("{shape:?}"));
+    let numbers = |shape: String| -> u64 {
+        shape.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).max().unwrap()
+    };
+    shapes.map(numbers).max().unwrap()
+}
+
+/// What a family is loaded from, and what a sound configuration makes of it.
+struct Family {
+    case: Case,
+    weights: Vec<u8>,
+    /// Those that have been loaded.
+    plans: HashSet<String>,
+    /// Of them, those that have become models.
+    models: usize,
+}
+
+impl Family {
+    fn makes(&self, plan: Plan) -> Result<Vec<f32>> {
+        let mut assembly = Assembly::new(cpu(1));
+        assembly.set_plan(plan);
+        let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(self.weights.len() as u64));
+        reader.push(&self.weights, &mut assembly)?;
+        reader.finish()?;
+        run(None, outputs(&self.case, assembly))
+    }
+
+    /// Says what is wrong with what comes of a configuration.
+    fn fails(&mut self, json: &str) -> Option<String> {
+        let before = BYTES.get();
+        let plan = catch_unwind(|| families::from_config(json));
+        let bytes = BYTES.get() - before;
+        if bytes > (16 << 20) + 16 * json.len() {
+            return Some(format!("{bytes} bytes to read it"));
+        }
+        let plan = match plan {
+            Err(_) => return Some("a panic".to_owned()),
+            Ok(Err(error)) => return refused(error.code),
+            Ok(Ok(plan)) if largest(&plan) > 1 << 30 => return Some(format!("a shape of {}", largest(&plan))),
+            Ok(Ok(plan)) if !self.plans.insert(format!("{plan:?}")) => return None,
+            Ok(Ok(plan)) => plan,
+        };
+        let before = BYTES.get();
+        let made = catch_unwind(AssertUnwindSafe(|| self.makes(plan)));
+        match made {
+            _ if BYTES.get() - before > 1 << 28 => Some(format!("{} bytes to load it", BYTES.get() - before)),
+            Err(_) => Some("a panic with its weights".to_owned()),
+            // Tokens of the case that a smaller model does not have, and the like.
+            Ok(Err(error)) if matches!(error.code, Code::InvalidArgument | Code::ContextFull) => None,
+            Ok(Err(error)) => refused(error.code),
+            Ok(Ok(_)) => {
+                self.models += 1;
+                None
+            }
+        }
+    }
+}
+
+fn refused(code: Code) -> Option<String> {
+    use Code::*;
+    (!matches!(code, CorruptFile | UnsupportedModel | UnsupportedQuantization)).then(|| format!("{code:?}"))
+}
+
+fn failures(family: &str) -> Vec<String> {
+    let read = |file: &str| fs::read(format!("{}/{file}", folder(family))).unwrap();
+    let config: Value = serde_json::from_slice(&read("config.json")).unwrap();
+    let mut loaded =
+        Family { case: Case::read(family), weights: read("model.safetensors"), plans: HashSet::new(), models: 0 };
+    let mut all = Vec::new();
+    places(&config, "", &mut all);
+    all.extend(OPTIONAL.iter().map(|name| format!("/{name}")));
+    let values = values();
+    let mut failures = Vec::new();
+    for place in &all {
+        for value in std::iter::once(None).chain(values.iter().map(Some)) {
+            if let Some(failure) = loaded.fails(&changed(&config, place, value).to_string()) {
+                let value = value.map_or("removed".to_owned(), |value| value.to_string().chars().take(80).collect());
+                failures.push(format!("{family}{place}: {value}: {failure}"));
+            }
+        }
+    }
+    for value in [1u64, 4, 4096, 1 << 16, 1 << 20, 1 << 24, 1 << 31] {
+        if let Some(failure) = loaded.fails(&everywhere(&config, value).to_string()) {
+            failures.push(format!("{family}, all numbers {value}: {failure}"));
+        }
+    }
+    assert!(loaded.models > 1, "{family}: no value makes another model");
+    failures
+}
+
+fn check(families: &[&str]) {
+    let failures: Vec<String> = families.iter().flat_map(|family| failures(family)).collect();
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+#[test]
+fn a_wrong_field_of_a_decoder_is_an_error_or_another_model() {
+    check(&FAMILIES);
+}
+
+#[test]
+fn a_wrong_field_of_another_family_is_an_error_or_another_model() {
+    check(&OTHERS);
+}
