@@ -41,7 +41,7 @@ const IGNORED = {
   gemma3: { logit_scale: 0.5, attention_multiplier: 3 },
   phi3: { attention_bias: true, mlp_bias: true, logit_scale: 0.5 },
   starcoder2: { attention_bias: false, mlp_bias: false, layer_norm_eps: 0.5, use_sliding_window: false },
-  phi: { sliding_window: 4, attention_bias: false, use_parallel_residual: false, layer_norm_epsilon: null },
+  phi: { sliding_window: 4, attention_bias: false, use_parallel_residual: false },
   stablelm: { sliding_window: 4, attention_bias: true, rms_norm_eps: 0.5 },
   olmo2: { sliding_window: 4, clip_qkv: 1, logit_scale: 0.5 },
   smollm3: { sliding_window: 4, final_logit_softcapping: 3 },
