@@ -40,6 +40,8 @@ const IGNORED = {
   gemma2: { sliding_window_pattern: 3, rope_local_base_freq: 5 },
   gemma3: { logit_scale: 0.5, attention_multiplier: 3 },
   phi3: { attention_bias: true, mlp_bias: true, logit_scale: 0.5 },
+  starcoder2: { attention_bias: false, mlp_bias: false, layer_norm_eps: 0.5, use_sliding_window: false },
+  phi: { sliding_window: 4, attention_bias: false, use_parallel_residual: false },
   stablelm: { sliding_window: 4, attention_bias: true, rms_norm_eps: 0.5 },
   olmo2: { sliding_window: 4, clip_qkv: 1, logit_scale: 0.5 },
   smollm3: { sliding_window: 4, final_logit_softcapping: 3 },

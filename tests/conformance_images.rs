@@ -11,11 +11,9 @@ mod case;
 mod devices;
 #[path = "common/outputs.rs"]
 mod outputs;
-use case::{Case, assembled, assert_close};
+use case::{Case, assembled, assert_close, families};
 use devices::{cpu, gpu, gpus};
 use outputs::images;
-
-const FAMILIES: [&str; 3] = ["vit", "deit", "dinov2"];
 
 async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
     ImageModel::new(assembled(family, device), None, &Progress::default()).await.unwrap()
@@ -50,11 +48,11 @@ async fn gives_the_reference<D: Device>(family: &str, device: D) {
 
 #[test]
 fn every_family_gives_the_reference_outputs() {
-    for family in FAMILIES {
+    for family in &families("vision") {
         run(None, gives_the_reference(family, cpu(2)));
     }
     for (name, kernels) in gpus() {
-        for family in FAMILIES {
+        for family in &families("vision") {
             println!("{family}, {name}");
             run(Some(&kernels.context), gives_the_reference(family, gpu(&kernels)));
         }

@@ -50,6 +50,8 @@ const CHOICES = {
     // What the first release of Phi-3 called so is LongRoPE.
     [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "yarn", short_factor: [1], long_factor: [1] } }, "longrope|\"yarn\""],
   ],
+  starcoder2: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
+  phi: [[{ qk_layernorm: true }, "qk_layernorm"], [{ head_dim: 16 }, "head_dim"]],
   stablelm: [[{ qk_layernorm: true }, "qk_layernorm"]],
   bert: [
     [{ position_embedding_type: "relative_key" }, "relative_key"],

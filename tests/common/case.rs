@@ -4,33 +4,20 @@
 
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::Device;
-use azulejo::model::{Assembly, families};
+use azulejo::model::Assembly;
+use azulejo::model::families::from_config;
 use safetensors::SafeTensors;
 use std::fs;
 
-pub const FAMILIES: [&str; 21] = [
-    "bloom",
-    "cohere",
-    "falcon",
-    "gemma",
-    "gemma2",
-    "gemma3",
-    "gpt2",
-    "gpt_neox",
-    "gptj",
-    "llama",
-    "llama3_rope",
-    "llama_yarn",
-    "mistral",
-    "mpt",
-    "olmo2",
-    "opt",
-    "phi3",
-    "qwen2",
-    "qwen3",
-    "smollm3",
-    "stablelm",
-];
+/// The families of a kind: causal, encoder, seq2seq, vision or dual. Those that the set's `index.json` has.
+pub fn families(kind: &str) -> Vec<String> {
+    let index = fs::read_to_string(folder("index.json")).unwrap();
+    let index: serde_json::Value = serde_json::from_str(&index).unwrap();
+    let families = index["families"].as_object().unwrap().iter().filter(|(_, family)| family["kind"] == kind);
+    let names: Vec<String> = families.map(|(name, _)| name.clone()).collect();
+    assert!(!names.is_empty(), "no family is {kind:?}");
+    names
+}
 
 pub fn folder(family: &str) -> String {
     // Another set may be tested: see tests/conformance/generate.py.
@@ -42,7 +29,7 @@ pub fn folder(family: &str) -> String {
 /// A family's configuration and weights, read.
 pub fn assembled<D: Device>(family: &str, device: D) -> Assembly<D> {
     let folder = folder(family);
-    let plan = families::from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
+    let plan = from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
     let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
     let mut assembly = Assembly::new(device);
     assembly.set_plan(plan);

@@ -12,6 +12,11 @@ function ropeBeside({ rope_parameters: { rope_theta, rope_type, ...scaling }, ..
   return { ...rest, rope_theta, rope_scaling: rope_type === "default" ? null : { ...type, ...scaling } };
 }
 
+/** The same, with the part of a head that turns beside it. */
+function partialBeside({ rope_parameters: { partial_rotary_factor, ...rope }, ...rest }) {
+  return { ...ropeBeside({ ...rest, rope_parameters: rope }), partial_rotary_factor };
+}
+
 function llama({ head_dim, ...config }, typeKeys) {
   const follows = head_dim === undefined || head_dim * config.num_attention_heads === config.hidden_size;
   return ropeBeside(follows ? config : { ...config, head_dim }, typeKeys);
@@ -72,10 +77,9 @@ const SPELLINGS = {
     const { rope_parameters: { partial_rotary_factor, ...rope }, ...rest } = config;
     return { ...ropeBeside({ ...rest, rope_parameters: rope }), attention_bias: false };
   },
-  stablelm: (config) => {
-    const { rope_parameters: { partial_rotary_factor, ...rope }, ...rest } = config;
-    return { ...ropeBeside({ ...without(rest, "qk_layernorm", "use_parallel_residual"), rope_parameters: rope }), partial_rotary_factor };
-  },
+  phi: partialBeside,
+  stablelm: (config) => partialBeside(without(config, "qk_layernorm", "use_parallel_residual")),
+  starcoder2: (config) => ({ ...ropeBeside(without(config, "tie_word_embeddings")), mlp_type: "default", norm_type: "layer_norm" }),
   smollm3: ({ no_rope_layers, layer_types, ...config }) => ({
     ...ropeBeside(config),
     no_rope_layer_interval: no_rope_layers.indexOf(0) + 1,

@@ -28,6 +28,7 @@ mod modernbert;
 mod mpt;
 mod olmo2;
 mod opt;
+mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
@@ -36,6 +37,7 @@ mod rotary;
 mod siglip;
 mod smollm3;
 mod stablelm;
+mod starcoder2;
 mod t5;
 mod vit;
 
@@ -83,10 +85,12 @@ const FAMILIES: &[Family] = &[
     family("gemma", gemma::spec, llama::NAMES),
     family("gemma2", gemma2::spec, gemma2::NAMES),
     family("gemma3_text", gemma3::spec, gemma2::NAMES),
+    family("phi", phi::spec, phi::NAMES),
     family("phi3", phi3::spec, phi3::NAMES),
     family("stablelm", stablelm::spec, llama::NAMES),
     family("olmo2", olmo2::spec, gemma2::NAMES),
     family("smollm3", smollm3::spec, llama::NAMES),
+    family("starcoder2", starcoder2::spec, starcoder2::NAMES),
     family("vit", vit::spec, vit::NAMES),
     family("deit", deit::spec, deit::NAMES),
     family("dinov2", dinov2::spec, dinov2::NAMES),

@@ -1,0 +1,47 @@
+//! Phi: GPT-2's block with attention and feed-forward side by side, reading one norm; RoPE turns the first half of each
+//! head. The head has a bias and a matrix of its own.
+//!
+//! Paper: <https://arxiv.org/abs/2306.11644>. Checkpoints: `microsoft/phi-1`, `microsoft/phi-1_5`, `microsoft/phi-2`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, gpt2};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Head, Residual, Spec, VocabularyHead};
+
+/// What transformers takes where `config.json` does not say.
+const THETA: f64 = 10_000.0;
+const TURNING: f64 = 0.5;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.refuse("qk_layernorm")?;
+    let context = config.count("max_position_embeddings", 2048)?;
+    let mut spec = gpt2::block("phi", config, context, Activation::GeluTanh)?;
+    config.expect("head_dim", spec.attention.head_dim)?;
+    let rope = config.rope(spec.attention.head_dim, THETA, TURNING)?;
+    spec.attention = spec.attention.rotated(rope);
+    spec.attention.kv_heads = config.count("num_key_value_heads", spec.attention.heads)?;
+    spec.residual = Residual::Parallel { shared_norm: true };
+    let tied = config.flag("tie_word_embeddings", false)?;
+    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "final_layernorm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.dense"),
+        (Part::Up, "layers.{}.mlp.fc1"),
+        (Part::Down, "layers.{}.mlp.fc2"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

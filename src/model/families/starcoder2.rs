@@ -1,0 +1,46 @@
+//! StarCoder2: Llama's block with LayerNorm, biases, and a feed-forward network without gate; where the configuration has
+//! a sliding window, every layer has it.
+//!
+//! Paper: <https://arxiv.org/abs/2402.19173>. Checkpoints: `bigcode/starcoder2-3b`, `bigcode/starcoder2-7b`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, llama};
+use crate::device::Activation;
+use crate::error::Result;
+use crate::model::spec::{Norm, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const KV_HEADS: usize = 2;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    spec.norm = Norm::Layer { epsilon: config.number("norm_epsilon", 1e-5)? as f32, bias: true };
+    let biases = config.flag("use_bias", true)?;
+    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
+    spec.attention.kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
+    spec.attention.windows.fill(config.optional_count("sliding_window")?);
+    spec.feed_forward.gated = false;
+    spec.feed_forward.activation = config.activation("hidden_act", Activation::GeluTanh)?;
+    spec.head = llama::head(config, true)?;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.o_proj"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Up, "layers.{}.mlp.c_fc"),
+        (Part::Down, "layers.{}.mlp.c_proj"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};
