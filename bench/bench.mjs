@@ -1,6 +1,7 @@
 // npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--adapter swiftshader]
 //                  [--runtime browser] [--measures "prefill 128,decode 64"] [--json FILE]
 // npm run bench -- --images …   see images.mjs
+// npm run bench -- --texts …    see texts.mjs
 //
 // Prefill of 128 and 512 tokens and decode of 64, in Chromium or under Node, through the public interface. Every
 // contestant has its own tab of one browser, and they take turns within each round, so that a machine that slows down
@@ -217,4 +218,5 @@ async function main() {
   }
 }
 
-await (process.argv.includes("--images") ? import("./images.mjs") : main());
+const other = ["images", "texts"].find((name) => process.argv.includes(`--${name}`));
+await (other ? import(`./${other}.mjs`) : main());

@@ -1,7 +1,8 @@
 // A vision transformer with random weights, in Hugging Face's layout: what it says is nonsense, what it costs is not.
 
-import { closeSync, mkdirSync, openSync, readFileSync, readSync, renameSync, writeFileSync, writeSync } from "node:fs";
+import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { WEIGHTS, writeSafetensors } from "../onnx/safetensors.mjs";
 
 /** The sizes of `google/vit-base-patch16-224`. */
 export const VIT_B16 = {
@@ -9,7 +10,6 @@ export const VIT_B16 = {
   image_size: 224, patch_size: 16, num_channels: 3, layer_norm_eps: 1e-12, classes: 1000,
 };
 
-export const WEIGHTS = "model.safetensors";
 const LAYER_NORM = "layernorm";
 
 /** Name and shape of every tensor, as `ViTForImageClassification` has them. */
@@ -76,44 +76,7 @@ export function writeCheckpoint(folder, shape, seed = 1) {
   writeFileSync(join(folder, "preprocessor_config.json"), `${JSON.stringify(preprocessor, null, 1)}\n`);
   // Under its own name only when it is whole: the benchmark takes what is there.
   const path = join(folder, WEIGHTS);
-  writeSafetensors(`${path}.part`, tensorsOf(shape), normals(seed));
+  const normal = normals(seed);
+  writeSafetensors(`${path}.part`, tensorsOf(shape), (name, sizes) => fill(name, sizes, normal));
   renameSync(`${path}.part`, path);
-}
-
-function writeSafetensors(path, tensors, normal) {
-  const header = {};
-  let end = 0;
-  for (const [name, shape] of tensors) {
-    const start = end;
-    end += 4 * shape.reduce((product, size) => product * size, 1);
-    header[name] = { dtype: "F32", shape, data_offsets: [start, end] };
-  }
-  const text = JSON.stringify(header);
-  const json = Buffer.from(text.padEnd(Math.ceil(text.length / 8) * 8));
-  const length = Buffer.alloc(8);
-  length.writeBigUInt64LE(BigInt(json.length));
-  const file = openSync(path, "w");
-  for (const piece of [length, json]) writeSync(file, piece);
-  for (const [name, shape] of tensors) writeSync(file, fill(name, shape, normal));
-  closeSync(file);
-}
-
-/** The checkpoint as the exporter wants it: `config`, and `tensor(name)`: { shape, data }. */
-export function readCheckpoint(folder) {
-  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
-  const file = openSync(join(folder, WEIGHTS));
-  const read = (bytes, position) => {
-    for (let done = 0; done < bytes.length; ) done += readSync(file, bytes, done, bytes.length - done, position + done);
-    return bytes;
-  };
-  const length = Number(read(Buffer.alloc(8), 0).readBigUInt64LE());
-  const header = JSON.parse(read(Buffer.alloc(length), 8).toString());
-  return {
-    config,
-    tensor(name) {
-      const { shape, data_offsets: [start, end] } = header[name];
-      return { shape, data: new Float32Array(read(new Uint8Array(end - start), 8 + length + start).buffer) };
-    },
-    close: () => closeSync(file),
-  };
 }

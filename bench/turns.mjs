@@ -1,0 +1,162 @@
+// What the benchmarks of images and of texts share: ours and ONNX Runtime Web on the same weights, in turns.
+
+import { existsSync, writeFileSync } from "node:fs";
+import { cpus, loadavg, availableParallelism } from "node:os";
+import { basename, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
+import { install } from "./install.mjs";
+import { GRAPHS } from "./onnx/encoder.mjs";
+import { WEIGHTS } from "./onnx/safetensors.mjs";
+import { ADAPTERS, RUNTIMES } from "./places.mjs";
+import { align, median, summarise } from "./report.mjs";
+
+const ONNX = "onnxruntime-web";
+/** The weights that ours are compared with. */
+const RIVALS = { f32: "f32", q8_0: "int8" };
+
+/** The options that both have, and those of one of them. */
+export function readOptions(own) {
+  const { values } = parseArgs({
+    options: {
+      model: { type: "string" },
+      device: { type: "string", default: "cpu" },
+      adapter: { type: "string", default: "swiftshader" },
+      against: { type: "string" },
+      weights: { type: "string", default: "f32,q8_0" },
+      threads: { type: "string", default: "1" },
+      rounds: { type: "string" },
+      json: { type: "string" },
+      ...own,
+    },
+  });
+  const known = { device: ["cpu", "webgpu"], adapter: ADAPTERS, against: [undefined, ONNX] };
+  for (const [name, list] of Object.entries(known)) {
+    if (!list.includes(values[name])) throw new Error(`--${name} ${values[name]}: expected ${list.filter(Boolean).join(" or ")}`);
+  }
+  // On a GPU that is a CPU, a round takes minutes.
+  const rounds = values.rounds ?? (values.device === "webgpu" && values.adapter === "swiftshader" ? "1" : "5");
+  return {
+    ...values,
+    model: values.model && resolve(values.model),
+    weights: values.weights.split(","),
+    threads: wholeNumber("threads", values.threads),
+    rounds: wholeNumber("rounds", rounds),
+  };
+}
+
+export function wholeNumber(name, text) {
+  const number = Number(text);
+  if (!Number.isInteger(number) || number < 1) throw new Error(`--${name} ${text}: expected whole numbers above 0`);
+  return number;
+}
+
+/** Who takes part: each kind of our weights, and beside it the rival's. Its int8 has no kernels on WebGPU. */
+function contestantsOf({ weights, against, device }, kind) {
+  return weights.flatMap((ours) => {
+    const theirs = RIVALS[ours];
+    const rival = against && theirs && (device === "cpu" || theirs === "f32");
+    return [
+      { name: `azulejo, ${ours}`, module: `azulejo-${kind}`, settings: { weights: ours } },
+      ...(rival ? [{ name: `${against}, ${theirs}`, module: `${ONNX}-${kind}`, graph: theirs, settings: { graph: GRAPHS[theirs] } }] : []),
+    ];
+  });
+}
+
+/** Makes the rival's package and its files, where they are missing. */
+function prepare(model, graphs, exportGraph) {
+  if (!existsSync(join(model, WEIGHTS))) throw new Error(`${join(model, WEIGHTS)} is not there`);
+  if (graphs.length) install([ONNX]);
+  for (const weights of graphs) {
+    if (existsSync(join(model, GRAPHS[weights]))) continue;
+    console.log(`writing ${join(model, GRAPHS[weights])}`);
+    exportGraph(model, weights);
+  }
+}
+
+/** A tab in which the contestant has loaded the model and has warmed up; `outputs`: what it then said, case by case. */
+async function enter(runtime, { model, device, threads }, { name, module, settings }, { kind, warm }) {
+  const place = await runtime.open();
+  const { description, features } = await place.call("load", module, { url: runtime.address(model), device, threads, ...settings });
+  const measure = ({ input }) => place.call("measure", kind, ...input);
+  const outputs = [];
+  for (const each of warm) {
+    // Neither counts: until then an engine may still be compiling.
+    await measure(each);
+    outputs.push((await measure(each)).output);
+  }
+  return { name, place, description, features, measure, outputs };
+}
+
+/** How near each comes to the first; who computes with the same weights must say the same. */
+function compare(entered, { name: measure, of, same }) {
+  const [first] = entered;
+  for (const one of entered) {
+    one.nearness = of(one.outputs, first.outputs);
+    const isSame = one.name.split(", ")[1] === "f32" && first.name.split(", ")[1] === "f32";
+    if (isSame && !same(one.nearness)) throw new Error(`${one.name} does not say what ${first.name} says: ${measure} ${one.nearness}`);
+  }
+}
+
+async function compete(runtime, chosen, contestants, task) {
+  const entered = [];
+  for (const contestant of contestants) entered.push(await enter(runtime, chosen, contestant, task));
+  compare(entered, task.nearness);
+  const times = entered.map(() => Object.fromEntries(task.cases.map(({ name }) => [name, []])));
+  for (let round = 0; round < chosen.rounds; round++) {
+    for (const each of task.cases) {
+      for (const [index, { measure }] of entered.entries()) {
+        const calls = [];
+        for (let call = 0; call < (each.calls ?? 1); call++) calls.push((await measure(each)).ms);
+        times[index][each.name].push(median(calls) / each.count);
+      }
+    }
+  }
+  for (const { place } of entered) {
+    await place.call("leave");
+    await place.close();
+  }
+  return entered.map(({ name, description, features, nearness }, index) => ({
+    name, description, features, nearness,
+    results: Object.fromEntries(Object.entries(times[index]).map(([each, list]) => [each, summarise(list)])),
+  }));
+}
+
+/** A line a contestant, a column a case; below a pair, how many times as long the rival takes. */
+function table({ model, device, threads, rounds }, { unit, cases, nearness }, results) {
+  const number = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
+  const cell = ({ median, min, max }) => `${number(median)} (${number(min)} to ${number(max)})`;
+  const lines = results.flatMap(({ name, results: own, nearness: near }, index) => {
+    const line = [name, ...cases.map((each) => cell(own[each.name])), nearness.text(near)];
+    if (!name.startsWith(ONNX)) return [line];
+    const ratio = (each) => `${(own[each.name].median / results[index - 1].results[each.name].median).toFixed(2)} ×`;
+    return [line, ["  takes", ...cases.map(ratio), ""]];
+  });
+  const where = device === "cpu" ? `${threads} thread${threads === 1 ? "" : "s"}` : "WebGPU";
+  const title = `${basename(model)}, ${where}: milliseconds per ${unit}, median of ${rounds} (quickest to slowest)`;
+  return `${title}\n${align([["", ...cases.map(({ name }) => name), nearness.name], ...lines])}\n`;
+}
+
+/**
+ * Runs the benchmark, prints its table and writes `--json`.
+ * @param task `kind`: the command of the contestants ("images"), `unit`: what a time is of ("image"), `cases`: what is measured,
+ *   each with its `name`, the command's `input`, the `count` of units in it, and the `calls` of a round, whose median counts;
+ *   `warm`: the cases of warming up, whose outputs are compared; `nearness`: how, with its `name`, the number `of` outputs and
+ *   the first contestant's, whether it means the `same`, and its `text`; `exportGraph(model, weights)`
+ */
+export async function run(chosen, task) {
+  const contestants = contestantsOf(chosen, task.kind);
+  prepare(chosen.model, contestants.flatMap(({ graph }) => graph ?? []), task.exportGraph);
+  const adapter = chosen.device === "webgpu" ? chosen.adapter : undefined;
+  const runtime = await RUNTIMES.browser({ models: [chosen.model], adapter });
+  try {
+    const results = await compete(runtime, chosen, contestants, task);
+    console.log(table(chosen, task, results));
+    const machine = { processor: cpus()[0].model, cores: availableParallelism(), load: loadavg()[0], runtime: runtime.name };
+    console.log(`${machine.runtime}, ${machine.processor}, ${machine.cores} cores, load ${machine.load.toFixed(2)}`);
+    const { model, device, threads, rounds } = chosen;
+    const written = { machine, [task.kind]: { model: basename(model), device, threads, rounds, contestants: results } };
+    if (chosen.json) writeFileSync(chosen.json, `${JSON.stringify(written, null, 1)}\n`);
+  } finally {
+    await runtime.close();
+  }
+}
