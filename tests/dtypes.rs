@@ -17,9 +17,9 @@ mod case;
 mod devices;
 #[path = "common/outputs.rs"]
 mod outputs;
-use case::{Case, FAMILIES, folder};
+use case::{Case, all_families, folder};
 use devices::cpu;
-use outputs::{OTHERS, outputs};
+use outputs::outputs;
 
 /// A family's tensors: name, shape, values.
 type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -85,7 +85,7 @@ fn apart(found: &[f32], expected: &[f32]) -> f32 {
 
 #[test]
 fn sixteen_bits_and_several_files_are_the_same_model() {
-    for family in FAMILIES.into_iter().chain(OTHERS) {
+    for family in &all_families() {
         let exact = tensors(family);
         for dtype in [Dtype::F16, Dtype::BF16] {
             let round = |values: &Vec<f32>| values.iter().map(|x| rounded(*x, dtype)).collect();
@@ -135,14 +135,14 @@ fn through(family: &str, tensors: &Tensors, ty: TensorType) -> Tensors {
 #[test]
 fn floats_that_are_quantised_while_they_load_are_what_their_blocks_say() {
     let mut smaller = Vec::new();
-    for family in FAMILIES.into_iter().chain(OTHERS) {
+    for family in &all_families() {
         let (case, exact) = (Case::read(family), tensors(family));
         let whole = files(&exact, Dtype::F32, 1);
         let bytes = assembled(family, &whole, None).unwrap().weight_bytes();
         for ty in [TensorType::Q8_0, TensorType::Q4_1] {
             let assembly = assembled(family, &whole, Some(ty)).unwrap();
             if assembly.weight_bytes() < bytes {
-                smaller.push(family);
+                smaller.push(family.clone());
             }
             let expected = made(family, &files(&through(family, &exact, ty), Dtype::F32, 1));
             let apart = apart(&run(None, outputs(&case, assembly)).unwrap(), &expected);

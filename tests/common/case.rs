@@ -19,6 +19,11 @@ pub fn families(kind: &str) -> Vec<String> {
     names
 }
 
+/// All of them.
+pub fn all_families() -> Vec<String> {
+    ["causal", "encoder", "seq2seq", "vision", "dual"].into_iter().flat_map(families).collect()
+}
+
 pub fn folder(family: &str) -> String {
     // Another set may be tested: see tests/conformance/generate.py.
     let set = std::env::var("AZULEJO_CONFORMANCE");

@@ -8,10 +8,6 @@ use azulejo::model::{
     Assembly, ImageModel, Images, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel,
 };
 
-/// Those that are no decoders: `case::FAMILIES` are.
-pub const OTHERS: [&str; 12] =
-    ["bart", "bert", "clip", "deit", "dinov2", "distilbert", "marian", "modernbert", "roberta", "siglip", "t5", "vit"];
-
 /// The two rows of a case without their padding.
 pub fn rows(case: &Case) -> Vec<Sequence> {
     let (ids, mask) = (case.ids("input_ids"), case.ids("attention_mask"));
