@@ -230,6 +230,16 @@ fn what_is_lacking_is_refused_by_its_name() {
 }
 
 #[test]
+fn numbers_that_are_none_are_refused() {
+    for key in ["llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base", "llama.rope.scaling.factor"] {
+        for number in [f32::NAN, f32::INFINITY] {
+            let error = changed("llama", |header| header.metadata.insert(key, Value::F32(number))).err().unwrap();
+            assert_eq!(error.code, Code::CorruptFile, "{error}");
+        }
+    }
+}
+
+#[test]
 fn layers_see_what_the_file_says() {
     let windows = |family: &str, pattern: Option<Value>| {
         let prefix = if family == "modernbert" { "modern-bert" } else { family };
