@@ -1,8 +1,9 @@
 //! Texts at the edges of what a model has: types and positions that its tables lack, and nothing at all.
 
 use azulejo::checkpoint::{FileReader, Format};
+use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{CacheType, Progress};
+use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{Assembly, Model, Reading, Sequence, TextModel, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
@@ -14,9 +15,8 @@ use std::fs;
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
-use azulejo::device::cpu::Cpu;
 use case::{assembled, folder};
-use devices::cpu;
+use devices::{cpu, first, gpu};
 
 fn config(family: &str) -> Value {
     serde_json::from_str(&fs::read_to_string(format!("{}/config.json", folder(family))).unwrap()).unwrap()
@@ -36,13 +36,17 @@ fn bert(types: usize) -> TextModel<Cpu> {
             *view = TensorView::new(Dtype::F32, vec![types, view.shape()[1]], data).unwrap();
         }
     }
-    let bytes = safetensors::serialize(tensors, None).unwrap();
-    let mut assembly = Assembly::new(cpu(1));
-    assembly.set_plan(families::from_config(&config.to_string()).unwrap());
-    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-    reader.push(&bytes, &mut assembly).unwrap();
-    reader.finish().unwrap();
+    let assembly = read_all(&config, &safetensors::serialize(tensors, None).unwrap(), cpu(1));
     run(None, TextModel::new(assembly, &Progress::default())).unwrap()
+}
+
+fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> Assembly<D> {
+    let mut assembly = Assembly::new(device);
+    assembly.set_plan(families::from_config(&config.to_string()).unwrap());
+    let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(weights.len() as u64));
+    reader.push(weights, &mut assembly).unwrap();
+    reader.finish().unwrap();
+    assembly
 }
 
 fn read(model: &mut TextModel<Cpu>, ids: &[u32], types: &[u32]) -> Result<Vec<f32>> {
@@ -100,4 +104,18 @@ fn a_text_begins_with_padding_where_nothing_else_is_said() {
     assert_eq!(start(&config), Some(3));
     config["pad_token_id"] = Value::Null;
     assert_eq!(start(&config), None);
+}
+
+#[test]
+fn heads_that_the_gpu_has_no_kernels_for_are_refused_by_their_size() {
+    let mut config = config("bart");
+    config["decoder_attention_heads"] = 16.into();
+    let weights = fs::read(format!("{}/model.safetensors", folder("bart"))).unwrap();
+    let kernels = first();
+    let assembly = read_all(&config, &weights, gpu(&kernels));
+    let progress = Progress::default();
+    let made = run(Some(&kernels.context), Model::new(assembly, None, CacheType::F32, &progress));
+    let error = made.err().expect("heads of 3 values");
+    assert_eq!(error.code, Code::UnsupportedModel, "{error}");
+    assert!(error.to_string().contains("a head size of 3"), "{error}");
 }
