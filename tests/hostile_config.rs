@@ -3,6 +3,7 @@
 
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::gpu::native::run;
+use azulejo::model::families::Decoding;
 use azulejo::model::{Assembly, Plan, families};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
@@ -246,4 +247,26 @@ fn a_wrong_field_of_another_family_is_an_error_or_another_model() {
     let decoders = families("causal");
     let others: Vec<String> = all_families().into_iter().filter(|family| !decoders.contains(family)).collect();
     check(&others);
+}
+
+#[test]
+fn a_wrong_field_of_generation_config_is_an_error_or_leaves_tokens_of_the_vocabulary() {
+    let config = fs::read_to_string(format!("{}/config.json", folder("marian"))).unwrap();
+    let plan = families::from_config(&config).unwrap();
+    let mut ways = 0;
+    for name in ["decoder_start_token_id", "pad_token_id", "forced_bos_token_id", "bad_words_ids", "eos_token_id"] {
+        for value in values() {
+            let mut changed = plan.clone();
+            match changed.generation(&json!({ name: value }).to_string()) {
+                Err(error) => assert_eq!(error.code, Code::CorruptFile, "{name}: {error}"),
+                Ok(()) => {
+                    let Decoding { start, first, never } = changed.decoding;
+                    let mut ids = start.into_iter().chain(first).chain(never);
+                    assert!(ids.all(|id| (id as usize) < plan.spec.vocabulary()), "{name}: {value}");
+                    ways += 1;
+                }
+            }
+        }
+    }
+    assert!(ways > 5, "{ways}");
 }

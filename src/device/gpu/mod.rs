@@ -260,7 +260,8 @@ impl Device for Gpu {
             self.recorder.collect();
             let collected = steps(self);
             let mut wanted = self.recorder.collected();
-            collected?;
+            // What a verb has refused has no kernel.
+            collected.and_then(|()| self.failed())?;
             wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
             progress.total.set(wanted.len());
             for (done, kernel) in wanted.iter().enumerate() {
