@@ -13,7 +13,7 @@ use crate::model::spec::{Head, Input, Norm, Spec};
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
-const ARCHITECTURES: [(&str, &str); 21] = [
+const ARCHITECTURES: [(&str, &str); 23] = [
     ("llama", "llama"),
     ("mistral", "mistral"),
     ("qwen2", "qwen2"),
@@ -27,10 +27,12 @@ const ARCHITECTURES: [(&str, &str); 21] = [
     ("gemma", "gemma"),
     ("gemma2", "gemma2"),
     ("gemma3", "gemma3_text"),
+    ("phi2", "phi"),
     ("phi3", "phi3"),
     ("stablelm", "stablelm"),
     ("olmo2", "olmo2"),
     ("smollm3", "smollm3"),
+    ("starcoder2", "starcoder2"),
     // RoBERTa and DistilBERT are written as BERT.
     ("bert", "bert"),
     ("modern-bert", "modernbert"),
@@ -138,7 +140,7 @@ impl File<'_> {
         let epsilons = ["attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"].map(|key| keys.float(key));
         let epsilon = epsilons[0].or(epsilons[1]).unwrap_or(1e-5);
         set("rms_norm_eps", epsilons[1].unwrap_or(epsilon).into());
-        set("layer_norm_eps|layer_norm_epsilon", epsilon.into());
+        set("layer_norm_eps|layer_norm_epsilon|norm_epsilon", epsilon.into());
         set("rope_theta|global_rope_theta", keys.float("rope.freq_base").unwrap_or(10_000.0).into());
         let local = keys.float("rope.freq_base_swa").unwrap_or(10_000.0);
         set("rope_local_base_freq|local_rope_theta", local.into());
