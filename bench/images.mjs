@@ -39,5 +39,5 @@ if (model === DEFAULT && !existsSync(join(model, WEIGHTS))) {
 const size = sizeOf(model);
 const caseOf = (count) => ({ name: `batch ${count}`, count, input: [size, count] });
 await run({ ...chosen, model }, {
-  kind: "images", unit: "image", cases: counts.map(caseOf), warm: [caseOf(1)], nearness, exportGraph: exportVit,
+  kind: "images", unit: "image", cases: counts.map(caseOf), warm: [caseOf(1), caseOf(1)], nearness, exportGraph: exportVit,
 });

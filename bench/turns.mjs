@@ -73,17 +73,14 @@ function prepare(model, graphs, exportGraph) {
   }
 }
 
-/** A tab in which the contestant has loaded the model and has warmed up; `outputs`: what it then said, case by case. */
+/** A tab in which the contestant has loaded the model and has warmed up; `outputs`: what it said meanwhile. */
 async function enter(runtime, { model, device, threads }, { name, module, settings }, { kind, warm }) {
   const place = await runtime.open();
   const { description, features } = await place.call("load", module, { url: runtime.address(model), device, threads, ...settings });
   const measure = ({ input }) => place.call("measure", kind, ...input);
   const outputs = [];
-  for (const each of warm) {
-    // Neither counts: until then an engine may still be compiling.
-    await measure(each);
-    outputs.push((await measure(each)).output);
-  }
+  // None of it counts: until then an engine may still be compiling.
+  for (const each of warm) outputs.push((await measure(each)).output);
   return { name, place, description, features, measure, outputs };
 }
 
@@ -140,7 +137,7 @@ function table({ model, device, threads, rounds }, { unit, cases, nearness }, re
  * Runs the benchmark, prints its table and writes `--json`.
  * @param task `kind`: the command of the contestants ("images"), `unit`: what a time is of ("image"), `cases`: what is measured,
  *   each with its `name`, the command's `input`, the `count` of units in it, and the `calls` of a round, whose median counts;
- *   `warm`: the cases of warming up, whose outputs are compared; `nearness`: how, with its `name`, the number `of` outputs and
+ *   `warm`: the cases that warm up, whose outputs are compared; `nearness`: how, with its `name`, the number `of` outputs and
  *   the first contestant's, whether it means the `same`, and its `text`; `exportGraph(model, weights)`
  */
 export async function run(chosen, task) {
