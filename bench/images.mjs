@@ -37,7 +37,7 @@ if (model === DEFAULT && !existsSync(join(model, WEIGHTS))) {
   writeCheckpoint(model, VIT_B16);
 }
 const size = sizeOf(model);
-const caseOf = (count) => ({ name: `batch ${count}`, count, input: [size, count] });
+const caseOf = (count) => ({ name: `batch ${count}`, count, calls: 1, input: [size, count] });
 await run({ ...chosen, model }, {
-  kind: "images", unit: "image", cases: counts.map(caseOf), warm: [caseOf(1)], nearness, exportGraph: exportVit,
+  kind: "images", unit: "image", cases: counts.map(caseOf), warm: [caseOf(1), caseOf(1)], nearness, exportGraph: exportVit,
 });

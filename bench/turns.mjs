@@ -33,14 +33,16 @@ export function readOptions(own) {
   for (const [name, list] of Object.entries(known)) {
     if (!list.includes(values[name])) throw new Error(`--${name} ${values[name]}: expected ${list.filter(Boolean).join(" or ")}`);
   }
-  // On a GPU that is a CPU, a round takes minutes.
-  const rounds = values.rounds ?? (values.device === "webgpu" && values.adapter === "swiftshader" ? "1" : "5");
+  // On a GPU that is a CPU, a call takes minutes.
+  const slow = values.device === "webgpu" && values.adapter === "swiftshader";
+  const rounds = values.rounds ?? (slow ? "1" : "5");
   return {
     ...values,
     model: values.model && resolve(values.model),
     weights: values.weights.split(","),
     threads: wholeNumber("threads", values.threads),
     rounds: wholeNumber("rounds", rounds),
+    slow,
   };
 }
 
@@ -73,17 +75,14 @@ function prepare(model, graphs, exportGraph) {
   }
 }
 
-/** A tab in which the contestant has loaded the model and has warmed up; `outputs`: what it then said, case by case. */
+/** A tab in which the contestant has loaded the model and has warmed up; `outputs`: what it said meanwhile. */
 async function enter(runtime, { model, device, threads }, { name, module, settings }, { kind, warm }) {
   const place = await runtime.open();
   const { description, features } = await place.call("load", module, { url: runtime.address(model), device, threads, ...settings });
   const measure = ({ input }) => place.call("measure", kind, ...input);
   const outputs = [];
-  for (const each of warm) {
-    // Neither counts: until then an engine may still be compiling.
-    await measure(each);
-    outputs.push((await measure(each)).output);
-  }
+  // None of it counts: until then an engine may still be compiling.
+  for (const each of warm) outputs.push((await measure(each)).output);
   return { name, place, description, features, measure, outputs };
 }
 
@@ -106,7 +105,7 @@ async function compete(runtime, chosen, contestants, task) {
     for (const each of task.cases) {
       for (const [index, { measure }] of entered.entries()) {
         const calls = [];
-        for (let call = 0; call < (each.calls ?? 1); call++) calls.push((await measure(each)).ms);
+        for (let call = 0; call < (chosen.slow ? 1 : each.calls); call++) calls.push((await measure(each)).ms);
         times[index][each.name].push(median(calls) / each.count);
       }
     }
@@ -139,9 +138,9 @@ function table({ model, device, threads, rounds }, { unit, cases, nearness }, re
 /**
  * Runs the benchmark, prints its table and writes `--json`.
  * @param task `kind`: the command of the contestants ("images"), `unit`: what a time is of ("image"), `cases`: what is measured,
- *   each with its `name`, the command's `input`, the `count` of units in it, and the `calls` of a round, whose median counts;
- *   `warm`: the cases of warming up, whose outputs are compared; `nearness`: how, with its `name`, the number `of` outputs and
- *   the first contestant's, whether it means the `same`, and its `text`; `exportGraph(model, weights)`
+ *   each with its `name`, the command's `input`, the `count` of units in it, and the `calls` of a round, whose median counts
+ *   (on SwiftShader one); `warm`: the cases that warm up, whose outputs are compared; `nearness`: how, with its `name`, the
+ *   number `of` outputs and the first contestant's, whether it means the `same`, and its `text`; `exportGraph(model, weights)`
  */
 export async function run(chosen, task) {
   const contestants = contestantsOf(chosen, task.kind);

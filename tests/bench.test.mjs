@@ -1,5 +1,5 @@
 // The benchmark from its command line. On WebGPU, of a small model on SwiftShader: that it says what it promises, in
-// Chromium and under Node on Dawn. Of images, on the CPU.
+// Chromium and under Node on Dawn. Of images and of texts, on the CPU.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
@@ -54,17 +54,32 @@ const TINY = {
 };
 const RIVAL = "onnxruntime-web";
 
-test("times images in batches with each kind of weights, and beside the rival who says the same", (t) => {
-  const model = join(folder, "vit");
-  writeCheckpoint(model, TINY);
+/**
+ * What it writes of images or texts, given `what`, on the CPU: beside the rival, where that is installed. Looks at what is
+ * the same for both.
+ */
+function beside(t, kind, cases, ...what) {
   const has = existsSync(packageFolder(RIVAL));
-  if (!has) t.diagnostic(`${RIVAL} is not installed (npm run bench -- --images --against ${RIVAL} does that): ours alone`);
-  const { printed, written: { images } } = bench("--images", "--model", model, "--batches", "1,3", ...(has ? ["--against", RIVAL] : []));
+  if (!has) t.diagnostic(`${RIVAL} is not installed (npm run bench -- --${kind} --against ${RIVAL} does that): ours alone`);
+  const { printed, written } = bench(`--${kind}`, ...what, ...(has ? ["--against", RIVAL] : []));
+  const { contestants } = written[kind];
   const names = has ? ["azulejo, f32", `${RIVAL}, f32`, "azulejo, q8_0", `${RIVAL}, int8`] : ["azulejo, f32", "azulejo, q8_0"];
-  assert.deepEqual(images.contestants.map(({ name }) => name), names);
-  for (const { name, results } of images.contestants) {
-    assert.deepEqual(Object.keys(results), ["1", "3"]);
+  assert.deepEqual(contestants.map(({ name }) => name), names);
+  for (const { name, results } of contestants) {
+    assert.deepEqual(Object.keys(results), cases);
     for (const { rounds } of Object.values(results)) assert(rounds.length === 1 && rounds[0] > 0, JSON.stringify(results));
     assert(printed.includes(name), printed);
   }
+  return contestants;
+}
+
+test("times images in batches with each kind of weights, and beside the rival who says the same", (t) => {
+  const model = join(folder, "vit");
+  writeCheckpoint(model, TINY);
+  beside(t, "images", ["batch 1", "batch 3"], "--model", model, "--batches", "1,3");
+});
+
+test("times texts with each kind of weights, and the vectors of all of them are near to each other", (t) => {
+  const cases = ["1 text of 16 tokens", "1 text of 128 tokens", "64 texts of 5 to 60 tokens"];
+  for (const { name, nearness } of beside(t, "texts", cases)) assert(nearness > (name.endsWith("f32") ? 0.9999 : 0.95), `${name}: ${nearness}`);
 });

@@ -13,6 +13,9 @@ const EMBEDDINGS = "embeddings";
 const FAR = 1e9;
 
 class Exporter extends Encoder {
+  // With one a matrix the vectors are too far off.
+  scaleEachRow = true;
+
   graph() {
     const { model, config: { num_hidden_layers: layers, num_attention_heads: heads, hidden_size: width } } = this;
     for (const name of ["input_ids", "attention_mask"]) model.input(name, INT64, ["rows", "tokens"]);

@@ -1,8 +1,9 @@
 // What the ONNX graphs of encoders share: attention, feed-forward, norms and products, in float32 or in dynamic int8. Which
 // operators are fastest was tried on ViT-B/16: vit/export.mjs.
 //
-// The int8 weights are those of `onnxruntime.quantization.quantize_dynamic`: s8, symmetric, one scale a matrix; its
-// activations u8 with one scale a call, found while it runs. Convolutions and embeddings stay in float32.
+// The int8 weights are those of `onnxruntime.quantization.quantize_dynamic`: s8, symmetric, one scale a matrix or, with
+// its option per_channel, a row; its activations u8 with one scale a call, found while it runs. Convolutions and
+// embeddings stay in float32.
 // What it writes (DynamicQuantizeLinear, MatMulInteger, Cast, Mul, Add) the runtime fuses into DynamicQuantizeMatMul
 // where it can; here that is written at once.
 
@@ -18,6 +19,8 @@ export const GRAPHS = { f32: "model.onnx", int8: "model-int8.onnx" };
 export class Encoder {
   model = new Model();
   shapes = new Set();
+  /** In int8 a scale for each row of a matrix, rather than one. */
+  scaleEachRow = false;
 
   constructor(checkpoint, weights) {
     this.checkpoint = checkpoint;
@@ -65,17 +68,23 @@ export class Encoder {
     const { model } = this;
     const bias = this.floats(`${name}.bias`);
     if (this.weights === "f32") return model.node("Gemm", "", [x, this.floats(`${name}.weight`), bias], [name], { transB: 1 });
-    const { shape: [rows, columns], data } = this.checkpoint.tensor(`${name}.weight`);
-    const scale = data.reduce((top, value) => Math.max(top, Math.abs(value)), 0) / 127;
-    const levels = new Int8Array(data.length);
-    for (let row = 0; row < rows; row++) {
-      for (let column = 0; column < columns; column++) levels[column * rows + row] = Math.round(data[row * columns + column] / scale);
-    }
+    const { columns, rows, levels, scales } = this.quantise(this.checkpoint.tensor(`${name}.weight`));
+    const each = this.scaleEachRow ? [rows] : [];
     const inputs = [
-      x, model.tensor(`${name}.levels`, INT8, [columns, rows], levels),
-      model.tensor(`${name}.scale`, FLOAT, [], Float32Array.of(scale)), model.tensor(`${name}.zero`, INT8, [], Int8Array.of(0)), bias,
+      x, model.tensor(`${name}.levels`, INT8, [columns, rows], levels), model.tensor(`${name}.scale`, FLOAT, each, scales),
+      model.tensor(`${name}.zero`, INT8, each, new Int8Array(scales.length)), bias,
     ];
     return model.node("DynamicQuantizeMatMul", MICROSOFT, inputs, [name]);
+  }
+
+  /** W as [columns, rows] of s8, and its scale or scales. */
+  quantise({ shape: [rows, columns], data }) {
+    const scales = new Float32Array(this.scaleEachRow ? rows : 1);
+    const scaleOf = (i) => Math.floor((i * scales.length) / data.length);
+    data.forEach((value, i) => (scales[scaleOf(i)] = Math.max(scales[scaleOf(i)], Math.abs(value) / 127)));
+    const levels = new Int8Array(data.length);
+    data.forEach((value, i) => (levels[(i % columns) * rows + Math.floor(i / columns)] = Math.round(value / scales[scaleOf(i)])));
+    return { columns, rows, levels, scales };
   }
 
   floats(name) {
