@@ -17,9 +17,8 @@ pub struct RunBeams<D: Device> {
     task: Task<bool>,
     stream: Option<TextStream>,
     prompt_tokens: usize,
-    /// What the search has found, once it is over: the best text's tokens, of which some have been told.
-    found: Option<Vec<u32>>,
-    told: usize,
+    /// Of the best text, as far as its stop strings let it go.
+    tokens: Vec<u32>,
     text: String,
     finish: Option<Finish>,
 }
@@ -39,51 +38,55 @@ impl<D: Device> RunBeams<D> {
             Beams::new(&*taken(&model)?, source, asked.prompt, beams, sampling.max_tokens, ends, sampling.logit_bias)?;
         let beams = Rc::new(RefCell::new(search));
         let (task, finish) = (Task::default(), None);
-        Ok(Self { model, beams, task, stream, prompt_tokens, found: None, told: 0, text: String::new(), finish })
+        let tokens = Vec::new();
+        Ok(Self { model, beams, task, stream, prompt_tokens, tokens, text: String::new(), finish })
     }
 
-    /// The next of the found tokens.
-    fn tell(&mut self, tokens: &[u32], ended: bool) -> Step {
-        let Some(id) = tokens.get(self.told).copied().filter(|_| self.finish.is_none()) else { return Step::Over };
-        self.told += 1;
-        let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(id));
-        if self.stream.as_ref().is_some_and(TextStream::stopped) {
-            self.finish = Some(Finish::Stop);
-        } else if self.told == tokens.len() {
-            self.finish = Some(if ended { Finish::End } else { Finish::Length });
-            text += &self.stream.as_mut().map_or(String::new(), TextStream::finish);
-        }
+    /// The next of the best text's tokens.
+    fn tell(&mut self, id: u32) -> Token {
+        self.tokens.push(id);
+        let text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(id));
         self.text += &text;
-        Step::Token(Token { id, text, logprob: None, alternatives: Vec::new() })
+        Token { id, text, logprob: None, alternatives: Vec::new() }
+    }
+
+    /// The search is over: what it has found.
+    fn tell_all(&mut self) -> Step {
+        let (found, ended) = self.beams.borrow().best();
+        let mut told = Vec::new();
+        for id in found {
+            told.push(self.tell(id));
+            if self.stream.as_ref().is_some_and(TextStream::stopped) {
+                self.finish = Some(Finish::Stop);
+                return Step::Tokens(told);
+            }
+        }
+        self.finish = Some(if ended { Finish::End } else { Finish::Length });
+        let held_back = self.stream.as_mut().map_or(String::new(), TextStream::finish);
+        self.text += &held_back;
+        if let Some(last) = told.last_mut() {
+            last.text += &held_back;
+        }
+        Step::Tokens(told)
     }
 }
 
 impl<D: Device> AnyGeneration for RunBeams<D> {
     fn step(&mut self) -> Option<Result<Step>> {
-        if self.found.is_none() {
-            let (beams, model) = (self.beams.clone(), self.model.clone());
-            match self.task.run(|| step(beams, model))? {
-                Ok(true) => return Some(Ok(Step::Read)),
-                Ok(false) => {}
-                Err(error) => return Some(Err(error)),
-            }
+        if self.finish.is_some() {
+            return Some(Ok(Step::Over));
         }
-        let (tokens, ended) = self.beams.borrow().best();
-        if tokens.is_empty() {
-            self.finish = Some(Finish::Length);
-        }
-        let step = self.tell(&tokens, ended);
-        self.found = Some(tokens);
-        Some(Ok(step))
+        let (beams, model) = (self.beams.clone(), self.model.clone());
+        let more = self.task.run(|| step(beams, model))?;
+        Some(more.map(|more| if more { Step::Read } else { self.tell_all() }))
     }
 
-    fn outcome(&mut self, aborted: bool) -> Outcome {
+    fn outcome(&mut self, _: bool) -> Outcome {
         self.task.drop_work();
-        let finish = self.finish.unwrap_or(Finish::Aborted);
         Outcome {
             text: self.text.clone(),
-            tokens: self.found.as_deref().map_or(&[][..], |tokens| &tokens[..self.told]).to_vec(),
-            finish: if aborted && self.finish.is_none() { Finish::Aborted } else { finish },
+            tokens: self.tokens.clone(),
+            finish: self.finish.unwrap_or(Finish::Aborted),
             prompt_tokens: self.prompt_tokens,
             cached_tokens: 0,
         }

@@ -206,6 +206,7 @@ impl GenerationRun {
             Step::Over => JsValue::UNDEFINED,
             Step::Read => to_js(&WireStep { tokens: Vec::new() }),
             Step::Token(token) => to_js(&WireStep { tokens: vec![self.wire(token)] }),
+            Step::Tokens(tokens) => to_js(&WireStep { tokens: tokens.iter().map(|token| self.wire(token)).collect() }),
         })
     }
 

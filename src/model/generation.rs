@@ -42,6 +42,8 @@ pub enum Step {
     /// A part of the prompt was read.
     Read,
     Token(Token),
+    /// All of them at once: a search is over.
+    Tokens(Vec<Token>),
     /// Nothing: the generation was over.
     Over,
 }
