@@ -106,6 +106,7 @@ export class Host {
     imageAttention: (takes, job) => this.#model(LoadedImages, takes.model).attention(job, takes),
     embed: (takes, job) => this.#model(LoadedTexts, takes.model).embed(job, takes),
     hidden: (takes, job) => this.#model(LoadedTexts, takes.model).hidden(job, takes),
+    textAttentionMaps: (takes, job) => this.#model(LoadedTexts, takes.model).attentionMaps(job, takes),
     classifyTexts: (takes, job) => this.#model(LoadedTexts, takes.model).classify(job, takes),
     textLogits: (takes, job) => this.#model(LoadedTexts, takes.model).logits(job, takes),
     seq2seqLogits: (takes, job) => this.#model(LoadedSeq2Seq, takes.model).logits(job, takes),

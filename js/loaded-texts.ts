@@ -21,6 +21,10 @@ export class LoadedTexts extends LoadedReader<TextModel> {
     return this.finish(job, (model) => model.hidden(rows));
   }
 
+  attentionMaps(job: Job, { text, layer }: Takes<"textAttentionMaps">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.attentionMaps(text, layer));
+  }
+
   classify(job: Job, { texts, topK }: Takes<"classifyTexts">): Promise<Classification[][]> {
     return this.finish(job, (model) => model.classify(texts, topK));
   }

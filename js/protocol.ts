@@ -149,6 +149,7 @@ export interface Calls {
   };
   /** [rows, positions, width] */
   hidden: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
+  textAttentionMaps: { takes: { model: number; text: WireText; layer?: number }; gives: TensorF32 };
   classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
   /** [rows, classes] */
   textLogits: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };

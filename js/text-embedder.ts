@@ -16,7 +16,17 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkBatch, checkFlag, checkOptions, checkRows, checkSignal, checkTexts, describe } from "./validate.js";
+import {
+  checkBatch,
+  checkCount,
+  checkFlag,
+  checkOptions,
+  checkPrompt,
+  checkRows,
+  checkSignal,
+  checkTexts,
+  describe,
+} from "./validate.js";
 
 export class TextEmbedder {
   readonly tokenizer: Tokenizer;
@@ -63,6 +73,20 @@ export class TextEmbedder {
     checkOptions(options, "options");
     checkSignal(options.signal, false);
     return this.#model.call("hidden", { rows }, { signal: options.signal });
+  }
+
+  /** Attention weights of a text, for looking at: [layers, heads, positions, positions], or of one layer. */
+  async attentionMaps(
+    text: string | ArrayLike<number>,
+    options: { layer?: number; signal?: AbortSignal } = {},
+  ): Promise<TensorF32> {
+    const checked = checkPrompt(text);
+    if (Array.isArray(checked)) throw invalid("the text should be text or token ids, not messages");
+    checkOptions(options, "options");
+    const { layer, signal } = options;
+    checkSignal(signal, false);
+    const which = layer !== undefined && { layer: checkCount(layer, "layer", 0) };
+    return this.#model.call("textAttentionMaps", { text: checked, ...which }, { signal });
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */

@@ -245,6 +245,25 @@ describe("the anatomy view of the demo page", () => {
     });
   });
 
+  test("shows how an encoder's tokens look at each other, once the search has loaded it", async () => {
+    const { page, complaints, close } = await visit(browser, { server: { isolated: true }, hash: "#search" });
+    try {
+      await page.waitForSelector("#search-view[data-state=ready] #hits li", SLOW);
+      await page.evaluate(() => { location.hash = "#anatomy"; });
+      await page.waitForSelector(READY, SLOW);
+      await page.selectOption("#anatomy-model", { label: "all-MiniLM-L6-v2" });
+      await page.waitForSelector("#map:visible", SLOW);
+      await page.waitForSelector("#map-heads button", SLOW);
+      assert.equal(await page.locator("#map-heads button").count(), 12);
+      await page.focus("#token-map");
+      await page.keyboard.press("ArrowRight");
+      assert.match(await page.innerText("#map-info"), /^“.+” takes (?:< )?[\d.]+ % from “.+”\.$/);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await close();
+    }
+  });
+
   test("every control has a name, and the keyboard reaches those that are shown", async () => {
     const { page, close } = await visit(browser, { server: { isolated: false }, hash: HASH });
     try {

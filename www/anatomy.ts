@@ -1,4 +1,4 @@
-// The anatomy view: what a model is made of, from its header alone; and where it looks, if it is loaded and writes.
+// The anatomy view: what a model is made of, from its header alone; and where it looks, if it is loaded and reads text.
 
 import { Engine, inspect, type CausalLM, type ModelSummary } from "/azulejo/index.js";
 import { formula } from "./blocks.js";
@@ -148,16 +148,17 @@ class Anatomy {
   private offerMap(): void {
     if (!this.shown) return;
     const { choice, summary } = this.shown;
-    const writer = heldModels().find((held) => held.choice === choice)?.writer;
+    const reader = heldModels().find((held) => held.choice === choice)?.reader;
     const missing = byId("map-missing", HTMLElement);
-    const loadable = summary.task === "causal-lm" && !writer;
-    byId("map", HTMLElement).hidden = !writer;
+    const loadable = summary.task === "causal-lm" && !reader;
+    byId("map", HTMLElement).hidden = !reader;
     byId("map-offer", HTMLElement).hidden = !loadable || !loading.hidden;
     load.textContent = `Load ${choice.name}, ${format.bytes(summary.memory.weights)}`;
-    missing.hidden = writer !== undefined;
-    missing.replaceChildren(loadable ? "For this its weights are needed; it is loaded for the chat too." : "For a prompt this is shown of models that continue a text.");
+    missing.hidden = reader !== undefined;
+    missing.replaceChildren(loadable ? "For this its weights are needed; it is loaded for the chat too." : "For a prompt this is shown of models that continue a text, and of encoders.");
     if (summary.task === "image-classification") missing.append(" Where a classifier looks in a picture, the ", link("#images", "images view"), " shows.");
-    this.map.setModel(writer);
+    if (summary.task === "text-embedding") missing.append(" It is loaded in the ", link("#search", "search view"), ".");
+    this.map.setModel(reader);
   }
 
   /** Loads the model that is shown, as the chat would. */

@@ -1,13 +1,13 @@
 // The models that the views hold at present, for who wants to look at them.
 
-import type { CausalLM, ModelSummary } from "/azulejo/index.js";
+import type { CausalLM, ModelSummary, TextEmbedder } from "/azulejo/index.js";
 import type { Choice } from "./models.js";
 
 export interface Held {
   choice: Choice;
   summary: ModelSummary;
-  /** The model itself, if it writes text. */
-  writer?: CausalLM;
+  /** The model itself, if it reads text. */
+  reader?: CausalLM | TextEmbedder;
 }
 
 /** By the prefix of the view's ids. */

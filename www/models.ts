@@ -1,6 +1,6 @@
 // Choosing and loading a model: the default checkpoint, files, or an address. Each view of the page has one.
 
-import { AzulejoError, CausalLM, Engine, inspect } from "/azulejo/index.js";
+import { AzulejoError, CausalLM, Engine, inspect, TextEmbedder } from "/azulejo/index.js";
 import type { EngineOptions, LoadOptions, LoadProgress, ModelSource, ModelSummary } from "/azulejo/index.js";
 import { byId } from "./dom.js";
 import { hideError, showError, type Words } from "./errors.js";
@@ -126,7 +126,7 @@ export class Models<M extends Model> {
       this.model = model;
       this.choice = choice;
       const { summary, engine: { device } } = model;
-      hold(kind.prefix, { choice, summary, ...(model instanceof CausalLM && { writer: model }) });
+      hold(kind.prefix, { choice, summary, ...((model instanceof CausalLM || model instanceof TextEmbedder) && { reader: model }) });
       describe(this.card, choice.name, { summary, device, own: kind.facts(model) });
       kind.onLoad(model);
     } catch (error) {

@@ -1,6 +1,6 @@
 // The attention between a prompt's tokens, of any layer and head.
 
-import type { CausalLM } from "/azulejo/index.js";
+import type { CausalLM, TextEmbedder } from "/azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
 import { gridCanvas, GridPicture } from "./grid-picture.js";
@@ -13,10 +13,13 @@ const prompt = byId("map-prompt", HTMLTextAreaElement);
 const layer = byId("map-layer", HTMLInputElement);
 const head = byId("map-head", HTMLInputElement);
 const small = byId("map-heads", HTMLElement);
+const words = byId("map-words", HTMLElement);
+
+type Reader = CausalLM | TextEmbedder;
 
 /** One layer's weights for a prompt: [heads, tokens, tokens]. */
 interface Maps {
-  model: CausalLM;
+  model: Reader;
   text: string;
   layer: number;
   tokens: string[];
@@ -27,7 +30,7 @@ export class TokenMap {
   private readonly picture = new GridPicture(byId("token-map", HTMLCanvasElement), byId("map-info", HTMLElement),
     "Point at a cell, or go there with the arrow keys.");
   private readonly following = new Latest(() => this.follow());
-  private model: CausalLM | undefined;
+  private model: Reader | undefined;
   private maps: Maps | undefined;
 
   constructor(private readonly failed: (error: unknown) => void) {
@@ -36,7 +39,7 @@ export class TokenMap {
   }
 
   /** Looks at another model, or at none. */
-  setModel(model: CausalLM | undefined): void {
+  setModel(model: Reader | undefined): void {
     if (model === this.model) return;
     this.model = model;
     this.maps = undefined;
@@ -45,6 +48,8 @@ export class TokenMap {
     if (!model) return;
     layer.max = String(model.summary.layers);
     head.max = String(model.summary.heads);
+    const seen = model.summary.task === "causal-lm" ? "every token up to itself" : "every token";
+    words.textContent = `Each row is a token, and shows how much it takes from ${seen}: the stronger the colour, the more.`;
     this.changed();
   }
 
@@ -107,12 +112,13 @@ export class TokenMap {
     for (const each of chosen) {
       for (let at = 0; at < shares.length; at++) shares[at]! += weights[each * shares.length + at]! / chosen.length;
     }
+    const causal = this.model?.summary.task === "causal-lm";
     this.picture.show({
       rows: count, columns: count,
       // Most weights are small: the root brings them out.
       values: shares.map(Math.sqrt),
       labels: { rows: tokens, columns: tokens },
-      describe: (row, column) => column > row && shares[row * count + column] === 0
+      describe: (row, column) => causal && column > row && shares[row * count + column] === 0
         ? `“${tokens[row]}” does not see “${tokens[column]}”, which comes later.`
         : `“${tokens[row]}” takes ${format.percent(shares[row * count + column]!)} from “${tokens[column]}”.`,
     });

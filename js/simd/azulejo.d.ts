@@ -164,6 +164,8 @@ export class TextModel {
   embed(texts: WireText[], pooling?: Pooling, normalize?: boolean): Run<TensorF32>;
   /** [rows, positions, width] */
   hidden(rows: Uint32Array[]): Run<TensorF32>;
+  /** [layers, heads, positions, positions], or of one layer. */
+  attentionMaps(text: WireText, layer?: number): Run<TensorF32>;
   classify(texts: WirePair[], topK: number): Run<Classification[][]>;
   /** [rows, classes] */
   logits(rows: Uint32Array[]): Run<TensorF32>;

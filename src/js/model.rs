@@ -1,7 +1,7 @@
 //! A loaded model, its sessions, and its work in steps.
 
-use super::running::{AnyGeneration, AnyMaps, AnyModel, AnyScoring, AnySession, Beginning};
-use super::task::or_null;
+use super::running::{AnyGeneration, AnyModel, AnyScoring, AnySession, Beginning, Maps};
+use super::task::{Task, or_null};
 use super::value::{Tensor, from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
@@ -94,7 +94,7 @@ impl Model {
     #[wasm_bindgen(js_name = attentionMaps)]
     pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<MapsRun> {
         let maps = self.inner.model.maps(self.inner.words.tokens(&prompt)?, layer);
-        Ok(MapsRun { maps, one_layer: layer.is_some() })
+        Ok(MapsRun::new(maps, layer))
     }
 }
 
@@ -306,8 +306,15 @@ impl LogitsRun {
 /// Attention maps under way.
 #[wasm_bindgen]
 pub struct MapsRun {
-    maps: Box<dyn AnyMaps>,
+    maps: Task<Maps>,
     one_layer: bool,
+}
+
+impl MapsRun {
+    /// `layer`: the one that is asked for.
+    pub fn new(maps: Task<Maps>, layer: Option<usize>) -> Self {
+        Self { maps, one_layer: layer.is_some() }
+    }
 }
 
 #[wasm_bindgen]

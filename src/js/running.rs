@@ -26,14 +26,6 @@ mod work {
         let more = taken(&of)?.step(&mut *taken(&model)?, take).await?;
         Ok(Scored { more, rows })
     }
-
-    pub async fn maps<D: Device>(
-        model: Rc<RefCell<model::Model<D>>>,
-        tokens: Vec<u32>,
-        layer: Option<usize>,
-    ) -> Result<(Vec<f32>, [usize; 4])> {
-        taken(&model)?.attention_maps(&tokens, layer).await
-    }
 }
 
 pub fn taken<T>(cell: &RefCell<T>) -> Result<std::cell::RefMut<'_, T>> {
@@ -51,7 +43,7 @@ pub trait AnyModel {
         sources: Vec<Vec<u32>>,
         last: bool,
     ) -> Result<(Box<dyn AnyScoring>, [usize; 3])>;
-    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Box<dyn AnyMaps>;
+    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Task<Maps>;
 }
 
 /// What a generation is begun with.
@@ -100,9 +92,8 @@ pub trait AnyScoring {
     fn step(&mut self) -> Option<Result<Scored>>;
 }
 
-pub trait AnyMaps {
-    fn step(&mut self) -> Option<Result<(Vec<f32>, [usize; 4])>>;
-}
+/// Attention weights and their dims: [layers, heads, positions, positions].
+pub type Maps = (Vec<f32>, [usize; 4]);
 
 /// A model on a device.
 pub struct On<D: Device> {
@@ -147,8 +138,10 @@ impl<D: Device> AnyModel for On<D> {
         Ok((Box::new(RunScoring { model, scoring, task: Task::default() }), dims))
     }
 
-    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Box<dyn AnyMaps> {
-        Box::new(RunMaps { model: self.model.clone(), tokens, layer, task: Task::default() })
+    #[allow(clippy::await_holding_refcell_ref)] // As in `work`.
+    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Task<Maps> {
+        let model = self.model.clone();
+        Task::begun(async move { taken(&model)?.attention_maps(&tokens, layer).await })
     }
 }
 
@@ -229,19 +222,5 @@ impl<D: Device> AnyScoring for RunScoring<D> {
     fn step(&mut self) -> Option<Result<Scored>> {
         let Self { model, scoring, task } = self;
         task.run(|| work::score(scoring.clone(), model.clone()))
-    }
-}
-
-struct RunMaps<D: Device> {
-    model: Rc<RefCell<model::Model<D>>>,
-    tokens: Vec<u32>,
-    layer: Option<usize>,
-    task: Task<(Vec<f32>, [usize; 4])>,
-}
-
-impl<D: Device> AnyMaps for RunMaps<D> {
-    fn step(&mut self) -> Option<Result<(Vec<f32>, [usize; 4])>> {
-        let Self { model, tokens, layer, task } = self;
-        task.run(|| work::maps(model.clone(), tokens.clone(), *layer))
     }
 }

@@ -1,7 +1,8 @@
 //! Encoders of texts, and their work in steps: one step is one batch of texts.
 
 use super::classes::{Classification, best};
-use super::running::taken;
+use super::model::MapsRun;
+use super::running::{Maps, taken};
 use super::task::{Task, or_null};
 use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
@@ -59,6 +60,19 @@ impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
     }
 }
 
+/// What shows where it looks, too.
+trait AnyEncoder: AnyTexts {
+    fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps>;
+}
+
+#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
+impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
+    fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps> {
+        let model = self.clone();
+        Task::begun(async move { taken(&model)?.attention_maps(&text, layer).await })
+    }
+}
+
 /// Texts on their way through a model, those of like length together.
 pub struct Batches {
     texts: Rc<dyn AnyTexts>,
@@ -103,7 +117,7 @@ impl Batches {
 
 #[wasm_bindgen]
 pub struct TextModel {
-    texts: Rc<dyn AnyTexts>,
+    texts: Rc<dyn AnyEncoder>,
     summary: Summary,
     labels: Rc<Vec<String>>,
     words: Words,
@@ -188,6 +202,13 @@ impl TextModel {
     pub fn logits(&self, rows: Vec<JsValue>) -> Result<TextRun> {
         let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
         self.run(rows, Reading::Logits, false)
+    }
+
+    /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.
+    #[wasm_bindgen(js_name = attentionMaps)]
+    pub fn attention_maps(&self, text: JsValue, layer: Option<usize>) -> Result<MapsRun> {
+        let text = self.words.sequence(&text, self.most)?;
+        Ok(MapsRun::new(self.texts.maps(text, layer), layer))
     }
 
     /// The likeliest classes of texts, or of pairs of texts.

@@ -11,6 +11,7 @@ mod gathered;
 mod generation;
 mod heat;
 mod image;
+mod maps;
 mod matcher;
 mod part;
 mod patches;
@@ -45,6 +46,7 @@ pub use tower::{Sequence, Tower};
 use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use forward::{Batch, Scratch, forward, head};
+use maps::attention_maps;
 use std::ops::Range;
 use weights::Weights;
 
@@ -204,39 +206,8 @@ impl<D: Device> Model<D> {
     /// Errors: invalid-argument, context-full, out-of-memory.
     pub async fn attention_maps(&mut self, tokens: &[u32], only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
         self.check_tokens(tokens)?;
-        if let Some(layer) = only.filter(|layer| *layer >= self.spec.layers) {
-            return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", self.spec.layers - 1)));
-        }
-        let (rows, heads) = (tokens.len(), self.spec.attention.heads);
-        let layers = if only.is_some() { 1 } else { self.spec.layers };
-        let len = [heads, rows, rows].iter().try_fold(layers, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
-        let mut maps: Vec<f32> = Vec::new();
-        maps.try_reserve_exact(len).map_err(|_| {
-            Error::new(
-                Code::OutOfMemory,
-                format!("no memory for the attention maps of {rows} tokens; ask for one layer, or a shorter prompt"),
-            )
-        })?;
-        let mut cache = self.new_cache();
         let Self { device, spec, weights, .. } = self;
-        device.reserve(&mut cache, rows).await?;
-        let mut scratch = Scratch::new(device, spec, rows)?;
-        device.settle().await?;
-        let spans = [Span::new(0, rows, 0, 0)];
-        let mut batch = Batch::new(Tokens::Known(tokens), &spans, std::slice::from_mut(&mut cache));
-        let mut readings = Vec::new();
-        forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(attention, query, key, rows)?;
-                readings.push(device.send(&weights, heads * rows * rows)?);
-            }
-            Ok(())
-        })?;
-        for (layer, reading) in readings.into_iter().enumerate() {
-            maps.resize((layer + 1) * heads * rows * rows, 0.0);
-            device.receive(reading, &mut maps[layer * heads * rows * rows..]).await?;
-        }
-        Ok((maps, [layers, heads, rows, rows]))
+        attention_maps(device, spec, weights, tokens, only).await
     }
 
     /// A buffer for one row of logits.

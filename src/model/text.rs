@@ -1,5 +1,6 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
+use super::maps::attention_maps;
 use super::spec::{Head, Pooling};
 use super::tower::{Sequence, Tower};
 use super::weights::Weights;
@@ -132,6 +133,14 @@ impl<D: Device> TextModel<D> {
             (Reading::Logits, Head::Classes(head)) => head.classes,
             _ => self.tower.spec.width,
         }
+    }
+
+    /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.
+    /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
+    pub async fn attention_maps(&mut self, text: &Sequence, only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
+        self.tower.check(text)?;
+        let Self { device, tower, .. } = self;
+        attention_maps(device, &tower.spec, &tower.weights, &text.ids, only).await
     }
 
     /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,

@@ -1,0 +1,56 @@
+//! Attention weights, written out for who looks at them.
+
+use super::forward::{Batch, Scratch, forward};
+use super::spec::Spec;
+use super::weights::Weights;
+use crate::device::{CacheType, Device, Span, Tokens};
+use crate::error::{Code, Error, Result};
+
+/// The attention weights of one sequence, [layers, heads, positions, positions], or of one layer.
+/// Errors: invalid-argument for a layer that there is not, out-of-memory, device-lost.
+pub async fn attention_maps<D: Device>(
+    device: &mut D,
+    spec: &Spec,
+    weights: &Weights<D>,
+    tokens: &[u32],
+    only: Option<usize>,
+) -> Result<(Vec<f32>, [usize; 4])> {
+    if let Some(layer) = only.filter(|layer| *layer >= spec.layers) {
+        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers - 1)));
+    }
+    let (rows, attention) = (tokens.len(), &spec.attention);
+    let heads = attention.heads;
+    let layers = if only.is_some() { 1 } else { spec.layers };
+    let mut maps = room(&[layers, heads, rows, rows])?;
+    let mut cache = D::cache(attention.cache_layers(), attention.kv_heads, attention.head_dim, CacheType::F32);
+    device.reserve(&mut cache, rows).await?;
+    let mut scratch = Scratch::new(device, spec, rows)?;
+    device.settle().await?;
+    let spans = [Span::new(0, rows, 0, 0)];
+    let mut batch = Batch::new(Tokens::Known(tokens), &spans, std::slice::from_mut(&mut cache));
+    let mut readings = Vec::new();
+    forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
+        if only.is_none_or(|only| only == layer) {
+            let weights = device.attention_weights(attention, query, key, rows)?;
+            readings.push(device.send(&weights, heads * rows * rows)?);
+        }
+        Ok(())
+    })?;
+    for (layer, reading) in readings.into_iter().enumerate() {
+        maps.resize((layer + 1) * heads * rows * rows, 0.0);
+        device.receive(reading, &mut maps[layer * heads * rows * rows..]).await?;
+    }
+    Ok((maps, [layers, heads, rows, rows]))
+}
+
+/// Room for so many weights, before anything is computed.
+fn room(dims: &[usize; 4]) -> Result<Vec<f32>> {
+    let len = dims.iter().try_fold(1usize, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
+    let mut maps: Vec<f32> = Vec::new();
+    let message = || {
+        let tokens = dims[3];
+        format!("no memory for the attention maps of {tokens} tokens; ask for one layer, or a shorter prompt")
+    };
+    maps.try_reserve_exact(len).map_err(|_| Error::new(Code::OutOfMemory, message()))?;
+    Ok(maps)
+}
