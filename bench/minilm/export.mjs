@@ -4,7 +4,7 @@
 // float32, and model-int8.onnx, dynamic int8. Both lie beside the weights. Rows are padded and come with a mask; the
 // graph ends in the mean over what is not masked, at unit length.
 //
-// What was tried: ONNX Runtime Web 1.30.0, one thread, Chromium 156, AMD EPYC, the machine kept quiet; milliseconds per
+// What was tried: ONNX Runtime Web 1.30.0, one thread, Chromium 156, AMD EPYC, the machine nearly idle; milliseconds per
 // text, median of 5 rounds in turns; a twentieth means little. Then the least cosine with the vectors in float32.
 //
 //                                                                  16 tokens   128   64 texts
