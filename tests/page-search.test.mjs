@@ -20,11 +20,15 @@ async function settled(page) {
   await page.waitForSelector("#embed-progress", { state: "hidden", ...SLOW });
 }
 
-/** Types a query, and waits until the passage that comes first is `expected`. */
+/** Types a query, and waits until all of it is answered and the passage that comes first is `expected`. */
 async function ask(page, query, expected) {
   await page.fill("#query", "");
   await page.locator("#query").pressSequentially(query);
-  await page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#hits .text")?.textContent), expected.source, SLOW);
+  const answered = ({ query, source }) => {
+    const hits = document.querySelector("#hits");
+    return hits.dataset.query === query && new RegExp(source).test(hits.querySelector(".text")?.textContent);
+  };
+  await page.waitForFunction(answered, { query, source: expected.source }, SLOW);
 }
 
 describe("the search view of the demo page", () => {

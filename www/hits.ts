@@ -23,6 +23,7 @@ export function nearest(passages: Passage[], scores: (number | undefined)[]): Hi
 /** Shows them, with the words of the query marked; `choose` is called with one that is pressed. */
 export function showHits(hits: Hit[], query: string, choose: (passage: Passage) => void): void {
   const words = new Set(wordsOf(query).map(({ word }) => word));
+  list.dataset["query"] = query;
   list.replaceChildren(...hits.map(({ passage, score }) => {
     const item = make("li");
     const button = make("button", "hit");

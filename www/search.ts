@@ -176,6 +176,7 @@ class Search {
     this.embedding = undefined;
     if (index !== this.index) return void this.embed(); // another model took over
     this.showIndex();
+    this.showHits(); // of all passages now, before the query is asked anew
     this.asking.again();
   }
 
