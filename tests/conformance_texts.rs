@@ -81,7 +81,7 @@ async fn two_towers_match<D: Device>(family: &str, device: D) {
     assert_close(&second.values, &seen.values[seen.values.len() / 2..], &format!("{family}, the second image alone"));
     let width = model.width();
     let pairs = seen.values.chunks(width).flat_map(|image| texts.chunks(width).map(move |text| (image, text)));
-    let logits: Vec<f32> = pairs.map(|(image, text)| model.logit(image, text)).collect();
+    let logits: Vec<f32> = pairs.map(|(image, text)| model.likeness.logit(image, text)).collect();
     assert_close(&logits, &case.floats("logits_per_image"), &format!("{family}, logits"));
 }
 

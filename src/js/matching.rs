@@ -8,7 +8,7 @@ use super::words::Words;
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::spec::{Head, Pooling};
-use crate::model::{Looking, Matcher, Reading, Sequence, Summary, Vector};
+use crate::model::{Likeness, Looking, Matcher, Reading, Sequence, Summary, Vector};
 use crate::text::Tokenizer;
 use js_sys::Float32Array;
 use std::cell::RefCell;
@@ -28,8 +28,7 @@ pub struct MatchModel {
     padding: Option<u32>,
     /// Values of a vector.
     width: usize,
-    scale: f32,
-    bias: Option<f32>,
+    likeness: Likeness,
 }
 
 /// A model of texts reads one vector of each.
@@ -45,10 +44,10 @@ impl MatchModel {
         let padding = tokenizer.as_ref().and_then(Tokenizer::padding).unwrap_or(PADDING);
         let padding = is_filled_up.then_some(padding);
         let (size, most) = (model.images.image_size(), model.texts.spec.context());
-        let (width, scale, bias) = (model.width(), model.scale, model.bias);
+        let (width, likeness) = (model.width(), model.likeness);
         let model = Rc::new(RefCell::new(model));
         let (images, texts) = (Box::new(model.clone()), Rc::new(model));
-        Self { images, texts, summary, words: Words(tokenizer), size, most, padding, width, scale, bias }
+        Self { images, texts, summary, words: Words(tokenizer), size, most, padding, width, likeness }
     }
 
     fn sequence(&self, text: &JsValue) -> Result<Sequence> {
@@ -82,12 +81,12 @@ impl MatchModel {
 
     /// Multiplies the cosine of an image and a text.
     pub fn scale(&self) -> f32 {
-        self.scale
+        self.likeness.scale
     }
 
     /// Is added then, where each text is judged for itself.
     pub fn bias(&self) -> Option<f32> {
-        self.bias
+        self.likeness.bias
     }
 
     /// Vectors of pictures, [rows, width], of unit length.
@@ -117,8 +116,7 @@ impl MatchModel {
             images: Vec::new(),
             texts: vec![Vec::new(); rows.len()],
             batches: Batches::new(self.texts.clone(), rows, READING)?,
-            scale: self.scale,
-            bias: self.bias.unwrap_or(0.0),
+            likeness: self.likeness,
         })
     }
 }
@@ -130,16 +128,14 @@ pub struct MatchRun {
     batches: Batches,
     images: Vec<Vec<f32>>,
     texts: Vec<Vec<f32>>,
-    scale: f32,
-    bias: f32,
+    likeness: Likeness,
 }
 
 impl MatchRun {
     fn logits(&self) -> Result<JsValue> {
         let tensor = Tensor::new(&[self.images.len(), self.texts.len()])?;
-        let cosine = |image: &[f32], text: &[f32]| image.iter().zip(text).map(|(a, b)| a * b).sum::<f32>();
-        let pairs = self.images.iter().flat_map(|image| self.texts.iter().map(move |text| cosine(image, text)));
-        let logits: Vec<f32> = pairs.map(|cosine| self.scale * cosine + self.bias).collect();
+        let pairs = self.images.iter().flat_map(|image| self.texts.iter().map(move |text| (image, text)));
+        let logits: Vec<f32> = pairs.map(|(image, text)| self.likeness.logit(image, text)).collect();
         tensor.data.copy_from(&logits);
         Ok(tensor.to_js())
     }

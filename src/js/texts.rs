@@ -3,12 +3,12 @@
 use super::classes::{Classification, best};
 use super::model::MapsRun;
 use super::running::{Maps, taken};
-use super::task::{Task, or_null};
+use super::task::Task;
 use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{Matcher, Reading, Sequence, Summary, Tower, Vector, to_unit_length};
+use crate::model::{Matcher, Reading, Sequence, Summary, Vector, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
 use crate::text::{Sentence, SentencePooling, Tokenizer};
 use std::cell::RefCell;
@@ -19,8 +19,6 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 pub trait AnyTexts {
     /// The results of texts that go through the model together, one after the other.
     fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>>;
-    /// How many texts of these lengths go together.
-    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize;
     /// Refuses what the model does not have, and tokens that it does not take.
     fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()>;
 }
@@ -30,10 +28,6 @@ impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
     fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>> {
         let model = self.clone();
         Task::begun(async move { taken(&model)?.read(&rows, reading).await })
-    }
-
-    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize {
-        Tower::<D>::batch(lengths)
     }
 
     fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()> {
@@ -48,10 +42,6 @@ impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
     fn read(&self, rows: Vec<Sequence>, _: Reading) -> Task<Vec<f32>> {
         let model = self.clone();
         Task::begun(async move { taken(&model)?.embed_texts(&rows).await })
-    }
-
-    fn batch(&self, lengths: &mut dyn Iterator<Item = usize>) -> usize {
-        Tower::<D>::batch(lengths)
     }
 
     fn check(&self, rows: &[Sequence], _: Reading) -> Result<()> {
@@ -103,7 +93,7 @@ impl Batches {
     pub fn step(&mut self) -> Option<Result<(Vec<usize>, Vec<f32>)>> {
         let Self { texts, reading, rows, order, under_way } = self;
         let (_, task) = under_way.get_or_insert_with(|| {
-            let count = texts.batch(&mut order.iter().rev().map(|row| rows[*row].ids.len()));
+            let count = together(order.iter().rev().map(|row| rows[*row].ids.len()));
             let batch = order.split_off(order.len() - count);
             let sequences = batch.iter().map(|row| rows[*row].clone()).collect();
             let task = texts.read(sequences, *reading);
@@ -283,6 +273,6 @@ impl TextClassifyRun {
         for (row, logits) in rows.iter().zip(values.chunks(values.len() / rows.len())) {
             self.classes[*row] = best(logits, &self.labels, self.top_k)?;
         }
-        or_null(Some(Ok(if self.batches.is_over() { to_js(&self.classes) } else { true.into() })))
+        Ok(if self.batches.is_over() { to_js(&self.classes) } else { true.into() })
     }
 }

@@ -16,11 +16,24 @@ pub struct Matcher<D: Device> {
     /// The image tower; the device is its.
     pub images: ImageModel<D>,
     pub texts: Tower<D>,
-    /// Multiplies similarities.
-    pub scale: f32,
-    /// Is added to them, where each text is judged for itself.
-    pub bias: Option<f32>,
+    pub likeness: Likeness,
     vectors: Vectors<D>,
+}
+
+/// What the model makes of the similarity of an image's vector and a text's.
+#[derive(Clone, Copy, Debug)]
+pub struct Likeness {
+    /// Multiplies it.
+    pub scale: f32,
+    /// Is added then, where each text is judged for itself.
+    pub bias: Option<f32>,
+}
+
+impl Likeness {
+    pub fn logit(&self, image: &[f32], text: &[f32]) -> f32 {
+        let similarity: f32 = image.iter().zip(text).map(|(image, text)| image * text).sum();
+        self.scale * similarity + self.bias.unwrap_or(0.0)
+    }
 }
 
 /// [texts, …]
@@ -41,14 +54,14 @@ impl<D: Device> Matcher<D> {
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
         let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
         let number = |part: Part| gathered.number(part);
-        let (scale, bias) = (number(Part::MatchScale).unwrap_or(0.0).exp(), number(Part::MatchBias));
+        let likeness = Likeness { scale: number(Part::MatchScale).unwrap_or(0.0).exp(), bias: number(Part::MatchBias) };
         let (texts, images) = gathered.weights(&mut device, &spec)?;
         let (Some(image_spec), Some(images)) = (spec.second.as_deref().cloned(), images) else {
             return Err(Error::invalid(format!("{} has no image tower", spec.architecture)));
         };
         let vectors = Vectors::new(&mut device, spec.width, width_of(&spec.head), 1)?;
         let images = ImageModel::with(device, image_spec, Vec::new(), images, processor);
-        let mut matcher = Self { images, texts: Tower::new(spec, texts), scale, bias, vectors };
+        let mut matcher = Self { images, texts: Tower::new(spec, texts), likeness, vectors };
         matcher.images.prepare(progress).await?;
         matcher.prepare(progress).await?;
         Ok(matcher)
@@ -108,12 +121,6 @@ impl<D: Device> Matcher<D> {
         let width = seen.values.len() / seen.count;
         seen.values.chunks_exact_mut(width).for_each(to_unit_length);
         Ok(seen)
-    }
-
-    /// What the model makes of a similarity.
-    pub fn logit(&self, image: &[f32], text: &[f32]) -> f32 {
-        let similarity: f32 = image.iter().zip(text).map(|(image, text)| image * text).sum();
-        self.scale * similarity + self.bias.unwrap_or(0.0)
     }
 }
 

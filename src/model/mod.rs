@@ -35,13 +35,13 @@ pub use families::Plan;
 pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
 pub use image::{Album, ImageModel, Images, Looking, Seen, Source};
-pub use matcher::{Matcher, to_unit_length};
+pub use matcher::{Likeness, Matcher, to_unit_length};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::Spec;
 pub use summary::{Memory, Summary};
 pub use text::{Reading, TextModel, Vector};
-pub use tower::{Sequence, Tower};
+pub use tower::{Sequence, Tower, together};
 
 use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};

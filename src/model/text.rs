@@ -34,7 +34,6 @@ pub enum Vector {
     FirstToken,
     /// tanh of a product of the first token: BERT's pooler.
     Pooler,
-    LastToken,
 }
 
 /// What is asked of texts, and the result of each.
@@ -184,7 +183,6 @@ fn runs(spans: &[Span], vector: Vector) -> Vec<Range<usize>> {
     let run = |span: &Span| match vector {
         Vector::Mean => span.row..span.row + span.len,
         Vector::FirstToken | Vector::Pooler => span.row..span.row + 1,
-        Vector::LastToken => span.row + span.len - 1..span.row + span.len,
     };
     spans.iter().map(run).collect()
 }

@@ -42,6 +42,16 @@ const TOKENS: usize = 512;
 /// Most sequences of a pass.
 const SEQUENCES: usize = 256;
 
+/// How many sequences of these lengths go together.
+pub fn together(lengths: impl Iterator<Item = usize>) -> usize {
+    let mut tokens = 0;
+    let fits = |length: &usize| {
+        tokens += length;
+        tokens <= TOKENS
+    };
+    lengths.take(SEQUENCES).take_while(fits).count().max(1)
+}
+
 impl<D: Device> Tower<D> {
     pub fn new(spec: Spec, weights: Weights<D>) -> Self {
         Self { spec, weights, room: None, caches: Vec::new() }
@@ -71,16 +81,6 @@ impl<D: Device> Tower<D> {
     /// Kinds of tokens that are told apart. Where that is one, as in RoBERTa, all are of it whatever the tokenizer says.
     fn kinds(&self) -> usize {
         if let InputSpec::Tokens(tokens) = &self.spec.input { tokens.types } else { 0 }
-    }
-
-    /// How many sequences of these lengths go together.
-    pub fn batch(lengths: impl Iterator<Item = usize>) -> usize {
-        let mut tokens = 0;
-        let fits = |length: &usize| {
-            tokens += length;
-            tokens <= TOKENS
-        };
-        lengths.take(SEQUENCES).take_while(fits).count().max(1)
     }
 
     /// Makes room for a pass. Error: out-of-memory.
