@@ -13,7 +13,7 @@ import { LoadedMatch } from "./loaded-match.js";
 import { LoadedSeq2Seq, LoadedTexts } from "./loaded-texts.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
 import { Meter } from "./meter.js";
-import { PageFetch } from "./page-fetch.js";
+import { PageFetch } from "./fetch-by-page.js";
 import type {
   CallName,
   Calls,
