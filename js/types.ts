@@ -71,6 +71,8 @@ export interface LoadProgress {
   file?: string;
   loadedBytes: number;
   totalBytes?: number;
+  /** What is worth knowing of a file: that a kept copy is used because nobody answered, that a request is made again, … */
+  note?: string;
   /** During "compile", on WebGPU. */
   pipelines?: { done: number; total: number };
 }
@@ -325,4 +327,5 @@ export interface CachedFile {
   url: string;
   bytes: number;
   complete: boolean;
+  lastUsed: Date;
 }
