@@ -16,7 +16,7 @@ export const cache = {
       try {
         const { url, complete } = JSON.parse(await (await (handle as FileSystemFileHandle).getFile()).text()) as Meta;
         const data = await (await inside.getFileHandle(name.slice(0, -".json".length))).getFile();
-        if (data.size > 0) found.push({ url, bytes: data.size, complete });
+        if (data.size > 0) found.push({ url, bytes: data.size, complete, lastUsed: new Date(data.lastModified) });
       } catch {
         // Just being written, or half deleted.
       }

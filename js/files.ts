@@ -44,6 +44,8 @@ export async function openFiles(source: WireSource, reach: Reach): Promise<Files
       return oneUrl(new URL(source.url), reach);
     case "folder":
       return folderUrl(new URL(source.url), reach);
+    case "hub":
+      return hub(source, reach);
     case "path":
       return path(source.path);
     case "directory":
@@ -84,6 +86,12 @@ function folderUrl(folder: URL, reach: Reach): Files {
       return openDownload(url.href, { name, headerOnly, required: false, signal: reach.job.signal, ...reach.download });
     },
   };
+}
+
+function hub({ endpoint, repo, revision, path }: Extract<WireSource, { kind: "hub" }>, reach: Reach): Files {
+  const segments = [...repo.split("/"), "resolve", revision, ...path.split("/")];
+  const url = new URL(segments.map(encodeURIComponent).join("/"), endpoint);
+  return path === "" || path.endsWith("/") ? folderUrl(url, reach) : oneUrl(url, reach);
 }
 
 async function path(pathOrUrl: string): Promise<Files> {
