@@ -32,6 +32,13 @@ export interface HostPort {
   postMessage(message: FromHost, transfer?: Transferable[]): void;
 }
 
+/** Bytes that the page was asked for. */
+interface Pull {
+  job: Job;
+  resolve(bytes: Uint8Array | undefined): void;
+  reject(error: unknown): void;
+}
+
 type Handlers = {
   [K in CallName]: (takes: Calls[K]["takes"], job: Job) => Promise<Calls[K]["gives"]> | Calls[K]["gives"];
 };
@@ -42,7 +49,7 @@ export class Host {
   #device?: Device;
   readonly #models = new Map<number, AnyLoaded>();
   readonly #jobs = new Map<number, Job>();
-  readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
+  readonly #pulls = new Map<number, Pull>();
   #lastPull = 0;
   readonly #pageFetch: PageFetch;
   #closed = false;
@@ -84,6 +91,12 @@ export class Host {
       this.#post({ kind: "error", id, error: toWire(error) });
     } finally {
       this.#jobs.delete(id);
+      // Whatever the call still waits for, the page answers it no more.
+      for (const [pull, waiting] of this.#pulls) {
+        if (waiting.job !== job) continue;
+        this.#pulls.delete(pull);
+        waiting.reject(new AzulejoError("aborted", "the call is over"));
+      }
     }
   }
 
@@ -138,10 +151,17 @@ export class Host {
 
   async #diagnostics(job: Job): Promise<Diagnostics> {
     const { instance, info } = this.#started();
-    const wasmBytes = instance.memory?.buffer.byteLength ?? 0;
-    if (info.kind === "cpu") return { wasmBytes };
+    const models = [...this.#models.values()];
+    const counts = {
+      wasmBytes: instance.memory?.buffer.byteLength ?? 0,
+      models: models.length,
+      sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
+      jobs: this.#jobs.size - 1,
+      pulls: this.#pulls.size,
+    };
+    if (info.kind === "cpu") return counts;
     const gpu = await instance.finish(job, (core) => core.gpuDiagnostics());
-    return { wasmBytes, gpu: { ...gpu, cpuMs: instance.stepMs } };
+    return { ...counts, gpu: { ...gpu, cpuMs: instance.stepMs } };
   }
 
   async #load({ model, task, source, options, download }: Calls["load"]["takes"], job: Job): Promise<Loaded> {
@@ -226,10 +246,12 @@ export class Host {
 
   #pull(job: Job, file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
     const pull = ++this.#lastPull;
-    return new Promise((resolve, reject) => {
-      this.#pulls.set(pull, { resolve, reject });
+    const answer = new Promise<Uint8Array | undefined>((resolve, reject) => {
+      this.#pulls.set(pull, { job, resolve, reject });
       this.#post({ kind: "pull", id: job.id, pull, file, offset, length });
     });
+    answer.catch(() => {}); // Of a call that is over.
+    return answer;
   }
 
   #abort(which: (job: Job) => boolean, what: string): void {

@@ -14,7 +14,7 @@ import type {
   TensorF32,
 } from "./types.js";
 
-export type WireGenerateOptions = Omit<GenerateOptions, "signal" | "jsonSchema" | "grammar">;
+export type WireGenerateOptions = Omit<GenerateOptions, "signal">;
 
 /** An encoder-decoder's. */
 export type WireSeq2SeqOptions = WireGenerateOptions & { beams?: number };
@@ -204,6 +204,13 @@ export type CallName = keyof Calls;
 export interface Diagnostics {
   /** The size of wasm's memory, which only grows. */
   wasmBytes: number;
+  models: number;
+  /** Of all models. */
+  sessions: number;
+  /** Calls that the host is at, but for the one that asks. */
+  jobs: number;
+  /** Bytes of the caller's that were asked for, and have not come. */
+  pulls: number;
   /** On WebGPU. */
   gpu?: GpuDiagnostics;
 }
