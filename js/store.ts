@@ -122,9 +122,10 @@ export class Entry {
     if (this.#mode === "exclusive") await quietly(() => this.#hold("shared", signal), signal);
   }
 
-  close(): void {
-    this.#release?.();
+  async close(): Promise<void> {
+    const release = this.#release;
     this.#release = undefined;
+    await release?.();
   }
 
   /** The whole file, if it is here with all its bytes. */
@@ -199,7 +200,7 @@ export class Entry {
   }
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
-    this.close();
+    await this.close();
     const name = lockOf(this.#id);
     this.#release = await takeLock(name, { mode, ifFree: true });
     if (this.#release === undefined) {
@@ -245,7 +246,7 @@ async function alter(key: string, change: (entry: Entry) => Promise<void>): Prom
     try {
       if (await entry.alone(signal)) await change(entry);
     } finally {
-      entry.close();
+      await entry.close();
     }
   });
 }
@@ -341,7 +342,7 @@ export async function removeKept(shelf: Shelf, { id, names }: Kept): Promise<boo
     for (const name of names) await shelf.remove(name);
     return true;
   } finally {
-    release();
+    await release();
   }
 }
 
