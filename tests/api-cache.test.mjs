@@ -138,7 +138,7 @@ describe("downloads in a browser", { timeout: 900_000 }, () => {
       await quota(quotaSize);
       for (const worker of [true, false]) {
         const outcome = await load("/tiny.gguf", { worker });
-        assert.deepEqual([outcome.answer, outcome.asked, await kept()], [answer, [GET], []]);
+        assert.deepEqual([outcome.answer, await kept()], [answer, []]);
       }
     }
   });
@@ -172,6 +172,7 @@ describe("downloads in a browser", { timeout: 900_000 }, () => {
 
   test("a server of another origin that compresses", async () => {
     const folder = llamaFolder();
+    for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]) other.files[`/m/${name}`] = { status: 404, headers: cors };
     for (const [path, file] of Object.entries(folder)) other.files[path] = { ...file, gzip: true, headers: cors };
     const first = await load(elsewhere("/m/"));
     assert.deepEqual(first.stages, DOWNLOADED);
