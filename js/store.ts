@@ -180,8 +180,13 @@ export class Entry {
       const data = behind ? part!.data : newData(this.#id);
       const now = Date.now();
       this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now } };
-      await this.save();
-      return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      try {
+        await this.save();
+        return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      } catch (error) {
+        await this.forget("part");
+        throw error;
+      }
     });
   }
 
