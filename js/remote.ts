@@ -1,12 +1,13 @@
 // A model as the page holds it: in the worker that lives now, loaded again where that is another one.
 
 import type { CallOptions, Connection } from "./connection.js";
-import { AzulejoError, disposed } from "./errors.js";
+import { aborted, AzulejoError, disposed } from "./errors.js";
 import type { Engine } from "./engine.js";
 import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptions } from "./protocol.js";
 import type { Source } from "./source.js";
 import { orAborted, pause, SharedWork } from "./shared-work.js";
 import type { Fetch, LoadOptions } from "./types.js";
+import { throwIfAborted } from "./validate.js";
 
 /** All that a model needs to be loaded, and loaded again. */
 export interface Recipe {
@@ -57,6 +58,10 @@ export class RemoteModel {
   static async load(engine: Engine, recipe: Recipe, signal?: AbortSignal, site?: Error): Promise<RemoteModel> {
     const model = new RemoteModel(engine, recipe);
     await model.#load(await orAborted(engine.connect(), signal), signal, site);
+    if (signal?.aborted) {
+      await leave(model.#home);
+      throw aborted(signal);
+    }
     abandoned.register(model, model.#home, model.#home);
     return model;
   }
@@ -99,6 +104,8 @@ export class RemoteModel {
     const calling = connection.call(name, whole, { owner: this, ...options });
     const answer = await calling;
     if (!PROVES_NOTHING.has(name)) this.#reloads = 0;
+    // The answer was on its way when it was called off; a generation's says so itself.
+    if (name !== "generate") throwIfAborted(options?.signal);
     return answer;
   }
 
