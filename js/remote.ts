@@ -142,7 +142,7 @@ export class RemoteModel {
         "the worker had to be started again, and the stream this model came from cannot be read twice: load it again",
       );
     }
-    this.#death = this.#home.connection?.death ?? this.#death;
+    this.#death ??= this.#home.connection?.death;
     const wait = PAUSES_MS[this.#reloads];
     if (wait === undefined) throw this.#givenUp();
     if (wait > 0) await pause(wait, signal);
@@ -150,11 +150,17 @@ export class RemoteModel {
     this.#reloads++;
     try {
       await this.#load(connection, signal);
+      this.#death = undefined;
     } catch (error) {
-      // Whatever else failed says nothing against the model.
-      if (connection.death === undefined) this.#reloads--;
-      this.#death = connection.death;
-      throw error;
+      this.#death = connection.death ?? this.#death;
+      if (connection.death !== undefined) throw error;
+      // That says nothing against the model.
+      this.#reloads--;
+      if (signal.aborted) throw error;
+      // Whoever called something else should know why it is read at all.
+      const { code, message, where } = error as AzulejoError;
+      const why = "while the model was loaded again, as its worker had died";
+      throw new AzulejoError(code, `${message} (${why})`, where, { cause: error });
     }
   }
 

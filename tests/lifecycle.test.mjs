@@ -248,6 +248,32 @@ test("a model that kills its worker at every call is loaded again with growing p
   }
 });
 
+test("a reload that fails says that it is one; failures and aborts count for no death", async () => {
+  const engine = await newEngine();
+  let answers = true;
+  const bytes = tiny();
+  const fetch = async () => {
+    if (!answers) throw new TypeError("no network");
+    return new Response(bytes, { headers: { "content-length": `${bytes.length}` } });
+  };
+  const lm = await CausalLM.load("https://a.example/m.gguf", { engine, fetch, cache: false, retries: 0 });
+  answers = false;
+  await kill(engine);
+  for (let call = 0; call < 6; call++)
+    await rejection(() => lm.logits([1]), "network", /no network \(while the model was loaded again, as its worker had died\)$/);
+  const held = holdLoads(await engine.connect());
+  for (let call = 0; call < 6; call++) {
+    const controller = new AbortController();
+    const calling = rejection(() => lm.logits([1], { signal: controller.signal }), "aborted");
+    await held.begun;
+    controller.abort();
+    await calling;
+  }
+  held.go();
+  answers = true;
+  assert.equal((await lm.logits([1])).dims[0], 1);
+});
+
 test("an answer in between forgives the deaths before it", async () => {
   const engine = await newEngine();
   const lm = await CausalLM.load(tiny(), { engine });
