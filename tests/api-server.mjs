@@ -19,7 +19,7 @@ export async function startApiServer({ isolated, policy = true, files = {} }) {
   const log = [];
   const always = { ...(policy && { "content-security-policy": POLICY }), ...(isolated && ISOLATED) };
   const server = createServer(async (request, response) => {
-    const path = decodeURIComponent(new URL(request.url, "http://x").pathname);
+    const path = decoded(new URL(request.url, "http://x").pathname);
     for (const [name, value] of Object.entries(always)) response.setHeader(name, value);
     if (path === "/") return response.setHeader("content-type", "text/html").end("<!doctype html><title>A page for tests</title>");
     const file = files[path];
@@ -33,6 +33,15 @@ export async function startApiServer({ isolated, policy = true, files = {} }) {
     server.close(done);
   });
   return { url: `http://127.0.0.1:${server.address().port}/`, files, log, close };
+}
+
+/** A percent sign may be just that. */
+function decoded(path) {
+  try {
+    return decodeURIComponent(path);
+  } catch {
+    return path;
+  }
 }
 
 async function serveFile(path, response, request, log) {

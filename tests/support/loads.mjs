@@ -37,15 +37,17 @@ export class Loads {
   }
 
   /** `retries: 0` unless given: a failing load is over at once. */
-  async load(path, options = {}) {
+  async load(path, { onNote = () => {}, ...options } = {}) {
     this.server.log.length = 0;
     const stages = new Set();
     const notes = [];
     const totals = {};
     const onProgress = ({ stage, file, note, totalBytes }) => {
       stages.add(stage);
-      if (note !== undefined) notes.push(`${file}: ${note}`);
-      else if (file !== undefined) totals[file] = totalBytes;
+      if (note !== undefined) {
+        notes.push(`${file}: ${note}`);
+        onNote(note);
+      } else if (file !== undefined) totals[file] = totalBytes;
     };
     const source = typeof path === "string" && path.startsWith("/") ? new URL(path, this.server.url) : path;
     const outcome = await CausalLM.load(source, { retries: 0, ...options, engine: this.#engine, onProgress }).then(
