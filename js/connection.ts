@@ -1,6 +1,7 @@
 // A host as the page sees it: calls that become promises, until it dies.
 
 import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
+import { isNode } from "./platform.js";
 import type { CallName, Calls, FromHost, FromThread, StartOptions, ToHost } from "./protocol.js";
 import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
@@ -51,7 +52,9 @@ export class Connection {
       message: (message) => connection.#heard(message),
       failed: (error) => connection.die(error),
     });
-    const alive = options.inPage || globalThis.navigator?.locks === undefined ? undefined : `azulejo ${Math.random()}`;
+    // Node, and what acts like it, tells of a worker's end, and stays for whoever waits for a lock.
+    const locks = isNode() ? undefined : globalThis.navigator?.locks;
+    const alive = options.inPage || locks === undefined ? undefined : `azulejo ${Math.random()}`;
     try {
       const { version, device } = await connection.call("start", { ...options, alive });
       sameVersion("page", options.version, "worker", version);
