@@ -54,7 +54,10 @@ export class Engine {
     return (await this.#diagnose()).gpu;
   }
 
-  /** Frees every model and the device. Models of a disposed engine reject with code "disposed". */
+  /**
+   * Frees every model, the device and WebAssembly's memory, which grows with the largest models and is given back in no
+   * other way. Models of a disposed engine reject with code "disposed".
+   */
   async dispose(): Promise<void> {
     abandoned.unregister(this.#home);
     await leave(this.#home);
