@@ -84,13 +84,18 @@ function requests(name: string, { job, download, fetch, note }: Reach, hub?: Hub
   return {
     name,
     fetch,
-    // Only the hub that it is for gets the token; a redirect to another origin drops it.
-    headers: hub === undefined || token === undefined ? headers : { authorization: `Bearer ${token}`, ...headers },
+    headers: hub === undefined || token === undefined ? headers : withToken(token, headers),
     credentials,
     signal: job.signal,
     retries,
     note: (text) => note(name, text),
   };
+}
+
+/** Only the hub that it is for gets the token; a redirect to another origin drops it. What the caller says goes before it. */
+function withToken(token: string, headers: Record<string, string>): Record<string, string> {
+  const says = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  return says ? headers : { ...headers, authorization: `Bearer ${token}` };
 }
 
 function oneUrl(url: URL, reach: Reach): Files {
