@@ -64,6 +64,7 @@ export class OpfsShelf implements Shelf {
     const handle = (await this.#folder.getFileHandle(name, { create: true })) as Handle;
     if (handle.createSyncAccessHandle === undefined) {
       const stream = await handle.createWritable();
+      // A write that fails has ended the stream.
       await stream.write(bytes as Uint8Array<ArrayBuffer>);
       return stream.close();
     }
@@ -141,9 +142,14 @@ class StreamWriter implements ShelfWriter {
   }
 
   static async open(handle: FileSystemFileHandle): Promise<StreamWriter> {
-    const stream = await handle.createWritable({ keepExistingData: true });
     const { size } = await handle.getFile();
-    await stream.seek(size);
+    const stream = await handle.createWritable({ keepExistingData: true });
+    try {
+      await stream.seek(size);
+    } catch (error) {
+      await stream.abort().catch(() => {});
+      throw error;
+    }
     return new StreamWriter(stream, size);
   }
 

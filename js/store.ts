@@ -122,9 +122,10 @@ export class Entry {
     if (this.#mode === "exclusive") await quietly(() => this.#hold("shared", signal), signal);
   }
 
-  close(): void {
-    this.#release?.();
+  async close(): Promise<void> {
+    const release = this.#release;
     this.#release = undefined;
+    await release?.();
   }
 
   /** The whole file, if it is here with all its bytes. */
@@ -155,8 +156,13 @@ export class Entry {
     const now = Date.now();
     this.notes.lastUsed = now;
     if (checked && this.notes.copy !== undefined) this.notes.copy.checked = now;
-    await quietly(() => this.save());
+    await quietly(async () => {
+      await this.save();
+      if (this.#stale !== undefined) await this.#shelf.remove(this.#stale);
+    });
   }
+  /** The data of a copy that another has taken the place of. */
+  #stale: string | undefined;
 
   /** There is no such file. What is kept of it stays. */
   async missing(): Promise<void> {
@@ -168,38 +174,54 @@ export class Entry {
   async keep(version: Version, behind: boolean): Promise<Keeping | undefined> {
     return quietly(async () => {
       const { url, key, copy, part } = this.notes;
-      if (!behind && part !== undefined) await this.#shelf.remove(part.data);
+      const named = [notesFile(this.#id), copy?.data, behind ? part?.data : undefined];
+      await quietly(() => this.#sweep(named));
       if (version.size !== undefined) await makeRoom(this.#shelf, this.#id, version.size);
       const data = behind ? part!.data : newData(this.#id);
       const now = Date.now();
       this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now } };
-      await this.save();
-      return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      try {
+        await this.save();
+        return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      } catch (error) {
+        await this.forget("part");
+        throw error;
+      }
     });
   }
 
-  /** Nothing is kept any more, but perhaps the part of a download. */
+  /** What is kept goes, if it is what was read here: another process may have written something else. */
   async forget(what: "copy" | "part" | "all"): Promise<void> {
-    const { copy, part } = this.notes;
-    if (what !== "part") delete this.notes.copy;
-    if (what !== "copy") delete this.notes.part;
-    const gone = [what !== "part" && copy?.data, what !== "copy" && part?.data].filter((name) => typeof name === "string");
-    await quietly(() => this.#settle());
-    for (const name of gone) await quietly(() => this.#shelf.remove(name));
+    const data = [what !== "part" && this.notes.copy?.data, what !== "copy" && this.notes.part?.data];
+    if (data[0]) delete this.notes.copy;
+    if (data[1]) delete this.notes.part;
+    await quietly(async () => {
+      const notes = await readNotes(this.#shelf, this.#id);
+      if (notes === undefined) return;
+      const left = (copy: Copy | undefined) => (data.includes(copy?.data ?? false) ? undefined : copy);
+      const { copy, part, missing } = { ...notes, copy: left(notes.copy), part: left(notes.part) };
+      if (copy === undefined && part === undefined && missing === undefined) await this.#shelf.remove(notesFile(this.#id));
+      else await this.#write({ ...notes, copy, part });
+    });
+    for (const name of data) if (name) await quietly(() => this.#shelf.remove(name));
+  }
+
+  /** What no notes name any more goes, but for `named`. */
+  async #sweep(named: (string | undefined)[]): Promise<void> {
+    for (const name of await this.#shelf.names())
+      if (name.startsWith(this.#id) && !named.includes(name)) await this.#shelf.remove(name);
   }
 
   save(): Promise<void> {
-    return this.#shelf.put(notesFile(this.#id), new TextEncoder().encode(JSON.stringify(this.notes)));
+    return this.#write(this.notes);
   }
 
-  #settle(): Promise<void> {
-    const { copy, part, missing } = this.notes;
-    const nothing = copy === undefined && part === undefined && missing === undefined;
-    return nothing ? this.#shelf.remove(notesFile(this.#id)) : this.save();
+  #write(notes: Notes): Promise<void> {
+    return this.#shelf.put(notesFile(this.#id), new TextEncoder().encode(JSON.stringify(notes)));
   }
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
-    this.close();
+    await this.close();
     const name = lockOf(this.#id);
     this.#release = await takeLock(name, { mode, ifFree: true });
     if (this.#release === undefined) {
@@ -219,7 +241,9 @@ export class Entry {
     const file = await quietly(() => this.#shelf.open(part.data));
     await quietly(async () => file?.close());
     // It broke off behind its last byte.
-    if (file?.size === part.size) this.notes = { ...this.notes, copy: part, part: undefined };
+    if (file?.size !== part.size) return;
+    this.#stale = this.notes.copy?.data;
+    this.notes = { ...this.notes, copy: part, part: undefined };
   }
 }
 
@@ -245,7 +269,7 @@ async function alter(key: string, change: (entry: Entry) => Promise<void>): Prom
     try {
       if (await entry.alone(signal)) await change(entry);
     } finally {
-      entry.close();
+      await entry.close();
     }
   });
 }
@@ -283,17 +307,17 @@ export class Keeping {
   async finish(): Promise<void> {
     const writer = this.#writer;
     if (writer === undefined) return;
-    const { part, copy: old } = this.#entry.notes;
+    const before = this.#entry.notes;
+    const { part, copy: old } = before;
     try {
       await this.close();
       const file = await this.#shelf.open(part!.data);
       await file?.close();
       if (file?.size !== writer.size) throw new Error("the data is gone");
-      const { copy: _, part: __, missing: ___, ...notes } = this.#entry.notes;
-      this.#entry.notes = { ...notes, copy: { ...part!, size: writer.size } };
+      this.#entry.notes = { ...before, missing: undefined, part: undefined, copy: { ...part!, size: writer.size } };
       await this.#entry.save();
     } catch {
-      this.#entry.notes = { ...this.#entry.notes, copy: old, part };
+      this.#entry.notes = before;
       return this.abandon();
     }
     if (old !== undefined) await quietly(() => this.#shelf.remove(old.data));
@@ -341,7 +365,7 @@ export async function removeKept(shelf: Shelf, { id, names }: Kept): Promise<boo
     for (const name of names) await shelf.remove(name);
     return true;
   } finally {
-    release();
+    await release();
   }
 }
 

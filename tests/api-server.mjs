@@ -46,8 +46,8 @@ function decoded(path) {
 
 async function serveFile(path, response, request, log) {
   const bytes = await readFile(join(ROOT, path)).catch(() => undefined);
-  // What a model was looked for and is not there.
-  if (bytes === undefined) log.push([request.method, path].join(" "));
+  // What is looked for of a model and is not there; browsers look for an icon.
+  if (bytes === undefined && path !== "/favicon.ico") log.push([request.method, path].join(" "));
   response.statusCode = bytes === undefined ? 404 : 200;
   response.setHeader("content-type", TYPES[extname(path)] ?? "application/octet-stream");
   response.end(bytes);
