@@ -34,7 +34,21 @@ function whereabouts(device: DeviceInfo): string[] {
     .map((feature) => feature.replace("relaxed-simd", "relaxed SIMD"))
     .filter((feature) => !device.description.toLowerCase().includes(feature.toLowerCase()));
   const where = [deviceName(device), ...features].join(", ");
-  return device.reason ? [where, `why: ${device.reason}`] : [where];
+  return [where, ...(device.reason?.split("; ").map(plainly) ?? [])];
+}
+
+/** What the engine may say of a browser, in words for who does not know its parts. */
+const REASONS: [said: RegExp, words: string][] = [
+  [/^no navigator\.gpu$/, "this browser has no WebGPU"],
+  [/^no adapter/, "no graphics processor for WebGPU"],
+  [/^the only adapter computes in software: (.*)$/, "WebGPU would be software here, and slower ($1)"],
+  [/^page is not cross-origin isolated$/, "one thread: the page is not cross-origin isolated"],
+];
+
+/** A reason in those words; one that is not among them as it is. */
+function plainly(reason: string): string {
+  const known = REASONS.find(([said]) => said.test(reason));
+  return known ? reason.replace(...known) : reason;
 }
 
 /** `WebGPU: nvidia / hopper`, or `CPU: wasm simd128, 4 threads`. */
