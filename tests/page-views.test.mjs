@@ -1,9 +1,14 @@
-// What holds of every view of the demo page: its words stay whole at any width, and a screen reader hears it.
+// What holds of every view of the demo page: its words stay whole at any width, a screen reader hears it, and it says
+// where its model runs.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { brokenWords, style, visit } from "./support/demo.mjs";
+
+deadline(10);
 
 const SLOW = { timeout: 120_000 };
 /** What there is to see once a view has done what it does by itself. */
@@ -119,5 +124,38 @@ describe("every view of the demo page", () => {
     } finally {
       await close();
     }
+  });
+
+  describe("says in plain words where its model runs, and why not elsewhere", () => {
+    /** The card of a model in a page that is served like this. */
+    async function card(where, isolated, device = "CPU") {
+      const { page, close } = await visit(where, { server: { isolated, csp: true }, hash: "#images" });
+      try {
+        await page.waitForSelector(SETTLED.images, SLOW);
+        if (device === "WebGPU") await page.check("#compute-webgpu");
+        await page.waitForFunction((device) => document.querySelector("#image-model-card").innerText.includes(`${device}: `), device, SLOW);
+        return await page.innerText("#image-model-card");
+      } finally {
+        await close();
+      }
+    }
+
+    test("without a GPU", async () => {
+      assert.match(await card(browser, true), /CPU: wasm simd128, \d+ threads?\b.*(this browser has no WebGPU|no graphics processor for WebGPU)/s);
+    });
+
+    test("on a page that may not have threads", async () => {
+      assert.match(await card(browser, false), /1 thread\b.*one thread: the page is not cross-origin isolated/s);
+    });
+
+    test("where WebGPU is software, which is taken for who asks for it", async () => {
+      const withGpu = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+      try {
+        assert.match(await card(withGpu, true), /CPU: .*WebGPU would be software here, and slower \(.*swiftshader/is);
+        assert.match(await card(withGpu, true, "WebGPU"), /WebGPU: .*swiftshader/i);
+      } finally {
+        await withGpu.close();
+      }
+    });
   });
 });
