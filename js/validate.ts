@@ -1,6 +1,6 @@
 // What callers pass, checked where they pass it: the message names the argument.
 
-import { aborted, invalid } from "./errors.js";
+import { aborted, asError, invalid } from "./errors.js";
 import type { Prompt, WirePair, WireText } from "./protocol.js";
 import type { Message, TensorF32 } from "./types.js";
 
@@ -147,7 +147,11 @@ export function checkPixels(pixels: unknown): TensorF32 {
   const count = dims.reduce((product, dim: unknown, at) => product * checkCount(dim, `pixels.dims[${at}]`, 1), 1);
   if (count !== data.length)
     throw invalid(`pixels.dims [${dims.join(", ")}] are ${count} numbers, and pixels.data has ${data.length}`);
-  return { data: new Float32Array(data), dims: [...dims] };
+  try {
+    return { data: new Float32Array(data), dims: [...dims] };
+  } catch (error) {
+    throw asError(error); // No room for them twice.
+  }
 }
 
 /** A signal of any realm, aborted or not. */
