@@ -1,0 +1,218 @@
+// A realm where everything that a load touches is a stand-in: the network, the private file system, the locks, time.
+// The package is the real one, driven through its public face; its host is in this same thread (`worker: false`), so that
+// it sees the stand-ins. A neighbour lives beside it in the same engine, another in a worker of its own.
+
+import { createHash } from "node:crypto";
+import { getEventListeners } from "node:events";
+import { tiny } from "../api-models.mjs";
+import { AzulejoError, cache, CausalLM, Engine, inspect } from "../../dist/index.js";
+import { Clock } from "./clock.mjs";
+import { Locks } from "./locks.mjs";
+import { MODELS } from "./models.mjs";
+import { Opfs } from "./opfs.mjs";
+import { Oracle, settled } from "./oracle.mjs";
+import { ORIGIN, refused, Server } from "./server.mjs";
+
+const TOKENS = [5, 6, 7, 8, 9, 10, 11];
+/** In the time of the stand-in: a caller's patience. */
+const PATIENCE_MS = 600_000;
+
+/** Bit by bit what a model says of some tokens, and what its tokenizer makes of a text. */
+export async function answerOf(lm) {
+  const { data, dims } = await lm.logits(TOKENS);
+  const hash = createHash("sha1").update(`${dims}`).update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength));
+  const read = await lm.tokenizer.encode("this cat, the red house").catch(({ code }) => code);
+  return `${hash.digest("hex").slice(0, 12)} ${read}`;
+}
+
+/** What `inspect` says of a model. */
+export async function inspected(world, model, options) {
+  return JSON.stringify(await inspect(ORIGIN + model.address, { engine: world.engine, ...options }));
+}
+
+export class World {
+  clock = new Clock();
+  server = new Server(this.clock.stir);
+  opfs = new Opfs();
+  locks = new Locks(this.opfs.injector);
+  /** By model and version: the answers that are right; with those of a model whose tokenizer was not there. */
+  right = {};
+  bare = {};
+  /** What `inspect` says of the first version. */
+  inspected = {};
+  #neighbours = [];
+  #tidy = {};
+
+  static async open() {
+    const world = new World();
+    // Its worker has a realm of its own: it is started before the stand-ins are here.
+    const elsewhere = await Engine.create({ threads: 1 });
+    await world.#welcome(elsewhere);
+    world.#install();
+    await world.#start();
+    for (const model of Object.values(MODELS)) await world.#learn(model);
+    return world;
+  }
+
+  async close() {
+    for (const { engine } of this.#neighbours) await engine.dispose();
+  }
+
+  async #start() {
+    this.engine = await Engine.create({ worker: false, threads: 1 });
+    await this.#welcome(this.engine);
+  }
+
+  async #welcome(engine) {
+    const lm = await CausalLM.load(tiny(), { engine });
+    this.#neighbours.push({ engine, lm, answer: await answerOf(lm) });
+  }
+
+  #install() {
+    const world = this;
+    const navigator = {
+      onLine: true,
+      hardwareConcurrency: 2,
+      get storage() { return world.opfs.storage(); },
+      get locks() { return world.locks.manager(); },
+    };
+    Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+    globalThis.fetch = (...given) => world.server.fetch(...given);
+  }
+
+  /** What is right, and how tidy the store is after a load that nothing has disturbed. */
+  async #learn(model) {
+    this.right[model.name] = [];
+    this.bare[model.name] = [];
+    this.#tidy[model.name] = [];
+    await this.begin({ model });
+    this.inspected[model.name] = await inspected(this, model);
+    for (const [at, files] of model.versions.entries()) {
+      await this.begin({ model });
+      this.server.files = files;
+      this.right[model.name][at] = await this.attempt(model);
+      this.#tidy[model.name][at] = this.#shape();
+      await this.begin({ model });
+      this.server.files = Object.fromEntries(Object.entries(files).filter(([path]) => !path.endsWith("tokenizer.json")));
+      this.bare[model.name][at] = await this.attempt(model);
+      this.end();
+    }
+    if (new Set(this.right[model.name]).size < 2) throw new Error(`${model.name}: both versions answer alike`);
+  }
+
+  // -------------------------------------------------------------- one trial
+
+  /** A fresh store and server, in `state`: "first", "kept", "resumed" or "changed"; `sync`: as in a worker. */
+  async begin({ model, state = "first", sync = true }) {
+    this.clock.install();
+    this.opfs = new Opfs({ sync, called: this.clock.stir });
+    this.locks = new Locks(this.opfs.injector);
+    this.server.reset(model.versions[0]);
+    navigator.onLine = true;
+    if (state === "kept" || state === "changed") await this.attempt(model);
+    if (state === "resumed") await this.#breakOff(model);
+    this.server.reset(model.versions[state === "changed" ? 1 : 0]);
+    this.opfs.injector.arm({ at: Infinity });
+  }
+
+  end() {
+    this.clock.uninstall();
+  }
+
+  /** Half of the largest file comes. */
+  async #breakOff(model) {
+    const sizes = Object.entries(model.versions[0]).map(([path, { bytes }]) => [path, bytes.length]);
+    const [largest, size] = sizes.reduce((most, each) => (each[1] > most[1] ? each : most));
+    this.server.twist = (answer, { path }) => (path === largest ? { ...answer, ends: { at: size >> 1, how: "broken" } } : answer);
+    const { error } = await settled(this.attempt(model, { retries: 0 }));
+    if (error?.code !== "network") throw new Error(`a broken download ends with ${error?.code ?? "no error"}, not with "network"`, { cause: error });
+  }
+
+  /** Loads, asks, disposes. */
+  async attempt(model, options = {}) {
+    const lm = await CausalLM.load(ORIGIN + model.address, { engine: this.engine, ...options });
+    try {
+      return await answerOf(lm);
+    } finally {
+      await lm.dispose();
+    }
+  }
+
+  /** A signal of a caller who gives up some time, where nothing else happens. */
+  patience() {
+    const controller = new AbortController();
+    setTimeout(() => controller.abort(), PATIENCE_MS);
+    return controller;
+  }
+
+  heal() {
+    this.opfs.injector.disarm();
+    this.opfs.quota = Infinity;
+    this.server.heal();
+  }
+
+  /** The network is gone; with `told` the browser knows. */
+  cutOff(told) {
+    navigator.onLine = !told;
+    this.server.log = [];
+    this.server.twist = refused;
+  }
+
+  reconnect() {
+    navigator.onLine = true;
+    this.heal();
+  }
+
+  /** What a load may not leave behind. */
+  async census(signal) {
+    const { models, sessions, jobs } = await this.engine.diagnostics();
+    return {
+      models, sessions, jobs,
+      handles: this.opfs.open,
+      bodies: this.server.open,
+      locks: this.locks.count,
+      listeners: signal === undefined ? 0 : getEventListeners(signal, "abort").length,
+    };
+  }
+
+  async memory() {
+    return (await this.engine.diagnostics()).wasmBytes;
+  }
+
+  /** Whether the neighbours answer as before. */
+  async askNeighbours(oracle) {
+    for (const [at, { lm, answer }] of this.#neighbours.entries()) {
+      oracle.judge(at === 0 ? "the neighbour elsewhere" : "the neighbour", await settled(answerOf(lm)), { right: [answer] });
+    }
+  }
+
+  oracle() {
+    return new Oracle(AzulejoError);
+  }
+
+  // -------------------------------------------------------------- what is kept
+
+  /** Whether all of the model's files are said to be kept, complete. */
+  async claims(model) {
+    const kept = await cache.list();
+    return Object.keys(this.server.files).every((path) => kept.some(({ url, complete }) => url === ORIGIN + path && complete));
+  }
+
+  #shape() {
+    const files = this.opfs.files().map(({ path, content }) => (path.endsWith(".json") ? "notes" : content.bytes.length));
+    return JSON.stringify(files.sort());
+  }
+
+  /** The store holds this version of the model and nothing else. */
+  judgeTidiness(oracle, model, version) {
+    const [is, should] = [this.#shape(), this.#tidy[model.name][version]];
+    if (is !== should) oracle.wrong(`the store holds ${is}, where an undisturbed load leaves ${should}`);
+  }
+
+  async judgeDeletion(oracle) {
+    const outcome = await settled(cache.delete());
+    if (outcome.error !== undefined) return oracle.wrong(`cache.delete: ${outcome.error.message}`);
+    if (this.opfs.used > 0) oracle.wrong(`cache.delete leaves ${this.#shape()}`);
+    return undefined;
+  }
+}
