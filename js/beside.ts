@@ -2,10 +2,11 @@
 // missing; only what the task has a use for is asked for.
 
 import { AzulejoError } from "./errors.js";
-import { readText, type Files } from "./files.js";
+import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
+import { readText } from "./text-file.js";
 
 export interface Beside {
   files: Files;

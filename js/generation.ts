@@ -21,7 +21,12 @@ export function startGeneration(work: GenerationWork, signal: AbortSignal | unde
   });
   // A caller who only iterates meets the failure there.
   result.catch(() => {});
-  return Object.assign(result, { [Symbol.asyncIterator]: () => readerOf(stream, result, () => controller.abort()) });
+  const read = () => readerOf(stream, result, () => controller.abort());
+  return Object.assign(result, {
+    [Symbol.asyncIterator]: read,
+    stream: () => textOf(read()),
+    text: async () => (await result).text,
+  });
 }
 
 /** All tokens so far, so that each reader may begin when it likes. */
@@ -57,6 +62,21 @@ class TokenStream {
     this.#changed = this.#next();
     wake();
   }
+}
+
+/** The tokens' texts as they come; who cancels it ends the generation. */
+function textOf(tokens: AsyncIterator<GeneratedToken>): ReadableStream<string> {
+  return new ReadableStream<string>({
+    async pull(controller) {
+      for (;;) {
+        const { done, value } = await tokens.next();
+        if (done) return controller.close();
+        // A token may be a part of a character, or held back for a stop string.
+        if (value.text !== "") return controller.enqueue(value.text);
+      }
+    },
+    cancel: async () => void (await tokens.return!()),
+  });
 }
 
 /** By hand, since an async generator's `return` waits for the token it is waiting for. */

@@ -12,7 +12,6 @@ import { factsOf } from "./model-card.js";
 import type { Choice, Models } from "./models.js";
 import { ProgressView } from "./progress.js";
 import { fromDrop, initSources, type Dropped } from "./sources.js";
-import type { Spec } from "./spec.js";
 import { STANDARD } from "./standard.js";
 import { TokenMap } from "./token-map.js";
 
@@ -109,7 +108,7 @@ class Anatomy {
 
   private present(choice: Choice, summary: ModelSummary): void {
     this.shown = { choice, summary };
-    const spec = summary.spec as Spec;
+    const { spec } = summary;
     body.hidden = false; // before anything is measured
     body.dataset["model"] = choice.name;
     body.dataset["stacks"] = String(spec.second ? 2 : 1);
