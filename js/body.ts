@@ -41,7 +41,7 @@ export interface Body {
   cancel(): void;
 }
 
-/** What is here already is not the beginning of what the server has. */
+/** What is here already is not the beginning of what the server has; as a cause: nor is it what the server said. */
 export class OtherVersion extends Error {}
 
 export async function openBody(url: string, how: Requests, options: BodyOptions = {}): Promise<Body> {
@@ -120,7 +120,7 @@ class Reading {
           if (piece.length === 0) continue;
           this.#at += piece.length;
           if (this.version.size !== undefined && this.#at > this.version.size)
-            throw this.#error(`more came than the ${this.version.size} bytes that the server spoke of`);
+            throw this.#error(`more came than the ${this.version.size} bytes that the server spoke of`, new OtherVersion());
           yield piece;
         }
       } finally {
@@ -178,6 +178,7 @@ class Reading {
         return "the answer does not say which bytes it holds, and they are not as many as are missing";
       size = at + length;
     }
+    if (/^\s*multipart\//i.test(answer.headers.get("content-type") ?? "")) return "the answer is in several parts";
     if (range !== undefined && range.start !== at) return `the answer begins at byte ${range.start}`;
     const version = versionOf(answer, size);
     if (at > 0) {

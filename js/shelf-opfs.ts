@@ -142,9 +142,15 @@ class StreamWriter implements ShelfWriter {
 
   static async open(handle: FileSystemFileHandle): Promise<StreamWriter> {
     const stream = await handle.createWritable({ keepExistingData: true });
-    const { size } = await handle.getFile();
-    await stream.seek(size);
-    return new StreamWriter(stream, size);
+    try {
+      const { size } = await handle.getFile();
+      await stream.seek(size);
+      return new StreamWriter(stream, size);
+    } catch (error) {
+      // Until it is closed nobody else can write, or remove, the file.
+      await stream.abort().catch(() => {});
+      throw error;
+    }
   }
 
   async write(bytes: Uint8Array): Promise<void> {

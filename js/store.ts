@@ -28,6 +28,8 @@ export interface Notes {
   copy?: Copy;
   /** A download that has not ended. */
   part?: Copy;
+  /** Data files of what is no longer good: to be removed, and perhaps removed already. */
+  stale?: string[];
 }
 
 export function idOf(key: string): string {
@@ -69,7 +71,8 @@ function parseNotes(text: string): Notes | undefined {
   }
   if (typeof notes !== "object" || notes?.format !== FORMAT) return undefined;
   if (typeof notes.url !== "string" || typeof notes.key !== "string" || typeof notes.lastUsed !== "number") return undefined;
-  const { copy, part } = notes;
+  const { copy, part, stale } = notes;
+  if (stale !== undefined && !(Array.isArray(stale) && stale.every((name) => typeof name === "string"))) return undefined;
   const isCopy = (each: Copy | undefined) => each === undefined || typeof each?.data === "string";
   if (!isCopy(copy) || !isCopy(part) || (copy !== undefined && typeof copy.size !== "number")) return undefined;
   return notes as Notes;
@@ -153,6 +156,7 @@ export class Entry {
   async used(checked: boolean): Promise<void> {
     const now = Date.now();
     this.notes.lastUsed = now;
+    await this.clear();
     if (checked && this.notes.copy !== undefined) this.notes.copy.checked = now;
     await quietly(() => this.save());
   }
@@ -166,12 +170,13 @@ export class Entry {
   /** The bytes that come next are written down, behind those of `begun` or from the front. */
   async keep(version: Version, behind: boolean): Promise<Keeping | undefined> {
     return quietly(async () => {
-      const { url, key, copy, part } = this.notes;
+      const { url, key, copy, part, stale } = this.notes;
       if (!behind && part !== undefined) await this.#shelf.remove(part.data);
+      if (copy === undefined && part === undefined) await this.#sweep();
       if (version.size !== undefined) await makeRoom(this.#shelf, this.#id, version.size);
       const data = behind ? part!.data : newData(this.#id);
       const now = Date.now();
-      this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now } };
+      this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now }, stale };
       await this.save();
       return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
     });
@@ -182,9 +187,25 @@ export class Entry {
     const { copy, part } = this.notes;
     if (what !== "part") delete this.notes.copy;
     if (what !== "copy") delete this.notes.part;
-    const gone = [what !== "part" && copy?.data, what !== "copy" && part?.data].filter((name) => typeof name === "string");
+    this.drop(what === "part" ? undefined : copy, what === "copy" ? undefined : part);
     await quietly(() => this.#settle());
-    for (const name of gone) await quietly(() => this.#shelf.remove(name));
+    await this.clear();
+  }
+
+  /** Their data is of no use any more; `clear` removes it once the notes say so too. */
+  drop(...copies: (Copy | undefined)[]): void {
+    const names = copies.flatMap((copy) => (copy === undefined ? [] : [copy.data]));
+    if (names.length > 0) this.notes.stale = [...(this.notes.stale ?? []), ...names];
+  }
+
+  /** What cannot be removed now is tried again the next time. */
+  async clear(): Promise<void> {
+    const left: string[] = [];
+    for (const name of this.notes.stale ?? []) {
+      const removed = await quietly(async () => (await this.#shelf.remove(name), true));
+      if (!removed) left.push(name);
+    }
+    this.notes.stale = left.length > 0 ? left : undefined;
   }
 
   save(): Promise<void> {
@@ -195,6 +216,13 @@ export class Entry {
     const { copy, part, missing } = this.notes;
     const nothing = copy === undefined && part === undefined && missing === undefined;
     return nothing ? this.#shelf.remove(notesFile(this.#id)) : this.save();
+  }
+
+  /** Removes the data that notes named which are no longer there, or cannot be read. */
+  async #sweep(): Promise<void> {
+    const { stale = [] } = this.notes;
+    for (const name of await this.#shelf.names())
+      if (name.startsWith(`${this.#id}.`) && name !== notesFile(this.#id) && !stale.includes(name)) await this.#shelf.remove(name);
   }
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
@@ -212,8 +240,11 @@ export class Entry {
     if (part?.size === undefined) return;
     const file = await quietly(() => this.#shelf.open(part.data));
     await quietly(async () => file?.close());
+    if (file?.size !== part.size) return;
     // It broke off behind its last byte.
-    if (file?.size === part.size) this.notes = { ...this.notes, copy: part, part: undefined };
+    const old = this.notes.copy;
+    this.notes = { ...this.notes, copy: part, part: undefined };
+    this.drop(old);
   }
 }
 
@@ -277,20 +308,22 @@ export class Keeping {
   async finish(): Promise<void> {
     const writer = this.#writer;
     if (writer === undefined) return;
-    const { part, copy: old } = this.#entry.notes;
+    const before = this.#entry.notes;
+    const { part, copy: old } = before;
     try {
       await this.close();
       const file = await this.#shelf.open(part!.data);
       await file?.close();
       if (file?.size !== writer.size) throw new Error("the data is gone");
-      const { copy: _, part: __, missing: ___, ...notes } = this.#entry.notes;
+      const { copy: _, part: __, missing: ___, ...notes } = before;
       this.#entry.notes = { ...notes, copy: { ...part!, size: writer.size } };
+      this.#entry.drop(old);
       await this.#entry.save();
     } catch {
-      this.#entry.notes = { ...this.#entry.notes, copy: old, part };
+      this.#entry.notes = before;
       return this.abandon();
     }
-    if (old !== undefined) await quietly(() => this.#shelf.remove(old.data));
+    await this.#entry.clear();
   }
 
   async abandon(): Promise<void> {

@@ -19,4 +19,5 @@ export const GROUPS = {
   damage: () => loads("./points-damage.mjs"),
   abort: () => loads("./points-abort.mjs"),
   pairs: () => loads("./points-pairs.mjs"),
+  wire: async () => (await import("./points-wire.mjs")).open(),
 };

@@ -12,7 +12,8 @@ const DAMAGES = {
   empty: () => text(""),
   "a-third": (bytes) => bytes.slice(0, bytes.length / 3),
   "a-byte-less": (bytes) => bytes.slice(0, -1),
-  longer: (bytes) => new Uint8Array([...bytes, ...bytes]),
+  // Longer than the whole of it, even where it is the half of a file.
+  longer: (bytes) => new Uint8Array([...bytes, ...bytes, ...bytes]),
 };
 const NOTES = {
   null: () => text("null"),

@@ -51,7 +51,8 @@ const RANGES = {
   "renamed": (whole, from) => withHeaders(partial(whole, from, whole.body.length), { etag: '"other"' }),
 };
 
-const shifted = (whole, from, by) => partial(whole, from + by, whole.body.length);
+/** From the front there is nothing earlier. */
+const shifted = (whole, from, by) => partial(whole, Math.max(0, from + by), whole.body.length);
 const saying = (whole, from, range) => withHeaders(partial(whole, from, whole.body.length), { "content-range": range });
 
 /** Answers to the question whether a kept copy is still the file. */
@@ -99,13 +100,15 @@ function lengths() {
 /** The body ends without a word, where nobody has said how long it is; packed, it is never known. */
 function silentEnds() {
   const size = gguf.versions[0][WEIGHTS.gguf].bytes.length;
-  const ends = (how) => places(size, 10).flatMap((at) => [
-    [`unsaid-${how}-${at}`, (answer) => ({ ...withHeaders(answer, { "content-length": undefined }), ends: { at, how } })],
-    [`packed-${how}-${at}`, (answer) => ({ ...gzipped(answer), ends: { at, how } })],
-    [`unnamed-${how}-${at}`, (answer) => ({ ...withHeaders(answer, unnamed), ends: { at, how } })],
-  ]);
-  return ["silently", "broken"].flatMap((how) => ends(how).map(([name, change]) =>
-    lie({ model: gguf, state: "first", mode: "once", codes: how === "silently" ? ["network", "corrupt-file"] : [] }, `lies/gguf-first/end-${how}`, name, change)));
+  const kinds = {
+    unsaid: [(answer) => withHeaders(answer, { "content-length": undefined }), []],
+    packed: [gzipped, []],
+    // Nothing would tell that the rest is of the same file.
+    unnamed: [(answer) => withHeaders(answer, unnamed), ["network"]],
+  };
+  return ["silently", "broken"].flatMap((how) => Object.entries(kinds).flatMap(([name, [change, codes]]) => places(size, 10).map((at) =>
+    lie({ model: gguf, state: "first", mode: "once", codes: how === "silently" ? ["network", "corrupt-file"] : codes },
+      `lies/gguf-first/end-${how}`, `${name}-${at}`, (answer) => ({ ...change(answer), ends: { at, how } })))));
 }
 
 function resumes() {
@@ -116,7 +119,8 @@ function resumes() {
     return change(whole, Number(/\d+/.exec(range)[0]));
   };
   return ["once", "always"].flatMap((mode) => Object.entries(RANGES).map(([name, change]) =>
-    lie({ model: gguf, state: "resumed", mode, codes: ["network"] }, "lies/gguf-resumed/range", `${mode}-${name}`, twist(change))));
+    // Who begins anew, and is told a wrong size again, has a file that is cut.
+    lie({ model: gguf, state: "resumed", mode, codes: ["network", ...(mode === "always" ? ["corrupt-file"] : [])] }, "lies/gguf-resumed/range", `${mode}-${name}`, twist(change))));
 }
 
 function questions() {

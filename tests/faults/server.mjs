@@ -84,17 +84,21 @@ export class Server {
   /** `ends`: { at, how: "broken" | "silently" | "never" }, before all has been sent. */
   #stream(body, ends, signal) {
     let at = 0;
+    let abort = () => {};
     this.open++;
     let over = () => {
       over = () => {};
       this.open--;
-    };
-    const abort = (controller) => {
-      over();
-      controller.error(signal.reason);
+      signal?.removeEventListener("abort", abort);
     };
     return new ReadableStream({
-      start: (controller) => signal?.addEventListener("abort", () => abort(controller), { once: true }),
+      start: (controller) => {
+        abort = () => {
+          over();
+          controller.error(signal.reason);
+        };
+        signal?.addEventListener("abort", abort);
+      },
       pull: async (controller) => {
         this.#stir();
         const until = ends?.at ?? body.length;
