@@ -88,7 +88,7 @@ class Reading {
   /** The first answer. */
   async begin(): Promise<Answer> {
     const answer = await this.#request();
-    if (answer.status === 416) {
+    if (answer.status === 416 && this.#at > 0) {
       discard(answer);
       throw new OtherVersion();
     }

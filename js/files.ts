@@ -32,6 +32,8 @@ export type Pull = (file: string, offset: number, length: number) => Promise<Uin
 
 export interface Reach {
   job: Job;
+  /** The job's, and the end of what one reading has begun. */
+  signal: AbortSignal;
   download: WireDownloadOptions;
   loads: Loads;
   fetch: Fetch;
@@ -79,7 +81,7 @@ function download(url: URL, name: string, reach: Reach, how: { single: boolean; 
 }
 const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;
 
-function requests(name: string, { job, download, fetch, note }: Reach, hub?: HubSource): Requests {
+function requests(name: string, { signal, download, fetch, note }: Reach, hub?: HubSource): Requests {
   const { headers = {}, credentials, retries = 4, token } = download;
   return {
     name,
@@ -87,7 +89,7 @@ function requests(name: string, { job, download, fetch, note }: Reach, hub?: Hub
     // Only the hub that it is for gets the token; a redirect to another origin drops it.
     headers: hub === undefined || token === undefined ? headers : { authorization: `Bearer ${token}`, ...headers },
     credentials,
-    signal: job.signal,
+    signal,
     retries,
     note: (text) => note(name, text),
   };

@@ -13,6 +13,8 @@ export class Server {
   files = {};
   /** What was asked: { method, path, range }. */
   log = [];
+  /** All paths that were asked for in this trial. */
+  asked = new Set();
   /** Bodies that are neither read to their end nor given up. */
   open = 0;
   /** Bytes of bodies that have left. */
@@ -36,6 +38,7 @@ export class Server {
   reset(files) {
     this.files = files;
     this.sent = 0;
+    this.asked.clear();
     this.heal();
   }
 
@@ -54,6 +57,7 @@ export class Server {
     const path = decodeURIComponent(new URL(url).pathname.slice(1));
     const request = { method, path, range: given.get("range") ?? undefined, ifRange: given.get("if-range") ?? undefined };
     this.log.push(request);
+    this.asked.add(path);
     this.#stir();
     await undefined;
     const answer = this.twist(this.#answer(request), request, this.log.length);
