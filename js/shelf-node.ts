@@ -62,13 +62,13 @@ export class NodeShelf implements Shelf {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    const { size } = await file.stat();
+    const size = await sizeOf(file);
     return { size, pieces: () => nodePieces(file), close: () => file.close() };
   }
 
   async append(name: string): Promise<ShelfWriter> {
     const file = await this.#fs.open(this.#path(name), "a");
-    let { size } = await file.stat();
+    let size = await sizeOf(file);
     return {
       get size() {
         return size;
@@ -122,5 +122,15 @@ export class NodeShelf implements Shelf {
     return this.#paths.join(this.#folder, name);
   }
 }
+/** Closes it where that cannot be told. */
+async function sizeOf(file: NodeFile): Promise<number> {
+  try {
+    return (await file.stat()).size;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 /** The folder may be one that others use too. */
 const OURS = /^[\da-f]{64}\./;

@@ -4,6 +4,9 @@
 /** So many turns of the event loop in which nobody has said or asked anything, and so long, are quiet. */
 const QUIET_TURNS = 30;
 const QUIET_MS = 4;
+/** Who waits longer than anything in the package does has given up: only where really nothing happens any more. */
+const LONG_MS = 300_000;
+const LONG_TIMES = 20;
 
 const real = { setTimeout, clearTimeout, setImmediate, timeout: AbortSignal.timeout, now: Date.now };
 const { postMessage } = MessagePort.prototype;
@@ -14,6 +17,7 @@ export class Clock {
   #quiet = 0;
   #since = 0;
   #installed = false;
+  #busy = 0;
 
   /** Timers that wait. */
   get waiting() {
@@ -25,6 +29,17 @@ export class Clock {
     this.#quiet = 0;
     this.#since = performance.now();
   };
+
+  /** What the system does in its own time: until it has, it is not quiet. */
+  async during(work) {
+    this.#busy++;
+    try {
+      return await work;
+    } finally {
+      this.#busy--;
+      this.stir();
+    }
+  }
 
   install() {
     this.#installed = true;
@@ -62,6 +77,10 @@ export class Clock {
     Date.now = real.now;
   }
 
+  #isQuiet(times) {
+    return this.#busy === 0 && this.#quiet > QUIET_TURNS * times && performance.now() - this.#since > QUIET_MS * times;
+  }
+
   #add(run, ms = 0) {
     const timer = { ours: this, at: this.#passed + Math.max(0, Number(ms) || 0), run, ref: () => timer, unref: () => timer, hasRef: () => true };
     this.#timers.push(timer);
@@ -70,9 +89,10 @@ export class Clock {
 
   #turn() {
     if (!this.#installed) return;
-    if (++this.#quiet > QUIET_TURNS && performance.now() - this.#since > QUIET_MS && this.#timers.length > 0) {
+    this.#quiet++;
+    const next = this.#timers.reduce((first, each) => (first === undefined || each.at < first.at ? each : first), undefined);
+    if (next !== undefined && this.#isQuiet(next.at - this.#passed > LONG_MS ? LONG_TIMES : 1)) {
       this.stir();
-      const next = this.#timers.reduce((first, each) => (each.at < first.at ? each : first));
       this.#timers.splice(this.#timers.indexOf(next), 1);
       this.#passed = Math.max(this.#passed, next.at);
       next.run();

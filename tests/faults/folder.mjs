@@ -76,6 +76,8 @@ export class Folder {
 
   #handle(handle) {
     this.open++;
+    const close = handle.close.bind(handle);
+    handle.close = () => this.#clock.during(close());
     handle.once("close", () => this.open--);
     for (const name of HANDLE_CALLS) {
       const method = handle[name].bind(handle);

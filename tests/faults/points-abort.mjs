@@ -12,7 +12,7 @@ export async function points(world) {
     await world.begin(place);
     world.server.injector.arm({ at: Infinity });
     await world.attempt(place.model);
-    const counts = { call: world.opfs.injector.log.length, piece: world.server.injector.log.length, request: world.server.log.length };
+    const counts = { call: world.store.injector.log.length, piece: world.server.injector.log.length, request: world.server.log.length };
     world.end();
     for (const [what, count] of Object.entries(counts))
       for (let n = 1; n <= count; n++) found.push(aborts(place, what, n));
@@ -27,12 +27,13 @@ function aborts(place, what, n) {
     ...place,
     kind,
     name: `${kind}/${numbered(n)}`,
-    arm({ opfs, server }, controller) {
+    arm({ store, server }, controller) {
       const fail = () => controller.abort();
-      if (what === "call") opfs.injector.arm({ at: n, fail });
+      if (what === "call") store.injector.arm({ at: n, fail });
       if (what === "piece") server.injector.arm({ at: n, fail });
       if (what === "request") server.twist = (answer, _, at) => (at === n && controller.abort(), answer);
     },
+    reached: ({ store, server }) => (what === "request" ? server.log.length >= n : what === "piece" ? server.injector.hits > 0 : store.injector.hits > 0),
     codes: ["aborted"],
     keeps: ["kept", "changed"].includes(place.state),
   };

@@ -38,7 +38,7 @@ export async function points(world) {
   const found = [];
   for (const place of [{ model: gguf, state: "kept" }, { model: folder, state: "kept" }, { model: gguf, state: "resumed" }]) {
     await world.begin(place);
-    const files = world.opfs.files().map(isNotes);
+    const files = world.store.files().map(isNotes);
     world.end();
     for (const [at, notes] of files.entries()) {
       const ways = notes ? { ...DAMAGES, ...NOTES } : DAMAGES;
@@ -50,12 +50,12 @@ export async function points(world) {
 
 function damaged(place, at, notes, name, damage) {
   const kind = `damage/${place.model.name}-${place.state}/${notes ? "notes" : "data"}`;
-  return { ...place, kind, name: `${kind}/${at}-${name}`, keeps: false, arm: ({ opfs }) => spoil(opfs, opfs.files()[at], damage) };
+  return { ...place, kind, name: `${kind}/${at}-${name}`, keeps: false, arm: ({ store }) => spoil(store, store.files()[at], damage) };
 }
 
-function spoil(opfs, file, damage) {
+function spoil(store, file, damage) {
   const bytes = damage(file.content.bytes, file);
-  if (bytes instanceof Uint8Array) opfs.overwrite(file.content, bytes);
+  if (bytes instanceof Uint8Array) store.overwrite(file.content, bytes);
 }
 
 /** One bit of the data, where the caller knows the hash. */
@@ -73,7 +73,7 @@ function flips() {
       model: gguf, state, kind, keeps: false,
       name: `${kind}/at-${part}`,
       options: { integrity },
-      arm: ({ opfs }) => spoil(opfs, opfs.files().find((file) => !isNotes(file)), flip),
+      arm: ({ store }) => spoil(store, store.files().find((file) => !isNotes(file)), flip),
     };
   }));
 }

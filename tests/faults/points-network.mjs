@@ -60,12 +60,17 @@ export async function points(world) {
       for (const request of requests)
         for (const answer of Object.keys(ANSWERS)) found.push(answered(world, { ...place, mode, request }, answer));
   }
-  for (const place of [{ model: gguf, state: "first" }, { model: folder, state: "first" }, { model: sharded, state: "first" }, { model: gguf, state: "resumed" }, { model: gguf, state: "changed" }]) {
+  for (const place of PLACES.filter(({ state }) => state !== "kept")) {
     const { sent } = await dryRun(world, place);
     for (const [how, broken] of Object.entries(BREAKS))
-      for (const at of places(sent, place.model === sharded ? 10 : 40)) found.push(broken(place, how, at));
+      for (const at of places(sent, place.model === sharded ? 10 : 40)) found.push(broken({ ...place, right: rightAfterBreak(world, place) }, how, at));
   }
   return [...found, ...WAITS.map(([code, after, codes]) => waits(code, after, codes))];
+}
+
+/** Where it is changed, the old copy is right too. */
+function rightAfterBreak({ right }, { model, state }) {
+  return state === "changed" ? right[model.name] : [right[model.name][0]];
 }
 
 /** What an undisturbed load asks for, and how many bytes it gets. */
@@ -90,6 +95,7 @@ function answered(world, place, answer) {
     arm({ server }) {
       server.twist = (honest, asked, n) => (n === request.at || (mode === "onwards" && n > request.at) ? ANSWERS[answer](honest) : honest);
     },
+    reached: ({ server }) => server.log.length >= request.at,
     codes: codesOf(answer, place),
     right: rightOf(world, answer, place),
     keeps: state === "kept" || state === "changed",

@@ -51,7 +51,7 @@ export function points() {
         arm: ({ server }) => { server.twist = (answer, _, n) => (n === 1 ? HANG : answer); },
         codes: ["aborted", "network"],
       }),
-      point("full", "no-room", { arm: ({ opfs }) => { opfs.quota = 0; } }),
+      point("full", "no-room", { arm: ({ store }) => { store.quota = 0; } }),
     ];
   });
 }

@@ -7,6 +7,7 @@ import { getEventListeners } from "node:events";
 import { tiny } from "../api-models.mjs";
 import { AzulejoError, cache, CausalLM, Engine, inspect } from "../../dist/index.js";
 import { Clock } from "./clock.mjs";
+import { Folder, watchFileSystem } from "./folder.mjs";
 import { Locks } from "./locks.mjs";
 import { MODELS } from "./models.mjs";
 import { Opfs } from "./opfs.mjs";
@@ -30,11 +31,42 @@ export async function inspected(world, model, options) {
   return JSON.stringify(await inspect(ORIGIN + model.address, { engine: world.engine, ...options }));
 }
 
+/** A browser's page or worker: a private file system, locks, and a browser that knows whether it is online. */
+export const inBrowser = {
+  knowsOffline: true,
+  install(world) {
+    const navigator = {
+      onLine: true,
+      hardwareConcurrency: 2,
+      get storage() { return world.store.storage(); },
+      get locks() { return world.locks.manager(); },
+    };
+    Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
+  },
+  begin(world, { sync = true }) {
+    world.store = new Opfs({ sync, called: world.clock.stir });
+    world.locks = new Locks(world.store.injector);
+    navigator.onLine = true;
+  },
+  end() {},
+};
+
+/** Under Node: a folder of the real file system. */
+export const underNode = {
+  knowsOffline: false,
+  install: watchFileSystem,
+  begin(world) {
+    world.store = new Folder(world.clock);
+    world.locks = { count: 0 };
+  },
+  end: (world) => world.store.remove(),
+};
+
 export class World {
   clock = new Clock();
   server = new Server(this.clock.stir);
-  opfs = new Opfs();
-  locks = new Locks(this.opfs.injector);
+  store;
+  locks;
   /** By model and version: the answers that are right; with those of a model whose tokenizer was not there. */
   right = {};
   bare = {};
@@ -42,13 +74,19 @@ export class World {
   inspected = {};
   #neighbours = [];
   #tidy = {};
+  #place;
 
-  static async open() {
-    const world = new World();
+  constructor(place) {
+    this.#place = place;
+  }
+
+  static async open(place = inBrowser) {
+    const world = new World(place);
     // Its worker has a realm of its own: it is started before the stand-ins are here.
     const elsewhere = await Engine.create({ threads: 1 });
     await world.#welcome(elsewhere);
-    world.#install();
+    place.install(world);
+    globalThis.fetch = (...given) => world.server.fetch(...given);
     await world.#start();
     for (const model of Object.values(MODELS)) await world.#learn(model);
     return world;
@@ -68,18 +106,6 @@ export class World {
     this.#neighbours.push({ engine, lm, answer: await answerOf(lm) });
   }
 
-  #install() {
-    const world = this;
-    const navigator = {
-      onLine: true,
-      hardwareConcurrency: 2,
-      get storage() { return world.opfs.storage(); },
-      get locks() { return world.locks.manager(); },
-    };
-    Object.defineProperty(globalThis, "navigator", { value: navigator, configurable: true });
-    globalThis.fetch = (...given) => world.server.fetch(...given);
-  }
-
   /** What is right, and how tidy the store is after a load that nothing has disturbed. */
   async #learn(model) {
     this.right[model.name] = [];
@@ -95,28 +121,29 @@ export class World {
       await this.begin({ model });
       this.server.files = Object.fromEntries(Object.entries(files).filter(([path]) => !path.endsWith("tokenizer.json")));
       this.bare[model.name][at] = await this.attempt(model);
-      this.end();
     }
+    this.end();
     if (new Set(this.right[model.name]).size < 2) throw new Error(`${model.name}: both versions answer alike`);
   }
 
   // -------------------------------------------------------------- one trial
 
-  /** A fresh store and server, in `state`: "first", "kept", "resumed" or "changed"; `sync`: as in a worker. */
-  async begin({ model, state = "first", sync = true }) {
+  /** A fresh store and server, in `state`: "first", "kept", "resumed" or "changed"; a page has no `sync` access to files. */
+  async begin({ model, state = "first", sync }) {
+    if (this.store !== undefined) this.end();
     this.clock.install();
-    this.opfs = new Opfs({ sync, called: this.clock.stir });
-    this.locks = new Locks(this.opfs.injector);
+    this.#place.begin(this, { sync });
     this.server.reset(model.versions[0]);
-    navigator.onLine = true;
     if (state === "kept" || state === "changed") await this.attempt(model);
     if (state === "resumed") await this.#breakOff(model);
     this.server.reset(model.versions[state === "changed" ? 1 : 0]);
-    this.opfs.injector.arm({ at: Infinity });
+    this.store.injector.arm({ at: Infinity });
   }
 
   end() {
     this.clock.uninstall();
+    this.#place.end(this);
+    this.store = undefined;
   }
 
   /** Half of the largest file comes. */
@@ -146,20 +173,24 @@ export class World {
   }
 
   heal() {
-    this.opfs.injector.disarm();
-    this.opfs.quota = Infinity;
+    this.store.injector.disarm();
+    this.store.quota = Infinity;
     this.server.heal();
   }
 
-  /** The network is gone; with `told` the browser knows. */
+  /** The network is gone; with `told` the browser knows, where there is one: then nothing may be asked. */
   cutOff(told) {
-    navigator.onLine = !told;
+    if (this.knowsOffline) navigator.onLine = !told;
     this.server.log = [];
     this.server.twist = refused;
   }
 
+  get knowsOffline() {
+    return this.#place.knowsOffline;
+  }
+
   reconnect() {
-    navigator.onLine = true;
+    if (this.knowsOffline) navigator.onLine = true;
     this.heal();
   }
 
@@ -168,7 +199,7 @@ export class World {
     const { models, sessions, jobs } = await this.engine.diagnostics();
     return {
       models, sessions, jobs,
-      handles: this.opfs.open,
+      handles: this.store.open,
       bodies: this.server.open,
       locks: this.locks.count,
       listeners: signal === undefined ? 0 : getEventListeners(signal, "abort").length,
@@ -200,7 +231,7 @@ export class World {
 
   /** The lengths of what is kept, and how many notes there are beside. */
   #shape() {
-    const files = this.opfs.files();
+    const files = this.store.files();
     const data = files.filter(({ path }) => !path.endsWith(".json")).map(({ content }) => content.bytes.length);
     return { data: String(data.sort((a, b) => a - b)), notes: files.length - data.length };
   }
@@ -215,7 +246,7 @@ export class World {
   async judgeDeletion(oracle) {
     const outcome = await settled(cache.delete());
     if (outcome.error !== undefined) return oracle.wrong(`cache.delete: ${outcome.error.message}`);
-    if (this.opfs.used > 0) oracle.wrong(`cache.delete leaves ${JSON.stringify(this.#shape())}`);
+    if (this.store.used > 0) oracle.wrong(`cache.delete leaves ${JSON.stringify(this.#shape())}`);
     return undefined;
   }
 }
