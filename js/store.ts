@@ -83,27 +83,28 @@ export class Entry {
   notes: Notes;
   readonly #shelf: Shelf;
   readonly #id: string;
+  readonly #waiting: () => void;
   #release: Release | undefined;
   #mode: Mode = "shared";
 
-  private constructor(shelf: Shelf, id: string, notes: Notes) {
+  private constructor(shelf: Shelf, id: string, notes: Notes, waiting: () => void) {
     this.#shelf = shelf;
     this.#id = id;
     this.notes = notes;
+    this.#waiting = waiting;
   }
 
-  /** Waits while another load writes it, unless `ifFree`. `undefined` where nothing can be kept. */
+  /** Waits while another load writes it, and says so, unless `ifFree`. `undefined` where nothing can be kept. */
   static async open(key: string, url: string, how: { signal: AbortSignal; ifFree: boolean; waiting(): void }): Promise<Entry | undefined> {
     return quietly(async () => {
       const shelf = await openShelf();
       if (shelf === undefined) return undefined;
       const id = idOf(key);
       const nothing: Notes = { format: FORMAT, key, url, lastUsed: Date.now() };
-      const entry = new Entry(shelf, id, nothing);
-      entry.#release = await takeLock(lockOf(id), { mode: "shared", ifFree: true });
-      if (entry.#release === undefined && how.ifFree) return undefined;
-      if (entry.#release === undefined) how.waiting();
-      entry.#release ??= await takeLock(lockOf(id), { mode: "shared", signal: how.signal });
+      const entry = new Entry(shelf, id, nothing, how.waiting);
+      if (how.ifFree) entry.#release = await takeLock(lockOf(id), { mode: "shared", ifFree: true });
+      else await entry.#hold("shared", how.signal);
+      if (entry.#release === undefined) return undefined;
       await entry.#read();
       return entry;
     }, how.signal);
@@ -227,7 +228,12 @@ export class Entry {
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
     this.close();
-    this.#release = await takeLock(lockOf(this.#id), { mode, signal });
+    const name = lockOf(this.#id);
+    this.#release = await takeLock(name, { mode, ifFree: true });
+    if (this.#release === undefined) {
+      this.#waiting();
+      this.#release = await takeLock(name, { mode, signal });
+    }
     this.#mode = mode;
   }
 
