@@ -90,8 +90,10 @@ export class NodeShelf implements Shelf {
       await this.#fs.writeFile(beside, bytes);
       await this.#fs.rename(beside, this.#path(name));
     } catch (error) {
-      await this.#fs.rm(beside, { force: true }).catch(() => {});
+      leftovers.add(beside);
       throw error;
+    } finally {
+      for (const path of leftovers) await this.#fs.rm(path, { force: true }).then(() => leftovers.delete(path), () => {});
     }
   }
 
@@ -122,6 +124,9 @@ export class NodeShelf implements Shelf {
     return this.#paths.join(this.#folder, name);
   }
 }
+/** What could not be given its name: removed when that can be done. */
+const leftovers = new Set<string>();
+
 /** Closes it where that cannot be told. */
 async function sizeOf(file: NodeFile): Promise<number> {
   try {

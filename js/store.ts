@@ -147,9 +147,12 @@ export class Entry {
       if (part === undefined) return undefined;
       const data = await this.#shelf.take(part.data, newData(this.#id));
       if (data === undefined) return undefined;
-      this.notes.part = { ...part, data };
+      if (data !== part.data) {
+        this.notes.part = { ...part, data };
+        await this.save();
+      }
       const file = await this.#shelf.open(data);
-      return file === undefined ? undefined : { part: this.notes.part, file };
+      return file === undefined ? undefined : { part: { ...part, data }, file };
     });
   }
 
@@ -171,13 +174,12 @@ export class Entry {
   /** The bytes that come next are written down, behind those of `begun` or from the front. */
   async keep(version: Version, behind: boolean): Promise<Keeping | undefined> {
     return quietly(async () => {
-      const { url, key, copy, part, stale } = this.notes;
-      if (!behind && part !== undefined) await this.#shelf.remove(part.data);
-      if (copy === undefined && part === undefined) await this.#sweep();
+      const { url, key, copy, part } = this.notes;
+      await quietly(() => this.#sweep([copy?.data, behind ? part?.data : undefined]));
       if (version.size !== undefined) await makeRoom(this.#shelf, this.#id, version.size);
       const data = behind ? part!.data : newData(this.#id);
       const now = Date.now();
-      this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now }, stale };
+      this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now } };
       await this.save();
       return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
     });
@@ -219,11 +221,10 @@ export class Entry {
     return nothing ? this.#shelf.remove(notesFile(this.#id)) : this.save();
   }
 
-  /** Removes the data that notes named which are no longer there, or cannot be read. */
-  async #sweep(): Promise<void> {
-    const { stale = [] } = this.notes;
+  /** Removes what lies here for this key but its notes and what is good: notes get lost, and what they named stays. */
+  async #sweep(good: (string | undefined)[]): Promise<void> {
     for (const name of await this.#shelf.names())
-      if (name.startsWith(`${this.#id}.`) && name !== notesFile(this.#id) && !stale.includes(name)) await this.#shelf.remove(name);
+      if (name.startsWith(`${this.#id}.`) && name !== notesFile(this.#id) && !good.includes(name)) await this.#shelf.remove(name);
   }
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
