@@ -1,9 +1,9 @@
 // Time that passes by itself: while it is installed, timers wait until nothing else happens, and then the next is due.
 // A deadline of three seconds or a back-off of a minute is over in milliseconds, and always in the same order.
 
-/** So many turns of the event loop in which nobody has said or asked anything, and so long, are quiet. */
-const QUIET_TURNS = 30;
-const QUIET_MS = 4;
+/** It is looked so often, in real time, and so many looks in which nobody has said or asked anything are quiet. */
+const LOOK_MS = 1;
+const QUIET = 6;
 /** Who waits longer than anything in the package does has given up: only where really nothing happens any more. */
 const LONG_MS = 300_000;
 const LONG_TIMES = 20;
@@ -15,8 +15,7 @@ export class Clock {
   #timers = [];
   #passed = 0;
   #quiet = 0;
-  #since = 0;
-  #installed = false;
+  #looking;
   #busy = 0;
 
   /** Timers that wait. */
@@ -27,7 +26,6 @@ export class Clock {
   /** Something has happened. */
   stir = () => {
     this.#quiet = 0;
-    this.#since = performance.now();
   };
 
   /** What the system does in its own time: until it has, it is not quiet. */
@@ -42,7 +40,6 @@ export class Clock {
   }
 
   install() {
-    this.#installed = true;
     this.#passed = 0;
     this.stir();
     globalThis.setTimeout = (run, ms, ...given) => this.#add(() => run(...given), ms);
@@ -63,12 +60,12 @@ export class Clock {
       return postMessage.apply(this, given);
     };
     globalThis.setImmediate = (...given) => (stir(), real.setImmediate(...given));
-    this.#turn();
+    this.#looking = real.setTimeout(() => this.#look(), LOOK_MS);
   }
 
   /** Timers that still wait are forgotten. */
   uninstall() {
-    this.#installed = false;
+    real.clearTimeout(this.#looking);
     this.#timers = [];
     const { setTimeout, clearTimeout, setImmediate } = real;
     Object.assign(globalThis, { setTimeout, clearTimeout, setImmediate });
@@ -78,7 +75,7 @@ export class Clock {
   }
 
   #isQuiet(times) {
-    return this.#busy === 0 && this.#quiet > QUIET_TURNS * times && performance.now() - this.#since > QUIET_MS * times;
+    return this.#busy === 0 && this.#quiet > QUIET * times;
   }
 
   #add(run, ms = 0) {
@@ -87,8 +84,7 @@ export class Clock {
     return timer;
   }
 
-  #turn() {
-    if (!this.#installed) return;
+  #look() {
     this.#quiet++;
     const next = this.#timers.reduce((first, each) => (first === undefined || each.at < first.at ? each : first), undefined);
     if (next !== undefined && this.#isQuiet(next.at - this.#passed > LONG_MS ? LONG_TIMES : 1)) {
@@ -97,6 +93,6 @@ export class Clock {
       this.#passed = Math.max(this.#passed, next.at);
       next.run();
     }
-    real.setImmediate(() => this.#turn());
+    this.#looking = real.setTimeout(() => this.#look(), LOOK_MS);
   }
 }

@@ -23,6 +23,9 @@ const KILLED = ["internal"];
 const digest = ({ data, dims }) => `${dims} ${createHash("sha1").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest("hex").slice(0, 12)}`;
 const PIXELS = { data: Float32Array.from({ length: 3 * 48 * 48 }, (_, at) => Math.sin(at)), dims: [1, 3, 48, 48] };
 
+/** Held here: a model is read again from the bytes it came from only as long as the caller has them. */
+const FILES = { bert: bert(), vit: vit() };
+
 /** The models of a play, and what is asked of them; each by itself, in this order. */
 class Play {
   engine;
@@ -43,8 +46,8 @@ class Play {
     if (this.engine === undefined) return;
     const { engine } = this;
     await this.#load("lm", () => CausalLM.load(`${this.#url}endless.gguf`, { engine, signal: this.#signal, onProgress() {} }));
-    await this.#load("bert", () => TextEmbedder.load(bert(), { engine }));
-    await this.#load("vit", () => ImageClassifier.load(vit(), { engine }));
+    await this.#load("bert", () => TextEmbedder.load(FILES.bert, { engine }));
+    await this.#load("vit", () => ImageClassifier.load(FILES.vit, { engine }));
     const { lm, bert: embedder, vit: classifier } = this.models;
     this.#session ??= lm?.createSession();
     await this.#step("inspect", () => inspect(`${this.#url}endless.gguf`, { engine }), JSON.stringify);

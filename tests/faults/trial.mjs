@@ -13,7 +13,6 @@ export async function trial(world, point) {
   const { state, version = state === "changed" ? 1 : 0 } = point;
   try {
     await world.begin(point);
-    await world.askNeighbours(oracle);
     await faulty(world, point, oracle, version);
     await world.askNeighbours(oracle);
     await offline(world, point, oracle, version);
