@@ -4,9 +4,9 @@
 /** It is looked so often, in real time, and so many looks in which nobody has said or asked anything are quiet. */
 const LOOK_MS = 1;
 const QUIET = 6;
-/** Who waits longer than anything in the package does has given up: only where really nothing happens any more. */
-const LONG_MS = 300_000;
-const LONG_TIMES = 20;
+/** A caller gives up when so much longer nothing has happened. */
+const PATIENCE_MS = 600_000;
+const PATIENTLY = 20;
 
 const real = { setTimeout, clearTimeout, setImmediate, timeout: AbortSignal.timeout, now: Date.now };
 const { postMessage } = MessagePort.prototype;
@@ -18,9 +18,9 @@ export class Clock {
   #looking;
   #busy = 0;
 
-  /** Timers that wait. */
+  /** Timers that wait, but for that of a caller's patience. */
   get waiting() {
-    return this.#timers.length;
+    return this.#timers.filter(({ patience }) => !patience).length;
   }
 
   /** Something has happened. */
@@ -74,6 +74,11 @@ export class Clock {
     Date.now = real.now;
   }
 
+  /** A caller who gives up in ten minutes. */
+  patience(giveUp) {
+    this.#add(giveUp, PATIENCE_MS).patience = true;
+  }
+
   #isQuiet(times) {
     return this.#busy === 0 && this.#quiet > QUIET * times;
   }
@@ -87,7 +92,7 @@ export class Clock {
   #look() {
     this.#quiet++;
     const next = this.#timers.reduce((first, each) => (first === undefined || each.at < first.at ? each : first), undefined);
-    if (next !== undefined && this.#isQuiet(next.at - this.#passed > LONG_MS ? LONG_TIMES : 1)) {
+    if (next !== undefined && this.#isQuiet(next.patience ? PATIENTLY : 1)) {
       this.stir();
       this.#timers.splice(this.#timers.indexOf(next), 1);
       this.#passed = Math.max(this.#passed, next.at);

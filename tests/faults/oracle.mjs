@@ -7,11 +7,11 @@ import { setImmediate } from "node:timers";
 const DEADLINE_MS = 20_000;
 const { setTimeout: later, clearTimeout: forget } = globalThis;
 
-/** How `promise` ends: { value } or { error }; neither where it does not. */
-export function settled(promise) {
+/** How `promise` ends: { value } or { error }, or { hangs } where it does not. */
+export function settled(promise, deadlineMs = DEADLINE_MS) {
   let timer;
   const never = new Promise((resolve) => {
-    timer = later(() => resolve({ hangs: true }), DEADLINE_MS);
+    timer = later(() => resolve({ hangs: true }), deadlineMs);
   });
   const ended = promise.then((value) => ({ value }), (error) => ({ error }));
   return Promise.race([ended, never]).finally(() => forget(timer));

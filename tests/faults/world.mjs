@@ -15,8 +15,6 @@ import { Oracle, settled } from "./oracle.mjs";
 import { ORIGIN, refused, Server } from "./server.mjs";
 
 const TOKENS = [5, 6, 7, 8, 9, 10, 11];
-/** In the time of the stand-in: a caller's patience. */
-const PATIENCE_MS = 600_000;
 
 /** Bit by bit what a model says of some tokens, and what its tokenizer makes of a text. */
 export async function answerOf(lm) {
@@ -168,7 +166,7 @@ export class World {
   /** A signal of a caller who gives up some time, where nothing else happens. */
   patience() {
     const controller = new AbortController();
-    setTimeout(() => controller.abort(), PATIENCE_MS);
+    this.clock.patience(() => controller.abort());
     return controller;
   }
 
@@ -202,6 +200,7 @@ export class World {
       handles: this.store.open,
       bodies: this.server.open,
       locks: this.locks.count,
+      timers: this.clock.waiting,
       listeners: signal === undefined ? 0 : getEventListeners(signal, "abort").length,
     };
   }
