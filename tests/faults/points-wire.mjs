@@ -84,9 +84,15 @@ class Play {
     return getEventListeners(this.#signal, "abort").length;
   }
 
-  async end() {
+  async forget() {
     await this.#session?.dispose();
+    this.#session = undefined;
     for (const model of Object.values(this.models)) await model?.dispose();
+    this.models = {};
+  }
+
+  async end() {
+    await this.forget();
     const { models, sessions, jobs } = (await this.engine?.diagnostics()) ?? {};
     await this.engine?.dispose();
     return { models, sessions, jobs };
@@ -168,6 +174,9 @@ async function trial(world, point) {
   tap.arm(point);
   await play.run();
   tap.disarm();
+  await tap.buried();
+  // What has died again and again says so, and wants to be loaded anew.
+  if (point.onwards) await play.forget();
   judge(oracle, "with the fault", world, play, point);
   oracle.judge("the neighbour", await settled(world.neighbour.logits(PROMPT).then(digest)), { right: [world.answer] });
   await play.run();

@@ -13,6 +13,7 @@ export class Tap {
   /** How many workers it has ended. */
   killed = 0;
   #at = {};
+  #ends = [];
 
   /** From now on every worker that is started passes its messages through here. */
   install() {
@@ -42,6 +43,7 @@ export class Tap {
         if (fate === undefined) return;
         this.#dead = true;
         tap.killed++;
+        tap.#ends.push(new Promise((resolve) => this.once("exit", resolve)));
         this.terminate();
       }
     };
@@ -57,6 +59,12 @@ export class Tap {
 
   disarm() {
     this.#at = {};
+  }
+
+  /** Once all that it has ended are heard to have ended. */
+  async buried() {
+    await Promise.all(this.#ends);
+    this.#ends = [];
   }
 
   fateOf(direction) {
