@@ -38,7 +38,7 @@ export async function openDownload(url: string, how: Download): Promise<OpenFile
   try {
     file = entry === undefined ? ((await fromOthers(how)) ?? (await fromNetwork(url, how))) : await find(url, how, entry);
   } finally {
-    if (file === undefined) entry?.close();
+    if (file === undefined) await entry?.close();
   }
   if (file === undefined || entry === undefined) return file;
   const { close } = file;
@@ -48,7 +48,7 @@ export async function openDownload(url: string, how: Download): Promise<OpenFile
       try {
         await close?.();
       } finally {
-        entry.close();
+        await entry.close();
       }
     },
   };

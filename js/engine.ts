@@ -1,13 +1,16 @@
 // A device and its worker, started again when it has died.
 
+import { findAssets } from "./assets.js";
 import { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { disposed, invalid } from "./errors.js";
 import { oneOf, optionsOf } from "./options.js";
 import type { Diagnostics, GpuDiagnostics, GpuKnobs, StartOptions } from "./protocol.js";
 import { absolute, tagOf } from "./source.js";
+import { hasWorkers } from "./transport.js";
 import type { DeviceInfo, EngineOptions } from "./types.js";
 import { checkFlag, checkList, checkText, count, describe } from "./validate.js";
+import { version } from "./version.js";
 
 /**
  * A device and its worker. Models share one: `load` without `engine` uses a default one. An engine that nobody holds,
@@ -51,7 +54,10 @@ export class Engine {
     return (await this.#diagnose()).gpu;
   }
 
-  /** Frees every model and the device. Models of a disposed engine reject with code "disposed". */
+  /**
+   * Frees every model, the device and WebAssembly's memory, which grows with the largest models and is given back in no
+   * other way. Models of a disposed engine reject with code "disposed".
+   */
   async dispose(): Promise<void> {
     abandoned.unregister(this.#home);
     await leave(this.#home);
@@ -127,14 +133,15 @@ const readEngine = /* @__PURE__ */ optionsOf<EngineOptions>("Engine.create", {
 });
 
 function startOptions(options: EngineOptions | undefined): StartOptions {
-  const { device = "auto", worker = true, powerPreference, gpu, threads, assets } = readEngine(options);
+  const { device = "auto", worker = hasWorkers(), powerPreference, gpu, threads, assets } = readEngine(options);
   return {
+    version,
+    assets: findAssets(assets === undefined ? undefined : String(assets)),
     device,
     inPage: !worker,
     ...(powerPreference !== undefined && { powerPreference }),
     ...(gpu !== undefined && { gpu: { without: [], basicLimits: false, integerDot: false, profile: false, ...gpu } }),
     ...(threads !== undefined && { threads }),
-    ...(assets !== undefined && { assets: String(assets) }),
   };
 }
 

@@ -1,5 +1,7 @@
 // A generation on its way: a promise of the whole, and its tokens as they come.
 
+import type { AzulejoError } from "./errors.js";
+import { nothingMade } from "./protocol.js";
 import type { GeneratedToken, Generation, GenerationResult } from "./types.js";
 
 export type GenerationWork = (
@@ -15,10 +17,16 @@ export function startGeneration(work: GenerationWork, signal: AbortSignal | unde
   else signal?.addEventListener?.("abort", abort, { once: true });
 
   const stream = new TokenStream();
-  const result = work(controller.signal, (tokens) => stream.add(tokens)).finally(() => {
-    signal?.removeEventListener?.("abort", abort);
-    stream.end();
-  });
+  const result = work(controller.signal, (tokens) => stream.add(tokens))
+    .catch((error: AzulejoError) => {
+      // Called off before it began: no failure of a generation's.
+      if (error.code === "aborted" && controller.signal.aborted) return nothingMade();
+      throw error;
+    })
+    .finally(() => {
+      signal?.removeEventListener?.("abort", abort);
+      stream.end();
+    });
   // A caller who only iterates meets the failure there.
   result.catch(() => {});
   const read = () => readerOf(stream, result, () => controller.abort());

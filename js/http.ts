@@ -56,6 +56,8 @@ export async function ask(url: string, how: Requests, extra: Partial<WireRequest
     });
   } catch (error) {
     how.signal.throwIfAborted();
+    // The caller's own fetch gave no answer at all: trying again helps nobody.
+    if (error instanceof AzulejoError && error.code === "invalid-argument") throw error;
     throw networkError(url, how, (error as Error).message, error);
   }
 }

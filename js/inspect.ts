@@ -8,6 +8,7 @@ import { hinted } from "./remote.js";
 import { orAborted } from "./shared-work.js";
 import { sourceOf } from "./source.js";
 import type { InspectOptions, ModelSource, ModelSummary } from "./types.js";
+import { throwIfAborted } from "./validate.js";
 
 /** What a model is and what it will need, from its header alone (a range request, no weights). */
 export async function inspect(source: ModelSource, options?: InspectOptions): Promise<ModelSummary> {
@@ -22,7 +23,9 @@ export async function inspect(source: ModelSource, options?: InspectOptions): Pr
   const { wire, feed } = given.open();
   try {
     const takes = { source: wire, options: model, download, fits: engine !== undefined || device !== undefined };
-    return await connection.call("inspect", takes, { signal, feed, fetch, owner: at, site });
+    const summary = await connection.call("inspect", takes, { signal, feed, fetch, owner: at, site });
+    throwIfAborted(signal);
+    return summary;
   } catch (error) {
     throw hinted(error, given);
   } finally {

@@ -4,6 +4,7 @@ import { Engine, readDevice } from "./engine.js";
 import { AzulejoError, invalid } from "./errors.js";
 import { oneOf, optionsOf } from "./options.js";
 import type { WireDownloadOptions, WireModelOptions } from "./protocol.js";
+import { absolute } from "./source.js";
 import { HUB } from "./source-hub.js";
 import type { CausalLMOptions, Fetch, InspectOptions, LoadOptions } from "./types.js";
 import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, describe } from "./validate.js";
@@ -114,9 +115,10 @@ function checkToken(value: unknown, name: string): string {
 
 function checkEndpoint(value: unknown, name: string): string {
   const text = checkText(value, name);
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (url === undefined || !/^https?:$/.test(url.protocol))
+  // A whole address: one that is relative to the page is nobody's hub.
+  if (!/^https?:\/\//i.test(text))
     throw invalid(`${name} should be the address of a hub, such as ${JSON.stringify(HUB)}, not ${describe(value)}`);
+  const url = absolute(text);
   [url.search, url.hash] = ["", ""];
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url.href;

@@ -1,7 +1,8 @@
 // Who may write a kept file, and who reads it: Web Locks, and where there are none a list in this realm.
 
 export type Mode = "shared" | "exclusive";
-export type Release = () => void;
+/** Resolves once it is free. */
+export type Release = () => Promise<void>;
 
 export interface LockOptions {
   mode: Mode;
@@ -21,8 +22,18 @@ function takeWebLock(locks: LockManager, name: string, { mode, signal, ifFree }:
     // The two cannot be given together.
     const options: LockOptions2 = ifFree ? { mode, ifAvailable: true } : { mode, ...(signal && { signal }) };
     const held = (lock: Lock | null) =>
-      lock === null ? resolve(undefined) : new Promise<void>((release) => resolve(() => release()));
-    locks.request(name, options, held).catch((error: unknown) => reject(signal?.aborted ? signal.reason : error));
+      lock === null
+        ? resolve(undefined)
+        : new Promise<void>((release) => {
+            resolve(() => {
+              release();
+              return over;
+            });
+          });
+    const over = locks.request(name, options, held).then(
+      () => {},
+      (error: unknown) => reject(signal?.aborted ? signal.reason : error),
+    );
   });
 }
 type LockOptions2 = { mode: Mode; ifAvailable?: boolean; signal?: AbortSignal };
@@ -47,7 +58,7 @@ async function takeHere(name: string, { mode, signal, ifFree }: LockOptions): Pr
     enter(lock, mode);
   }
   let held = true;
-  return () => {
+  return async () => {
     if (!held) return;
     held = false;
     if (mode === "exclusive") lock.writer = false;

@@ -23,8 +23,8 @@ export class PageFetches {
     try {
       const response = await how(url, initOf(request, made.controller.signal));
       const head = headOf(response);
-      if (this.#open.get(fetch) !== made) return void cancelBody(response);
-      made.next = piecesOf(response);
+      if (this.#open.get(fetch) !== made) return bodyOf(response).cancel();
+      made.body = bodyOf(response);
       this.#post({ kind: "fetched", fetch, response: head });
     } catch (error) {
       this.#fail(fetch, made, (error) => ({ kind: "fetched", fetch, error }), error);
@@ -34,9 +34,9 @@ export class PageFetches {
   /** Answers a "fetchPull" with "fetchPiece". */
   async pull(fetch: number): Promise<void> {
     const made = this.#open.get(fetch);
-    if (made?.next === undefined) return;
+    if (made?.body === undefined) return;
     try {
-      const bytes = await made.next();
+      const bytes = await made.body.next();
       if (this.#open.get(fetch) !== made) return;
       if (bytes === undefined) this.#open.delete(fetch);
       const message: ToHost = { kind: "fetchPiece", fetch, ...(bytes !== undefined && { bytes }) };
@@ -50,11 +50,13 @@ export class PageFetches {
     const made = this.#open.get(fetch);
     this.#open.delete(fetch);
     made?.controller.abort();
+    // Not every stand-in for fetch heeds its signal.
+    made?.body?.cancel();
   }
 
-  /** A call has ended, and whatever it had asked for; without a number, all of them. */
-  endOf(call?: number): void {
-    for (const [fetch, made] of this.#open) if (call === undefined || made.call === call) this.cancel(fetch);
+  /** A call has ended, and whatever it had asked for. */
+  endOf(call: number): void {
+    for (const [fetch, made] of this.#open) if (made.call === call) this.cancel(fetch);
   }
 
   #fail(fetch: number, made: Request, message: (error: ReturnType<typeof toWire>) => ToHost, error: unknown): void {
@@ -69,8 +71,13 @@ export class PageFetches {
 interface Request {
   call: number;
   controller: AbortController;
-  /** The body's next piece, ours to give away; `undefined` at its end. */
-  next?: () => Promise<Uint8Array<ArrayBuffer> | undefined>;
+  body?: Body;
+}
+
+interface Body {
+  /** Its next piece, ours to give away; `undefined` at its end. */
+  next(): Promise<Uint8Array<ArrayBuffer> | undefined>;
+  cancel(): void;
 }
 
 function initOf(request: WireRequest, signal: AbortSignal): FetchInit {
@@ -87,27 +94,29 @@ function headOf(response: FetchAnswer): WireResponse {
   return { status: status!, statusText, url, type, headers: pairs };
 }
 
-function piecesOf(response: FetchAnswer): NonNullable<Request["next"]> {
+function bodyOf(response: FetchAnswer): Body {
   const { body } = response as Response;
   if (typeof body?.getReader === "function") {
     const reader = body.getReader();
-    return async () => {
-      const { done, value } = await reader.read();
-      if (done) return undefined;
-      if (!ArrayBuffer.isView(value)) throw invalid("the body that fetch gave should be bytes");
-      // A copy: the chunk may be a view of something that is still needed.
-      return new Uint8Array(value);
+    return {
+      async next() {
+        const { done, value } = await reader.read();
+        if (done) return undefined;
+        if (!ArrayBuffer.isView(value)) throw invalid("the body that fetch gave should be bytes");
+        // A copy: the chunk may be a view of something that is still needed.
+        return new Uint8Array(value);
+      },
+      cancel: () => void reader.cancel().catch(() => {}),
     };
   }
   // Some stand-ins for fetch have streams of another kind.
   let over = body === null;
-  return async () => {
-    if (over) return undefined;
-    over = true;
-    return new Uint8Array(await (response as Response).arrayBuffer());
+  return {
+    async next() {
+      if (over) return undefined;
+      over = true;
+      return new Uint8Array(await (response as Response).arrayBuffer());
+    },
+    cancel() {},
   };
-}
-
-function cancelBody(response: FetchAnswer): void {
-  (response as Response).body?.cancel?.().catch(() => {});
 }

@@ -1,12 +1,13 @@
 // A model as the page holds it: in the worker that lives now, loaded again where that is another one.
 
 import type { CallOptions, Connection } from "./connection.js";
-import { AzulejoError, disposed } from "./errors.js";
+import { aborted, AzulejoError, disposed } from "./errors.js";
 import type { Engine } from "./engine.js";
 import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptions } from "./protocol.js";
 import type { Source } from "./source.js";
 import { orAborted, pause, SharedWork } from "./shared-work.js";
 import type { Fetch, LoadOptions } from "./types.js";
+import { throwIfAborted } from "./validate.js";
 
 /** All that a model needs to be loaded, and loaded again. */
 export interface Recipe {
@@ -57,6 +58,10 @@ export class RemoteModel {
   static async load(engine: Engine, recipe: Recipe, signal?: AbortSignal, site?: Error): Promise<RemoteModel> {
     const model = new RemoteModel(engine, recipe);
     await model.#load(await orAborted(engine.connect(), signal), signal, site);
+    if (signal?.aborted) {
+      await leave(model.#home);
+      throw aborted(signal);
+    }
     abandoned.register(model, model.#home, model.#home);
     return model;
   }
@@ -99,6 +104,8 @@ export class RemoteModel {
     const calling = connection.call(name, whole, { owner: this, ...options });
     const answer = await calling;
     if (!PROVES_NOTHING.has(name)) this.#reloads = 0;
+    // The answer was on its way when it was called off; a generation's says so itself.
+    if (name !== "generate") throwIfAborted(options?.signal);
     return answer;
   }
 
@@ -135,7 +142,7 @@ export class RemoteModel {
         "the worker had to be started again, and the stream this model came from cannot be read twice: load it again",
       );
     }
-    this.#death = this.#home.connection?.death ?? this.#death;
+    this.#death ??= this.#home.connection?.death;
     const wait = PAUSES_MS[this.#reloads];
     if (wait === undefined) throw this.#givenUp();
     if (wait > 0) await pause(wait, signal);
@@ -143,11 +150,17 @@ export class RemoteModel {
     this.#reloads++;
     try {
       await this.#load(connection, signal);
+      this.#death = undefined;
     } catch (error) {
-      // Whatever else failed says nothing against the model.
-      if (connection.death === undefined) this.#reloads--;
-      this.#death = connection.death;
-      throw error;
+      this.#death = connection.death ?? this.#death;
+      if (connection.death !== undefined) throw error;
+      // That says nothing against the model.
+      this.#reloads--;
+      if (signal.aborted) throw error;
+      // Whoever called something else should know why it is read at all.
+      const { code, message, where } = error as AzulejoError;
+      const why = "while the model was loaded again, as its worker had died";
+      throw new AzulejoError(code, `${message} (${why})`, where, { cause: error });
     }
   }
 

@@ -7,7 +7,6 @@ import { checkSeq2Seq } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import { openModel } from "./open-model.js";
 import { readSignal } from "./options.js";
-import { nothingMade } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type {
@@ -52,7 +51,6 @@ export class Seq2SeqLM {
     const site = new Error();
     return startGeneration(async (signal, onTokens) => {
       const wire = { prompt: checkPlainPrompt(text, "the prompt"), options: checkSeq2Seq(options) };
-      if (signal.aborted) return nothingMade();
       return (await this.#model.call("generate", wire, { signal, onTokens, site })).result;
     }, options?.signal);
   }

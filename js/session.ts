@@ -5,7 +5,6 @@ import { asyncDispose } from "./dispose.js";
 import { disposed, invalid } from "./errors.js";
 import { checkGenerate } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
-import { nothingMade } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
 import type { GenerateOptions, Generation, Message, Session } from "./types.js";
 import { checkPrompt } from "./validate.js";
@@ -21,7 +20,6 @@ export function generate(
   return startGeneration(async (signal, onTokens) => {
     const wire = { prompt: checkPrompt(prompt), options: checkGenerate(options) };
     session?.check();
-    if (signal.aborted) return nothingMade();
     const connection = await model.reach(signal);
     const opened = session?.openAt(connection);
     const call = { signal, onTokens, owner: session ?? model, site };

@@ -46,12 +46,15 @@ export async function pause(ms: number, signal: AbortSignal): Promise<void> {
 /** `promise`, or the abort if that comes first. */
 export async function orAborted<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
   if (signal === undefined) return promise;
+  if (signal.aborted) {
+    promise.catch(() => {}); // Nobody hears of it.
+    throw aborted(signal);
+  }
   let stop = () => {};
   const stopped = new Promise<never>((_, reject) => {
     stop = () => reject(aborted(signal));
   });
   signal.addEventListener("abort", stop);
-  if (signal.aborted) stop();
   try {
     return await Promise.race([promise, stopped]);
   } finally {

@@ -64,6 +64,7 @@ export class OpfsShelf implements Shelf {
     const handle = (await this.#folder.getFileHandle(name, { create: true })) as Handle;
     if (handle.createSyncAccessHandle === undefined) {
       const stream = await handle.createWritable();
+      // A write that fails has ended the stream.
       await stream.write(bytes as Uint8Array<ArrayBuffer>);
       return stream.close();
     }
@@ -141,16 +142,15 @@ class StreamWriter implements ShelfWriter {
   }
 
   static async open(handle: FileSystemFileHandle): Promise<StreamWriter> {
+    const { size } = await handle.getFile();
     const stream = await handle.createWritable({ keepExistingData: true });
     try {
-      const { size } = await handle.getFile();
       await stream.seek(size);
-      return new StreamWriter(stream, size);
     } catch (error) {
-      // Until it is closed nobody else can write, or remove, the file.
       await stream.abort().catch(() => {});
       throw error;
     }
+    return new StreamWriter(stream, size);
   }
 
   async write(bytes: Uint8Array): Promise<void> {

@@ -28,8 +28,6 @@ export interface Notes {
   copy?: Copy;
   /** A download that has not ended. */
   part?: Copy;
-  /** Data files of what is no longer good: to be removed, and perhaps removed already. */
-  stale?: string[];
 }
 
 export function idOf(key: string): string {
@@ -71,8 +69,7 @@ function parseNotes(text: string): Notes | undefined {
   }
   if (typeof notes !== "object" || notes?.format !== FORMAT) return undefined;
   if (typeof notes.url !== "string" || typeof notes.key !== "string" || typeof notes.lastUsed !== "number") return undefined;
-  const { copy, part, stale } = notes;
-  if (stale !== undefined && !(Array.isArray(stale) && stale.every((name) => typeof name === "string"))) return undefined;
+  const { copy, part } = notes;
   const isCopy = (each: Copy | undefined) => each === undefined || typeof each?.data === "string";
   if (!isCopy(copy) || !isCopy(part) || (copy !== undefined && typeof copy.size !== "number")) return undefined;
   return notes as Notes;
@@ -125,9 +122,10 @@ export class Entry {
     if (this.#mode === "exclusive") await quietly(() => this.#hold("shared", signal), signal);
   }
 
-  close(): void {
-    this.#release?.();
+  async close(): Promise<void> {
+    const release = this.#release;
     this.#release = undefined;
+    await release?.();
   }
 
   /** The whole file, if it is here with all its bytes. */
@@ -147,12 +145,9 @@ export class Entry {
       if (part === undefined) return undefined;
       const data = await this.#shelf.take(part.data, newData(this.#id));
       if (data === undefined) return undefined;
-      if (data !== part.data) {
-        this.notes.part = { ...part, data };
-        await this.save();
-      }
+      this.notes.part = { ...part, data };
       const file = await this.#shelf.open(data);
-      return file === undefined ? undefined : { part: { ...part, data }, file };
+      return file === undefined ? undefined : { part: this.notes.part, file };
     });
   }
 
@@ -160,10 +155,14 @@ export class Entry {
   async used(checked: boolean): Promise<void> {
     const now = Date.now();
     this.notes.lastUsed = now;
-    await this.clear();
     if (checked && this.notes.copy !== undefined) this.notes.copy.checked = now;
-    await quietly(() => this.save());
+    await quietly(async () => {
+      await this.save();
+      if (this.#stale !== undefined) await this.#shelf.remove(this.#stale);
+    });
   }
+  /** The data of a copy that another has taken the place of. */
+  #stale: string | undefined;
 
   /** There is no such file. What is kept of it stays. */
   async missing(): Promise<void> {
@@ -175,60 +174,54 @@ export class Entry {
   async keep(version: Version, behind: boolean): Promise<Keeping | undefined> {
     return quietly(async () => {
       const { url, key, copy, part } = this.notes;
-      await quietly(() => this.#sweep([copy?.data, behind ? part?.data : undefined]));
+      const named = [notesFile(this.#id), copy?.data, behind ? part?.data : undefined];
+      await quietly(() => this.#sweep(named));
       if (version.size !== undefined) await makeRoom(this.#shelf, this.#id, version.size);
       const data = behind ? part!.data : newData(this.#id);
       const now = Date.now();
       this.notes = { format: FORMAT, key, url, lastUsed: now, copy, part: { ...version, data, checked: now } };
-      await this.save();
-      return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      try {
+        await this.save();
+        return new Keeping(this.#shelf, this.#id, this, await this.#shelf.append(data));
+      } catch (error) {
+        await this.forget("part");
+        throw error;
+      }
     });
   }
 
-  /** Nothing is kept any more, but perhaps the part of a download. */
+  /** What is kept goes, if it is what was read here: another process may have written something else. */
   async forget(what: "copy" | "part" | "all"): Promise<void> {
-    const { copy, part } = this.notes;
-    if (what !== "part") delete this.notes.copy;
-    if (what !== "copy") delete this.notes.part;
-    this.drop(what === "part" ? undefined : copy, what === "copy" ? undefined : part);
-    await quietly(() => this.#settle());
-    await this.clear();
+    const data = [what !== "part" && this.notes.copy?.data, what !== "copy" && this.notes.part?.data];
+    if (data[0]) delete this.notes.copy;
+    if (data[1]) delete this.notes.part;
+    await quietly(async () => {
+      const notes = await readNotes(this.#shelf, this.#id);
+      if (notes === undefined) return;
+      const left = (copy: Copy | undefined) => (data.includes(copy?.data ?? false) ? undefined : copy);
+      const { copy, part, missing } = { ...notes, copy: left(notes.copy), part: left(notes.part) };
+      if (copy === undefined && part === undefined && missing === undefined) await this.#shelf.remove(notesFile(this.#id));
+      else await this.#write({ ...notes, copy, part });
+    });
+    for (const name of data) if (name) await quietly(() => this.#shelf.remove(name));
   }
 
-  /** Their data is of no use any more; `clear` removes it once the notes say so too. */
-  drop(...copies: (Copy | undefined)[]): void {
-    const names = copies.flatMap((copy) => (copy === undefined ? [] : [copy.data]));
-    if (names.length > 0) this.notes.stale = [...(this.notes.stale ?? []), ...names];
-  }
-
-  /** What cannot be removed now is tried again the next time. */
-  async clear(): Promise<void> {
-    const left: string[] = [];
-    for (const name of this.notes.stale ?? []) {
-      const removed = await quietly(async () => (await this.#shelf.remove(name), true));
-      if (!removed) left.push(name);
-    }
-    this.notes.stale = left.length > 0 ? left : undefined;
+  /** What no notes name any more goes, but for `named`. */
+  async #sweep(named: (string | undefined)[]): Promise<void> {
+    for (const name of await this.#shelf.names())
+      if (name.startsWith(this.#id) && !named.includes(name)) await this.#shelf.remove(name);
   }
 
   save(): Promise<void> {
-    return this.#shelf.put(notesFile(this.#id), new TextEncoder().encode(JSON.stringify(this.notes)));
+    return this.#write(this.notes);
   }
 
-  #settle(): Promise<void> {
-    const { copy, part, missing } = this.notes;
-    const nothing = copy === undefined && part === undefined && missing === undefined;
-    return nothing ? this.#shelf.remove(notesFile(this.#id)) : this.save();
-  }
-
-  /** Removes what lies here for this key but its notes and what is good: notes get lost, and what they named stays. */
-  async #sweep(good: (string | undefined)[]): Promise<void> {
-    for (const name of await this.#shelf.names())
-      if (name.startsWith(`${this.#id}.`) && name !== notesFile(this.#id) && !good.includes(name)) await this.#shelf.remove(name);
+  #write(notes: Notes): Promise<void> {
+    return this.#shelf.put(notesFile(this.#id), new TextEncoder().encode(JSON.stringify(notes)));
   }
 
   async #hold(mode: Mode, signal: AbortSignal): Promise<void> {
-    this.close();
+    await this.close();
     const name = lockOf(this.#id);
     this.#release = await takeLock(name, { mode, ifFree: true });
     if (this.#release === undefined) {
@@ -247,11 +240,10 @@ export class Entry {
     if (part?.size === undefined) return;
     const file = await quietly(() => this.#shelf.open(part.data));
     await quietly(async () => file?.close());
-    if (file?.size !== part.size) return;
     // It broke off behind its last byte.
-    const old = this.notes.copy;
+    if (file?.size !== part.size) return;
+    this.#stale = this.notes.copy?.data;
     this.notes = { ...this.notes, copy: part, part: undefined };
-    this.drop(old);
   }
 }
 
@@ -277,7 +269,7 @@ async function alter(key: string, change: (entry: Entry) => Promise<void>): Prom
     try {
       if (await entry.alone(signal)) await change(entry);
     } finally {
-      entry.close();
+      await entry.close();
     }
   });
 }
@@ -322,15 +314,13 @@ export class Keeping {
       const file = await this.#shelf.open(part!.data);
       await file?.close();
       if (file?.size !== writer.size) throw new Error("the data is gone");
-      const { copy: _, part: __, missing: ___, ...notes } = before;
-      this.#entry.notes = { ...notes, copy: { ...part!, size: writer.size } };
-      this.#entry.drop(old);
+      this.#entry.notes = { ...before, missing: undefined, part: undefined, copy: { ...part!, size: writer.size } };
       await this.#entry.save();
     } catch {
       this.#entry.notes = before;
       return this.abandon();
     }
-    await this.#entry.clear();
+    if (old !== undefined) await quietly(() => this.#shelf.remove(old.data));
   }
 
   async abandon(): Promise<void> {
@@ -375,7 +365,7 @@ export async function removeKept(shelf: Shelf, { id, names }: Kept): Promise<boo
     for (const name of names) await shelf.remove(name);
     return true;
   } finally {
-    release();
+    await release();
   }
 }
 

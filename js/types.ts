@@ -9,9 +9,15 @@ export type { BitmapSource, Credentials, Fetch, FetchAnswer, FetchInit } from ".
 export type { Spec } from "./spec.js";
 
 export interface EngineOptions {
-  /** "auto" (default): WebGPU where an adapter answers, else the CPU; `device.reason` says why. */
+  /**
+   * "auto": WebGPU where an adapter answers, else the CPU; `device.reason` says why.
+   * @defaultValue "auto"
+   */
   device?: "auto" | "webgpu" | "cpu" | undefined;
-  /** CPU threads. Default: all cores where the page is cross-origin isolated, else 1. */
+  /**
+   * CPU threads.
+   * @defaultValue all cores where the page is cross-origin isolated, else 1
+   */
   threads?: number | undefined;
   /** Run in a dedicated Worker (default true), so that the page never blocks. */
   worker?: boolean | undefined;
@@ -117,6 +123,7 @@ export interface LoadOptions {
 
 /** The bytes are those of `file`; of all files together once the stage is "ready". */
 export interface LoadProgress {
+  /** From the network; from a kept copy or the caller's own; to the GPU; its kernels; done. */
   stage: "download" | "read" | "upload" | "compile" | "ready";
   file?: string | undefined;
   loadedBytes: number;
@@ -159,20 +166,28 @@ export interface InspectOptions
 export interface ModelSummary {
   /** "llama", "vit", "bert", … */
   architecture: string;
+  /** What it is for, and so which class loads it. */
   task:
     "causal-lm" | "image-classification" | "text-embedding" | "text-classification" | "seq2seq" | "image-text-matching";
+  /** How many numbers its weights are. */
   parameters: number;
   /** What it is made of, kind by kind: "embedding", "attention", …; bytes on the engine's device. */
   parts: { name: string; parameters: number; bytes: number }[];
   /** Tensors by type, e.g. { Q4_1: 210, F32: 61 }. */
   quantization: Record<string, number>;
+  /** Blocks, one after the other. */
   layers: number;
+  /** Values per token between the blocks. */
   width: number;
+  /** Of attention, in each layer. */
   heads: number;
+  /** Heads of keys and values: fewer where several heads share one. */
   kvHeads: number;
+  /** In tokens: what it was made for, or the `contextLength` it was loaded with. */
   contextLength: number;
+  /** Token ids that there are; none of images. */
   vocabularySize?: number | undefined;
-  /** Bytes on the engine's device. */
+  /** Bytes on the engine's device; the cache's at the full context length. */
   memory: { weights: number; kvCache: number; activations: number; total: number };
   /** Against that device's limits, with the reason in `why` where not. */
   fits?: boolean | undefined;
@@ -187,18 +202,49 @@ export interface Message {
 }
 
 export interface GenerateOptions {
-  /** Default: until the end token or the context's end. */
+  /**
+   * How many tokens at most.
+   * @defaultValue until the end token or the context's end
+   */
   maxTokens?: number | undefined;
-  /** Default 0: greedy. */
+  /**
+   * 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
+   * @defaultValue 0
+   */
   temperature?: number | undefined;
+  /**
+   * Only so many of the best tokens; 0: all.
+   * @defaultValue 0
+   */
   topK?: number | undefined;
+  /**
+   * Only the best tokens that together have this share of what `topK` left, 0 to 1.
+   * @defaultValue 1
+   */
   topP?: number | undefined;
+  /**
+   * Only tokens that have at least this share of the best one's probability, 0 to 1.
+   * @defaultValue 0
+   */
   minP?: number | undefined;
+  /**
+   * Tokens of the prompt and the text become less likely above 1, more likely below, as transformers has it.
+   * @defaultValue 1
+   */
   repetitionPenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token that the text has already.
+   * @defaultValue 0
+   */
   presencePenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token as often as the text has it.
+   * @defaultValue 0
+   */
   frequencyPenalty?: number | undefined;
+  /** Added to the logits of these token ids, before all else. */
   logitBias?: Record<number, number> | undefined;
-  /** Same seed, same device: same text. */
+  /** For the draws. Same seed, same device: same text. */
   seed?: number | undefined;
   /** Never part of the text. */
   stop?: string[] | undefined;
@@ -238,22 +284,31 @@ export interface Generation extends Promise<GenerationResult>, AsyncIterable<Gen
 
 export interface GeneratedToken {
   id: number;
+  /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
   text: string;
+  /** Of the model's own distribution, before bias, penalties and all else; where `logprobs` asks for it. */
   logprob?: number | undefined;
+  /** Best first. */
   alternatives?: { id: number; text: string; logprob: number }[] | undefined;
 }
 
 export interface GenerationResult {
   text: string;
   tokens: Uint32Array;
+  /** The end token, a stop string, `maxTokens` or the context's end, or the signal. */
   finishReason: "end" | "stop" | "length" | "aborted";
   stats: {
+    /** Of the whole prompt. */
     promptTokens: number;
+    /** Those of the prompt that the session's cache had already. */
     cachedTokens: number;
     generatedTokens: number;
+    /** From the start of its turn to the first token. */
     prefillMs: number;
+    /** From the first token to the last. */
     decodeMs: number;
     firstTokenMs: number;
+    /** Of decoding; 0 where there was one token or none. */
     tokensPerSecond: number;
   };
 }

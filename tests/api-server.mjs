@@ -46,23 +46,23 @@ function decoded(path) {
 
 async function serveFile(path, response, request, log) {
   const bytes = await readFile(join(ROOT, path)).catch(() => undefined);
-  // What a model was looked for and is not there.
-  if (bytes === undefined) log.push([request.method, path].join(" "));
+  // What is looked for of a model and is not there; browsers look for an icon.
+  if (bytes === undefined && path !== "/favicon.ico") log.push([request.method, path].join(" "));
   response.statusCode = bytes === undefined ? 404 : 200;
   response.setHeader("content-type", TYPES[extname(path)] ?? "application/octet-stream");
   response.end(bytes);
 }
 
 /**
- * `ranges: false` answers everything with the whole; `head` and `status` are what HEAD and everything else is answered with
+ * `type` is a name whose end says what it is sent as; `ranges: false` answers everything with the whole; `head` and `status` are what HEAD and everything else is answered with
  * in place of the file; `headers` go with every answer, undefined ones not. Half of what was asked is sent until the
  * promise `held` or `cut` resolves, then the rest, or nothing more. `gzip` compresses what is asked for whole, `chunked`
  * leaves its length out.
  */
 export async function serveBytes(file, { method, headers }, response) {
-  const { bytes, etag = '"1"', ranges = true, gzip = false, chunked = false, held, cut } = file;
+  const { bytes, type = "", etag = '"1"', ranges = true, gzip = false, chunked = false, held, cut } = file;
   const status = method === "HEAD" ? (file.head ?? file.status) : file.status;
-  response.setHeader("content-type", "application/octet-stream").setHeader("etag", etag);
+  response.setHeader("content-type", TYPES[extname(type)] ?? "application/octet-stream").setHeader("etag", etag);
   for (const [name, value] of Object.entries(file.headers ?? {})) {
     if (value === undefined) response.removeHeader(name);
     else response.setHeader(name, value);
