@@ -213,7 +213,7 @@ export class Host {
     const { file, quant } = download;
     return withFiles(source, reach, (files) =>
       work({ instance, device: info.kind, job, files, choice: { file, quant }, meter, inPage, breath }),
-    );
+    ).finally(() => meter.stop());
   }
 
   async #disposeModel({ model }: { model: number }, job: Job): Promise<void> {
