@@ -1,5 +1,6 @@
 // A file's bytes over HTTP, from some place on: asked for again where the connection breaks.
 
+import type { AzulejoError } from "./errors.js";
 import {
   ask,
   canCompare,
@@ -194,15 +195,14 @@ class Reading {
   /** Asks until somebody answers who is neither away nor busy. */
   async #request(): Promise<Answer> {
     for (;;) {
-      try {
-        const answer = await this.#ranged();
-        if (!isRefusal(answer.status)) return answer;
-        discard(answer);
-        await this.#patience.again(this.#error(statusOf(answer)), retryAfter(answer));
-      } catch (error) {
-        if ((error as { code?: string }).code !== "network" || (error as Error).cause === undefined) throw error;
-        await this.#patience.again(error as ReturnType<typeof networkError>);
-      }
+      const answer = await this.#ranged().catch(async (error: AzulejoError) => {
+        this.#how.signal.throwIfAborted();
+        await this.#patience.again(error);
+      });
+      if (answer === undefined) continue;
+      if (!isRefusal(answer.status)) return answer;
+      discard(answer);
+      await this.#patience.again(this.#error(statusOf(answer)), retryAfter(answer));
     }
   }
 

@@ -165,7 +165,7 @@ async function arriving(url: string, how: Download, options: BodyOptions): Promi
   };
   if (status !== 200 && status !== 206) {
     body.cancel();
-    if ([403, 404, 410].includes(status)) return is(statusOf(body.answer));
+    if (NOT_THERE.includes(status)) return is(statusOf(body.answer));
     throw networkError(url, how, statusOf(body.answer));
   }
   const page = "the server answered with an HTML page where a file should be";
@@ -180,6 +180,8 @@ async function arriving(url: string, how: Download, options: BodyOptions): Promi
   return is(head.length === 0 ? "the server answered with nothing where a file should be" : page);
 }
 const ENOUGH_OF_A_PAGE = 256;
+/** What of an optional file is no error. */
+const NOT_THERE = [204, 403, 404, 410];
 
 /** Where some files are kept, one that cannot be had and need not be there is not there. */
 function orAbsent(error: unknown, how: Download): undefined {

@@ -86,13 +86,18 @@ function requests(name: string, { signal, download, fetch, note }: Reach, hub?: 
   return {
     name,
     fetch,
-    // Only the hub that it is for gets the token; a redirect to another origin drops it.
-    headers: hub === undefined || token === undefined ? headers : { authorization: `Bearer ${token}`, ...headers },
+    headers: hub === undefined || token === undefined ? headers : withToken(token, headers),
     credentials,
     signal,
     retries,
     note: (text) => note(name, text),
   };
+}
+
+/** Only the hub that it is for gets the token; a redirect to another origin drops it. What the caller says goes before it. */
+function withToken(token: string, headers: Record<string, string>): Record<string, string> {
+  const says = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  return says ? headers : { ...headers, authorization: `Bearer ${token}` };
 }
 
 function oneUrl(url: URL, reach: Reach): Files {
@@ -126,7 +131,7 @@ function folderUrl(folder: URL, reach: Reach): Files {
   return {
     place: folder.href,
     note: reach.note,
-    ...(file !== undefined && { single: checkName(file) }),
+    ...(file !== undefined && { single: checkChoice(file) }),
     open(name, headerOnly) {
       const url = new URL(folder);
       url.pathname += checkName(name).split("/").map(encodeURIComponent).join("/");
@@ -150,7 +155,7 @@ function hubFolder(source: HubSource, reach: Reach, single = reach.download.file
   return {
     place: hubPlace(source),
     note: reach.note,
-    ...(single !== undefined && { single: checkName(single) }),
+    ...(single !== undefined && { single: checkChoice(single) }),
     list: () => listHub(source, requests("the list of files", reach, source)),
     open: (name, headerOnly) =>
       download(hubFile(source, source.path + checkName(name)), name, reach, { single: name === single, headerOnly, hub: source }),
@@ -227,6 +232,14 @@ function pagePieces(name: string, size: number | undefined, { job, pull }: Reach
   return ahead(async (offset) =>
     size !== undefined && offset >= size ? undefined : job.orAbort(pull(name, offset, PIECE)),
   );
+}
+
+function checkChoice(file: string): string {
+  try {
+    return checkName(file);
+  } catch (error) {
+    throw invalid(`file: ${(error as Error).message}`);
+  }
 }
 
 /** Names come from index files too: none may lead out of the folder. */

@@ -45,13 +45,16 @@ export class NodeShelf implements Shelf {
 
   static async open(): Promise<NodeShelf> {
     const { fs, paths } = await modules();
-    const folder = await cacheFolder();
-    await fs.mkdir(folder, { recursive: true });
-    return new NodeShelf(fs, paths, folder);
+    return new NodeShelf(fs, paths, await cacheFolder());
   }
 
   async names(): Promise<string[]> {
-    return (await this.#fs.readdir(this.#folder)).filter((name) => OURS.test(name));
+    try {
+      return (await this.#fs.readdir(this.#folder)).filter((name) => OURS.test(name));
+    } catch (error) {
+      if (isMissing(error)) return [];
+      throw error;
+    }
   }
 
   async open(name: string): Promise<ShelfFile | undefined> {
@@ -67,6 +70,7 @@ export class NodeShelf implements Shelf {
   }
 
   async append(name: string): Promise<ShelfWriter> {
+    await this.#make();
     const file = await this.#fs.open(this.#path(name), "a");
     let size = await sizeOf(file);
     return {
@@ -86,6 +90,7 @@ export class NodeShelf implements Shelf {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const beside = this.#path(`${name}.${Math.random().toString(36).slice(2)}`);
+    await this.#make();
     try {
       await this.#fs.writeFile(beside, bytes);
       await this.#fs.rename(beside, this.#path(name));
@@ -118,6 +123,11 @@ export class NodeShelf implements Shelf {
   /** Nobody removes it but the user. */
   async persist(): Promise<boolean> {
     return true;
+  }
+
+  /** Only once there is something to keep. */
+  #make(): Promise<unknown> {
+    return this.#fs.mkdir(this.#folder, { recursive: true });
   }
 
   #path(name: string): string {

@@ -28,6 +28,8 @@ export interface Notes {
   copy?: Copy;
   /** A download that has not ended. */
   part?: Copy;
+  /** The data of a copy that another has taken the place of. */
+  stale?: string;
 }
 
 export function idOf(key: string): string {
@@ -156,13 +158,13 @@ export class Entry {
     const now = Date.now();
     this.notes.lastUsed = now;
     if (checked && this.notes.copy !== undefined) this.notes.copy.checked = now;
+    const { stale, ...notes } = this.notes;
     await quietly(async () => {
+      if (stale !== undefined) await this.#shelf.remove(stale);
+      this.notes = notes;
       await this.save();
-      if (this.#stale !== undefined) await this.#shelf.remove(this.#stale);
     });
   }
-  /** The data of a copy that another has taken the place of. */
-  #stale: string | undefined;
 
   /** There is no such file. What is kept of it stays. */
   async missing(): Promise<void> {
@@ -242,8 +244,7 @@ export class Entry {
     await quietly(async () => file?.close());
     // It broke off behind its last byte.
     if (file?.size !== part.size) return;
-    this.#stale = this.notes.copy?.data;
-    this.notes = { ...this.notes, copy: part, part: undefined };
+    this.notes = { ...this.notes, copy: part, part: undefined, stale: this.notes.copy?.data };
   }
 }
 
@@ -314,7 +315,8 @@ export class Keeping {
       const file = await this.#shelf.open(part!.data);
       await file?.close();
       if (file?.size !== writer.size) throw new Error("the data is gone");
-      this.#entry.notes = { ...before, missing: undefined, part: undefined, copy: { ...part!, size: writer.size } };
+      const copy = { ...part!, size: writer.size };
+      this.#entry.notes = { ...before, missing: undefined, part: undefined, copy, stale: old?.data };
       await this.#entry.save();
     } catch {
       this.#entry.notes = before;

@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -399,9 +400,11 @@ test("after 200 loads and disposals the wasm memory is what it was after 20", as
   assert.equal(late, early);
 });
 
-test("without a browser there is no cache, and asking is no error", async () => {
+test("where nothing was ever kept, asking is no error", async () => {
+  process.env.AZULEJO_CACHE = join(tmpdir(), `azulejo-nothing-${process.pid}`);
   assert.deepEqual(await cache.list(), []);
   await cache.delete("https://models.example/a.gguf");
+  assert.equal(existsSync(process.env.AZULEJO_CACHE), false);
 });
 
 test("a chat template that never ends takes its worker with it, and the next call gets a new one", async () => {

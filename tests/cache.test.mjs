@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { promisify } from "node:util";
 import { cache } from "../dist/index.js";
@@ -305,6 +306,14 @@ describe("the cache", { timeout: 600_000 }, () => {
     assert.deepEqual((await loading).logits, right);
     await cache.delete();
     assert.deepEqual(loads.files(), { data: [], notes: [] });
+  });
+
+  test("it lies where the platform has such things, unless AZULEJO_CACHE says where", { skip: process.platform !== "linux" }, async () => {
+    process.env.XDG_CACHE_HOME = loads.folder;
+    delete process.env.AZULEJO_CACHE;
+    await load();
+    loads.folder = join(loads.folder, "azulejo");
+    assert.equal(loads.files().data.length, 1);
   });
 
   test("a folder that cannot be made or written is no reason to fail", async () => {

@@ -203,7 +203,7 @@ describe("a hub", { timeout: 600_000 }, () => {
       const { code, message } = await loads.load("/f/", { quant: "Q4_0" });
       assert.equal(code, "invalid-argument");
       assert.match(message, /cannot be listed/);
-      assert.equal((await loads.load("/f/", { file: "model.safetensors" })).code, "invalid-argument");
+      for (const file of ["model.safetensors", "../b.gguf"]) assert.equal((await loads.load("/f/", { file })).code, "invalid-argument");
     });
   });
 });
