@@ -31,8 +31,9 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
   signal: checkLiveSignal,
 });
 
-/** A decoder, or what GGUF and Hugging Face's folders hold of one: text, chat messages or token ids in, text out. */
+/** A language model of the decoder kind: text, chat messages or token ids in, text out. */
 export class CausalLM {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -41,15 +42,17 @@ export class CausalLM {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
-  /** `kvCacheType` defaults to "f16". */
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: CausalLMOptions): Promise<CausalLM> {
     return new CausalLM(await openModel("causal-lm", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

@@ -49,14 +49,17 @@ export class ImageClassifier {
     this.#model = model;
   }
 
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<ImageClassifier> {
     return new ImageClassifier(await openModel("image-classification", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

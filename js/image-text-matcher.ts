@@ -42,6 +42,7 @@ const readEmbedText = /* @__PURE__ */ optionsOf<BatchOptions>("embedText", EMBED
 
 /** Images and texts as vectors of one space (CLIP, SigLIP): classes that are only named, search by words. */
 export class ImageTextMatcher {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
   readonly #kept = new TextVectors(1000);
@@ -51,14 +52,17 @@ export class ImageTextMatcher {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<ImageTextMatcher> {
     return new ImageTextMatcher(await openModel("image-text-matching", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

@@ -23,6 +23,7 @@ import { checkPlainPrompt, checkRows } from "./validate.js";
 
 /** An encoder with a decoder (T5, BART, Marian): what is read becomes another text. */
 export class Seq2SeqLM {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -31,14 +32,17 @@ export class Seq2SeqLM {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<Seq2SeqLM> {
     return new Seq2SeqLM(await openModel("seq2seq", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

@@ -28,6 +28,7 @@ const readLogits = /* @__PURE__ */ optionsOf<SignalOptions>("logits", { signal: 
 
 /** An encoder with a head of classes: what a text is, or how two belong together. */
 export class TextClassifier {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -36,14 +37,17 @@ export class TextClassifier {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TextClassifier> {
     return new TextClassifier(await openModel("text-classification", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

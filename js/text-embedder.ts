@@ -39,6 +39,7 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 
 /** An encoder: each text becomes a vector, and those of like meaning lie together. */
 export class TextEmbedder {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -52,10 +53,12 @@ export class TextEmbedder {
     return new TextEmbedder(await openModel("text-embedding", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }

@@ -10,7 +10,8 @@ export type { Spec } from "./spec.js";
 
 export interface EngineOptions {
   /**
-   * "auto": WebGPU where an adapter answers, else the CPU; `device.reason` says why.
+   * "auto": WebGPU where a hardware adapter answers, else the CPU; `device.reason` says why. A fallback adapter only by
+   * "webgpu".
    * @defaultValue "auto"
    */
   device?: "auto" | "webgpu" | "cpu" | undefined;
@@ -19,7 +20,10 @@ export interface EngineOptions {
    * @defaultValue all cores where the page is cross-origin isolated, else 1
    */
   threads?: number | undefined;
-  /** Run in a dedicated Worker (default true), so that the page never blocks. */
+  /**
+   * Run in a dedicated Worker, so that the page never blocks. "azulejo/in-this-thread" does without where there are none.
+   * @defaultValue true
+   */
   worker?: boolean | undefined;
   /** Which of several GPUs. */
   powerPreference?: "low-power" | "high-performance" | undefined;
