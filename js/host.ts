@@ -130,7 +130,7 @@ export class Host {
 
   async #diagnostics(job: Job): Promise<Diagnostics> {
     const { instance, info } = this.#started();
-    const wasmBytes = instance.memory?.buffer.byteLength ?? 0;
+    const wasmBytes = instance.memory.buffer.byteLength;
     if (info.kind === "cpu") return { wasmBytes };
     const gpu = await instance.finish(job, (core) => core.gpuDiagnostics());
     return { wasmBytes, gpu: { ...gpu, cpuMs: instance.stepMs } };
