@@ -42,7 +42,7 @@ export interface Body {
   cancel(): void;
 }
 
-/** What is here already is not the beginning of what the server has. */
+/** What is here already is not the beginning of what the server has; as a cause: nor is it what the server said. */
 export class OtherVersion extends Error {}
 
 export async function openBody(url: string, how: Requests, options: BodyOptions = {}): Promise<Body> {
@@ -89,7 +89,7 @@ class Reading {
   /** The first answer. */
   async begin(): Promise<Answer> {
     const answer = await this.#request();
-    if (answer.status === 416) {
+    if (answer.status === 416 && this.#at > 0) {
       discard(answer);
       throw new OtherVersion();
     }
@@ -121,7 +121,7 @@ class Reading {
           if (piece.length === 0) continue;
           this.#at += piece.length;
           if (this.version.size !== undefined && this.#at > this.version.size)
-            throw this.#error(`more came than the ${this.version.size} bytes that the server spoke of`);
+            throw this.#error(`more came than the ${this.version.size} bytes that the server spoke of`, new OtherVersion());
           yield piece;
         }
       } finally {
@@ -179,6 +179,7 @@ class Reading {
         return "the answer does not say which bytes it holds, and they are not as many as are missing";
       size = at + length;
     }
+    if (/^\s*multipart\//i.test(answer.headers.get("content-type") ?? "")) return "the answer is in several parts";
     if (range !== undefined && range.start !== at) return `the answer begins at byte ${range.start}`;
     const version = versionOf(answer, size);
     if (at > 0) {

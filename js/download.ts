@@ -255,9 +255,15 @@ function keeping(how: Download, entry: Entry, body: Arriving): OpenFile {
       yield* whole(begun, how.name);
     }
     keeping = await entry.keep(body.version, begun !== undefined);
-    for await (const piece of pieces) {
-      await keeping?.append(piece);
-      yield piece;
+    try {
+      for await (const piece of pieces) {
+        await keeping?.append(piece);
+        yield piece;
+      }
+    } catch (error) {
+      // Where its bytes begin it has not told truly either.
+      if ((error as Error).cause instanceof OtherVersion) await keeping?.abandon();
+      throw error;
     }
     // Without a size only its reader can tell whether it is whole.
     if (body.version.size !== undefined) await keeping?.finish();

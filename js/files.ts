@@ -32,6 +32,8 @@ export type Pull = (file: string, offset: number, length: number) => Promise<Uin
 
 export interface Reach {
   job: Job;
+  /** The job's, and the end of what one reading has begun. */
+  signal: AbortSignal;
   download: WireDownloadOptions;
   loads: Loads;
   fetch: Fetch;
@@ -79,14 +81,14 @@ function download(url: URL, name: string, reach: Reach, how: { single: boolean; 
 }
 const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;
 
-function requests(name: string, { job, download, fetch, note }: Reach, hub?: HubSource): Requests {
+function requests(name: string, { signal, download, fetch, note }: Reach, hub?: HubSource): Requests {
   const { headers = {}, credentials, retries = 4, token } = download;
   return {
     name,
     fetch,
     headers: hub === undefined || token === undefined ? headers : withToken(token, headers),
     credentials,
-    signal: job.signal,
+    signal,
     retries,
     note: (text) => note(name, text),
   };

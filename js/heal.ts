@@ -8,11 +8,12 @@ import type { WireDownloadOptions, WireSource } from "./protocol.js";
 /** Runs `work`, and again from the network if it fails over something that was kept. */
 export async function withFiles<T>(
   source: WireSource,
-  reach: Omit<Reach, "loads">,
+  reach: Omit<Reach, "loads" | "signal">,
   work: (files: Files) => Promise<T>,
 ): Promise<T> {
   const loads = newLoads(reach.download);
-  const run = async (how: Loads) => work(await openFiles(source, { ...reach, loads: how }));
+  const run = (how: Loads) =>
+    untilItFails(reach.job.signal, async (signal) => work(await openFiles(source, { ...reach, signal, loads: how })));
   try {
     return await run(loads);
   } catch (error) {
@@ -22,6 +23,22 @@ export async function withFiles<T>(
     const { message, where } = error as AzulejoError;
     reach.note(where?.file ?? "", `${message}; reading again from the network`);
     return run(again);
+  }
+}
+
+/** What is read side by side ends with the first of it that fails: nothing goes on, or holds a lock, for nobody. */
+async function untilItFails<T>(outer: AbortSignal, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+  const inner = new AbortController();
+  const stop = () => inner.abort(outer.reason);
+  outer.addEventListener("abort", stop);
+  try {
+    if (outer.aborted) stop();
+    return await work(inner.signal);
+  } catch (error) {
+    inner.abort(error);
+    throw error;
+  } finally {
+    outer.removeEventListener("abort", stop);
   }
 }
 

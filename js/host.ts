@@ -152,7 +152,7 @@ export class Host {
     const { instance, info } = this.#started();
     const models = [...this.#models.values()];
     const counts = {
-      wasmBytes: instance.memory?.buffer.byteLength ?? 0,
+      wasmBytes: instance.memory.buffer.byteLength,
       models: models.length,
       sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
       jobs: this.#jobs.size - 1,
@@ -213,7 +213,7 @@ export class Host {
     const { file, quant } = download;
     return withFiles(source, reach, (files) =>
       work({ instance, device: info.kind, job, files, choice: { file, quant }, meter, inPage, breath }),
-    );
+    ).finally(() => meter.stop());
   }
 
   async #disposeModel({ model }: { model: number }, job: Job): Promise<void> {

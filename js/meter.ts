@@ -38,6 +38,12 @@ export class Meter {
     this.#tell();
   }
 
+  /** Nothing more is said, however the load has ended. */
+  stop(): void {
+    clearTimeout(this.#due);
+    this.#due = undefined;
+  }
+
   /** What follows the last file. */
   stage(stage: "compile" | "ready"): void {
     this.#listener?.({ stage, loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded });
@@ -51,8 +57,7 @@ export class Meter {
   }
 
   #tell(note?: string): void {
-    clearTimeout(this.#due);
-    this.#due = undefined;
+    this.stop();
     const { name, stage, size, sizeHint } = this.#file!;
     // A hint that has turned out wrong is none.
     const total = size ?? (sizeHint !== undefined && sizeHint >= this.#loaded ? sizeHint : undefined);

@@ -65,14 +65,14 @@ export class NodeShelf implements Shelf {
       if (isMissing(error)) return undefined;
       throw error;
     }
-    const { size } = await file.stat();
+    const size = await sizeOf(file);
     return { size, pieces: () => nodePieces(file), close: () => file.close() };
   }
 
   async append(name: string): Promise<ShelfWriter> {
     await this.#make();
     const file = await this.#fs.open(this.#path(name), "a");
-    let { size } = await file.stat();
+    let size = await sizeOf(file);
     return {
       get size() {
         return size;
@@ -95,8 +95,10 @@ export class NodeShelf implements Shelf {
       await this.#fs.writeFile(beside, bytes);
       await this.#fs.rename(beside, this.#path(name));
     } catch (error) {
-      await this.#fs.rm(beside, { force: true }).catch(() => {});
+      leftovers.add(beside);
       throw error;
+    } finally {
+      for (const path of leftovers) await this.#fs.rm(path, { force: true }).then(() => leftovers.delete(path), () => {});
     }
   }
 
@@ -132,5 +134,18 @@ export class NodeShelf implements Shelf {
     return this.#paths.join(this.#folder, name);
   }
 }
+/** What could not be given its name: removed when that can be done. */
+const leftovers = new Set<string>();
+
+/** Closes it where that cannot be told. */
+async function sizeOf(file: NodeFile): Promise<number> {
+  try {
+    return (await file.stat()).size;
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
 /** The folder may be one that others use too. */
 const OURS = /^[\da-f]{64}\./;

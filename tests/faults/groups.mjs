@@ -1,0 +1,24 @@
+// The groups of points, by name: each opens what it needs, in a process of its own.
+
+/** A group whose points are trials of a load among stand-ins. */
+async function loads(module, { place = "inBrowser", list = "points" } = {}) {
+  const [{ World, ...places }, { trial }, { [list]: points }] = await Promise.all([import("./world.mjs"), import("./trial.mjs"), import(module)]);
+  const world = await World.open(places[place]);
+  return {
+    points: await points(world),
+    trial: (point) => trial(world, point),
+    memory: () => world.memory(),
+    close: () => world.close(),
+  };
+}
+
+export const GROUPS = {
+  store: () => loads("./points-store.mjs"),
+  folder: () => loads("./points-store.mjs", { place: "underNode", list: "folderPoints" }),
+  network: () => loads("./points-network.mjs"),
+  lies: () => loads("./points-lies.mjs"),
+  damage: () => loads("./points-damage.mjs"),
+  abort: () => loads("./points-abort.mjs"),
+  pairs: () => loads("./points-pairs.mjs"),
+  wire: async () => (await import("./points-wire.mjs")).open(),
+};
