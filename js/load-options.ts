@@ -9,7 +9,7 @@ import { HUB } from "./source-hub.js";
 import type { CausalLMOptions, Fetch, InspectOptions, LoadOptions } from "./types.js";
 import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, describe } from "./validate.js";
 
-/** How files are fetched, and which. */
+/** How files are fetched and kept, and which. */
 const DOWNLOAD = {
   headers: checkHeaders,
   credentials: oneOf("omit", "same-origin", "include"),
@@ -19,17 +19,17 @@ const DOWNLOAD = {
   file: checkName,
   quant: checkName,
   fetch: checkFunction<Fetch>,
+  cache: checkFlag,
+  revalidate: checkRevalidate,
+  cacheKey: checkName,
 };
 
 const LOAD = {
   engine: checkEngine,
   device: readDevice,
   onProgress: checkFunction<NonNullable<LoadOptions["onProgress"]>>,
-  cache: checkFlag,
   quantize: oneOf("q8_0", "q4_1"),
   integrity: checkDigests,
-  revalidate: checkRevalidate,
-  cacheKey: checkName,
   ...DOWNLOAD,
   signal: checkLiveSignal,
 };

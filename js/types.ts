@@ -153,7 +153,11 @@ export interface CausalLMOptions extends LoadOptions {
 
 /** Those of `load` that say where and how its header is read mean the same. */
 export interface InspectOptions
-  extends Pick<LoadOptions, "engine" | "device" | "headers" | "credentials" | "retries" | "token" | "endpoint" | "file" | "quant" | "fetch"> {
+  extends Pick<
+    LoadOptions,
+    | "engine" | "device" | "headers" | "credentials" | "retries" | "token" | "endpoint" | "file" | "quant" | "fetch"
+    | "cache" | "revalidate" | "cacheKey"
+  > {
   /**
    * In tokens; what `memory` is told for.
    * @defaultValue what the model was made for

@@ -176,6 +176,17 @@ describe("the cache", { timeout: 600_000 }, () => {
     });
   });
 
+  test("inspect reads what is kept, and keeps the small files that it reads, unless it is told not to", async () => {
+    Object.assign(server.files, llamaFolder());
+    await loads.inspect("/m/", { cache: false });
+    assert.deepEqual(loads.files(), { data: [], notes: [] });
+    await loads.inspect("/m/");
+    assert.deepEqual((await loads.kept()).map(({ path }) => path), ["/m/config.json"]);
+    await load();
+    await loads.inspect("/tiny.gguf", { revalidate: "never" });
+    assert.deepEqual(server.log, []);
+  });
+
   test("an address with a commit's hash is asked for once", async () => {
     const path = `/org/name/resolve/${"0123456789".repeat(4)}/tiny.gguf`;
     server.files[path] = { bytes };
