@@ -45,7 +45,9 @@ interface Here {
   writer: boolean;
   waiting: { mode: Mode; go(): void }[];
 }
-const here = new Map<string, Here>();
+/** The page's modules and the host's are two bundles, which may be in one realm: they share this. */
+const SHARED = Symbol.for("azulejo's locks");
+const here = ((globalThis as { [SHARED]?: Map<string, Here> })[SHARED] ??= new Map());
 
 async function takeHere(name: string, { mode, signal, ifFree }: LockOptions): Promise<Release | undefined> {
   signal?.throwIfAborted();
