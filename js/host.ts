@@ -152,7 +152,7 @@ export class Host {
     const { instance, info } = this.#started();
     const models = [...this.#models.values()];
     const counts = {
-      wasmBytes: instance.memory?.buffer.byteLength ?? 0,
+      wasmBytes: instance.memory.buffer.byteLength,
       models: models.length,
       sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
       jobs: this.#jobs.size - 1,

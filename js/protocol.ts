@@ -312,6 +312,8 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   most: number;
+  /** Where the core leaves the size of a refused allocation. */
+  refusedAt: number;
   stack: number;
   /** Straight to the page. */
   page: MessagePort;
