@@ -1,0 +1,221 @@
+//! Chat templates as checkpoints bring them, and as an enemy would write them.
+
+use azulejo::Code;
+use azulejo::text::{ChatTemplate, Message};
+
+fn messages(list: &[(&str, &str)]) -> Vec<Message> {
+    list.iter().map(|(role, content)| Message { role: role.to_string(), content: content.to_string() }).collect()
+}
+
+fn render(source: &str, list: &[(&str, &str)]) -> azulejo::Result<String> {
+    ChatTemplate::new(source.to_owned(), "<s>", "</s>")?.render(&messages(list), true)
+}
+
+const TALK: [(&str, &str); 3] = [("user", "Hi"), ("assistant", " Hello. "), ("user", "Bye")];
+
+#[test]
+fn chatml() {
+    let source = "{% for message in messages %}{{'<|im_start|>' + message['role'] + '\n' + message['content'] + '<|im_end|>' + '\n'}}\
+        {% endfor %}{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}";
+    let expected = "<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n Hello. <|im_end|>\n<|im_start|>user\nBye<|im_end|>\n\
+        <|im_start|>assistant\n";
+    assert_eq!(render(source, &TALK).unwrap(), expected);
+}
+
+#[test]
+fn llama_3() {
+    let source = "{{- bos_token }}
+{%- if not date_string is defined %}
+    {%- if strftime_now is defined %}
+        {%- set date_string = strftime_now(\"%d %b %Y\") %}
+    {%- else %}
+        {%- set date_string = \"26 Jul 2024\" %}
+    {%- endif %}
+{%- endif %}
+{%- if messages[0]['role'] == 'system' %}
+    {%- set system_message = messages[0]['content']|trim %}
+    {%- set messages = messages[1:] %}
+{%- else %}
+    {%- set system_message = \"\" %}
+{%- endif %}
+{{- \"<|start_header_id|>system<|end_header_id|>\\n\\n\" }}
+{%- if tools is not none %}{{- \"Environment: ipython\\n\" }}{%- endif %}
+{{- \"Today Date: \" + date_string + \"\\n\\n\" }}
+{{- system_message }}
+{{- \"<|eot_id|>\" }}
+{%- for message in messages %}
+    {%- if not (message.role == 'ipython' or message.role == 'tool' or 'tool_calls' in message) %}
+        {{- '<|start_header_id|>' + message['role'] + '<|end_header_id|>\\n\\n'+ message['content'] | trim + '<|eot_id|>' }}
+    {%- elif 'tool_calls' in message %}
+        {{- raise_exception(\"This model only supports single tool-calls at once!\") }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|start_header_id|>assistant<|end_header_id|>\\n\\n' }}
+{%- endif %}";
+    let turn = |role: &str, text: &str| format!("<|start_header_id|>{role}<|end_header_id|>\n\n{text}<|eot_id|>");
+    let expected = |date: &str| {
+        let system = turn("system", &format!("Today Date: {date}\n\nBe brief."));
+        let rest =
+            turn("user", "Hi") + &turn("assistant", "Hello.") + "<|start_header_id|>assistant<|end_header_id|>\n\n";
+        format!("<s>{system}{rest}")
+    };
+    let list = [("system", " Be brief. "), ("user", "Hi"), ("assistant", " Hello. ")];
+    assert_eq!(render(source, &list).unwrap(), expected("26 Jul 2024"));
+    let template = ChatTemplate::new(source.to_owned(), "<s>", "</s>").unwrap().with_clock(|| 951_782_400);
+    assert_eq!(template.render(&messages(&list), true).unwrap(), expected("29 Feb 2000"));
+}
+
+#[test]
+fn qwen_3() {
+    let source = "{%- if tools %}
+    {{- '<|im_start|>system\\n' }}
+    {%- for tool in tools %}{{- tool | tojson }}{%- endfor %}
+{%- else %}
+    {%- if messages[0].role == 'system' %}
+        {{- '<|im_start|>system\\n' + messages[0].content + '<|im_end|>\\n' }}
+    {%- endif %}
+{%- endif %}
+{%- set ns = namespace(multi_step_tool=true, last_query_index=messages|length - 1) %}
+{%- for message in messages[::-1] %}
+    {%- set index = (messages|length - 1) - loop.index0 %}
+    {%- if ns.multi_step_tool and message.role == \"user\" and message.content is string and not(message.content.startswith('<tool_response>') and message.content.endswith('</tool_response>')) %}
+        {%- set ns.multi_step_tool = false %}
+        {%- set ns.last_query_index = index %}
+    {%- endif %}
+{%- endfor %}
+{%- for message in messages %}
+    {%- if message.content is string %}{%- set content = message.content %}{%- else %}{%- set content = '' %}{%- endif %}
+    {%- if (message.role == \"user\") or (message.role == \"system\" and not loop.first) %}
+        {{- '<|im_start|>' + message.role + '\\n' + content + '<|im_end|>' + '\\n' }}
+    {%- elif message.role == \"assistant\" %}
+        {%- set reasoning_content = '' %}
+        {%- if message.reasoning_content is string %}
+            {%- set reasoning_content = message.reasoning_content %}
+        {%- elif '</think>' in content %}
+            {%- set reasoning_content = content.split('</think>')[0].rstrip('\\n').split('<think>')[-1].lstrip('\\n') %}
+            {%- set content = content.split('</think>')[-1].lstrip('\\n') %}
+        {%- endif %}
+        {%- if loop.index0 > ns.last_query_index and (loop.last or (not loop.last and reasoning_content)) %}
+            {{- '<|im_start|>' + message.role + '\\n<think>\\n' + reasoning_content.strip('\\n') + '\\n</think>\\n\\n' + content.lstrip('\\n') }}
+        {%- else %}
+            {{- '<|im_start|>' + message.role + '\\n' + content }}
+        {%- endif %}
+        {%- if message.tool_calls %}{{- raise_exception('tools') }}{%- endif %}
+        {{- '<|im_end|>\\n' }}
+    {%- endif %}
+{%- endfor %}
+{%- if add_generation_prompt %}
+    {{- '<|im_start|>assistant\\n' }}
+    {%- if enable_thinking is defined and enable_thinking is false %}{{- '<think>\\n\\n</think>\\n\\n' }}{%- endif %}
+{%- endif %}";
+    let list = [("system", "S"), ("user", "Hi"), ("assistant", "<think>\nhm\n</think>\n\nYes"), ("user", "Bye")];
+    let expected = "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\nYes<|im_end|>\n\
+        <|im_start|>user\nBye<|im_end|>\n<|im_start|>assistant\n";
+    assert_eq!(render(source, &list).unwrap(), expected);
+}
+
+#[test]
+fn mistral() {
+    let source = "{{ bos_token }}{% for message in messages %}\
+        {% if (message['role'] == 'user') != (loop.index0 % 2 == 0) %}\
+        {{ raise_exception('Conversation roles must alternate user/assistant/user/assistant/...') }}{% endif %}\
+        {% if message['role'] == 'user' %}{{ '[INST] ' + message['content'] + ' [/INST]' }}\
+        {% elif message['role'] == 'assistant' %}{{ message['content'] + eos_token}}\
+        {% else %}{{ raise_exception('Only user and assistant roles are supported!') }}{% endif %}{% endfor %}";
+    assert_eq!(render(source, &TALK).unwrap(), "<s>[INST] Hi [/INST] Hello. </s>[INST] Bye [/INST]");
+    let error = render(source, &[("user", "a"), ("user", "b")]).unwrap_err();
+    assert_eq!(error.code, Code::InvalidArgument);
+    assert!(error.message.contains("must alternate"), "{error}");
+}
+
+#[test]
+fn gemma() {
+    let source = "{{ bos_token }}{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}\
+        {% for message in messages %}{% if (message['role'] == 'assistant') %}{% set role = 'model' %}{% else %}\
+        {% set role = message['role'] %}{% endif %}{{ '<start_of_turn>' + role + '\n' + message['content'] | trim + '<end_of_turn>\n' }}\
+        {% endfor %}{% if add_generation_prompt %}{{'<start_of_turn>model\n'}}{% endif %}";
+    let expected = "<s><start_of_turn>user\nHi<end_of_turn>\n<start_of_turn>model\nHello.<end_of_turn>\n\
+        <start_of_turn>user\nBye<end_of_turn>\n<start_of_turn>model\n";
+    assert_eq!(render(source, &TALK).unwrap(), expected);
+}
+
+#[test]
+fn zephyr_keeps_and_trims_lines_as_jinja_does() {
+    let source = "{% for message in messages %}\n{% if message['role'] == 'user' %}\n{{ '<|user|>\n' + message['content'] + eos_token }}\n\
+        {% elif message['role'] == 'assistant' %}\n{{ '<|assistant|>\n'  + message['content'] + eos_token }}\n{% endif %}\n\
+        {% if loop.last and add_generation_prompt %}\n{{ '<|assistant|>' }}\n{% endif %}\n{% endfor %}";
+    let expected = "<|user|>\nHi</s>\n<|assistant|>\n Hello. </s>\n<|user|>\nBye</s>\n<|assistant|>\n";
+    assert_eq!(render(source, &TALK).unwrap(), expected);
+}
+
+#[test]
+fn generation_marks_break_and_json_are_understood() {
+    let source = "{%- for m in messages %}{% generation %}{{ m.content }}{% endgeneration %}{% if loop.index == 2 %}{% break %}\
+        {% endif %}{% endfor %}{{ {'a': [1, '<é>'], 'b': none} | tojson }}{{ [1] | tojson(indent=2) }}";
+    assert_eq!(render(source, &TALK).unwrap(), "Hi Hello. {\"a\": [1, \"<é>\"], \"b\": null}[\n  1\n]");
+}
+
+#[test]
+fn python_s_methods_work() {
+    let source = "{{ 'a,b'.split(',')|join('-') }} {{ ' x '.strip() }} {{ 'Ab'.lower() }} {{ {'k': 1}.get('k') }} \
+        {{ '-'.join(['a', 'b']) }} {{ 'abc'[1:] }} {{ messages[0].content.replace('H', 'h') }} {{ 'x' ~ 1 }} {{ [1, 'a'] }}";
+    assert_eq!(render(source, &TALK).unwrap(), "a-b x ab 1 a-b bc hi x1 [1, 'a']");
+}
+
+#[test]
+fn a_template_that_is_no_template_is_refused_with_its_line() {
+    for source in ["{% if %}", "ok\n{{ 1 +", "{% unknown %}"] {
+        let error = render(source, &TALK).unwrap_err();
+        assert_eq!(error.code, Code::UnsupportedModel, "{source}");
+        assert!(error.message.contains("line"), "{error}");
+    }
+    let error = render("a\nb{{ nothing.at.all }}", &TALK).unwrap_err();
+    assert!(error.message.contains("line 2"), "{error}");
+}
+
+#[test]
+fn templates_that_would_never_end_or_fill_the_memory_are_stopped() {
+    let nested =
+        "{% set x = [1, 2, 3, 4, 5, 6, 7, 8, 9] %}".to_owned() + &"{% set x = [x, x, x, x, x, x, x, x] %}".repeat(24);
+    let bombs = [
+        "{% for a in range(99999) %}{% for b in range(99999) %}{% endfor %}{% endfor %}".to_owned(),
+        "{% for a in range(100000000000) %}x{% endfor %}".to_owned(),
+        "{{ 'a' * 1000000000 }}".to_owned(),
+        "{% set x = [0] * 1000000000 %}{% for a in x %}{% endfor %}".to_owned(),
+        "{{ ([0] * 1000000000)|list|length }}".to_owned(),
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x ~ ns.x %}{% endfor %}".to_owned(),
+        "{% set ns = namespace(x='aaaaaaaa') %}{% for i in range(60) %}{% set ns.x = ns.x.replace('a', 'aa') %}{% endfor %}".to_owned(),
+        "{% macro f() %}{{ f() }}{{ f() }}{% endmacro %}{{ f() }}".to_owned(),
+        "{% macro f(n) %}{% if n %}{{ f(n - 1) }}{{ f(n - 1) }}{% endif %}{% endmacro %}{{ f(60) }}".to_owned(),
+        "{{ 1|tojson(indent=1000000000) }}".to_owned(),
+        "{{ 'x'|indent(1000000000, true) }}".to_owned(),
+        "{{ 'x'|center(1000000000) }}".to_owned(),
+        "{{ '%999999999d' % 1 }}".to_owned(),
+        "{{ '{:>999999999}'.format('x') }}".to_owned(),
+        format!("{nested}{{{{ x }}}}"),
+        format!("{nested}{{{{ x|tojson }}}}"),
+        format!("{nested}{{{{ x|string|length }}}}"),
+        format!("{nested}{{{{ x|join|length }}}}"),
+        format!("{nested}{{{{ ','.join(x)|length }}}}"),
+        format!("{nested}{{{{ x|pprint|length }}}}"),
+        format!("{nested}{{{{ (x|upper)|length }}}}"),
+        format!("{nested}{{{{ (x|replace('1', ''))|length }}}}"),
+        "{% if ".to_owned() + &"(".repeat(5000) + "1" + &")".repeat(5000) + " %}{% endif %}",
+        "{% if 1 %}".repeat(5000) + &"{% endif %}".repeat(5000),
+        "x".repeat(300 << 10),
+    ];
+    for bomb in bombs {
+        let start: String = bomb.chars().rev().take(100).collect::<Vec<_>>().into_iter().rev().collect();
+        let error = render(&bomb, &TALK).expect_err(&start);
+        assert_eq!(error.code, Code::UnsupportedModel, "{start}: {error}");
+    }
+}
+
+#[test]
+fn long_conversations_have_fuel_enough() {
+    let long = "word ".repeat(100_000);
+    let list: Vec<(&str, &str)> = (0..40).map(|i| (["user", "assistant"][i % 2], long.as_str())).collect();
+    let source = "{% for m in messages %}{% set c = m['content'] | trim %}{{ '<|im_start|>' + m['role'] + '\n' + c + '<|im_end|>' }}{% endfor %}";
+    assert!(render(source, &list).unwrap().len() > 40 * long.trim().len());
+}
