@@ -1,5 +1,15 @@
-// The spellings of config.json before transformers 5, family by family as published checkpoints have them: other names,
-// names beside each other, and what equals transformers' default left out.
+// Writes spellings.json: other configurations that mean the conformance families' own.
+//
+//     node tests/reference/spellings/make.mjs
+//
+// `older`: the spellings before transformers 5, family by family as published checkpoints have them: other names, names
+// beside each other, and what equals transformers' default left out. `ignored`: fields that a family ignores.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+
+const FAMILIES = new URL("../../conformance/", import.meta.url);
+const SPELLINGS_JSON = new URL("spellings.json", import.meta.url);
 
 /** Leaves some fields out. */
 function without(config, ...names) {
@@ -138,7 +148,7 @@ SPELLINGS.roberta = SPELLINGS.bert;
  * The older spellings of a family's configuration, by a name for each. Where RoPE is scaled there are three: with the
  * type as `type`, as `rope_type`, and as both.
  */
-export function olderSpellings({ dtype, ...config }) {
+function olderSpellings({ dtype, ...config }) {
   const released = (spelled) => ({ ...spelled, torch_dtype: dtype, transformers_version: "4.46.0" });
   const spell = SPELLINGS[config.model_type];
   if (spell) return { "older names": released(spell(config)) };
@@ -150,3 +160,50 @@ export function olderSpellings({ dtype, ...config }) {
     "rope_scaling with both": released(llama(config, ["type", "rope_type"])),
   };
 }
+
+/** Fields that other families give a meaning, and these ignore as transformers does. */
+const IGNORED = {
+  llama: { sliding_window: 4, use_sliding_window: true, logit_scale: 0.5, final_logit_softcapping: 3, layer_types: null },
+  mistral: { attention_bias: true, mlp_bias: true, embedding_multiplier: 12, max_window_layers: 1 },
+  qwen2: { sliding_window: 4, use_sliding_window: false, attention_bias: false, max_window_layers: 0 },
+  qwen3: { sliding_window: 4, use_sliding_window: false, query_pre_attn_scalar: 7, residual_multiplier: 0.2 },
+  gpt2: { sliding_window: 4, rope_theta: 500, logit_scale: 0.5 },
+  opt: { sliding_window: 4, scale_embedding: true, rope_theta: 500 },
+  bloom: { alibi: false, rope_theta: 500, attention_bias: false },
+  mpt: { clip_qkv: 1, rope_theta: 500, sliding_window: 4 },
+  gptj: { rope_theta: 500, partial_rotary_factor: 0.1, sliding_window: 4 },
+  gpt_neox: { sliding_window: 4, rotary_dim: 2 },
+  falcon: { num_kv_heads: 2, sliding_window: 4, logit_scale: 0.5 },
+  cohere: { sliding_window: 4, rms_norm_eps: 0.5, final_logit_softcapping: 3, mlp_bias: true },
+  gemma: { sliding_window: 4, attn_logit_softcapping: 3, final_logit_softcapping: 3, query_pre_attn_scalar: 7 },
+  gemma2: { sliding_window_pattern: 3, rope_local_base_freq: 5 },
+  gemma3: { logit_scale: 0.5, attention_multiplier: 3 },
+  phi3: { attention_bias: true, mlp_bias: true, logit_scale: 0.5 },
+  starcoder2: { attention_bias: false, mlp_bias: false, layer_norm_eps: 0.5, use_sliding_window: false },
+  phi: { sliding_window: 4, attention_bias: false, use_parallel_residual: false },
+  stablelm: { sliding_window: 4, attention_bias: true, rms_norm_eps: 0.5 },
+  olmo2: { sliding_window: 4, clip_qkv: 1, logit_scale: 0.5 },
+  smollm3: { sliding_window: 4, final_logit_softcapping: 3 },
+  bert: { sliding_window: 4, rope_theta: 5, n_layers: 1 },
+  roberta: { sliding_window: 4, norm_eps: 0.5 },
+  distilbert: { type_vocab_size: 2, layer_norm_eps: 0.5 },
+  modernbert: { layer_norm_eps: 0.5, type_vocab_size: 2 },
+  t5: { scale_embedding: true, normalize_before: true },
+  bart: { relative_attention_num_buckets: 8, sliding_window: 4 },
+  marian: { relative_attention_num_buckets: 8, sliding_window: 4 },
+  clip: { hidden_size: 7, vocab_size: 3 },
+  siglip: { projection_dim: 7, hidden_size: 7 },
+};
+
+/** What the file has to say. */
+export function made() {
+  const { families } = JSON.parse(readFileSync(new URL("index.json", FAMILIES), "utf8"));
+  const configOf = (family) => JSON.parse(readFileSync(new URL(`${family}/config.json`, FAMILIES), "utf8"));
+  const older = Object.fromEntries(Object.keys(families).map((family) => [family, olderSpellings(configOf(family))]));
+  return `${JSON.stringify({ older, ignored: IGNORED }, null, 1)}\n`;
+}
+
+/** What it says. */
+export const kept = () => readFileSync(SPELLINGS_JSON, "utf8");
+
+if (import.meta.url === pathToFileURL(process.argv[1]).href) writeFileSync(SPELLINGS_JSON, made());
