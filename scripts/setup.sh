@@ -123,8 +123,14 @@ prepare_tests() {
 
 mkdir -p .tools
 check_basics
+# It compiles for minutes; the rest waits for the network. A process group of its own, so that all of it ends with this.
+set -m
+install_wasm_bindgen &
+set +m
+compiling=$!
+trap 'kill -- "-$compiling" 2>/dev/null || true' EXIT
 choose_toolchain
-install_wasm_bindgen
 install_node_modules
 if $tests; then prepare_tests; fi
+wait "$compiling" || stop "wasm-bindgen is missing"
 say "ready"
