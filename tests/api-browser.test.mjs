@@ -6,6 +6,9 @@ import { after, before, describe, test } from "node:test";
 import { endless, SMOLLM } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 for (const isolated of [true, false]) {
   describe(isolated ? "on a cross-origin isolated page" : "on any page", () => {

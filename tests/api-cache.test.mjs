@@ -5,6 +5,9 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { tiny } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 describe("downloads", () => {
   const bytes = padded(tiny(), 3 << 20);

@@ -11,6 +11,9 @@ import { pathToFileURL } from "node:url";
 import { Worker } from "node:worker_threads";
 import { AzulejoError, cache, CausalLM, Engine, inspect } from "../dist/index.js";
 import { endless, ON_AND_ON, templateWithoutEnd, tiny } from "./api-models.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 /** Rejects with an AzulejoError of this code. */
 const rejects = (promise, code) =>

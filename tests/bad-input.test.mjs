@@ -7,7 +7,10 @@ import { after, before, beforeEach, afterEach, describe, test } from "node:test"
 import { fileURLToPath } from "node:url";
 import { BAD_FILES } from "./support/bad-files.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = "/models/SmolLM2-135M-Instruct.Q4_1.gguf";

@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 import { packageFolder } from "../bench/install.mjs";
 import { writeCheckpoint } from "../bench/vit/checkpoint.mjs";
 import { endless } from "./api-models.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 

@@ -12,8 +12,11 @@ import { gunzipSync } from "node:zlib";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { root } from "../scripts/run.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { classesOf } from "./support/fashion-mnist.js";
 import { startServer } from "./support/server.mjs";
+
+deadline(15);
 
 /** Where Debian's package has the images; scripts/setup.sh --tests installs it. */
 const DATA = "/usr/share/datasets/fashion-mnist";

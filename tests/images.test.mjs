@@ -9,9 +9,12 @@ import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { AzulejoError, Engine, ImageClassifier } from "../dist/index.js";
 import { tiny } from "./api-models.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { openImagesPage } from "./support/images-browser.mjs";
 import { processorOf } from "./support/images-page.js";
 import { startServer } from "./support/server.mjs";
+
+deadline(5);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const TOLERANCE = 1e-5;

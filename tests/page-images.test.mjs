@@ -8,19 +8,21 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
+
+deadline(10);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const READY = "#images-view[data-state=ready]";
-const SLOW = { timeout: 120_000 };
 const CLASSES = ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"];
 const HASH = "#images";
 
 /** The view once it has classified `picture`. */
 async function settled(page, picture) {
-  await page.waitForSelector(`#canvas[data-picture="${picture}"]`, SLOW);
-  await page.waitForFunction(() => document.querySelectorAll("#classes li").length > 0, undefined, SLOW);
-  await page.waitForSelector(READY, SLOW);
+  await page.waitForSelector(`#canvas[data-picture="${picture}"]`);
+  await page.waitForFunction(() => document.querySelectorAll("#classes li").length > 0);
+  await page.waitForSelector(READY);
 }
 
 async function chooseSample(page, name) {
@@ -35,7 +37,7 @@ const drawn = (page) => page.evaluate(() => document.querySelector("#canvas").to
 async function changes(page, action) {
   const earlier = await drawn(page);
   await action();
-  await page.waitForFunction((earlier) => document.querySelector("#canvas").toDataURL() !== earlier, earlier, SLOW);
+  await page.waitForFunction((earlier) => document.querySelector("#canvas").toDataURL() !== earlier, earlier);
 }
 
 /** Has the page itself make a picture, and pastes or drops it. A grey ramp, so that places differ. */
@@ -164,7 +166,7 @@ describe("the images view of the demo page", () => {
       assert.equal(await page.isChecked("#overlay-patches"), true);
       assert.match(await page.innerText("#patch-count"), /15 × 15 = 225/);
       await changes(page, () => page.click("#run-patches"));
-      const text = await page.locator("#patch-score").innerText(SLOW);
+      const text = await page.locator("#patch-score").innerText();
       const [, right, of] = /^(\d+) of (\d+) right/.exec(text).map(Number);
       assert.equal(of, 225);
       assert(right >= 0.85 * of, text);
@@ -200,13 +202,13 @@ describe("the images view of the demo page", () => {
       await page.fill("#patch-stride", "2");
       assert.match(await page.innerText("#patch-count"), /387 × 587 = 227,169 windows/);
       await page.press("#patch-stride", "Enter");
-      await page.waitForFunction(() => document.querySelector("#patch-progress").value > 0, undefined, SLOW);
+      await page.waitForFunction(() => document.querySelector("#patch-progress").value > 0);
       await page.click("#stop-patches");
       await page.waitForSelector("#run-patches:visible");
       assert.equal(await page.innerText("#patch-count"), "Stopped");
       await page.waitForSelector(READY);
       await page.click("#run-patches");
-      await page.waitForFunction(() => document.querySelector("#patch-progress").value > 0, undefined, SLOW);
+      await page.waitForFunction(() => document.querySelector("#patch-progress").value > 0);
       await chooseSample(page, "Bag");
       await page.waitForSelector("#run-patches:visible");
       assert.equal(await bestLabel(page), "Bag");
@@ -226,7 +228,7 @@ describe("the images view of the demo page", () => {
       const broken = { empty: Buffer.alloc(0), text: Buffer.from("no picture"), "cut off": png.subarray(0, 40) };
       for (const [kind, buffer] of Object.entries(broken)) {
         await page.setInputFiles("#picture-file", { name: `${kind}.png`, mimeType: "image/png", buffer });
-        await page.waitForSelector("#error:not([hidden])", SLOW);
+        await page.waitForSelector("#error:not([hidden])");
         assert.equal(await page.getAttribute("#error", "data-code"), "corrupt-file", kind);
         assert.match(await page.innerText("#error"), new RegExp(`${kind}\\.png`));
         assert.equal(await page.getAttribute("#canvas", "data-picture"), "dropped.png");
@@ -244,7 +246,7 @@ describe("the images view of the demo page", () => {
       for (const [code, files] of Object.entries(wrong)) {
         await page.click("#image-change-model");
         await page.setInputFiles("#image-file", files);
-        await page.waitForSelector(`#error:not([hidden])[data-code=${code}]`, SLOW);
+        await page.waitForSelector(`#error:not([hidden])[data-code=${code}]`);
         assert.match(await page.innerText("#error-advice"), /still loaded/);
         await chooseSample(page, "Coat");
         assert.equal(await page.locator("#error").isVisible(), false);
@@ -259,7 +261,7 @@ describe("the images view of the demo page", () => {
       await page.click("#image-change-model");
       const crops = JSON.stringify({ do_resize: true, size: { shortest_edge: 64 }, do_center_crop: true, crop_size: { height: 48, width: 48 } });
       await page.setInputFiles("#image-file", modelFiles("vit", { "preprocessor_config.json": crops }));
-      await page.waitForFunction(() => /7 classes/.test(document.querySelector("#image-model-card").textContent), undefined, SLOW);
+      await page.waitForFunction(() => /7 classes/.test(document.querySelector("#image-model-card").textContent));
       await settled(page, "Ankle boot");
       assert.match(await bestLabel(page), /^LABEL_[0-6]$/);
       await give(page, "drop", { width: 400, height: 200, name: "wide.png" });
@@ -287,7 +289,7 @@ describe("the images view of the demo page", () => {
       await settled(page, "Ankle boot");
       assert.equal(await page.isChecked("#compute-cpu"), true);
       await page.click("#compute-webgpu");
-      await page.waitForSelector("#error:not([hidden])[data-code=no-webgpu]", SLOW);
+      await page.waitForSelector("#error:not([hidden])[data-code=no-webgpu]");
       await page.waitForFunction(() => document.querySelector("#compute-cpu").checked);
       await chooseSample(page, "Bag");
       assert.equal(await bestLabel(page), "Bag");
@@ -307,7 +309,7 @@ describe("the images view of the demo page", () => {
       const onGpu = await page.innerText("#classes");
       await changes(page, () => page.check("#overlay-attention"));
       await page.check("#compute-cpu");
-      await page.waitForFunction(() => /wasm simd/.test(document.querySelector("#timing").textContent), undefined, SLOW);
+      await page.waitForFunction(() => /wasm simd/.test(document.querySelector("#timing").textContent));
       await page.waitForSelector(READY);
       assert.equal(await page.innerText("#classes"), onGpu);
       assert.equal(await page.locator("#error").isVisible(), false);
@@ -324,7 +326,7 @@ describe("the images view of the demo page", () => {
     try {
       await page.waitForSelector('#canvas[data-picture="Ankle boot"]');
       await page.click("#camera");
-      await page.waitForFunction(() => document.activeElement.id === "shutter", undefined, SLOW);
+      await page.waitForFunction(() => document.activeElement.id === "shutter");
       assert.equal(await page.locator("#viewfinder").isVisible(), true);
       await page.click("#shutter");
       await settled(page, "Picture from the camera");

@@ -8,8 +8,11 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { askEverything } from "./support/reference.js";
 import { startServer } from "./support/server.mjs";
+
+deadline(15);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";

@@ -8,7 +8,10 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { install, packageFolder } from "../bench/install.mjs";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 

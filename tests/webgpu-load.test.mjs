@@ -7,9 +7,12 @@ import { pipeline } from "node:stream/promises";
 import { after, before, test } from "node:test";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { ggufHeader, tensorBytes, u32 } from "./support/gguf.mjs";
 import { startServer } from "./support/server.mjs";
 import { tinyModel, VOCABULARY } from "./support/tiny-model.mjs";
+
+deadline(10);
 
 const WIDTH = 2048;
 const FEED_FORWARD = 24576;

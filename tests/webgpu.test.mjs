@@ -11,8 +11,11 @@ import { Runner } from "../scripts/conformance/runner.mjs";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
 import { sureSteps } from "./support/webgpu-page.js";
+
+deadline(15);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CASES = join(ROOT, "tests/conformance");
