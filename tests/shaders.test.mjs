@@ -18,7 +18,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 /** Label and text of each, as a browser gets them. */
 function shaders() {
   const { status, stdout, error } = spawnSync("cargo", ["run", "--locked", "--quiet", "--example", "shaders"], {
-    cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 26,
+    cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 26, timeout: 300_000,
   });
   assert.equal(status, 0, error?.message);
   return JSON.parse(stdout);

@@ -383,8 +383,8 @@ test("a killed worker takes what waits with it, and the models come back", async
       Array.from((await embedder.embed("the dog")).data), await matcher.classify(pattern(9, 9), ["dog", "cat"]),
     ];
     const before = JSON.stringify(await answers());
-    const connection = await engine.connect();
-    watchTexts("embed", () => connection.die(new AzulejoError("internal", "ended by the test")));
+    let victim;
+    watchTexts("embed", (worker) => { victim ??= worker; victim.terminate(); });
     const { code: failed } = await failureOf(() => embedder.embed(manyTexts(1000)));
     const same = JSON.stringify(await answers()) === before;
     await engine.dispose();

@@ -209,8 +209,8 @@ for (const device of ["cpu", "webgpu"]) {
         for (const { beams, tokens, seen, expected, rate } of outcomes) {
           assert.deepEqual(tokens, expected, `${beams} beams`);
           assert.deepEqual(seen, tokens);
-          // Of all at once it is that of the whole; steps of so small a model may take no time that a page can see.
-          if (beams > 1) assert(rate > 0);
+          // Steps of so small a model may take no time that a page can see.
+          assert(Number.isFinite(rate) && rate >= 0, `${rate}`);
         }
       });
     }
