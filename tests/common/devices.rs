@@ -10,7 +10,7 @@ pub fn cpu(threads: usize) -> Cpu {
 }
 
 /// The variants in which every kernel has to be right: as the adapter allows, without subgroups, and on what
-/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/test.mjs.
+/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
 pub fn gpus() -> Vec<(&'static str, Rc<Kernels>)> {
     let variants = [
         ("all features", Wishes::default()),

@@ -1,8 +1,6 @@
 //! What takes too long for every run: a third of the cases, another third at each commit, and with `AZULEJO_ALL=1` all
 //! of them. scripts/sample.mjs sets `AZULEJO_THIRD`.
 
-#![allow(dead_code)] // Each test file takes what it needs.
-
 use std::env::{var, var_os};
 
 /// Whether the case at this place of its list is tested this time.
