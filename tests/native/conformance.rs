@@ -5,7 +5,7 @@ use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::Model;
 
 use crate::case::{Case, assembled, assert_close, families};
-use crate::devices::{cpu, gpu, gpus};
+use crate::devices::{cpu, first, gpu, gpus};
 
 async fn load<D: Device>(family: &str, device: D) -> Model<D> {
     Model::new(assembled(family, device), None, CacheType::F32, &Progress::default()).await.unwrap()
@@ -63,7 +63,7 @@ async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
 
 #[test]
 fn a_cached_step_equals_the_full_pass() {
-    let (_, kernels) = gpus().remove(0);
+    let kernels = first();
     for family in &families("causal") {
         run(None, steps_equal_the_full_pass(family, cpu(1)));
         run(Some(&kernels.context), steps_equal_the_full_pass(family, gpu(&kernels)));
@@ -88,7 +88,7 @@ async fn cuts_make_no_difference<D: Device>(device: D) {
 #[test]
 fn where_a_prompt_is_cut_into_chunks_makes_no_difference() {
     run(None, cuts_make_no_difference(cpu(3)));
-    let (_, kernels) = gpus().remove(0);
+    let kernels = first();
     run(Some(&kernels.context), cuts_make_no_difference(gpu(&kernels)));
 }
 
@@ -108,7 +108,7 @@ async fn maps<D: Device>(device: D) -> Vec<f32> {
 
 #[test]
 fn attention_maps_are_distributions_over_what_came_before() {
-    let (_, kernels) = gpus().remove(0);
+    let kernels = first();
     let found = run(Some(&kernels.context), maps(gpu(&kernels)));
     assert_close(&found, &run(None, maps(cpu(1))), "maps");
 }

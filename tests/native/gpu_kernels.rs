@@ -134,6 +134,15 @@ fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, token
     }
 }
 
+/// Otherwise a test in every variant would be three times the same.
+#[test]
+fn the_variants_differ_in_what_their_kernels_use() {
+    let [all, without, basic] = gpus().map(|(_, kernels)| kernels.features());
+    assert!(all.contains(&"subgroups"), "{all:?}: a driver with subgroups is needed");
+    assert!(!without.contains(&"subgroups"), "{without:?}");
+    assert!(!["subgroups", "shader-f16", "timestamp-query"].iter().any(|feature| basic.contains(feature)), "{basic:?}");
+}
+
 #[test]
 fn products_are_right_in_every_format() {
     for (name, kernels) in gpus() {
@@ -219,7 +228,7 @@ fn rows_of_every_format_are_looked_up_and_gathered() {
 
 #[test]
 fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
-    let (_, kernels) = gpus().remove(2);
+    let kernels = devices::basic();
     let (ty, rows, columns) = (TensorType::F16, 140_000, 512);
     assert!(Gpu::matrix_bytes(ty, rows, columns) as u64 > kernels.context.limits.max_storage_buffer_binding_size);
     // A row is its number, in every column: small enough for exact halves.

@@ -10,7 +10,7 @@ use azulejo::error::Code;
 use std::rc::Rc;
 
 use crate::attention::{Case, Numbers, attend, numbers, shape};
-use crate::devices::{self, gpu, gpus};
+use crate::devices::{self, gpu};
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -169,7 +169,7 @@ fn assert_refused(result: azulejo::Result<()>, words: &[&str]) {
 #[test]
 fn what_is_over_the_limits_is_refused_with_sizes_and_leaves_the_rest_whole() {
     // Of WebGPU's defaults: 256 MiB a buffer, of which kernels see 128 at once.
-    let (_, kernels) = gpus().pop().unwrap();
+    let kernels = devices::basic();
     assert_eq!((kernels.context.limits.max_buffer_size, kernels.context.most_bytes()), (256 << 20, 128 << 20));
     let mut alive = Alive::new(&kernels, 1);
     let buffer = |mib: usize| gpu(&kernels).buffer(mib << 18).map(|_| ());

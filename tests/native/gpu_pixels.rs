@@ -92,7 +92,7 @@ fn images_of_a_batch_stand_one_after_the_other() {
 
 #[test]
 fn large_pictures_go_through_in_strips_and_leave_nothing_behind() {
-    let kernels = devices::open(&azulejo::device::gpu::Wishes { basic_limits: true, ..Default::default() });
+    let kernels = devices::basic();
     let mut device = gpu(&kernels);
     let processor = Processor::plain(3, 32, 32).unwrap();
     let settled = |device: &mut Gpu| {

@@ -6,7 +6,7 @@ use azulejo::device::gpu::{Context, Kernels};
 use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span};
 use std::rc::Rc;
 
-use crate::devices::{cpu, gpu, gpus};
+use crate::devices::{cpu, first, gpu, gpus};
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -251,7 +251,7 @@ fn biases_go_by_each_sequences_own_positions() {
 /// Each query sees one key more than the one before: twice, so that a batch is told more than there are places for.
 #[test]
 fn a_batch_may_be_told_of_hundreds_of_spans() {
-    let (_, kernels) = gpus().remove(0);
+    let kernels = first();
     for first in [1, 2] {
         let spans = (0..400).map(|row| Span::across(row, 1, first + row, 0)).collect();
         let case = Case::new(shape(1, 1, 8), CacheType::F32, &[401], spans);
