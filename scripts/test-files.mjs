@@ -9,9 +9,10 @@ import { readdirSync } from "node:fs";
 import { join, relative } from "node:path";
 import { root } from "./run.mjs";
 
-/** Their tests use neither threads nor SwiftShader: two of them run at a time. Any other file may want both cores. */
+/** Their tests want neither many threads nor SwiftShader for long: two of them run at a time. Any other file may want both cores. */
 const LIGHT = [
-  "api-cache", "api-types", "families-table", "gguf-texts", "inspect-families", "refusals", "server",
+  "api", "api-browser", "api-cache", "api-types", "bad-input", "conformance", "families-table", "images", "inspect-families",
+  "package", "page-images", "refusals", "server", "stages", "text-api", "text-api-rules",
 ].map((name) => join("tests", `${name}.test.mjs`));
 
 /** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */
@@ -31,7 +32,9 @@ function filesBelow(folder) {
 /** Runs a file, and says all that it said once it has ended. */
 function runFile(file) {
   const start = performance.now();
-  const child = spawn(process.execPath, ["--test-reporter=spec", file], { cwd: root, stdio: ["ignore", "pipe", "pipe"], timeout: MOST_MS });
+  // Under `node --test` a file would report to that.
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const child = spawn(process.execPath, ["--test-reporter=spec", file], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], timeout: MOST_MS });
   const said = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
   return new Promise((resolve) => child.on("close", (status) => {

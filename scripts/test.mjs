@@ -17,6 +17,7 @@ const stages = [
   { name: SETUP, command: ["bash", join("scripts", "setup.sh"), "--tests"] },
   { name: MODEL, command: node("fetch-model.mjs"), waits: true },
   { name: MINILM, command: node("fetch-minilm.mjs"), waits: true },
+  { name: "what single tests fetch", command: node("fetch-for-tests.mjs"), waits: true },
   { name: BUILD, command: node("build.mjs"), after: [SETUP] },
   { name: "cargo fmt", command: ["cargo", "fmt", "--check"], after: [SETUP] },
   { name: "cargo test", command: node("cargo-test.mjs", "--tests"), after: [SETUP, MODEL, MINILM] },
