@@ -13,7 +13,7 @@ import { readSafetensors } from "./support/safetensors.mjs";
 import { startServer } from "./support/server.mjs";
 import { openTextPage } from "./support/text-browser.mjs";
 
-deadline(5);
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FIXTURES = "tests/fixtures/llama.cpp";

@@ -14,7 +14,7 @@ import { openImagesPage } from "./support/images-browser.mjs";
 import { processorOf } from "./support/images-page.js";
 import { startServer } from "./support/server.mjs";
 
-deadline(5);
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const TOLERANCE = 1e-5;

@@ -14,7 +14,7 @@ import { deadline } from "./support/deadline.mjs";
 import { askEmbedder } from "./support/minilm.js";
 import { startServer } from "./support/server.mjs";
 
-deadline(5);
+deadline(10);
 
 const WIDTH = 384;
 /** What sentence_bert_config.json cuts texts at. */

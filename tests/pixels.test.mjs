@@ -11,7 +11,7 @@ import { deadline } from "./support/deadline.mjs";
 import { openImagesPage } from "./support/images-browser.mjs";
 import { startServer } from "./support/server.mjs";
 
-deadline(5);
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REFERENCE = new URL("reference/images/", import.meta.url);

@@ -7,6 +7,7 @@ import { dirname, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { due } from "../scripts/sample.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { askEverything } from "./support/reference.js";
@@ -18,6 +19,9 @@ const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
 
+/** Of the prompts those that are continued on WebGPU, where a token takes long: the longest continuation, and a third. */
+const some = { ...reference, greedy: reference.greedy.filter((_, at) => at === 2 || due(at)) };
+
 /** Everything that the model is asked, in a page of its own. */
 async function askInChromium(browser, { isolated, device }) {
   const server = await startServer({ mounts: { "/": ROOT }, isolated });
@@ -28,7 +32,7 @@ async function askInChromium(browser, { isolated, device }) {
       const { askEverything } = await import(support);
       return askEverything(await import(entry), model, reference, device);
     }, {
-      entry: "/dist/index.js", support: "/tests/support/reference.js", reference, device,
+      entry: "/dist/index.js", support: "/tests/support/reference.js", reference: device === "webgpu" ? some : reference, device,
       model: new URL(`/${MODEL}`, server.url).href,
     });
   } finally {
@@ -104,7 +108,7 @@ describe("SmolLM2 as the reference implementation computes it", () => {
       test("along the reference's continuations each choice is the reference's where that is sure", (t) => {
         const steps = answers.greedy.flatMap(({ sure, choices, generated }) => sure.map((step) => [choices[step], generated[step]]));
         t.diagnostic(`${answers.device}: ${steps.length} sure steps of ${answers.greedy.length} continuations`);
-        assert.ok(steps.length > 200, `${steps.length} steps to compare`);
+        assert.ok(steps.length > 35 * answers.greedy.length, `${steps.length} steps to compare`);
         assert.deepEqual(steps.map(([choice]) => choice), steps.map(([, token]) => token));
       });
 
@@ -114,7 +118,7 @@ describe("SmolLM2 as the reference implementation computes it", () => {
         }
         const compared = sum(answers.greedy, "compared");
         t.diagnostic(`${answers.device}: ${compared} tokens compared`);
-        assert.ok(compared >= 36, `${compared} tokens compared`);
+        assert.ok(compared >= 24, `${compared} tokens compared`);
       });
     });
   }

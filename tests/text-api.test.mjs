@@ -11,7 +11,7 @@ import { assertNear } from "./support/near.mjs";
 import { startServer } from "./support/server.mjs";
 import { openTextPage } from "./support/text-browser.mjs";
 
-deadline(5);
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 

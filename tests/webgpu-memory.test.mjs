@@ -8,7 +8,7 @@ import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 
-deadline(5);
+deadline(10);
 
 let browser, server, page;
 before(async () => {
