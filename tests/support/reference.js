@@ -4,7 +4,7 @@
 /** Where the reference's own first two choices lie further apart than this, an honest implementation agrees. */
 const SURE = 0.3;
 /** On WebGPU a stand-in for a GPU makes a few tokens a second: so many of a continuation are made there. */
-const MOST_ON_WEBGPU = 24;
+const MOST_ON_WEBGPU = 12;
 
 /** Loads the model on `device` and asks it everything; the caller judges. */
 export async function askEverything({ CausalLM, Engine }, source, reference, device) {
