@@ -220,6 +220,7 @@ describe("the images view of the demo page", () => {
     test("stops classifying windows within a batch, and goes on to the next picture", async () => {
       await give(page, "paste", { width: 1200, height: 800, name: "ramp.png" });
       await settled(page, "Pasted picture");
+      await page.check("#overlay-patches");
       await page.fill("#patch-size", "28");
       await page.fill("#patch-stride", "2");
       assert.match(await page.innerText("#patch-count"), /387 × 587 = 227,169 windows/);
