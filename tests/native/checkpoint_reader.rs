@@ -228,9 +228,9 @@ fn metadata_that_makes_no_sense_is_refused() {
     corrupt(&gguf(0, 1, &[&key("a", 9, &nested)]), "nested more than 4 deep");
     for alignment in [0u32, 3, 48, 1 << 30] {
         let bytes = gguf(0, 1, &[&key("general.alignment", 4, &alignment.to_le_bytes())]);
-        corrupt(&bytes, &format!("general.alignment is U32({alignment}), expected a power of two"));
+        corrupt(&bytes, &format!("general.alignment is {alignment}, expected a power of two"));
     }
-    corrupt(&gguf(0, 1, &[&key("general.alignment", 7, &[1])]), "general.alignment is Bool(true)");
+    corrupt(&gguf(0, 1, &[&key("general.alignment", 7, &[1])]), "general.alignment is true");
 }
 
 /// A file of tensors, with `data` bytes after the header.

@@ -57,6 +57,19 @@ fn scratch(positions: usize) -> u64 {
 }
 
 #[test]
+fn a_reading_that_nobody_receives_gives_its_memory_back() {
+    let kernels = devices::first();
+    let mut device = gpu(&kernels);
+    let x = filled(&mut device, &[1.0; 64], 64);
+    let before = kernels.context.allocated();
+    let readings = [1, 64].map(|len| device.send(&x, len).unwrap());
+    assert!(kernels.context.allocated() > before);
+    drop(readings);
+    assert_eq!(kernels.context.allocated(), before);
+    assert_eq!(read(&mut device, &kernels.context, &x, 2), [1.0, 1.0], "the device goes on");
+}
+
+#[test]
 fn attention_over_16384_tokens_needs_linear_memory() {
     let lengths = [2048, 4096, 8192, 16_384];
     let scratch = lengths.map(|length| scratch(length as usize));
