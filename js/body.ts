@@ -154,8 +154,8 @@ class Reading {
       if (this.#window !== undefined) this.#window *= 2;
     } else {
       const why = this.#broke?.message ?? "the body ended early";
-      const failure = this.#error(`the connection broke after ${this.#at} ${size === undefined ? "" : `of ${size} `}bytes (${why})`, this.#broke);
-      await this.#patience.again(failure);
+      const of = size === undefined ? "" : `of ${size} `;
+      await this.#patience.again(this.#error(`the connection broke after ${this.#at} ${of}bytes (${why})`, this.#broke));
     }
     const answer = await this.#request();
     // Behind the last window of a file whose size nobody says.

@@ -1,7 +1,11 @@
 // Files that other sites have kept, by their SHA-256: Cross-Origin Storage (WICG), where the browser has it.
 
+interface Hash {
+  algorithm: string;
+  value: string;
+}
 interface CrossOriginStorage {
-  requestFileHandles(hashes: { algorithm: string; value: string }[], options?: { create?: boolean }): Promise<FileSystemFileHandle[]>;
+  requestFileHandles(hashes: Hash[], options?: { create?: boolean }): Promise<FileSystemFileHandle[]>;
 }
 
 const storage = () => (globalThis.navigator as { crossOriginStorage?: CrossOriginStorage } | undefined)?.crossOriginStorage;

@@ -1,6 +1,19 @@
 // Whether what is kept is still what the server has: asked with HEAD, for a few seconds. No answer costs a kept file.
 
-import { ask, contentRange, discard, isOffline, isPage, sameVersion, statusOf, trustedLength, versionOf, type Answer, type Requests, type Version } from "./http.js";
+import {
+  ask,
+  contentRange,
+  discard,
+  isOffline,
+  isPage,
+  sameVersion,
+  statusOf,
+  trustedLength,
+  versionOf,
+  type Answer,
+  type Requests,
+  type Version,
+} from "./http.js";
 import type { Copy } from "./store.js";
 
 /** What a load knows of its servers. */
@@ -71,7 +84,8 @@ async function head(url: string, how: Requests, { silent }: Asking): Promise<Ans
   } catch (error) {
     how.signal.throwIfAborted();
     silent.add(origin);
-    return late.signal.aborted ? NO_ANSWER : `no answer (${((error as Error).cause as Error | undefined)?.message ?? (error as Error).message})`;
+    const { cause, message } = error as Error & { cause?: Error };
+    return late.signal.aborted ? NO_ANSWER : `no answer (${cause?.message ?? message})`;
   } finally {
     clearTimeout(timer);
     how.signal.removeEventListener("abort", stop);

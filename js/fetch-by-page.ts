@@ -4,7 +4,10 @@ import { fromWire } from "./errors.js";
 import type { Answer, Fetch } from "./http.js";
 import type { FromHost, ToHost } from "./protocol.js";
 
-type FromPage = Extract<ToHost, { kind: "fetched" | "fetchPiece" }>;
+type Head = Extract<ToHost, { kind: "fetched" }>;
+type Piece = Extract<ToHost, { kind: "fetchPiece" }>;
+type FromPage = Head | Piece;
+
 /** What one request waits for: its head, then a piece at a time. */
 interface Waiting {
   resolve(message: FromPage): void;
@@ -30,9 +33,8 @@ export class PageFetch {
   for(id: number): Fetch {
     return async (url, { signal, ...request }) => {
       const fetch = ++this.#last;
-      const next = (message: FromHost) =>
-        this.#ask(fetch, signal, () => this.#post(message));
-      const { response, error } = (await next({ kind: "fetch", id, fetch, url, request })) as Extract<FromPage, { kind: "fetched" }>;
+      const next = (message: FromHost) => this.#ask(fetch, signal, () => this.#post(message));
+      const { response, error } = (await next({ kind: "fetch", id, fetch, url, request })) as Head;
       if (response === undefined) throw error === undefined ? new TypeError("no answer") : fromWire(error);
       return { ...response, headers: new Headers(response.headers), body: this.#body(fetch, next) };
     };
@@ -62,7 +64,7 @@ export class PageFetch {
     return new ReadableStream<Uint8Array>(
       {
         pull: async (controller) => {
-          const { bytes, error } = (await next({ kind: "fetchPull", fetch })) as Extract<FromPage, { kind: "fetchPiece" }>;
+          const { bytes, error } = (await next({ kind: "fetchPull", fetch })) as Piece;
           if (error !== undefined) throw fromWire(error);
           if (bytes === undefined) controller.close();
           else controller.enqueue(bytes);

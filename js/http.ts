@@ -41,7 +41,11 @@ export function networkError(url: string, how: Requests, what: string, cause?: u
 export const statusOf = ({ status, statusText }: Answer) => `HTTP ${status}${statusText ? ` ${statusText}` : ""}`;
 
 /** One request. Rejects with "network" where there is no answer. */
-export async function ask(url: string, how: Requests, extra: Partial<WireRequest> & { signal?: AbortSignal } = {}): Promise<Answer> {
+export async function ask(
+  url: string,
+  how: Requests,
+  extra: Partial<WireRequest> & { signal?: AbortSignal } = {},
+): Promise<Answer> {
   const { method = "GET", cache, signal = how.signal } = extra;
   const headers = { ...how.headers, ...extra.headers };
   // Called by itself: the browser's own wants no other `this`.

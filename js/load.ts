@@ -87,7 +87,8 @@ async function planOf(loading: Loading): Promise<{ gguf: string[] } | { config: 
     throw invalid(`"file" should name a GGUF file, not ${JSON.stringify(choice.file)}`);
   if (files.single !== undefined) return { gguf: [files.single] };
   if (files.names !== undefined) {
-    const isFolder = files.names.includes("config.json") && files.names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+    const hasWeights = files.names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+    const isFolder = files.names.includes("config.json") && hasWeights;
     const wanted = choice.file !== undefined || choice.quant !== undefined;
     if (wanted || (!isFolder && ggufModels(files.names).length > 0)) return { gguf: await ofSeveral(loading, files.names) };
   } else if (choice.quant !== undefined && files.list === undefined) {

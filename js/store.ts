@@ -94,7 +94,11 @@ export class Entry {
   }
 
   /** Waits while another load writes it, and says so, unless `ifFree`. `undefined` where nothing can be kept. */
-  static async open(key: string, url: string, how: { signal: AbortSignal; ifFree: boolean; waiting(): void }): Promise<Entry | undefined> {
+  static async open(
+    key: string,
+    url: string,
+    how: { signal: AbortSignal; ifFree: boolean; waiting(): void },
+  ): Promise<Entry | undefined> {
     return quietly(async () => {
       const shelf = await openShelf();
       if (shelf === undefined) return undefined;

@@ -42,8 +42,9 @@ export function chooseGguf(names: readonly string[], { file, quant }: Choice, pl
     const said = new RegExp(`(^|[-._/])${quant.replace(/[^\w]/g, "\\$&")}([-._/]|$)`, "i");
     const found = models.filter(([name]) => said.test(name!) && !isProjector(name!));
     if (found.length === 1) return found[0]!;
-    if (found.length > 1) throw invalid(`${found.length} files in ${place} are ${JSON.stringify(quant)}: say with "file" which is meant${list(found)}`);
-    throw invalid(`no GGUF file in ${place} is ${JSON.stringify(quant)} by its name${list(models)}`);
+    const wanted = JSON.stringify(quant);
+    if (found.length === 0) throw invalid(`no GGUF file in ${place} is ${wanted} by its name${list(models)}`);
+    throw invalid(`${found.length} files in ${place} are ${wanted}: say with "file" which is meant${list(found)}`);
   }
   if (models.length === 1) return models[0]!;
   if (models.length === 0) throw new AzulejoError("missing-file", `there is no GGUF file in ${place}`);
