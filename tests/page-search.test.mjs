@@ -49,8 +49,8 @@ describe("the search view of the demo page", () => {
         assert.match((await texts(page))[0], /Honeybees survive the winter/);
         assert.equal(await page.innerText("#passage-count"), "42 passages");
         assert.match(await page.innerText("#search-model-card"), /all-MiniLM-L6-v2.*bert.*6 layers × 384 wide.*threads?/s);
-        assert.match(await page.innerText("#embed-timing"), /\d ms a passage · 384 numbers each · .*threads?/);
-        assert.match(await page.innerText("#query-timing"), /\d ms for the query/);
+        assert.match(await page.innerText("#embed-timing"), /\d m?s a passage · 384 numbers each · .*threads?/);
+        assert.match(await page.innerText("#query-timing"), /\d m?s for the query/);
         assert.equal(await page.locator("#error").isVisible(), false);
         assert.deepEqual(complaints, []);
       } finally {
