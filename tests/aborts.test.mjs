@@ -7,6 +7,9 @@ import { AzulejoError, CausalLM, Engine, ImageClassifier, ImageTextMatcher, insp
 import { fromWire, toWire } from "../dist/errors.js";
 import { endless, ON_AND_ON } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
 const PIXELS = { data: new Float32Array(3 * 48 * 48), dims: [1, 3, 48, 48] };

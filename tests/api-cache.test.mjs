@@ -6,14 +6,17 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { tiny } from "./api-models.mjs";
 import { serveBytes, startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { llamaFolder } from "./support/loads.mjs";
+
+deadline(15);
 
 const READ = ["read", "compile", "ready"];
 const DOWNLOADED = ["download", "compile", "ready"];
 const GET = "GET /tiny.gguf bytes=0-";
 const HEAD = "HEAD /tiny.gguf bytes=0-";
 
-describe("downloads in a browser", { timeout: 900_000 }, () => {
+describe("downloads in a browser", () => {
   const bytes = padded(tiny(), 3 << 20);
   let browser, server, other, context, page;
   let heard = () => {};

@@ -3,6 +3,9 @@
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 function compiles(file, lib) {
   const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));

@@ -6,8 +6,11 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { tiny } from "./api-models.mjs";
 import { serveBytes } from "./api-server.mjs";
 import { llamaFolder, Loads } from "./support/loads.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-describe("downloads", { timeout: 600_000 }, () => {
+deadline(10);
+
+describe("downloads", () => {
   const bytes = tiny();
   let loads, server, right;
   before(async () => {

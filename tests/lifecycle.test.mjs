@@ -9,6 +9,9 @@ import { AzulejoError, CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { fileURLToPath } from "node:url";
 import { endless, ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const engines = [];
 async function newEngine(options = { threads: 1 }) {

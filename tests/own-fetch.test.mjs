@@ -6,6 +6,9 @@ import { after, before, describe, test } from "node:test";
 import { AzulejoError, CausalLM, Engine, inspect } from "../dist/index.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const llama = (name) => readFileSync(new URL(`conformance/llama/${name}`, import.meta.url));
 

@@ -9,7 +9,10 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(15);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf";

@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { PageFetches } from "../dist/page-fetch.js";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const GET = { method: "GET", headers: { range: "bytes=0-" } };
 

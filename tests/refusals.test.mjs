@@ -5,6 +5,9 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import * as azulejo from "../dist/index.js";
 import { startApiServer } from "./api-server.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const read = (path) => readFileSync(new URL(`conformance/${path}`, import.meta.url));
 const { families } = JSON.parse(read("index.json"));

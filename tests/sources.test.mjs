@@ -5,6 +5,9 @@ import { after, before, describe, test } from "node:test";
 import { CausalLM, inspect } from "../dist/index.js";
 import { sourceOf } from "../dist/source.js";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const HUB = "https://huggingface.co/";
 const hub = (repo, revision = "main", path = "", endpoint = HUB) => ({ kind: "hub", endpoint, repo, revision, path });

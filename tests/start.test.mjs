@@ -10,6 +10,9 @@ import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { memoryEnds } from "./support/wasm.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const DEADLINE = { timeout: 120_000 };
 const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));

@@ -6,9 +6,12 @@ import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { tiny } from "./api-models.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { assertNear } from "./support/near.mjs";
 import { startServer } from "./support/server.mjs";
 import { openTextPage } from "./support/text-browser.mjs";
+
+deadline(5);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -379,8 +382,8 @@ test("a killed worker takes what waits with it, and the models come back", async
       Array.from((await embedder.embed("the dog")).data), await matcher.classify(pattern(9, 9), ["dog", "cat"]),
     ];
     const before = JSON.stringify(await answers());
-    const connection = await engine.connect();
-    watchTexts("embed", () => connection.die(new AzulejoError("internal", "ended by the test")));
+    let victim;
+    watchTexts("embed", (worker) => { victim ??= worker; victim.terminate(); });
     const { code: failed } = await failureOf(() => embedder.embed(manyTexts(1000)));
     const same = JSON.stringify(await answers()) === before;
     await engine.dispose();
