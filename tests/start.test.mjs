@@ -139,6 +139,17 @@ describe("in a browser", DEADLINE, () => {
   });
 });
 
+describe("under Node", DEADLINE, () => {
+  test("there are threads, also where relaxed SIMD is missing", async () => {
+    const engine = await azulejo.Engine.create({ device: "cpu", threads: 2 });
+    await engine.dispose();
+    const { description, features, reason } = engine.device;
+    assert.deepEqual({ description, reason }, { description: "wasm simd128, 2 threads", reason: undefined });
+    const hasRelaxed = Number(process.versions.node.split(".")[0]) >= 22;
+    assert.equal(features.includes("relaxed-simd"), hasRelaxed);
+  });
+});
+
 describe("the pool", DEADLINE, () => {
   const silent = new URL("support/silent-thread.mjs", import.meta.url).href;
 
