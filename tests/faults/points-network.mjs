@@ -73,6 +73,8 @@ export async function points(world) {
     for (const [how, broken] of Object.entries(BREAKS))
       for (const at of places(sent, place.model === sharded ? 10 : 40)) found.push(broken({ ...place, right }, how, at));
   }
+  for (const state of ["first", "resumed", "changed"])
+    for (const at of places(30_000, 5)) found.push(stalls(world, { model: gguf, state }, at));
   return [...found, ...WAITS.map(([code, after, codes]) => waits(code, after, codes))];
 }
 
@@ -135,6 +137,14 @@ function breaks(place, how, at, rest) {
   const { model, state, by = "" } = place;
   const name = `network/${model.name}-${state}${by}/broken-${how}/${String(at).padStart(6, "0")}`;
   return { ...place, kind: `network/${state}/broken-${how}`, name, keeps: state === "changed", ...rest };
+}
+
+/** So many bytes come, and then nothing any more, until the caller has had enough. */
+function stalls(world, place, at) {
+  const arm = ({ server }) => {
+    server.twist = (answer, { method }) => (method === "GET" ? { ...answer, ends: { at, how: "never" } } : answer);
+  };
+  return breaks({ ...place, right: rightAfterBreak(world, place) }, "stalled", at, { arm, codes: ["aborted", "network"] });
 }
 
 // ---------------------------------------------------------------- servers that ask for patience
