@@ -84,14 +84,15 @@ export class Clock {
   }
 
   #add(run, ms = 0) {
-    const timer = { ours: this, at: this.#passed + Math.max(0, Number(ms) || 0), run, ref: () => timer, unref: () => timer, hasRef: () => true };
+    const at = this.#passed + Math.max(0, Number(ms) || 0);
+    const timer = { ours: this, at, run, ref: () => timer, unref: () => timer, hasRef: () => true };
     this.#timers.push(timer);
     return timer;
   }
 
   #look() {
     this.#quiet++;
-    const next = this.#timers.reduce((first, each) => (first === undefined || each.at < first.at ? each : first), undefined);
+    const [next] = [...this.#timers].sort((a, b) => a.at - b.at);
     if (next !== undefined && this.#isQuiet(next.patience ? PATIENTLY : 1)) {
       this.stir();
       this.#timers.splice(this.#timers.indexOf(next), 1);

@@ -32,7 +32,10 @@ export function throwAsSystemsDo(what, at) {
   throw Object.assign(new Error(`${code}: ${what}, call ${at}, fails on purpose`), { code, syscall: what });
 }
 
-const CALLS = ["mkdir", "readdir", "open", "writeFile", "appendFile", "readFile", "rename", "rm", "unlink", "stat", "lstat", "access", "truncate", "utimes", "copyFile"];
+const CALLS = [
+  "mkdir", "readdir", "open", "writeFile", "appendFile", "readFile", "rename", "rm", "unlink", "stat", "lstat", "access",
+  "truncate", "utimes", "copyFile",
+];
 const HANDLE_CALLS = ["read", "write", "writev", "writeFile", "readFile", "stat", "truncate", "sync", "datasync", "utimes"];
 const real = Object.fromEntries(CALLS.map((name) => [name, fs.promises[name]]));
 
@@ -42,8 +45,10 @@ let watched;
 /** From now on what goes into the folder of the day passes its injector. */
 export function watchFileSystem() {
   for (const name of CALLS) {
-    fs.promises[name] = (path, ...given) =>
-      watched === undefined || !String(path).startsWith(watched.path) ? real[name](path, ...given) : watched.call(name, () => real[name](path, ...given));
+    fs.promises[name] = (path, ...given) => {
+      const call = () => real[name](path, ...given);
+      return watched !== undefined && String(path).startsWith(watched.path) ? watched.call(name, call) : call();
+    };
   }
   syncBuiltinESMExports();
 }

@@ -2,7 +2,9 @@
 
 /** A group whose points are trials of a load among stand-ins. */
 async function loads(module, { place = "inBrowser", list = "points" } = {}) {
-  const [{ World, ...places }, { trial }, { [list]: points }] = await Promise.all([import("./world.mjs"), import("./trial.mjs"), import(module)]);
+  const { World, ...places } = await import("./world.mjs");
+  const { trial } = await import("./trial.mjs");
+  const { [list]: points } = await import(module);
   const world = await World.open(places[place]);
   return {
     points: await points(world),

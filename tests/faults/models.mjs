@@ -10,9 +10,10 @@ const CASES = new URL("../conformance/", import.meta.url);
 const bytesOf = (family, name) => new Uint8Array(readFileSync(new URL(`${family}/${name}`, CASES)));
 const json = (value) => new TextEncoder().encode(JSON.stringify(value));
 
-/** A model as it is: everything it needs in one record. */
-export const bert = () => ({ "config.json": bytesOf("bert", "config.json"), "model.safetensors": bytesOf("bert", "model.safetensors") });
-export const vit = () => ({ "config.json": bytesOf("vit", "config.json"), "model.safetensors": bytesOf("vit", "model.safetensors") });
+/** A folder of the conformance set, as a record of files. */
+const whole = (family) => Object.fromEntries(["config.json", "model.safetensors"].map((name) => [name, bytesOf(family, name)]));
+export const bert = () => whole("bert");
+export const vit = () => whole("vit");
 
 function gguf(version) {
   const model = tinyModel();
@@ -49,16 +50,18 @@ function sharded(version) {
   };
 }
 
-/** What a load asks for, and whether it can do without. */
-const OPTIONAL = new Set(["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json", "special_tokens_map.json"]);
-export const isOptional = (path) => OPTIONAL.has(path.split("/").at(-1));
+/** What a load asks for, and can do without. */
+const OPTIONAL = ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"];
+export const isOptional = (path) => OPTIONAL.includes(path.split("/").at(-1));
 
-/** name → { address, versions: [files, files] }, paths of the server. */
-export const MODELS = Object.fromEntries(
-  Object.entries({ gguf, folder, sharded }).map(([name, make]) => {
-    const versions = [1, 2].map((version) => Object.fromEntries(
-      Object.entries(make(version)).map(([path, bytes]) => [`${name}/${path}`, { bytes, etag: `"${name}-${version}"`, modified: `Mon, 0${version} Jun 2026 10:00:00 GMT` }]),
-    ));
-    return [name, { name, address: name === "gguf" ? "gguf/tiny.gguf" : `${name}/`, versions }];
-  }),
-);
+/** As a server has it: each version with names of its own. */
+function served(name, files, version) {
+  const about = { etag: `"${name}-${version}"`, modified: `Mon, 0${version} Jun 2026 10:00:00 GMT` };
+  return Object.fromEntries(Object.entries(files).map(([path, bytes]) => [`${name}/${path}`, { bytes, ...about }]));
+}
+
+/** name → { name, address, versions: [files, files] }, paths of the server. */
+export const MODELS = Object.fromEntries(Object.entries({ gguf, folder, sharded }).map(([name, make]) => {
+  const versions = [1, 2].map((version) => served(name, make(version), version));
+  return [name, { name, address: name === "gguf" ? "gguf/tiny.gguf" : `${name}/`, versions }];
+}));

@@ -333,7 +333,9 @@ function checkedStream(stream, check) {
 async function bytesOf(data) {
   if (typeof data === "string") return new TextEncoder().encode(data);
   if (data instanceof Blob) return new Uint8Array(await data.arrayBuffer());
-  return ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice() : new Uint8Array(data).slice();
+  return ArrayBuffer.isView(data)
+    ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength).slice()
+    : new Uint8Array(data).slice();
 }
 
 function resized(bytes, size) {

@@ -2,9 +2,14 @@
 
 import { numbered } from "./injector.mjs";
 import { MODELS } from "./models.mjs";
+import { byPage } from "./points-network.mjs";
 
 const { gguf, folder } = MODELS;
-const PLACES = ["first", "kept", "resumed", "changed"].map((state) => ({ model: gguf, state })).concat([{ model: folder, state: "first" }]);
+const PLACES = [
+  ...["first", "kept", "resumed", "changed"].map((state) => ({ model: gguf, state })),
+  { model: folder, state: "first" },
+  byPage({ model: gguf, state: "first" }),
+];
 
 export async function points(world) {
   const found = [];
@@ -12,7 +17,8 @@ export async function points(world) {
     await world.begin(place);
     world.server.injector.arm({ at: Infinity });
     await world.attempt(place.model);
-    const counts = { call: world.store.injector.log.length, piece: world.server.injector.log.length, request: world.server.log.length };
+    const { store, server } = world;
+    const counts = { call: store.injector.log.length, piece: server.injector.log.length, request: server.log.length };
     world.end();
     for (const [what, count] of Object.entries(counts))
       for (let n = 1; n <= count; n++) found.push(aborts(place, what, n));
@@ -22,7 +28,7 @@ export async function points(world) {
 
 /** At the `n`th call, piece or request. */
 function aborts(place, what, n) {
-  const kind = `abort/${place.model.name}-${place.state}/${what}`;
+  const kind = `abort/${place.model.name}-${place.state}${place.by ?? ""}/${what}`;
   return {
     ...place,
     kind,
@@ -33,7 +39,8 @@ function aborts(place, what, n) {
       if (what === "piece") server.injector.arm({ at: n, fail });
       if (what === "request") server.twist = (answer, _, at) => (at === n && controller.abort(), answer);
     },
-    reached: ({ store, server }) => (what === "request" ? server.log.length >= n : what === "piece" ? server.injector.hits > 0 : store.injector.hits > 0),
+    reached: ({ store, server }) =>
+      (what === "request" ? server.log.length >= n : (what === "piece" ? server : store).injector.hits > 0),
     codes: ["aborted"],
     keeps: ["kept", "changed"].includes(place.state),
   };

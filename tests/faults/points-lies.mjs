@@ -13,18 +13,24 @@ const withHeaders = (answer, headers) => ({ ...answer, headers: { ...answer.head
 const unnamed = { etag: undefined, "last-modified": undefined };
 const half = ({ body }) => body.length >> 1;
 
-/** [twist of whole and partial answers to a GET, codes]; `once` only the first is twisted. */
+const saysLength = (answer, length) => withHeaders(answer, { "content-length": length });
+const until = (answer, at, how) => ({ ...answer, ends: { at, how } });
+/** To who asked for the whole. */
+const partOf = (answer, from, to) => (answer.status === 200 ? partial(answer, from, to) : answer);
+const EITHER = ["network", "corrupt-file"];
+
+/** Of answers to a GET: [twist, codes that may come of it]. */
 const LENGTHS = {
-  "too-long": [(answer) => withHeaders(answer, { "content-length": answer.body.length + 1000 }), ["network", "corrupt-file"]],
-  "too-long-and-broken": [(answer) => ({ ...withHeaders(answer, { "content-length": answer.body.length + 1000 }), ends: { at: answer.body.length, how: "broken" } }), ["network", "corrupt-file"]],
-  "cut-to-what-it-says": [(answer) => ({ ...withHeaders(answer, { "content-length": half(answer) }), body: answer.body.subarray(0, half(answer)) }), ["network", "corrupt-file"]],
-  "more-than-it-says": [(answer) => withHeaders(answer, { "content-length": half(answer) }), ["network", "corrupt-file"]],
-  "not-said": [(answer) => withHeaders(answer, { "content-length": undefined }), []],
+  "too-long": [(answer) => saysLength(answer, answer.body.length + 1000), EITHER],
+  "too-long-and-broken": [(answer) => until(saysLength(answer, answer.body.length + 1000), answer.body.length, "broken"), EITHER],
+  "cut-to-what-it-says": [(answer) => ({ ...saysLength(answer, half(answer)), body: answer.body.subarray(0, half(answer)) }), EITHER],
+  "more-than-it-says": [(answer) => saysLength(answer, half(answer)), EITHER],
+  "not-said": [(answer) => saysLength(answer, undefined), []],
   "nothing-said": [(answer) => withHeaders(answer, { "content-length": undefined, "accept-ranges": undefined, ...unnamed }), []],
-  "no-number": [(answer) => withHeaders(answer, { "content-length": "many" }), []],
-  "partial-unasked": [(answer) => (answer.status === 200 ? partial(answer, 0, answer.body.length) : answer), []],
-  "half-unasked": [(answer) => (answer.status === 200 ? partial(answer, 0, half(answer)) : answer), ["network", "corrupt-file"]],
-  "other-half-unasked": [(answer) => (answer.status === 200 ? partial(answer, half(answer), answer.body.length) : answer), ["network", "corrupt-file"]],
+  "no-number": [(answer) => saysLength(answer, "many"), []],
+  "partial-unasked": [(answer) => partOf(answer, 0, answer.body.length), []],
+  "half-unasked": [(answer) => partOf(answer, 0, half(answer)), EITHER],
+  "other-half-unasked": [(answer) => partOf(answer, half(answer), answer.body.length), EITHER],
   gzip: [gzipped, []],
 };
 
@@ -45,12 +51,16 @@ const RANGES = {
   "fewer-than-said": (whole, from) => ({ ...partial(whole, from, whole.body.length), body: whole.body.subarray(from, -999) }),
   "more-than-said": (whole, from) => ({ ...partial(whole, from, whole.body.length), body: whole.body.subarray(from - 999) }),
   "packed": (whole, from) => gzipped(partial(whole, from, whole.body.length)),
-  "in-parts": (whole, from) => withHeaders({ ...partial(whole, from, whole.body.length), body: text("--x\r\ncontent-range: …") }, { "content-type": "multipart/byteranges; boundary=x", "content-range": undefined }),
+  "in-parts": (whole, from) => inParts(partial(whole, from, whole.body.length)),
   "whole": (whole) => whole,
   "unnamed": (whole, from) => withHeaders(partial(whole, from, whole.body.length), unnamed),
   "renamed": (whole, from) => withHeaders(partial(whole, from, whole.body.length), { etag: '"other"' }),
 };
 
+const inParts = (part) => ({
+  ...withHeaders(part, { "content-type": "multipart/byteranges; boundary=x", "content-range": undefined }),
+  body: text("--x\r\ncontent-range: …"),
+});
 /** From the front there is nothing earlier. */
 const shifted = (whole, from, by) => partial(whole, Math.max(0, from + by), whole.body.length);
 const saying = (whole, from, range) => withHeaders(partial(whole, from, whole.body.length), { "content-range": range });
@@ -82,7 +92,8 @@ function lie({ model, state, mode = "always", ...rest }, kind, name, change) {
     arm(world) {
       let first = true;
       world.server.twist = (answer, request) => {
-        if (request.path !== WEIGHTS[model.name] || request.method === "HEAD" || answer.status >= 400 || (mode === "once" && !first)) return answer;
+        const isMeant = request.path === WEIGHTS[model.name] && request.method !== "HEAD" && answer.status < 400;
+        if (!isMeant || (mode === "once" && !first)) return answer;
         first = false;
         return change(answer, request, world);
       };
@@ -106,21 +117,26 @@ function silentEnds() {
     // Nothing would tell that the rest is of the same file.
     unnamed: [(answer) => withHeaders(answer, unnamed), ["network"]],
   };
-  return ["silently", "broken"].flatMap((how) => Object.entries(kinds).flatMap(([name, [change, codes]]) => places(size, 10).map((at) =>
-    lie({ model: gguf, state: "first", mode: "once", codes: how === "silently" ? ["network", "corrupt-file"] : codes },
-      `lies/gguf-first/end-${how}`, `${name}-${at}`, (answer) => ({ ...change(answer), ends: { at, how } })))));
+  const point = (name, [change, codes], at, how) => {
+    const place = { model: gguf, state: "first", mode: "once", codes: how === "silently" ? EITHER : codes };
+    return lie(place, `lies/gguf-first/end-${how}`, `${name}-${at}`, (answer) => until(change(answer), at, how));
+  };
+  return ["silently", "broken"].flatMap((how) => Object.entries(kinds).flatMap(([name, way]) =>
+    places(size, 10).map((at) => point(name, way, at, how))));
 }
 
 function resumes() {
   const twist = (change) => (answer, { range }, { server }) => {
     if (range === undefined) return answer;
     const { bytes } = server.files[WEIGHTS.gguf];
-    const whole = { status: 200, headers: { ...answer.headers, "content-length": bytes.length, "content-range": undefined }, body: bytes };
-    return change(whole, Number(/\d+/.exec(range)[0]));
+    const headers = { ...answer.headers, "content-length": bytes.length, "content-range": undefined };
+    return change({ status: 200, headers, body: bytes }, Number(/\d+/.exec(range)[0]));
   };
-  return ["once", "always"].flatMap((mode) => Object.entries(RANGES).map(([name, change]) =>
+  return ["once", "always"].flatMap((mode) => Object.entries(RANGES).map(([name, change]) => {
     // Who begins anew, and is told a wrong size again, has a file that is cut.
-    lie({ model: gguf, state: "resumed", mode, codes: ["network", ...(mode === "always" ? ["corrupt-file"] : [])] }, "lies/gguf-resumed/range", `${mode}-${name}`, twist(change))));
+    const place = { model: gguf, state: "resumed", mode, codes: mode === "always" ? EITHER : ["network"] };
+    return lie(place, "lies/gguf-resumed/range", `${mode}-${name}`, twist(change));
+  }));
 }
 
 function questions() {
@@ -164,7 +180,15 @@ function versions(world) {
 
 /** `inspect` reads the front by ranges. */
 function inspections(world) {
-  const ways = { ...Object.fromEntries(Object.entries(LENGTHS).map(([name, [change]]) => [name, change])), "ends-silently": (answer) => ({ ...answer, ends: { at: 500, how: "silently" } }), breaks: (answer) => ({ ...answer, ends: { at: 500, how: "broken" } }) };
-  return [gguf, folder].flatMap((model) => ["once", "always"].flatMap((mode) => Object.entries(ways).map(([name, change]) =>
-    lie({ model, state: "first", mode, attempt: inspected, right: [world.inspected[model.name]], codes: ["network", "corrupt-file"] }, `lies/${model.name}-first/inspect`, `${mode}-${name}`, change))));
+  const ways = {
+    ...Object.fromEntries(Object.entries(LENGTHS).map(([name, [change]]) => [name, change])),
+    "ends-silently": (answer) => until(answer, 500, "silently"),
+    breaks: (answer) => until(answer, 500, "broken"),
+  };
+  const point = (model, mode, name, change) => {
+    const expected = { attempt: inspected, right: [world.inspected[model.name]], codes: EITHER };
+    return lie({ model, state: "first", mode, ...expected }, `lies/${model.name}-first/inspect`, `${mode}-${name}`, change);
+  };
+  return [gguf, folder].flatMap((model) => ["once", "always"].flatMap((mode) =>
+    Object.entries(ways).map(([name, change]) => point(model, mode, name, change))));
 }

@@ -1,5 +1,5 @@
-// Every answer of the network is another than expected: each status, a start page, nothing, no answer at all; the
-// connection breaks at each of 40 places; and the next group of files has the servers that lie.
+// Every answer of the network is another than expected: each status, a start page, nothing, no answer at all; and the
+// connection breaks at each of 40 places. Servers that lie have a file of their own.
 
 import { numbered, places } from "./injector.mjs";
 import { isOptional, MODELS } from "./models.mjs";
@@ -11,7 +11,7 @@ const status = (code) => () => ({ status: code, headers: { "content-type": "text
 const STATUSES = [401, 403, 404, 408, 410, 416, 429, 500, 502, 503, 504];
 const ANSWERS = {
   ...Object.fromEntries(STATUSES.map((code) => [code, status(code)])),
-  html: () => ({ status: 200, headers: { "content-type": "text/html; charset=utf-8" }, body: text("<!doctype html><title>Welcome</title>") }),
+  html: () => ({ status: 200, headers: { "content-type": "text/html; charset=utf-8" }, body: text("<!doctype html><p>Welcome") }),
   empty: () => ({ status: 200, headers: { "content-length": 0 }, body: text("") }),
   refused,
   silence: () => HANG,
@@ -42,8 +42,15 @@ function rightOf(world, answer, { model, state, request, mode }) {
   return mayLack ? [right[0], bare[0]] : [right[0]];
 }
 
+/** The worker asks the page, and that the caller's own `fetch`. */
+export function byPage(place) {
+  return { ...place, by: "-by-page", optionsIn: ({ server }) => ({ fetch: (...given) => server.fetch(...given) }) };
+}
+
 const PLACES = [
   { model: gguf, state: "first" },
+  byPage({ model: gguf, state: "first" }),
+  byPage({ model: gguf, state: "kept" }),
   { model: gguf, state: "kept" },
   { model: gguf, state: "resumed" },
   { model: gguf, state: "changed" },
@@ -62,9 +69,12 @@ export async function points(world) {
   }
   for (const place of PLACES.filter(({ state }) => state !== "kept")) {
     const { sent } = await dryRun(world, place);
+    const right = rightAfterBreak(world, place);
     for (const [how, broken] of Object.entries(BREAKS))
-      for (const at of places(sent, place.model === sharded ? 10 : 40)) found.push(broken({ ...place, right: rightAfterBreak(world, place) }, how, at));
+      for (const at of places(sent, place.model === sharded ? 10 : 40)) found.push(broken({ ...place, right }, how, at));
   }
+  for (const state of ["first", "resumed", "changed"])
+    for (const at of places(30_000, 5)) found.push(stalls(world, { model: gguf, state }, at));
   return [...found, ...WAITS.map(([code, after, codes]) => waits(code, after, codes))];
 }
 
@@ -85,15 +95,15 @@ export async function dryRun(world, place) {
 }
 
 function answered(world, place, answer) {
-  const { model, state, request, mode } = place;
-  const kind = `network/${model.name}-${state}/${answer}`;
+  const { model, state, by = "", request, mode } = place;
   const file = `${request.method.toLowerCase()}-${request.path.split("/").at(-1)}`;
   return {
     ...place,
-    kind,
-    name: `${kind}/${mode}/${numbered(request.at)}-${file}`,
+    kind: `network/${state}/${answer}`,
+    name: `network/${model.name}-${state}${by}/${answer}/${mode}/${numbered(request.at)}-${file}`,
     arm({ server }) {
-      server.twist = (honest, asked, n) => (n === request.at || (mode === "onwards" && n > request.at) ? ANSWERS[answer](honest) : honest);
+      const isMeant = (n) => n === request.at || (mode === "onwards" && n > request.at);
+      server.twist = (honest, _, n) => (isMeant(n) ? ANSWERS[answer](honest) : honest);
     },
     reached: ({ server }) => server.log.length >= request.at,
     codes: codesOf(answer, place),
@@ -124,8 +134,17 @@ const BREAKS = {
 };
 
 function breaks(place, how, at, rest) {
-  const kind = `network/${place.model.name}-${place.state}/broken-${how}`;
-  return { ...place, kind, name: `${kind}/${String(at).padStart(6, "0")}`, keeps: ["kept", "changed"].includes(place.state), ...rest };
+  const { model, state, by = "" } = place;
+  const name = `network/${model.name}-${state}${by}/broken-${how}/${String(at).padStart(6, "0")}`;
+  return { ...place, kind: `network/${state}/broken-${how}`, name, keeps: state === "changed", ...rest };
+}
+
+/** So many bytes come, and then nothing any more, until the caller has had enough. */
+function stalls(world, place, at) {
+  const arm = ({ server }) => {
+    server.twist = (answer, { method }) => (method === "GET" ? { ...answer, ends: { at, how: "never" } } : answer);
+  };
+  return breaks({ ...place, right: rightAfterBreak(world, place) }, "stalled", at, { arm, codes: ["aborted", "network"] });
 }
 
 // ---------------------------------------------------------------- servers that ask for patience

@@ -19,7 +19,8 @@ async function both(world, model, options) {
 /** One download serves both. */
 async function once(world, model, options) {
   const answer = await both(world, model, options);
-  const gets = world.server.log.filter(({ method, path }) => method === "GET" && world.server.files[path] !== undefined).map(({ path }) => path);
+  const isFile = ({ method, path }) => method === "GET" && world.server.files[path] !== undefined;
+  const gets = world.server.log.filter(isFile).map(({ path }) => path);
   return new Set(gets).size === gets.length ? answer : `right, but asked for ${gets.join(", ")}`;
 }
 

@@ -1,5 +1,5 @@
-// Every call to the private file system and to the locks, or under Node to the file system, fails: once, and from there on; and the room ends anywhere.
-// However it fails, a load goes on without what it wanted to keep.
+// Every call to the private file system and to the locks, or under Node to the file system, fails: once, and from there
+// on; and the room ends anywhere. However it fails, a load goes on without what it wanted to keep.
 
 import { throwAsSystemsDo } from "./folder.mjs";
 import { numbered } from "./injector.mjs";
@@ -47,7 +47,8 @@ async function calls(world, group, places, fail) {
     const log = [...world.store.injector.log];
     world.end();
     const base = `${group}/${model.name}-${state}${sync ? "" : "-page"}`;
-    for (const mode of modes) for (const [n, call] of log.entries()) found.push(fails(place, `${base}/${mode}`, n + 1, call, mode, fail));
+    for (const mode of modes)
+      for (const [n, call] of log.entries()) found.push(fails(place, `${base}/${mode}`, n + 1, call, mode, fail));
   }
   return found;
 }

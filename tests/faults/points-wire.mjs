@@ -20,7 +20,10 @@ const ON_AND_ON = { ignoreEnd: true };
 /** What a worker's end is to those who wait for it. */
 const KILLED = ["internal"];
 
-const digest = ({ data, dims }) => `${dims} ${createHash("sha1").update(new Uint8Array(data.buffer, data.byteOffset, data.byteLength)).digest("hex").slice(0, 12)}`;
+function digest({ data, dims }) {
+  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return `${dims} ${createHash("sha1").update(bytes).digest("hex").slice(0, 12)}`;
+}
 const PIXELS = { data: Float32Array.from({ length: 3 * 48 * 48 }, (_, at) => Math.sin(at)), dims: [1, 3, 48, 48] };
 
 /** Held here: a model is read again from the bytes it came from only as long as the caller has them. */
@@ -148,7 +151,8 @@ async function learn(world) {
   await play.run();
   world.counts = { ...tap.counts };
   world.right = play.outcomes;
-  for (const [name, { error }] of Object.entries(play.outcomes)) if (error !== undefined) throw new Error(`undisturbed, ${name}`, { cause: error });
+  for (const [name, { error }] of Object.entries(play.outcomes))
+    if (error !== undefined) throw new Error(`undisturbed, ${name}`, { cause: error });
   world.left = JSON.stringify({ ...await play.end(), files: shapeOf(folder), listeners: play.listeners });
   await ended(tap, alive);
   rmSync(folder, { recursive: true });
@@ -156,11 +160,15 @@ async function learn(world) {
 
 function points({ counts }) {
   const found = [];
+  const add = (direction, when, at, onwards) => {
+    const kind = `wire/${direction}/${when}${onwards ? "-all" : ""}`;
+    found.push({ direction, when, at, onwards, kind, name: `${kind}/${numbered(at)}` });
+  };
   for (const [direction, count] of Object.entries(counts))
     for (const when of ["before", "after"])
       for (let at = 1; at <= count; at++) {
-        found.push({ direction, when, at, kind: `wire/${direction}/${when}`, name: `wire/${direction}/${when}/${numbered(at)}` });
-        if (at % 6 === 1) found.push({ direction, when, at, onwards: true, kind: `wire/${direction}/${when}-all`, name: `wire/${direction}/${when}-all/${numbered(at)}` });
+        add(direction, when, at, false);
+        if (at % 6 === 1) add(direction, when, at, true);
       }
   return found;
 }
@@ -200,7 +208,8 @@ function judge(oracle, when, { right }, play, point) {
 
 /** Whether there are no more workers than so many, some time. */
 async function ended(tap, count) {
-  const outcome = await settled(Promise.all([...tap.alive].slice(count).map((worker) => new Promise((resolve) => worker.once("exit", resolve)))));
+  const exits = [...tap.alive].slice(count).map((worker) => new Promise((resolve) => worker.once("exit", resolve)));
+  const outcome = await settled(Promise.all(exits));
   return !outcome.hangs && tap.alive.size <= count;
 }
 

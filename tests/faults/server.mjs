@@ -69,7 +69,8 @@ export class Server {
     const file = this.files[path];
     if (file === undefined) return { status: 404, headers: { "content-type": "text/plain" }, body: text("not here") };
     const { bytes, etag, modified, type = "application/octet-stream" } = file;
-    const headers = { "content-type": type, "accept-ranges": "bytes", ...(etag && { etag }), ...(modified && { "last-modified": modified }) };
+    const named = { ...(etag && { etag }), ...(modified && { "last-modified": modified }) };
+    const headers = { "content-type": type, "accept-ranges": "bytes", ...named };
     const whole = { status: 200, headers: { ...headers, "content-length": bytes.length }, body: bytes };
     const [, first, last] = /^bytes=(\d+)-(\d*)$/.exec(range ?? "") ?? [];
     if (first === undefined || (ifRange !== undefined && ifRange !== etag && ifRange !== modified)) return whole;
@@ -79,9 +80,9 @@ export class Server {
   }
 
   #respond({ status, headers, body, ends }, { method }, url, signal) {
-    const defined = Object.entries(headers).filter(([, value]) => value !== undefined).map(([name, value]) => [name, String(value)]);
+    const defined = Object.entries(headers).filter(([, value]) => value !== undefined);
     const empty = method === "HEAD" || [204, 304].includes(status);
-    const response = new Response(empty ? null : this.#stream(body, ends, signal), { status, headers: defined });
+    const response = new Response(empty ? null : this.#stream(body, ends, signal), { status, headers: Object.fromEntries(defined) });
     return Object.defineProperty(response, "url", { value: url });
   }
 

@@ -3,10 +3,10 @@
 import { settled } from "./oracle.mjs";
 
 /**
- * A point: { name, kind, model, state, version?, sync?, options?, arm(world, controller), attempt?, reached?(world), right?, codes?, keeps? }.
- * With the fault the load (or `attempt`) gives one of the answers `right` (by default that of the `version`, from 0, which
- * the server has at the end) or an error of `codes` (by default none). `keeps`: whatever the fault, a complete copy that
- * was there before still is.
+ * A point: { name, kind, model, state, version?, sync?, options?, optionsIn?(world), arm(world, controller), attempt?,
+ * reached?(world), right?, codes?, keeps? }. With the fault the load (or `attempt`) gives one of the answers `right` (by
+ * default that of the `version`, from 0, which the server has at the end) or an error of `codes` (by default none).
+ * `keeps`: whatever the fault, a complete copy that was there before still is.
  */
 export async function trial(world, point) {
   const oracle = world.oracle();
@@ -29,7 +29,8 @@ export async function trial(world, point) {
 const tried = (world, model, options) => world.attempt(model, options);
 
 async function faulty(world, point, oracle, version) {
-  const { model, options, arm, codes = [], right = [world.right[model.name][version]], attempt = tried, reached = () => true } = point;
+  const { model, arm, codes = [], right = [world.right[model.name][version]], attempt = tried, reached = () => true } = point;
+  const options = { ...point.options, ...point.optionsIn?.(world) };
   const controller = world.patience();
   const before = await world.census(controller.signal);
   arm(world, controller);
@@ -49,7 +50,8 @@ async function offline(world, { model, state, right, keeps = state === "kept", l
   world.cutOff(false);
   // Where a note that something is missing could not be written, nobody can know that it is.
   const mayAsk = keeps ? [] : ["network"];
-  oracle.judge("offline, right after it", await settled(world.attempt(model)), { right: [old, last], codes: mayAsk });
+  const outcome = await settled(world.attempt(model));
+  oracle.judge("offline, right after it", outcome, { right: [old, last], codes: mayAsk });
   world.reconnect();
 }
 

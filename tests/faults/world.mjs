@@ -148,9 +148,11 @@ export class World {
   async #breakOff(model) {
     const sizes = Object.entries(model.versions[0]).map(([path, { bytes }]) => [path, bytes.length]);
     const [largest, size] = sizes.reduce((most, each) => (each[1] > most[1] ? each : most));
-    this.server.twist = (answer, { path }) => (path === largest ? { ...answer, ends: { at: size >> 1, how: "broken" } } : answer);
+    const ends = { at: size >> 1, how: "broken" };
+    this.server.twist = (answer, { path }) => (path === largest ? { ...answer, ends } : answer);
     const { error } = await settled(this.attempt(model, { retries: 0 }));
-    if (error?.code !== "network") throw new Error(`a broken download ends with ${error?.code ?? "no error"}, not with "network"`, { cause: error });
+    if (error?.code !== "network")
+      throw new Error(`a broken download ends with ${error?.code ?? "no error"}, not with "network"`, { cause: error });
   }
 
   /** Loads, asks, disposes. */
@@ -194,9 +196,9 @@ export class World {
 
   /** What a load may not leave behind. */
   async census(signal) {
-    const { models, sessions, jobs } = await this.engine.diagnostics();
+    const { models, sessions, jobs, pulls } = await this.engine.diagnostics();
     return {
-      models, sessions, jobs,
+      models, sessions, jobs, pulls,
       handles: this.store.open,
       bodies: this.server.open,
       locks: this.locks.count,
