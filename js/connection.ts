@@ -1,21 +1,27 @@
 // A host as the page sees it: calls that become promises, until it dies.
 
-import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
-import type { FromThread } from "./pool.js";
-import type { CallName, Calls, FromHost, StartOptions, ToHost } from "./protocol.js";
+import { aborted, AzulejoError, asError, fromWire, toWire, type WireError } from "./errors.js";
+import { PageFetches } from "./page-fetch.js";
+import { isNode } from "./platform.js";
+import type { CallName, Calls, FromHost, FromThread, StartOptions, ToHost } from "./protocol.js";
 import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
-import type { DeviceInfo, GeneratedToken, LoadProgress } from "./types.js";
+import type { DeviceInfo, Fetch, GeneratedToken, LoadProgress } from "./types.js";
+import { sameVersion } from "./version-check.js";
 
 export interface CallOptions {
-  signal?: AbortSignal;
-  feed?: Feed;
+  signal?: AbortSignal | undefined;
+  feed?: Feed | undefined;
+  /** The caller's own, for what the worker wants from the network. */
+  fetch?: Fetch | undefined;
   /** Buffers that the call takes with it: ours, never the caller's. */
   transfer?: Transferable[];
-  onProgress?: (progress: LoadProgress) => void;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
   onTokens?: (tokens: GeneratedToken[]) => void;
   /** Kept from the garbage collector until the call is over. */
   owner?: object;
+  /** Made where the caller called, if that is not where the call is sent from: errors show it. */
+  site?: Error;
 }
 
 interface Pending extends CallOptions {
@@ -36,7 +42,10 @@ export class Connection {
   #dead?: AzulejoError;
   readonly #onDeath: () => void;
   readonly #renderings = new Map<number, ReturnType<typeof setTimeout>>();
+  readonly #fetches = new PageFetches((message, transfer) => this.#post(message, transfer));
   readonly #watch = new AbortController();
+  /** From the pool's threads. */
+  readonly #ports: MessagePort[] = [];
 
   private constructor(onDeath: () => void) {
     this.#onDeath = onDeath;
@@ -45,19 +54,28 @@ export class Connection {
   /** `onDeath` is called once, whether it failed or was closed. */
   static async open(options: StartOptions, onDeath: () => void): Promise<Connection> {
     const connection = new Connection(onDeath);
-    connection.#transport = await openTransport(options.inPage, options.assets, {
+    connection.#transport = await openTransport(options, {
       message: (message) => connection.#heard(message),
       failed: (error) => connection.die(error),
     });
-    const alive = options.inPage || globalThis.navigator?.locks === undefined ? undefined : `azulejo ${Math.random()}`;
+    // Node, and what acts like it, tells of a worker's end, and stays for whoever waits for a lock.
+    const locks = isNode() ? undefined : globalThis.navigator?.locks;
+    const alive = options.inPage || locks === undefined ? undefined : `azulejo ${Math.random()}`;
     try {
-      connection.device = await connection.call("start", { ...options, alive });
+      const { version, device } = await connection.call("start", { ...options, alive });
+      sameVersion("page", options.version, "worker", version);
+      connection.device = device;
     } catch (error) {
       connection.die(asError(error));
       throw error;
     }
     if (alive !== undefined) connection.#watchLock(alive);
     return connection;
+  }
+
+  /** Why it ended, if it has. */
+  get death(): AzulejoError | undefined {
+    return this.#dead;
   }
 
   call<K extends CallName>(name: K, takes: Calls[K]["takes"], options: CallOptions = {}): Promise<Calls[K]["gives"]> {
@@ -67,7 +85,8 @@ export class Connection {
       const { signal } = options;
       const abort = () => this.#post({ kind: "abort", id, code: "aborted" });
       const over = () => signal?.removeEventListener("abort", abort);
-      this.#pending.set(id, { ...options, resolve: resolve as (value: unknown) => void, reject, over });
+      const { site = new Error() } = options;
+      this.#pending.set(id, { ...options, site, resolve: resolve as (value: unknown) => void, reject, over });
       this.#transport.ref(true);
       try {
         this.#post({ kind: "call", id, name, takes } as ToHost, options.transfer);
@@ -90,6 +109,7 @@ export class Connection {
     for (const timer of this.#renderings.values()) clearTimeout(timer);
     this.#onDeath();
     for (const id of [...this.#pending.keys()]) this.#finish(id, (pending) => pending.reject(error));
+    for (const port of this.#ports) port.close();
     this.#transport?.close();
   }
 
@@ -98,13 +118,19 @@ export class Connection {
       case "result":
         return this.#finish(message.id, (pending) => pending.resolve(message.value));
       case "error":
-        return this.#finish(message.id, (pending) => pending.reject(fromWire(message.error)));
+        return this.#finish(message.id, (pending) => pending.reject(errorOf(message.error, pending)));
       case "progress":
         return callback(this.#pending.get(message.id)?.onProgress, message.progress);
       case "tokens":
         return callback(this.#pending.get(message.id)?.onTokens, message.tokens);
       case "pull":
         return void this.#feed(message);
+      case "fetch":
+        return void this.#fetches.start(message, this.#pending.get(message.id)?.fetch);
+      case "fetchPull":
+        return void this.#fetches.pull(message.fetch);
+      case "fetchCancel":
+        return this.#fetches.cancel(message.fetch);
       case "rendering":
         return this.#watchRendering(message.id, message.busy);
       case "died":
@@ -119,6 +145,7 @@ export class Connection {
     if (pending === undefined) return;
     this.#pending.delete(id);
     pending.over();
+    if (pending.fetch !== undefined) this.#fetches.endOf(id);
     settle(pending);
     if (this.#pending.size === 0) this.#transport?.ref(false);
   }
@@ -150,9 +177,9 @@ export class Connection {
 
   #watchThread(port: MessagePort & { unref?(): void }): void {
     port.onmessage = ({ data }: MessageEvent<FromThread>) => {
-      if (data.kind === "died")
-        this.die(asError({ code: /memory/i.test(data.message) ? "out-of-memory" : "internal", message: data.message }));
+      if (data.kind === "died") this.die(new AzulejoError(data.code, data.message));
     };
+    this.#ports.push(port);
     port.unref?.();
   }
 
@@ -160,6 +187,14 @@ export class Connection {
     const ended = () => this.die(new AzulejoError("internal", "azulejo's worker has ended"));
     navigator.locks.request(name, { signal: this.#watch.signal }, ended).catch(() => {});
   }
+}
+
+function errorOf(error: WireError, { site, signal }: Pending): AzulejoError {
+  const made = fromWire(error, site);
+  if (made.code !== "aborted" || !signal?.aborted) return made;
+  // Why it was called off is the caller's, and was never sent.
+  const { stack } = made;
+  return Object.assign(aborted(signal), { stack });
 }
 
 /** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */

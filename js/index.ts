@@ -12,17 +12,23 @@ export { inspect } from "./inspect.js";
 export { Seq2SeqLM } from "./seq2seq-lm.js";
 export { TextClassifier } from "./text-classifier.js";
 export { TextEmbedder } from "./text-embedder.js";
+export { version } from "./version.js";
 export type {
   AttentionOptions,
   BatchOptions,
+  BitmapSource,
   CachedFile,
   CausalLMOptions,
   Classification,
   ClassifyOptions,
   ClassifyTextOptions,
+  Credentials,
   DeviceInfo,
   EmbedOptions,
   EngineOptions,
+  Fetch,
+  FetchAnswer,
+  FetchInit,
   GeneratedToken,
   GenerateOptions,
   Generation,
@@ -30,6 +36,7 @@ export type {
   Heatmap,
   ImageInput,
   InspectOptions,
+  LayerOptions,
   LegendEntry,
   LoadOptions,
   LoadProgress,
@@ -43,6 +50,8 @@ export type {
   Pooling,
   Seq2SeqOptions,
   Session,
+  SignalOptions,
+  Spec,
   TensorF32,
   Tokenizer,
 } from "./types.js";

@@ -72,11 +72,11 @@ describe("the demo page", () => {
     });
   }
 
-  test("computes on WebGPU where there is an adapter, and on the processor for who prefers that", async () => {
+  test("computes on WebGPU for who asks for it, and on the processor for who prefers that", async () => {
     const withGpu = await launchBrowser({ args: WEBGPU_ARGUMENTS });
     const { page, complaints, close } = await visit({ isolated: true, csp: true }, withGpu);
     try {
-      // A GPU that is computed on the CPU is for who asks for it.
+      // An adapter in software is not taken by itself.
       await page.click("#settings summary");
       await page.selectOption("#device", "webgpu");
       await page.click("#settings summary");

@@ -157,7 +157,7 @@ export async function sourceOf(family, { processor = processorOf(48), config = {
 /** The code and the message of what `work` rejects with. */
 export const failureOf = (work) => work().then(
   () => ({ code: "none", message: "it did not fail" }),
-  ({ name, code, message }) => ({ code: name === "AzulejoError" ? code : name, message }),
+  ({ name, code, message }) => ({ code: /^(Azulejo|Abort)Error$/.test(name) ? code : name, message }),
 );
 
 /**
