@@ -6,10 +6,10 @@ import { fileURLToPath } from "node:url";
 import { AzulejoError, CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
 import { fromWire, toWire } from "../dist/errors.js";
 import { endless, ON_AND_ON } from "./api-models.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
 const PIXELS = { data: new Float32Array(3 * 48 * 48), dims: [1, 3, 48, 48] };

@@ -9,14 +9,14 @@ import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { llamaFolder } from "./support/loads.mjs";
 
-deadline(10);
+deadline(15);
 
 const READ = ["read", "compile", "ready"];
 const DOWNLOADED = ["download", "compile", "ready"];
 const GET = "GET /tiny.gguf bytes=0-";
 const HEAD = "HEAD /tiny.gguf bytes=0-";
 
-describe("downloads in a browser", { timeout: 900_000 }, () => {
+describe("downloads in a browser", () => {
   const bytes = padded(tiny(), 3 << 20);
   let browser, server, other, context, page;
   let heard = () => {};

@@ -10,17 +10,17 @@ import { promisify } from "node:util";
 import { cache } from "../dist/index.js";
 import { tiny } from "./api-models.mjs";
 import { serveBytes } from "./api-server.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { llamaFolder, Loads } from "./support/loads.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const READ = ["read", "compile", "ready"];
 const DOWNLOADED = ["download", "compile", "ready"];
 const GET = "GET /tiny.gguf bytes=0-";
 const HEAD = "HEAD /tiny.gguf bytes=0-";
 
-describe("the cache", { timeout: 600_000 }, () => {
+describe("the cache", () => {
   const bytes = tiny();
   const sha256 = createHash("sha256").update(bytes).digest("hex");
   let loads, server, right;

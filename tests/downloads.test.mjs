@@ -5,12 +5,12 @@ import { createServer } from "node:net";
 import { after, before, beforeEach, describe, test } from "node:test";
 import { tiny } from "./api-models.mjs";
 import { serveBytes } from "./api-server.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { llamaFolder, Loads } from "./support/loads.mjs";
+import { deadline } from "./support/deadline.mjs";
 
 deadline(10);
 
-describe("downloads", { timeout: 600_000 }, () => {
+describe("downloads", () => {
   const bytes = tiny();
   let loads, server, right;
   before(async () => {

@@ -8,14 +8,14 @@ import { after, before, beforeEach, describe, test } from "node:test";
 import { pathToFileURL } from "node:url";
 import { tiny } from "./api-models.mjs";
 import { serveBytes, startApiServer } from "./api-server.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { llamaFolder, Loads } from "./support/loads.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const TREE = "/api/models/org/name/tree/main";
 
-describe("a hub", { timeout: 600_000 }, () => {
+describe("a hub", () => {
   const bytes = tiny();
   let loads, server, storage, right, endpoint;
   /** [path, authorization] of each request. */

@@ -8,8 +8,10 @@ import vm from "node:vm";
 import { AzulejoError, CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { fileURLToPath } from "node:url";
 import { endless, ON_AND_ON, tiny } from "./api-models.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const engines = [];
 async function newEngine(options = { threads: 1 }) {
@@ -26,8 +28,6 @@ function apart(script) {
   const module = (path) => JSON.stringify(new URL(path, import.meta.url).href);
   const source = `
     import { Worker } from "node:worker_threads";
-
-deadline(10);
     const { CausalLM, Engine, inspect } = await import(${module("../dist/index.js")});
     const { endless, tiny } = await import(${module("./api-models.mjs")});
     async function until(what) {

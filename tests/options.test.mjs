@@ -7,10 +7,10 @@ import { CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM
 import { meantBy } from "../dist/other-names.js";
 import { Patches, windowsOf } from "../dist/patches.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
 const PIXELS = { data: new Float32Array(3), dims: [1, 3, 1, 1] };

@@ -5,10 +5,10 @@ import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { AzulejoError, CausalLM, Engine, inspect } from "../dist/index.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const llama = (name) => readFileSync(new URL(`conformance/llama/${name}`, import.meta.url));
 

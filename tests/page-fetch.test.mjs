@@ -5,7 +5,7 @@ import { test } from "node:test";
 import { PageFetches } from "../dist/page-fetch.js";
 import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const GET = { method: "GET", headers: { range: "bytes=0-" } };
 

@@ -5,7 +5,7 @@ import { after, afterEach, mock, test } from "node:test";
 import { isNode, nextTurn } from "../target/js/platform.js";
 import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 // Under Node an open channel keeps the process.
 const { MessageChannel } = globalThis;

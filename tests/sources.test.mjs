@@ -4,10 +4,10 @@ import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { CausalLM, inspect } from "../dist/index.js";
 import { sourceOf } from "../dist/source.js";
-import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
 
-deadline(10);
+deadline(5);
 
 const HUB = "https://huggingface.co/";
 const hub = (repo, revision = "main", path = "", endpoint = HUB) => ({ kind: "hub", endpoint, repo, revision, path });

@@ -9,8 +9,8 @@ import { readTrap } from "../target/js/traps.js";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
-import { deadline } from "./support/deadline.mjs";
 import { memoryEnds } from "./support/wasm.mjs";
+import { deadline } from "./support/deadline.mjs";
 
 deadline(10);
 
