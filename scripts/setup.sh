@@ -91,10 +91,10 @@ install_wasm_bindgen() {
   [ -n "$version" ] || stop "Cargo.lock does not name a version of wasm-bindgen"
   if [ "$(.tools/bin/wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
     say "building wasm-bindgen $version (some minutes, once)"
-    # Without --locked: its lock may name versions that the registry has withdrawn. It runs for seconds: optimising it more
-    # would take longer than it saves.
+    # Without --locked: its lock may name versions that the registry has withdrawn. Without its default feature, TLS: it
+    # downloads nothing. It runs for seconds: optimising it more would take longer than it saves.
     CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_TARGET_DIR=.tools/wasm-bindgen-build \
-      cargo install --quiet --root .tools --version "$version" --force wasm-bindgen-cli --bin wasm-bindgen \
+      cargo install --quiet --root .tools --version "$version" --force wasm-bindgen-cli --no-default-features --bin wasm-bindgen \
       || stop "cargo could not install wasm-bindgen-cli $version"
     rm -rf .tools/wasm-bindgen-build
   fi

@@ -11,9 +11,9 @@ import { root } from "./run.mjs";
 
 /** Their tests want neither many threads nor SwiftShader for long: two of them run at a time. Any other file may want both cores. */
 const LIGHT = [
-  "api", "api-browser", "api-cache", "api-types", "aborts", "bad-input", "cache", "conformance", "downloads", "families-table", "hub", "images", "in-this-thread",
-  "inspect-families", "lifecycle", "options", "own-fetch", "page-fetch", "platform", "sources", "start",
-  "package", "page-images", "refusals", "server", "stages", "text-api", "text-api-rules",
+  "aborts", "api", "api-browser", "api-cache", "api-types", "bad-input", "cache", "conformance", "downloads", "families-table",
+  "hub", "images", "in-this-thread", "inspect-families", "lifecycle", "options", "own-fetch", "package", "page-fetch",
+  "page-images", "platform", "refusals", "server", "sources", "stages", "start", "text-api", "text-api-rules",
 ].map((name) => join("tests", `${name}.test.mjs`));
 
 /** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */

@@ -17,7 +17,7 @@ import { deadline } from "./support/deadline.mjs";
 import { classesOf } from "./support/fashion-mnist.js";
 import { startServer } from "./support/server.mjs";
 
-deadline(15);
+deadline(20);
 
 /** Where Debian's package has the images; scripts/setup.sh --tests installs it. */
 const DATA = "/usr/share/datasets/fashion-mnist";

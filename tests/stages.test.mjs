@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -73,4 +73,10 @@ test("each file's tests are counted, and a file that does not come to its end is
   assert.match(stdout, /# skipped 1\n/);
   assert.match(stdout, /wrong/);
   assert.match(stdout, /not at its end after 0\.01 minutes: in or after "never ends"/);
+});
+
+test("every test file has a deadline", () => {
+  const files = readdirSync(join(root, "tests"), { recursive: true }).filter((file) => file.endsWith(".test.mjs") && !file.includes("node_modules"));
+  const without = files.filter((file) => !/^deadline\([\d.]+\);$/m.test(readFileSync(join(root, "tests", file), "utf8")));
+  assert.deepEqual(without, []);
 });

@@ -16,7 +16,7 @@ import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
 import { sureSteps } from "./support/webgpu-page.js";
 
-deadline(15);
+deadline(20);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CASES = join(ROOT, "tests/conformance");

@@ -142,7 +142,7 @@ const SPELLINGS = {
     vision_config: without(vision_config, "hidden_act", "layer_norm_eps", "attention_dropout", "num_channels", "vision_use_head"),
   }),
 };
-SPELLINGS.roberta = SPELLINGS.bert;
+SPELLINGS.roberta = (config) => ({ ...SPELLINGS.bert(config), bos_token_id: config.bos_token_id, eos_token_id: config.eos_token_id });
 
 /**
  * The older spellings of a family's configuration, by a name for each. Where RoPE is scaled there are three: with the
