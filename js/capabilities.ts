@@ -16,7 +16,7 @@ const RELAXED_SIMD = [
 const validates = (bytes: number[]) => WebAssembly.validate(new Uint8Array(bytes));
 
 export interface Choice {
-  build: "simd" | "threads";
+  build: "simd" | "threads" | "relaxed";
   threads: number;
   reason?: string;
 }
@@ -33,27 +33,44 @@ export async function choose(asked: number | undefined, inPage: boolean): Promis
   needSimd();
   const why = whyNoThreads(inPage);
   if (why !== undefined) return { build: "simd", threads: 1, reason: why };
-  return { build: "threads", threads: Math.min(asked ?? (await cores()), MOST_THREADS) };
+  const build = validates(RELAXED_SIMD) ? "relaxed" : "threads";
+  return { build, threads: Math.min(asked ?? (await cores()), MOST_THREADS) };
 }
 /** More would wait for each other more than they compute. */
 const MOST_THREADS = 64;
-
-/** Why there is no WebGPU here; undefined where an adapter answers. */
-export async function whyNoWebGpu(powerPreference?: GPUPowerPreference): Promise<string | undefined> {
-  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
-  if (gpu === undefined) return "no navigator.gpu";
-  try {
-    const adapter = await gpu.requestAdapter({ powerPreference });
-    return adapter === null ? "no adapter" : undefined;
-  } catch (error) {
-    return `no adapter: ${(error as Error).message}`;
-  }
-}
 
 function whyNoThreads(inPage: boolean): string | undefined {
   if (inPage) return "a page's own thread may not wait for others (worker: false)";
   if (!isNode() && globalThis.crossOriginIsolated !== true) return "page is not cross-origin isolated";
   if (typeof SharedArrayBuffer === "undefined") return "no SharedArrayBuffer";
-  if (!validates(RELAXED_SIMD)) return `${isNode() ? "this Node" : "this browser"} has no relaxed SIMD`;
   return undefined;
 }
+
+/**
+ * Why WebGPU is not to be used here; undefined where an adapter answers. One that computes in software is slower than
+ * our own kernels on the CPU: only who asks for it (`software`) gets it.
+ */
+export async function whyNoWebGpu(powerPreference?: GPUPowerPreference, software = false): Promise<string | undefined> {
+  const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
+  if (gpu === undefined) return "no navigator.gpu";
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference });
+    if (adapter === null) return "no adapter";
+    const name = software ? undefined : softwareName(adapter);
+    return name === undefined ? undefined : `the only adapter computes in software: ${name}`;
+  } catch (error) {
+    return `no adapter: ${(error as Error).message}`;
+  }
+}
+
+/** What some browsers say of an adapter, wherever they say it. */
+type Told = Partial<GPUAdapterInfo> & { isFallbackAdapter?: boolean };
+
+/** The name of an adapter without hardware; undefined for any other. */
+function softwareName(adapter: GPUAdapter): string | undefined {
+  const info: Told = adapter.info ?? {};
+  const name = [info.vendor, info.architecture, info.device, info.description].filter(Boolean).join(" / ");
+  const isFallback = info.isFallbackAdapter ?? (adapter as Told).isFallbackAdapter ?? false;
+  return isFallback || SOFTWARE.test(name) ? name || "a fallback adapter" : undefined;
+}
+const SOFTWARE = /swiftshader|llvmpipe|lavapipe|softpipe|\bwarp\b|microsoft basic render/i;

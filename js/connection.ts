@@ -1,11 +1,11 @@
 // A host as the page sees it: calls that become promises, until it dies.
 
 import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
-import type { FromThread } from "./pool.js";
-import type { CallName, Calls, FromHost, StartOptions, ToHost } from "./protocol.js";
+import type { CallName, Calls, FromHost, FromThread, StartOptions, ToHost } from "./protocol.js";
 import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
 import type { DeviceInfo, GeneratedToken, LoadProgress } from "./types.js";
+import { sameVersion } from "./version-check.js";
 
 export interface CallOptions {
   signal?: AbortSignal;
@@ -37,6 +37,8 @@ export class Connection {
   readonly #onDeath: () => void;
   readonly #renderings = new Map<number, ReturnType<typeof setTimeout>>();
   readonly #watch = new AbortController();
+  /** From the pool's threads. */
+  readonly #ports: MessagePort[] = [];
 
   private constructor(onDeath: () => void) {
     this.#onDeath = onDeath;
@@ -45,13 +47,15 @@ export class Connection {
   /** `onDeath` is called once, whether it failed or was closed. */
   static async open(options: StartOptions, onDeath: () => void): Promise<Connection> {
     const connection = new Connection(onDeath);
-    connection.#transport = await openTransport(options.inPage, options.assets, {
+    connection.#transport = await openTransport(options, {
       message: (message) => connection.#heard(message),
       failed: (error) => connection.die(error),
     });
     const alive = options.inPage || globalThis.navigator?.locks === undefined ? undefined : `azulejo ${Math.random()}`;
     try {
-      connection.device = await connection.call("start", { ...options, alive });
+      const { version, device } = await connection.call("start", { ...options, alive });
+      sameVersion("page", options.version, "worker", version);
+      connection.device = device;
     } catch (error) {
       connection.die(asError(error));
       throw error;
@@ -90,6 +94,7 @@ export class Connection {
     for (const timer of this.#renderings.values()) clearTimeout(timer);
     this.#onDeath();
     for (const id of [...this.#pending.keys()]) this.#finish(id, (pending) => pending.reject(error));
+    for (const port of this.#ports) port.close();
     this.#transport?.close();
   }
 
@@ -150,9 +155,9 @@ export class Connection {
 
   #watchThread(port: MessagePort & { unref?(): void }): void {
     port.onmessage = ({ data }: MessageEvent<FromThread>) => {
-      if (data.kind === "died")
-        this.die(asError({ code: /memory/i.test(data.message) ? "out-of-memory" : "internal", message: data.message }));
+      if (data.kind === "died") this.die(new AzulejoError(data.code, data.message));
     };
+    this.#ports.push(port);
     port.unref?.();
   }
 

@@ -31,7 +31,7 @@ export async function openDevice(options: StartOptions, announce: (port: Message
 async function openWebGpu(options: StartOptions, announce: (port: MessagePort) => void): Promise<Device> {
   const { powerPreference, gpu } = options;
   // Before anything is downloaded: most often it is this that says no, and then another build is wanted.
-  const why = await whyNoWebGpu(powerPreference);
+  const why = await whyNoWebGpu(powerPreference, options.device === "webgpu");
   if (why !== undefined) throw new AzulejoError("no-webgpu", why);
   needSimd();
   const instance = await openInstance({ build: "simd", threads: 1 }, options, announce);
@@ -40,7 +40,7 @@ async function openWebGpu(options: StartOptions, announce: (port: MessagePort) =
 }
 
 function cpuInfo({ build, threads, reason }: Choice, whyNoGpu: string | undefined): DeviceInfo {
-  const features = build === "threads" ? ["simd128", "relaxed-simd"] : ["simd128"];
+  const features = build === "relaxed" ? ["simd128", "relaxed-simd"] : ["simd128"];
   if (threads > 1) features.push("threads");
   const reasons = [whyNoGpu, reason].filter((part) => part !== undefined);
   return {

@@ -1,11 +1,14 @@
 // A device and its worker, started again when it has died.
 
+import { findAssets } from "./assets.js";
 import { Connection } from "./connection.js";
 import { disposed, invalid } from "./errors.js";
 import type { Diagnostics, GpuKnobs, StartOptions } from "./protocol.js";
 import { absolute } from "./source.js";
+import { hasWorkers } from "./transport.js";
 import type { DeviceInfo, EngineOptions } from "./types.js";
 import { checkFlag, checkOptions, checkText } from "./validate.js";
+import { version } from "./version.js";
 
 /** A device and its worker. Models share one: `load` without `engine` uses a default one. */
 export class Engine {
@@ -66,7 +69,7 @@ export class Engine {
 
 function startOptions(options: EngineOptions): StartOptions {
   checkOptions(options, "options");
-  const { device = "auto", threads, worker = true, powerPreference, assets, gpu } = options;
+  const { device = "auto", threads, worker = hasWorkers(), powerPreference, assets, gpu } = options;
   if (!["auto", "cpu", "webgpu"].includes(device))
     throw invalid(`device should be "auto", "webgpu" or "cpu", not ${JSON.stringify(device)}`);
   if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
@@ -77,12 +80,13 @@ function startOptions(options: EngineOptions): StartOptions {
       `powerPreference should be "low-power" or "high-performance", not ${JSON.stringify(powerPreference)}`,
     );
   return {
+    version,
+    assets: findAssets(assets === undefined ? undefined : folderUrl(assets)),
     device,
     inPage: !worker,
     ...(powerPreference !== undefined && { powerPreference }),
     ...(gpu !== undefined && { gpu: checkGpu(gpu) }),
     ...(threads !== undefined && { threads }),
-    ...(assets !== undefined && { assets: folderUrl(assets) }),
   };
 }
 

@@ -3,7 +3,6 @@
 import { openDevice, type Device } from "./device.js";
 import { AzulejoError, disposed, fromWire, toWire } from "./errors.js";
 import { openFiles } from "./files.js";
-import { MOST_MEMORY } from "./instance.js";
 import { Breath, Job } from "./jobs.js";
 import { inspectModel, loadModel } from "./load.js";
 import { keep, type AnyLoaded } from "./loaded-any.js";
@@ -17,18 +16,17 @@ import type {
   Calls,
   Diagnostics,
   FromHost,
+  HostPort,
   Loaded,
+  Started,
   StartOptions,
   ToHost,
   WireSource,
   WireDownloadOptions,
 } from "./protocol.js";
-import type { DeviceInfo, ModelSummary, TensorF32 } from "./types.js";
-
-/** The end of a channel to the page. */
-export interface HostPort {
-  postMessage(message: FromHost, transfer?: Transferable[]): void;
-}
+import type { ModelSummary, TensorF32 } from "./types.js";
+import { sameVersion } from "./version-check.js";
+import { version } from "./version.js";
 
 type Handlers = {
   [K in CallName]: (takes: Calls[K]["takes"], job: Job) => Promise<Calls[K]["gives"]> | Calls[K]["gives"];
@@ -36,7 +34,7 @@ type Handlers = {
 
 export class Host {
   readonly #port: HostPort;
-  #options: StartOptions = { device: "auto", inPage: false };
+  #inPage = false;
   #device?: Device;
   readonly #models = new Map<number, AnyLoaded>();
   readonly #jobs = new Map<number, Job>();
@@ -115,13 +113,14 @@ export class Host {
     matchLogits: (takes, job) => this.#model(LoadedMatch, takes.model).logits(job, takes),
   };
 
-  async #start(options: StartOptions): Promise<DeviceInfo> {
-    this.#options = options;
+  async #start(options: StartOptions): Promise<Started> {
+    sameVersion("page", options.version, "worker", version);
+    this.#inPage = options.inPage;
     await holdLock(options.alive);
     const device = await openDevice(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
     device.instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
     this.#device = device;
-    return device.info;
+    return { version, device: device.info };
   }
 
   #started(): Device {
@@ -164,19 +163,17 @@ export class Host {
     if (!fits || summary.fits !== undefined) return summary;
     const { total } = summary.memory;
     // A GPU's limits are on single buffers, which only the core knows; how much there is in all nobody says.
-    if (this.#started().info.kind === "webgpu" || total <= MOST_MEMORY) return { ...summary, fits: true };
-    return {
-      ...summary,
-      fits: false,
-      why: `needs ${(total / 2 ** 30).toFixed(1)} GiB, and WebAssembly's memory ends at 4 GiB`,
-    };
+    const { info, instance } = this.#started();
+    if (info.kind === "webgpu" || total <= instance.most) return { ...summary, fits: true };
+    const gib = (bytes: number) => (bytes / 2 ** 30).toFixed(1).replace(/\.0$/, "");
+    return { ...summary, fits: false, why: `needs ${gib(total)} GiB, and WebAssembly's memory ends at ${gib(instance.most)} GiB` };
   }
 
   async #loading(source: WireSource, download: WireDownloadOptions, job: Job) {
     const { instance, info } = this.#started();
     const pull = (file: string, offset: number, length: number) => this.#pull(job, file, offset, length);
     const files = await openFiles(source, { job, download, pull });
-    const { inPage } = this.#options;
+    const inPage = this.#inPage;
     return { instance, device: info.kind, job, files, inPage, breath: new Breath(inPage ? 4 : 20) };
   }
 

@@ -12,6 +12,7 @@ export { inspect } from "./inspect.js";
 export { Seq2SeqLM } from "./seq2seq-lm.js";
 export { TextClassifier } from "./text-classifier.js";
 export { TextEmbedder } from "./text-embedder.js";
+export { version } from "./version.js";
 export type {
   AttentionOptions,
   BatchOptions,

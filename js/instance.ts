@@ -6,10 +6,14 @@ import type { Job } from "./jobs.js";
 import { isNode, nodeModule } from "./platform.js";
 import { startThreads } from "./pool.js";
 import type { StartOptions } from "./protocol.js";
+import * as relaxed from "./relaxed/azulejo.js";
+import * as simd from "./simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
+import * as threads from "./threads/azulejo.js";
+import { codeOfTrap } from "./traps.js";
+import { version } from "./version.js";
 
-export type Core = typeof import("./simd/azulejo.js");
-type ThreadsCore = typeof import("./threads/azulejo.js");
+export type Core = typeof simd;
 
 /** Each thread's stack in wasm memory; a multiple of 64 KiB. */
 export const STACK = 1 << 20;
@@ -18,8 +22,8 @@ const PAGE = 65536;
 export class Instance {
   readonly core: Core;
   readonly memory: WebAssembly.Memory | undefined;
-  /** Ends the pool's threads. */
-  readonly stop: () => void;
+  /** The bytes that the memory may grow to. */
+  readonly most: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
@@ -27,10 +31,10 @@ export class Instance {
   stepMs = 0;
   #gpu?: Promise<GpuInfo>;
 
-  constructor(core: Core, memory: WebAssembly.Memory | undefined, stop: () => void) {
+  constructor(core: Core, memory: WebAssembly.Memory | undefined, most = MOST_MEMORY) {
     this.core = core;
     this.memory = memory;
-    this.stop = stop;
+    this.most = most;
   }
 
   /** Every call into wasm goes through here: after a trap the instance must never be entered again. */
@@ -120,10 +124,8 @@ export class Instance {
   }
 
   #trapped(thrown: Error): AzulejoError {
-    const full = this.memory !== undefined && this.memory.buffer.byteLength > MOST_MEMORY * 0.9;
     const words = [thrown.message, lastPanic].filter((part) => part !== undefined).join(": ");
-    const outOfMemory = full || /out of memory|memory allocation|capacity overflow/i.test(words);
-    const code = outOfMemory ? "out-of-memory" : "internal";
+    const code = codeOfTrap(words, this.memory, this.most);
     const error = new AzulejoError(code, `the WebAssembly instance has failed: ${words}`);
     if (thrown.stack !== undefined) error.stack = thrown.stack;
     return error;
@@ -137,7 +139,7 @@ export class Instance {
   }
 }
 
-export const MOST_MEMORY = 65536 * PAGE;
+const MOST_MEMORY = 65536 * PAGE;
 
 /** A stack overflow leaves wasm's own stack pointer wherever it was: as bad as a trap. */
 function isTrap(thrown: unknown): thrown is Error {
@@ -162,7 +164,8 @@ export async function openInstance(
     const before = await opening?.catch(() => undefined);
     if (opening !== inThisRealm[build]) continue; // another engine was faster
     if (before !== undefined && before.dead === undefined) return before;
-    return (inThisRealm[build] = before === undefined ? create(choice, options, announce) : revive(before));
+    const next = before === undefined ? create(choice, options, announce) : Promise.resolve(revive(before));
+    return (inThisRealm[build] = next);
   }
 }
 
@@ -172,65 +175,66 @@ async function create(
   announce: (port: MessagePort) => void,
 ): Promise<Instance> {
   if (!options.inPage) rememberPanics();
-  const module = await compile(choice.build, options.assets);
-  if (choice.build === "simd") {
-    const core = await import("./simd/azulejo.js");
-    const { memory } = await core.default({ module_or_path: module });
-    core.start();
-    return new Instance(core, memory, () => {});
+  const { build } = choice;
+  const url = options.assets[build];
+  const module = await compile(url);
+  if (build === "simd") {
+    const { memory } = await fitting(url, simd.default({ module_or_path: module }));
+    simd.start();
+    return new Instance(simd, memory);
   }
-  const core: ThreadsCore = await import("./threads/azulejo.js");
-  const memory = sharedMemory();
-  await core.default({ module_or_path: module, memory, thread_stack_size: STACK });
+  const core = build === "relaxed" ? relaxed : threads;
+  const { memory, most } = sharedMemory();
+  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }));
   core.start();
-  const pool = await startThreads({ module, memory, stack: STACK }, choice.threads - 1, options.assets, announce);
+  const shared = { version, build, module, memory, most, stack: STACK };
+  const pool = await startThreads(shared, choice.threads - 1, options.assets.thread, announce);
   core.startPool(pool.count + 1);
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
   choice.threads = pool.count + 1;
-  return new Instance(core, memory, pool.stop);
+  return new Instance(core, memory, most);
+}
+
+/** A module of another release does not fit this one's glue. */
+async function fitting<T>(url: string, instantiating: Promise<T>): Promise<T> {
+  try {
+    return await instantiating;
+  } catch (error) {
+    if (!(error instanceof WebAssembly.LinkError)) throw error;
+    const why = `${url} is not of azulejo ${version}: ${error.message}`;
+    throw new AzulejoError("internal", why, undefined, { cause: error });
+  }
 }
 
 /**
- * In the page there is no worker to start again. A lost GPU leaves the core whole: it opens another. After a trap
- * wasm-bindgen can make a new instance of the same module.
+ * In the page, where there is always the build without threads, there is no worker to start again. A lost GPU leaves the
+ * core whole: it opens another. After a trap there is a new instance of the same module.
  */
-function revive(dead: Instance): Promise<Instance> {
-  if (dead.isLost) return Promise.resolve(new Instance(dead.core, dead.memory, dead.stop));
-  const { __wbg_reset_state: reset } = dead.core as Core & { __wbg_reset_state?: () => void };
-  if (reset === undefined)
-    throw new AzulejoError(
-      "internal",
-      "the WebAssembly instance has failed, and without a worker only loading the page again helps",
-    );
-  reset();
-  dead.core.start();
-  return Promise.resolve(new Instance(dead.core, undefined, dead.stop));
+function revive(dead: Instance): Instance {
+  if (dead.isLost) return new Instance(dead.core, dead.memory, dead.most);
+  simd.__wbg_reset_state();
+  const { memory } = simd.initSync();
+  simd.start();
+  return new Instance(simd, memory);
 }
 
 /** The largest the device lets us reserve: 4 GiB, less on some phones. */
-function sharedMemory(): WebAssembly.Memory {
+function sharedMemory(): { memory: WebAssembly.Memory; most: number } {
   for (let maximum = MOST_MEMORY / PAGE; ; maximum /= 2) {
     try {
-      return new WebAssembly.Memory({ initial: 256, maximum, shared: true });
+      return { memory: new WebAssembly.Memory({ initial: 256, maximum, shared: true }), most: maximum * PAGE };
     } catch (thrown) {
       if (maximum <= 4096) throw asError(thrown);
     }
   }
 }
 
-/** The .wasm of a build, where the bundler put it or where the caller says. */
-async function compile(build: Choice["build"], assets: string | undefined): Promise<WebAssembly.Module> {
-  // Spelled out, because bundlers look for exactly this form.
-  const url =
-    assets !== undefined
-      ? new URL(`${build}/azulejo_bg.wasm`, assets)
-      : build === "simd"
-        ? new URL("./simd/azulejo_bg.wasm", import.meta.url)
-        : new URL("./threads/azulejo_bg.wasm", import.meta.url);
-  if (url.protocol === "file:" && isNode()) {
+/** A build's .wasm. */
+async function compile(url: string): Promise<WebAssembly.Module> {
+  if (url.startsWith("file:") && isNode()) {
     const { readFile } = await nodeModule("node:fs/promises");
-    return WebAssembly.compile(await readFile(url));
+    return WebAssembly.compile(await readFile(new URL(url)));
   }
   const response = await fetch(url).catch((error: Error) => {
     throw new AzulejoError("network", `${url}: ${error.message}`);

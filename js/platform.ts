@@ -5,6 +5,7 @@ interface NodeModules {
   "node:worker_threads": {
     Worker: new (url: URL, options?: object) => NodeWorker;
     parentPort: MessagePort | null;
+    workerData: unknown;
   };
   "node:fs/promises": {
     readFile(path: string | URL): Promise<Uint8Array<ArrayBuffer>>;
@@ -36,22 +37,21 @@ export interface NodeWorker {
   unref(): void;
 }
 
-/** The process's own flags are not for a worker of ours: with `node -e` it would not start. */
-export const NODE_WORKER = { execArgv: [] };
-
 interface NodeGlobals {
-  process?: { versions?: { node?: string } };
+  /** `type`: Electron's. */
+  process?: { versions?: { node?: string }; type?: string };
   setImmediate?(task: () => void): void;
 }
 
 export const globals = globalThis as NodeGlobals;
 
-/** Node, and what acts like it; not Electron's pages, which have both worlds. */
+/** Node, and what acts like it; not Electron's pages and their workers, which may have both worlds. */
 export function isNode(): boolean {
-  return (
-    globals.process?.versions?.node !== undefined && !(typeof window !== "undefined" && typeof Worker !== "undefined")
-  );
+  const { process } = globals;
+  if (process?.versions?.node === undefined || PAGES_OF_ELECTRON.has(process.type)) return false;
+  return typeof window === "undefined" || typeof Worker === "undefined";
 }
+const PAGES_OF_ELECTRON: ReadonlySet<string | undefined> = new Set(["renderer", "worker", "service-worker"]);
 
 /** A module of Node's, in a way that bundlers for the browser leave alone. */
 export function nodeModule<K extends keyof NodeModules>(name: K): Promise<NodeModules[K]> {
@@ -68,10 +68,21 @@ export async function cores(): Promise<number> {
 
 /**
  * Lets whatever waits on this thread run: messages above all, so that an abort is heard between two steps.
- * A timer would cost 4 ms each time in a browser; a message costs microseconds.
+ * A timer would cost 4 ms each time in a browser; a message costs microseconds. But Firefox prefers our own messages to
+ * those of a worker's owner, for as long as there are any: now and then it has to be a timer.
  */
 export function nextTurn(): Promise<void> {
   if (globals.setImmediate !== undefined && isNode()) return new Promise((resolve) => globals.setImmediate!(resolve));
+  // Pages in the background wait a second for each timer; they own nothing of ours but such channels.
+  if (globalThis.document === undefined && performance.now() - lastTimer > LONGEST_WITHOUT_TIMER_MS) {
+    return new Promise((resolve) => {
+      const done = () => {
+        lastTimer = performance.now();
+        resolve();
+      };
+      setTimeout(done, 0);
+    });
+  }
   return new Promise((resolve) => {
     if (turns === undefined) {
       turns = new MessageChannel();
@@ -81,6 +92,8 @@ export function nextTurn(): Promise<void> {
     turns.port2.postMessage(null);
   });
 }
+const LONGEST_WITHOUT_TIMER_MS = 20;
+let lastTimer = 0;
 let turns: MessageChannel | undefined;
 const waiting: (() => void)[] = [];
 

@@ -1,6 +1,6 @@
 // What the page and the host (the worker's side) say to each other.
 
-import type { WireError } from "./errors.js";
+import type { ErrorCode, WireError } from "./errors.js";
 import type {
   Classification,
   DeviceInfo,
@@ -75,17 +75,34 @@ export interface GpuKnobs {
   profile?: boolean;
 }
 
+/** Where the package's files lie: absolute addresses. */
+export interface Assets {
+  worker: string;
+  thread: string;
+  /** The .wasm of each build. */
+  simd: string;
+  threads: string;
+  relaxed: string;
+}
+
 export interface StartOptions {
+  /** The page's. */
+  version: string;
+  assets: Assets;
   device: "auto" | "webgpu" | "cpu";
   threads?: number;
   powerPreference?: "low-power" | "high-performance";
   gpu?: GpuKnobs;
   /** The host runs on the page's own thread: it takes smaller bites, and no pool. */
   inPage: boolean;
-  /** Where the .wasm and worker files lie; ends in "/". */
-  assets?: string;
   /** A Web Lock that the worker holds while it lives, so that the page hears of its end. */
   alive?: string;
+}
+
+/** The host's answer to its start. */
+export interface Started {
+  version: string;
+  device: DeviceInfo;
 }
 
 /** A file of the caller's. Without `blob` the page hands over its bytes as they are asked for ("pull"). */
@@ -116,7 +133,7 @@ export type WirePair = string | [string, string];
 
 /** Every call: what it takes, and what comes back. Ids of models and sessions are chosen by the page. */
 export interface Calls {
-  start: { takes: StartOptions; gives: DeviceInfo };
+  start: { takes: StartOptions; gives: Started };
   diagnostics: { takes: Record<string, never>; gives: Diagnostics };
   load: {
     takes: { model: number; task: Task; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
@@ -227,6 +244,29 @@ export type FromHost =
   | { kind: "died"; error: WireError }
   /** A thread of the pool speaks to the page directly: when it dies, the host waits for it for ever. */
   | { kind: "thread"; port: MessagePort };
+
+/** The host's end of its channel to the page. */
+export interface HostPort {
+  postMessage(message: FromHost, transfer?: Transferable[]): void;
+}
+export type HostClass = new (port: HostPort) => { receive(message: ToHost): void };
+
+/** How a thread of the pool joins its host. */
+export interface ThreadStart {
+  version: string;
+  build: "threads" | "relaxed";
+  module: WebAssembly.Module;
+  memory: WebAssembly.Memory;
+  /** The bytes that the memory may grow to. */
+  most: number;
+  stack: number;
+  /** Straight to the page. */
+  page: MessagePort;
+}
+/** What the host tells a thread: first how to start, then which one it is. */
+export type ToThread = ThreadStart | { index: number };
+/** To the host once it has started; to the page when it dies. */
+export type FromThread = { kind: "ready" } | { kind: "died"; code: ErrorCode; message: string };
 
 /** How much of a caller's buffer crosses in one message: about a millisecond of copying. */
 export const PIECE = 4 << 20;

@@ -1,43 +1,44 @@
 // A thread of the pool: starts on the host's memory, then computes for ever.
 
-import init, { threadMain } from "./threads/azulejo.js";
-import { isNode, nodeModule } from "./platform.js";
-import type { FromThread, ThreadStart, ToThread } from "./pool.js";
+import type { FromThread, ThreadStart, ToThread } from "./protocol.js";
+import * as relaxed from "./relaxed/azulejo.js";
+import { serveAs, type OwnPort } from "./serve.js";
+import * as threads from "./threads/azulejo.js";
+import { codeOfTrap } from "./traps.js";
+import { sameVersion } from "./version-check.js";
+import { version } from "./version.js";
 
-let page: MessagePort | undefined;
+const CORES = { threads, relaxed };
 
-function serve(port: { postMessage(message: FromThread): void }, message: ToThread): void {
-  if ("module" in message) void join(port, message);
-  else compute(message.index);
-}
+serveAs<ToThread, FromThread>("azulejo thread", (port) => {
+  let started: ThreadStart;
+  return (message) => {
+    if ("index" in message) return compute(started, message.index);
+    started = message;
+    void join(port, message);
+  };
+});
 
-async function join(port: { postMessage(message: FromThread): void }, start: ThreadStart): Promise<void> {
+async function join(port: OwnPort<FromThread>, start: ThreadStart): Promise<void> {
   try {
-    page = start.page;
-    await init({ module_or_path: start.module, memory: start.memory, thread_stack_size: start.stack });
+    sameVersion("worker", start.version, "thread", version);
+    const { module, memory, stack } = start;
+    await CORES[start.build].default({ module_or_path: module, memory, thread_stack_size: stack });
     port.postMessage({ kind: "ready" });
   } catch (error) {
-    port.postMessage({ kind: "died", message: String((error as Error).message ?? error) });
+    port.postMessage({ kind: "died", code: "internal", message: wordsOf(error) });
   }
 }
 
-function compute(index: number): void {
+function compute({ build, memory, most, page }: ThreadStart, index: number): void {
   try {
-    threadMain(index);
+    CORES[build].threadMain(index);
   } catch (error) {
     // The host waits for this thread inside wasm and hears nothing: the page must end it.
-    page?.postMessage({
-      kind: "died",
-      message: `thread ${index}: ${String((error as Error).message ?? error)}`,
-    } satisfies FromThread);
+    const words = wordsOf(error);
+    const code = codeOfTrap(words, memory, most);
+    page.postMessage({ kind: "died", code, message: `thread ${index}: ${words}` } satisfies FromThread);
   }
 }
 
-if (isNode()) {
-  void nodeModule("node:worker_threads").then(({ parentPort }) => {
-    parentPort!.onmessage = ({ data }: MessageEvent<ToThread>) => serve(parentPort!, data);
-  });
-} else {
-  const scope = self as unknown as { onmessage: unknown; postMessage(message: FromThread): void };
-  scope.onmessage = ({ data }: MessageEvent<ToThread>) => serve(scope, data);
-}
+const wordsOf = (error: unknown) => String((error as Error)?.message ?? error);

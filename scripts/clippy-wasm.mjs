@@ -4,5 +4,5 @@ import { BUILDS, cargo } from "./toolchain.mjs";
 
 for (const name of Object.keys(BUILDS)) {
   console.log(`clippy: ${name}`);
-  cargo(name, "clippy", ["--", "-D", "warnings"]);
+  await cargo(name, "clippy", ["--", "-D", "warnings"]);
 }

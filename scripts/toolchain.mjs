@@ -4,26 +4,43 @@ import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync } from "node:fs";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
-import { root, run } from "./run.mjs";
+import { root, runBeside } from "./run.mjs";
+
+/** What a build with shared memory is linked with. */
+const SHARED = [
+  "--shared-memory", "--import-memory", "--max-memory=4294967296",
+  ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map((name) => `--export=${name}`),
+];
 
 /**
- * The two builds of the one crate: `simd` runs on any page, `threads` needs a cross-origin isolated one and has shared
- * memory and relaxed SIMD. What rustc, its linker and wasm-opt are told.
+ * The three builds of the one crate: `simd` runs on any page and has the GPU; `threads` and `relaxed` need a cross-origin
+ * isolated page and have shared memory, `relaxed` relaxed SIMD as well (fused multiply-add), which not every engine has.
+ * What rustc, its linker, wasm-bindgen and wasm-opt are told.
  */
 export const BUILDS = {
-  simd: { features: ["simd128", "bulk-memory"], link: ["--max-memory=4294967296"], optimize: ["--enable-simd"] },
+  simd: {
+    features: ["simd128", "bulk-memory"],
+    link: ["--max-memory=4294967296"],
+    // Without a worker to start again, a new instance of the same module takes the place of one that has failed.
+    bind: ["--experimental-reset-state-function"],
+    optimize: ["--enable-simd"],
+  },
   threads: {
+    features: ["atomics", "bulk-memory", "simd128"],
+    link: SHARED,
+    bind: [],
+    optimize: ["--enable-simd", "--enable-threads"],
+  },
+  relaxed: {
     features: ["atomics", "bulk-memory", "simd128", "relaxed-simd"],
-    link: [
-      "--shared-memory", "--import-memory", "--max-memory=4294967296",
-      ...["__wasm_init_tls", "__tls_size", "__tls_align", "__tls_base"].map((name) => `--export=${name}`),
-    ],
+    link: SHARED,
+    bind: [],
     optimize: ["--enable-simd", "--enable-threads", "--enable-relaxed-simd"],
   },
 };
 
-/** Runs cargo (`rustc` or `clippy`) for one of the builds; their outputs lie in target/wasm-NAME. Returns that folder. */
-export function cargo(name, command, args) {
+/** Runs cargo (`rustc` or `clippy`) for one of the builds; their outputs lie in target/wasm-NAME. Resolves to that folder. */
+export async function cargo(name, command, args) {
   const { features, link } = BUILDS[name];
   const { program, env } = toolchain();
   const flags = [
@@ -42,7 +59,7 @@ export function cargo(name, command, args) {
     `--remap-path-prefix=${root}=azulejo`,
   ];
   const target = join(root, "target", `wasm-${name}`);
-  run(program, [
+  await runBeside(program, [
     command, "--lib", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir", target,
     "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", ...args,
   ], { ...env, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") });
@@ -51,8 +68,8 @@ export function cargo(name, command, args) {
 
 /**
  * The cargo to call, and its environment. The standard library is always compiled with the crate: threads need one with
- * atomics, and compiled for size as the other dependencies are, it makes both modules a tenth smaller. That is an
- * unstable option of a stable compiler: better one compiler for both builds than a nightly for one of them.
+ * atomics, and compiled for size as the other dependencies are, it makes the modules a tenth smaller. That is an
+ * unstable option of a stable compiler: better one compiler for all builds than a nightly for some of them.
  */
 function toolchain() {
   const file = join(root, ".tools", "toolchain");

@@ -18,6 +18,13 @@ export interface InitOptions {
   thread_stack_size?: number;
 }
 export default function init(options: InitOptions): Promise<{ memory?: WebAssembly.Memory }>;
+/** What `init` gave, once it has: of the instance that lives now. */
+export function initSync(): { memory?: WebAssembly.Memory };
+/**
+ * In the simd build only: a new instance of the same module, in place of one that has failed. That one's objects must
+ * not be touched again.
+ */
+export function __wbg_reset_state(): void;
 
 /** The panic hook. Once, on the first thread. */
 export function start(): void;
