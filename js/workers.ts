@@ -91,9 +91,10 @@ function blobUrl(code: string): string {
 function notLoaded(url: string): string {
   const what = `the script of azulejo's worker did not load from ${url}`;
   if (isOwn(url)) return `${what}; the engine option "assets" says where it lies`;
+  const { origin } = new URL(url);
   return (
     `${what}, which is another origin: its server has to allow this page (Access-Control-Allow-Origin), and a ` +
-    `Content-Security-Policy needs "worker-src blob:" and "script-src ${new URL(url).origin}"; ` +
+    `Content-Security-Policy needs "worker-src blob: ${origin}"; ` +
     'the engine option "assets" names a copy on the page\'s own origin'
   );
 }

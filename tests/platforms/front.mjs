@@ -1,25 +1,29 @@
-// A server before other servers: sends each request on by its path, and adds the headers of isolation, so that
-// a bundler's own server can be tried with them and without.
+// A server before other servers: sends each request on by its path, and adds headers to the answers, so that
+// a bundler's own server can be tried as it is.
 
 import { createServer, request as ask } from "node:http";
 
-const ISOLATION = {
+/** Of a page whose threads share memory. */
+export const ISOLATED = {
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",
 };
 
+/** Of files that pages of other origins may use. */
+export const FOR_ALL = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
+
 /**
  * @param {Record<string, string>} routes path prefix → address of a server; the longest prefix wins
- * @param {boolean} isolated
+ * @param {Record<string, string>} headers
  * @returns {Promise<{ url: string, close(): Promise<void> }>}
  */
-export async function startFront(routes, isolated) {
+export async function startFront(routes, headers) {
   const prefixes = Object.keys(routes).sort((a, b) => b.length - a.length);
   const server = createServer((request, response) => {
     const prefix = prefixes.find((each) => request.url.startsWith(each));
     const onward = ask(new URL(request.url, routes[prefix]), { method: request.method, headers: request.headers }, (answer) => {
-      response.writeHead(answer.statusCode, { ...answer.headers, ...(isolated && ISOLATION) });
+      response.writeHead(answer.statusCode, { ...answer.headers, ...headers });
       answer.pipe(response);
     });
     onward.on("error", () => response.destroy());

@@ -4,26 +4,31 @@
 
 import { pinned } from "./apps.mjs";
 
-/** Apps of pages, tried in Chromium. `example`: a folder in examples/; `page`: which of its pages. */
+const VITE = { place: "Vite", example: "vite", build: true, dev: ["--port", "0", "--host", "127.0.0.1"] };
+
+/**
+ * Apps of pages, tried in Chromium. `example`: a folder in examples/; `page`: which of its pages; `versions`: of what it
+ * installs, where not the example's own; `build`: it has to be built, into dist/; `dev`, `start`: what `npm run dev` (or
+ * `start`, in place of a static server) has to be told so that it takes any free port; `cdn`: how it imports from one.
+ */
 export const APPS = [
   { place: "plain modules", example: "plain" },
   { place: "plain modules, one file", example: "plain", page: "one-file.html" },
-  { place: "from a CDN, another origin", example: "cdn" },
-  { place: "from a CDN that bundles anew, with `assets`", example: "cdn", rebundled: true },
-  { place: "from a CDN, under a Content-Security-Policy", example: "cdn", csp: true },
-  { place: "Vite", example: "vite", versions: { vite: "5.4.21" }, built: "dist", dev: true },
-  { place: "Vite", example: "vite", versions: { vite: "7.3.8" }, built: "dist", dev: true },
-  { place: "Vite", example: "vite", built: "dist", dev: true },
-  { place: "webpack", example: "webpack", built: "dist", dev: true },
-  { place: "esbuild", example: "esbuild", built: "dist" },
-  { place: "Rollup", example: "rollup", built: "dist" },
-  { place: "Next", example: "next", start: true, dev: true, heavy: true },
+  { place: "a CDN", example: "cdn", cdn: {} },
+  { place: "a CDN, under a Content-Security-Policy", example: "cdn", cdn: { csp: true } },
+  { place: "a CDN that bundles anew, with `assets`", example: "cdn", cdn: { rebundled: true } },
+  { ...VITE, versions: { vite: "5.4.21" } },
+  { ...VITE, versions: { vite: "7.3.8" } },
+  VITE,
+  { place: "webpack", example: "webpack", build: true, dev: ["--port", "auto", "--host", "127.0.0.1"] },
+  { place: "esbuild", example: "esbuild", build: true },
+  { place: "Rollup", example: "rollup", build: true },
+  { place: "Next", example: "next", build: true, start: ["--port", "0"], dev: ["--port", "0"] },
   { place: "a service worker", example: "service-worker", cannot: { threads: "a service worker cannot start workers" } },
   { place: "a shared worker", example: "shared-worker", cannot: { threads: "Chromium has no workers inside a shared worker" } },
 ];
 
-/** What an app is bundled by: the package's name and its version. */
+/** What an app is bundled by: that package's version. */
 export function versionOf({ example, versions }) {
-  const all = { ...pinned(example), ...versions };
-  return all[example] ?? "";
+  return { ...pinned(example), ...versions }[example] ?? "";
 }
