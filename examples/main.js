@@ -6,18 +6,20 @@
 
 import { CausalLM, Engine } from "azulejo";
 
-const { body } = document;
-const asked = Object.fromEntries(new URLSearchParams(location.search));
-try {
-  const engine = await Engine.create({ device: asked.device, assets: asked.assets });
-  body.dataset.device = JSON.stringify(engine.device);
-  const lm = await CausalLM.load(asked.model, { engine, contextLength: 64 });
+const { dataset } = document.body;
+
+// Not at the top level: Vite 5 builds for browsers that have no await there.
+async function answer({ model, device, assets }) {
+  const engine = await Engine.create({ device, assets });
+  dataset.device = JSON.stringify(engine.device);
+  const lm = await CausalLM.load(model, { engine, contextLength: 64 });
   for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8 })) {
     document.getElementById("answer").append(text);
   }
   await engine.dispose();
-  body.dataset.state = "done";
-} catch (error) {
-  body.dataset.error = `${error.code}: ${error.stack}`;
-  body.dataset.state = "failed";
 }
+
+answer(Object.fromEntries(new URLSearchParams(location.search))).then(
+  () => (dataset.state = "done"),
+  (error) => Object.assign(dataset, { error: `${error.code}: ${error.stack}`, state: "failed" }),
+);

@@ -2,24 +2,21 @@
 
 import { CausalLM, Engine } from "./azulejo/index.js";
 
-let loaded;
-
-/** The first who asks says which model; the others use it, too. */
-async function load(asked) {
-  const engine = await Engine.create({ device: asked.device });
-  return CausalLM.load(asked.model, { engine, contextLength: 64 });
-}
+/** Promises: the first who asks says which device and model; the others use them, too. */
+let engine, model;
 
 chrome.runtime.onConnect.addListener((port) => port.onMessage.addListener((asked) => answer(asked, port)));
 
 async function answer(asked, port) {
   try {
-    const lm = await (loaded ??= load(asked));
-    port.postMessage({ device: JSON.stringify(lm.engine.device) });
+    engine ??= Engine.create({ device: asked.device });
+    port.postMessage({ device: JSON.stringify((await engine).device) });
+    model ??= CausalLM.load(asked.model, { engine: await engine, contextLength: 64 });
+    const lm = await model;
     for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8 })) port.postMessage({ text });
     port.postMessage({ state: "done" });
   } catch (error) {
-    loaded = undefined;
+    engine = model = undefined; // whoever asks next may have more luck
     port.postMessage({ error: `${error.code}: ${error.stack}`, state: "failed" });
   }
 }

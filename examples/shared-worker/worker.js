@@ -3,13 +3,8 @@
 
 import { CausalLM, Engine } from "./azulejo/in-this-thread.js";
 
-let loaded;
-
-/** The first page says which model; the others use it, too. */
-async function load(asked) {
-  const engine = await Engine.create({ device: asked.device });
-  return CausalLM.load(asked.model, { engine, contextLength: 64 });
-}
+/** Promises: the first who asks says which device and model; the others use them, too. */
+let engine, model;
 
 self.onconnect = ({ ports: [page] }) => {
   page.onmessage = ({ data }) => answer(data, page);
@@ -17,12 +12,14 @@ self.onconnect = ({ ports: [page] }) => {
 
 async function answer(asked, page) {
   try {
-    const lm = await (loaded ??= load(asked));
-    page.postMessage({ device: JSON.stringify(lm.engine.device) });
+    engine ??= Engine.create({ device: asked.device });
+    page.postMessage({ device: JSON.stringify((await engine).device) });
+    model ??= CausalLM.load(asked.model, { engine: await engine, contextLength: 64 });
+    const lm = await model;
     for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8 })) page.postMessage({ text });
     page.postMessage({ state: "done" });
   } catch (error) {
-    loaded = undefined;
+    engine = model = undefined; // whoever asks next may have more luck
     page.postMessage({ error: `${error.code}: ${error.stack}`, state: "failed" });
   }
 }

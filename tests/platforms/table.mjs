@@ -48,7 +48,7 @@ export function report(row, version, seen) {
   const folder = process.env.PLATFORMS_RECORD;
   if (folder) {
     mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, `${row.place.replaceAll(/[^\w.-]/g, "_")}.txt`), text);
+    writeFileSync(join(folder, `${`${row.place} ${row.floating ? "" : version}`.replaceAll(/\W/g, "_")}.txt`), text);
     return;
   }
   const same = row.floating ? (each) => withoutVersion(each) === withoutVersion(text) : (each) => each === text;
