@@ -201,7 +201,7 @@ async function fitting<T>(url: string, instantiating: Promise<T>): Promise<T> {
   try {
     return await instantiating;
   } catch (error) {
-    if (!(error instanceof WebAssembly.LinkError)) throw error;
+    if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
     const why = `${url} is not of azulejo ${version}: ${error.message}`;
     throw new AzulejoError("internal", why, undefined, { cause: error });
   }

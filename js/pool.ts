@@ -23,9 +23,8 @@ export async function startThreads(
   wanted: number,
   address: string,
   announce: (port: MessagePort) => void,
-  longestMs = LONGEST_START_MS,
 ): Promise<Pool> {
-  const starting = Array.from({ length: wanted }, () => startThread(shared, address, announce, longestMs));
+  const starting = Array.from({ length: wanted }, () => startThread(shared, address, announce));
   const started = await Promise.allSettled(starting);
   const threads = started.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
   const failure = started.find((each) => each.status === "rejected");
@@ -40,7 +39,6 @@ async function startThread(
   shared: Omit<ThreadStart, "page">,
   address: string,
   announce: (port: MessagePort) => void,
-  longestMs: number,
 ): Promise<Thread> {
   let ready = () => {};
   let failed: (why: Error) => void = () => {};
@@ -54,8 +52,8 @@ async function startThread(
   });
   const { port1, port2 } = new MessageChannel();
   const late = setTimeout(
-    () => failed(new AzulejoError("internal", `a thread's worker has said nothing for ${longestMs / 1000} seconds`)),
-    longestMs,
+    () => failed(new AzulejoError("internal", `a thread's worker has said nothing for ${LONGEST_START_MS / 1000} seconds`)),
+    LONGEST_START_MS,
   );
   try {
     thread.post({ ...shared, page: port2 }, [port2]);

@@ -40,11 +40,12 @@ const TYPES = {
  * @param {string} [options.host]
  * @param {boolean} [options.isolated] cross-origin isolation: SharedArrayBuffer, and so threads
  * @param {boolean | string} [options.csp] a Content-Security-Policy; `true`: the strict one
+ * @param {Record<string, string>} [options.headers] with every answer
  * @param {Record<string, string>} [options.mounts]
  * @returns {Promise<{ url: string, port: number, close(): Promise<void> }>}
  */
-export async function serve({ port = 0, host = "127.0.0.1", isolated = true, csp = false, mounts = MOUNTS } = {}) {
-  const always = { "Accept-Ranges": "bytes", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff" };
+export async function serve({ port = 0, host = "127.0.0.1", isolated = true, csp = false, headers = {}, mounts = MOUNTS } = {}) {
+  const always = { "Accept-Ranges": "bytes", "Cache-Control": "no-cache", "X-Content-Type-Options": "nosniff", ...headers };
   if (isolated) {
     always["Cross-Origin-Opener-Policy"] = "same-origin";
     always["Cross-Origin-Embedder-Policy"] = "require-corp";

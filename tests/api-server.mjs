@@ -11,8 +11,9 @@ const POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker
 const ISOLATED = { "cross-origin-opener-policy": "same-origin", "cross-origin-embedder-policy": "require-corp" };
 
 /**
- * `files`: path → { bytes, etag?, ranges?, held?, cut? }. `ranges: false` answers everything with the whole; half of the
- * file is sent until the promise `held` or `cut` resolves, then the rest, or nothing more. `log` says what was asked.
+ * `files`: path → { bytes, type?, etag?, ranges?, held?, cut? }. `type` is a name whose end says what it is sent as;
+ * `ranges: false` answers everything with the whole; half of the file is sent until the promise `held` or `cut` resolves,
+ * then the rest, or nothing more. `log` says what was asked.
  */
 export async function startApiServer({ isolated, files = {} }) {
   const log = [];
@@ -41,12 +42,12 @@ async function serveFile(path, response) {
   response.end(bytes);
 }
 
-async function serveBytes({ bytes, etag = '"1"', ranges = true, held, cut }, { method, headers }, response) {
+async function serveBytes({ bytes, type = "", etag = '"1"', ranges = true, held, cut }, { method, headers }, response) {
   const [, first, last] = (ranges && /^bytes=(\d+)-(\d*)$/.exec(headers.range ?? "")) || [];
   const from = Number(first ?? 0);
   const to = Math.min(last ? Number(last) + 1 : bytes.length, bytes.length);
   response.statusCode = first === undefined ? 200 : 206;
-  response.setHeader("content-type", "application/octet-stream").setHeader("etag", etag);
+  response.setHeader("content-type", TYPES[extname(type)] ?? "application/octet-stream").setHeader("etag", etag);
   response.setHeader("content-length", to - from);
   if (first !== undefined) response.setHeader("content-range", `bytes ${from}-${to - 1}/${bytes.length}`);
   if (method === "HEAD") return response.end();

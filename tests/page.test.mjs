@@ -70,10 +70,14 @@ describe("the demo page", () => {
     });
   }
 
-  test("computes on WebGPU where there is an adapter, and on the processor for who prefers that", async () => {
+  test("computes on WebGPU for who asks for it, and on the processor for who prefers that", async () => {
     const withGpu = await launchBrowser({ args: WEBGPU_ARGUMENTS });
     const { page, complaints, close } = await visit({ isolated: true, csp: true }, withGpu);
     try {
+      // An adapter in software is not taken by itself.
+      await page.click("#settings summary");
+      await page.selectOption("#device", "webgpu");
+      await page.click("#settings summary");
       await page.click("#load-default");
       await page.waitForSelector("body[data-state=ready]", SLOW);
       assert.match(await page.innerText("#model-card"), /WebGPU: .*swiftshader/i);

@@ -57,15 +57,49 @@ const deviceOf = async (options) => {
 };
 
 describe("the device", () => {
-  test("\"auto\" is WebGPU where an adapter answers, and says which", async () => {
+  test("that is asked for is WebGPU, in software too, and says which", async () => {
     for (const options of [{}, { worker: false }, { powerPreference: "low-power" }]) {
-      const device = await inPage(deviceOf, options);
+      const device = await inPage(deviceOf, { device: "webgpu", ...options });
       assert.equal(device.kind, "webgpu", device.reason);
       assert.match(device.description, /swiftshader/i);
       assert(device.features.includes("subgroups"), device.features.join());
       assert.equal(device.reason, undefined);
     }
   });
+
+  test("\"auto\" is the CPU where the adapter computes in software, and says so by name", async () => {
+    for (const options of [{}, { worker: false }]) {
+      const device = await inPage(deviceOf, options);
+      assert.equal(device.kind, "cpu");
+      assert.match(device.reason, /^the only adapter computes in software: .*swiftshader/i);
+    }
+  });
+
+  test("\"auto\" is WebGPU where the adapter is hardware", async () => {
+    const device = await inPage(deviceOf, { worker: false }, { prepare: () => looksLikeHardware() });
+    assert.equal(device.kind, "webgpu", device.reason);
+    assert.match(device.description, /hopper/);
+  });
+
+  const told = {
+    "says that it is a fallback": [{ vendor: "somebody", isFallbackAdapter: true }, /software: somebody;/],
+    "says so itself, as older browsers have it": [{ vendor: "somebody" }, /software: somebody;/, true],
+    "tells nothing else": [{ isFallbackAdapter: true }, /software: a fallback adapter;/],
+    "is Mesa's": [{ vendor: "mesa", description: "llvmpipe (LLVM 19.1.7, 256 bits)" }, /software: mesa \/ llvmpipe/],
+    "is Windows'": [{ vendor: "microsoft", description: "Microsoft Basic Render Driver" }, /Basic Render Driver/],
+  };
+  for (const [name, [info, reason, isFallbackAdapter]] of Object.entries(told)) {
+    test(`"auto" knows an adapter in software that ${name}`, async () => {
+      const device = await inPage(async ([info, isFallbackAdapter]) => {
+        GPU.prototype.requestAdapter = async () => ({ info, isFallbackAdapter });
+        const engine = await Engine.create({ worker: false });
+        await engine.dispose();
+        return engine.device;
+      }, [info, isFallbackAdapter]);
+      assert.equal(device.kind, "cpu");
+      assert.match(device.reason, reason);
+    });
+  }
 
   test("\"cpu\" is the CPU all the same", async () => {
     const device = await inPage(deviceOf, { device: "cpu" });
@@ -87,7 +121,11 @@ describe("the device", () => {
   };
   for (const [reason, prepare] of Object.entries(obstacles)) {
     test(`${reason}: "auto" is the CPU and says why, and "webgpu" is refused`, async () => {
-      const device = await inPage(deviceOf, { worker: false }, { prepare });
+      const page = await openPage();
+      await page.evaluate(() => looksLikeHardware());
+      await page.evaluate(prepare);
+      const device = await page.evaluate(deviceOf, { worker: false });
+      await page.close();
       assert.equal(device.kind, "cpu");
       assert(device.reason.includes(reason), device.reason);
       const failure = await inPage(refusal, { worker: false, device: "webgpu" }, { prepare });
@@ -396,7 +434,7 @@ describe("a lost GPU", () => {
       await lm.generate("a", { maxTokens: 1 }).catch(() => {});
       const { tokens } = await lm.generate("a", { maxTokens: 3, ignoreEnd: true });
       return { made: tokens.length, device: engine.device };
-    }, undefined, { prepare: () => watchDevices() });
+    }, undefined, { prepare: () => { looksLikeHardware(); watchDevices(); } });
     assert.equal(made, 3);
     assert.equal(device.kind, "cpu");
     assert.match(device.reason, /^no adapter/);

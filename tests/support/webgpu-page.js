@@ -48,6 +48,12 @@ export async function endBy(end, session, lm) {
   return (await generation).tokens;
 }
 
+/** SwiftShader in this realm says that it is a GPU: "auto" takes no other. */
+export function looksLikeHardware() {
+  const said = { vendor: "nvidia", architecture: "hopper", device: "", description: "", isFallbackAdapter: false };
+  for (const [name, value] of Object.entries(said)) Object.defineProperty(GPUAdapterInfo.prototype, name, { get: () => value });
+}
+
 /** Has `loseGpu` reach the devices that are made from now on in this realm. */
 export function watchDevices() {
   const devices = [];

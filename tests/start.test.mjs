@@ -1,0 +1,181 @@
+// How an engine starts, and starts again: files of two releases, threads that do not come, an instance that has failed.
+
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, mock, test } from "node:test";
+import * as azulejo from "../dist/index.js";
+import { startThreads } from "../target/js/pool.js";
+import { codeOfTrap } from "../target/js/traps.js";
+import { endless } from "./api-models.mjs";
+import { startApiServer } from "./api-server.mjs";
+import { launchBrowser } from "./support/browser.mjs";
+import { memoryEnds } from "./support/wasm.mjs";
+
+const DEADLINE = { timeout: 120_000 };
+const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
+
+describe("in a browser", DEADLINE, () => {
+  let browser, server;
+  before(async () => {
+    browser = await launchBrowser();
+    server = await startApiServer({ isolated: true, files: { "/endless.gguf": { bytes: endless() } } });
+  });
+  after(async () => {
+    await browser?.close();
+    await server?.close();
+  });
+
+  /** Runs `work` in a page of its own, to which files come as `changes` (path → what becomes of the body) has made them. */
+  async function inPage(work, given, changes = {}) {
+    const page = await browser.newPage();
+    try {
+      for (const [path, change] of Object.entries(changes)) {
+        await page.route(`**/dist/${path}`, async (route) => {
+          const response = await route.fetch();
+          await route.fulfill({ response, body: change(await response.body()) });
+        });
+      }
+      await page.goto(server.url);
+      await page.evaluate(async () => Object.assign(globalThis, await import("/dist/index.js")));
+      return await page.evaluate(work, given);
+    } finally {
+      await page.close();
+    }
+  }
+
+  const start = (options) => Engine.create({ device: "cpu", ...options }).then(
+    ({ device }) => device,
+    ({ code, message }) => ({ code, message }),
+  );
+  const another = (body) => String(body).replace(`"${version}"`, '"0.0.7"');
+
+  test("the package's version is package.json's", async () => {
+    assert.equal(azulejo.version, version);
+  });
+
+  test("a worker of another release is refused by name", async () => {
+    const { code, message } = await inPage(start, {}, { "worker.js": another });
+    assert.equal(code, "internal");
+    assert.match(message, new RegExp(`the page is azulejo ${version}, its worker 0\\.0\\.7`));
+  });
+
+  test("so is one of a release that told no version", async () => {
+    const old = () => 'onmessage = ({ data: { id } }) => postMessage({ kind: "result", id, value: { kind: "cpu" } });';
+    const { code, message } = await inPage(start, {}, { "worker.js": old });
+    assert.equal(code, "internal");
+    assert.match(message, new RegExp(`the page is azulejo ${version}, its worker of an older release`));
+  });
+
+  test("threads of another release are done without, and the device says why", async () => {
+    // The page cannot change what a worker's worker is given.
+    const copy = (path) => readFile(new URL(`../dist/${path}`, import.meta.url));
+    for (const path of ["worker.js", "thread.js", "relaxed/azulejo_bg.wasm"]) server.files[`/old/${path}`] = { bytes: await copy(path), type: path };
+    server.files["/old/thread.js"].bytes = Buffer.from(another(await copy("thread.js")));
+    const device = await inPage(start, { threads: 3, assets: "/old/" });
+    assert.match(device.description, /1 thread$/);
+    assert.match(device.reason, new RegExp(`3 threads were asked for: the worker is azulejo ${version}, its thread 0\\.0\\.7`));
+  });
+
+  test("so is a core of another release", async () => {
+    // (import "x" "y" (func))
+    const stranger = () => Buffer.from([0, 97, 115, 109, 1, 0, 0, 0, 1, 4, 1, 96, 0, 0, 2, 7, 1, 1, 120, 1, 121, 0, 0]);
+    for (const [build, options] of Object.entries({ simd: { worker: false }, relaxed: {} })) {
+      const { code, message } = await inPage(start, options, { [`${build}/azulejo_bg.wasm`]: stranger });
+      assert.equal(code, "internal");
+      assert.match(message, new RegExp(`${build}/azulejo_bg\\.wasm is not of azulejo ${version}`));
+    }
+  });
+
+  test("where relaxed SIMD is missing there are threads all the same", async () => {
+    const without = (body) => `{
+      const { validate } = WebAssembly;
+      WebAssembly.validate = (bytes) => bytes.length !== 36 && validate(bytes);
+    }\n${body}`;
+    const device = await inPage(start, { threads: 2 }, { "worker.js": without });
+    assert.deepEqual(device.features, ["simd128", "threads"]);
+    assert.equal(device.reason, undefined);
+    const { features } = await inPage(start, { threads: 2 });
+    assert.deepEqual(features, ["simd128", "relaxed-simd", "threads"]);
+  });
+
+  /** In the page's own thread: it fails as `how` says, and the same model is asked again. */
+  const comeBack = async (how) => {
+    const engine = await Engine.create({ worker: false });
+    const lm = await CausalLM.load("/endless.gguf", { engine, contextLength: 64 });
+    const made = async () => [...(await lm.generate("a", { maxTokens: 3, ignoreEnd: true })).tokens];
+    const before = await made();
+    const fail = {
+      // The core draws its seed there: an exception that no Rust code catches ends it as a trap would.
+      trap: async () => {
+        const { random } = Math;
+        Math.random = () => { throw new WebAssembly.RuntimeError("unreachable"); };
+        try {
+          await lm.generate("b", { temperature: 1 });
+        } finally {
+          Math.random = random;
+        }
+      },
+      memory: () => lm.tokenizer.encode("a".repeat(20e6)),
+    };
+    const failure = await fail[how]().then(() => "none", ({ code, message }) => `${code}: ${message}`);
+    return { before, failure, after: [await made(), await made()] };
+  };
+
+  test("a page's own instance comes back after a trap", async () => {
+    const { before, failure, after } = await inPage(comeBack, "trap");
+    assert.match(failure, /^internal: .*unreachable/);
+    assert.deepEqual(after, [before, before]);
+  });
+
+  test("a page's own instance comes back after it has run out of memory", async () => {
+    // 16 MiB: the model fits, the text does not.
+    const changes = { "simd/azulejo_bg.wasm": (body) => memoryEnds(body, 256) };
+    const { before, failure, after } = await inPage(comeBack, "memory", changes);
+    assert.match(failure, /^out-of-memory: /);
+    assert.deepEqual(after, [before, before]);
+  });
+});
+
+describe("the pool", DEADLINE, () => {
+  const silent = new URL("support/silent-thread.mjs", import.meta.url).href;
+
+  test("does without threads that never say that they are ready, and says so", async () => {
+    const memory = new WebAssembly.Memory({ initial: 1, maximum: 1, shared: true });
+    mock.timers.enable({ apis: ["setTimeout"] });
+    try {
+      let starting;
+      const port = await new Promise((resolve) => { starting = startThreads({ memory }, 3, silent, resolve); });
+      mock.timers.tick(10_000);
+      const pool = await starting;
+      assert.equal(pool.count, 1);
+      assert.match(pool.reason, /said nothing for 10 seconds/);
+      port.close();
+      pool.run();
+    } finally {
+      mock.timers.reset();
+    }
+  });
+});
+
+describe("a trap", () => {
+  const memory = (pages, maximum) => new WebAssembly.Memory({ initial: pages, maximum, shared: true });
+
+  test("is for want of memory where the memory is full, for this device's measure of full", () => {
+    assert.equal(codeOfTrap("unreachable", memory(1, 65536), 2 ** 32), "internal");
+    assert.equal(codeOfTrap("unreachable", memory(16000, 16384), 2 ** 30), "out-of-memory");
+    assert.equal(codeOfTrap("unreachable", memory(16000, 65536), 2 ** 32), "internal");
+  });
+
+  test("is for want of memory where the memory cannot grow any more, whatever it was promised", () => {
+    assert.equal(codeOfTrap("unreachable", memory(1, 100), 2 ** 32), "out-of-memory");
+  });
+
+  test("is for want of memory where it says so", () => {
+    assert.equal(codeOfTrap("memory allocation of 8 bytes failed", undefined, 2 ** 32), "out-of-memory");
+  });
+
+  test("out of a memory's bounds is no want of memory", () => {
+    for (const words of ["memory access out of bounds", "Out of bounds memory access", "index out of bounds"])
+      assert.equal(codeOfTrap(words, memory(16000, 16384), 2 ** 30), "internal");
+  });
+});
