@@ -39,7 +39,7 @@ function beside(): Assets {
   }
 }
 
-/** Turbopack's addresses begin at the path: they are the page's, and a worker in a blob has no path of its own to add them to. */
+/** Turbopack gives paths without an origin, which the worker could not complete: it may be a blob. */
 function whole(url: URL): string {
   return new URL(url.href, globalThis.location?.href).href;
 }

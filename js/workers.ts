@@ -94,12 +94,7 @@ function notLoaded(url: string): string {
   const { origin } = new URL(url);
   return (
     `${what}, which is another origin: its server has to allow this page (Access-Control-Allow-Origin), and a ` +
-<<<<<<< HEAD
-    `Content-Security-Policy needs "worker-src blob: ${origin}"; ` +
-    'the engine option "assets" names a copy on the page\'s own origin'
-=======
     `Content-Security-Policy needs "worker-src blob: ${origin}; connect-src ${origin}"; ` +
     'the engine option "assets" may name a copy on the page\'s own origin'
->>>>>>> package
   );
 }
