@@ -1,6 +1,7 @@
 // A host as the page sees it: calls that become promises, until it dies.
 
 import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
+import { isNode } from "./platform.js";
 import type { CallName, Calls, FromHost, FromThread, StartOptions, ToHost } from "./protocol.js";
 import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
@@ -51,7 +52,7 @@ export class Connection {
       message: (message) => connection.#heard(message),
       failed: (error) => connection.die(error),
     });
-    const alive = options.inPage || globalThis.navigator?.locks === undefined ? undefined : `azulejo ${Math.random()}`;
+    const alive = needsLock(options) ? `azulejo ${Math.random()}` : undefined;
     try {
       const { version, device } = await connection.call("start", { ...options, alive });
       sameVersion("page", options.version, "worker", version);
@@ -165,6 +166,11 @@ export class Connection {
     const ended = () => this.die(new AzulejoError("internal", "azulejo's worker has ended"));
     navigator.locks.request(name, { signal: this.#watch.signal }, ended).catch(() => {});
   }
+}
+
+/** Under Node the worker's own end is heard of, and a lock that is waited for would keep Deno running. */
+function needsLock({ inPage }: StartOptions): boolean {
+  return !inPage && !isNode() && globalThis.navigator?.locks !== undefined;
 }
 
 /** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */

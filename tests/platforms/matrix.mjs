@@ -32,3 +32,17 @@ export const APPS = [
 export function versionOf({ example, versions }) {
   return { ...pinned(example), ...versions }[example] ?? "";
 }
+
+const NODE = { place: "Node", example: "node", run: [], evaluate: ["--input-type=module", "--eval"], cannot: { webgpu: "Node has no `navigator.gpu`; npm's `webgpu` brings one" } };
+
+/**
+ * Runtimes without a browser: `example` names the runtime, too; `run` and `evaluate` are its arguments before a file and
+ * before a program's text.
+ */
+export const RUNTIMES = [
+  { ...NODE, version: "20.20.2" },
+  { ...NODE, version: "22.23.5" },
+  { ...NODE, version: "24.22.3" },
+  { place: "Bun", example: "bun", version: "1.4.5", run: [], evaluate: ["--eval"], cannot: { webgpu: "Bun has no `navigator.gpu`" } },
+  { place: "Deno", example: "deno", version: "2.9.6", run: ["run", "--allow-all"], evaluate: ["eval"] },
+];

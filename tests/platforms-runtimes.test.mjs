@@ -1,0 +1,53 @@
+// The package in Node, Bun and Deno: the examples answer, on all cores, and the process ends although nothing was
+// disposed of.
+
+import assert from "node:assert/strict";
+import { spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { vulkanEnvironment } from "../scripts/chromium.mjs";
+import { makeApp } from "./platforms/apps.mjs";
+import { RUNTIMES } from "./platforms/matrix.mjs";
+import { answer, writeModel } from "./platforms/model.mjs";
+import { findRuntime } from "./platforms/runtimes.mjs";
+import { report } from "./platforms/table.mjs";
+import { pack } from "./support/package.mjs";
+
+/** Much longer than it takes: what is still there then does not end. */
+const DEADLINE = 60_000;
+
+describe("without a browser the model answers", () => {
+  let packed, model, expected;
+  before(async () => {
+    packed = pack();
+    model = join(writeModel(packed.folder), "tiny.gguf");
+    expected = await answer();
+  });
+  after(() => packed?.remove());
+
+  /** Runs the example to its end: what it says, and the device that it names. */
+  function ask(program, args, cwd) {
+    const { status, signal, stdout, stderr } = spawnSync(program, [...args, "main.js", model], { cwd, encoding: "utf8", timeout: DEADLINE, killSignal: "SIGKILL" });
+    assert.equal(signal, null, `it did not end: ${stdout}${stderr}`);
+    assert.equal(status, 0, stderr);
+    assert.equal(stdout, expected);
+    return JSON.parse(stderr.trim().split("\n").at(-1));
+  }
+
+  /** Whether WebGPU is to be had, with a driver in software if need be. */
+  function hasWebGpu(program, [command, ...options], cwd) {
+    const code = 'import { Engine } from "azulejo"; console.log((await Engine.create({ device: "webgpu" })).device.kind);';
+    const { stdout } = spawnSync(program, [command, ...options, code], { cwd, encoding: "utf8", timeout: DEADLINE, env: { ...process.env, ...vulkanEnvironment() } });
+    return stdout.trim() === "webgpu";
+  }
+
+  for (const row of RUNTIMES) {
+    test(`${row.place} ${row.version}`, { timeout: 300_000 }, () => {
+      const program = findRuntime(row.example, row.version);
+      const app = makeApp(packed.tarball, row.example);
+      const device = ask(program, row.run, app);
+      assert.equal(device.kind, "cpu");
+      report(row, row.version, { threads: device.features.includes("threads"), webgpu: hasWebGpu(program, row.evaluate, app) });
+    });
+  }
+});
