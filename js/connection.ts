@@ -52,7 +52,9 @@ export class Connection {
       message: (message) => connection.#heard(message),
       failed: (error) => connection.die(error),
     });
-    const alive = needsLock(options) ? `azulejo ${Math.random()}` : undefined;
+    // Node, and what acts like it, tells of a worker's end, and stays for whoever waits for a lock.
+    const locks = isNode() ? undefined : globalThis.navigator?.locks;
+    const alive = options.inPage || locks === undefined ? undefined : `azulejo ${Math.random()}`;
     try {
       const { version, device } = await connection.call("start", { ...options, alive });
       sameVersion("page", options.version, "worker", version);
@@ -166,11 +168,6 @@ export class Connection {
     const ended = () => this.die(new AzulejoError("internal", "azulejo's worker has ended"));
     navigator.locks.request(name, { signal: this.#watch.signal }, ended).catch(() => {});
   }
-}
-
-/** Under Node the worker's own end is heard of, and a lock that is waited for would keep Deno running. */
-function needsLock({ inPage }: StartOptions): boolean {
-  return !inPage && !isNode() && globalThis.navigator?.locks !== undefined;
 }
 
 /** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */

@@ -6,7 +6,7 @@
 
 import { build } from "esbuild";
 import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, join, relative, sep } from "node:path";
+import { basename, dirname, join, relative, sep } from "node:path";
 import { root, run } from "./run.mjs";
 import { BUILDS } from "./toolchain.mjs";
 
@@ -74,12 +74,16 @@ function bundle(entry, output, how) {
   });
 }
 
-/** `./simd/azulejo.js` and its like are wasm-bindgen's, in dist/. */
+/** `./simd/azulejo.js` and its like are wasm-bindgen's, in dist/. What is the same for two builds is bundled once. */
 const bindings = {
   name: "bindings",
   setup({ onResolve }) {
-    const core = new RegExp(`^\\./(${Object.keys(BUILDS).join("|")})/azulejo\\.js$`);
-    onResolve({ filter: core }, ({ path }) => ({ path: join(dist, path) }));
+    const at = (name) => join(dist, name, "azulejo.js");
+    const names = Object.keys(BUILDS);
+    onResolve({ filter: new RegExp(`^\\./(${names.join("|")})/azulejo\\.js$`) }, ({ path }) => {
+      const code = readFileSync(at(dirname(path)), "utf8");
+      return { path: at(names.find((name) => readFileSync(at(name), "utf8") === code)) };
+    });
   },
 };
 

@@ -7,6 +7,7 @@ import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { launchBrowser } from "./support/browser.mjs";
 import { startServer } from "./support/server.mjs";
 
@@ -35,13 +36,26 @@ describe("the packed package", () => {
   });
   after(() => rmSync(folder, { recursive: true, force: true }));
 
-  test("holds the modules, their types, two wasm builds, the classifier and the papers, and nothing else", () => {
+  test("holds the page's modules, their types, the bundles, three wasm builds, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const expected = /^(dist\/[a-z0-9-]+\.(js|d\.ts)|dist\/(simd|threads)\/azulejo(\.js|\.d\.ts|_bg\.wasm)|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    const expected = /^(dist\/[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
     assert.deepEqual(files.filter((path) => !expected.test(path)), []);
-    for (const path of ["dist/index.js", "dist/index.d.ts", "dist/worker.js", "dist/thread.js", "dist/simd/azulejo_bg.wasm",
-      "dist/threads/azulejo_bg.wasm", "www/models/fashion-mnist-vit/model.safetensors", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
+    const builds = ["simd", "threads", "relaxed"].map((build) => `dist/${build}/azulejo_bg.wasm`);
+    for (const path of ["dist/index.js", "dist/index.d.ts", "dist/in-this-thread.js", "dist/in-this-thread.d.ts", "dist/azulejo.min.js", "dist/worker.js", "dist/thread.js",
+      ...builds, "www/models/fashion-mnist-vit/model.safetensors", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
       assert.ok(files.includes(path), `${path} is missing`);
+    }
+  });
+
+  test("keeps the worker's own modules inside its bundle, which imports nothing", async () => {
+    const files = packed.files.map(({ path }) => path);
+    for (const inner of ["host", "instance", "pool", "device", "serve"]) assert.ok(!files.includes(`dist/${inner}.js`), `dist/${inner}.js`);
+    for (const bundle of ["worker", "thread"]) {
+      const path = join(ROOT, "dist", `${bundle}.js`);
+      const { metafile } = await build({ entryPoints: [path], bundle: true, write: false, format: "esm", metafile: true, logLevel: "silent" });
+      assert.deepEqual(Object.keys(metafile.inputs).length, 1);
+      assert.deepEqual(Object.values(metafile.outputs).flatMap(({ imports }) => imports), []);
+      assert.doesNotMatch(readFileSync(path, "utf8"), /import\.meta/);
     }
   });
 
@@ -78,6 +92,21 @@ describe("the packed package", () => {
       assert.deepEqual(JSON.parse(printed), { window: "undefined", busy: [] });
     });
 
+    test("every file that somebody may have to copy has an address, and every type its module", () => {
+      const printed = runNode(project, `
+        import { existsSync } from "node:fs";
+        import { fileURLToPath } from "node:url";
+        const builds = ["simd", "threads", "relaxed"].map((build) => "azulejo/" + build + "/azulejo_bg.wasm");
+        for (const name of ["azulejo", "azulejo/in-this-thread", "azulejo/worker", "azulejo/thread", ...builds])
+          if (!existsSync(fileURLToPath(import.meta.resolve(name)))) throw new Error(name);
+        const { Engine, version } = await import("azulejo/in-this-thread");
+        const engine = await Engine.create({ worker: false });
+        console.log(version, engine.device.kind);
+        await engine.dispose();
+      `);
+      assert.equal(printed.trim(), `${packed.version} cpu`);
+    });
+
     test("generates under Node from a path, and lets the process end", () => {
       const printed = runNode(project, `
         import { CausalLM } from "azulejo";
@@ -106,6 +135,81 @@ describe("the packed package", () => {
       for (const [module, moduleResolution] of [["ES2022", "bundler"], ["NodeNext", "NodeNext"]]) {
         run(project, process.execPath, join(ROOT, "node_modules/typescript/bin/tsc"), "--noEmit", "--strict", "--target", "ES2022",
           "--lib", "ES2022,DOM,DOM.Iterable,DOM.AsyncIterable,ESNext.Disposable", "--module", module, "--moduleResolution", moduleResolution, "use.ts");
+      }
+    });
+  });
+
+  describe("from another origin", () => {
+    let browser, elsewhere, unpacked;
+    before(async () => {
+      browser = await launchBrowser();
+      unpacked = join(folder, "unpacked");
+      mkdirSync(unpacked);
+      run(unpacked, "tar", "-xf", tarball);
+      writeFileSync(join(unpacked, "index.html"), "<!doctype html><title>A page</title>");
+      elsewhere = await startServer({ mounts: { "/": join(unpacked, "package") }, isolated: false, headers: { "Access-Control-Allow-Origin": "*" } });
+    });
+    after(async () => {
+      await browser?.close();
+      await elsewhere?.close();
+    });
+
+    /** What the device of an engine is, or why there is none; `entry` and `assets` are "own", or elsewhere. */
+    async function engineOf({ entry, assets, ...options }, how) {
+      const server = await startServer({ mounts: { "/": unpacked, "/own/": join(unpacked, "package/dist") }, ...how });
+      const page = await browser.newPage();
+      try {
+        await page.goto(server.url);
+        return await page.evaluate(async ({ entry, options }) => {
+          const { CausalLM, Engine } = await import(entry);
+          try {
+            const engine = await Engine.create({ device: "cpu", threads: 2, ...options });
+            await engine.dispose();
+            return engine.device;
+          } catch ({ code, message }) {
+            return { code, message };
+          }
+        }, { entry: entry.replace("own/", `${server.url}own/`), options: { ...options, ...(assets && { assets }) } });
+      } finally {
+        await page.close();
+        await server.close();
+      }
+    }
+
+    for (const isolated of [true, false]) {
+      const where = isolated ? "an isolated page" : "any page";
+      const places = {
+        "the modules": () => ({ entry: `${elsewhere.url}dist/index.js` }),
+        "the one file": () => ({ entry: `${elsewhere.url}dist/azulejo.min.js` }),
+        "the assets alone": () => ({ entry: "own/index.js", assets: `${elsewhere.url}dist/` }),
+      };
+      for (const [what, place] of Object.entries(places)) {
+        test(`${what} of another origin work on ${where}`, async () => {
+          const { description, features, reason } = await engineOf(place(), { isolated });
+          assert.equal(description, `wasm simd128, ${isolated ? "2 threads" : "1 thread"}`, reason);
+          assert.equal(features.includes("threads"), isolated);
+        });
+      }
+
+      test(`so does a worker-less engine on ${where}`, async () => {
+        const { description } = await engineOf({ entry: `${elsewhere.url}dist/index.js`, worker: false }, { isolated });
+        assert.equal(description, "wasm simd128, 1 thread");
+      });
+    }
+
+    const policy = (workers) => `default-src 'none'; script-src 'self' 'wasm-unsafe-eval' ${elsewhere.url}; connect-src ${elsewhere.url}; worker-src ${workers}`;
+
+    test("a policy that names what it takes is enough", async () => {
+      const csp = policy(`blob: ${elsewhere.url}`);
+      const { description, message } = await engineOf({ entry: `${elsewhere.url}dist/index.js` }, { isolated: true, csp });
+      assert.equal(description, "wasm simd128, 2 threads", message);
+    });
+
+    test("a policy that forbids it is named, with what it would take", async () => {
+      for (const workers of ["'self'", `'self' ${elsewhere.url}`, "'self' blob:"]) {
+        const { code, message } = await engineOf({ entry: `${elsewhere.url}dist/index.js` }, { isolated: true, csp: policy(workers) });
+        assert.equal(code, "network");
+        assert.ok(message.includes(`worker-src blob: ${elsewhere.url.slice(0, -1)};`), message);
       }
     });
   });
