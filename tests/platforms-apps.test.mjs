@@ -38,7 +38,7 @@ after(async () => {
 async function open(target, { page = "", isolated = true, headers = {}, asked = {} }, stage) {
   const front = await startFront({ "/models/": models.url, "/": target }, { ...headers, ...(isolated && ISOLATED) });
   try {
-    const seen = await visit(browser, `${front.url}${page}`, { model: "/models/tiny.gguf", ...asked }, stage);
+    const seen = await visit(browser, `${front.url}${page}?${new URLSearchParams({ model: "/models/tiny.gguf", ...asked })}`, stage);
     assert.equal(seen.error, undefined);
     assert.equal(seen.isolated, isolated);
     return seen;

@@ -5,23 +5,16 @@ import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { startServer } from "../support/server.mjs";
-import { FOR_ALL, startFront } from "./front.mjs";
 
+/** Of files that pages of other origins may use. */
+const FOR_ALL = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
 const JSDELIVR = "https://cdn.jsdelivr.net/";
 const PLACE = "npm/azulejo@0.1.0/";
 
 /** Serves the packed package that lies in `folder`. */
 export async function startCdn(folder) {
-  const files = await startServer({ mounts: { [`/${PLACE}`]: folder }, isolated: false });
-  const front = await startFront({ "/": files.url }, FOR_ALL);
-  return {
-    url: front.url,
-    assets: `${front.url}${PLACE}dist/`,
-    async close() {
-      await front.close();
-      await files.close();
-    },
-  };
+  const { url, close } = await startServer({ mounts: { [`/${PLACE}`]: folder }, isolated: false, headers: FOR_ALL });
+  return { url, close, assets: `${url}${PLACE}dist/` };
 }
 
 /** Makes the page of the example in `app` import from here; `rebundled`: a file that a CDN has made of the package's modules. */

@@ -10,9 +10,6 @@ export const ISOLATED = {
   "cross-origin-resource-policy": "same-origin",
 };
 
-/** Of files that pages of other origins may use. */
-export const FOR_ALL = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
-
 /**
  * @param {Record<string, string>} routes path prefix → address of a server; the longest prefix wins
  * @param {Record<string, string>} headers

@@ -46,3 +46,6 @@ export const RUNTIMES = [
   { place: "Bun", example: "bun", version: "1.4.5", run: [], evaluate: ["--eval"], cannot: { webgpu: "Bun has no `navigator.gpu`" } },
   { place: "Deno", example: "deno", version: "2.9.6", run: ["run", "--allow-all"], evaluate: ["eval"] },
 ];
+
+/** An extension in Chromium. */
+export const EXTENSION = { place: "an extension (MV3), in an offscreen document", example: "extension" };
