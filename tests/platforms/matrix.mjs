@@ -49,3 +49,18 @@ export const RUNTIMES = [
 
 /** An extension in Chromium. */
 export const EXTENSION = { place: "an extension (MV3), in an offscreen document", example: "extension" };
+
+const NO_GPU = "WebKitGTK has no `navigator.gpu`";
+
+/**
+ * Other browsers' engines, of the version that the machine has: `engine` is theirs in engines.mjs; `keeps`: whether they
+ * keep files (OPFS); `settings`: in their environment.
+ */
+export const ENGINES = [
+  { place: "Firefox", engine: "firefox", keeps: true, floating: true, cannot: { webgpu: "Firefox has none on Linux yet" } },
+  { place: "WebKitGTK", engine: "webkit", keeps: false, floating: true, cannot: { threads: "WebKitGTK has no `SharedArrayBuffer`", webgpu: NO_GPU } },
+  {
+    place: "WebKitGTK with `SharedArrayBuffer`, as Safari has it", engine: "webkit", keeps: false, floating: true,
+    settings: { JSC_useSharedArrayBuffer: "1" }, cannot: { webgpu: NO_GPU },
+  },
+];
