@@ -25,20 +25,24 @@ describe("without a browser the model answers", () => {
   });
   after(() => packed?.remove());
 
-  /** Runs the example to its end: what it says, and the device that it names. */
+  /** Runs a program to its end. Its GPU is SwiftShader: Mesa's driver in software may crash when a process ends. */
+  function runIn(cwd, program, args) {
+    return spawnSync(program, args, { cwd, encoding: "utf8", timeout: DEADLINE, killSignal: "SIGKILL", env: { ...process.env, ...vulkanEnvironment() } });
+  }
+
+  /** What the example says, and the device that it names. */
   function ask(program, args, cwd) {
-    const { status, signal, stdout, stderr } = spawnSync(program, [...args, "main.js", model], { cwd, encoding: "utf8", timeout: DEADLINE, killSignal: "SIGKILL" });
-    assert.equal(signal, null, `it did not end: ${stdout}${stderr}`);
+    const { status, signal, stdout, stderr } = runIn(cwd, program, [...args, "main.js", model]);
+    assert.equal(signal, null, `it was ended by ${signal}: ${stdout}${stderr}`);
     assert.equal(status, 0, stderr);
     assert.equal(stdout, expected);
     return JSON.parse(stderr.trim().split("\n").at(-1));
   }
 
-  /** Whether WebGPU is to be had, with a driver in software if need be. */
-  function hasWebGpu(program, [command, ...options], cwd) {
+  /** Whether WebGPU is to be had. */
+  function hasWebGpu(program, args, cwd) {
     const code = 'import { Engine } from "azulejo"; console.log((await Engine.create({ device: "webgpu" })).device.kind);';
-    const { stdout } = spawnSync(program, [command, ...options, code], { cwd, encoding: "utf8", timeout: DEADLINE, env: { ...process.env, ...vulkanEnvironment() } });
-    return stdout.trim() === "webgpu";
+    return runIn(cwd, program, [...args, code]).stdout.trim() === "webgpu";
   }
 
   for (const row of RUNTIMES) {
