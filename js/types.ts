@@ -4,11 +4,17 @@ import type { Engine } from "./engine.js";
 import type { GpuKnobs } from "./protocol.js";
 
 export interface EngineOptions {
-  /** "auto" (default): WebGPU where an adapter answers, else the CPU; `device.reason` says why. */
+  /**
+   * "auto" (default): WebGPU where a hardware adapter answers, else the CPU; `device.reason` says why. A fallback adapter
+   * only by "webgpu".
+   */
   device?: "auto" | "webgpu" | "cpu";
   /** CPU threads. Default: all cores where the page is cross-origin isolated, else 1. */
   threads?: number;
-  /** Run in a dedicated Worker (default true), so that the page never blocks. */
+  /**
+   * Run in a dedicated Worker (default true), so that the page never blocks. "azulejo/in-this-thread" does without where
+   * there are none.
+   */
   worker?: boolean;
   /** Which of several GPUs. */
   powerPreference?: "low-power" | "high-performance";
