@@ -119,7 +119,7 @@ async function tryApp(row, folder) {
 
 describe("in Chromium the model answers", () => {
   for (const row of APPS) {
-    test(`${row.place} ${row.version}`.trim(), { timeout: 300_000 }, async () => {
+    test(`${row.place} ${row.version}`.trim(), { timeout: 600_000 }, async () => {
       const folder = makeApp(packed.tarball, row.example, row.versions);
       report(row, row.version, await (row.cdn ? tryCdn(row, folder) : tryApp(row, folder)));
     });

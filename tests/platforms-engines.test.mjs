@@ -16,8 +16,6 @@ import { report } from "./platforms/table.mjs";
 import { pack, unpack } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
 
-const DEADLINE = 240_000;
-
 /** Takes what pages post, and tells each where to go next. */
 async function startMailbox() {
   const arrivals = [];
@@ -105,7 +103,7 @@ describe("a smoke test", () => {
     const browser = BROWSERS[row.engine];
     const program = browser.find();
     const missing = program === undefined && `${row.place} is missing: scripts/setup.sh --tests installs it (${browser.packages.join(", ")})`;
-    test(`passes in ${row.place}`, { timeout: DEADLINE, skip: process.env.CI ? false : missing }, async () => {
+    test(`passes in ${row.place}`, { timeout: 300_000, skip: process.env.CI ? false : missing }, async () => {
       assert.ok(program !== undefined, missing);
       const { version, isolated, plain } = await visit(browser, program, row.settings);
       check(row, isolated);

@@ -1,4 +1,5 @@
-// deno run --allow-all main.js MODEL: how a sentence goes on. There is nothing to close: the process ends when the work is done.
+// deno run --allow-read --allow-net main.js MODEL: how a sentence goes on. There is nothing to close: the process ends when
+// the work is done.
 
 import { CausalLM } from "azulejo";
 

@@ -56,7 +56,7 @@ const NODE = { place: "Node", example: "node", run: [], evaluate: ["--input-type
 export const RUNTIMES = [
   ...["20.20.2", "22.23.5", "24.22.3"].map((version) => ({ ...NODE, version })),
   { place: "Bun", version: "1.4.5", example: "bun", run: [], evaluate: ["--eval"], cannot: { webgpu: "Bun has no `navigator.gpu`" } },
-  { place: "Deno", version: "2.9.6", example: "deno", run: ["run", "--allow-all"], evaluate: ["eval"] },
+  { place: "Deno", version: "2.9.6", example: "deno", run: ["run", "--no-prompt", "--allow-read"], evaluate: ["eval"] },
 ];
 
 export const ROWS = [...APPS, EXTENSION, ...ENGINES, ...RUNTIMES];

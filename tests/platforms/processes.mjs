@@ -2,8 +2,11 @@
 
 import { spawn } from "node:child_process";
 
+/** No server or browser is needed for longer: what waits for one hears of its end, and can clean up. */
+const DEADLINE = 200_000;
+
 /**
- * Starts a program in a process group of its own, which `stop` ends as a whole.
+ * Starts a program in a process group of its own, which `stop` ends as a whole, and so does the deadline.
  * @param {{ cwd?: string, env?: Record<string, string> }} options
  */
 export function start(program, args, { cwd, env = {} } = {}) {
@@ -16,10 +19,18 @@ export function start(program, args, { cwd, env = {} } = {}) {
       for (const listener of listeners) listener();
     });
   }
+  const kill = () => {
+    try {
+      process.kill(-child.pid, "SIGKILL");
+    } catch {} // it has ended
+  };
+  const timer = setTimeout(kill, DEADLINE);
+  process.once("exit", kill);
   const ended = new Promise((resolve) => {
     child.on("error", (error) => resolve(error.message));
     child.on("exit", (code, signal) => resolve(signal ?? code));
   });
+  ended.then(() => clearTimeout(timer));
   return {
     ended,
     printed: () => printed,
@@ -36,9 +47,8 @@ export function start(program, args, { cwd, env = {} } = {}) {
       });
     },
     async stop() {
-      try {
-        process.kill(-child.pid, "SIGKILL");
-      } catch {} // it has ended
+      kill();
+      process.off("exit", kill);
       await ended;
     },
   };
