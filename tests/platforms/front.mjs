@@ -17,15 +17,32 @@ export const ISOLATED = {
  */
 export async function startFront(routes, headers) {
   const prefixes = Object.keys(routes).sort((a, b) => b.length - a.length);
+  const sendOn = ({ url, method, headers }) => {
+    const prefix = prefixes.find((each) => url.startsWith(each));
+    return ask(new URL(url, routes[prefix]), { method, headers });
+  };
   const server = createServer((request, response) => {
-    const prefix = prefixes.find((each) => request.url.startsWith(each));
-    const onward = ask(new URL(request.url, routes[prefix]), { method: request.method, headers: request.headers }, (answer) => {
+    const onward = sendOn(request);
+    onward.on("response", (answer) => {
       response.writeHead(answer.statusCode, { ...answer.headers, ...headers });
       answer.pipe(response);
     });
     onward.on("error", () => response.destroy());
     response.on("close", () => onward.destroy());
     request.pipe(onward);
+  });
+  // WebSockets, by which a bundler's page hears of changes; Next's does nothing without.
+  server.on("upgrade", (request, socket) => {
+    const onward = sendOn(request).end();
+    onward.on("upgrade", ({ headers: agreed }, other, first) => {
+      const lines = Object.entries(agreed).map(([name, value]) => `${name}: ${value}\r\n`);
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\n${lines.join("")}\r\n`);
+      other.unshift(first);
+      socket.pipe(other).pipe(socket);
+      for (const [one, another] of [[socket, other], [other, socket]]) one.on("error", () => another.destroy()).on("close", () => another.destroy());
+    });
+    onward.on("response", () => socket.destroy()); // refused
+    onward.on("error", () => socket.destroy());
   });
   await new Promise((ready, failed) => server.once("error", failed).listen(0, "127.0.0.1", ready));
   return {
