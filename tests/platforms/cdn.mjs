@@ -4,12 +4,14 @@ import { build } from "esbuild";
 import { createHash } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { root } from "../../scripts/run.mjs";
 import { startServer } from "../support/server.mjs";
 
 /** Of files that pages of other origins may use. */
 const FOR_ALL = { "access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin" };
 const JSDELIVR = "https://cdn.jsdelivr.net/";
-const PLACE = "npm/azulejo@0.1.0/";
+const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
+const PLACE = `npm/azulejo@${version}/`;
 
 /** Serves the packed package that lies in `folder`. */
 export async function startCdn(folder) {

@@ -46,7 +46,7 @@ export async function startFront(routes, headers) {
   });
   await new Promise((ready, failed) => server.once("error", failed).listen(0, "127.0.0.1", ready));
   return {
-    url: `http://127.0.0.1:${server.address().port}/`,
+    url: `http://localhost:${server.address().port}/`, // Next's own server talks to pages of this name only
     close: () => new Promise((done) => {
       server.close(done);
       server.closeAllConnections();
