@@ -2,9 +2,9 @@
 
 /** What the engine's GPU does during `work`. */
 export async function spentOn(engine, work) {
-  const { gpu: before } = await engine.diagnostics();
+  const before = await engine.profile();
   await work();
-  const { gpu: after } = await engine.diagnostics();
+  const after = await engine.profile();
   return less(after, before);
 }
 

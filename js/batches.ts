@@ -5,7 +5,7 @@ import { callback, type CallOptions } from "./connection.js";
 import { Breath } from "./jobs.js";
 import type { Picture } from "./protocol.js";
 import type { BatchOptions } from "./types.js";
-import { checkSignal } from "./validate.js";
+import { throwIfAborted } from "./validate.js";
 
 export interface PictureBatches<T> {
   count: number;
@@ -30,7 +30,7 @@ export async function inPictureBatches<T>(work: PictureBatches<T>): Promise<T[]>
   try {
     for (let done = 0; done < count;) {
       const pictures = await next;
-      checkSignal(signal, false);
+      throwIfAborted(signal);
       const transfer = pictures.map(({ data }) => data.buffer);
       done += pictures.length;
       const computing = compute(pictures, { signal, transfer });
@@ -57,7 +57,7 @@ async function gatherPictures(
     // What the model works on meanwhile goes first.
     await breath.take();
     if (over()) break;
-    checkSignal(signal, false);
+    throwIfAborted(signal);
     const picture = await read(at);
     bytes += picture.data.length;
     pictures.push(picture);
@@ -80,7 +80,7 @@ export async function inTextBatches<X extends Text, T>(
 ): Promise<T[]> {
   const results: T[] = [];
   for (let done = 0; done < texts.length;) {
-    checkSignal(signal, false);
+    throwIfAborted(signal);
     const batch = texts.slice(done, done + fitting(texts, done));
     results.push(await compute(batch, { signal }));
     done += batch.length;

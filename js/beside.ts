@@ -2,10 +2,11 @@
 // missing; only what the task has a use for is asked for.
 
 import { AzulejoError } from "./errors.js";
-import { readText, type Files } from "./files.js";
+import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
+import { readText } from "./text-file.js";
 
 export interface Beside {
   files: Files;
@@ -32,7 +33,7 @@ export async function readProcessor({ files, instance, loader, task }: Beside): 
 async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
-  const [tokenizer, config, template] = await Promise.all(names.map((name) => readText(files, name)));
+  const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
   if (tokenizer !== undefined) instance.call(() => loader.tokenizer(tokenizer, config, template));
 }
 
@@ -47,11 +48,20 @@ async function readSentence({ files, instance, loader }: Beside): Promise<void> 
   const modules = await readText(files, "modules.json");
   if (modules === undefined) return;
   const folder = poolingFolder(modules);
-  const [pooling, config] = await Promise.all([
+  const [pooling, config] = await together([
     folder === undefined ? undefined : readText(files, `${folder}/config.json`),
     readText(files, "sentence_bert_config.json"),
   ]);
   instance.call(() => loader.sentence(modules, pooling, config));
+}
+
+/** All at once; where one fails, the others have ended too. */
+async function together<T>(reading: (Promise<T> | T)[]): Promise<T[]> {
+  const settled = await Promise.allSettled(reading);
+  return settled.map((each) => {
+    if (each.status === "rejected") throw each.reason;
+    return each.value;
+  });
 }
 
 /** Where the pooling module has its configuration, usually "1_Pooling". What is wrong with the file the core says. */

@@ -1,49 +1,82 @@
-// The caller's view of the downloads kept in the browser.
+// The caller's view of the downloads that are kept.
 
-import { AzulejoError } from "./errors.js";
-import { folder, keyOf, type Meta } from "./store.js";
+import { AzulejoError, invalid } from "./errors.js";
+import { openShelf, type Shelf } from "./shelf.js";
 import { absolute } from "./source.js";
+import { allKept, removeKept } from "./store.js";
 import type { CachedFile } from "./types.js";
 
-/** What the package keeps in the browser, and a way to be rid of it. */
+/** What the package keeps, in the browser or under Node in a folder, and a way to be rid of it. */
 export const cache = {
+  /** Of each file what is whole, else what has come of it. */
   async list(): Promise<CachedFile[]> {
-    const inside = await folder();
     const found: CachedFile[] = [];
-    if (inside === undefined) return found;
-    for await (const [name, handle] of inside.entries()) {
-      if (handle.kind !== "file" || !name.endsWith(".json")) continue;
-      try {
-        const { url, complete } = JSON.parse(await (await (handle as FileSystemFileHandle).getFile()).text()) as Meta;
-        const data = await (await inside.getFileHandle(name.slice(0, -".json".length))).getFile();
-        if (data.size > 0) found.push({ url, bytes: data.size, complete });
-      } catch {
-        // Just being written, or half deleted.
+    await withShelf(async (shelf) => {
+      for (const { notes } of await allKept(shelf)) {
+        const copy = notes?.copy ?? notes?.part;
+        const bytes = copy === undefined ? 0 : await sizeOf(shelf, copy.data);
+        if (bytes === 0) continue;
+        const { url, lastUsed } = notes!;
+        found.push({ url, bytes, complete: notes!.copy !== undefined, lastUsed: new Date(lastUsed) });
       }
-    }
+    });
     return found;
   },
 
+  /** All, or what came from `url`, or what goes by that `cacheKey`. What is being read or written is not deleted. */
   async delete(url?: string): Promise<void> {
-    const inside = await folder();
-    if (inside === undefined) return;
-    const names: string[] = [];
-    if (url !== undefined) {
-      const key = keyOf(absolute(url).href);
-      names.push(key, `${key}.json`);
-    } else {
-      for await (const name of inside.keys()) names.push(name);
-    }
-    for (const name of names) {
-      await inside.removeEntry(name).catch((error: Error) => {
-        if (error.name === "NotFoundError") return;
-        throw new AzulejoError(
-          "invalid-argument",
-          `${url ?? name} is in use: it is being downloaded or read`,
-          undefined,
-          { cause: error },
-        );
-      });
-    }
+    if (url !== undefined && typeof url !== "string") throw invalid(`url should be a string, not ${typeof url}`);
+    await withShelf(async (shelf) => {
+      const href = url === undefined ? undefined : addressOf(url);
+      const inUse: string[] = [];
+      for (const kept of await allKept(shelf)) {
+        const { key, url: from } = kept.notes ?? {};
+        const meant = url === undefined || from === href || key === url || key?.startsWith(`${url}/`);
+        if (meant && !(await removeKept(shelf, kept))) inUse.push(from ?? kept.id);
+      }
+      if (inUse.length > 0) throw invalid(`${inUse.join(", ")}: in use, being downloaded or read`);
+    });
+  },
+
+  /** Bytes of all that is kept, and how many the browser lets this origin have, if it says so. */
+  async size(): Promise<{ used: number; quota?: number }> {
+    let used = 0;
+    let quota: number | undefined;
+    await withShelf(async (shelf) => {
+      for (const name of await shelf.names()) used += await sizeOf(shelf, name);
+      ({ quota } = await shelf.estimate());
+    });
+    return { used, ...(quota !== undefined && { quota }) };
+  },
+
+  /** Asks the browser to keep it even if room gets short; whether it will. */
+  async persist(): Promise<boolean> {
+    return (await withShelf((shelf) => shelf.persist())) ?? false;
   },
 };
+
+/** Where there is no store, or it fails, nothing is kept. */
+async function withShelf<T>(work: (shelf: Shelf) => Promise<T>): Promise<T | undefined> {
+  const shelf = await openShelf();
+  try {
+    return shelf && (await work(shelf));
+  } catch (error) {
+    if (error instanceof AzulejoError) throw error;
+    return undefined;
+  }
+}
+
+async function sizeOf(shelf: Shelf, name: string): Promise<number> {
+  const file = await shelf.open(name);
+  await file?.close();
+  return file?.size ?? 0;
+}
+
+/** A key of the caller's own need not be an address. */
+function addressOf(url: string): string {
+  try {
+    return absolute(url).href;
+  } catch {
+    return url;
+  }
+}

@@ -1,8 +1,10 @@
 // A language model: text in, text out.
 
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
 import { openModel } from "./open-model.js";
+import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
 import { RemoteTokenizer } from "./tokenizer.js";
@@ -10,6 +12,7 @@ import type {
   CausalLMOptions,
   GenerateOptions,
   Generation,
+  LayerOptions,
   Message,
   ModelSource,
   ModelSummary,
@@ -17,9 +20,20 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkCount, checkFlag, checkPrompt, checkRows, checkSignal } from "./validate.js";
+import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, count } from "./validate.js";
 
+const readLogits = /* @__PURE__ */ optionsOf<{ last?: boolean | undefined; signal?: AbortSignal | undefined }>("logits", {
+  last: checkFlag,
+  signal: checkLiveSignal,
+});
+const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
+  layer: /* @__PURE__ */ count(0),
+  signal: checkLiveSignal,
+});
+
+/** A language model of the decoder kind: text, chat messages or token ids in, text out. */
 export class CausalLM {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -28,15 +42,17 @@ export class CausalLM {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
-  /** `kvCacheType` defaults to "f16". */
-  static async load(source: ModelSource, options: CausalLMOptions = {}): Promise<CausalLM> {
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
+  static async load(source: ModelSource, options?: CausalLMOptions): Promise<CausalLM> {
     return new CausalLM(await openModel("causal-lm", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -55,24 +71,18 @@ export class CausalLM {
    */
   async logits(
     tokens: ArrayLike<number> | ArrayLike<number>[],
-    options: { last?: boolean; signal?: AbortSignal } = {},
+    options?: { last?: boolean | undefined; signal?: AbortSignal | undefined },
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
-    const last = checkFlag(options.last ?? false, "last");
-    checkSignal(options.signal, false);
-    return this.#model.call("logits", { rows, last }, { signal: options.signal });
+    const { last = false, signal } = readLogits(options);
+    return this.#model.call("logits", { rows, last }, { signal });
   }
 
   /** Attention weights of a prompt, for looking at: [layers, heads, positions, positions], or of one layer. */
-  async attentionMaps(prompt: string | ArrayLike<number>, options: { layer?: number } = {}): Promise<TensorF32> {
-    const checked = checkPrompt(prompt);
-    if (Array.isArray(checked))
-      throw invalid("prompt should be text or token ids; tokenizer.applyChatTemplate turns messages into text");
-    const { layer } = options;
-    return this.#model.call("attentionMaps", {
-      prompt: checked,
-      ...(layer !== undefined && { layer: checkCount(layer, "layer", 0) }),
-    });
+  async attentionMaps(prompt: string | ArrayLike<number>, options?: LayerOptions): Promise<TensorF32> {
+    const checked = checkPlainPrompt(prompt, "prompt", "; tokenizer.applyChatTemplate turns them into text");
+    const { signal, ...which } = readMaps(options);
+    return this.#model.call("attentionMaps", { prompt: checked, ...which }, { signal });
   }
 
   /** A conversation that keeps its KV cache between calls. */
@@ -88,5 +98,10 @@ export class CausalLM {
   /** Frees the model. What waits for it rejects with code "disposed". */
   dispose(): Promise<void> {
     return this.#model.dispose();
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

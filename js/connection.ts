@@ -1,22 +1,27 @@
 // A host as the page sees it: calls that become promises, until it dies.
 
-import { AzulejoError, asError, fromWire, toWire } from "./errors.js";
+import { aborted, AzulejoError, asError, fromWire, toWire, type WireError } from "./errors.js";
+import { PageFetches } from "./page-fetch.js";
 import { isNode } from "./platform.js";
 import type { CallName, Calls, FromHost, FromThread, StartOptions, ToHost } from "./protocol.js";
 import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
-import type { DeviceInfo, GeneratedToken, LoadProgress } from "./types.js";
+import type { DeviceInfo, Fetch, GeneratedToken, LoadProgress } from "./types.js";
 import { sameVersion } from "./version-check.js";
 
 export interface CallOptions {
-  signal?: AbortSignal;
-  feed?: Feed;
+  signal?: AbortSignal | undefined;
+  feed?: Feed | undefined;
+  /** The caller's own, for what the worker wants from the network. */
+  fetch?: Fetch | undefined;
   /** Buffers that the call takes with it: ours, never the caller's. */
   transfer?: Transferable[];
-  onProgress?: (progress: LoadProgress) => void;
+  onProgress?: ((progress: LoadProgress) => void) | undefined;
   onTokens?: (tokens: GeneratedToken[]) => void;
   /** Kept from the garbage collector until the call is over. */
   owner?: object;
+  /** Made where the caller called, if that is not where the call is sent from: errors show it. */
+  site?: Error;
 }
 
 interface Pending extends CallOptions {
@@ -37,6 +42,7 @@ export class Connection {
   #dead?: AzulejoError;
   readonly #onDeath: () => void;
   readonly #renderings = new Map<number, ReturnType<typeof setTimeout>>();
+  readonly #fetches = new PageFetches((message, transfer) => this.#post(message, transfer));
   readonly #watch = new AbortController();
   /** From the pool's threads. */
   readonly #ports: MessagePort[] = [];
@@ -67,6 +73,11 @@ export class Connection {
     return connection;
   }
 
+  /** Why it ended, if it has. */
+  get death(): AzulejoError | undefined {
+    return this.#dead;
+  }
+
   call<K extends CallName>(name: K, takes: Calls[K]["takes"], options: CallOptions = {}): Promise<Calls[K]["gives"]> {
     return new Promise((resolve, reject) => {
       if (this.#dead !== undefined) return reject(this.#dead);
@@ -74,7 +85,8 @@ export class Connection {
       const { signal } = options;
       const abort = () => this.#post({ kind: "abort", id, code: "aborted" });
       const over = () => signal?.removeEventListener("abort", abort);
-      this.#pending.set(id, { ...options, resolve: resolve as (value: unknown) => void, reject, over });
+      const { site = new Error() } = options;
+      this.#pending.set(id, { ...options, site, resolve: resolve as (value: unknown) => void, reject, over });
       this.#transport.ref(true);
       try {
         this.#post({ kind: "call", id, name, takes } as ToHost, options.transfer);
@@ -106,13 +118,19 @@ export class Connection {
       case "result":
         return this.#finish(message.id, (pending) => pending.resolve(message.value));
       case "error":
-        return this.#finish(message.id, (pending) => pending.reject(fromWire(message.error)));
+        return this.#finish(message.id, (pending) => pending.reject(errorOf(message.error, pending)));
       case "progress":
         return callback(this.#pending.get(message.id)?.onProgress, message.progress);
       case "tokens":
         return callback(this.#pending.get(message.id)?.onTokens, message.tokens);
       case "pull":
         return void this.#feed(message);
+      case "fetch":
+        return void this.#fetches.start(message, this.#pending.get(message.id)?.fetch);
+      case "fetchPull":
+        return void this.#fetches.pull(message.fetch);
+      case "fetchCancel":
+        return this.#fetches.cancel(message.fetch);
       case "rendering":
         return this.#watchRendering(message.id, message.busy);
       case "died":
@@ -127,6 +145,7 @@ export class Connection {
     if (pending === undefined) return;
     this.#pending.delete(id);
     pending.over();
+    if (pending.fetch !== undefined) this.#fetches.endOf(id);
     settle(pending);
     if (this.#pending.size === 0) this.#transport?.ref(false);
   }
@@ -168,6 +187,14 @@ export class Connection {
     const ended = () => this.die(new AzulejoError("internal", "azulejo's worker has ended"));
     navigator.locks.request(name, { signal: this.#watch.signal }, ended).catch(() => {});
   }
+}
+
+function errorOf(error: WireError, { site, signal }: Pending): AzulejoError {
+  const made = fromWire(error, site);
+  if (made.code !== "aborted" || !signal?.aborted) return made;
+  // Why it was called off is the caller's, and was never sent.
+  const { stack } = made;
+  return Object.assign(aborted(signal), { stack });
 }
 
 /** A mistake in the caller's own function is the caller's to see, and not ours to stop at. */

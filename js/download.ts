@@ -1,221 +1,286 @@
-// A file over HTTP: kept in the browser, resumed where it broke off, or only its front by ranges.
+// A file over HTTP: from what is kept of it, from the network, or some from either.
 
+import { openBody, OtherVersion, type Body, type BodyOptions } from "./body.js";
+import { canShare, offerShared, takeShared } from "./cross-origin.js";
+import { currency, isStillMissing, type Asking } from "./currency.js";
 import { AzulejoError } from "./errors.js";
-import type { OpenFile } from "./files.js";
-import { PIECE, type WireDownloadOptions } from "./protocol.js";
-import { StoredFile, type Version } from "./store.js";
+import { discard, isPage, looksLikePage, networkError, statusOf, type Requests } from "./http.js";
+import type { OpenFile } from "./open-file.js";
+import { blobPieces, peek } from "./pieces.js";
+import type { ShelfFile } from "./shelf.js";
+import { Entry, forgetCopy, forgetMissing, type Keeping } from "./store.js";
 
-export interface Download extends WireDownloadOptions {
-  name: string;
+/** What the downloads of one load have in common. */
+export interface Loads extends Asking {
+  cache: boolean;
+  /** Nothing that is kept is read: some of it was found wrong. */
+  fresh: boolean;
+  /** How to forget what has been read of what is kept. */
+  copies: Set<() => Promise<void>>;
+  /** How to forget what was taken for missing without asking. */
+  absences: Set<() => Promise<void>>;
+}
+
+export interface Download extends Requests {
+  loads: Loads;
+  /** What it is kept under. */
+  key: string;
   /** Only the front of the file will be read. */
   headerOnly: boolean;
   /** Otherwise a file that is not there is `undefined`. */
   required: boolean;
-  signal: AbortSignal;
+  sha256?: string;
 }
 
 export async function openDownload(url: string, how: Download): Promise<OpenFile | undefined> {
-  const keep = how.cache !== false && /^https?:/.test(url);
-  const stored = keep ? await StoredFile.open(url) : undefined;
-  if (stored === undefined) return how.headerOnly ? ranges(url, how) : plain(url, how);
+  const entry = await entryOf(url, how);
   let file: OpenFile | undefined;
   try {
-    file = await fromStore(url, how, stored);
+    file = entry === undefined ? ((await fromOthers(how)) ?? (await fromNetwork(url, how))) : await find(url, how, entry);
   } finally {
-    // An open file is closed by its reader.
-    if (file === undefined) stored.close();
+    if (file === undefined) await entry?.close();
   }
-  return file ?? (how.headerOnly ? ranges(url, how) : undefined);
-}
-
-// ---------------------------------------------------------------- requests
-
-async function request(url: string, how: Download, extra: RequestInit = {}): Promise<Response> {
-  const headers = { ...how.headers, ...(extra.headers as Record<string, string>) };
-  try {
-    return await fetch(url, { ...extra, headers, credentials: how.credentials, signal: how.signal });
-  } catch (error) {
-    how.signal.throwIfAborted();
-    throw networkError(url, how, (error as Error).message, error);
-  }
-}
-
-function networkError(url: string, how: Download, what: string, cause?: unknown): AzulejoError {
-  return new AzulejoError("network", `${url}: ${what}`, { file: how.name }, { cause });
-}
-
-/** Whether the answer is the file; `false` where it may be missing and is. */
-async function isFile(response: Response, url: string, how: Download): Promise<boolean> {
-  // Many a server answers every unknown path with its start page.
-  const html = (response.headers.get("content-type") ?? "").startsWith("text/html");
-  if (response.ok && !html) return true;
-  await response.body?.cancel();
-  if (!how.required && ([403, 404, 410].includes(response.status) || (response.ok && html))) return false;
-  const what = response.ok
-    ? "the server answered with an HTML page where a file should be"
-    : `HTTP ${response.status}${response.statusText ? ` ${response.statusText}` : ""}`;
-  throw networkError(url, how, what);
-}
-
-function versionOf(response: Response): Version {
-  const header = (name: string) => response.headers.get(name) ?? undefined;
-  // "bytes 10-19/200"; a compressed answer's length is not the file's.
-  const total =
-    response.status === 206
-      ? header("content-range")?.split("/")[1]
-      : header("content-encoding") === undefined
-        ? header("content-length")
-        : undefined;
-  const size = total === undefined || !/^\d+$/.test(total) ? undefined : Number(total);
-  return { size, etag: header("etag"), modified: header("last-modified") };
-}
-
-/** False only where something both know of differs. */
-function sameVersion(a: Version, b: Version): boolean {
-  const agree = <T>(x: T | undefined, y: T | undefined) => x === undefined || y === undefined || x === y;
-  return agree(a.size, b.size) && agree(a.etag, b.etag) && (a.etag !== undefined || agree(a.modified, b.modified));
-}
-
-async function* bodyOf(response: Response, url: string, how: Download): AsyncGenerator<Uint8Array> {
-  if (response.body === null) return;
-  const reader = response.body.getReader();
-  try {
-    for (;;) {
-      const { done, value } = await reader.read();
-      if (done) return;
-      yield value;
-    }
-  } catch (error) {
-    how.signal.throwIfAborted();
-    throw networkError(url, how, `the connection broke (${(error as Error).message})`, error);
-  } finally {
-    await reader.cancel().catch(() => {});
-  }
-}
-
-/** What is being read is cancelled by its reader; this is for what nobody began to read. */
-function cancel(response: Response): void {
-  response.body?.cancel().catch(() => {});
-}
-
-// ---------------------------------------------------------------- without a store
-
-async function plain(url: string, how: Download): Promise<OpenFile | undefined> {
-  const response = await request(url, how);
-  if (!(await isFile(response, url, how))) return undefined;
+  if (file === undefined || entry === undefined) return file;
+  const { close } = file;
   return {
-    name: how.name,
-    size: versionOf(response).size,
-    stage: "download",
-    pieces: bodyOf(response, url, how),
-    close: () => cancel(response),
-  };
-}
-
-/** Ever longer ranges, for as long as the reader asks for more. */
-async function ranges(url: string, how: Download): Promise<OpenFile | undefined> {
-  const ask = (from: number, length: number) =>
-    request(url, how, { headers: { range: `bytes=${from}-${from + length - 1}` } });
-  const first = await ask(0, FIRST_RANGE);
-  // An empty file has no range to give.
-  if (first.status !== 416 && !(await isFile(first, url, how))) return undefined;
-  const { size } = versionOf(first);
-  async function* pieces(): AsyncGenerator<Uint8Array> {
-    let response = first;
-    for (let from = 0, length = FIRST_RANGE; ; length *= 2) {
-      if (response.status === 416) return void (await response.body?.cancel());
-      for await (const piece of bodyOf(response, url, how)) {
-        from += piece.length;
-        yield piece;
+    ...file,
+    async close() {
+      try {
+        await close?.();
+      } finally {
+        await entry.close();
       }
-      // A server that knows no ranges has sent everything.
-      if (response.status !== 206 || (size !== undefined && from >= size)) return;
-      response = await ask(from, length * 2);
-      if (response.status !== 416) await isFile(response, url, { ...how, required: true });
-    }
-  }
-  return { name: how.name, size, stage: "download", pieces: pieces(), close: () => cancel(first) };
-}
-const FIRST_RANGE = 256 << 10;
-
-// ---------------------------------------------------------------- with one
-
-async function fromStore(url: string, how: Download, stored: StoredFile): Promise<OpenFile | undefined> {
-  const { meta } = stored;
-  const kept = { discard: () => stored.restart({}), close: () => stored.close() };
-  if (meta.complete && (await isCurrent(url, how, meta))) {
-    return { name: how.name, size: stored.bytes, stage: "read", pieces: stored.pieces(PIECE), ...kept };
-  }
-  if (how.headerOnly) return undefined;
-  const resumed = await resume(url, how, stored);
-  if (resumed !== undefined) {
-    return {
-      name: how.name,
-      size: meta.size,
-      stage: "download",
-      pieces: both(stored, bodyOf(resumed, url, how), meta.size),
-      ...kept,
-    };
-  }
-  // The browser's own cache would keep the file a second time.
-  const response = await request(url, how, { cache: "no-store" });
-  if (!(await isFile(response, url, how))) return undefined;
-  const version = versionOf(response);
-  stored.restart(version);
-  return {
-    name: how.name,
-    size: version.size,
-    stage: "download",
-    pieces: keeping(stored, bodyOf(response, url, how), version.size),
-    ...kept,
+    },
   };
 }
 
-/** Asks the server whether it still has what we keep. Offline, what we keep is what there is. */
-async function isCurrent(url: string, how: Download, kept: Version): Promise<boolean> {
-  if (navigator.onLine === false) return true;
-  try {
-    // Conditional headers would cost other origins a preflight; HEAD costs nothing.
-    const response = await request(url, how, { method: "HEAD", cache: "no-cache" });
-    if (!response.ok) return response.status === 405 || response.status >= 500;
-    return sameVersion(kept, versionOf(response));
-  } catch {
-    how.signal.throwIfAborted();
-    return true;
-  }
+async function entryOf(url: string, how: Download): Promise<Entry | undefined> {
+  if (!how.loads.cache || !/^https?:/i.test(url)) return undefined;
+  const waiting = () => how.note("another load is at it: waiting");
+  return Entry.open(how.key, url, { signal: how.signal, ifFree: how.headerOnly, waiting });
 }
 
-/** The rest of what is half here, where the server still has the same file. */
-async function resume(url: string, how: Download, stored: StoredFile): Promise<Response | undefined> {
-  const { meta, bytes } = stored;
-  if (meta.complete || bytes === 0 || (meta.etag === undefined && meta.modified === undefined)) return undefined;
-  const response = await request(url, how, { headers: { range: `bytes=${bytes}-` }, cache: "no-store" });
-  const version = versionOf(response);
-  const known = version.etag !== undefined || version.modified !== undefined;
-  if (response.status === 206 && known && sameVersion(meta, version)) return response;
-  await response.body?.cancel();
+async function find(url: string, how: Download, entry: Entry): Promise<OpenFile | undefined> {
+  const found = (await fromCopy(url, how, entry)) ?? (await fromOthers(how));
+  if (found !== undefined) return found;
+  if (await isMissing(url, how, entry)) return undefined;
+  if (how.headerOnly) return fromNetwork(url, how);
+  const before = entry.notes.copy?.data;
+  if (!(await entry.alone(how.signal))) return fromNetwork(url, how);
+  if (entry.notes.copy?.data !== before) {
+    // Meanwhile another load has brought it.
+    const brought = await fromCopy(url, how, entry);
+    if (brought !== undefined) return brought;
+  }
+  return throughStore(url, how, entry);
+}
+
+// ---------------------------------------------------------------- what is kept
+
+async function fromCopy(url: string, how: Download, entry: Entry): Promise<OpenFile | undefined> {
+  if (how.loads.fresh) return undefined;
+  const kept = await entry.file();
+  if (kept === undefined) return undefined;
+  try {
+    const { good, checked, note } = await currency(url, how, entry.notes.copy!, how.loads);
+    if (good) return await readCopy(how, entry, kept, checked, note);
+  } catch (error) {
+    await kept.close();
+    throw error;
+  }
+  await kept.close();
   return undefined;
 }
 
-async function* both(
-  stored: StoredFile,
-  rest: AsyncIterable<Uint8Array>,
-  size: number | undefined,
-): AsyncGenerator<Uint8Array> {
-  yield* stored.pieces(PIECE);
-  yield* keeping(stored, rest, size);
+async function readCopy(how: Download, entry: Entry, kept: ShelfFile, checked: boolean, note?: string): Promise<OpenFile> {
+  const { data } = entry.notes.copy!;
+  await entry.used(checked);
+  await entry.share(how.signal);
+  how.loads.copies.add(() => forgetCopy(how.key, data));
+  return {
+    name: how.name,
+    size: kept.size,
+    stage: "read",
+    ...(note !== undefined && { note }),
+    pieces: whole(kept, how.name),
+    close: () => kept.close(),
+  };
 }
 
-/** Writes down what passes, until there is no more room. */
-async function* keeping(
-  stored: StoredFile,
-  pieces: AsyncIterable<Uint8Array>,
-  size: number | undefined,
-): AsyncGenerator<Uint8Array> {
-  let room = true;
-  for await (const piece of pieces) {
-    room &&= stored.append(piece);
-    yield piece;
+/** What cannot be read to its end is as bad as wrong bytes: it is thrown away, and read from the network. */
+async function* whole(kept: ShelfFile, name: string): AsyncGenerator<Uint8Array> {
+  const broken = (why: string, cause?: unknown) =>
+    new AzulejoError("corrupt-file", `the kept copy of ${name} cannot be read: ${why}`, { file: name }, { cause });
+  let bytes = 0;
+  const pieces = kept.pieces();
+  try {
+    for (;;) {
+      const { done, value } = await pieces.next().catch((error: unknown) => {
+        throw broken((error as Error).message, error);
+      });
+      if (done) break;
+      bytes += value.length;
+      yield value;
+    }
+  } finally {
+    await pieces.return(undefined).catch(() => {});
   }
-  if (room && (size === undefined || stored.bytes === size)) stored.finish();
+  if (bytes !== kept.size) throw broken(`${bytes} of ${kept.size} bytes came`);
+}
+
+/** Whether it was missing before, and is to be taken for missing still. */
+async function isMissing(url: string, how: Download, entry: Entry): Promise<boolean> {
+  const { missing } = entry.notes;
+  if (missing === undefined || how.required || how.loads.fresh) return false;
+  const { good, checked, note } = await isStillMissing(url, how, missing, how.loads);
+  if (note !== undefined) how.note(note);
+  if (good && !checked) how.loads.absences.add(() => forgetMissing(how.key));
+  return good;
+}
+
+/** What another site has kept. */
+async function fromOthers(how: Download): Promise<OpenFile | undefined> {
+  if (how.sha256 === undefined || how.loads.fresh || !how.loads.cache || how.headerOnly || !canShare()) return undefined;
+  const blob = await takeShared(how.sha256);
+  if (blob === undefined) return undefined;
+  how.loads.copies.add(async () => {});
+  const kept: ShelfFile = { size: blob.size, blob, pieces: () => blobPieces(blob, how.name), close: async () => {} };
+  return { name: how.name, size: blob.size, stage: "read", pieces: whole(kept, how.name) };
+}
+
+// ---------------------------------------------------------------- the network
+
+interface Arriving extends Body {
+  /** What is here of it already; it comes before `pieces`. */
+  begun?: ShelfFile;
+}
+
+/** The file as it comes; `undefined` where the server says that there is none. */
+async function arriving(url: string, how: Download, options: BodyOptions): Promise<Arriving | undefined> {
+  const body = await openBody(url, how, options);
+  const { status } = body.answer;
+  const is = (what: string): undefined => {
+    if (!how.required) return undefined;
+    throw networkError(url, how, what);
+  };
+  if (status !== 200 && status !== 206) {
+    body.cancel();
+    if (NOT_THERE.includes(status)) return is(statusOf(body.answer));
+    throw networkError(url, how, statusOf(body.answer));
+  }
+  const page = "the server answered with an HTML page where a file should be";
+  if (isPage(body.answer)) {
+    body.cancel();
+    return is(page);
+  }
+  const { head, pieces } = await peek(body.pieces, ENOUGH_OF_A_PAGE);
+  body.pieces = pieces;
+  if (head.length > 0 && !looksLikePage(head)) return body;
+  await pieces.return(undefined);
+  return is(head.length === 0 ? "the server answered with nothing where a file should be" : page);
+}
+const ENOUGH_OF_A_PAGE = 256;
+/** What of an optional file is no error. */
+const NOT_THERE = [204, 403, 404, 410];
+
+/** Where some files are kept, one that cannot be had and need not be there is not there. */
+function orAbsent(error: unknown, how: Download): undefined {
+  how.signal.throwIfAborted();
+  if (how.required || how.loads.copies.size === 0 || !isNetwork(error)) throw error;
+  how.note(`${(error as Error).message}: it is taken for missing`);
+  return undefined;
+}
+
+const isNetwork = (error: unknown) => error instanceof AzulejoError && error.code === "network";
+
+/** Without keeping it. */
+async function fromNetwork(url: string, how: Download): Promise<OpenFile | undefined> {
+  const window = how.headerOnly ? FIRST_WINDOW : undefined;
+  const body = await arriving(url, how, { window }).catch((error: unknown) => orAbsent(error, how));
+  if (body === undefined) return undefined;
+  const { pieces, version, sizeHint } = body;
+  const close = async () => void (await pieces.return(undefined));
+  return { name: how.name, size: version.size, sizeHint, stage: "download", pieces, close };
+}
+const FIRST_WINDOW = 256 << 10;
+
+/** And keeps it; where that fails, what was kept before is still good. */
+async function throughStore(url: string, how: Download, entry: Entry): Promise<OpenFile | undefined> {
+  const lastResort = async (why: string): Promise<OpenFile | undefined> => {
+    const kept = how.loads.fresh ? undefined : await entry.file();
+    return kept && readCopy(how, entry, kept, false, `${why}: the kept copy is used`);
+  };
+  let body: Arriving | undefined;
+  try {
+    body = (await goingOn(url, how, entry)) ?? (await arriving(url, how, { cache: "no-store" }));
+  } catch (error) {
+    how.signal.throwIfAborted();
+    const kept = isNetwork(error) ? await lastResort((error as Error).message) : undefined;
+    return kept ?? orAbsent(error, how);
+  }
+  if (body !== undefined) return keeping(how, entry, body);
+  const kept = await lastResort("it is no longer there");
+  if (kept === undefined) await entry.missing();
+  return kept;
+}
+
+/** The rest of what is half here, where the server still has the same file. */
+async function goingOn(url: string, how: Download, entry: Entry): Promise<Arriving | undefined> {
+  const found = how.loads.fresh ? undefined : await entry.begun();
+  if (found === undefined) return undefined;
+  const { part, file } = found;
+  let body: Body | undefined;
+  try {
+    if (file.size > 0 && (part.etag ?? part.modified) !== undefined)
+      body = await openBody(url, how, { from: file.size, version: part, cache: "no-store" });
+  } catch (error) {
+    if (!(error instanceof OtherVersion)) throw error;
+  } finally {
+    if (body === undefined) await file.close();
+  }
+  if (body === undefined) return undefined;
+  if (body.answer.status === 200 || body.answer.status === 206) return Object.assign(body, { begun: file });
+  discard(body.answer);
+  await file.close();
+  return undefined;
+}
+
+function keeping(how: Download, entry: Entry, body: Arriving): OpenFile {
+  const { begun, pieces } = body;
+  let keeping: Keeping | undefined;
+  async function* written(): AsyncGenerator<Uint8Array> {
+    if (begun !== undefined) {
+      const { data } = entry.notes.part!;
+      how.loads.copies.add(() => forgetCopy(how.key, data));
+      yield* whole(begun, how.name);
+    }
+    keeping = await entry.keep(body.version, begun !== undefined);
+    for await (const piece of pieces) {
+      await keeping?.append(piece);
+      yield piece;
+    }
+    // Without a size only its reader can tell whether it is whole.
+    if (body.version.size !== undefined) await keeping?.finish();
+  }
+  return {
+    name: how.name,
+    size: body.version.size,
+    sizeHint: body.sizeHint,
+    stage: "download",
+    pieces: written(),
+    async confirm() {
+      await keeping?.finish();
+    },
+    async verified() {
+      const blob = canShare() ? (await entry.file())?.blob : undefined;
+      if (blob !== undefined && how.sha256 !== undefined) await offerShared(how.sha256, blob);
+    },
+    discard: () => entry.forget("all"),
+    async close() {
+      await keeping?.close().catch(() => {});
+      await pieces.return(undefined);
+      body.cancel();
+      await begun?.close().catch(() => {});
+    },
+  };
 }

@@ -2,117 +2,163 @@
 
 import { findAssets } from "./assets.js";
 import { Connection } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
 import { disposed, invalid } from "./errors.js";
-import type { Diagnostics, GpuKnobs, StartOptions } from "./protocol.js";
-import { absolute } from "./source.js";
+import { oneOf, optionsOf } from "./options.js";
+import type { Diagnostics, GpuDiagnostics, GpuKnobs, StartOptions } from "./protocol.js";
+import { absolute, tagOf } from "./source.js";
 import { hasWorkers } from "./transport.js";
 import type { DeviceInfo, EngineOptions } from "./types.js";
-import { checkFlag, checkOptions, checkText } from "./validate.js";
+import { checkFlag, checkList, checkText, count, describe } from "./validate.js";
 import { version } from "./version.js";
 
-/** A device and its worker. Models share one: `load` without `engine` uses a default one. */
+/**
+ * A device and its worker. Models share one: `load` without `engine` uses a default one. An engine that nobody holds,
+ * no model of it either, ends by itself; `dispose` ends it at once.
+ */
 export class Engine {
-  readonly #options: StartOptions;
-  #connection?: Promise<Connection>;
-  #device!: DeviceInfo;
-  #disposed = false;
+  readonly #home: Home;
 
   private constructor(options: StartOptions) {
-    this.#options = options;
+    this.#home = { options, disposed: false };
+    abandoned.register(this, this.#home, this.#home);
   }
 
-  static async create(options: EngineOptions = {}): Promise<Engine> {
+  /** Rejects with "no-webgpu" where WebGPU is asked for by name and cannot be had. */
+  static async create(options?: EngineOptions): Promise<Engine> {
     const engine = new Engine(startOptions(options));
     await engine.connect();
     return engine;
   }
 
+  /** What it computes on. */
   get device(): DeviceInfo {
-    return this.#device;
+    return this.#home.device!;
   }
 
-  /** Frees every model and the device. Models of a disposed engine reject with code "disposed". */
+  /**
+   * Counts for tests and bug reports. `models`, `sessions` and `jobs` (calls that the worker is at, but for this one);
+   * `wasmBytes`, the size of WebAssembly's memory, which only grows. On WebGPU, of all models since the device was
+   * opened: `gpuSteps`, `gpuDispatches`, `gpuPasses`, `gpuSubmits`, `gpuReadBytes`, `gpuCpuMs`; and `gpuAllocatedBytes`,
+   * of the buffers that are alive now.
+   */
+  async diagnostics(): Promise<Record<string, number>> {
+    const { gpu, ...counts } = await this.#diagnose();
+    const numbers = Object.entries(gpu ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+    const named = numbers.map(([name, value]) => [`gpu${name[0]!.toUpperCase()}${name.slice(1)}`, value]);
+    return { ...counts, ...Object.fromEntries(named) };
+  }
+
+  /** @internal For benchmarks: the GPU's counts, kernel by kernel where the engine was made with `profile`. */
+  async profile(): Promise<GpuDiagnostics | undefined> {
+    return (await this.#diagnose()).gpu;
+  }
+
+  /**
+   * Frees every model, the device and WebAssembly's memory, which grows with the largest models and is given back in no
+   * other way. Models of a disposed engine reject with code "disposed".
+   */
   async dispose(): Promise<void> {
-    this.#disposed = true;
-    const connection = await this.#connection?.catch(() => undefined);
-    connection?.die(disposed("the engine"));
+    abandoned.unregister(this.#home);
+    await leave(this.#home);
   }
 
-  /** @internal For tests and benchmarks. */
-  async diagnostics(): Promise<Diagnostics> {
-    return (await this.connect()).call("diagnostics", {});
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   /** @internal The host that lives now; a new one if the last has died. */
   connect(): Promise<Connection> {
-    if (this.#disposed) return Promise.reject(disposed("the engine"));
-    return (this.#connection ??= this.#open());
+    if (this.#home.disposed) return Promise.reject(disposed("the engine"));
+    return (this.#home.connection ??= open(this.#home));
   }
 
   /** @internal */
   get isDisposed(): boolean {
-    return this.#disposed;
+    return this.#home.disposed;
   }
 
-  #open(): Promise<Connection> {
-    const forget = () => {
-      if (this.#connection === opening) this.#connection = undefined;
-    };
-    const opening = Connection.open(this.#options, () => forget()).then((connection) => {
-      this.#device = connection.device;
-      return connection;
-    });
-    opening.catch(forget);
-    return opening;
+  async #diagnose(): Promise<Diagnostics> {
+    return (await this.connect()).call("diagnostics", {}, { owner: this });
   }
 }
 
-function startOptions(options: EngineOptions): StartOptions {
-  checkOptions(options, "options");
-  const { device = "auto", threads, worker = hasWorkers(), powerPreference, assets, gpu } = options;
-  if (!["auto", "cpu", "webgpu"].includes(device))
-    throw invalid(`device should be "auto", "webgpu" or "cpu", not ${JSON.stringify(device)}`);
-  if (threads !== undefined && !(Number.isInteger(threads) && threads >= 1))
-    throw invalid(`threads should be a whole number of 1 or more, not ${threads}`);
-  checkFlag(worker, "worker");
-  if (powerPreference !== undefined && !["low-power", "high-performance"].includes(powerPreference))
-    throw invalid(
-      `powerPreference should be "low-power" or "high-performance", not ${JSON.stringify(powerPreference)}`,
-    );
+/** What an engine has, apart from it: what is reached from its worker must not hold the engine. */
+interface Home {
+  readonly options: StartOptions;
+  connection?: Promise<Connection> | undefined;
+  device?: DeviceInfo;
+  disposed: boolean;
+}
+
+function open(home: Home): Promise<Connection> {
+  const forget = () => {
+    if (home.connection === opening) home.connection = undefined;
+  };
+  const opening = Connection.open(home.options, () => forget()).then((connection) => {
+    home.device = connection.device;
+    return connection;
+  });
+  opening.catch(forget);
+  return opening;
+}
+
+async function leave(home: Home): Promise<void> {
+  home.disposed = true;
+  const connection = await home.connection?.catch(() => undefined);
+  connection?.die(disposed("the engine"));
+}
+
+/** Engines that nobody disposed of. Their models hold them. */
+const abandoned = /* @__PURE__ */ new FinalizationRegistry<Home>((home) => void leave(home));
+
+/** @internal Which device an engine is to have. */
+export const readDevice = /* @__PURE__ */ oneOf("auto", "webgpu", "cpu");
+
+const readKnobs = /* @__PURE__ */ optionsOf<GpuKnobs>("gpu", {
+  without: (value, name) => checkList(value, name, "features", checkText),
+  basicLimits: checkFlag,
+  integerDot: checkFlag,
+  profile: checkFlag,
+});
+
+const readEngine = /* @__PURE__ */ optionsOf<EngineOptions>("Engine.create", {
+  device: readDevice,
+  threads: /* @__PURE__ */ count(1),
+  worker: checkFlag,
+  powerPreference: /* @__PURE__ */ oneOf("low-power", "high-performance"),
+  gpu: (value, name) => readKnobs(value as GpuKnobs, name),
+  assets: folderUrl,
+});
+
+function startOptions(options: EngineOptions | undefined): StartOptions {
+  const { device = "auto", worker = hasWorkers(), powerPreference, gpu, threads, assets } = readEngine(options);
   return {
     version,
-    assets: findAssets(assets === undefined ? undefined : folderUrl(assets)),
+    assets: findAssets(assets === undefined ? undefined : String(assets)),
     device,
     inPage: !worker,
     ...(powerPreference !== undefined && { powerPreference }),
-    ...(gpu !== undefined && { gpu: checkGpu(gpu) }),
+    ...(gpu !== undefined && { gpu: { without: [], basicLimits: false, integerDot: false, profile: false, ...gpu } }),
     ...(threads !== undefined && { threads }),
   };
 }
 
-function checkGpu(gpu: GpuKnobs): GpuKnobs {
-  checkOptions(gpu, "gpu");
-  const { without = [], basicLimits = false, integerDot = false, profile = false } = gpu;
-  without.forEach((feature, at) => checkText(feature, `gpu.without[${at}]`));
-  return {
-    without,
-    basicLimits: checkFlag(basicLimits, "gpu.basicLimits"),
-    integerDot: checkFlag(integerDot, "gpu.integerDot"),
-    profile: checkFlag(profile, "gpu.profile"),
-  };
-}
-
-function folderUrl(assets: string | URL): string {
+function folderUrl(assets: unknown, name: string): string {
+  if (typeof assets !== "string" && tagOf(assets) !== "URL")
+    throw invalid(`${name} should be a URL, not ${describe(assets)}`);
   const url = absolute(String(assets));
   if (!url.pathname.endsWith("/")) url.pathname += "/";
   return url.href;
 }
 
-/** The one that `load` and `inspect` use when they are given none. */
-export async function defaultEngine(): Promise<Engine> {
-  const creating = (shared ??= Engine.create());
+/** @internal The one that `load` and `inspect` use when they are given none: one for each choice of a device. */
+export async function defaultEngine(device: NonNullable<EngineOptions["device"]> = "auto"): Promise<Engine> {
+  const creating = shared.get(device) ?? Engine.create({ device });
+  shared.set(device, creating);
   const forget = () => {
-    if (shared === creating) shared = undefined;
+    if (shared.get(device) === creating) shared.delete(device);
   };
   try {
     const engine = await creating;
@@ -122,6 +168,7 @@ export async function defaultEngine(): Promise<Engine> {
     throw error;
   }
   forget();
-  return defaultEngine();
+  return defaultEngine(device);
 }
-let shared: Promise<Engine> | undefined;
+/** They stay, held by nobody else. */
+const shared = new Map<string, Promise<Engine>>();

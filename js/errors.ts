@@ -35,20 +35,23 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 /** For a file: its name and, where known, the byte offset. */
 export interface ErrorPlace {
-  file?: string;
-  offset?: number;
-  tensor?: string;
+  file?: string | undefined;
+  /** In bytes, from the file's start. */
+  offset?: number | undefined;
+  tensor?: string | undefined;
 }
 
 /** Every rejection is one of these; `message` says what was wrong and where. */
 export class AzulejoError extends Error {
-  override readonly name = "AzulejoError";
+  /** "AbortError" where an abort ended it, as the platform's own calls have it; else "AzulejoError". */
+  override readonly name: "AzulejoError" | "AbortError";
   readonly code: ErrorCode;
   /** For a file: its name and, where known, the byte offset. */
-  declare readonly where?: ErrorPlace;
+  declare readonly where?: ErrorPlace | undefined;
 
-  constructor(code: ErrorCode, message: string, where?: ErrorPlace, options?: ErrorOptions) {
+  constructor(code: ErrorCode, message: string, where?: ErrorPlace, options?: { cause?: unknown }) {
     super(message, options);
+    this.name = code === "aborted" ? "AbortError" : "AzulejoError";
     this.code = code;
     if (where !== undefined && Object.keys(where).length > 0) this.where = where;
   }
@@ -58,20 +61,45 @@ export class AzulejoError extends Error {
 export interface WireError {
   code: ErrorCode;
   message: string;
-  where?: ErrorPlace;
-  stack?: string;
+  where?: ErrorPlace | undefined;
+  stack?: string | undefined;
+  /** In words: it may be anything, and what it is may be of the other side only. */
+  cause?: string | undefined;
 }
 
 export function toWire(thrown: unknown): WireError {
-  const { code, message, where, stack } = asError(thrown);
-  return { code, message, where, stack };
+  const error = asError(thrown);
+  const { code, message, where, stack } = error;
+  return { code, message, where, stack, cause: causeOf(error) };
 }
 
-/** The page's stack would only show the message handler: the worker's says more. */
-export function fromWire({ code, message, where, stack }: WireError): AzulejoError {
-  const error = new AzulejoError(code, message, where);
-  if (stack !== undefined) error.stack = stack;
+/** `site`: made where the page called, so that the stack leads there from where it failed in the worker. */
+export function fromWire({ code, message, where, stack, cause }: WireError, site?: Error): AzulejoError {
+  const error = new AzulejoError(code, message, where, cause === undefined ? undefined : { cause });
+  const page = framesOf(site?.stack);
+  const parts = [`${error.name}: ${message}`, framesOf(stack), page && "    at azulejo's worker, called from", page];
+  error.stack = parts.filter((part) => part !== "").join("\n");
   return error;
+}
+
+/** The chain of causes, as far as they say more than the error itself. */
+function causeOf({ message, cause }: Error): string | undefined {
+  if (cause === undefined) return undefined;
+  const { name, message: words, cause: deeper } = (cause ?? {}) as Partial<Error>;
+  const text = typeof words === "string" ? `${name ?? "Error"}: ${words}` : String(cause);
+  const more = deeper === undefined ? undefined : causeOf(cause as Error);
+  if (words === message) return more;
+  return more === undefined ? text : `${text} (${more})`;
+}
+
+/** The calls of a stack, without the message that V8 puts before them. */
+function framesOf(stack: string | undefined): string {
+  return (stack ?? "").split("\n").filter((line) => /^\s+at |^[^\s(]*@\S+:\d/.test(line)).join("\n");
+}
+
+/** The page has called it off; why is its own to know. */
+export function aborted(signal?: AbortSignal): AzulejoError {
+  return new AzulejoError("aborted", "aborted by the caller", undefined, signal && { cause: signal.reason });
 }
 
 /** Whatever was thrown, as an `AzulejoError`: what nobody foresaw is "internal". */

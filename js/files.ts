@@ -1,33 +1,31 @@
 // The files of a model on the host's side, wherever they lie: each is read once, from front to back.
 
-import { AzulejoError } from "./errors.js";
-import { openDownload } from "./download.js";
+import { openDownload, type Loads } from "./download.js";
+import { AzulejoError, invalid } from "./errors.js";
+import type { Fetch, Requests } from "./http.js";
+import { hubFile, hubPlace, listHub, type HubSource } from "./hub.js";
 import type { Job } from "./jobs.js";
+import type { OpenFile } from "./open-file.js";
+import { ahead, blobPieces, pathPieces } from "./pieces.js";
 import { nodeModule } from "./platform.js";
 import { PIECE, type WireDownloadOptions, type WireFile, type WireSource } from "./protocol.js";
-
-export interface OpenFile {
-  name: string;
-  size?: number;
-  stage: "download" | "read";
-  /** Each piece is good until the next is asked for. */
-  pieces: AsyncIterable<Uint8Array>;
-  /** It turned out wrong: forget the kept copy of it. Before `close`. */
-  discard?(): void;
-  /** Whoever opened it calls this when done, read or not. */
-  close?(): void;
-}
 
 export interface Files {
   /** The GGUF this is, if the caller gave one file. */
   readonly single?: string;
-  /** What there is, where that can be listed. */
+  /** What there is, where that is known. */
   readonly names?: readonly string[];
+  /** What there is, where somebody can be asked. */
+  list?(): Promise<readonly string[]>;
   /** For messages: where a name is looked for. */
   readonly place: string;
   /** `undefined` where there is no such file. `headerOnly`: only the front will be read. */
   open(name: string, headerOnly: boolean): Promise<OpenFile | undefined>;
+  readonly note: Note;
 }
+
+/** What the caller should hear of a file. */
+export type Note = (file: string, text: string, stage?: OpenFile["stage"]) => void;
 
 /** Bytes of a buffer or stream that lies in the page. */
 export type Pull = (file: string, offset: number, length: number) => Promise<Uint8Array | undefined>;
@@ -35,7 +33,10 @@ export type Pull = (file: string, offset: number, length: number) => Promise<Uin
 export interface Reach {
   job: Job;
   download: WireDownloadOptions;
+  loads: Loads;
+  fetch: Fetch;
   pull: Pull;
+  note: Note;
 }
 
 export async function openFiles(source: WireSource, reach: Reach): Promise<Files> {
@@ -44,49 +45,124 @@ export async function openFiles(source: WireSource, reach: Reach): Promise<Files
       return oneUrl(new URL(source.url), reach);
     case "folder":
       return folderUrl(new URL(source.url), reach);
+    case "hub":
+      return source.path === "" || source.path.endsWith("/") ? hubFolder(source, reach) : hubSingle(source, reach);
     case "path":
-      return path(source.path);
+      return path(source.path, reach);
     case "directory":
-      return directory(source.handle);
+      return directory(source.handle, reach);
     case "files":
       return list(source.files, source.folder, reach);
   }
 }
 
+// ---------------------------------------------------------------- addresses
+
+/** The caller chose one file already. */
+function refuseChoice({ download: { file, quant } }: Reach, name: string): void {
+  if ((file ?? quant) !== undefined)
+    throw invalid(`"file" and "quant" choose among the files of a folder, and the source is one file: ${name}`);
+}
+
+/** With one file's key, or one of a folder's. */
+function download(url: URL, name: string, reach: Reach, how: { single: boolean; headerOnly: boolean; hub?: HubSource }) {
+  const { cacheKey, integrity = {} } = reach.download;
+  const { single, headerOnly, hub } = how;
+  return openDownload(url.href, {
+    ...requests(name, reach, hub),
+    loads: reach.loads,
+    key: cacheKey === undefined ? url.href : single && !SHARD.test(name) ? cacheKey : `${cacheKey}/${name}`,
+    headerOnly,
+    required: single,
+    sha256: Object.hasOwn(integrity, name) ? integrity[name] : undefined,
+  });
+}
+const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;
+
+function requests(name: string, { job, download, fetch, note }: Reach, hub?: HubSource): Requests {
+  const { headers = {}, credentials, retries = 4, token } = download;
+  return {
+    name,
+    fetch,
+    headers: hub === undefined || token === undefined ? headers : withToken(token, headers),
+    credentials,
+    signal: job.signal,
+    retries,
+    note: (text) => note(name, text),
+  };
+}
+
+/** Only the hub that it is for gets the token; a redirect to another origin drops it. What the caller says goes before it. */
+function withToken(token: string, headers: Record<string, string>): Record<string, string> {
+  const says = Object.keys(headers).some((name) => name.toLowerCase() === "authorization");
+  return says ? headers : { ...headers, authorization: `Bearer ${token}` };
+}
+
 function oneUrl(url: URL, reach: Reach): Files {
   const segments = url.pathname.split("/");
-  const single = decodeURIComponent(segments.at(-1)!) || url.host;
+  const single = decoded(segments.at(-1)!) || url.host;
+  refuseChoice(reach, single);
   return {
     single,
     place: url.href,
+    note: reach.note,
     open(name, headerOnly) {
       const sibling = new URL(url);
       sibling.pathname = [...segments.slice(0, -1), encodeURIComponent(name)].join("/");
       // A blob: or data: URL is not a path; nor need the server spell the name as we do.
-      const href = name === single ? url.href : sibling.href;
-      return openDownload(href, {
-        name,
-        headerOnly,
-        required: name === single,
-        signal: reach.job.signal,
-        ...reach.download,
-      });
+      return download(name === single ? url : sibling, name, reach, { single: name === single, headerOnly });
     },
   };
+}
+
+/** As it was meant; a "%" may be just that. */
+function decoded(segment: string): string {
+  try {
+    return decodeURIComponent(segment);
+  } catch {
+    return segment;
+  }
 }
 
 function folderUrl(folder: URL, reach: Reach): Files {
+  const { file } = reach.download;
   return {
     place: folder.href,
+    note: reach.note,
+    ...(file !== undefined && { single: checkChoice(file) }),
     open(name, headerOnly) {
       const url = new URL(folder);
       url.pathname += checkName(name).split("/").map(encodeURIComponent).join("/");
-      return openDownload(url.href, { name, headerOnly, required: false, signal: reach.job.signal, ...reach.download });
+      return download(url, name, reach, { single: name === file, headerOnly });
     },
   };
 }
 
-async function path(pathOrUrl: string): Promise<Files> {
+function hubSingle(source: HubSource, reach: Reach): Files {
+  const cut = source.path.lastIndexOf("/") + 1;
+  const single = source.path.slice(cut);
+  refuseChoice(reach, single);
+  return {
+    ...hubFolder({ ...source, path: source.path.slice(0, cut) }, reach, single),
+    single,
+    list: undefined,
+  };
+}
+
+function hubFolder(source: HubSource, reach: Reach, single = reach.download.file): Files {
+  return {
+    place: hubPlace(source),
+    note: reach.note,
+    ...(single !== undefined && { single: checkChoice(single) }),
+    list: () => listHub(source, requests("the list of files", reach, source)),
+    open: (name, headerOnly) =>
+      download(hubFile(source, source.path + checkName(name)), name, reach, { single: name === single, headerOnly, hub: source }),
+  };
+}
+
+// ---------------------------------------------------------------- files
+
+async function path(pathOrUrl: string, reach: Reach): Promise<Files> {
   const [fs, paths, urls] = await Promise.all([
     nodeModule("node:fs/promises"),
     nodeModule("node:path"),
@@ -98,40 +174,27 @@ async function path(pathOrUrl: string): Promise<Files> {
   });
   const isFolder = there.isDirectory();
   const folder = isFolder ? given : paths.dirname(given);
+  if (!isFolder) refuseChoice(reach, paths.basename(given));
   return {
     ...(isFolder ? { names: await fs.readdir(given) } : { single: paths.basename(given) }),
     place: given,
+    note: reach.note,
     async open(name) {
       const full = paths.join(folder, checkName(name));
       const stat = await fs.stat(full).catch(() => undefined);
       if (stat === undefined || stat.isDirectory()) return undefined;
-      return { name, size: stat.size, stage: "read", pieces: nodePieces(full) };
+      return { name, size: stat.size, stage: "read", pieces: pathPieces(full) };
     },
   };
 }
 
-async function* nodePieces(full: string): AsyncGenerator<Uint8Array> {
-  const { open } = await nodeModule("node:fs/promises");
-  const file = await open(full);
-  try {
-    const buffer = new Uint8Array(PIECE);
-    for (let at = 0; ;) {
-      const { bytesRead } = await file.read(buffer, 0, PIECE, at);
-      if (bytesRead === 0) return;
-      yield buffer.subarray(0, bytesRead);
-      at += bytesRead;
-    }
-  } finally {
-    await file.close();
-  }
-}
-
-async function directory(handle: FileSystemDirectoryHandle): Promise<Files> {
+async function directory(handle: FileSystemDirectoryHandle, { note }: Reach): Promise<Files> {
   const names: string[] = [];
   for await (const [name, entry] of handle.entries()) if (entry.kind === "file") names.push(name);
   return {
     names,
     place: `the folder ${JSON.stringify(handle.name)}`,
+    note,
     async open(name) {
       const segments = checkName(name).split("/");
       try {
@@ -148,9 +211,11 @@ async function directory(handle: FileSystemDirectoryHandle): Promise<Files> {
 }
 
 function list(files: WireFile[], folder: boolean, reach: Reach): Files {
+  if (!folder) refuseChoice(reach, files[0]!.name);
   return {
     ...(folder ? { names: files.map((file) => file.name) } : { single: files[0]!.name }),
     place: folder ? "the files given" : "the bytes given",
+    note: reach.note,
     async open(name) {
       const file = files.find((each) => each.name === name);
       if (file === undefined) return undefined;
@@ -161,38 +226,18 @@ function list(files: WireFile[], folder: boolean, reach: Reach): Files {
   };
 }
 
-/** One piece ahead, so that reading and computing overlap. */
-async function* ahead(next: (offset: number) => Promise<Uint8Array | undefined>): AsyncGenerator<Uint8Array> {
-  let offset = 0;
-  let coming = next(0);
-  for (;;) {
-    const piece = await coming;
-    if (piece === undefined || piece.length === 0) return;
-    offset += piece.length;
-    coming = next(offset);
-    coming.catch(() => {}); // Nobody may be left to hear of it.
-    yield piece;
-  }
-}
-
-function blobPieces(blob: Blob, name: string): AsyncIterable<Uint8Array> {
-  return ahead(async (offset) => {
-    if (offset >= blob.size) return undefined;
-    try {
-      return new Uint8Array(await blob.slice(offset, offset + PIECE).arrayBuffer());
-    } catch (error) {
-      throw new AzulejoError("missing-file", `${name} can no longer be read: ${(error as Error).message}`, {
-        file: name,
-        offset,
-      });
-    }
-  });
-}
-
 function pagePieces(name: string, size: number | undefined, { job, pull }: Reach): AsyncIterable<Uint8Array> {
   return ahead(async (offset) =>
     size !== undefined && offset >= size ? undefined : job.orAbort(pull(name, offset, PIECE)),
   );
+}
+
+function checkChoice(file: string): string {
+  try {
+    return checkName(file);
+  } catch (error) {
+    throw invalid(`file: ${(error as Error).message}`);
+  }
 }
 
 /** Names come from index files too: none may lead out of the folder. */
@@ -204,24 +249,3 @@ function checkName(name: string): string {
   }
   return name;
 }
-
-/** A small file, whole. */
-export async function readText(files: Files, name: string): Promise<string | undefined> {
-  const file = await files.open(name, false);
-  if (file === undefined) return undefined;
-  const decoder = new TextDecoder();
-  let text = "";
-  let bytes = 0;
-  try {
-    for await (const piece of file.pieces) {
-      bytes += piece.length;
-      if (bytes > MOST_TEXT)
-        throw new AzulejoError("corrupt-file", `${name} is over ${MOST_TEXT >> 20} MiB`, { file: name, offset: bytes });
-      text += decoder.decode(piece, { stream: true });
-    }
-  } finally {
-    file.close?.();
-  }
-  return text + decoder.decode();
-}
-const MOST_TEXT = 128 << 20;

@@ -1,5 +1,7 @@
 // A generation on its way: a promise of the whole, and its tokens as they come.
 
+import type { AzulejoError } from "./errors.js";
+import { nothingMade } from "./protocol.js";
 import type { GeneratedToken, Generation, GenerationResult } from "./types.js";
 
 export type GenerationWork = (
@@ -15,13 +17,24 @@ export function startGeneration(work: GenerationWork, signal: AbortSignal | unde
   else signal?.addEventListener?.("abort", abort, { once: true });
 
   const stream = new TokenStream();
-  const result = work(controller.signal, (tokens) => stream.add(tokens)).finally(() => {
-    signal?.removeEventListener?.("abort", abort);
-    stream.end();
-  });
+  const result = work(controller.signal, (tokens) => stream.add(tokens))
+    .catch((error: AzulejoError) => {
+      // Called off before it began: no failure of a generation's.
+      if (error.code === "aborted" && controller.signal.aborted) return nothingMade();
+      throw error;
+    })
+    .finally(() => {
+      signal?.removeEventListener?.("abort", abort);
+      stream.end();
+    });
   // A caller who only iterates meets the failure there.
   result.catch(() => {});
-  return Object.assign(result, { [Symbol.asyncIterator]: () => readerOf(stream, result, () => controller.abort()) });
+  const read = () => readerOf(stream, result, () => controller.abort());
+  return Object.assign(result, {
+    [Symbol.asyncIterator]: read,
+    stream: () => textOf(read()),
+    text: async () => (await result).text,
+  });
 }
 
 /** All tokens so far, so that each reader may begin when it likes. */
@@ -57,6 +70,21 @@ class TokenStream {
     this.#changed = this.#next();
     wake();
   }
+}
+
+/** The tokens' texts as they come; who cancels it ends the generation. */
+function textOf(tokens: AsyncIterator<GeneratedToken>): ReadableStream<string> {
+  return new ReadableStream<string>({
+    async pull(controller) {
+      for (;;) {
+        const { done, value } = await tokens.next();
+        if (done) return controller.close();
+        // A token may be a part of a character, or held back for a stop string.
+        if (value.text !== "") return controller.enqueue(value.text);
+      }
+    },
+    cancel: async () => void (await tokens.return!()),
+  });
 }
 
 /** By hand, since an async generator's `return` waits for the token it is waiting for. */

@@ -2,15 +2,17 @@
 
 import { openDevice, type Device } from "./device.js";
 import { AzulejoError, disposed, fromWire, toWire } from "./errors.js";
-import { openFiles } from "./files.js";
+import { withFiles } from "./heal.js";
 import { Breath, Job } from "./jobs.js";
-import { inspectModel, loadModel } from "./load.js";
+import { inspectModel, loadModel, type Loading } from "./load.js";
 import { keep, type AnyLoaded } from "./loaded-any.js";
 import { LoadedReader } from "./loaded-base.js";
 import { LoadedImages } from "./loaded-images.js";
 import { LoadedMatch } from "./loaded-match.js";
 import { LoadedSeq2Seq, LoadedTexts } from "./loaded-texts.js";
 import { LoadedModel, type OnRendering } from "./loaded.js";
+import { Meter } from "./meter.js";
+import { PageFetch } from "./fetch-by-page.js";
 import type {
   CallName,
   Calls,
@@ -28,6 +30,13 @@ import type { ModelSummary, TensorF32 } from "./types.js";
 import { sameVersion } from "./version-check.js";
 import { version } from "./version.js";
 
+/** Bytes that the page was asked for. */
+interface Pull {
+  job: Job;
+  resolve(bytes: Uint8Array | undefined): void;
+  reject(error: unknown): void;
+}
+
 type Handlers = {
   [K in CallName]: (takes: Calls[K]["takes"], job: Job) => Promise<Calls[K]["gives"]> | Calls[K]["gives"];
 };
@@ -38,12 +47,14 @@ export class Host {
   #device?: Device;
   readonly #models = new Map<number, AnyLoaded>();
   readonly #jobs = new Map<number, Job>();
-  readonly #pulls = new Map<number, { resolve(bytes: Uint8Array | undefined): void; reject(error: unknown): void }>();
+  readonly #pulls = new Map<number, Pull>();
   #lastPull = 0;
+  readonly #pageFetch: PageFetch;
   #closed = false;
 
   constructor(port: HostPort) {
     this.#port = port;
+    this.#pageFetch = new PageFetch((message) => this.#post(message));
   }
 
   receive(message: ToHost): void {
@@ -58,6 +69,9 @@ export class Host {
         this.#pulls.delete(pull);
         return error === undefined ? waiting?.resolve(bytes) : waiting?.reject(fromWire(error));
       }
+      case "fetched":
+      case "fetchPiece":
+        return this.#pageFetch.receive(message);
       case "close":
         return void this.#close();
     }
@@ -75,6 +89,12 @@ export class Host {
       this.#post({ kind: "error", id, error: toWire(error) });
     } finally {
       this.#jobs.delete(id);
+      // Whatever the call still waits for, the page answers it no more.
+      for (const [pull, waiting] of this.#pulls) {
+        if (waiting.job !== job) continue;
+        this.#pulls.delete(pull);
+        waiting.reject(new AzulejoError("aborted", "the call is over"));
+      }
     }
   }
 
@@ -130,24 +150,26 @@ export class Host {
 
   async #diagnostics(job: Job): Promise<Diagnostics> {
     const { instance, info } = this.#started();
-    const wasmBytes = instance.memory?.buffer.byteLength ?? 0;
-    if (info.kind === "cpu") return { wasmBytes };
+    const models = [...this.#models.values()];
+    const counts = {
+      wasmBytes: instance.memory.buffer.byteLength,
+      models: models.length,
+      sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
+      jobs: this.#jobs.size - 1,
+      pulls: this.#pulls.size,
+    };
+    if (info.kind === "cpu") return counts;
     const gpu = await instance.finish(job, (core) => core.gpuDiagnostics());
-    return { wasmBytes, gpu: { ...gpu, cpuMs: instance.stepMs } };
+    return { ...counts, gpu: { ...gpu, cpuMs: instance.stepMs } };
   }
 
   async #load({ model, task, source, options, download }: Calls["load"]["takes"], job: Job): Promise<Loaded> {
-    const loading = await this.#loading(source, download, job);
     const { integrity } = download;
-    const core = await loadModel({
-      ...loading,
-      options,
-      task,
-      headerOnly: false,
-      integrity,
-      onProgress: (progress) => this.#post({ kind: "progress", id: job.id, progress }),
-    });
-    const { instance } = loading;
+    const meter = new Meter((progress) => this.#post({ kind: "progress", id: job.id, progress }));
+    const core = await this.#withFiles(source, download, job, meter, (loading) =>
+      loadModel({ ...loading, options, task, headerOnly: false, integrity }),
+    );
+    const { instance } = this.#started();
     if (this.#closed) {
       instance.free(core);
       throw disposed("the engine");
@@ -158,8 +180,10 @@ export class Host {
     return loaded.facts();
   }
 
-  async #inspect({ source, options, fits }: Calls["inspect"]["takes"], job: Job): Promise<ModelSummary> {
-    const summary = await inspectModel({ ...(await this.#loading(source, {}, job)), options, headerOnly: true });
+  async #inspect({ source, options, download = {}, fits }: Calls["inspect"]["takes"], job: Job): Promise<ModelSummary> {
+    const summary = await this.#withFiles(source, download, job, new Meter(), (loading) =>
+      inspectModel({ ...loading, options, headerOnly: true }),
+    );
     if (!fits || summary.fits !== undefined) return summary;
     const { total } = summary.memory;
     // A GPU's limits are on single buffers, which only the core knows; how much there is in all nobody says.
@@ -169,12 +193,27 @@ export class Host {
     return { ...summary, fits: false, why: `needs ${gib(total)} GiB, and WebAssembly's memory ends at ${gib(instance.most)} GiB` };
   }
 
-  async #loading(source: WireSource, download: WireDownloadOptions, job: Job) {
+  #withFiles<T>(
+    source: WireSource,
+    download: WireDownloadOptions,
+    job: Job,
+    meter: Meter,
+    work: (loading: Omit<Loading, "options" | "headerOnly">) => Promise<T>,
+  ): Promise<T> {
     const { instance, info } = this.#started();
-    const pull = (file: string, offset: number, length: number) => this.#pull(job, file, offset, length);
-    const files = await openFiles(source, { job, download, pull });
     const inPage = this.#inPage;
-    return { instance, device: info.kind, job, files, inPage, breath: new Breath(inPage ? 4 : 20) };
+    const reach = {
+      job,
+      download,
+      fetch: download.pageFetch ? this.#pageFetch.for(job.id) : fetch,
+      pull: (file: string, offset: number, length: number) => this.#pull(job, file, offset, length),
+      note: meter.note.bind(meter),
+    };
+    const breath = new Breath(inPage ? 4 : 20);
+    const { file, quant } = download;
+    return withFiles(source, reach, (files) =>
+      work({ instance, device: info.kind, job, files, choice: { file, quant }, meter, inPage, breath }),
+    );
   }
 
   async #disposeModel({ model }: { model: number }, job: Job): Promise<void> {
@@ -204,10 +243,12 @@ export class Host {
 
   #pull(job: Job, file: string, offset: number, length: number): Promise<Uint8Array | undefined> {
     const pull = ++this.#lastPull;
-    return new Promise((resolve, reject) => {
-      this.#pulls.set(pull, { resolve, reject });
+    const answer = new Promise<Uint8Array | undefined>((resolve, reject) => {
+      this.#pulls.set(pull, { job, resolve, reject });
       this.#post({ kind: "pull", id: job.id, pull, file, offset, length });
     });
+    answer.catch(() => {}); // Of a call that is over.
+    return answer;
   }
 
   #abort(which: (job: Job) => boolean, what: string): void {

@@ -1,11 +1,12 @@
 // An image model: pictures in, classes out, and where it looked.
 
 import { inPictureBatches, type PictureBatches } from "./batches.js";
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
-import { invalid } from "./errors.js";
 import { Grid } from "./heatmap.js";
 import { BATCH, listOf, nameOf, openImage, readImage } from "./image-input.js";
 import { openModel } from "./open-model.js";
+import { optionsOf, readSignal } from "./options.js";
 import { Patches, windowsOf } from "./patches.js";
 import type { Picture } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
@@ -20,10 +21,27 @@ import type {
   ModelSummary,
   PatchMap,
   PatchOptions,
+  SignalOptions,
   TensorF32,
 } from "./types.js";
-import { checkCount, checkFunction, checkOptions, checkPixels, checkSignal } from "./validate.js";
+import { checkCount, checkFunction, checkLiveSignal, checkPixels, count } from "./validate.js";
 
+const CLASSIFY = { topK: /* @__PURE__ */ count(1), signal: checkLiveSignal };
+const readClassify = /* @__PURE__ */ optionsOf<ClassifyOptions>("classify", CLASSIFY);
+const readPatches = /* @__PURE__ */ optionsOf<PatchOptions>("classifyPatches", {
+  ...CLASSIFY,
+  size: /* @__PURE__ */ count(1),
+  stride: /* @__PURE__ */ count(1),
+  batch: /* @__PURE__ */ count(1),
+  onProgress: checkFunction<NonNullable<PatchOptions["onProgress"]>>,
+});
+const readAttention = /* @__PURE__ */ optionsOf<AttentionOptions>("attention", {
+  layer: (value, name) => (value === "rollout" ? value : checkCount(value, name, 0)),
+  head: (value, name) => (value === "mean" ? value : checkCount(value, name, 0)),
+  signal: checkLiveSignal,
+});
+
+/** A model of pictures: what they show, patch by patch too, and where it looked. */
 export class ImageClassifier {
   readonly #model: RemoteModel;
 
@@ -31,14 +49,17 @@ export class ImageClassifier {
     this.#model = model;
   }
 
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<ImageClassifier> {
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
+  static async load(source: ModelSource, options?: LoadOptions): Promise<ImageClassifier> {
     return new ImageClassifier(await openModel("image-classification", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -53,11 +74,12 @@ export class ImageClassifier {
   classify(images: ImageInput[], options?: ClassifyOptions): Promise<Classification[][]>;
   async classify(
     given: ImageInput | ImageInput[],
-    options: ClassifyOptions = {},
+    options?: ClassifyOptions,
   ): Promise<Classification[] | Classification[][]> {
-    const { topK, signal } = this.#checkClassify(options);
+    const { topK, signal } = readClassify(options);
     const images = listOf(given);
     const read = (at: number) => readImage(images[at]!, nameOf(given, at), signal);
+    if (images.length === 0) await this.#model.reach(signal);
     const results = await this.#inBatches(topK, { count: images.length, batch: BATCH, signal, read });
     return Array.isArray(given) ? results : results[0]!;
   }
@@ -67,15 +89,11 @@ export class ImageClassifier {
    * the last of a row or column ends at its edge. The image stays on the page and is cut while the model works; a
    * bitmap, or bytes, must not be closed or changed meanwhile.
    */
-  async classifyPatches(image: ImageInput, options: PatchOptions = {}): Promise<PatchMap> {
-    const { topK, signal } = this.#checkClassify(options);
+  async classifyPatches(image: ImageInput, options?: PatchOptions): Promise<PatchMap> {
+    const { topK, size: side, stride: step, batch = BATCH, onProgress, signal } = readPatches(options);
     const [, height, width] = this.#model.loaded.inputSize!;
-    const side = options.size === undefined ? undefined : checkCount(options.size, "size", 1);
     const size = side === undefined ? { width, height } : { width: side, height: side };
-    const step = options.stride === undefined ? undefined : checkCount(options.stride, "stride", 1);
     const stride = step === undefined ? size : { width: step, height: step };
-    const batch = checkCount(options.batch ?? BATCH, "batch", 1);
-    const onProgress = checkFunction(options.onProgress, "onProgress");
     const open = await openImage(image, "image", signal);
     try {
       const windows = windowsOf(open, size, stride);
@@ -95,14 +113,9 @@ export class ImageClassifier {
    * Where the model looked: attention of the class token (or the mean), as a grid over the part of the image that the
    * model sees.
    */
-  async attention(image: ImageInput, options: AttentionOptions = {}): Promise<Heatmap> {
-    checkOptions(options, "options");
-    const { layer = "rollout", head = "mean", signal } = options;
-    const which = {
-      ...(layer !== "rollout" && { layer: checkCount(layer, "layer", 0) }),
-      ...(head !== "mean" && { head: checkCount(head, "head", 0) }),
-    };
-    checkSignal(signal, false);
+  async attention(image: ImageInput, options?: AttentionOptions): Promise<Heatmap> {
+    const { layer = "rollout", head = "mean", signal } = readAttention(options);
+    const which = { ...(layer !== "rollout" && { layer }), ...(head !== "mean" && { head }) };
     const picture = await readImage(image, "image", signal);
     const transfer = transferOf([picture]);
     const { data, dims } = await this.#model.call("imageAttention", { picture, ...which }, { signal, transfer });
@@ -111,37 +124,38 @@ export class ImageClassifier {
   }
 
   /** The weights themselves: [layers, rows, heads, tokens, tokens]. */
-  async attentionMaps(pixels: TensorF32): Promise<TensorF32> {
+  async attentionMaps(pixels: TensorF32, options?: SignalOptions): Promise<TensorF32> {
     const checked = checkPixels(pixels);
-    return this.#model.call("imageAttentionMaps", { pixels: checked }, { transfer: [checked.data.buffer] });
+    const { signal } = readSignal("attentionMaps", options);
+    return this.#model.call("imageAttentionMaps", { pixels: checked }, { signal, transfer: [checked.data.buffer] });
   }
 
   /** What images become on their way into the model, normalised: [rows, channels, height, width]. */
-  async pixels(images: ImageInput | ImageInput[], options: { signal?: AbortSignal } = {}): Promise<TensorF32> {
-    checkOptions(options, "options");
-    checkSignal(options.signal, false);
-    const { signal } = options;
+  async pixels(images: ImageInput | ImageInput[], options?: SignalOptions): Promise<TensorF32> {
+    const { signal } = readSignal("pixels", options);
     const pictures: Picture[] = [];
     for (const [at, image] of listOf(images).entries())
       pictures.push(await readImage(image, nameOf(images, at), signal));
-    if (pictures.length === 0) throw invalid("images is empty");
+    if (pictures.length === 0) return this.#noPixels(signal);
     return this.#model.call("pixels", { pictures }, { signal, transfer: transferOf(pictures) });
   }
 
   /** The raw path: normalised pixels [rows, channels, height, width] in, logits [rows, classes] out. */
-  async logits(pixels: TensorF32): Promise<TensorF32> {
+  async logits(pixels: TensorF32, options?: SignalOptions): Promise<TensorF32> {
     const checked = checkPixels(pixels);
-    return this.#model.call("imageLogits", { pixels: checked }, { transfer: [checked.data.buffer] });
+    const { signal } = readSignal("logits", options);
+    return this.#model.call("imageLogits", { pixels: checked }, { signal, transfer: [checked.data.buffer] });
   }
 
   /** Hidden states after the last norm: [rows, tokens, width]. */
-  async features(input: ImageInput | TensorF32): Promise<TensorF32> {
+  async features(input: ImageInput | TensorF32, options?: SignalOptions): Promise<TensorF32> {
+    const { signal } = readSignal("features", options);
     if (Array.isArray((input as Partial<TensorF32> | null)?.dims)) {
       const pixels = checkPixels(input);
-      return this.#model.call("imageFeatures", { input: pixels }, { transfer: [pixels.data.buffer] });
+      return this.#model.call("imageFeatures", { input: pixels }, { signal, transfer: [pixels.data.buffer] });
     }
-    const picture = await readImage(input as ImageInput, "input");
-    return this.#model.call("imageFeatures", { input: picture }, { transfer: transferOf([picture]) });
+    const picture = await readImage(input as ImageInput, "input", signal);
+    return this.#model.call("imageFeatures", { input: picture }, { signal, transfer: transferOf([picture]) });
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */
@@ -149,21 +163,25 @@ export class ImageClassifier {
     return this.#model.dispose();
   }
 
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
   get #labels(): string[] {
     return this.#model.loaded.labels!;
   }
 
-  async #inBatches(topK: number, work: Omit<PictureBatches<unknown>, "compute">): Promise<Classification[][]> {
+  async #noPixels(signal: AbortSignal | undefined): Promise<TensorF32> {
+    await this.#model.reach(signal);
+    return { data: new Float32Array(), dims: [0, ...this.#model.loaded.inputSize!] };
+  }
+
+  async #inBatches(given = 5, work: Omit<PictureBatches<unknown>, "compute">): Promise<Classification[][]> {
+    const topK = Math.min(given, Math.max(1, this.#labels.length));
     const compute: PictureBatches<Classification[][]>["compute"] = (pictures, call) =>
       this.#model.call("classify", { pictures, topK }, call);
     return (await inPictureBatches({ ...work, compute })).flat();
-  }
-
-  #checkClassify(options: ClassifyOptions): { topK: number; signal: AbortSignal | undefined } {
-    checkOptions(options, "options");
-    checkSignal(options.signal, false);
-    const topK = checkCount(options.topK ?? 5, "topK", 1);
-    return { topK: Math.min(topK, Math.max(1, this.#labels.length)), signal: options.signal };
   }
 }
 

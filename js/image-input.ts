@@ -6,7 +6,7 @@ import { sizeInHeader } from "./image-size.js";
 import type { Picture } from "./protocol.js";
 import { absolute, tagOf } from "./source.js";
 import type { ImageInput } from "./types.js";
-import { checkSignal, describe, LONGEST_SIDE } from "./validate.js";
+import { describe, LONGEST_SIDE, throwIfAborted } from "./validate.js";
 
 /** A picture that stays where it is. */
 export interface OpenImage {
@@ -125,7 +125,7 @@ async function download(text: string, signal: AbortSignal | undefined): Promise<
   needDecoder();
   const url = absolute(text).href;
   const failed = (why: string, cause?: unknown) => {
-    checkSignal(signal, false);
+    throwIfAborted(signal);
     return new AzulejoError("network", `${shortened(url)}: ${why}`, undefined, { cause });
   };
   let response: Response;
@@ -155,7 +155,7 @@ async function openBlob(blob: Blob, name: string, signal: AbortSignal | undefine
   // Before the browser makes room for what it claims to be.
   const claimed = await sizeInHeader(blob);
   if (claimed !== undefined) checkSize(claimed, where);
-  checkSignal(signal, false);
+  throwIfAborted(signal);
   if (/^image\/svg/.test(blob.type)) return openDrawing(blob, where, signal);
   return decode(blob, where, signal, AS_IN_THE_FILE);
 }
@@ -212,7 +212,7 @@ async function decode(
   }
   const close = () => bitmap.close();
   try {
-    checkSignal(signal, false);
+    throwIfAborted(signal);
     return { ...openBitmap(bitmap, name), close };
   } catch (error) {
     close();

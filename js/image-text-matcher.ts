@@ -1,10 +1,12 @@
 // Two towers: images and texts become vectors of one space, in which what belongs together lies together.
 
 import { inPictureBatches, inTextBatches } from "./batches.js";
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
 import { BATCH, listOf, nameOf, readImage } from "./image-input.js";
 import { openModel } from "./open-model.js";
+import { optionsOf, readSignal } from "./options.js";
 import type { Matching, WireText } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
 import { rowAt, rowsOf, stack } from "./tensors.js";
@@ -18,21 +20,29 @@ import type {
   MatchOptions,
   ModelSource,
   ModelSummary,
+  SignalOptions,
   TensorF32,
   Tokenizer,
 } from "./types.js";
 import {
-  checkBatch,
-  checkOptions,
+  checkFunction,
+  checkList,
+  checkLiveSignal,
   checkPixels,
   checkRows,
-  checkSignal,
   checkText,
   checkTexts,
-  describe,
+  throwIfAborted,
 } from "./validate.js";
 
+const readClassify = /* @__PURE__ */ optionsOf<MatchOptions>("classify", { template: checkTemplate, signal: checkLiveSignal });
+const EMBED = { onProgress: checkFunction<NonNullable<BatchOptions["onProgress"]>>, signal: checkLiveSignal };
+const readEmbedImage = /* @__PURE__ */ optionsOf<BatchOptions>("embedImage", EMBED);
+const readEmbedText = /* @__PURE__ */ optionsOf<BatchOptions>("embedText", EMBED);
+
+/** Images and texts as vectors of one space (CLIP, SigLIP): classes that are only named, search by words. */
 export class ImageTextMatcher {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
   readonly #kept = new TextVectors(1000);
@@ -42,14 +52,17 @@ export class ImageTextMatcher {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<ImageTextMatcher> {
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
+  static async load(source: ModelSource, options?: LoadOptions): Promise<ImageTextMatcher> {
     return new ImageTextMatcher(await openModel("image-text-matching", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -63,13 +76,10 @@ export class ImageTextMatcher {
   async classify(
     given: ImageInput | ImageInput[],
     labels: string[],
-    options: MatchOptions = {},
+    options?: MatchOptions,
   ): Promise<Classification[] | Classification[][]> {
-    checkOptions(options, "options");
-    const { signal } = options;
-    checkSignal(signal, false);
+    const { template = "This is a photo of {}.", signal } = readClassify(options);
     const names = checkLabels(labels);
-    const template = checkTemplate(options.template ?? "This is a photo of {}.");
     const images = await this.#embedImages(given, { signal });
     const texts = await this.#embedTexts(
       names.map((label) => template.replaceAll("{}", () => label)),
@@ -82,33 +92,32 @@ export class ImageTextMatcher {
   }
 
   /** [rows, width], unit length. Of images, or of normalised pixels [rows, channels, height, width]. */
-  async embedImage(image: ImageInput | ImageInput[] | TensorF32, options: BatchOptions = {}): Promise<TensorF32> {
-    const batch = checkBatch(options);
+  async embedImage(image: ImageInput | ImageInput[] | TensorF32, options?: BatchOptions): Promise<TensorF32> {
+    const batch = readEmbedImage(options);
     if (Array.isArray((image as Partial<TensorF32> | null)?.dims)) {
       const input = checkPixels(image);
       const { signal } = batch;
       return this.#model.call("embedImages", { input }, { signal, transfer: [input.data.buffer] });
     }
     const given = image as ImageInput | ImageInput[];
-    if (listOf(given).length === 0) throw invalid("images is empty");
-    return stack(await this.#embedImages(given, batch));
+    if (listOf(given).length === 0) await this.#model.reach(batch.signal);
+    return stack(await this.#embedImages(given, batch), this.#width);
   }
 
   /** [rows, width], unit length. Of texts, the latest of which are kept, or of rows of ids. */
-  async embedText(text: string | string[] | ArrayLike<number>[], options: BatchOptions = {}): Promise<TensorF32> {
-    return rowsOf(await this.#embedTexts(checkTexts(text, "text"), checkBatch(options)));
+  async embedText(text: string | string[] | ArrayLike<number>[], options?: BatchOptions): Promise<TensorF32> {
+    const batch = readEmbedText(options);
+    return rowsOf(await this.#embedTexts(checkTexts(text, "text"), batch), this.#width);
   }
 
   /** Every image against every text, scaled as the model does: [images, texts]. */
   async logits(
     pixels: TensorF32,
     tokens: ArrayLike<number> | ArrayLike<number>[],
-    options: { signal?: AbortSignal } = {},
+    options?: SignalOptions,
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
-    checkOptions(options, "options");
-    const { signal } = options;
-    checkSignal(signal, false);
+    const { signal } = readSignal("logits", options);
     const checked = checkPixels(pixels);
     return this.#model.call("matchLogits", { pixels: checked, rows }, { signal, transfer: [checked.data.buffer] });
   }
@@ -116,6 +125,17 @@ export class ImageTextMatcher {
   /** Frees the model. What waits for it rejects with code "disposed". */
   dispose(): Promise<void> {
     return this.#model.dispose();
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  /** Of the vectors. */
+  get #width(): number {
+    const { head } = this.#model.loaded.summary.spec;
+    return head.type === "embedding" ? head.width : this.#model.loaded.summary.width;
   }
 
   #embedImages(given: ImageInput | ImageInput[], { signal, onProgress }: BatchOptions): Promise<TensorF32[]> {
@@ -139,7 +159,8 @@ export class ImageTextMatcher {
       else missing.add(text);
     }
     // Even where nothing is missing, a model that is gone answers nothing.
-    await this.#model.reach();
+    await this.#model.reach(batch.signal);
+    throwIfAborted(batch.signal);
     const wanted = [...missing];
     const computed = await inTextBatches(wanted, batch, (texts, call) => this.#model.call("embedTexts", { texts }, call));
     const rows = computed.flatMap((part) => Array.from({ length: part.dims[0]! }, (_, at) => rowAt(part, at)));
@@ -170,13 +191,13 @@ function dot(a: Float32Array, b: Float32Array): number {
 }
 
 function checkLabels(labels: unknown): string[] {
-  if (!Array.isArray(labels)) throw invalid(`labels should be an array of strings, not ${describe(labels)}`);
-  if (labels.length === 0) throw invalid("labels is empty");
-  return labels.map((label, at) => checkText(label, `labels[${at}]`));
+  const checked = checkList(labels, "labels", "strings", checkText);
+  if (checked.length === 0) throw invalid("labels is empty");
+  return checked;
 }
 
-function checkTemplate(template: unknown): string {
-  const checked = checkText(template, "template");
-  if (!checked.includes("{}")) throw invalid(`template should have "{}" where the label goes`);
+function checkTemplate(template: unknown, name: string): string {
+  const checked = checkText(template, name);
+  if (!checked.includes("{}")) throw invalid(`${name} should have "{}" where the label goes`);
   return checked;
 }

@@ -2,32 +2,32 @@
 
 import { defaultEngine } from "./engine.js";
 import { invalid } from "./errors.js";
-import { checkEngine } from "./load-options.js";
-import type { WireModelOptions } from "./protocol.js";
+import { checkInspect } from "./load-options.js";
+import { checkChoice } from "./open-model.js";
+import { hinted } from "./remote.js";
+import { orAborted } from "./shared-work.js";
 import { sourceOf } from "./source.js";
 import type { InspectOptions, ModelSource, ModelSummary } from "./types.js";
-import { checkCount, checkOptions, checkSignal } from "./validate.js";
+import { throwIfAborted } from "./validate.js";
 
 /** What a model is and what it will need, from its header alone (a range request, no weights). */
-export async function inspect(source: ModelSource, options: InspectOptions = {}): Promise<ModelSummary> {
-  checkOptions(options, "options");
-  const { engine, contextLength, batch, signal } = options;
-  checkEngine(engine);
-  checkSignal(signal, false);
-  const model: WireModelOptions = {};
-  if (contextLength !== undefined) model.contextLength = checkCount(contextLength, "contextLength", 1);
-  if (batch !== undefined) model.batch = checkCount(batch, "batch", 1);
-  const given = sourceOf(source);
+export async function inspect(source: ModelSource, options?: InspectOptions): Promise<ModelSummary> {
+  const site = new Error();
+  const { model, download, endpoint, engine, device, signal, fetch } = checkInspect(options);
+  const given = sourceOf(source, endpoint);
   if (given.once)
     throw invalid("a stream can be read once: loading it would find nothing left, so inspect does not touch it");
-  const connection = await (engine ?? (await defaultEngine())).connect();
+  checkChoice(given, download);
+  const at = engine ?? (await orAborted(defaultEngine(device), signal));
+  const connection = await orAborted(at.connect(), signal);
   const { wire, feed } = given.open();
   try {
-    return await connection.call(
-      "inspect",
-      { source: wire, options: model, fits: engine !== undefined },
-      { signal, feed },
-    );
+    const takes = { source: wire, options: model, download, fits: engine !== undefined || device !== undefined };
+    const summary = await connection.call("inspect", takes, { signal, feed, fetch, owner: at, site });
+    throwIfAborted(signal);
+    return summary;
+  } catch (error) {
+    throw hinted(error, given);
   } finally {
     given.close();
   }

@@ -10,7 +10,7 @@ import * as relaxed from "./relaxed/azulejo.js";
 import * as simd from "./simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
-import { codeOfTrap } from "./traps.js";
+import { readTrap } from "./traps.js";
 import { version } from "./version.js";
 
 export type Core = typeof simd;
@@ -21,9 +21,11 @@ const PAGE = 65536;
 
 export class Instance {
   readonly core: Core;
-  readonly memory: WebAssembly.Memory | undefined;
+  readonly memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   readonly most: number;
+  /** Where the core leaves the size of a refused allocation. */
+  readonly #refusedAt: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
@@ -31,10 +33,12 @@ export class Instance {
   stepMs = 0;
   #gpu?: Promise<GpuInfo>;
 
-  constructor(core: Core, memory: WebAssembly.Memory | undefined, most = MOST_MEMORY) {
+  /** `core` has started. */
+  constructor(core: Core, memory: WebAssembly.Memory, most = MOST_MEMORY) {
     this.core = core;
     this.memory = memory;
     this.most = most;
+    this.#refusedAt = core.refusedAt();
   }
 
   /** Every call into wasm goes through here: after a trap the instance must never be entered again. */
@@ -125,8 +129,9 @@ export class Instance {
 
   #trapped(thrown: Error): AzulejoError {
     const words = [thrown.message, lastPanic].filter((part) => part !== undefined).join(": ");
-    const code = codeOfTrap(words, this.memory, this.most);
-    const error = new AzulejoError(code, `the WebAssembly instance has failed: ${words}`);
+    const { memory, most } = this;
+    const { code, message } = readTrap(words, { memory, most, refusedAt: this.#refusedAt });
+    const error = new AzulejoError(code, `the WebAssembly instance has failed: ${message}`);
     if (thrown.stack !== undefined) error.stack = thrown.stack;
     return error;
   }
@@ -187,7 +192,7 @@ async function create(
   const { memory, most } = sharedMemory();
   await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }));
   core.start();
-  const shared = { version, build, module, memory, most, stack: STACK };
+  const shared = { version, build, module, memory, most, refusedAt: core.refusedAt(), stack: STACK };
   const pool = await startThreads(shared, choice.threads - 1, options.assets.thread, announce);
   core.startPool(pool.count + 1);
   pool.run();

@@ -1,7 +1,8 @@
 // Files whose SHA-256 the caller knows: compared as they are read.
 
 import { AzulejoError } from "./errors.js";
-import type { Files, OpenFile } from "./files.js";
+import type { Files } from "./files.js";
+import type { OpenFile } from "./open-file.js";
 import { Sha256 } from "./sha256.js";
 
 export interface CheckedFiles extends Files {
@@ -19,8 +20,8 @@ export function checked(files: Files, integrity: Record<string, string>): Checke
     }
     const digest = hash.finish();
     compared++;
-    if (digest === expected.toLowerCase()) return;
-    file.discard?.();
+    if (digest === expected.toLowerCase()) return file.verified?.();
+    await file.discard?.();
     throw new AzulejoError("integrity", `${file.name} has SHA-256 ${digest}, expected ${expected}`, {
       file: file.name,
     });
@@ -29,7 +30,8 @@ export function checked(files: Files, integrity: Record<string, string>): Checke
     ...files,
     async open(name, headerOnly) {
       const file = await files.open(name, headerOnly);
-      const expected = integrity[name];
+      // Not what every object has: a file may be called "constructor".
+      const expected = Object.hasOwn(integrity, name) ? integrity[name] : undefined;
       return file === undefined || expected === undefined ? file : { ...file, pieces: compare(file, expected) };
     },
     finish() {

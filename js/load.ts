@@ -2,14 +2,17 @@
 
 import { readBeside, readProcessor } from "./beside.js";
 import { AzulejoError, invalid } from "./errors.js";
-import { readText, type Files, type OpenFile } from "./files.js";
+import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
 import { checked } from "./integrity.js";
 import { Breath, type Job } from "./jobs.js";
-import { Meter } from "./meter.js";
+import type { Meter } from "./meter.js";
+import type { OpenFile } from "./open-file.js";
 import { PIECE, type Task, type WireModelOptions } from "./protocol.js";
-import type { LoadProgress, ModelSummary } from "./types.js";
 import type { AnyModel, ModelLoader } from "./simd/azulejo.js";
+import { readText, refusePointer } from "./text-file.js";
+import type { ModelSummary } from "./types.js";
+import { chooseGguf, ggufModels, type Choice } from "./which-gguf.js";
 
 export interface Loading {
   instance: Instance;
@@ -22,17 +25,18 @@ export interface Loading {
   /** Only headers: no tokenizer, no weights. */
   headerOnly: boolean;
   integrity?: Record<string, string>;
-  onProgress?: (progress: LoadProgress) => void;
+  /** Which of several GGUF files. */
+  choice: Choice;
+  meter: Meter;
   /** How long the thread may be kept from its messages. */
   breath: Breath;
   inPage: boolean;
 }
 
 export async function loadModel(loading: Loading): Promise<AnyModel> {
-  const { instance, job } = loading;
-  const meter = new Meter(loading.onProgress);
+  const { instance, job, meter } = loading;
   const files = checked(loading.files, loading.integrity ?? {});
-  const loader = await read({ ...loading, files }, meter);
+  const loader = await read({ ...loading, files });
   try {
     files.finish();
     meter.stage("compile");
@@ -49,7 +53,7 @@ export async function loadModel(loading: Loading): Promise<AnyModel> {
 }
 
 export async function inspectModel(loading: Loading): Promise<ModelSummary> {
-  const loader = await read(loading, new Meter());
+  const loader = await read(loading);
   try {
     return loading.instance.call(() => loader.summary());
   } finally {
@@ -58,14 +62,13 @@ export async function inspectModel(loading: Loading): Promise<ModelSummary> {
 }
 
 /** The caller frees the loader; where this throws it is freed already. */
-async function read(loading: Loading, meter: Meter): Promise<ModelLoader> {
-  const { instance, files, device, headerOnly } = loading;
-  const format = chooseFormat(files);
-  const options = { ...loading.options, device, headerOnly };
-  const loader = instance.call(({ ModelLoader }) => new ModelLoader(format, options));
+async function read(loading: Loading): Promise<ModelLoader> {
+  const { instance } = loading;
+  const plan = await planOf(loading);
+  const loader = newLoader(loading, "gguf" in plan ? "gguf" : "safetensors", loading.headerOnly);
   try {
-    const feed = new Feed(loading, loader, meter);
-    await (format === "gguf" ? feed.gguf() : feed.safetensors());
+    const feed = new Feed(loading, loader);
+    await ("gguf" in plan ? feed.gguf(plan.gguf) : feed.safetensors(plan.config));
     return loader;
   } catch (error) {
     instance.free(loader);
@@ -73,34 +76,77 @@ async function read(loading: Loading, meter: Meter): Promise<ModelLoader> {
   }
 }
 
-function chooseFormat({ single, names }: Files): "gguf" | "safetensors" {
-  if (single !== undefined) return "gguf";
-  const hasGguf = names?.some((name) => /\.gguf$/i.test(name)) ?? false;
-  return hasGguf && !names!.includes("config.json") ? "gguf" : "safetensors";
+function newLoader({ instance, device, options }: Loading, format: "gguf" | "safetensors", headerOnly: boolean): ModelLoader {
+  return instance.call(({ ModelLoader }) => new ModelLoader(format, { ...options, device, headerOnly }));
+}
+
+/** What the model is read from: GGUF files, of which the first may name the others, or a folder with this configuration. */
+async function planOf(loading: Loading): Promise<{ gguf: string[] } | { config: string }> {
+  const { files, choice } = loading;
+  if (choice.file !== undefined && !/\.gguf$/i.test(choice.file))
+    throw invalid(`"file" should name a GGUF file, not ${JSON.stringify(choice.file)}`);
+  if (files.single !== undefined) return { gguf: [files.single] };
+  if (files.names !== undefined) {
+    const isFolder = files.names.includes("config.json") && files.names.some((name) => /\.safetensors(\.index\.json)?$/.test(name));
+    const wanted = choice.file !== undefined || choice.quant !== undefined;
+    if (wanted || (!isFolder && ggufModels(files.names).length > 0)) return { gguf: await ofSeveral(loading, files.names) };
+  } else if (choice.quant !== undefined && files.list === undefined) {
+    throw invalid(`the files in ${files.place} cannot be listed to find ${JSON.stringify(choice.quant)}: give "file"`);
+  } else if (choice.quant !== undefined || (files.list !== undefined && /gguf/i.test(files.place))) {
+    const names = await files.list!();
+    if (choice.quant !== undefined || ggufModels(names).length > 0) return { gguf: chooseGguf(names, choice, files.place) };
+  }
+  const config = await readText(files, "config.json");
+  if (config !== undefined) return { config };
+  // Nobody gives a repository of GGUF files a configuration.
+  const names = await files.list?.();
+  if (names === undefined || ggufModels(names).length === 0) throw missing("config.json", files);
+  return { gguf: chooseGguf(names, choice, files.place) };
+}
+
+/** Files that are here may be shards whose names do not say so: then the first one's header does. */
+async function ofSeveral(loading: Loading, names: readonly string[]): Promise<string[]> {
+  const { file, quant } = loading.choice;
+  const models = ggufModels(names);
+  if (models.length > 1 && (file ?? quant) === undefined && models.every(({ length }) => length === 1)) {
+    if ((await shardsOf(loading, models[0]![0]!)) === models.length) return models.flat();
+  }
+  return chooseGguf(names, loading.choice, loading.files.place);
+}
+
+async function shardsOf(loading: Loading, name: string): Promise<number> {
+  const { instance } = loading;
+  const loader = newLoader(loading, "gguf", true);
+  try {
+    await new Feed({ ...loading, headerOnly: true, task: undefined }, loader).weights(name);
+    return instance.call(() => loader.shards);
+  } catch {
+    loading.job.check();
+    return 1;
+  } finally {
+    instance.free(loader);
+  }
 }
 
 class Feed {
   readonly #of: Loading;
   readonly #loader: ModelLoader;
-  readonly #meter: Meter;
 
-  constructor(loading: Loading, loader: ModelLoader, meter: Meter) {
+  constructor(loading: Loading, loader: ModelLoader) {
     this.#of = loading;
     this.#loader = loader;
-    this.#meter = meter;
   }
 
-  async gguf(): Promise<void> {
+  async gguf(listed: string[]): Promise<void> {
     const { files, instance, task } = this.#of;
-    const listed = files.names?.filter((name) => /\.gguf$/i.test(name)).sort();
-    const given = files.single ?? listed![0]!;
+    const given = listed[0]!;
     const [, stem, count, end] = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(given) ?? [];
     const shard = (n: number) => `${stem}${String(n).padStart(5, "0")}-of-${count}${end}`;
     // One file is asked for nothing else: the rest is in it.
     if (files.names !== undefined) await readProcessor({ files, instance, loader: this.#loader, task });
-    await this.#weights(stem === undefined ? given : shard(1));
+    await this.weights(stem === undefined ? given : shard(1));
     const shards = instance.call(() => this.#loader.shards);
-    if (shards > 1 && stem === undefined && listed?.length !== shards) {
+    if (shards > 1 && stem === undefined && listed.length !== shards) {
       throw new AzulejoError(
         "missing-file",
         `${given} is one of ${shards} shards, and its name does not say what the others are called; ` +
@@ -108,20 +154,18 @@ class Feed {
         { file: given },
       );
     }
-    for (let n = 2; n <= shards; n++) await this.#weights(stem === undefined ? listed![n - 1]! : shard(n));
+    for (let n = 2; n <= shards; n++) await this.weights(stem === undefined ? listed[n - 1]! : shard(n));
   }
 
-  async safetensors(): Promise<void> {
+  async safetensors(config: string): Promise<void> {
     const { files, instance, task, headerOnly } = this.#of;
-    const config = await readText(files, "config.json");
-    if (config === undefined) throw missing("config.json", files);
     instance.call(() => this.#loader.config(config));
     if (!headerOnly) await readBeside({ files, instance, loader: this.#loader, task });
     const single = await files.open("model.safetensors", headerOnly);
     if (single !== undefined) return this.#open(single);
     const index = await readText(files, "model.safetensors.index.json");
     if (index === undefined) throw missing("model.safetensors", files);
-    for (const name of shardNames(index)) await this.#weights(name);
+    for (const name of shardNames(index)) await this.weights(name);
   }
 
   /** Before anybody waits for weights that are of no use. */
@@ -135,7 +179,7 @@ class Feed {
     );
   }
 
-  async #weights(name: string): Promise<void> {
+  async weights(name: string): Promise<void> {
     const { files, headerOnly } = this.#of;
     const file = await files.open(name, headerOnly);
     if (file === undefined) throw missing(name, files);
@@ -147,27 +191,32 @@ class Feed {
     try {
       instance.call(() => this.#loader.begin(file.name, file.size));
       await this.#bytes(file);
-      if (!headerOnly) instance.call(() => this.#loader.end());
+      if (headerOnly) return;
+      instance.call(() => this.#loader.end());
+      await file.confirm?.();
     } finally {
-      file.close?.();
+      await file.close?.();
     }
   }
 
   /** The file's bytes, or its header's, in bites: counted, and with room for messages and the GPU in between. */
   async #bytes(file: OpenFile): Promise<void> {
-    const { job, inPage, breath, headerOnly } = this.#of;
+    const { job, inPage, breath, headerOnly, meter } = this.#of;
     const bite = inPage ? PIECE >> 4 : PIECE >> 2;
     let inHeader = true;
     let unsettled = 0;
-    this.#meter.begin(file);
+    meter.begin(file);
+    let begun = false;
     for await (const piece of file.pieces) {
+      if (!begun) refusePointer(piece, file.name);
+      begun = true;
       for (let at = 0; at < piece.length; at += bite) {
         job.check();
         const bytes = piece.subarray(at, at + bite);
         const complete = this.#push(bytes);
         if (complete && inHeader) this.#checkTask();
         if (complete && headerOnly) return;
-        this.#meter.add(bytes.length);
+        meter.add(bytes.length);
         unsettled += bytes.length;
         if (complete && (inHeader || unsettled >= SETTLE_BYTES)) {
           await this.#of.instance.finish(job, () => this.#loader.settle());
@@ -178,7 +227,7 @@ class Feed {
       }
     }
     job.check();
-    this.#meter.end();
+    meter.end();
   }
 
   /** Whether the file's header is complete now. */

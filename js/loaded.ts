@@ -27,6 +27,11 @@ export class LoadedModel extends LoadedReader<Model> {
     super.free();
   }
 
+  /** How many there are. */
+  get sessions(): number {
+    return this.#sessions.size;
+  }
+
   openSession(session: number): void {
     this.#sessions.set(
       session,

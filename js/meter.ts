@@ -1,6 +1,6 @@
 // How far a load is, for the caller.
 
-import type { OpenFile } from "./files.js";
+import type { OpenFile } from "./open-file.js";
 import type { LoadProgress } from "./types.js";
 
 /** Progress, about ten times a second; never silent about a beginning or an end. */
@@ -19,7 +19,13 @@ export class Meter {
   begin(file: OpenFile): void {
     this.#file = file;
     this.#loaded = 0;
-    this.#tell();
+    this.#tell(file.note);
+  }
+
+  /** What is worth knowing of a file, whether its bytes are being counted or not. */
+  note(name: string, note: string, stage: "download" | "read" = "download"): void {
+    if (this.#file?.name === name) return this.#tell(note);
+    this.#listener?.({ stage, file: name, loadedBytes: 0, note });
   }
 
   add(bytes: number): void {
@@ -44,10 +50,18 @@ export class Meter {
     this.#listener?.({ stage: "compile", loadedBytes: this.#allLoaded, totalBytes: this.#allLoaded, pipelines });
   }
 
-  #tell(): void {
+  #tell(note?: string): void {
     clearTimeout(this.#due);
     this.#due = undefined;
-    const { name, stage, size } = this.#file!;
-    this.#listener?.({ stage, file: name, loadedBytes: this.#loaded, ...(size !== undefined && { totalBytes: size }) });
+    const { name, stage, size, sizeHint } = this.#file!;
+    // A hint that has turned out wrong is none.
+    const total = size ?? (sizeHint !== undefined && sizeHint >= this.#loaded ? sizeHint : undefined);
+    this.#listener?.({
+      stage,
+      file: name,
+      loadedBytes: this.#loaded,
+      ...(total !== undefined && { totalBytes: total }),
+      ...(note !== undefined && { note }),
+    });
   }
 }

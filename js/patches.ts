@@ -3,7 +3,8 @@
 import { classColor, cssColor, newImageData, paintScale, type Rgb } from "./colors.js";
 import { invalid } from "./errors.js";
 import type { Classification, LegendEntry, Patch, PatchMap } from "./types.js";
-import { checkOptions } from "./validate.js";
+import { optionsOf } from "./options.js";
+import { checkText } from "./validate.js";
 
 export interface Windows {
   rows: number;
@@ -47,6 +48,8 @@ const MOST_PIXELS = 1024;
 /** So many classes have a colour each for good; of more, the frequent ones get those that differ most. */
 const FEW_CLASSES = 12;
 
+const readPaint = /* @__PURE__ */ optionsOf<{ label?: string | undefined }>("toImageData", { label: checkText });
+
 export class Patches implements PatchMap {
   readonly rows: number;
   readonly columns: number;
@@ -70,9 +73,8 @@ export class Patches implements PatchMap {
     });
   }
 
-  toImageData(options: { label?: string } = {}): ImageData {
-    checkOptions(options, "options");
-    const paint = this.#painter(options.label);
+  toImageData(options?: { label?: string | undefined }): ImageData {
+    const paint = this.#painter(readPaint(options).label);
     const scale = Math.min(1, MOST_PIXELS / Math.max(this.#image.width, this.#image.height));
     const width = Math.max(1, Math.round(this.#image.width * scale));
     const height = Math.max(1, Math.round(this.#image.height * scale));

@@ -12,9 +12,13 @@ interface NodeModules {
     readFile(path: string | URL, encoding: "utf8"): Promise<string>;
     readdir(path: string): Promise<string[]>;
     stat(path: string): Promise<{ size: number; isDirectory(): boolean }>;
-    open(path: string): Promise<NodeFile>;
+    open(path: string, flags: "r" | "a"): Promise<NodeFile>;
+    mkdir(path: string, options: { recursive: true }): Promise<unknown>;
+    writeFile(path: string, bytes: Uint8Array): Promise<void>;
+    rename(from: string, to: string): Promise<void>;
+    rm(path: string, options: { force: true }): Promise<void>;
   };
-  "node:os": { availableParallelism?(): number; cpus(): unknown[] };
+  "node:os": { availableParallelism?(): number; cpus(): unknown[]; homedir(): string };
   "node:path": {
     resolve(...parts: string[]): string;
     join(...parts: string[]): string;
@@ -26,6 +30,8 @@ interface NodeModules {
 
 export interface NodeFile {
   read(into: Uint8Array, offset: number, length: number, position: number): Promise<{ bytesRead: number }>;
+  write(bytes: Uint8Array, offset: number): Promise<{ bytesWritten: number }>;
+  stat(): Promise<{ size: number }>;
   close(): Promise<void>;
 }
 
@@ -39,7 +45,7 @@ export interface NodeWorker {
 
 interface NodeGlobals {
   /** `type`: Electron's. */
-  process?: { versions?: { node?: string }; type?: string };
+  process?: { versions?: { node?: string }; env?: Record<string, string | undefined>; platform?: string; type?: string };
   setImmediate?(task: () => void): void;
 }
 

@@ -14,7 +14,7 @@ import type {
   TensorF32,
 } from "./types.js";
 
-export type WireGenerateOptions = Omit<GenerateOptions, "signal" | "jsonSchema" | "grammar">;
+export type WireGenerateOptions = Omit<GenerateOptions, "signal">;
 
 /** An encoder-decoder's. */
 export type WireSeq2SeqOptions = WireGenerateOptions & { beams?: number };
@@ -58,6 +58,37 @@ export interface WireDownloadOptions {
   headers?: Record<string, string>;
   credentials?: RequestCredentials;
   integrity?: Record<string, string>;
+  /** When a kept copy is compared with its source; a number: when that was longer ago than so many milliseconds. */
+  revalidate?: "always" | "never" | number;
+  /** What is kept goes by this in place of its address. */
+  cacheKey?: string;
+  /** How often a request that broke or was refused (429, 5xx) is made again. Default 4; anew where bytes came. */
+  retries?: number;
+  /** Of the hub; sent to its endpoint's origin alone. */
+  token?: string;
+  /** Which of several GGUF files, by name or by what it says of its quantisation. */
+  file?: string;
+  quant?: string;
+  /** The caller gave a `fetch`: the page makes the requests ("fetch"). */
+  pageFetch?: boolean;
+}
+
+/** A request that the page is to make. */
+export interface WireRequest {
+  method: "GET" | "HEAD";
+  headers: Record<string, string>;
+  credentials?: RequestCredentials;
+  cache?: RequestCache;
+}
+
+/** What a `Response` says before its body comes. */
+export interface WireResponse {
+  status: number;
+  statusText: string;
+  /** After redirects; "" where the caller's `fetch` does not say. */
+  url: string;
+  type: ResponseType;
+  headers: [name: string, value: string][];
 }
 
 /** A GPU made out to be less than it is, or watched. */
@@ -115,6 +146,8 @@ export interface WireFile {
 export type WireSource =
   /** One GGUF file, or the first of several. */
   | { kind: "url"; url: string }
+  /** On a hub: `endpoint` ends in "/"; `path` is "", a folder that ends in "/", or a file. */
+  | { kind: "hub"; endpoint: string; repo: string; revision: string; path: string }
   /** Ends in "/". */
   | { kind: "folder"; url: string }
   /** Under Node: a file or a folder, as a path or a file: URL. */
@@ -139,7 +172,10 @@ export interface Calls {
     takes: { model: number; task: Task; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
     gives: Loaded;
   };
-  inspect: { takes: { source: WireSource; options: WireModelOptions; fits: boolean }; gives: ModelSummary };
+  inspect: {
+    takes: { source: WireSource; options: WireModelOptions; download?: WireDownloadOptions; fits: boolean };
+    gives: ModelSummary;
+  };
   disposeModel: { takes: { model: number }; gives: void };
   openSession: { takes: { model: number; session: number }; gives: void };
   disposeSession: { takes: { model: number; session: number }; gives: void };
@@ -185,6 +221,13 @@ export type CallName = keyof Calls;
 export interface Diagnostics {
   /** The size of wasm's memory, which only grows. */
   wasmBytes: number;
+  models: number;
+  /** Of all models. */
+  sessions: number;
+  /** Calls that the host is at, but for the one that asks. */
+  jobs: number;
+  /** Bytes of the caller's that were asked for, and have not come. */
+  pulls: number;
   /** On WebGPU. */
   gpu?: GpuDiagnostics;
 }
@@ -228,6 +271,10 @@ export type ToHost =
   | { kind: "abort"; id: number; code: "aborted" | "disposed" }
   /** The answer to "pull"; without bytes and error the file is over. */
   | { kind: "piece"; pull: number; bytes?: Uint8Array; error?: WireError }
+  /** The answer to "fetch": the response's head, or why there is none. */
+  | { kind: "fetched"; fetch: number; response?: WireResponse; error?: WireError }
+  /** The answer to "fetchPull"; without bytes and error the body is over. */
+  | { kind: "fetchPiece"; fetch: number; bytes?: Uint8Array; error?: WireError }
   /** Free everything; nothing is answered any more. */
   | { kind: "close" };
 
@@ -238,6 +285,12 @@ export type FromHost =
   | { kind: "tokens"; id: number; tokens: GeneratedToken[] }
   /** Call `id` wants at most `length` bytes of one of its files. */
   | { kind: "pull"; id: number; pull: number; file: string; offset: number; length: number }
+  /** Call `id` has the page make a request. */
+  | { kind: "fetch"; id: number; fetch: number; url: string; request: WireRequest }
+  /** The next piece of that response's body, of any length. One is asked for at a time. */
+  | { kind: "fetchPull"; fetch: number }
+  /** Nothing more is wanted of it: the request, or the rest of its body, is to be cancelled. Not answered. */
+  | { kind: "fetchCancel"; fetch: number }
   /** A chat template is at work for call `id`, or has ended: the one thing in the core that may take for ever. */
   | { kind: "rendering"; id: number; busy: boolean }
   /** The wasm instance is dead, and everything in it. */
@@ -259,6 +312,8 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   most: number;
+  /** Where the core leaves the size of a refused allocation. */
+  refusedAt: number;
   stack: number;
   /** Straight to the page. */
   page: MessagePort;

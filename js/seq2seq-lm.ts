@@ -1,16 +1,29 @@
 // An encoder-decoder: a text in, another out.
 
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
 import { invalid } from "./errors.js";
+import { checkSeq2Seq } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import { openModel } from "./open-model.js";
-import { nothingMade } from "./protocol.js";
+import { readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
-import type { Generation, LoadOptions, ModelSource, ModelSummary, Seq2SeqOptions, TensorF32, Tokenizer } from "./types.js";
-import { checkOptions, checkPrompt, checkRows, checkSeq2Seq, checkSignal } from "./validate.js";
+import type {
+  Generation,
+  LoadOptions,
+  ModelSource,
+  ModelSummary,
+  Seq2SeqOptions,
+  SignalOptions,
+  TensorF32,
+  Tokenizer,
+} from "./types.js";
+import { checkPlainPrompt, checkRows } from "./validate.js";
 
+/** An encoder with a decoder (T5, BART, Marian): what is read becomes another text. */
 export class Seq2SeqLM {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -19,14 +32,17 @@ export class Seq2SeqLM {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<Seq2SeqLM> {
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
+  static async load(source: ModelSource, options?: LoadOptions): Promise<Seq2SeqLM> {
     return new Seq2SeqLM(await openModel("seq2seq", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -35,13 +51,11 @@ export class Seq2SeqLM {
    * What the decoder writes to a text or its token ids. Text gets the tokenizer's own special tokens. With `beams` above
    * 1 all tokens come at the end.
    */
-  generate(text: string | ArrayLike<number>, options: Seq2SeqOptions = {}): Generation {
+  generate(text: string | ArrayLike<number>, options?: Seq2SeqOptions): Generation {
+    const site = new Error();
     return startGeneration(async (signal, onTokens) => {
-      const prompt = checkPrompt(text);
-      if (Array.isArray(prompt)) throw invalid("the prompt should be text or token ids, not messages");
-      const wire = { prompt, options: checkSeq2Seq(options) };
-      if (signal.aborted) return nothingMade();
-      return (await this.#model.call("generate", wire, { signal, onTokens })).result;
+      const wire = { prompt: checkPlainPrompt(text, "the prompt"), options: checkSeq2Seq(options) };
+      return (await this.#model.call("generate", wire, { signal, onTokens, site })).result;
     }, options?.signal);
   }
 
@@ -52,19 +66,23 @@ export class Seq2SeqLM {
   async logits(
     tokens: ArrayLike<number> | ArrayLike<number>[],
     decoderTokens: ArrayLike<number> | ArrayLike<number>[],
-    options: { signal?: AbortSignal } = {},
+    options?: SignalOptions,
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
     const decoderRows = checkRows(decoderTokens, "decoderTokens");
     if (rows.length !== decoderRows.length)
       throw invalid(`tokens and decoderTokens should have as many rows: they have ${rows.length} and ${decoderRows.length}`);
-    checkOptions(options, "options");
-    checkSignal(options.signal, false);
-    return this.#model.call("seq2seqLogits", { rows, decoderRows }, { signal: options.signal });
+    const { signal } = readSignal("logits", options);
+    return this.#model.call("seq2seqLogits", { rows, decoderRows }, { signal });
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */
   dispose(): Promise<void> {
     return this.#model.dispose();
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

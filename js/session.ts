@@ -1,42 +1,51 @@
 // A conversation that keeps its KV cache in the worker.
 
 import type { Connection } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
 import { disposed, invalid } from "./errors.js";
+import { checkGenerate } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
-import { nothingMade } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
 import type { GenerateOptions, Generation, Message, Session } from "./types.js";
-import { checkGenerate, checkPrompt } from "./validate.js";
+import { checkPrompt } from "./validate.js";
 
 /** A generation with the model, in a session's cache where one is given. */
 export function generate(
   model: RemoteModel,
   session: RemoteSession | undefined,
   prompt: string | Message[] | ArrayLike<number>,
-  options: GenerateOptions = {},
+  options?: GenerateOptions,
 ): Generation {
+  const site = new Error();
   return startGeneration(async (signal, onTokens) => {
     const wire = { prompt: checkPrompt(prompt), options: checkGenerate(options) };
     session?.check();
-    if (signal.aborted) return nothingMade();
-    const connection = await model.reach();
+    const connection = await model.reach(signal);
     const opened = session?.openAt(connection);
-    const call = model.callAt(connection, "generate", { ...wire, session: session?.id }, { signal, onTokens });
-    const [{ result, sessionLength }] = await Promise.all([call, opened]);
+    const call = { signal, onTokens, owner: session ?? model, site };
+    const generating = model.callAt(connection, "generate", { ...wire, session: session?.id }, call);
+    const [{ result, sessionLength }] = await Promise.all([generating, opened]);
     if (sessionLength !== undefined) session!.length = sessionLength;
     return result;
   }, options?.signal);
 }
 
 export class RemoteSession implements Session {
-  readonly id = ++lastId;
   length = 0;
   readonly #model: RemoteModel;
-  #connection?: Connection;
+  readonly #home: Home;
+  /** On its way to `home`. */
+  #opening?: { connection: Connection; done: Promise<void> } | undefined;
   #disposed = false;
 
   constructor(model: RemoteModel) {
     this.#model = model;
+    this.#home = { id: ++lastId, model: model.id };
+    abandoned.register(this, this.#home, this.#home);
+  }
+
+  get id(): number {
+    return this.#home.id;
   }
 
   generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation {
@@ -50,9 +59,13 @@ export class RemoteSession implements Session {
   async dispose(): Promise<void> {
     if (this.#disposed) return;
     this.#disposed = true;
-    // In a dead worker, or with the model gone, there is nothing left to free.
-    if (this.#connection !== undefined)
-      await this.#model.callAt(this.#connection, "disposeSession", { session: this.id }).catch(() => {});
+    abandoned.unregister(this.#home);
+    await this.#opening?.done.catch(() => {});
+    await leave(this.#home);
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 
   check(): void {
@@ -62,10 +75,36 @@ export class RemoteSession implements Session {
   /** Makes the cache, in a new worker a new one: the prompt is the whole conversation, so nothing is lost. */
   openAt(connection: Connection): Promise<void> | undefined {
     this.check();
-    if (this.#connection === connection) return undefined;
-    this.#connection = connection;
+    if (this.#home.connection === connection) return undefined;
+    if (this.#opening?.connection === connection) return this.#opening.done;
     this.length = 0;
-    return this.#model.callAt(connection, "openSession", { session: this.id });
+    const opening = { connection, done: this.#open(connection) };
+    this.#opening = opening;
+    opening.done.catch(() => {
+      // The next call tries again.
+      if (this.#opening === opening) this.#opening = undefined;
+    });
+    return opening.done;
+  }
+
+  async #open(connection: Connection): Promise<void> {
+    await this.#model.callAt(connection, "openSession", { session: this.id }, { owner: this });
+    this.#home.connection = connection;
   }
 }
+
+/** Where a session's cache is: apart from it, to be found when it is gone. */
+interface Home {
+  readonly id: number;
+  readonly model: number;
+  connection?: Connection;
+}
+
+async function leave({ id, model, connection }: Home): Promise<void> {
+  // In a dead worker, or with the model gone, there is nothing left to free.
+  await connection?.call("disposeSession", { model, session: id }).catch(() => {});
+}
+
+/** Sessions that nobody disposed of. */
+const abandoned = /* @__PURE__ */ new FinalizationRegistry<Home>((home) => void leave(home));
 let lastId = 0;

@@ -3,6 +3,7 @@
 import { AzulejoError, invalid } from "./errors.js";
 import { isNode } from "./platform.js";
 import type { WireFile, WireSource } from "./protocol.js";
+import { HUB, hubFromText, hubFromUrl } from "./source-hub.js";
 import type { ModelSource } from "./types.js";
 
 /** What the page hands over as the worker asks for it. */
@@ -15,17 +16,22 @@ export interface Feed {
 export interface Source {
   /** A stream: it cannot be opened again. */
   readonly once: boolean;
+  /** One GGUF file: there is nothing to choose from. */
+  readonly single: boolean;
+  /** What else may have been meant, where nothing is found. */
+  readonly hint?: string | undefined;
   /** Rejects with "invalid-argument" where it cannot be read (again). */
   open(): { wire: WireSource; feed?: Feed };
   close(): void;
 }
 
-export function sourceOf(source: ModelSource): Source {
+/** `endpoint`: the hub's address, which ends in "/". */
+export function sourceOf(source: ModelSource, endpoint = HUB): Source {
   const given: unknown = source;
-  if (typeof given === "string") return fixed(fromString(given));
+  if (typeof given === "string") return fromString(given, endpoint);
   switch (tagOf(given)) {
     case "URL":
-      return fixed(fromUrl(new URL(String(given))));
+      return fixed(fromUrl(new URL(String(given)), endpoint));
     case "Blob":
       return fixed({ kind: "files", files: [{ name: "model.gguf", blob: given as Blob }], folder: false });
     case "File":
@@ -49,19 +55,50 @@ export function tagOf(value: unknown): string {
   return Object.prototype.toString.call(value).slice("[object ".length, -1);
 }
 
-function fixed(wire: WireSource): Source {
-  return { once: false, open: () => ({ wire }), close() {} };
+function fixed(wire: WireSource, hint?: string): Source {
+  const single = "folder" in wire ? !wire.folder : wire.kind === "url" || (wire.kind === "hub" && /[^/]$/.test(wire.path));
+  return { once: false, single, hint, open: () => ({ wire }), close() {} };
 }
 
 // ---------------------------------------------------------------- addresses
 
-function fromString(text: string): WireSource {
+/** How a repository on the hub is called, and a folder may be: nothing but the caller can tell. */
+const REPOSITORY = /^[\w-][\w.-]*\/[\w-][\w.-]*(@[^/]+)?$/;
+/** An ending that says what kind of file it is: not that of "Qwen2.5-0.5B". */
+const ENDING = /\.[a-z]\w*$/i;
+
+function fromString(text: string, endpoint: string): Source {
   if (text === "") throw invalid("source is an empty string");
-  if (text.startsWith("hf:")) return fromUrl(hub(text));
+  if (/^hf:/i.test(text)) return fixed(hubFromText(text, endpoint));
+  if (/^(huggingface|hf)\.co\//i.test(text)) return fixed(fromUrl(new URL(`https://${text}`), endpoint));
   // One letter and a colon is a drive of Windows'.
   const isUrl = /^[a-z][a-z\d+.-]+:/i.test(text);
-  if (isNode() && !isUrl) return { kind: "path", path: text };
-  return fromUrl(absolute(text));
+  const mayBeHub = !isUrl && REPOSITORY.test(text) && !ENDING.test(text);
+  const hint = mayBeHub ? `if you mean the Hugging Face hub: hf:${text}` : undefined;
+  if (isNode() && !isUrl) return fixed({ kind: "path", path: text }, hint);
+  if (mayBeHub) throw invalid(`${JSON.stringify(text)}: ${hint}; a folder's address ends in "/"`);
+  return fixed(fromUrl(absolute(text), endpoint));
+}
+
+function fromUrl(url: URL, endpoint: string): WireSource {
+  if (url.protocol === "hf:") return hubFromText(url.href, endpoint);
+  if (url.protocol === "file:" && isNode()) return { kind: "path", path: url.href };
+  const hub = hubFromUrl(url, endpoint);
+  if (hub !== undefined) return hub;
+  // What the browser or the address itself holds has no folders.
+  if (/^(blob|data):$/.test(url.protocol)) return { kind: "url", url: url.href };
+  if (url.pathname.endsWith("/")) return { kind: "folder", url: url.href };
+  checkFile(url);
+  return { kind: "url", url: url.href };
+}
+
+/** Whether that may be a GGUF. With a query it is a server that hands out files under any name. */
+function checkFile({ href, pathname, search }: URL): void {
+  if (search !== "") return;
+  const folder = href.replace(/[^/]*$/, "");
+  if (/\.(safetensors|json)$/i.test(pathname)) throw invalid(`${href}: give the folder that it lies in: ${folder}`);
+  if (!ENDING.test(pathname))
+    throw invalid(`${href}: a folder's address ends in "/", and a GGUF file's in .gguf; if that is a folder: ${href}/`);
 }
 
 /** Relative to the page, as a link would be: the worker lies elsewhere. */
@@ -72,20 +109,6 @@ export function absolute(text: string): URL {
   } catch (error) {
     throw new AzulejoError("invalid-argument", `${JSON.stringify(text)} is not a URL`, undefined, { cause: error });
   }
-}
-
-function fromUrl(url: URL): WireSource {
-  if (url.protocol === "file:" && isNode()) return { kind: "path", path: url.href };
-  return { kind: url.pathname.endsWith("/") ? "folder" : "url", url: url.href };
-}
-
-function hub(text: string): URL {
-  const [, org, name, revision = "main", file = ""] =
-    /^hf:([^/@]+)\/([^/@]+)(?:@([^/]+))?(?:\/|\/(.+\.gguf))?$/i.exec(text) ?? [];
-  if (org === undefined || name === undefined)
-    throw invalid(`${JSON.stringify(text)} should read hf:org/name[@revision][/file.gguf]`);
-  const path = [org, name, "resolve", revision, ...file.split("/")].map(encodeURIComponent).join("/");
-  return new URL(`https://huggingface.co/${path}`);
 }
 
 // ---------------------------------------------------------------- bytes
@@ -147,6 +170,7 @@ function fromBytes(buffers: Map<string, Held>, blobs: WireFile[], folder: boolea
   };
   return {
     once: false,
+    single: !folder,
     open() {
       for (const held of buffers.values()) held.hold();
       return { wire: { kind: "files", files, folder }, feed };
@@ -209,6 +233,7 @@ function fromStream(stream: ReadableStream<Uint8Array>): Source {
   };
   return {
     once: true,
+    single: true,
     open() {
       if (reader !== undefined || stream.locked) throw invalid("a stream can be read once, and this one has been");
       reader = stream.getReader();

@@ -3,17 +3,16 @@
 import { asError } from "./errors.js";
 import type { TensorF32 } from "./types.js";
 
-/** Tensors of the same width, one below the other: [rows, width]. */
-export function stack(tensors: TensorF32[]): TensorF32 {
+/** Tensors of one width, one below the other: [rows, width]. */
+export function stack(tensors: TensorF32[], width: number): TensorF32 {
   if (tensors.length === 1) return tensors[0]!;
   const rows = tensors.reduce((sum, { dims }) => sum + dims[0]!, 0);
-  const width = tensors[0]!.dims[1]!;
   return fill(rows, width, tensors.map(({ data }) => data));
 }
 
 /** Vectors as rows: [vectors, width]. */
-export function rowsOf(vectors: Float32Array[]): TensorF32 {
-  return fill(vectors.length, vectors[0]!.length, vectors);
+export function rowsOf(vectors: Float32Array[], width: number): TensorF32 {
+  return fill(vectors.length, width, vectors);
 }
 
 /** Row `at`, where it lies. */

@@ -1,8 +1,10 @@
 // An encoder with a classifier: texts, or pairs of them, in, classes out.
 
 import { inTextBatches } from "./batches.js";
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
 import { openModel } from "./open-model.js";
+import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type {
@@ -11,12 +13,22 @@ import type {
   LoadOptions,
   ModelSource,
   ModelSummary,
+  SignalOptions,
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkBatch, checkCount, checkOptions, checkPairs, checkRows, checkSignal } from "./validate.js";
+import { checkFunction, checkLiveSignal, checkPairs, checkRows, count } from "./validate.js";
 
+const readClassify = /* @__PURE__ */ optionsOf<ClassifyTextOptions>("classify", {
+  topK: /* @__PURE__ */ count(1),
+  onProgress: checkFunction<NonNullable<ClassifyTextOptions["onProgress"]>>,
+  signal: checkLiveSignal,
+});
+const readLogits = /* @__PURE__ */ optionsOf<SignalOptions>("logits", { signal: checkLiveSignal }, ["tokenTypes"]);
+
+/** An encoder with a head of classes: what a text is, or how two belong together. */
 export class TextClassifier {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -25,14 +37,17 @@ export class TextClassifier {
     this.tokenizer = new RemoteTokenizer(model);
   }
 
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<TextClassifier> {
+  /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
+  static async load(source: ModelSource, options?: LoadOptions): Promise<TextClassifier> {
     return new TextClassifier(await openModel("text-classification", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -43,36 +58,42 @@ export class TextClassifier {
   }
 
   /**
-   * What each text is, best first. A pair is two texts seen together, as in entailment. Long texts are cut as the
-   * checkpoint says.
+   * What each text is, best first. A pair is two texts seen together, as in entailment; one pair alone is a list too:
+   * [[a, b]]. Long texts are cut as the checkpoint says.
    */
+  classify(text: string, options?: ClassifyTextOptions): Promise<Classification[]>;
+  classify(texts: (string | [string, string])[], options?: ClassifyTextOptions): Promise<Classification[][]>;
   async classify(
-    texts: (string | [string, string])[],
-    options: ClassifyTextOptions = {},
-  ): Promise<Classification[][]> {
-    const checked = checkPairs(texts, "texts");
-    const batch = checkBatch(options);
-    const most = Math.max(1, this.#model.loaded.labels!.length);
-    const topK = Math.min(checkCount(options.topK ?? 5, "topK", 1), most);
+    given: string | (string | [string, string])[],
+    options?: ClassifyTextOptions,
+  ): Promise<Classification[] | Classification[][]> {
+    const checked = checkPairs(typeof given === "string" ? [given] : given, "texts");
+    const { topK: most = 5, ...batch } = readClassify(options);
+    if (checked.length === 0) await this.#model.reach(batch.signal);
+    const topK = Math.min(most, Math.max(1, this.#model.loaded.labels!.length));
     const answers = await inTextBatches(checked, batch, (texts, call) =>
       this.#model.call("classifyTexts", { texts, topK }, call),
     );
-    return answers.flat();
+    return typeof given === "string" ? answers.flat()[0]! : answers.flat();
   }
 
   /** Of rows of ids, special ones and all: [rows, classes]. */
   async logits(
     tokens: ArrayLike<number> | ArrayLike<number>[],
-    options: { signal?: AbortSignal } = {},
+    options?: SignalOptions,
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
-    checkOptions(options, "options");
-    checkSignal(options.signal, false);
-    return this.#model.call("textLogits", { rows }, { signal: options.signal });
+    const { signal } = readLogits(options);
+    return this.#model.call("textLogits", { rows }, { signal });
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */
   dispose(): Promise<void> {
     return this.#model.dispose();
+  }
+
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
   }
 }

@@ -1,34 +1,45 @@
 // An encoder: texts in, a vector of each out.
 
 import { inTextBatches } from "./batches.js";
+import type { CallOptions } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
-import { invalid } from "./errors.js";
 import { openModel } from "./open-model.js";
+import { oneOf, optionsOf, readSignal } from "./options.js";
+import type { WireText } from "./protocol.js";
 import type { RemoteModel } from "./remote.js";
 import { stack } from "./tensors.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type {
   EmbedOptions,
+  LayerOptions,
   LoadOptions,
   ModelSource,
   ModelSummary,
-  Pooling,
+  SignalOptions,
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import {
-  checkBatch,
-  checkCount,
-  checkFlag,
-  checkOptions,
-  checkPrompt,
-  checkRows,
-  checkSignal,
-  checkTexts,
-  describe,
-} from "./validate.js";
+import { checkFlag, checkFunction, checkLiveSignal, checkPlainPrompt, checkRows, checkTexts, count } from "./validate.js";
 
+const readEmbed = /* @__PURE__ */ optionsOf<EmbedOptions>(
+  "embed",
+  {
+    pooling: /* @__PURE__ */ oneOf("mean", "cls", "pooler"),
+    normalize: checkFlag,
+    onProgress: checkFunction<NonNullable<EmbedOptions["onProgress"]>>,
+    signal: checkLiveSignal,
+  },
+  ["prompt", "promptName"],
+);
+const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
+  layer: /* @__PURE__ */ count(0),
+  signal: checkLiveSignal,
+});
+
+/** An encoder: each text becomes a vector, and those of like meaning lie together. */
 export class TextEmbedder {
+  /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
@@ -38,14 +49,16 @@ export class TextEmbedder {
   }
 
   /** A text classifier's checkpoint too: its encoder is used. */
-  static async load(source: ModelSource, options: LoadOptions = {}): Promise<TextEmbedder> {
+  static async load(source: ModelSource, options?: LoadOptions): Promise<TextEmbedder> {
     return new TextEmbedder(await openModel("text-embedding", source, options));
   }
 
+  /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
   }
 
+  /** Whose device it computes on. */
   get engine(): Engine {
     return this.#model.engine;
   }
@@ -54,38 +67,32 @@ export class TextEmbedder {
    * One vector per text or row of ids, [rows, width]: mean, CLS or pooler as the model says, unit length unless
    * `normalize: false`. Long texts are cut as the checkpoint says; ids are taken as they are, special ones and all.
    */
-  async embed(texts: string | string[] | ArrayLike<number>[], options: EmbedOptions = {}): Promise<TensorF32> {
+  async embed(texts: string | string[] | ArrayLike<number>[], options?: EmbedOptions): Promise<TensorF32> {
     const checked = checkTexts(texts, "texts");
-    const batch = checkBatch(options);
-    const how = {
-      ...(options.pooling !== undefined && { pooling: checkPooling(options.pooling) }),
-      normalize: checkFlag(options.normalize ?? true, "normalize"),
-    };
-    return stack(await inTextBatches(checked, batch, (texts, call) => this.#model.call("embed", { texts, ...how }, call)));
+    const { signal, onProgress, ...given } = readEmbed(options);
+    const how = { normalize: true, ...given };
+    if (checked.length === 0) await this.#model.reach(signal);
+    const embed = (texts: WireText[], call: CallOptions) => this.#model.call("embed", { texts, ...how }, call);
+    return stack(await inTextBatches(checked, { signal, onProgress }, embed), this.summary.width);
   }
 
   /** Hidden states after the last norm: [rows, positions, width], zero where a row is padded. */
   async hidden(
     tokens: ArrayLike<number> | ArrayLike<number>[],
-    options: { signal?: AbortSignal } = {},
+    options?: SignalOptions,
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
-    checkOptions(options, "options");
-    checkSignal(options.signal, false);
-    return this.#model.call("hidden", { rows }, { signal: options.signal });
+    const { signal } = readSignal("hidden", options);
+    return this.#model.call("hidden", { rows }, { signal });
   }
 
   /** Attention weights of a text, for looking at: [layers, heads, positions, positions], or of one layer. */
   async attentionMaps(
     text: string | ArrayLike<number>,
-    options: { layer?: number; signal?: AbortSignal } = {},
+    options?: LayerOptions,
   ): Promise<TensorF32> {
-    const checked = checkPrompt(text);
-    if (Array.isArray(checked)) throw invalid("the text should be text or token ids, not messages");
-    checkOptions(options, "options");
-    const { layer, signal } = options;
-    checkSignal(signal, false);
-    const which = layer !== undefined && { layer: checkCount(layer, "layer", 0) };
+    const checked = checkPlainPrompt(text, "the text");
+    const { signal, ...which } = readMaps(options);
     return this.#model.call("textAttentionMaps", { text: checked, ...which }, { signal });
   }
 
@@ -93,10 +100,9 @@ export class TextEmbedder {
   dispose(): Promise<void> {
     return this.#model.dispose();
   }
-}
 
-function checkPooling(pooling: unknown): Pooling {
-  if (pooling !== "mean" && pooling !== "cls" && pooling !== "pooler")
-    throw invalid(`pooling should be "mean", "cls" or "pooler", not ${describe(pooling)}`);
-  return pooling;
+  /** `dispose`, for `await using`. */
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
 }

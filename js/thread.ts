@@ -4,7 +4,7 @@ import type { FromThread, ThreadStart, ToThread } from "./protocol.js";
 import * as relaxed from "./relaxed/azulejo.js";
 import { serveAs, type OwnPort } from "./serve.js";
 import * as threads from "./threads/azulejo.js";
-import { codeOfTrap } from "./traps.js";
+import { readTrap } from "./traps.js";
 import { sameVersion } from "./version-check.js";
 import { version } from "./version.js";
 
@@ -30,14 +30,13 @@ async function join(port: OwnPort<FromThread>, start: ThreadStart): Promise<void
   }
 }
 
-function compute({ build, memory, most, page }: ThreadStart, index: number): void {
+function compute({ build, memory, most, refusedAt, page }: ThreadStart, index: number): void {
   try {
     CORES[build].threadMain(index);
   } catch (error) {
     // The host waits for this thread inside wasm and hears nothing: the page must end it.
-    const words = wordsOf(error);
-    const code = codeOfTrap(words, memory, most);
-    page.postMessage({ kind: "died", code, message: `thread ${index}: ${words}` } satisfies FromThread);
+    const { code, message } = readTrap(wordsOf(error), { memory, most, refusedAt });
+    page.postMessage({ kind: "died", code, message: `thread ${index}: ${message}` } satisfies FromThread);
   }
 }
 

@@ -2,18 +2,27 @@
 
 import type { ErrorCode } from "./errors.js";
 
-/**
- * An allocation that fails ends as a bare trap: that it was one shows in the words, or in a memory that can hardly grow.
- * `most`: the bytes that it may grow to. The instance is not entered again: its memory is free to be tried.
- */
-export function codeOfTrap(words: string, memory: WebAssembly.Memory | undefined, most: number): ErrorCode {
-  if (/out of bounds/i.test(words)) return "internal"; // of memory, in other words: a mistake of ours
-  if (/out of memory|memory allocation|capacity overflow/i.test(words)) return "out-of-memory";
-  return memory !== undefined && isFull(memory, most) ? "out-of-memory" : "internal";
+/** A dead instance's memory, which may still be read, and tried. */
+export interface Wreck {
+  memory: WebAssembly.Memory;
+  /** The bytes that it may grow to. */
+  most: number;
+  /** Where the core has left the size of an allocation that was refused. */
+  refusedAt: number;
+}
+
+/** A failed allocation ends as a bare "unreachable": the core's own note tells, the words, or a memory that cannot grow. */
+export function readTrap(words: string, wreck: Wreck): { code: ErrorCode; message: string } {
+  const refused = new DataView(wreck.memory.buffer).getUint32(wreck.refusedAt, true);
+  if (refused > 0) return { code: "out-of-memory", message: `${words}: no memory for ${refused} bytes` };
+  // Of memory, in other words: a mistake of ours.
+  if (/out of bounds/i.test(words)) return { code: "internal", message: words };
+  const isWanting = /out of memory|memory allocation|capacity overflow/i.test(words) || isFull(wreck);
+  return { code: isWanting ? "out-of-memory" : "internal", message: words };
 }
 
 /** Some devices end far below the most that a memory may say. */
-function isFull(memory: WebAssembly.Memory, most: number): boolean {
+function isFull({ memory, most }: Wreck): boolean {
   if (memory.buffer.byteLength > most * 0.9) return true;
   try {
     memory.grow(SOME_PAGES);

@@ -1,27 +1,36 @@
 // Names and shapes that a caller sees; nothing here runs.
 
+import type { BitmapSource, Credentials, Fetch } from "./dom-types.js";
 import type { Engine } from "./engine.js";
 import type { GpuKnobs } from "./protocol.js";
+import type { Spec } from "./spec.js";
+
+export type { BitmapSource, Credentials, Fetch, FetchAnswer, FetchInit } from "./dom-types.js";
+export type { Spec } from "./spec.js";
 
 export interface EngineOptions {
   /**
-   * "auto" (default): WebGPU where a hardware adapter answers, else the CPU; `device.reason` says why. A fallback adapter
-   * only by "webgpu".
+   * "auto": WebGPU where a hardware adapter answers, else the CPU; `device.reason` says why. A fallback adapter only by
+   * "webgpu".
+   * @defaultValue "auto"
    */
-  device?: "auto" | "webgpu" | "cpu";
-  /** CPU threads. Default: all cores where the page is cross-origin isolated, else 1. */
-  threads?: number;
+  device?: "auto" | "webgpu" | "cpu" | undefined;
   /**
-   * Run in a dedicated Worker (default true), so that the page never blocks. "azulejo/in-this-thread" does without where
-   * there are none.
+   * CPU threads.
+   * @defaultValue all cores where the page is cross-origin isolated, else 1
    */
-  worker?: boolean;
+  threads?: number | undefined;
+  /**
+   * Run in a dedicated Worker, so that the page never blocks. "azulejo/in-this-thread" does without where there are none.
+   * @defaultValue true
+   */
+  worker?: boolean | undefined;
   /** Which of several GPUs. */
-  powerPreference?: "low-power" | "high-performance";
+  powerPreference?: "low-power" | "high-performance" | undefined;
   /** @internal For tests and bug hunting. */
-  gpu?: GpuKnobs;
+  gpu?: GpuKnobs | undefined;
   /** Where the package's .wasm and worker files lie, if a bundler moved them. */
-  assets?: string | URL;
+  assets?: string | URL | undefined;
 }
 
 export interface DeviceInfo {
@@ -31,14 +40,15 @@ export interface DeviceInfo {
   /** What is in use: "threads", "relaxed-simd", "shader-f16", "subgroups", "timestamp-query", … */
   features: string[];
   /** Why not the better one: "no navigator.gpu", "no adapter", "page is not cross-origin isolated", … */
-  reason?: string;
+  reason?: string | undefined;
 }
 
 /**
  * Where a model comes from. A URL whose path ends in .gguf is one GGUF file (or the first shard of
  * several); a URL whose path ends in "/" is a folder in Hugging Face's layout (config.json,
  * model.safetensors or model.safetensors.index.json and shards, tokenizer.json,
- * preprocessor_config.json, modules.json); "hf:org/name[@revision][/file.gguf]" is on the Hugging Face hub. A record
+ * preprocessor_config.json, modules.json); "hf:org/name[@revision][/folder/ or /file.gguf]" is on
+ * the Hugging Face hub, and so is an address that was copied from its pages. A record
  * or a list of files is a folder: name → content. Bytes are a GGUF, known by their magic. Under Node a
  * path or file: URL works too. A stream is read once: `inspect` refuses it, and a model that came from
  * one cannot be rebuilt by itself after its worker has died or its GPU was lost. tokenizer.json and
@@ -57,66 +67,137 @@ export type ModelSource =
   | Record<string, Blob | ArrayBuffer | Uint8Array | string>;
 
 export interface LoadOptions {
-  engine?: Engine;
-  onProgress?: (p: LoadProgress) => void;
-  signal?: AbortSignal;
-  /** Keep the downloaded files in the browser (default true); an interrupted download resumes. */
-  cache?: boolean;
+  /**
+   * Whose device and worker it shares.
+   * @defaultValue one that all models without an engine share, for each `device`
+   */
+  engine?: Engine | undefined;
+  /**
+   * The device of the engine that is made where no `engine` is given.
+   * @defaultValue "auto"
+   */
+  device?: EngineOptions["device"] | undefined;
+  /** While it loads; also when it is loaded again after its worker has died. */
+  onProgress?: ((p: LoadProgress) => void) | undefined;
+  /** Ends the load: it rejects with code "aborted", whose `cause` is the signal's reason. */
+  signal?: AbortSignal | undefined;
+  /**
+   * Keep the downloaded files; an interrupted download resumes.
+   * @defaultValue true
+   */
+  cache?: boolean | undefined;
   /** Turns float weights into that type while they load: a quarter of the memory, faster on the CPU. */
-  quantize?: "q8_0" | "q4_1";
-  /** For the downloads. */
-  headers?: Record<string, string>;
-  credentials?: RequestCredentials;
+  quantize?: "q8_0" | "q4_1" | undefined;
+  /** For the downloads, with every request. */
+  headers?: Record<string, string> | undefined;
+  /** For the downloads, as `fetch` has it. */
+  credentials?: Credentials | undefined;
   /** SHA-256 (hex) by file name, checked while downloading. */
-  integrity?: Record<string, string>;
+  integrity?: Record<string, string> | undefined;
+  /**
+   * When a kept copy is compared with its source: at each load, never, or when it is older than so many milliseconds.
+   * An address with a commit hash is never asked again.
+   * @defaultValue "always"
+   */
+  revalidate?: "always" | "never" | number | undefined;
+  /**
+   * What the copy is kept under, where the address changes (signed ones).
+   * @defaultValue the address
+   */
+  cacheKey?: string | undefined;
+  /**
+   * How often a request that broke or was refused for now (429, 503, 5xx) is made again, with growing pauses.
+   * @defaultValue 4
+   */
+  retries?: number | undefined;
+  /** Of the hub, for models that not everybody may read. It goes to the endpoint alone. */
+  token?: string | undefined;
+  /**
+   * Another hub than Hugging Face's: a mirror, a server of one's own.
+   * @defaultValue "https://huggingface.co/"
+   */
+  endpoint?: string | undefined;
+  /** Which of several GGUF files, by its name. */
+  file?: string | undefined;
+  /** Which of several GGUF files, by its quantisation: "Q4_K_M". */
+  quant?: string | undefined;
+  /** In place of the global `fetch`: it is called on the page. */
+  fetch?: Fetch | undefined;
 }
 
 /** The bytes are those of `file`; of all files together once the stage is "ready". */
 export interface LoadProgress {
+  /** From the network; from a kept copy or the caller's own; to the GPU; its kernels; done. */
   stage: "download" | "read" | "upload" | "compile" | "ready";
-  file?: string;
+  file?: string | undefined;
   loadedBytes: number;
-  totalBytes?: number;
+  totalBytes?: number | undefined;
+  /** What is worth knowing of a file: that a kept copy is used because nobody answered, that a request is made again, … */
+  note?: string | undefined;
   /** During "compile", on WebGPU. */
-  pipelines?: { done: number; total: number };
+  pipelines?: { done: number; total: number } | undefined;
 }
 
 export interface CausalLMOptions extends LoadOptions {
-  contextLength?: number;
-  /** Defaults to "f16". */
-  kvCacheType?: "f32" | "f16" | "q8";
+  /**
+   * In tokens: how long a conversation may become.
+   * @defaultValue what the model was made for
+   */
+  contextLength?: number | undefined;
+  /**
+   * The type of the KV cache's values.
+   * @defaultValue "f16"
+   */
+  kvCacheType?: "f32" | "f16" | "q8" | undefined;
 }
 
-export interface InspectOptions {
-  engine?: Engine;
-  contextLength?: number;
-  batch?: number;
-  signal?: AbortSignal;
+/** Those of `load` that say where and how its header is read mean the same. */
+export interface InspectOptions
+  extends Pick<LoadOptions, "engine" | "device" | "headers" | "credentials" | "retries" | "token" | "endpoint" | "file" | "quant" | "fetch"> {
+  /**
+   * In tokens; what `memory` is told for.
+   * @defaultValue what the model was made for
+   */
+  contextLength?: number | undefined;
+  /**
+   * Sequences or images at a time; what `memory` is told for.
+   * @defaultValue 1
+   */
+  batch?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface ModelSummary {
   /** "llama", "vit", "bert", … */
   architecture: string;
+  /** What it is for, and so which class loads it. */
   task:
     "causal-lm" | "image-classification" | "text-embedding" | "text-classification" | "seq2seq" | "image-text-matching";
+  /** How many numbers its weights are. */
   parameters: number;
   /** What it is made of, kind by kind: "embedding", "attention", …; bytes on the engine's device. */
   parts: { name: string; parameters: number; bytes: number }[];
   /** Tensors by type, e.g. { Q4_1: 210, F32: 61 }. */
   quantization: Record<string, number>;
+  /** Blocks, one after the other. */
   layers: number;
+  /** Values per token between the blocks. */
   width: number;
+  /** Of attention, in each layer. */
   heads: number;
+  /** Heads of keys and values: fewer where several heads share one. */
   kvHeads: number;
+  /** In tokens: what it was made for, or the `contextLength` it was loaded with. */
   contextLength: number;
-  vocabularySize?: number;
-  /** Bytes on the engine's device. */
+  /** Token ids that there are; none of images. */
+  vocabularySize?: number | undefined;
+  /** Bytes on the engine's device; the cache's at the full context length. */
   memory: { weights: number; kvCache: number; activations: number; total: number };
   /** Against that device's limits, with the reason in `why` where not. */
-  fits?: boolean;
-  why?: string;
+  fits?: boolean | undefined;
+  why?: string | undefined;
   /** The block, as data: positions, attention, norms, residuals, feed-forward. What a diagram needs. */
-  spec: object;
+  spec: Spec;
 }
 
 export interface Message {
@@ -125,31 +206,58 @@ export interface Message {
 }
 
 export interface GenerateOptions {
-  /** Default: until the end token or the context's end. */
-  maxTokens?: number;
-  /** Default 0: greedy. */
-  temperature?: number;
-  topK?: number;
-  topP?: number;
-  minP?: number;
-  repetitionPenalty?: number;
-  presencePenalty?: number;
-  frequencyPenalty?: number;
-  logitBias?: Record<number, number>;
-  /** Same seed, same device: same text. */
-  seed?: number;
+  /**
+   * How many tokens at most.
+   * @defaultValue until the end token or the context's end
+   */
+  maxTokens?: number | undefined;
+  /**
+   * 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
+   * @defaultValue 0
+   */
+  temperature?: number | undefined;
+  /**
+   * Only so many of the best tokens; 0: all.
+   * @defaultValue 0
+   */
+  topK?: number | undefined;
+  /**
+   * Only the best tokens that together have this share of what `topK` left, 0 to 1.
+   * @defaultValue 1
+   */
+  topP?: number | undefined;
+  /**
+   * Only tokens that have at least this share of the best one's probability, 0 to 1.
+   * @defaultValue 0
+   */
+  minP?: number | undefined;
+  /**
+   * Tokens of the prompt and the text become less likely above 1, more likely below, as transformers has it.
+   * @defaultValue 1
+   */
+  repetitionPenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token that the text has already.
+   * @defaultValue 0
+   */
+  presencePenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token as often as the text has it.
+   * @defaultValue 0
+   */
+  frequencyPenalty?: number | undefined;
+  /** Added to the logits of these token ids, before all else. */
+  logitBias?: Record<number, number> | undefined;
+  /** For the draws. Same seed, same device: same text. */
+  seed?: number | undefined;
   /** Never part of the text. */
-  stop?: string[];
+  stop?: string[] | undefined;
   /** Go on past the end token (benchmarks). */
-  ignoreEnd?: boolean;
+  ignoreEnd?: boolean | undefined;
   /** That many best alternatives with each token. */
-  logprobs?: number;
-  /** Output that always parses. This version rejects it: not supported yet. */
-  jsonSchema?: object;
-  /** Output that always parses. This version rejects it: not supported yet. */
-  grammar?: string;
+  logprobs?: number | undefined;
   /** Ends the generation; what was made stays, finishReason "aborted". */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Seq2SeqOptions extends GenerateOptions {
@@ -157,42 +265,65 @@ export interface Seq2SeqOptions extends GenerateOptions {
    * From 1 (default) to 16: so many continuations are followed at once, and the likeliest is told when all have ended
    * (beam search); iterating then gives its tokens at the end. Several go with neither `temperature` nor `logprobs`.
    */
-  beams?: number;
+  beams?: number | undefined;
 }
 
 /**
  * Await it for the whole result, or iterate it for the tokens as they come. Work starts at the call.
  * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
  * with finishReason "length". Iterating without awaiting raises no unhandled rejection.
+ *
+ * It is a thenable: an async function that returns a Generation returns its result, and what `then`, `catch` and
+ * `finally` give is a plain promise. Hand on `stream()` instead, or the Generation inside of an object.
  */
-export interface Generation extends Promise<GenerationResult>, AsyncIterable<GeneratedToken> {}
+export interface Generation extends Promise<GenerationResult>, AsyncIterable<GeneratedToken> {
+  /**
+   * The text as it comes. Cancelling it ends the generation; a failure is the stream's error. For a Response, which is
+   * bytes: `new Response(generation.stream().pipeThrough(new TextEncoderStream()))`.
+   */
+  stream(): ReadableStream<string>;
+  /** The whole text, once it is there. */
+  text(): Promise<string>;
+}
 
 export interface GeneratedToken {
   id: number;
+  /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
   text: string;
-  logprob?: number;
-  alternatives?: { id: number; text: string; logprob: number }[];
+  /** Of the model's own distribution, before bias, penalties and all else; where `logprobs` asks for it. */
+  logprob?: number | undefined;
+  /** Best first. */
+  alternatives?: { id: number; text: string; logprob: number }[] | undefined;
 }
 
 export interface GenerationResult {
   text: string;
   tokens: Uint32Array;
+  /** The end token, a stop string, `maxTokens` or the context's end, or the signal. */
   finishReason: "end" | "stop" | "length" | "aborted";
   stats: {
+    /** Of the whole prompt. */
     promptTokens: number;
+    /** Those of the prompt that the session's cache had already. */
     cachedTokens: number;
     generatedTokens: number;
+    /** From the start of its turn to the first token. */
     prefillMs: number;
+    /** From the first token to the last. */
     decodeMs: number;
     firstTokenMs: number;
+    /** Of decoding; 0 where there was one token or none. */
     tokensPerSecond: number;
   };
 }
 
 export interface Tokenizer {
-  encode(text: string, options?: { addSpecial?: boolean }): Promise<Uint32Array>;
-  decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean }): Promise<string>;
-  applyChatTemplate(messages: Message[], options?: { addGenerationPrompt?: boolean }): Promise<string>;
+  /** `addSpecial` (default true): with the special tokens that the tokenizer puts around a text. */
+  encode(text: string, options?: { addSpecial?: boolean | undefined }): Promise<Uint32Array>;
+  /** `skipSpecial` (default true): without special tokens. */
+  decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean | undefined }): Promise<string>;
+  /** `addGenerationPrompt` (default true): with the beginning of the answer. */
+  applyChatTemplate(messages: Message[], options?: { addGenerationPrompt?: boolean | undefined }): Promise<string>;
 }
 
 /** A conversation that keeps its KV cache between calls. */
@@ -201,8 +332,12 @@ export interface Session {
   generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation;
   /** Tokens in the cache. */
   readonly length: number;
+  /** This version rejects: not supported yet. */
   save(): Promise<Blob>;
+  /** Frees its cache, and ends what it generates. A session that nobody holds is freed too. */
   dispose(): Promise<void>;
+  /** `dispose`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
 }
 
 /**
@@ -212,35 +347,47 @@ export interface Session {
  * Where there is no browser to decode, as under Node, bytes and what has their shape still work.
  */
 export type ImageInput =
-  | ImageBitmapSource
-  | ImageData
+  | BitmapSource
   | string
   | URL
   | { data: Uint8ClampedArray | Uint8Array; width: number; height: number };
 
+/** Of calls that take nothing else. An abort rejects with code "aborted", whose `cause` is the signal's reason. */
+export interface SignalOptions {
+  signal?: AbortSignal | undefined;
+}
+
+export interface LayerOptions extends SignalOptions {
+  /**
+   * Of one layer only, counted from 0.
+   * @defaultValue all of them
+   */
+  layer?: number | undefined;
+}
+
 export interface ClassifyOptions {
   /** How many of the best classes, best first. Default 5; never more than there are. */
-  topK?: number;
-  signal?: AbortSignal;
+  topK?: number | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface PatchOptions extends ClassifyOptions {
   /** A window's side in pixels of the image. Default: the model's own input size. */
-  size?: number;
+  size?: number | undefined;
   /** From one window to the next. Default: windows that touch. */
-  stride?: number;
+  stride?: number | undefined;
   /** Windows that are classified together. Default 16. */
-  batch?: number;
+  batch?: number | undefined;
   /** After each batch, in windows. */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
 export interface AttentionOptions {
   /** Default "rollout": through all layers, as Abnar and Zuidema (2020) multiply them up. */
-  layer?: number | "rollout";
+  layer?: number | "rollout" | undefined;
   /** Default "mean": of all heads. */
-  head?: number | "mean";
-  signal?: AbortSignal;
+  head?: number | "mean" | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface Classification {
@@ -281,7 +428,7 @@ export interface PatchMap {
    * that class is at each place; a patch that does not have it among its `best` counts as 0. The longer side has at most
    * 1,024 pixels.
    */
-  toImageData(options?: { label?: string }): ImageData;
+  toImageData(options?: { label?: string | undefined }): ImageData;
 }
 
 export interface Heatmap {
@@ -295,9 +442,9 @@ export interface Heatmap {
 
 export interface BatchOptions {
   /** After each batch. */
-  onProgress?: (done: number, total: number) => void;
+  onProgress?: ((done: number, total: number) => void) | undefined;
   /** An abort ends it within a batch. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 /** What becomes of the vectors of a text's tokens: their mean, the first one's, or what the model's pooler makes of that. */
@@ -305,20 +452,20 @@ export type Pooling = "mean" | "cls" | "pooler";
 
 export interface EmbedOptions extends BatchOptions {
   /** Default: as the checkpoint says (modules.json), else the mean. */
-  pooling?: Pooling;
+  pooling?: Pooling | undefined;
   /** Whether vectors get unit length. Default: true. */
-  normalize?: boolean;
+  normalize?: boolean | undefined;
 }
 
 export interface ClassifyTextOptions extends BatchOptions {
   /** How many of the best classes, best first. Default 5; never more than there are. */
-  topK?: number;
+  topK?: number | undefined;
 }
 
 export interface MatchOptions {
   /** What becomes of a label: "{}" stands for it. Default "This is a photo of {}.". */
-  template?: string;
-  signal?: AbortSignal;
+  template?: string | undefined;
+  signal?: AbortSignal | undefined;
 }
 
 export interface TensorF32 {
@@ -331,4 +478,5 @@ export interface CachedFile {
   url: string;
   bytes: number;
   complete: boolean;
+  lastUsed: Date;
 }

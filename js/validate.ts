@@ -1,13 +1,15 @@
 // What callers pass, checked where they pass it: the message names the argument.
 
-import { AzulejoError, invalid } from "./errors.js";
-import type { Prompt, WireGenerateOptions, WirePair, WireSeq2SeqOptions, WireText } from "./protocol.js";
-import type { BatchOptions, GenerateOptions, Message, Seq2SeqOptions, TensorF32 } from "./types.js";
+import { aborted, asError, invalid } from "./errors.js";
+import type { Prompt, WirePair, WireText } from "./protocol.js";
+import type { Message, TensorF32 } from "./types.js";
 
 const ROLES = ["system", "user", "assistant", "tool"];
 
+/** A record of named values. */
 export function checkOptions(options: unknown, name: string): void {
-  if (typeof options !== "object" || options === null) throw invalid(`${name} should be an object`);
+  if (typeof options !== "object" || options === null || Array.isArray(options))
+    throw invalid(`${name} should be an object, not ${describe(options)}`);
 }
 
 export function checkText(text: unknown, name: string): string {
@@ -19,6 +21,9 @@ export function checkFlag(flag: unknown, name: string): boolean {
   if (typeof flag !== "boolean") throw invalid(`${name} should be true or false, not ${describe(flag)}`);
   return flag;
 }
+
+/** A whole number of `least` or more, as a check of options. */
+export const count = (least: number) => (value: unknown, name: string) => checkCount(value, name, least);
 
 export function checkCount(value: unknown, name: string, least: number): number {
   if (!Number.isSafeInteger(value) || (value as number) < least)
@@ -34,10 +39,23 @@ export function checkSide(value: unknown, name: string): number {
 /** More on a side no browser's canvas takes. */
 export const LONGEST_SIDE = 16384;
 
-export function checkFunction<T>(value: T, name: string): T {
-  if (value !== undefined && typeof value !== "function")
-    throw invalid(`${name} should be a function, not ${describe(value)}`);
-  return value;
+export function checkFunction<T extends (...given: never[]) => unknown>(value: unknown, name: string): T {
+  if (typeof value !== "function") throw invalid(`${name} should be a function, not ${describe(value)}`);
+  return value as T;
+}
+
+/** More entries no context takes and no batch has: a length beyond it is a mistake, and room for it would not be had. */
+const MOST_ENTRIES = 1 << 24;
+
+function checkLength(length: number, name: string): void {
+  if (length > MOST_ENTRIES) throw invalid(`${name} has ${length} entries; ${MOST_ENTRIES} are the most`);
+}
+
+/** Each entry of an array, holes and all; `what` is what it should hold. */
+export function checkList<T>(list: unknown, name: string, what: string, check: (entry: unknown, name: string) => T): T[] {
+  if (!Array.isArray(list)) throw invalid(`${name} should be an array of ${what}, not ${describe(list)}`);
+  checkLength(list.length, name);
+  return Array.from(list, (entry: unknown, at) => check(entry, `${name}[${at}]`));
 }
 
 /** A copy, so that the caller may go on using the array. */
@@ -45,6 +63,7 @@ export function checkIds(ids: unknown, name: string): Uint32Array {
   const { length } = (ids ?? {}) as ArrayLike<number>;
   if (typeof ids !== "object" || !Number.isSafeInteger(length) || length < 0)
     throw invalid(`${name} should be an array of token ids, not ${describe(ids)}`);
+  checkLength(length, name);
   const checked = new Uint32Array(length);
   for (let at = 0; at < length; at++) {
     const id: unknown = (ids as ArrayLike<number>)[at];
@@ -56,12 +75,11 @@ export function checkIds(ids: unknown, name: string): Uint32Array {
 }
 
 export function checkMessages(messages: unknown, name: string): Message[] {
-  if (!Array.isArray(messages)) throw invalid(`${name} should be an array of messages, not ${describe(messages)}`);
-  return messages.map((message: unknown, at) => {
+  return checkList(messages, name, "messages", (message, name) => {
     const { role, content } = (message ?? {}) as Partial<Message>;
     if (typeof role !== "string" || !ROLES.includes(role))
-      throw invalid(`${name}[${at}].role should be one of ${ROLES.join(", ")}, not ${describe(role)}`);
-    return { role, content: checkText(content, `${name}[${at}].content`) };
+      throw invalid(`${name}.role should be one of ${ROLES.join(", ")}, not ${describe(role)}`);
+    return { role, content: checkText(content, `${name}.content`) };
   });
 }
 
@@ -74,12 +92,19 @@ export function checkPrompt(prompt: unknown): Prompt {
   return typeof first === "object" && first !== null ? checkMessages(prompt, "prompt") : checkIds(prompt, "prompt");
 }
 
+/** A prompt that is no conversation; `what` is what messages call it. */
+export function checkPlainPrompt(prompt: unknown, what: string, instead = ""): string | Uint32Array {
+  const checked = checkPrompt(prompt);
+  if (Array.isArray(checked)) throw invalid(`${what} should be text or token ids, not messages${instead}`);
+  return checked;
+}
+
 /** Rows of ids; one row alone counts as a batch of one. */
 export function checkRows(tokens: unknown, name = "tokens"): Uint32Array[] {
   const first: unknown = (tokens as ArrayLike<unknown> | null | undefined)?.[0];
   const rows =
     Array.isArray(tokens) && typeof first === "object" && first !== null
-      ? tokens.map((row, at) => checkIds(row, `${name}[${at}]`))
+      ? checkList(tokens, name, "rows of token ids", checkIds)
       : [checkIds(tokens, name)];
   rows.forEach((row, at) => {
     if (row.length === 0) throw invalid(rows.length === 1 ? `${name} is empty` : `${name}[${at}] is empty`);
@@ -92,120 +117,23 @@ export function checkTexts(texts: unknown, name: string): WireText[] {
   if (typeof texts === "string") return [texts];
   if (!Array.isArray(texts))
     throw invalid(`${name} should be a string, an array of them or of rows of token ids, not ${describe(texts)}`);
-  if (texts.length === 0) throw invalid(`${name} is empty`);
-  return texts.map((text: unknown, at) => {
+  return checkList(texts, name, "strings", (text, name) => {
     if (typeof text === "string") return text;
     if (typeof text !== "object" || text === null)
-      throw invalid(`${name}[${at}] should be a string or an array of token ids, not ${describe(text)}`);
-    const ids = checkIds(text, `${name}[${at}]`);
-    if (ids.length === 0) throw invalid(`${name}[${at}] is empty`);
+      throw invalid(`${name} should be a string or an array of token ids, not ${describe(text)}`);
+    const ids = checkIds(text, name);
+    if (ids.length === 0) throw invalid(`${name} is empty`);
     return ids;
   });
 }
 
 /** Texts, some of them in pairs. */
 export function checkPairs(texts: unknown, name: string): WirePair[] {
-  if (!Array.isArray(texts)) throw invalid(`${name} should be an array of strings or pairs, not ${describe(texts)}`);
-  return texts.map((text: unknown, at): WirePair => {
+  return checkList(texts, name, "strings or pairs", (text, name): WirePair => {
     if (typeof text === "string") return text;
-    if (!Array.isArray(text)) throw invalid(`${name}[${at}] should be a string or two of them, not ${describe(text)}`);
-    if (text.length !== 2) throw invalid(`${name}[${at}] should be two strings, not ${text.length}`);
-    return [checkText(text[0], `${name}[${at}][0]`), checkText(text[1], `${name}[${at}][1]`)];
-  });
-}
-
-/** Of work in batches. */
-export function checkBatch(options: BatchOptions): BatchOptions {
-  checkOptions(options, "options");
-  const { signal, onProgress } = options;
-  checkFunction(onProgress, "onProgress");
-  checkSignal(signal, false);
-  return { signal, onProgress };
-}
-
-type Check = (value: unknown, name: string) => unknown;
-
-const number =
-  (least: number, most: number): Check =>
-  (value, name) => {
-    if (typeof value !== "number" || !(value >= least && value <= most))
-      throw invalid(`${name} should be a number ${range(least, most)}, not ${describe(value)}`);
-    return value;
-  };
-
-function range(least: number, most: number): string {
-  if (most === Number.MAX_VALUE)
-    return least === -Number.MAX_VALUE
-      ? "(finite)"
-      : `of ${least === Number.MIN_VALUE ? "more than 0" : `${least} or more`}`;
-  return `from ${least} to ${most}`;
-}
-
-const ANY = number(-Number.MAX_VALUE, Number.MAX_VALUE);
-
-const GENERATE: Record<keyof WireGenerateOptions, Check> = {
-  maxTokens: (value, name) => checkCount(value, name, 0),
-  temperature: number(0, Number.MAX_VALUE),
-  topK: (value, name) => checkCount(value, name, 0),
-  topP: number(0, 1),
-  minP: number(0, 1),
-  repetitionPenalty: number(Number.MIN_VALUE, Number.MAX_VALUE),
-  presencePenalty: ANY,
-  frequencyPenalty: ANY,
-  logitBias: checkBias,
-  seed: (value, name) => checkCount(value, name, 0),
-  stop: checkStops,
-  ignoreEnd: checkFlag,
-  logprobs: (value, name) => checkCount(value, name, 0),
-};
-
-/** The options that go to the core; what is not known is left out. */
-export function checkGenerate(options: GenerateOptions): WireGenerateOptions {
-  checkOptions(options, "options");
-  checkSignal(options.signal);
-  for (const later of ["jsonSchema", "grammar"] as const) {
-    if (options[later] !== undefined) throw invalid(`${later}: not supported yet`);
-  }
-  const checked: Record<string, unknown> = {};
-  for (const [name, check] of Object.entries(GENERATE)) {
-    const value = options[name as keyof WireGenerateOptions];
-    if (value !== undefined) checked[name] = check(value, name);
-  }
-  return checked;
-}
-
-/** Each beam has a cache of its own. */
-const MOST_BEAMS = 16;
-
-export function checkSeq2Seq(options: Seq2SeqOptions): WireSeq2SeqOptions {
-  const checked = checkGenerate(options);
-  if (options.beams === undefined) return checked;
-  const beams = checkCount(options.beams, "beams", 1);
-  if (beams > MOST_BEAMS) throw invalid(`beams is ${beams}; ${MOST_BEAMS} are the most`);
-  if (beams > 1 && (checked.temperature ?? 0) > 0)
-    throw invalid("beams: a search with several draws no tokens, and goes with temperature 0 only");
-  if (beams > 1 && checked.logprobs !== undefined) throw invalid("beams: logprobs go with one only");
-  return { ...checked, beams };
-}
-
-function checkBias(bias: unknown, name: string): Record<number, number> {
-  checkOptions(bias, name);
-  const checked: Record<number, number> = {};
-  for (const [id, value] of Object.entries(bias as object)) {
-    if (!/^\d+$/.test(id) || Number(id) > 0xffffffff)
-      throw invalid(`${name} has the key ${JSON.stringify(id)}, which is not a token id`);
-    if (typeof value !== "number" || Number.isNaN(value))
-      throw invalid(`${name}[${id}] should be a number, not ${describe(value)}`);
-    checked[Number(id)] = value;
-  }
-  return checked;
-}
-
-function checkStops(stops: unknown, name: string): string[] {
-  if (!Array.isArray(stops)) throw invalid(`${name} should be an array of strings, not ${describe(stops)}`);
-  return stops.map((stop, at) => {
-    if (checkText(stop, `${name}[${at}]`) === "") throw invalid(`${name}[${at}] is empty`);
-    return stop as string;
+    if (!Array.isArray(text)) throw invalid(`${name} should be a string or two of them, not ${describe(text)}`);
+    if (text.length !== 2) throw invalid(`${name} should be two strings, not ${text.length}`);
+    return [checkText(text[0], `${name}[0]`), checkText(text[1], `${name}[1]`)];
   });
 }
 
@@ -219,20 +147,34 @@ export function checkPixels(pixels: unknown): TensorF32 {
   const count = dims.reduce((product, dim: unknown, at) => product * checkCount(dim, `pixels.dims[${at}]`, 1), 1);
   if (count !== data.length)
     throw invalid(`pixels.dims [${dims.join(", ")}] are ${count} numbers, and pixels.data has ${data.length}`);
-  return { data: new Float32Array(data), dims: [...dims] };
+  try {
+    return { data: new Float32Array(data), dims: [...dims] };
+  } catch (error) {
+    throw asError(error); // No room for them twice.
+  }
 }
 
-/** Throws "aborted" where it has been already. */
-export function checkSignal(signal: AbortSignal | undefined, mayBeAborted = true): void {
-  if (signal === undefined) return;
-  if (typeof signal?.addEventListener !== "function")
-    throw invalid(`signal should be an AbortSignal, not ${describe(signal)}`);
-  if (signal.aborted && !mayBeAborted)
-    throw new AzulejoError("aborted", "aborted by the caller", undefined, { cause: signal.reason });
+/** A signal of any realm, aborted or not. */
+export function checkSignal(signal: unknown, name: string): AbortSignal {
+  if (typeof (signal as AbortSignal | null)?.addEventListener !== "function")
+    throw invalid(`${name} should be an AbortSignal, not ${describe(signal)}`);
+  return signal as AbortSignal;
+}
+
+/** The same, for work that an abort rejects: where it has come already, nothing begins. */
+export function checkLiveSignal(signal: unknown, name: string): AbortSignal {
+  const checked = checkSignal(signal, name);
+  throwIfAborted(checked);
+  return checked;
+}
+
+export function throwIfAborted(signal: AbortSignal | undefined): void {
+  if (signal?.aborted) throw aborted(signal);
 }
 
 export function describe(value: unknown): string {
   if (typeof value === "string") return value.length > 40 ? "a string" : JSON.stringify(value);
   if (typeof value === "object" && value !== null) return Array.isArray(value) ? "an array" : "an object";
+  if (typeof value === "bigint") return `${value}n`;
   return typeof value === "function" ? "a function" : String(value);
 }

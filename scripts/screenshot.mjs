@@ -1,12 +1,15 @@
 // Takes the README's pictures: the real page with the real models, asked one question, shown a boot, asked for what it
 // means, and looked into.
 //
-//     node scripts/screenshot.mjs [chat|images|search|anatomy] [address]
+//     node scripts/screenshot.mjs                    all of them, of the built page, which it serves itself
+//     node scripts/screenshot.mjs images search      only these, of chat, images, search, anatomy
+//     node scripts/screenshot.mjs http://…/          of the page at this address
 //
-// Without a view it takes all; without an address it serves the built page itself. Writes docs/screenshot.png and
-// docs/screenshot-VIEW.png.
+// Writes docs/screenshot.png and docs/screenshot-VIEW.png, as small as pngquant makes them where it is installed. The
+// chat's picture shows how fast it was: take it on a quiet machine.
 
-import { mkdirSync } from "node:fs";
+import { spawnSync } from "node:child_process";
+import { mkdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { CHROMIUM_ARGUMENTS, findChromium } from "./chromium.mjs";
@@ -31,6 +34,7 @@ async function converse(page) {
   await page.fill("#prompt", question);
   await page.press("#prompt", "Enter");
   await expect(page, "[data-role=assistant][data-state=done]");
+  await rest(page);
 }
 
 /** Looks where the model looked. */
@@ -69,11 +73,17 @@ async function rest(page) {
   });
 }
 
+/** Fewer colours, of which none is missed; a picture that would suffer stays as it is. */
+function shrink(path) {
+  const { error } = spawnSync("pngquant", ["--force", "--ext", ".png", "--skip-if-larger", "--strip", "--speed", "1", "--quality", "85-100", path]);
+  if (error) console.log("pngquant is not installed: the picture is larger than it need be");
+}
+
 const VIEWS = {
   chat: { file: "screenshot.png", size: { width: 900, height: 720 }, scale: 2, act: converse },
-  images: { file: "screenshot-images.png", size: { width: 1060, height: 860 }, scale: 1, act: look },
-  search: { file: "screenshot-search.png", size: { width: 1060, height: 1230 }, scale: 1, act: find },
-  anatomy: { file: "screenshot-anatomy.png", size: { width: 1060, height: 1990 }, scale: 1, act: dissect },
+  images: { file: "screenshot-images.png", size: { width: 1060, height: 900 }, scale: 1, act: look },
+  search: { file: "screenshot-search.png", size: { width: 1060, height: 900 }, scale: 1, act: find },
+  anatomy: { file: "screenshot-anatomy.png", size: { width: 1060, height: 900 }, scale: 1, act: dissect },
 };
 
 const given = process.argv.slice(2);
@@ -89,9 +99,11 @@ try {
     const page = await browser.newPage({ viewport: size, deviceScaleFactor: scale, colorScheme: "light" });
     await page.goto(`${address ?? server.url}#${name}`);
     await act(page);
-    await page.screenshot({ path: join(root, "docs", file) });
+    const path = join(root, "docs", file);
+    await page.screenshot({ path, fullPage: true });
     await page.close();
-    console.log(`docs/${file} written`);
+    shrink(path);
+    console.log(`docs/${file} written, ${Math.round(statSync(path).size / 1000)} kB`);
   }
 } finally {
   await browser?.close();

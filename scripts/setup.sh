@@ -91,8 +91,10 @@ install_wasm_bindgen() {
   [ -n "$version" ] || stop "Cargo.lock does not name a version of wasm-bindgen"
   if [ "$(.tools/bin/wasm-bindgen --version 2>/dev/null || true)" != "wasm-bindgen $version" ]; then
     say "building wasm-bindgen $version (some minutes, once)"
-    # Without --locked: its lock may name versions that the registry has withdrawn.
-    CARGO_TARGET_DIR=.tools/wasm-bindgen-build cargo install --quiet --root .tools --version "$version" --force wasm-bindgen-cli \
+    # Without --locked: its lock may name versions that the registry has withdrawn. It runs for seconds: optimising it more
+    # would take longer than it saves.
+    CARGO_PROFILE_RELEASE_OPT_LEVEL=1 CARGO_TARGET_DIR=.tools/wasm-bindgen-build \
+      cargo install --quiet --root .tools --version "$version" --force wasm-bindgen-cli --bin wasm-bindgen \
       || stop "cargo could not install wasm-bindgen-cli $version"
     rm -rf .tools/wasm-bindgen-build
   fi
@@ -132,8 +134,14 @@ prepare_tests() {
 
 mkdir -p .tools
 check_basics
+# It compiles for minutes; the rest waits for the network. A process group of its own, so that all of it ends with this.
+set -m
+install_wasm_bindgen &
+set +m
+compiling=$!
+trap 'kill -- "-$compiling" 2>/dev/null || true' EXIT
 choose_toolchain
-install_wasm_bindgen
 install_node_modules
 if $tests; then prepare_tests; fi
+wait "$compiling" || stop "wasm-bindgen is missing"
 say "ready"

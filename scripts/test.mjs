@@ -1,62 +1,41 @@
-// npm test: sets the machine up, builds, and runs every check and test. Fails if any of them did.
+// npm test: sets the machine up, builds, and runs every check and test. Fails if any of them did. Of what takes long, a
+// third of the cases, another third at each commit (scripts/sample.mjs).
+//
+// npm run test:all: all of it.
 
-import { spawnSync } from "node:child_process";
-import { readdirSync } from "node:fs";
 import { join } from "node:path";
-import { MODEL } from "./fetch-model.mjs";
-import { root } from "./run.mjs";
+import { ALL, environment, THIRD } from "./sample.mjs";
+import { runStages, summary } from "./stages.mjs";
 
-const node = process.execPath;
-const script = (name) => [node, join("scripts", name)];
+const node = (name, ...args) => [process.execPath, join("scripts", name), ...args];
 
-/** The rest is pointless without these. */
-const PREPARATION = {
-  "set-up": ["bash", join("scripts", "setup.sh"), "--tests"],
-  "build, with tsc's strict checks": script("build.mjs"),
-  "default checkpoint": script("fetch-model.mjs"),
-  "all-MiniLM-L6-v2": script("fetch-minilm.mjs"),
-};
+/** Without these the rest is pointless. */
+const [SETUP, BUILD, MODEL, MINILM] = ["set-up", "build, with tsc's strict checks", "default checkpoint", "all-MiniLM-L6-v2"];
 
-const CHECKS = {
-  "size of the wasm builds": script("sizes.mjs"),
-  "cargo fmt": ["cargo", "fmt", "--check"],
-  "clippy, native code": ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"],
-  "clippy, wasm code": script("clippy-wasm.mjs"),
-  "cargo test": script("cargo-test.mjs"),
-};
+/** In this order, as far as two at a time can. The builds of wasm link on one core for most of their time. */
+const stages = [
+  { name: SETUP, command: ["bash", join("scripts", "setup.sh"), "--tests"] },
+  { name: MODEL, command: node("fetch-model.mjs"), waits: true },
+  { name: MINILM, command: node("fetch-minilm.mjs"), waits: true },
+  { name: "what single tests fetch", command: node("fetch-for-tests.mjs"), waits: true },
+  { name: BUILD, command: node("build.mjs"), after: [SETUP] },
+  { name: "cargo fmt", command: ["cargo", "fmt", "--check"], after: [SETUP] },
+  { name: "cargo test", command: node("cargo-test.mjs", "--tests"), after: [SETUP, MODEL, MINILM] },
+  { name: "size of the wasm builds", command: node("sizes.mjs"), after: [BUILD] },
+  { name: "clippy, wasm code", command: node("clippy-wasm.mjs"), after: [BUILD] },
+  { name: "clippy, native code", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"], after: [SETUP] },
+];
+const prepared = [SETUP, BUILD, MODEL, MINILM];
+// Last, so that its count of tests ends the output.
+const tests = { name: "tests in Chromium and Node", command: node("test-files.mjs"), after: [], alone: true };
 
-const results = [];
-
-/** Runs one stage; whether it passed. */
-function stage(name, [program, ...args]) {
-  console.log(`\n── ${name}`);
-  const start = performance.now();
-  const { status, error } = spawnSync(program, args, {
-    cwd: root, stdio: ["ignore", "inherit", "inherit"], env: { ...process.env, AZULEJO_MODEL: MODEL },
-  });
-  if (error) console.error(error.message);
-  const seconds = ((performance.now() - start) / 1000).toFixed(1);
-  console.log(`── ${name}: ${status === 0 ? "passed" : "FAILED"} in ${seconds} s`);
-  results.push({ name, status: status ?? 1, seconds });
-  return status === 0;
+console.log(ALL ? "everything" : `of what is sampled, third ${THIRD} of 0, 1 and 2 (scripts/sample.mjs)`);
+const env = { ...process.env, ...environment };
+const results = await runStages(stages, env);
+console.log(`\nSo far:\n${summary(results)}`);
+if (prepared.every((name) => results.some((result) => result.name === name && result.status === 0))) {
+  results.push(...await runStages([tests], env));
 }
-
-function summary() {
-  const width = Math.max(...results.map(({ name }) => name.length));
-  return results.map(({ name, status, seconds }) => `  ${name.padEnd(width)}  ${status === 0 ? "passed" : "FAILED"}  ${seconds.padStart(6)} s`).join("\n");
-}
-
-function finish() {
-  process.exit(Math.max(...results.map(({ status }) => status)));
-}
-
-for (const [name, command] of Object.entries(PREPARATION)) if (!stage(name, command)) finish();
-for (const [name, command] of Object.entries(CHECKS)) stage(name, command);
-console.log(`\nSo far:\n${summary()}`);
-
-// Last, so that its count of tests ends the output. One file at a time: each may want both cores.
-const tests = readdirSync(join(root, "tests")).filter((file) => file.endsWith(".test.mjs")).sort().map((file) => join("tests", file));
-stage("tests in Chromium and Node", [node, "--test", "--test-concurrency=1", ...tests]);
 const failed = results.filter(({ status }) => status !== 0);
 if (failed.length > 0) console.error(`failed: ${failed.map(({ name }) => name).join(", ")}`);
-finish();
+process.exit(Math.max(...results.map(({ status }) => status)));

@@ -1,18 +1,26 @@
-// The package's types, as a strict caller without Node's types meets them.
+// The package's types, as strict callers meet them: nothing is skipped, and Node's types are not there.
 
 import { execFileSync } from "node:child_process";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { deadline } from "./support/deadline.mjs";
 
-test("a strict caller compiles against the package's types, without skipping them and without Node's", () => {
+deadline(5);
+
+function compiles(file, lib) {
   const tsc = fileURLToPath(new URL("../node_modules/typescript/bin/tsc", import.meta.url));
-  const file = fileURLToPath(new URL("api-types.ts", import.meta.url));
   const options = ["--ignoreConfig", "--noEmit", "--strict", "--exactOptionalPropertyTypes", "--skipLibCheck", "false"];
   const target = ["--target", "es2022", "--module", "es2022", "--moduleResolution", "bundler", "--types", ""];
-  const lib = ["--lib", "es2022,dom,dom.iterable,dom.asynciterable"];
+  const files = [fileURLToPath(new URL(file, import.meta.url))];
   try {
-    execFileSync(process.execPath, [tsc, ...options, ...target, ...lib, file], { encoding: "utf8" });
+    execFileSync(process.execPath, [tsc, ...options, ...target, "--lib", lib, ...files], { encoding: "utf8", timeout: 60_000 });
   } catch (error) {
     throw new Error(error.stdout);
   }
-});
+}
+
+test("with the DOM's library", () => compiles("api-types.ts", "es2022,dom,dom.iterable,dom.asynciterable"));
+test("with the DOM's library and what is next", () => compiles("api-types.ts", "esnext,dom,dom.iterable,dom.asynciterable"));
+test("with await using", () => compiles("api-types-using.ts", "es2022,esnext.disposable"));
+test("in a worker", () => compiles("api-types-bare.ts", "es2022,webworker"));
+test("without the DOM's library", () => compiles("api-types-bare.ts", "es2022"));

@@ -12,7 +12,7 @@ import {
   TextClassifier,
   TextEmbedder,
 } from "../dist/index.js";
-import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Pooling, Session, TensorF32, Tokenizer } from "../dist/index.js";
+import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Pooling, Session, Spec, TensorF32, Tokenizer } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
   const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
@@ -31,8 +31,16 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   for await (const token of lm.generate(result.tokens)) tokens.push(token);
   const session: Session = lm.createSession();
   await session.generate("hi", { signal: AbortSignal.timeout(1) });
-  const { data, dims } = await lm.logits([[1, 2], new Uint32Array(3)], { last: true });
-  await lm.attentionMaps([1, 2], { layer: 0 });
+  const signal: AbortSignal | undefined = undefined;
+  const { data, dims } = await lm.logits([[1, 2], new Uint32Array(3)], { last: true, signal });
+  await lm.attentionMaps([1, 2], { layer: 0, signal });
+  const piece: string | undefined = (await lm.generate("hi").stream().getReader().read()).value;
+  const bytes: ReadableStream<Uint8Array> = lm.generate("hi").stream().pipeThrough(new TextEncoderStream());
+  await CausalLM.load("hf:org/name", { device: "cpu", fetch, revalidate: 60_000, cacheKey: "a", retries: 2, token: "b", endpoint: "https://a.example/", quant: "Q8_0", signal });
+  const counts: Record<string, number> = await engine.diagnostics();
+  const spec: Spec = summary.spec;
+  const factor = spec.attention.ropes[0]?.scaling.type === "yarn" ? spec.attention.ropes[0].scaling.betaFast : spec.width;
+  void [piece, bytes, counts, factor];
   const ids: Uint32Array = await lm.tokenizer.encode("hi", { addSpecial: false });
   const error = new AzulejoError("aborted", "by the caller", { file: "a.gguf", offset: 3 });
   const [kept] = await cache.list();
@@ -74,6 +82,7 @@ export async function read(engine: Engine, ids: Uint32Array): Promise<unknown[]>
   const classifier: TextClassifier = await TextClassifier.load("/models/nli/", { engine });
   const texts: (string | [string, string])[] = ["a", ["a", "b"]];
   const classes: Classification[][] = await classifier.classify(texts, { topK: 2, signal, onProgress });
+  classes.push(await classifier.classify("a"));
   const labels: string[] = classifier.labels;
   vectors.push(await classifier.logits([ids]), await classifier.logits([[1]], { signal }));
   const lm: Seq2SeqLM = await Seq2SeqLM.load("/models/t5/", { engine });

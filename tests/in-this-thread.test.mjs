@@ -9,6 +9,9 @@ import { launchBrowser } from "./support/browser.mjs";
 /** Answers each message with what a model has made, or why not. */
 const answering = (entry, options) => `
 import { CausalLM, Engine } from "/dist/${entry}.js";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 const answer = async (port) => {
   try {
     const engine = await Engine.create(${JSON.stringify(options)});
@@ -24,7 +27,7 @@ addEventListener("message", ({ ports: [port] }) => answer(port));
 addEventListener("connect", ({ ports: [port] }) => answer(port));
 `;
 
-describe("without a worker", { timeout: 120_000 }, () => {
+describe("without a worker", () => {
   let browser, server, page;
   before(async () => {
     browser = await launchBrowser();

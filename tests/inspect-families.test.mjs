@@ -6,6 +6,9 @@ import { dirname, join, resolve } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { Engine, inspect } from "../dist/index.js";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 const CASES = join(resolve(dirname(fileURLToPath(import.meta.url)), ".."), "tests/conformance");
 const FAMILIES = Object.keys(JSON.parse(readFileSync(join(CASES, "index.json"), "utf8")).families);

@@ -10,8 +10,11 @@ import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { fetchMiniLM } from "../scripts/fetch-minilm.mjs";
 import { root } from "../scripts/run.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { askEmbedder } from "./support/minilm.js";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const WIDTH = 384;
 /** What sentence_bert_config.json cuts texts at. */

@@ -7,8 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { build } from "esbuild";
 import { root as ROOT } from "../scripts/run.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { QUIET, pack, run } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(15);
 
 const MODEL = join(ROOT, "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
 

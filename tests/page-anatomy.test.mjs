@@ -2,12 +2,14 @@
 // conformance set, a real browser.
 
 import assert from "node:assert/strict";
-import { after, before, describe, test } from "node:test";
+import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { dropFile, modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
 
+deadline(10);
+
 const READY = "#anatomy-view[data-state=ready]";
-const SLOW = { timeout: 180_000 };
 const HASH = "#anatomy";
 const SMOLLM = "SmolLM2 135M Instruct";
 
@@ -20,14 +22,17 @@ const formula = async (page) => (await page.innerText("#formula")).split("\n");
 async function changes(page, action) {
   const earlier = await drawn(page, "token-map");
   await action();
-  await page.waitForFunction((earlier) => document.querySelector("#token-map").toDataURL() !== earlier, earlier, SLOW);
+  await page.waitForFunction((earlier) => document.querySelector("#token-map").toDataURL() !== earlier, earlier);
 }
+
+/** Waits until the attention of so many heads is drawn. */
+const mapOf = (page, heads) => page.waitForFunction((heads) => document.querySelectorAll("#map-heads button").length === heads, heads);
 
 /** Opens the files of a family and waits until it is shown. */
 async function open(page, family) {
   await page.evaluate(() => { document.querySelector("#anatomy").dataset.model = ""; });
   await page.setInputFiles("#anatomy-file", modelFiles(family));
-  await page.waitForFunction(() => document.querySelector("#anatomy").dataset.model !== "" || !document.querySelector("#error").hidden, undefined, SLOW);
+  await page.waitForFunction(() => document.querySelector("#anatomy").dataset.model !== "" || !document.querySelector("#error").hidden);
   assert.equal(await page.locator("#error").isVisible(), false, `${family}: ${await page.locator("#error").textContent()}`);
 }
 
@@ -63,7 +68,7 @@ describe("the anatomy view of the demo page", () => {
           if (/\.gguf$/.test(response.url())) bytes += Number(response.headers()["content-length"]);
         });
         await page.getByRole("link", { name: "Anatomy", exact: true }).click();
-        await page.waitForSelector(READY, SLOW);
+        await page.waitForSelector(READY);
         assert.equal(await page.innerText("#anatomy-heading"), SMOLLM);
         assert(bytes > 0 && bytes < 20e6, `${bytes} bytes of 98 million were asked for`);
         assert.match(await page.innerText("#anatomy-facts"), /llama.*135 M parameters.*30 layers × 576 wide.*8,192 tokens/s);
@@ -81,9 +86,10 @@ describe("the anatomy view of the demo page", () => {
     let page, complaints, close;
     before(async () => {
       ({ page, complaints, close } = await visit(browser, { server: { isolated: false, csp: true }, hash: HASH }));
-      await page.waitForSelector(READY, SLOW);
+      await page.waitForSelector(READY);
     });
     after(() => close?.());
+    afterEach(() => assert.deepEqual(complaints.splice(0), []));
 
     for (const [family, expected] of Object.entries(FAMILIES)) {
       test(`draws the block of ${family}`, async () => {
@@ -132,7 +138,7 @@ describe("the anatomy view of the demo page", () => {
 
     test("says what a context takes, for as many tokens as the slider says", async () => {
       await page.selectOption("#anatomy-model", { label: SMOLLM });
-      await page.waitForFunction((name) => document.querySelector("#anatomy").dataset.model === name, SMOLLM, SLOW);
+      await page.waitForFunction((name) => document.querySelector("#anatomy").dataset.model === name, SMOLLM);
       const cache = () => page.innerText("#memory li:nth-child(2) .numbers");
       await page.focus("#cache-length");
       await page.keyboard.press("End");
@@ -145,8 +151,15 @@ describe("the anatomy view of the demo page", () => {
       await open(page, "vit");
       assert.equal(await page.locator("#cache-card").isVisible(), false);
     });
+  });
 
-    test("nobody complained so far", () => assert.deepEqual(complaints, []));
+  describe("with what is wrong, and what is brought", () => {
+    let page, close;
+    before(async () => {
+      ({ page, close } = await visit(browser, { server: { isolated: false, csp: true }, hash: HASH }));
+      await page.waitForSelector(READY);
+    });
+    after(() => close?.());
 
     test("says in words what is wrong with a model, and still shows the one before", async () => {
       const wrong = {
@@ -156,7 +169,7 @@ describe("the anatomy view of the demo page", () => {
       };
       for (const [code, files] of Object.entries(wrong)) {
         await page.setInputFiles("#anatomy-file", files);
-        await page.waitForSelector(`#error:not([hidden])[data-code=${code}]`, SLOW);
+        await page.waitForSelector(`#error:not([hidden])[data-code=${code}]`);
         assert.match(await page.innerText("#error-advice"), /is still shown/);
         assert.equal(await page.locator("#diagram svg").isVisible(), true);
         await page.click("#error-close");
@@ -170,35 +183,36 @@ describe("the anatomy view of the demo page", () => {
     test("takes a checkpoint by its address, and one that is dropped", async () => {
       await page.fill("#anatomy-url", "/models/fashion-mnist-vit/");
       await page.press("#anatomy-url", "Enter");
-      await page.waitForFunction(() => /fashion-mnist-vit/.test(document.querySelector("#anatomy").dataset.model), undefined, SLOW);
+      await page.waitForFunction(() => /fashion-mnist-vit/.test(document.querySelector("#anatomy").dataset.model));
       assert((await words(page)).includes("7 × 7 patches"));
       assert.match(await page.innerText("#map-missing"), /images view/);
       await dropFile(page, "no-model.gguf", Buffer.from("no model"));
-      await page.waitForSelector("#error:not([hidden])[data-code=corrupt-file]", SLOW);
+      await page.waitForSelector("#error:not([hidden])[data-code=corrupt-file]");
     });
   });
 
   describe("with the chat's model loaded", () => {
+    const PROMPT = "The tiles on the wall were blue because the painter loved them.";
     let page, complaints, close;
     before(async () => {
       ({ page, complaints, close } = await visit(browser, { server: { isolated: true, csp: true }, hash: HASH }));
-      await page.waitForSelector(READY, SLOW);
+      await page.waitForSelector(READY);
+      await page.click("#map-load");
+      await mapOf(page, 9);
     });
     after(() => close?.());
-
-    test("loads it from here, after a load that was cancelled", async () => {
-      assert.match(await page.innerText("#map-load"), /^Load SmolLM2 135M Instruct, \d+ MB$/);
-      await page.press("#map-load", "Enter");
-      await page.click("#anatomy-cancel-load");
-      await page.waitForSelector("#map-load:visible", SLOW);
-      await page.click("#map-load");
-      await changes(page, () => page.waitForSelector("#map:visible", SLOW));
-      assert.equal(await page.locator("#anatomy-model optgroup[label='Loaded in this page'] option").innerText(), SMOLLM);
+    // Each test begins with the first layer, all heads and the page's own prompt.
+    beforeEach(async () => {
+      for (const [field, value] of [["#map-layer", "1"], ["#map-head", "0"], ["#map-prompt", PROMPT]]) {
+        if (await page.inputValue(field) !== value) await changes(page, () => page.fill(field, value));
+      }
     });
+    afterEach(() => assert.deepEqual(complaints, []));
 
     test("shows how much each token takes from those before, and that it sees none after", async () => {
       await page.focus("#token-map");
-      await page.keyboard.press("ArrowDown");
+      // To the first cell, wherever another test has been.
+      for (const key of ["ArrowUp", "ArrowLeft"]) for (let step = 0; step < 64; step++) await page.keyboard.press(key);
       assert.equal(await page.innerText("#map-info"), "“The” takes 100.0 % from “The”.");
       await page.keyboard.press("ArrowRight");
       assert.equal(await page.innerText("#map-info"), "“The” does not see “tiles”, which comes later.");
@@ -227,34 +241,51 @@ describe("the anatomy view of the demo page", () => {
 
     test("draws nothing for no prompt, and the beginning of a long one", async () => {
       await changes(page, () => page.fill("#map-prompt", ""));
+      assert.equal(await page.innerText("#map-info"), "");
       await changes(page, () => page.fill("#map-prompt", "again and ".repeat(300)));
+      // Of the long prompt's 600 tokens so many have a row.
       await page.focus("#token-map");
-      assert.match(await page.innerText("#map-info"), /Point at a cell|takes|see/);
-      assert.deepEqual(complaints, []);
+      for (let step = 0; step < 70; step++) await page.keyboard.press("ArrowDown");
+      const last = await page.innerText("#map-info");
+      await page.keyboard.press("ArrowDown");
+      assert.equal(await page.innerText("#map-info"), last);
+      assert.match(last, /^“(again|and)” takes/);
     });
+  });
 
-    test("lets go of it when the chat takes another", async () => {
+  test("loads the chat's model from here, after a load that was cancelled, and lets go of it when the chat takes another", async () => {
+    const { page, complaints, close } = await visit(browser, { server: { isolated: true, csp: true }, hash: HASH });
+    const loaded = page.locator("#anatomy-model optgroup[label='Loaded in this page'] option");
+    try {
+      await page.waitForSelector(READY);
+      assert.match(await page.innerText("#map-load"), /^Load SmolLM2 135M Instruct, \d+ MB$/);
+      await page.press("#map-load", "Enter");
+      await page.click("#anatomy-cancel-load");
+      await page.click("#map-load");
+      await mapOf(page, 9);
+      assert.equal(await loaded.innerText(), SMOLLM);
       await page.evaluate(() => { location.hash = "#chat"; });
       await page.click("#change-model");
       await page.setInputFiles("#file", modelFiles("llama"));
-      await page.waitForFunction(() => !/SmolLM2/.test(document.querySelector("#model-card").textContent), undefined, SLOW);
+      await page.waitForFunction(() => !/SmolLM2/.test(document.querySelector("#model-card").textContent));
       await page.evaluate(() => { location.hash = "#anatomy"; });
       await page.waitForSelector("#map-load:visible");
       assert.equal(await page.locator("#map").isVisible(), false);
-      assert.match(await page.locator("#anatomy-model optgroup[label='Loaded in this page'] option").innerText(), /config|model/);
-    });
+      await page.waitForFunction(() => /config|model/.test(document.querySelector("#anatomy-model optgroup[label='Loaded in this page'] option")?.textContent));
+      assert.deepEqual(complaints, []);
+    } finally {
+      await close();
+    }
   });
 
   test("shows how an encoder's tokens look at each other, once the search has loaded it", async () => {
     const { page, complaints, close } = await visit(browser, { server: { isolated: true }, hash: "#search" });
     try {
-      await page.waitForSelector("#search-view[data-state=ready] #hits li", SLOW);
+      await page.waitForSelector("#search-view[data-state=ready] #hits li");
       await page.evaluate(() => { location.hash = "#anatomy"; });
-      await page.waitForSelector(READY, SLOW);
+      await page.waitForSelector(READY);
       await page.selectOption("#anatomy-model", { label: "all-MiniLM-L6-v2" });
-      await page.waitForSelector("#map:visible", SLOW);
-      await page.waitForSelector("#map-heads button", SLOW);
-      assert.equal(await page.locator("#map-heads button").count(), 12);
+      await mapOf(page, 12);
       await page.focus("#token-map");
       await page.keyboard.press("ArrowRight");
       assert.match(await page.innerText("#map-info"), /^“.+” takes (?:< )?[\d.]+ % from “.+”\.$/);
@@ -267,7 +298,7 @@ describe("the anatomy view of the demo page", () => {
   test("every control has a name, and the keyboard reaches those that are shown", async () => {
     const { page, close } = await visit(browser, { server: { isolated: false }, hash: HASH });
     try {
-      await page.waitForSelector(READY, SLOW);
+      await page.waitForSelector(READY);
       assert.deepEqual(await nameless(page), []);
       await reachAll(page, ["anatomy-model", "anatomy-file", "anatomy-url", "diagram", "cache-length", "map-load"]);
     } finally {
@@ -276,7 +307,7 @@ describe("the anatomy view of the demo page", () => {
   });
 
   test("fits a phone, upright and across", () => onPhones(browser, HASH, async (page) => {
-    await page.waitForSelector(READY, SLOW);
+    await page.waitForSelector(READY);
     await open(page, "t5");
   }));
 });

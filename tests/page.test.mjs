@@ -3,16 +3,18 @@
 import assert from "node:assert/strict";
 import { closeSync, openSync, readSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
-import { after, before, describe, test } from "node:test";
+import { after, before, beforeEach, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { visit as visitPage } from "./support/demo.mjs";
+
+deadline(10);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = join(ROOT, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
 const DONE = "[data-role=assistant][data-state=done]";
-const SLOW = { timeout: 180_000 };
 
 /** The first `length` bytes of the checkpoint: a download that broke off. */
 function beginningOfModel(length) {
@@ -42,7 +44,7 @@ describe("the demo page", () => {
     const before = await page.locator(DONE).count();
     await page.fill("#prompt", question);
     await page.press("#prompt", "Enter");
-    await page.locator(DONE).nth(before).waitFor(SLOW);
+    await page.locator(DONE).nth(before).waitFor();
     return page.locator(`${DONE} .text`).nth(before).innerText();
   }
 
@@ -57,7 +59,7 @@ describe("the demo page", () => {
       const { page, complaints, close } = await visit(serverOptions);
       try {
         await page.click("#load-default");
-        await page.waitForSelector("body[data-state=ready]", SLOW);
+        await page.waitForSelector("body[data-state=ready]");
         assert.match(await page.innerText("#model-card"), threads);
         await setMaxTokens(page, 24);
         assert.match(await ask(page, "What is the capital of France?"), /Paris/);
@@ -79,14 +81,14 @@ describe("the demo page", () => {
       await page.selectOption("#device", "webgpu");
       await page.click("#settings summary");
       await page.click("#load-default");
-      await page.waitForSelector("body[data-state=ready]", SLOW);
+      await page.waitForSelector("body[data-state=ready]");
       assert.match(await page.innerText("#model-card"), /WebGPU: .*swiftshader/i);
       await setMaxTokens(page, 12);
       assert.match(await ask(page, "What is the capital of France?"), /Paris/);
       await page.click("#settings summary");
       await page.selectOption("#device", "cpu");
       await page.click("#reload-model");
-      await page.waitForFunction(() => /\d threads?/.test(document.querySelector("#model-card").textContent), undefined, SLOW);
+      await page.waitForFunction(() => /\d threads?/.test(document.querySelector("#model-card").textContent));
       assert.match(await ask(page, "What is the capital of France?"), /Paris/);
       assert.equal(await page.locator("#error").isVisible(), false);
       assert.deepEqual(complaints, []);
@@ -101,15 +103,18 @@ describe("the demo page", () => {
     before(async () => {
       ({ page, close } = await visit({ isolated: true }));
       await page.click("#load-default");
-      await page.waitForSelector("body[data-state=ready]", SLOW);
+      await page.waitForSelector("body[data-state=ready]");
     });
     after(() => close?.());
+    beforeEach(async () => {
+      if (await page.isEnabled("#new-chat")) await page.click("#new-chat");
+    });
 
     test("the stop button ends an answer, and what was written stays", async () => {
       await setMaxTokens(page, 512);
       await page.fill("#prompt", "Write a very long story about a tile maker.");
       await page.press("#prompt", "Enter");
-      await page.waitForSelector("[data-role=assistant][data-state=streaming]", SLOW);
+      await page.waitForSelector("[data-role=assistant][data-state=streaming]");
       await page.waitForFunction(() => document.querySelector("[data-role=assistant] .text").textContent.trim() !== "");
       await page.click("#stop");
       await page.waitForSelector(`${DONE}[data-finish=aborted]`);
@@ -120,15 +125,16 @@ describe("the demo page", () => {
     test("a broken file is refused in words, and the model from before still answers", async () => {
       await page.click("#change-model");
       await page.setInputFiles("#file", { name: "broken.gguf", mimeType: "application/octet-stream", buffer: beginningOfModel(100_000) });
-      await page.waitForSelector("#error:not([hidden])", SLOW);
+      await page.waitForSelector("#error:not([hidden])");
       assert.equal(await page.getAttribute("#error", "data-code"), "corrupt-file");
       assert.match(await page.innerText("#error"), /damaged or incomplete/);
       await setMaxTokens(page, 24);
-      await page.click("#new-chat");
       assert.match(await ask(page, "What is the capital of France?"), /Paris/);
     });
 
     test("a new chat is empty", async () => {
+      await setMaxTokens(page, 1);
+      await ask(page, "Hello");
       await page.click("#new-chat");
       assert.equal(await page.locator("[data-role]").count(), 0);
       assert.equal(await page.locator("#welcome").isVisible(), true);
@@ -150,11 +156,11 @@ describe("the demo page", () => {
     try {
       await tabTo("load-default");
       await page.keyboard.press("Enter");
-      await page.waitForSelector("body[data-state=ready]", SLOW);
+      await page.waitForSelector("body[data-state=ready]");
       await page.waitForFunction(() => document.activeElement.id === "prompt");
       await page.keyboard.type("Write a very long story about a tile maker.");
       await page.keyboard.press("Enter");
-      await page.waitForSelector("[data-role=assistant][data-state=streaming]", SLOW);
+      await page.waitForSelector("[data-role=assistant][data-state=streaming]");
       await page.keyboard.press("Escape");
       await page.waitForSelector(`${DONE}[data-finish=aborted]`);
       await page.waitForFunction(() => document.activeElement.id === "prompt");

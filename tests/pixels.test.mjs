@@ -7,8 +7,11 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { openImagesPage } from "./support/images-browser.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const REFERENCE = new URL("reference/images/", import.meta.url);

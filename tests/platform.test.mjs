@@ -3,6 +3,9 @@
 import assert from "node:assert/strict";
 import { after, afterEach, mock, test } from "node:test";
 import { isNode, nextTurn } from "../target/js/platform.js";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 // Under Node an open channel keeps the process.
 const { MessageChannel } = globalThis;

@@ -14,8 +14,11 @@ import { answer, writeModel } from "./platforms/model.mjs";
 import { start } from "./platforms/processes.mjs";
 import { report } from "./platforms/table.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { pack, run } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(30);
 
 // Next would tell its makers of each build.
 process.env.NEXT_TELEMETRY_DISABLED = "1";

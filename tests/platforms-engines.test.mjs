@@ -13,8 +13,11 @@ import { ISOLATED, startFront } from "./platforms/front.mjs";
 import { ENGINES } from "./platforms/matrix.mjs";
 import { answer, writeModel } from "./platforms/model.mjs";
 import { report } from "./platforms/table.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { pack, unpack } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(15);
 
 /** Takes what pages post, and tells each where to go next. */
 async function startMailbox() {

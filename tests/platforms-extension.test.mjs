@@ -11,7 +11,10 @@ import { STAGES, read } from "./platforms/chromium.mjs";
 import { EXTENSION } from "./platforms/matrix.mjs";
 import { answer, writeModel } from "./platforms/model.mjs";
 import { report } from "./platforms/table.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { pack } from "./support/package.mjs";
+
+deadline(10);
 
 describe("an extension", () => {
   let packed, app, expected;

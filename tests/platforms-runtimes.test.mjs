@@ -11,7 +11,10 @@ import { RUNTIMES } from "./platforms/matrix.mjs";
 import { answer, writeModel } from "./platforms/model.mjs";
 import { findRuntime } from "./platforms/runtimes.mjs";
 import { report } from "./platforms/table.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { pack } from "./support/package.mjs";
+
+deadline(15);
 
 /** Much longer than it takes: what is still there then does not end. */
 const DEADLINE = 60_000;

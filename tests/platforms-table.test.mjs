@@ -8,6 +8,9 @@ import { root } from "../scripts/run.mjs";
 import { pinned } from "./platforms/apps.mjs";
 import { ROWS } from "./platforms/matrix.mjs";
 import { documented } from "./platforms/table.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 test("docs/platforms.md lists the places of the matrix, with their versions", () => {
   const lines = documented();

@@ -7,13 +7,23 @@ import { dirname, resolve } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { ALL, due } from "../scripts/sample.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { askEverything } from "./support/reference.js";
 import { startServer } from "./support/server.mjs";
+
+deadline(20);
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const MODEL = "models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
+
+/**
+ * What is asked on WebGPU, where a stand-in for a GPU takes half a second for a token: a third of the texts, and the prompt
+ * of whose continuation the reference is sure throughout.
+ */
+const some = { ...reference, texts: reference.texts.filter((_, at) => due(at)), greedy: [reference.greedy[2]] };
 
 /** Everything that the model is asked, in a page of its own. */
 async function askInChromium(browser, { isolated, device }) {
@@ -25,7 +35,7 @@ async function askInChromium(browser, { isolated, device }) {
       const { askEverything } = await import(support);
       return askEverything(await import(entry), model, reference, device);
     }, {
-      entry: "/dist/index.js", support: "/tests/support/reference.js", reference, device,
+      entry: "/dist/index.js", support: "/tests/support/reference.js", reference: device === "webgpu" && !ALL ? some : reference, device,
       model: new URL(`/${MODEL}`, server.url).href,
     });
   } finally {
@@ -75,36 +85,44 @@ describe("SmolLM2 as the reference implementation computes it", () => {
         for (const { back, decoded } of answers.words) assert.equal(back, decoded);
       });
 
-      test("the perplexity of all texts, and of each, is within 0.5 % of the reference's", (t) => {
+      test("the perplexity of all texts is within 0.02 % of the reference's, and that of each within 0.05 %", (t) => {
         const error = ({ perplexity, expected }) => perplexity / expected - 1;
         for (const text of answers.texts) {
           const { positions, perplexity, expected } = text;
           t.diagnostic(`${answers.device}: ${positions} tokens, perplexity ${perplexity.toFixed(3)}, ` +
-            `reference ${expected} (${(100 * error(text)).toFixed(2)} %)`);
+            `reference ${expected} (${(100 * error(text)).toFixed(3)} %)`);
         }
         const pooled = Math.exp(pooledLoss(answers.texts, "perplexity") - pooledLoss(answers.texts, "expected")) - 1;
-        t.diagnostic(`${answers.device}: all texts together ${(100 * pooled).toFixed(2)} %`);
-        assert.ok(Math.abs(pooled) <= 0.005, `all texts together: ${100 * pooled} %`);
+        t.diagnostic(`${answers.device}: all texts together ${(100 * pooled).toFixed(3)} %`);
+        const bound = answers.texts.length === reference.texts.length ? 0.0002 : 0.0005;
+        assert.ok(Math.abs(pooled) <= bound, `all texts together: ${100 * pooled} %`);
         for (const text of answers.texts) {
-          assert.ok(Math.abs(error(text)) <= 0.005, `perplexity ${text.perplexity}, expected ${text.expected}`);
+          assert.ok(Math.abs(error(text)) <= 0.0005, `perplexity ${text.perplexity}, expected ${text.expected}`);
         }
       });
 
-      test("the first choice is the reference's on 97 % of positions, on 99.5 % where the reference is sure", (t) => {
+      test("the first choice is the reference's at all positions but one, and wherever the reference is sure", (t) => {
         const [same, positions] = [sum(answers.texts, "same"), sum(answers.texts, "positions")];
         const [sureSame, sure] = [sum(answers.texts, "sureSame"), sum(answers.texts, "sure")];
         t.diagnostic(`${answers.device}: ${same} of ${positions} first choices, ${sureSame} of ${sure} sure ones`);
-        assert.ok(same / positions >= 0.97, `${same} of ${positions}`);
-        assert.ok(sureSame / sure >= 0.995, `${sureSame} of ${sure}`);
+        assert.ok(positions >= 80 && same >= positions - 1, `${same} of ${positions}`);
+        assert.ok(sure >= 60 && sureSame === sure, `${sureSame} of ${sure}`);
+      });
+
+      test("along the reference's continuations each choice is the reference's where that is sure", (t) => {
+        const steps = answers.greedy.flatMap(({ sure, choices, generated }) => sure.map((step) => [choices[step], generated[step]]));
+        t.diagnostic(`${answers.device}: ${steps.length} sure steps of ${answers.greedy.length} continuations`);
+        assert.ok(steps.length > 35 * answers.greedy.length, `${steps.length} steps to compare`);
+        assert.deepEqual(steps.map(([choice]) => choice), steps.map(([, token]) => token));
       });
 
       test("greedy continuations are the reference's up to its first small margin", (t) => {
         for (const { text, tokens, generated, compared } of answers.greedy) {
-          const same = generated.findIndex((token, step) => tokens[step] !== token);
-          t.diagnostic(`${answers.device}: ${same < 0 ? generated.length : same} tokens the same, ${compared} to compare`);
-          assert.equal(tokens.length, generated.length);
-          assert.deepEqual(tokens.slice(0, compared), generated.slice(0, compared), JSON.stringify(text));
+          assert.deepEqual(tokens, generated.slice(0, compared), JSON.stringify(text));
         }
+        const compared = sum(answers.greedy, "compared");
+        t.diagnostic(`${answers.device}: ${compared} tokens compared`);
+        assert.ok(compared >= 12, `${compared} tokens compared`);
       });
     });
   }

@@ -7,7 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { STRICT_CSP } from "../scripts/serve.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(5);
 
 describe("the static server", () => {
   let folder, server;

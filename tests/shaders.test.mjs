@@ -8,14 +8,17 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { install, packageFolder } from "../bench/install.mjs";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
+
+deadline(10);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
 /** Label and text of each, as a browser gets them. */
 function shaders() {
   const { status, stdout, error } = spawnSync("cargo", ["run", "--locked", "--quiet", "--example", "shaders"], {
-    cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 26,
+    cwd: ROOT, stdio: ["ignore", "pipe", "inherit"], maxBuffer: 2 ** 26, timeout: 300_000,
   });
   assert.equal(status, 0, error?.message);
   return JSON.parse(stdout);

@@ -5,11 +5,14 @@ import { readFile } from "node:fs/promises";
 import { after, before, describe, mock, test } from "node:test";
 import * as azulejo from "../dist/index.js";
 import { startThreads } from "../target/js/pool.js";
-import { codeOfTrap } from "../target/js/traps.js";
+import { readTrap } from "../target/js/traps.js";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { memoryEnds } from "./support/wasm.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 const DEADLINE = { timeout: 120_000 };
 const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
@@ -158,24 +161,32 @@ describe("the pool", DEADLINE, () => {
 });
 
 describe("a trap", () => {
-  const memory = (pages, maximum) => new WebAssembly.Memory({ initial: pages, maximum, shared: true });
+  const wreck = (pages, maximum, most = maximum * 65536) =>
+    ({ memory: new WebAssembly.Memory({ initial: pages, maximum, shared: true }), most, refusedAt: 8 });
+  const codeOf = (...given) => readTrap(...given).code;
+
+  test("is for want of memory where the core has left the size of what it was refused", () => {
+    const left = wreck(1, 65536);
+    new Uint32Array(left.memory.buffer)[2] = 3_000_000_000;
+    assert.deepEqual(readTrap("unreachable", left), { code: "out-of-memory", message: "unreachable: no memory for 3000000000 bytes" });
+  });
 
   test("is for want of memory where the memory is full, for this device's measure of full", () => {
-    assert.equal(codeOfTrap("unreachable", memory(1, 65536), 2 ** 32), "internal");
-    assert.equal(codeOfTrap("unreachable", memory(16000, 16384), 2 ** 30), "out-of-memory");
-    assert.equal(codeOfTrap("unreachable", memory(16000, 65536), 2 ** 32), "internal");
+    assert.equal(codeOf("unreachable", wreck(1, 65536)), "internal");
+    assert.equal(codeOf("unreachable", wreck(16000, 16384)), "out-of-memory");
+    assert.equal(codeOf("unreachable", wreck(16000, 65536)), "internal");
   });
 
   test("is for want of memory where the memory cannot grow any more, whatever it was promised", () => {
-    assert.equal(codeOfTrap("unreachable", memory(1, 100), 2 ** 32), "out-of-memory");
+    assert.equal(codeOf("unreachable", wreck(1, 100, 2 ** 32)), "out-of-memory");
   });
 
   test("is for want of memory where it says so", () => {
-    assert.equal(codeOfTrap("memory allocation of 8 bytes failed", undefined, 2 ** 32), "out-of-memory");
+    assert.equal(codeOf("memory allocation of 8 bytes failed", wreck(1, 65536)), "out-of-memory");
   });
 
   test("out of a memory's bounds is no want of memory", () => {
     for (const words of ["memory access out of bounds", "Out of bounds memory access", "index out of bounds"])
-      assert.equal(codeOfTrap(words, memory(16000, 16384), 2 ** 30), "internal");
+      assert.equal(codeOf(words, wreck(16000, 16384)), "internal");
   });
 });

@@ -6,6 +6,9 @@ import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
 
 let browser, server, page;
 before(async () => {

@@ -8,11 +8,15 @@ import { after, before, describe, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { Runner } from "../scripts/conformance/runner.mjs";
+import { due } from "../scripts/sample.mjs";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
 import { startServer } from "./support/server.mjs";
 import { sureSteps } from "./support/webgpu-page.js";
+
+deadline(15);
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const CASES = join(ROOT, "tests/conformance");
@@ -163,13 +167,14 @@ describe("the numbers", () => {
     "without subgroups": { without: ["subgroups"] },
     "with WebGPU's default limits and no features": { basicLimits: true },
   };
-  for (const [name, gpu] of Object.entries(variants)) {
+  // All families with the first, as on most devices; with the others a third, and natively all: native/conformance.rs.
+  for (const [variant, [name, gpu]] of Object.entries(variants).entries()) {
     describe(name, () => {
       let runner;
       before(() => { runner = new Runner({ browser, server: files, directory: CASES, device: "webgpu", gpu }); });
       after(() => runner?.close());
 
-      for (const family of FAMILIES) {
+      for (const family of FAMILIES.filter((_, at) => variant === 0 || due(at + variant))) {
         test(`${family} is the reference implementation's`, async (t) => {
           const { outcome, detail, failures } = await runner.run(family);
           t.diagnostic(detail);
@@ -178,25 +183,6 @@ describe("the numbers", () => {
       }
     });
   }
-
-  test("SmolLM2 says the same on the CPU, as long as the reference is sure of the word", async () => {
-    const reference = JSON.parse(readFileSync(new URL("reference/smollm2/reference.json", import.meta.url), "utf8"));
-    const { prompt, margins } = reference.greedy[2];
-    const unsure = margins.findIndex((margin) => margin < 0.3);
-    const maxTokens = Math.min(unsure < 0 ? margins.length : unsure, 24);
-    assert(maxTokens >= 4, `${maxTokens} tokens to compare`);
-    const [cpu, gpu] = await inPage(async ([prompt, maxTokens]) => {
-      const made = [];
-      for (const device of ["cpu", "webgpu"]) {
-        const engine = await Engine.create({ device });
-        const lm = await CausalLM.load("/models/SmolLM2-135M-Instruct.Q4_1.gguf", { engine, contextLength: 256, cache: false });
-        made.push((await lm.generate(prompt, { maxTokens, ignoreEnd: true })).text);
-        await engine.dispose();
-      }
-      return made;
-    }, [prompt, maxTokens]);
-    assert.equal(gpu, cpu);
-  });
 });
 
 describe("a model", () => {
@@ -283,21 +269,19 @@ describe("a model", () => {
   });
 
   test("stops at once when it is told to, and goes on working", async () => {
-    const { finishReason, made, seen, ms, before, after } = await ask(async () => {
+    const { finishReason, made, seen, before, after } = await ask(async () => {
       const before = await ids(lm, "in the", {});
       const controller = new AbortController();
       const generation = lm.generate("a", { ignoreEnd: true, signal: controller.signal });
       let seen = 0;
       for await (const _ of generation) if (++seen === 5) break;
       controller.abort();
-      const start = performance.now();
       const { finishReason, tokens } = await generation;
-      const ms = performance.now() - start;
-      return { finishReason, made: tokens.length, seen, ms, before, after: await ids(lm, "in the", {}) };
+      return { finishReason, made: tokens.length, seen, before, after: await ids(lm, "in the", {}) };
     });
     assert.equal(finishReason, "aborted");
-    assert(made >= seen, `${made} tokens were made, ${seen} seen`);
-    assert(ms < 1000, `${ms} ms after the abort`);
+    // Those that were on their way; the context would hold 65,536.
+    assert(made >= seen && made <= seen + 16, `${made} tokens were made, ${seen} seen`);
     assert.deepEqual(after, before);
   });
 

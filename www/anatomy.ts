@@ -3,7 +3,7 @@
 import { Engine, inspect, type CausalLM, type ModelSummary } from "/azulejo/index.js";
 import { formula } from "./blocks.js";
 import { diagram } from "./diagram.js";
-import { byId, make } from "./dom.js";
+import { announce, byId, make } from "./dom.js";
 import { hideError, isAbort, showError, type Words } from "./errors.js";
 import * as format from "./format.js";
 import { heldModels, onHeld } from "./held.js";
@@ -12,9 +12,9 @@ import { factsOf } from "./model-card.js";
 import type { Choice, Models } from "./models.js";
 import { ProgressView } from "./progress.js";
 import { fromDrop, initSources, type Dropped } from "./sources.js";
-import type { Spec } from "./spec.js";
 import { STANDARD } from "./standard.js";
 import { TokenMap } from "./token-map.js";
+import { isShown } from "./views.js";
 
 /** Well-known checkpoints that differ from each other. */
 const HUB = [
@@ -109,7 +109,7 @@ class Anatomy {
 
   private present(choice: Choice, summary: ModelSummary): void {
     this.shown = { choice, summary };
-    const spec = summary.spec as Spec;
+    const { spec } = summary;
     body.hidden = false; // before anything is measured
     body.dataset["model"] = choice.name;
     body.dataset["stacks"] = String(spec.second ? 2 : 1);
@@ -123,6 +123,7 @@ class Anatomy {
     this.fillMenu();
     this.offerMap();
     setStatus("ready", "Ready");
+    if (isShown("anatomy")) announce(`${choice.name}: ${summary.architecture}, ${format.parameters(summary.parameters)} parameters, ${summary.layers} layers`);
   }
 
   /** What can be looked at; `chosen` is, or what is shown. */
@@ -169,8 +170,10 @@ class Anatomy {
     loading.hidden = false;
     this.offerMap();
     byId("anatomy-cancel-load", HTMLButtonElement).focus();
+    announce(`Loading ${choice.name}`);
     const model = await this.chat.open(choice, (report) => progress.report(report));
     progress.stop();
+    announce(model ? `${choice.name} is loaded` : `${choice.name} is not loaded`);
     const hadFocus = loading.contains(document.activeElement) || document.activeElement === document.body;
     loading.hidden = true;
     this.offerMap();

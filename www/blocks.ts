@@ -104,7 +104,7 @@ function positionLines({ ropes, turns, bias }: Attention): string[] {
 }
 
 function ropeWords({ pairs, dims, theta, scaling }: Rope): string {
-  const stretched = scaling.type === "none" ? "" : `, stretched ${scaling.factor} × (${{ llama3: "Llama 3", yarn: "YaRN" }[scaling.type] ?? scaling.type})`;
+  const stretched = scaling.type === "none" ? "" : `, stretched ${scaling.factor} × (${{ linear: "linear", llama3: "Llama 3", yarn: "YaRN" }[scaling.type]})`;
   return `RoPE of ${dims} values, base ${format.count(theta)}${pairs === "interleaved" ? ", neighbours paired" : ""}${stretched}`;
 }
 

@@ -7,6 +7,7 @@ import * as format from "./format.js";
 import { Answer, question } from "./messages.js";
 import { generateOptions, systemPrompt } from "./settings.js";
 import { setStatus, state } from "./status.js";
+import { isShown } from "./views.js";
 
 const log = byId("log", HTMLElement);
 const welcome = byId("welcome", HTMLElement);
@@ -124,7 +125,7 @@ export class Chat {
     // Another model may be on its way by now, and then that is what the page is doing.
     const ended = full ? "Context full: start a new chat" : result.finishReason === "aborted" ? "Stopped" : "Ready";
     if (state() === "answering") setStatus("ready", ended);
-    announce(`Answer: ${result.text}`);
+    announce(isShown("chat") ? `Answer: ${result.text}` : "The chat has answered");
   }
 
   private failed(turn: Turn, error: unknown): void {

@@ -15,6 +15,7 @@ import { inputOf } from "./seen.js";
 import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
 import { Stage } from "./stage.js";
 import { STANDARD } from "./standard.js";
+import { isShown } from "./views.js";
 
 /** What the view opens with. */
 const FIRST = 9;
@@ -72,7 +73,7 @@ class Images {
       onUnload: () => this.setModel(undefined),
     });
     initSources("image-", (choice) => void this.models.open(choice));
-    initPictures((picture) => void this.open(picture), () => document.body.dataset["view"] === "images");
+    initPictures((picture) => void this.open(picture), () => isShown("images"));
     initCamera((picture) => void this.open(picture));
     for (const radio of compute) radio.addEventListener("change", () => void this.models.reload().then(() => this.showDevice()));
     inverted.addEventListener("click", () => void this.invert());
@@ -164,7 +165,7 @@ class Images {
       if (milliseconds < QUICK) ({ milliseconds } = await look());
       if (scene !== this.scene) return;
       showResult(best, milliseconds, model.engine.device);
-      announce(`${best[0]?.label}, ${format.percent(best[0]?.score ?? 0)}`);
+      if (isShown("images")) announce(`${best[0]?.label}, ${format.percent(best[0]?.score ?? 0)}`);
     } catch (error) {
       if (scene !== this.scene) return;
       if (hasClasses(model)) this.failed(error);

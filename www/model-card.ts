@@ -11,7 +11,7 @@ export function describe(
   { summary, device, own }: { summary: ModelSummary; device: DeviceInfo; own: string[] },
 ): void {
   const { memory } = summary;
-  element.replaceChildren(make("strong", "", name), " ", ...factsOf(summary, [...own, `${format.bytes(memory.total)} memory`, whereabouts(device)]));
+  element.replaceChildren(make("strong", "", name), " ", ...factsOf(summary, [...own, `${format.bytes(memory.total)} memory`, ...whereabouts(device)]));
   const kept = memory.kvCache > 0 ? `conversation up to ${format.bytes(memory.kvCache)}, ` : "";
   element.title = `weights ${format.bytes(memory.weights)}, ${kept}working space ${format.bytes(memory.activations)}`;
 }
@@ -28,17 +28,32 @@ export function factsOf(summary: ModelSummary, more: string[]): (Node | string)[
   return facts.flatMap((fact) => [make("span", "fact", fact), " "]);
 }
 
-/** The device, what is in use there, and why it is not another. */
-function whereabouts(device: DeviceInfo): string {
+/** The device with what is in use there, and why it is not a faster one. */
+function whereabouts(device: DeviceInfo): string[] {
   const features = device.features
     .map((feature) => feature.replace("relaxed-simd", "relaxed SIMD"))
     .filter((feature) => !device.description.toLowerCase().includes(feature.toLowerCase()));
-  return [deviceName(device), ...features].join(", ") + (device.reason ? ` (${device.reason})` : "");
+  const where = [deviceName(device), ...features].join(", ");
+  return [where, ...(device.reason?.split("; ").map(plainly) ?? [])];
 }
 
-/** `WebGPU: nvidia / hopper`, or `wasm simd128, 4 threads`. */
+/** What the engine may say of a browser, in words for who does not know its parts. */
+const REASONS: [said: RegExp, words: string][] = [
+  [/^no navigator\.gpu$/, "this browser has no WebGPU"],
+  [/^no adapter/, "no graphics processor for WebGPU"],
+  [/^the only adapter computes in software: (.*)$/, "WebGPU would be software here, and slower ($1)"],
+  [/^page is not cross-origin isolated$/, "one thread: the page is not cross-origin isolated"],
+];
+
+/** A reason in those words; one that is not among them as it is. */
+function plainly(reason: string): string {
+  const known = REASONS.find(([said]) => said.test(reason));
+  return known ? reason.replace(...known) : reason;
+}
+
+/** `WebGPU: nvidia / hopper`, or `CPU: wasm simd128, 4 threads`. */
 export function deviceName({ kind, description }: DeviceInfo): string {
-  return kind === "webgpu" ? `WebGPU: ${description}` : description;
+  return `${kind === "webgpu" ? "WebGPU" : "CPU"}: ${description}`;
 }
 
 /** Q4_1, or Q4_K + Q6_K: types of the weights, the most frequent first. Small float tensors do not count. */

@@ -14,6 +14,7 @@ import { PassageIndex } from "./passage-index.js";
 import { MOST_PASSAGES, passagesOf, type Cutting, type Passage } from "./passages.js";
 import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
 import { STANDARD } from "./standard.js";
+import { isShown } from "./views.js";
 
 const SAMPLE = "samples/facts.txt";
 /** In bytes: of a larger file no more would be searched anyway. */
@@ -245,7 +246,7 @@ class Search {
       if (index === this.index) this.failed(error);
     }
     const [best] = this.showHits();
-    if (best && wanted() === words) announce(`Nearest: ${best.passage.text}`);
+    if (best && wanted() === words && isShown("search")) announce(`Nearest: ${best.passage.text}`);
   }
 
   /** Shows the nearest passages to what was asked last. */

@@ -1,6 +1,6 @@
 // The page's views: the chat, the pictures, the search, the anatomy; the address says which: #chat, #images, …
 
-import { byId } from "./dom.js";
+import { announce, byId } from "./dom.js";
 
 const VIEWS = ["chat", "images", "search", "anatomy"] as const;
 export type View = (typeof VIEWS)[number];
@@ -9,6 +9,8 @@ export type View = (typeof VIEWS)[number];
 const scrolled = new Map<View, number>();
 
 const current = (): View => document.body.dataset["view"] as View;
+/** Whether it is this one that the user looks at. */
+export const isShown = (view: View): boolean => view === current();
 const isView = (name: string): name is View => (VIEWS as readonly string[]).includes(name);
 
 /** Shows the view of the address now and whenever it changes, and tells. The result says which is shown. */
@@ -32,6 +34,7 @@ function show(view: View, onShow: (view: View) => void): void {
     if (link.hash === `#${view}`) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }
+  announce(document.querySelector(`.top p[data-part-of=${view}]`)?.textContent ?? ""); // the focus stays on the link
   scrollTo(0, scrolled.get(view) ?? 0);
   onShow(view);
 }

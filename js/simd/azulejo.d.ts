@@ -17,17 +17,19 @@ export interface InitOptions {
   memory?: WebAssembly.Memory;
   thread_stack_size?: number;
 }
-export default function init(options: InitOptions): Promise<{ memory?: WebAssembly.Memory }>;
+export default function init(options: InitOptions): Promise<{ memory: WebAssembly.Memory }>;
 /** What `init` gave, once it has: of the instance that lives now. */
-export function initSync(): { memory?: WebAssembly.Memory };
+export function initSync(): { memory: WebAssembly.Memory };
 /**
  * In the simd build only: a new instance of the same module, in place of one that has failed. That one's objects must
  * not be touched again.
  */
 export function __wbg_reset_state(): void;
 
-/** The panic hook. Once, on the first thread. */
+/** Hooks for panics and for allocations that fail. Once, on the first thread. */
 export function start(): void;
+/** Where in its memory the core leaves the size of an allocation that was refused and ended it: 32 bits, 0 until then. */
+export function refusedAt(): number;
 
 export interface GpuOptions {
   powerPreference?: "low-power" | "high-performance";

@@ -2,13 +2,6 @@
 
 import { KINDS } from "./asks.js";
 
-/** A folder by its address, or its files with other contents in place of some: the same folder as a record. */
-async function sourceOf(folder, replaced) {
-  if (!replaced) return folder;
-  const weights = await fetch(new URL("model.safetensors", folder));
-  return { "model.safetensors": new Uint8Array(await weights.arrayBuffer()), ...replaced };
-}
-
 /** The engine of the family before, for the next one that wants the same. */
 let kept;
 
@@ -30,14 +23,14 @@ export async function dispose() {
 }
 
 /** Runs one family on an engine with these options. Gives `{ output }`, `{ unsupported: reason }` or `{ error }`. */
-export async function runFamily({ entry, kind, folder, replaced, options, input }) {
+export async function runFamily({ entry, kind, folder, options, input }) {
   const azulejo = await import(entry);
   const { needs, ask } = KINDS[kind];
   const lacking = needs.find((name) => !(name in azulejo));
   if (lacking) return { unsupported: `the package has no ${lacking}` };
   try {
     const engine = await engineOf(azulejo, options);
-    return { output: await ask(azulejo, await sourceOf(folder, replaced), engine, input) };
+    return { output: await ask(azulejo, folder, engine, input) };
   } catch (error) {
     if (error instanceof azulejo.AzulejoError && error.code === "unsupported-model") return { unsupported: error.message };
     await dispose();

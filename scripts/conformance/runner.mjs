@@ -42,12 +42,12 @@ export class Runner {
   }
 
   /**
-   * Runs one family. `replaced` are files to load instead of the folder's own, as a record.
+   * Runs one family.
    * @returns {Promise<{ outcome: "passed" | "failed" | "unsupported", detail: string, failures: string[] }>}
    */
-  async run(family, { replaced } = {}) {
+  async run(family) {
     try {
-      return await patiently(this.#askAndCompare(family, replaced));
+      return await patiently(this.#askAndCompare(family));
     } catch (error) {
       await this.close();
       return failed([error.message]);
@@ -70,7 +70,7 @@ export class Runner {
     return new URL(path, this.#options.server.url).href;
   }
 
-  async #askAndCompare(family, replaced) {
+  async #askAndCompare(family) {
     const { directory, device, gpu } = this.#options;
     const kind = kindOf(directory, family);
     const { input, compare } = KINDS[kind];
@@ -82,7 +82,7 @@ export class Runner {
       const { runFamily } = await import(script);
       return runFamily(request);
     }, [this.#at("/scripts/conformance/page.js"), {
-      entry: this.#at("/dist/index.js"), kind, folder: this.#at(`/conformance/${encodeURIComponent(family)}/`), replaced,
+      entry: this.#at("/dist/index.js"), kind, folder: this.#at(`/conformance/${encodeURIComponent(family)}/`),
       options: { device, gpu },
       input: input(tensors, config),
     }]);

@@ -462,7 +462,7 @@ fn size(ty: TensorType, shape: &[usize]) -> Result<u64> {
 fn alignment(metadata: &Metadata) -> Result<u64> {
     let Some(value) = metadata.get("general.alignment") else { return Ok(DEFAULT_ALIGNMENT) };
     metadata.u64("general.alignment").filter(|x| x.is_power_of_two() && *x <= MAX_ALIGNMENT).ok_or_else(|| {
-        Error::corrupt(format!("general.alignment is {value:?}, expected a power of two up to {MAX_ALIGNMENT}"))
+        Error::corrupt(format!("general.alignment is {value}, expected a power of two up to {MAX_ALIGNMENT}"))
     })
 }
 

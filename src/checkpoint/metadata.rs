@@ -1,6 +1,7 @@
 //! GGUF metadata: keys and typed values, in file order.
 
 use std::collections::HashMap;
+use std::fmt::{Display, Formatter};
 
 /// One value. GGUF says the type of each.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,6 +54,20 @@ impl Value {
             Value::I64(x) => x.into(),
             _ => return None,
         })
+    }
+}
+
+/// For messages. `Debug` would do, but in the wasm builds it knows the types' names alone.
+impl Display for Value {
+    fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Value::F32(x) => x.fmt(f),
+            Value::F64(x) => x.fmt(f),
+            Value::Bool(x) => x.fmt(f),
+            Value::String(x) => write!(f, "{x:?}"),
+            Value::Array(x) => write!(f, "an array of {}", x.len()),
+            whole => whole.integer().unwrap_or_default().fmt(f),
+        }
     }
 }
 

@@ -1,6 +1,6 @@
 //! Models in several files: which belong together.
 
-use super::Metadata;
+use super::{Metadata, Value};
 use crate::error::{Code, Error, Result};
 
 /// More shards than this are refused: the largest published checkpoints have a few hundred.
@@ -31,9 +31,9 @@ impl Metadata {
                 Ok(Some(Shards { index, count, tensors: self.u64("split.tensors.count") }))
             }
             _ => {
-                let (index, count) = (self.get("split.no"), self.get("split.count"));
-                let message =
-                    format!("split.no is {index:?} and split.count {count:?}: not a shard of 1 to {MAX_SHARDS}");
+                let said = |key| self.get(key).map_or("missing".to_string(), Value::to_string);
+                let (index, count) = (said("split.no"), said("split.count"));
+                let message = format!("split.no is {index} and split.count {count}: not a shard of 1 to {MAX_SHARDS}");
                 Err(Error::corrupt(message))
             }
         }

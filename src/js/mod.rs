@@ -17,6 +17,7 @@ mod words;
 
 use crate::device::cpu::pool::Pool;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// This instance's threads: all models share them.
@@ -26,10 +27,21 @@ fn pool() -> Pool {
     POOL.get_or_init(|| Pool::new(1)).clone()
 }
 
-/// Panics then say on the console what went wrong, before they end as a trap.
+/// The size of an allocation that was refused and ended the instance; 0 until then.
+static REFUSED: AtomicUsize = AtomicUsize::new(0);
+
+/// Panics then say on the console what went wrong, before they end as a trap; allocations that fail say it in [`REFUSED`],
+/// since whatever else could be said would take memory.
 #[wasm_bindgen]
 pub fn start() {
     console_error_panic_hook::set_once();
+    std::alloc::set_alloc_error_hook(|layout| REFUSED.store(layout.size(), Ordering::Relaxed));
+}
+
+/// Where [`REFUSED`] lies in wasm's memory, to be read after a trap, when nothing can be called any more.
+#[wasm_bindgen(js_name = refusedAt)]
+pub fn refused_at() -> usize {
+    REFUSED.as_ptr() as usize
 }
 
 /// Before anything is loaded: `threads` of them will compute, of which all but the caller's call `threadMain`.

@@ -4,8 +4,8 @@
 
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::Device;
-use azulejo::model::Assembly;
 use azulejo::model::families::from_config;
+use azulejo::model::{Assembly, Plan};
 use safetensors::SafeTensors;
 use std::fs;
 
@@ -35,6 +35,11 @@ pub fn folder(family: &str) -> String {
 pub fn assembled<D: Device>(family: &str, device: D) -> Assembly<D> {
     let folder = folder(family);
     let plan = from_config(&fs::read_to_string(format!("{folder}/config.json")).unwrap()).unwrap();
+    planned(&folder, plan, device)
+}
+
+/// The weights of a folder, as a plan has them.
+pub fn planned<D: Device>(folder: &str, plan: Plan, device: D) -> Assembly<D> {
     let bytes = fs::read(format!("{folder}/model.safetensors")).unwrap();
     let mut assembly = Assembly::new(device);
     assembly.set_plan(plan);

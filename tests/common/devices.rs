@@ -10,14 +10,14 @@ pub fn cpu(threads: usize) -> Cpu {
 }
 
 /// The variants in which every kernel has to be right: as the adapter allows, without subgroups, and on what
-/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/test.mjs.
-pub fn gpus() -> Vec<(&'static str, Rc<Kernels>)> {
-    let variants = [
+/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
+pub fn gpus() -> [(&'static str, Rc<Kernels>); 3] {
+    [
         ("all features", Wishes::default()),
         ("without subgroups", Wishes { without: vec!["subgroups".into()], ..Wishes::default() }),
         ("basic limits", Wishes { basic_limits: true, ..Wishes::default() }),
-    ];
-    variants.into_iter().map(|(name, wishes)| (name, open(&wishes))).collect()
+    ]
+    .map(|(name, wishes)| (name, open(&wishes)))
 }
 
 /// With subgroups whose size is not known: the kernels that sum over lanes have a third variant for that.
@@ -28,6 +28,11 @@ pub fn any_subgroups() -> Rc<Kernels> {
 /// With all features.
 pub fn first() -> Rc<Kernels> {
     open(&Wishes::default())
+}
+
+/// On what WebGPU promises everywhere.
+pub fn basic() -> Rc<Kernels> {
+    open(&Wishes { basic_limits: true, ..Wishes::default() })
 }
 
 pub fn open(wishes: &Wishes) -> Rc<Kernels> {

@@ -83,7 +83,7 @@ export const BAD_FILES = {
   "a vector for a matrix": { lie: reshape("blk.0.attn_v.weight", [512]), codes: CORRUPT, says: /blk\.0\.attn_v/ },
   "a row that is no whole block": { lie: reshape("blk.0.attn_q.weight", [64, 16]), codes: CORRUPT, says: /blk\.0\.attn_q/ },
   "alignment 0": { lie: key("general.alignment", u32(0)), codes: CORRUPT },
-  "alignment 3": { lie: key("general.alignment", u32(3)), codes: CORRUPT },
+  "alignment 3": { lie: key("general.alignment", u32(3)), codes: CORRUPT, says: /general\.alignment is 3,/ },
   "a huge alignment": { lie: key("general.alignment", u32(0x80000000)), codes: CORRUPT },
   "no architecture": { lie: without("general.architecture"), codes: EITHER },
   "an architecture that is a number": { lie: key("general.architecture", u32(5)), codes: EITHER },

@@ -73,3 +73,35 @@ export async function dropFile(page, name, bytes, type = "") {
     document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: transfer }));
   }, [name, [...bytes], type]);
 }
+
+/** Adds rules to the page's own, in place of those that were added before; no Content-Security-Policy minds. */
+export async function style(page, css) {
+  await page.evaluate((css) => {
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(css);
+    document.adoptedStyleSheets = [sheet];
+  }, css);
+}
+
+/** Words that are seen on more than one line or stick out of their control, and a page wider than its window. */
+export const brokenWords = (page) => page.evaluate(() => {
+  const found = [];
+  const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  for (let text; (text = texts.nextNode());) {
+    const parent = text.parentElement;
+    if (!parent.checkVisibility() || parent.closest("option, template, .visually-hidden, pre")) continue;
+    const control = parent.closest("a, button, .button, summary, label, h1, h2, h3, .card");
+    const box = (parent.closest("svg") ? undefined : control)?.getBoundingClientRect();
+    for (const { 0: word, index } of text.data.matchAll(/[\p{L}\p{N}]+/gu)) {
+      const range = document.createRange();
+      range.setStart(text, index);
+      range.setEnd(text, index + word.length);
+      const lines = [...range.getClientRects()].filter(({ width }) => width > 0);
+      if (new Set(lines.map(({ top }) => Math.round(top))).size > 1) found.push(`${word} is broken in <${parent.localName}>`);
+      else if (box && lines.some(({ left, right }) => left < box.left - 1 || right > box.right + 1)) found.push(`${word} sticks out of <${control.localName}>`);
+    }
+  }
+  const { scrollWidth } = document.documentElement;
+  if (scrollWidth > innerWidth) found.push(`the page is ${scrollWidth} pixels wide`);
+  return [...new Set(found)];
+});

@@ -157,12 +157,12 @@ export async function sourceOf(family, { processor = processorOf(48), config = {
 /** The code and the message of what `work` rejects with. */
 export const failureOf = (work) => work().then(
   () => ({ code: "none", message: "it did not fail" }),
-  ({ name, code, message }) => ({ code: name === "AzulejoError" ? code : name, message }),
+  ({ name, code, message }) => ({ code: /^(Azulejo|Abort)Error$/.test(name) ? code : name, message }),
 );
 
 /**
  * Counts what goes to the workers of this page from now on: for each call of that name, its pictures and their bytes.
- * `heard` is called as each goes.
+ * `heard` is called as each goes, with the worker that it goes to.
  */
 export function watchCalls(wanted, heard = () => {}) {
   const calls = [];
@@ -173,7 +173,7 @@ export function watchCalls(wanted, heard = () => {}) {
       calls.push({ pictures: pictures.length, bytes: pictures.reduce((sum, { data }) => sum + data.length, 0) });
     }
     postMessage.call(this, message, transfer);
-    if (message?.kind === "call" && message.name === wanted) heard();
+    if (message?.kind === "call" && message.name === wanted) heard(this);
   };
   return calls;
 }

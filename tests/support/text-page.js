@@ -70,7 +70,7 @@ export function watchTexts(wanted, heard = () => {}) {
     const counts = message?.kind === "call" && message.name === wanted;
     if (counts) calls.push([...message.takes.texts]);
     postMessage.call(this, message, transfer);
-    if (counts) heard();
+    if (counts) heard(this);
   };
   return calls;
 }

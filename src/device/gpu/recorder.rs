@@ -62,16 +62,28 @@ pub struct Recorder {
     wanted: Option<BTreeSet<Kernel>>,
     unfinished: VecDeque<Signal>,
     /// Buffers that wait for their next reading.
-    staging: Vec<wgpu::Buffer>,
+    staging: Vec<Staging>,
     /// For a profile.
     timer: Option<Timer>,
 }
 
-/// Values on their way to the CPU.
+/// Values on their way to the CPU. Who no longer wants them drops it.
 pub struct Reading {
-    buffer: wgpu::Buffer,
+    buffer: Staging,
     bytes: u64,
     mapped: Signal,
+}
+
+/// Memory that the CPU can read, given back with its owner: an aborted generation leaves readings behind.
+struct Staging {
+    raw: wgpu::Buffer,
+    context: Rc<Context>,
+}
+
+impl Drop for Staging {
+    fn drop(&mut self) {
+        self.context.free(&self.raw);
+    }
 }
 
 impl Recorder {
@@ -253,17 +265,20 @@ impl Recorder {
     /// Sends for the first `words` words of a buffer, after what has been recorded.
     pub fn send(&mut self, from: &Buffer, words: usize) -> Result<Reading> {
         let bytes = 4 * words as u64;
-        let at = self.staging.iter().position(|buffer| buffer.size() == bytes);
+        let at = self.staging.iter().position(|buffer| buffer.raw.size() == bytes);
         let buffer = match at {
             Some(at) => self.staging.swap_remove(at),
-            None => self.context.buffer("a result", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?,
+            None => {
+                let raw = self.context.buffer("a result", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+                Staging { raw, context: self.context.clone() }
+            }
         };
         self.pass = None;
-        self.encoder().copy_buffer_to_buffer(&from.handle.raw, 4 * from.offset as u64, &buffer, 0, bytes);
+        self.encoder().copy_buffer_to_buffer(&from.handle.raw, 4 * from.offset as u64, &buffer.raw, 0, bytes);
         self.submit();
         let mapped = Signal::default();
         let signal = mapped.clone();
-        buffer.map_async(wgpu::MapMode::Read, .., move |result| signal.give(result.is_ok()));
+        buffer.raw.map_async(wgpu::MapMode::Read, .., move |result| signal.give(result.is_ok()));
         Ok(Reading { buffer, bytes, mapped })
     }
 
@@ -274,15 +289,14 @@ impl Recorder {
             self.context.heard()?;
             return Err(Error::new(Code::DeviceLost, "the GPU's answer did not come"));
         }
-        let view = buffer.get_mapped_range(..).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        let view = buffer.raw.get_mapped_range(..).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
         take(&view);
         drop(view);
-        buffer.unmap();
+        buffer.raw.unmap();
         self.context.meter.count(|counters| counters.read_bytes += bytes);
         // Only the small ones come again and again.
-        match bytes {
-            4 => self.staging.push(buffer),
-            _ => self.context.free(&buffer),
+        if bytes == 4 {
+            self.staging.push(buffer);
         }
         Ok(())
     }
@@ -320,7 +334,6 @@ impl Drop for Recorder {
     fn drop(&mut self) {
         self.pass = None;
         self.submit();
-        self.staging.iter().for_each(|buffer| self.context.free(buffer));
     }
 }
 

@@ -96,7 +96,7 @@ impl File<'_> {
         // The words of `config.json` have no others.
         let odd = |(key, _): &(&str, _)| metadata.f32(key).is_some_and(|number| !number.is_finite());
         if let Some((key, value)) = metadata.iter().find(odd) {
-            return Err(Error::corrupt(format!("{key:?} is {value:?}, expected a finite number")));
+            return Err(Error::corrupt(format!("{key:?} is {value}, expected a finite number")));
         }
         if self.keys.some("expert_count").is_some() {
             return Err(Error::unsupported(format!("{architecture} with mixture of experts")));

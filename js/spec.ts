@@ -1,0 +1,162 @@
+// What `ModelSummary.spec` holds: the core's own description of a model (src/model/spec.rs), as JSON.
+
+/** A stack of blocks, as data: every choice that tells one transformer from another. */
+export interface Spec {
+  /** The family: "llama", "qwen3", "vit", … */
+  architecture: string;
+  layers: number;
+  /** Values per token between the blocks. */
+  width: number;
+  /** What the first block reads. */
+  input: TokenInput | PatchInput;
+  /** A norm between the embedding and the first block. */
+  inputNorm: boolean;
+  norm: Norm;
+  residual: Residual;
+  /** The branches are scaled, value by value, before they join the residual: LayerScale. */
+  layerScale: boolean;
+  attention: Attention;
+  /** After its own attention each block looks at the encoder's output. */
+  crossAttention: boolean;
+  feedForward: FeedForward;
+  /** A norm after the last block. */
+  outputNorm: boolean;
+  /** What becomes of the last block's output. */
+  head: Head;
+  /** The encoder beside a decoder, or the image tower beside the text's. */
+  second: Spec | null;
+  /** How similarities of images and texts become logits: exp(scale) · image · text, with a bias or without. */
+  matching: { bias: boolean } | null;
+}
+
+interface TokenInput {
+  type: "tokens";
+  vocabulary: number;
+  /** Tokens of a sequence that the model was made for. */
+  context: number;
+  /** Multiplies the embedding. */
+  scale: number;
+  /** What is added to a token's embedding for where it stands; `offset`: the first token's row of the table. */
+  positions: { type: "none" } | { type: "learned"; offset: number } | { type: "sinusoidal" };
+  /** Kinds of tokens that are embedded too: which of two texts it is of. 0: none. */
+  types: number;
+  /** The table is the other stack's. */
+  shared: boolean;
+}
+
+/** Sides are height, width, in pixels. */
+interface PatchInput {
+  type: "patches";
+  channels: number;
+  /** Of the images that the positions were learned on. */
+  image: [height: number, width: number];
+  patch: [height: number, width: number];
+  bias: boolean;
+  classToken: boolean;
+  /** DeiT's second class token. */
+  distillationToken: boolean;
+  /** Tokens without a position. */
+  registers: number;
+  /** Positions for smaller images are averaged over more of the learned ones. */
+  antialiasedPositions: boolean;
+}
+
+type Norm =
+  /** x / √(mean x² + epsilon) · weight; `plusOne`: 1 more than the checkpoint's weight. */
+  | { type: "rms"; epsilon: number; plusOne: boolean }
+  /** (x − mean x) / √(variance x + epsilon) · weight + bias */
+  | { type: "layer"; epsilon: number; bias: boolean };
+
+type Residual =
+  /** x + f(norm(x)); `firstBare`: the first block's attention has no norm. */
+  | { type: "pre-norm"; firstBare: boolean }
+  /** norm(x + f(x)) */
+  | { type: "post-norm" }
+  /** x + norm(f(norm(x))) */
+  | { type: "sandwich" }
+  /** x + norm(f(x)) */
+  | { type: "inner-norm" }
+  /** x + attention(norm(x)) + feedForward(norm(x)); `sharedNorm`: both read one norm. */
+  | { type: "parallel"; sharedNorm: boolean };
+
+/** Rotary positions. */
+interface Rope {
+  pairs: "half-split" | "interleaved";
+  /** Leading dimensions of a head that turn. */
+  dims: number;
+  theta: number;
+  scaling:
+    | { type: "none" }
+    | { type: "linear"; factor: number }
+    | { type: "llama3"; factor: number; lowFrequencyFactor: number; highFrequencyFactor: number; originalContext: number }
+    | {
+        type: "yarn";
+        factor: number;
+        originalContext: number;
+        betaFast: number;
+        betaSlow: number;
+        magnitude: number;
+        truncate: boolean;
+      };
+}
+
+interface Attention {
+  heads: number;
+  /** Heads of keys and values; each serves heads / kvHeads query heads. */
+  kvHeads: number;
+  headDim: number;
+  /** Multiplies query · key. */
+  scale: number;
+  /** A query sees no key after itself. */
+  causal: boolean;
+  /** Rotary positions; a model may have others for its local layers. */
+  ropes: Rope[];
+  /** Which of them each layer has; null: none. */
+  turns: (number | null)[];
+  /** What is added to scores for where keys stand: nothing, ALiBi, T5's buckets of distances. */
+  bias: { type: "none" } | { type: "linear"; slopes: number[] } | { type: "buckets"; buckets: number; distance: number };
+  /** Each layer's sliding window in tokens; null sees everything. */
+  windows: (number | null)[];
+  /** Scores become cap · tanh(score / cap). */
+  softCap: number | null;
+  /** The norm of queries and keys, of each head by itself or of all together. */
+  headNorm: "none" | "each" | "whole";
+  qkvBias: boolean;
+  outputBias: boolean;
+}
+
+interface FeedForward {
+  width: number;
+  activation: Activation;
+  /** activation(gate(x)) · up(x) instead of activation(up(x)). */
+  gated: boolean;
+  bias: boolean;
+}
+
+type Activation = "silu" | "gelu" | "gelu-tanh" | "gelu-quick" | "relu" | "tanh";
+
+/** Which tokens a head reads; `token`: the first of that id. */
+type Pooling =
+  | "class-token"
+  | "both-tokens"
+  | "class-token-and-mean"
+  | "mean"
+  | "last"
+  | { token: number }
+  | "largest-token"
+  | "attention";
+
+type Head =
+  /** The next token's logits; `tied`: by the embedding's table. */
+  | { type: "vocabulary"; tied: boolean; bias: boolean; scale: number; softCap: number | null }
+  | {
+      type: "classes";
+      classes: number;
+      pooling: Pooling;
+      /** Between what is pooled and the classifier. */
+      dense: { activation: Activation; bias: boolean; norm: boolean; pooler: boolean } | null;
+    }
+  /** One vector. */
+  | { type: "embedding"; width: number; pooling: Pooling; projection: boolean; bias: boolean }
+  /** The hidden states are the result; `pooler`: or tanh of a product of the first one. */
+  | { type: "none"; pooler: boolean };

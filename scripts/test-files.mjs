@@ -1,0 +1,73 @@
+// The tests in Chromium and Node: each file in a process of its own.
+//
+//     node scripts/test-files.mjs [FILES]       without any: all of tests/
+//
+// The last lines are the count of all tests, as `node --test` ends with it.
+
+import { spawn } from "node:child_process";
+import { readdirSync } from "node:fs";
+import { join, relative } from "node:path";
+import { root } from "./run.mjs";
+
+/** Their tests want neither many threads nor SwiftShader for long: two of them run at a time. Any other file may want both cores. */
+const LIGHT = [
+  "api", "api-browser", "api-cache", "api-types", "aborts", "bad-input", "cache", "conformance", "downloads", "families-table", "hub", "images", "in-this-thread",
+  "inspect-families", "lifecycle", "options", "own-fetch", "page-fetch", "platform", "sources", "start",
+  "package", "page-images", "refusals", "server", "stages", "text-api", "text-api-rules",
+].map((name) => join("tests", `${name}.test.mjs`));
+
+/** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */
+const MOST_MS = 30 * 60_000;
+
+const COUNTS = ["tests", "pass", "fail", "cancelled", "skipped", "todo"];
+
+/** The test files below a folder. */
+function filesBelow(folder) {
+  return readdirSync(join(root, folder), { withFileTypes: true }).flatMap((entry) => {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) return entry.name === "node_modules" ? [] : filesBelow(path);
+    return entry.name.endsWith(".test.mjs") ? [path] : [];
+  });
+}
+
+/** Runs a file, and says all that it said once it has ended. */
+function runFile(file) {
+  const start = performance.now();
+  // Under `node --test` a file would report to that.
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const child = spawn(process.execPath, ["--test-reporter=spec", file], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], timeout: MOST_MS });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
+  return new Promise((resolve) => child.on("close", (status) => {
+    const text = Buffer.concat(said).toString();
+    const seconds = ((performance.now() - start) / 1000).toFixed(1);
+    const count = Object.fromEntries(COUNTS.map((name) => [name, Number(new RegExp(`^ℹ ${name} (\\d+)$`, "m").exec(text)?.[1] ?? 0)]));
+    // One that ended before it had counted, or without any test, is itself a test that failed.
+    const failed = status !== 0 || count.tests === 0;
+    if (failed && count.fail + count.cancelled === 0) { count.tests++; count.fail++; }
+    console.log(`\n── ${file}\n${text.trimEnd()}\n── ${file}: ${failed ? "FAILED" : "passed"} in ${seconds} s`);
+    resolve({ file, failed, seconds, count });
+  }));
+}
+
+/** Runs files, so many at a time. */
+async function runFiles(files, atOnce) {
+  const [queue, results] = [[...files], []];
+  const lane = async () => {
+    for (let file = queue.shift(); file; file = queue.shift()) results.push(await runFile(file));
+  };
+  await Promise.all(Array.from({ length: atOnce }, lane));
+  return results;
+}
+
+const given = process.argv.slice(2).map((path) => relative(root, path));
+const files = given.length ? given : filesBelow("tests").sort();
+const start = performance.now();
+const isLight = (file) => LIGHT.includes(file);
+const results = [...await runFiles(files.filter(isLight), 2), ...await runFiles(files.filter((file) => !isLight(file)), 1)];
+
+console.log("\nSeconds of each file:");
+for (const { file, failed, seconds } of results.sort((a, b) => b.seconds - a.seconds)) console.log(`  ${seconds.padStart(6)}  ${file}${failed ? "  FAILED" : ""}`);
+for (const name of COUNTS) console.log(`# ${name} ${results.reduce((sum, { count }) => sum + count[name], 0)}`);
+console.log(`# duration_ms ${performance.now() - start}`);
+process.exit(results.some(({ failed }) => failed) ? 1 : 0);

@@ -1,0 +1,155 @@
+// Aborts under Node: what every call rejects with, before it begins and in its midst, and what errors of the worker show.
+
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { AzulejoError, CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
+import { fromWire, toWire } from "../dist/errors.js";
+import { endless, ON_AND_ON } from "./api-models.mjs";
+import { rejection } from "./support/rejections.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
+
+const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
+const PIXELS = { data: new Float32Array(3 * 48 * 48), dims: [1, 3, 48, 48] };
+const IMAGE = { data: new Uint8Array(4), width: 1, height: 1 };
+const WHY = new Error("the user went away");
+
+/** Rejects as the platform's own calls do, with the caller's reason. */
+async function aborts(work, reason) {
+  const error = await rejection(work, "aborted");
+  assert.equal(error.name, "AbortError", error.stack);
+  assert.equal(error.cause, reason, error.stack);
+}
+
+/** A stream whose first bytes come, and no more. */
+const stuck = (bytes) => new ReadableStream({ start: (stream) => stream.enqueue(bytes.slice(0, 1000)) });
+
+for (const worker of [true, false]) {
+  describe(worker ? "in a worker" : "in the page itself", () => {
+    let engine, lm, embedder, classifier, seq2seq, vit, clip;
+    before(async () => {
+      engine = await Engine.create({ threads: 1, worker });
+      const load = (kind, source) => kind.load(source, { engine });
+      [lm, embedder, classifier, seq2seq, vit, clip] = [
+        await load(CausalLM, endless()), await load(TextEmbedder, family("bert")), await load(TextClassifier, family("bert")),
+        await load(Seq2SeqLM, family("t5")), await load(ImageClassifier, family("vit")), await load(ImageTextMatcher, family("clip")),
+      ];
+    });
+    after(() => engine?.dispose());
+
+    /** Without a tokenizer or a processor, which these checkpoints lack, texts and pictures are refused. */
+    const refused = ["TextClassifier.classify", "ImageClassifier.classify", "ImageClassifier.classifyPatches", "ImageClassifier.attention", "ImageClassifier.pixels", "ImageTextMatcher.classify"];
+    const calls = {
+      "CausalLM.load": (options) => CausalLM.load(endless(), { engine, ...options }),
+      inspect: (options) => inspect(endless(), { engine, ...options }),
+      "CausalLM.logits": (options) => lm.logits([1], options),
+      "CausalLM.attentionMaps": (options) => lm.attentionMaps([1], options),
+      "TextEmbedder.embed": (options) => embedder.embed([[1]], options),
+      "TextEmbedder.hidden": (options) => embedder.hidden([1], options),
+      "TextEmbedder.attentionMaps": (options) => embedder.attentionMaps([1], options),
+      "TextClassifier.classify": (options) => classifier.classify(["a"], options),
+      "TextClassifier.logits": (options) => classifier.logits([1], options),
+      "Seq2SeqLM.logits": (options) => seq2seq.logits([1], [0], options),
+      "ImageClassifier.classify": (options) => vit.classify(IMAGE, options),
+      "ImageClassifier.classifyPatches": (options) => vit.classifyPatches(IMAGE, options),
+      "ImageClassifier.attention": (options) => vit.attention(IMAGE, options),
+      "ImageClassifier.attentionMaps": (options) => vit.attentionMaps(PIXELS, options),
+      "ImageClassifier.logits": (options) => vit.logits(PIXELS, options),
+      "ImageClassifier.features": (options) => vit.features(PIXELS, options),
+      "ImageClassifier.pixels": (options) => vit.pixels(IMAGE, options),
+      "ImageTextMatcher.classify": (options) => clip.classify(IMAGE, ["a"], options),
+      "ImageTextMatcher.embedImage": (options) => clip.embedImage(PIXELS, options),
+      "ImageTextMatcher.embedText": (options) => clip.embedText([[1]], options),
+      "ImageTextMatcher.logits": (options) => clip.logits(PIXELS, [1], options),
+    };
+
+    test("a signal that is aborted already lets nothing begin", async () => {
+      for (const call of Object.values(calls)) await aborts(() => call({ signal: AbortSignal.abort(WHY) }), WHY);
+    });
+
+    test("an abort right after the call ends it, even if the answer is on its way", async () => {
+      for (const [name, call] of Object.entries(calls)) {
+        if (refused.includes(name)) continue;
+        const controller = new AbortController();
+        const calling = call({ signal: controller.signal });
+        controller.abort(WHY);
+        await aborts(() => calling, WHY);
+      }
+    });
+
+    test("what waits for its turn leaves at once", async () => {
+      const talking = new AbortController();
+      const generation = lm.generate("a", { ...ON_AND_ON, signal: talking.signal });
+      await generation[Symbol.asyncIterator]().next();
+      const controller = new AbortController();
+      const waiting = lm.logits([1], { signal: controller.signal });
+      // It is in the worker by then: an answer to a later call has come.
+      await lm.tokenizer.encode("a");
+      controller.abort(WHY);
+      await aborts(() => waiting, WHY);
+      talking.abort();
+      assert.equal((await generation).finishReason, "aborted");
+    });
+
+    test("a load is aborted in its midst, and nothing of it stays", async () => {
+      const controller = new AbortController();
+      const onProgress = () => controller.abort(WHY);
+      const before = await engine.diagnostics();
+      await aborts(() => CausalLM.load(stuck(endless()), { engine, signal: controller.signal, onProgress }), WHY);
+      assert.deepEqual(await engine.diagnostics(), { ...before, wasmBytes: (await engine.diagnostics()).wasmBytes });
+      assert.equal(before.pulls, 0);
+    });
+
+    test("a reason that is no error is kept as it is; without one it is the platform's", async () => {
+      await aborts(() => lm.logits([1], { signal: AbortSignal.abort("enough") }), "enough");
+      const { cause } = await rejection(() => lm.logits([1], { signal: AbortSignal.abort() }), "aborted");
+      assert.equal(cause.name, "AbortError");
+      const timed = await rejection(() => CausalLM.load(stuck(endless()), { engine, signal: AbortSignal.timeout(1) }), "aborted");
+      assert.equal(timed.cause.name, "TimeoutError");
+    });
+
+    test("a generation is not failed by an abort", async () => {
+      assert.equal((await lm.generate("a", { signal: AbortSignal.abort(WHY) })).finishReason, "aborted");
+    });
+
+    test("an error of the worker shows where it was thrown, and which line of the caller's asked", async () => {
+      async function theCallersOwn() {
+        await lm.logits([lm.summary.vocabularySize]);
+      }
+      const { stack } = await rejection(theCallersOwn, "invalid-argument");
+      assert.match(stack, /^AzulejoError: /);
+      assert.match(stack, /theCallersOwn .*aborts\.test\.mjs/);
+      assert.match(stack, /at azulejo's worker, called from/);
+      const generating = await rejection(async function anotherOfTheirs() {
+        await lm.generate([lm.summary.vocabularySize]);
+      }, "invalid-argument");
+      assert.match(generating.stack, /anotherOfTheirs .*aborts\.test\.mjs/);
+      const loading = await rejection(async function aThirdOfTheirs() {
+        await CausalLM.load({ "config.json": "{" }, { engine });
+      }, "corrupt-file");
+      assert.match(loading.stack, /aThirdOfTheirs .*aborts\.test\.mjs/);
+    });
+  });
+}
+
+test("a load that waits for an engine to start is aborted all the same", async () => {
+  const controller = new AbortController();
+  const loading = CausalLM.load(endless(), { signal: controller.signal });
+  controller.abort(WHY);
+  await aborts(() => loading, WHY);
+  const lm = await CausalLM.load(endless());
+  await lm.engine.dispose();
+});
+
+test("causes cross as words, as far as they say more", () => {
+  const across = (cause) => fromWire(structuredClone(toWire(new AzulejoError("network", "it broke", undefined, { cause }))));
+  const deep = new TypeError("fetch failed", { cause: new Error("connect ECONNREFUSED") });
+  assert.equal(across(deep).cause, "TypeError: fetch failed (Error: connect ECONNREFUSED)");
+  assert.equal(across({ code: "x", message: "it broke" }).cause, undefined);
+  assert.equal(across("words").cause, "words");
+  assert.equal(across(undefined).cause, undefined);
+  const { name, code, message, where } = fromWire(toWire(new AzulejoError("corrupt-file", "cut", { file: "a", offset: 3 })));
+  assert.deepEqual({ name, code, message, where }, { name: "AzulejoError", code: "corrupt-file", message: "cut", where: { file: "a", offset: 3 } });
+});

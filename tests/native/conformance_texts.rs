@@ -1,0 +1,105 @@
+//! Encoders, encoder-decoders and two towers in native code: the reference implementation's outputs, by both devices.
+
+use azulejo::device::gpu::native::run;
+use azulejo::device::{CacheType, Device, Progress};
+use azulejo::model::{Asked, Beams, Finish, Generation, Matcher, Model, Reading, TextModel, Vector};
+use azulejo::text::{GenerateOptions, Sampling};
+
+use crate::case::{Case, assembled, assert_close, families};
+use crate::devices::{cpu, gpu, gpus};
+use crate::outputs::{images, rows, score};
+
+async fn an_encoder_reads<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = TextModel::new(assembled(family, device), &Progress::default()).await.unwrap();
+    let rows = rows(&case);
+    let (width, tokens) = (model.width(Reading::Hidden), case.ids("input_ids").len() / 2);
+    let hidden = case.floats("hidden");
+    let expected = |row: usize| &hidden[row * tokens * width..][..rows[row].ids.len() * width];
+    let both = model.read(&rows, Reading::Hidden).await.unwrap();
+    assert_close(&both, &[expected(0), expected(1)].concat(), &format!("{family}, hidden"));
+    let second = model.read(&rows[1..], Reading::Hidden).await.unwrap();
+    assert_close(&second, expected(1), &format!("{family}, hidden of the second alone"));
+    let mut results = vec![(Reading::Logits, case.floats("logits"))];
+    if case.has("pooled") {
+        results.push((Reading::Vector(Vector::Pooler), case.floats("pooled")));
+    }
+    for (reading, expected) in results {
+        let both = model.read(&rows, reading).await.unwrap();
+        assert_close(&both, &expected, &format!("{family}, {reading:?}"));
+        let second = model.read(&rows[1..], reading).await.unwrap();
+        assert_close(&second, &expected[expected.len() / 2..], &format!("{family}, {reading:?} of the second alone"));
+    }
+}
+
+async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let assembly = assembled(family, device);
+    let start = assembly.plan().unwrap().decoding.start.unwrap();
+    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
+    let given = case.ids("decoder_input_ids");
+    let targets: Vec<Vec<u32>> = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
+    let logits = score(&mut model, targets, sources).await.unwrap();
+    assert_close(&logits, &case.floats("logits"), &format!("{family}, logits"));
+
+    let (prompt, generated) = (case.ids("prompt"), case.ids("generated"));
+    let options = GenerateOptions {
+        max_tokens: Some(generated.len() as f64),
+        ignore_end: Some(true),
+        ..GenerateOptions::default()
+    };
+    let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+    let mut session = model.session();
+    let asked = Asked { source: Some(prompt.clone()), prompt: vec![start] };
+    let mut generation = Generation::new(&mut model, &mut session, asked, sampling, None, &[], 1).unwrap();
+    while generation.finish().is_none() {
+        generation.step(&mut model, &mut session).await.unwrap();
+    }
+    assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
+    // One beam is the greedy search.
+    let mut beams = Beams::new(&model, prompt, vec![start], 1, Some(generated.len()), &[], Vec::new()).unwrap();
+    while beams.step(&mut model).await.unwrap() {}
+    assert_eq!(beams.best(), (generated, false), "{family}");
+}
+
+async fn two_towers_match<D: Device>(family: &str, device: D) {
+    let case = Case::read(family);
+    let mut model = Matcher::new(assembled(family, device), None, &Progress::default()).await.unwrap();
+    let texts = model.embed_texts(&rows(&case)).await.unwrap();
+    assert_close(&texts, &case.floats("text_embeds"), &format!("{family}, texts"));
+    let source = images(&case);
+    let seen = model.embed_images(&source, 0).await.unwrap();
+    assert_close(&seen.values, &case.floats("image_embeds"), &format!("{family}, images"));
+    let second = model.embed_images(&source, 1).await.unwrap();
+    assert_close(&second.values, &seen.values[seen.values.len() / 2..], &format!("{family}, the second image alone"));
+    let width = model.width();
+    let pairs = seen.values.chunks(width).flat_map(|image| texts.chunks(width).map(move |text| (image, text)));
+    let logits: Vec<f32> = pairs.map(|(image, text)| model.likeness.logit(image, text)).collect();
+    assert_close(&logits, &case.floats("logits_per_image"), &format!("{family}, logits"));
+}
+
+async fn gives_the_reference<D: Device>(kind: &str, family: &str, device: D) {
+    match kind {
+        "encoder" => an_encoder_reads(family, device).await,
+        "dual" => two_towers_match(family, device).await,
+        _ => an_encoder_decoder_translates(family, device).await,
+    }
+}
+
+fn every_family_gives_the_reference(kind: &str) {
+    for family in &families(kind) {
+        run(None, gives_the_reference(kind, family, cpu(2)));
+    }
+    for (name, kernels) in gpus() {
+        for family in &families(kind) {
+            println!("{family}, {name}");
+            run(Some(&kernels.context), gives_the_reference(kind, family, gpu(&kernels)));
+        }
+    }
+}
+
+#[test]
+fn every_family_gives_the_reference_outputs() {
+    ["encoder", "seq2seq", "dual"].into_iter().for_each(every_family_gives_the_reference);
+}

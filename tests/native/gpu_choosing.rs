@@ -1,0 +1,252 @@
+//! Choosing tokens on the GPU against `text::Sampler`, which is the definition: the same token where there is nothing to
+//! draw, the same distribution where there is. Their noise is another one.
+
+use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Gpu, Kernels};
+use azulejo::device::{Device, Span};
+use azulejo::error::Code;
+use azulejo::model::choosing;
+use azulejo::text::{GenerateOptions, Sampler, Sampling};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+use crate::devices::{self, gpu, gpus};
+use crate::random::Random;
+use crate::verbs::fill;
+
+/// A vocabulary's edges: nothing to choose from, less than a thread each, one run of the kernels, many.
+const VOCABULARIES: [usize; 5] = [1, 5, 1000, 1025, 49_152];
+
+fn sampling(json: &str, vocabulary: usize) -> Sampling {
+    let options: GenerateOptions = serde_json::from_str(json).unwrap();
+    Sampling::new(&options, vocabulary).unwrap()
+}
+
+/// Chooses on the GPU, step by step.
+struct Steps {
+    device: Gpu,
+    kernels: Rc<Kernels>,
+    chooser: <Gpu as Device>::Chooser,
+    logits: <Gpu as Device>::Buffer,
+    position: usize,
+}
+
+impl Steps {
+    fn new(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, prompt: &[u32]) -> Self {
+        let mut device = gpu(kernels);
+        let chooser = device.chooser(&choosing(&sampling(json, vocabulary), vocabulary, prompt, 0)).unwrap();
+        let logits = device.buffer(vocabulary).unwrap();
+        Self { device, kernels: kernels.clone(), chooser: chooser.expect("the GPU chooses"), logits, position: 0 }
+    }
+
+    fn put(&mut self, logits: &[f32]) {
+        let mut padded = logits.to_vec();
+        // What the buffer has beyond the vocabulary is nobody's logit.
+        padded.resize(logits.len().next_multiple_of(4), f32::NAN);
+        fill(&mut self.device, &mut self.logits, &padded, padded.len());
+    }
+
+    /// Chooses from the logits that were put last, as they are now, at the next position.
+    fn send(&mut self) -> <Gpu as Device>::Reading {
+        let span = Span::new(0, 1, self.position, 0);
+        self.position += 1;
+        self.device.begin(&[span], &[]);
+        self.device.choose(&mut self.logits, &mut self.chooser).unwrap()
+    }
+
+    fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {
+        run(Some(&self.kernels.context), self.device.chosen(reading))
+    }
+
+    fn choose(&mut self, logits: &[f32]) -> azulejo::Result<u32> {
+        self.put(logits);
+        let reading = self.send();
+        self.receive(reading)
+    }
+
+    fn draw(&mut self, logits: &[f32], draws: usize) -> Vec<u32> {
+        self.put(logits);
+        let readings: Vec<_> = (0..draws).map(|_| self.send()).collect();
+        readings.into_iter().map(|reading| self.receive(reading).unwrap()).collect()
+    }
+}
+
+/// Steps of one generation on both: the tokens chosen before count for the next.
+fn check_greedy(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, logits: impl Fn(&mut Random) -> f32, what: &str) {
+    let mut random = Random::new(vocabulary as u64);
+    let prompt: Vec<u32> = (0..20).map(|_| random.next() % vocabulary as u32).collect();
+    let mut steps = Steps::new(kernels, json, vocabulary, &prompt);
+    let mut sampler = Sampler::new(sampling(json, vocabulary), vocabulary, &prompt, 0);
+    for step in 0..12 {
+        let logits: Vec<f32> = (0..vocabulary).map(|_| logits(&mut random)).collect();
+        let found = steps.choose(&logits).unwrap();
+        let expected = sampler.sample(&mut logits.clone()).unwrap().id;
+        assert_eq!(found, expected, "{json}, vocabulary of {vocabulary}, {what}, step {step}");
+        sampler.accept(expected);
+    }
+}
+
+#[test]
+fn without_temperature_the_gpu_takes_the_sampler_s_token() {
+    let plain = "{}";
+    let penalties = r#"{"repetitionPenalty": 1.3, "presencePenalty": 0.2, "frequencyPenalty": 0.45}"#;
+    let rewards = r#"{"repetitionPenalty": 0.7, "presencePenalty": -0.2, "frequencyPenalty": -0.01}"#;
+    let biases = r#"{"logitBias": {"0": -3.5}, "frequencyPenalty": 2}"#;
+    // Exact in binary: of equals, and of those that penalties make equal, the first.
+    let exact = r#"{"repetitionPenalty": 2, "presencePenalty": 0.5, "frequencyPenalty": 0.25}"#;
+    for (name, kernels) in gpus() {
+        for vocabulary in VOCABULARIES {
+            for json in [plain, penalties, rewards, biases] {
+                check_greedy(
+                    &kernels,
+                    json,
+                    vocabulary,
+                    |random| 10.0 * random.float(),
+                    &format!("any logits, {name}"),
+                );
+            }
+            let few = |random: &mut Random| f32::from(random.next() as i8 / 16);
+            check_greedy(&kernels, exact, vocabulary, few, &format!("many equal ones, {name}"));
+            check_greedy(&kernels, plain, vocabulary, |_| -1e30, &format!("lowest, {name}"));
+        }
+    }
+}
+
+#[test]
+fn a_bias_forbids_tokens_or_all_of_them() {
+    for (name, kernels) in gpus() {
+        for temperature in [0.0, 1.0] {
+            let options = format!(r#"{{"temperature": {temperature}, "seed": 3"#);
+            // JSON has no infinity; the contract's −∞ comes as a number.
+            let forbid = |tokens: &[u32]| {
+                let mut choosing = choosing(&sampling(&format!("{options}}}"), 5), 5, &[], 0);
+                choosing.bias = tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect();
+                let mut steps = Steps::new(&kernels, "{}", 5, &[]);
+                steps.chooser = steps.device.chooser(&choosing).unwrap().unwrap();
+                (0..40).map(|_| steps.choose(&[1.0, 9.0, 0.5, 8.0, 0.0]).unwrap()).collect::<BTreeSet<u32>>()
+            };
+            let left = forbid(&[1, 3]);
+            assert!(left.is_subset(&BTreeSet::from([0, 2, 4])), "{left:?}, temperature {temperature}, {name}");
+            assert_eq!(left.len() == 1, temperature == 0.0, "{left:?}, {name}");
+            // As the sampler has it where nothing is left.
+            assert_eq!(forbid(&[0, 1, 2, 3, 4]), BTreeSet::from([0]), "temperature {temperature}, {name}");
+        }
+    }
+}
+
+#[test]
+fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
+    for (name, kernels) in gpus() {
+        for json in ["{}", r#"{"temperature": 1, "topK": 3, "topP": 0.9, "seed": 1}"#] {
+            for (vocabulary, places) in [(1, &[0][..]), (5, &[0, 4]), (3000, &[0, 255, 256, 1023, 1024, 2999])] {
+                let mut steps = Steps::new(&kernels, json, vocabulary, &[]);
+                let mut logits: Vec<f32> = Random::new(1).floats(vocabulary);
+                for place in places {
+                    for bad in [f32::NAN, -f32::NAN, f32::INFINITY] {
+                        let good = std::mem::replace(&mut logits[*place], bad);
+                        let refused = steps.choose(&logits).unwrap_err();
+                        assert_eq!(refused.code, Code::Internal, "{bad} at {place} of {vocabulary}, {json}, {name}");
+                        logits[*place] = good;
+                    }
+                }
+                // −∞ is an honest never, and the errors have left nothing behind.
+                if vocabulary > 1 {
+                    logits.fill(f32::NEG_INFINITY);
+                    logits[vocabulary - 1] = -1e30;
+                }
+                assert_eq!(steps.choose(&logits).unwrap(), vocabulary as u32 - 1, "{json}, {name}");
+            }
+        }
+    }
+}
+
+const SIX: [f32; 6] = [1.0, 3.0, 2.0, -0.5, 2.5, 0.0];
+
+/// The draws are spread over `possible` as the softmax of their logits says, and no further than chance allows.
+fn assert_spread(drawn: &[u32], possible: &BTreeSet<u32>, logits: &[f32], temperature: f64, what: &str) {
+    let weight = |token: u32| (f64::from(logits[token as usize]) / temperature).exp();
+    let total: f64 = possible.iter().map(|token| weight(*token)).sum();
+    let mut chi_square = 0.0;
+    for token in possible {
+        let expected = drawn.len() as f64 * weight(*token) / total;
+        assert!(expected >= 5.0, "{what}: token {token} is too rare to be tested");
+        let count = drawn.iter().filter(|drawn| *drawn == token).count();
+        chi_square += (count as f64 - expected).powi(2) / expected;
+    }
+    // Its mean is the number of free shares, its deviation the root of twice that; the seeds are fixed.
+    let free = possible.len() as f64 - 1.0;
+    assert!(chi_square <= free + 4.0 * (2.0 * free).sqrt(), "{what}: χ² {chi_square:.1} of {free}");
+}
+
+/// Draws on the GPU, a position each, and by the sampler: what can be drawn is the same, and comes as often as it should.
+fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) {
+    let vocabulary = logits.len();
+    let sampling = sampling(json, vocabulary);
+    let temperature = f64::from(sampling.temperature);
+    let mut sampler = Sampler::new(sampling, vocabulary, &[], 0);
+    // Ten of the rarest are expected: that it never comes has a chance of e⁻¹⁰.
+    let possible: BTreeSet<u32> = (0..1000).map(|_| sampler.sample(&mut logits.to_vec()).unwrap().id).collect();
+    let drawn = Steps::new(kernels, json, vocabulary, &[]).draw(logits, draws);
+    let what = format!("{json}, of {vocabulary}");
+    assert_eq!(BTreeSet::from_iter(drawn.iter().copied()), possible, "{what}");
+    assert_spread(&drawn, &possible, logits, temperature, &what);
+}
+
+/// Sixteen tokens that matter, anywhere in the vocabulary; the others weigh next to nothing.
+fn peaks(vocabulary: usize) -> Vec<f32> {
+    let mut random = Random::new(vocabulary as u64);
+    let mut logits: Vec<f32> = (0..vocabulary).map(|_| -30.0 + random.float()).collect();
+    for peak in 0..16 {
+        let place = random.next() as usize % vocabulary;
+        logits[place] = 5.0 - 0.11 * peak as f32;
+    }
+    logits
+}
+
+#[test]
+fn draws_come_from_the_sampler_s_distribution() {
+    let kernels = devices::first();
+    for (seed, options) in [
+        r#""temperature": 1"#,
+        r#""temperature": 2.5"#,
+        r#""temperature": 0.6, "topK": 4"#,
+        r#""temperature": 1, "topP": 0.8"#,
+        r#""temperature": 3, "topP": 0.8"#,
+        r#""temperature": 1, "minP": 0.3"#,
+        r#""temperature": 1, "topK": 2, "topP": 0.6"#,
+        r#""temperature": 5, "topK": 3, "topP": 0.95, "minP": 0.5"#,
+        r#""temperature": 1, "topP": 0"#,
+        r#""temperature": 1, "minP": 1"#,
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        check_draws(&kernels, &format!(r#"{{"seed": {seed}, {options}}}"#), &SIX, 800);
+    }
+    for options in ["", r#", "topK": 9"#, r#", "topP": 0.9"#, r#", "minP": 0.4"#, r#", "topK": 12, "topP": 0.8"#] {
+        let json = format!(r#"{{"temperature": 1, "seed": 5{options}}}"#);
+        check_draws(&kernels, &json, &peaks(1025), 500);
+    }
+    // Fewer of the largest: a driver without a GPU takes a while to look through it.
+    let json = r#"{"temperature": 1, "seed": 6, "topK": 12, "topP": 0.9, "minP": 0.4}"#;
+    check_draws(&kernels, json, &peaks(49_152), 160);
+}
+
+#[test]
+fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
+    let draw = |kernels: &Rc<Kernels>, seed: u64, draws| {
+        let json = format!(r#"{{"temperature": 1, "seed": {seed}}}"#);
+        Steps::new(kernels, &json, SIX.len(), &[]).draw(&SIX, draws)
+    };
+    let variants = gpus();
+    let (_, kernels) = &variants[0];
+    for seed in [0, 7, (1 << 53) - 1] {
+        let tokens = draw(kernels, seed, 50);
+        variants.iter().for_each(|(name, kernels)| assert_eq!(draw(kernels, seed, 50), tokens, "{seed}, {name}"));
+        // The upper half of its bits counts, too.
+        assert_ne!(draw(kernels, seed ^ (1 << 40), 50), tokens, "{seed}");
+    }
+    // First tokens of seeds that follow each other are spread as later ones of one seed are.
+    let firsts: Vec<u32> = (0..600).map(|seed| draw(kernels, seed, 1)[0]).collect();
+    assert_spread(&firsts, &(0..6).collect(), &SIX, 1.0, "by seeds");
+}

@@ -1,0 +1,234 @@
+//! Look-ups, norms, caps and products of a batch on the GPU and on the CPU, against their formulas in f64.
+
+use azulejo::checkpoint::TensorType;
+use azulejo::device::gpu::Context;
+use azulejo::device::{Activation, Device, Input, Linear, Norm, Tokens};
+
+use crate::devices::{cpu, gpu, gpus};
+use crate::random::Random;
+use crate::verbs::{begin, filled, floats, matrix, read};
+
+/// Runs the same on the CPU and on the GPU in every variant.
+macro_rules! on_each_device {
+    (|$device:ident, $context:ident, $name:ident| $work:expr) => {
+        for (n, ($name, kernels)) in gpus().into_iter().enumerate() {
+            let $context = &kernels.context;
+            {
+                let $device = &mut gpu(&kernels);
+                $work
+            }
+            if n == 0 {
+                let ($device, $name) = (&mut cpu(2), "CPU");
+                $work
+            }
+        }
+    };
+}
+
+/// `size`: of what was summed.
+fn assert_close(found: &[f32], expected: &[f64], size: f64, what: &str) {
+    assert_eq!(found.len(), expected.len(), "{what}");
+    for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
+        let error = (f64::from(*found) - expected).abs();
+        assert!(error <= 1e-6 * size.max(expected.abs()), "{what}[{i}]: {found}, expected {expected}");
+    }
+}
+
+fn doubles(values: &[f32]) -> Vec<f64> {
+    values.iter().map(|value| f64::from(*value)).collect()
+}
+
+/// Tokens, positions and types: three tables and lists of ids, each scaled by its own number, the latter two added.
+fn look_up_three<D: Device>(device: &mut D, context: &Context, rows: usize, what: &str) {
+    let width = 44;
+    let mut random = Random::new(rows as u64);
+    let tables = [50, 40, 2].map(|entries| random.floats(entries * width));
+    let ids = [50, 40, 2].map(|entries| (0..rows).map(|_| random.next() % entries).collect::<Vec<u32>>());
+    let scales = [6.5, 1.0, -0.25];
+    let matrices = tables.each_ref().map(|table| floats(device, table.len() / width, width, table));
+    let mut out = filled(device, &vec![9.0; rows * width], width);
+    begin(device, rows);
+    for (n, ((table, ids), scale)) in matrices.iter().zip(&ids).zip(scales).enumerate() {
+        device.embed(table, &Tokens::Known(ids), scale, n > 0, &mut out);
+    }
+    let at = |row: usize, i: usize| -> f64 {
+        let parts = tables.iter().zip(&ids).zip(scales);
+        parts.map(|((table, ids), scale)| f64::from(scale * table[ids[row] as usize * width + i])).sum()
+    };
+    let expected: Vec<f64> = (0..rows * width).map(|i| at(i / width, i % width)).collect();
+    assert_close(&read(device, context, &out, rows * width), &expected, 8.0, what);
+}
+
+#[test]
+fn each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added() {
+    on_each_device!(|device, context, name| {
+        for rows in [1, 7, 128, 300] {
+            look_up_three(device, context, rows, &format!("{rows} rows, {name}"));
+        }
+    });
+}
+
+#[test]
+fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
+    let (width, rows) = (8, 100);
+    on_each_device!(|device, context, name| {
+        // Row t of the table is t, in every column.
+        let table: Vec<f32> = (0..50 * width).map(|i| (i / width) as f32).collect();
+        let table = floats(device, 50, width, &table);
+        let mut out = device.buffer(rows * width).unwrap();
+        let mut gathered: Vec<_> = (0..40).map(|_| device.buffer(width).unwrap()).collect();
+        begin(device, rows);
+        for (n, gathered) in gathered.iter_mut().enumerate() {
+            let ids: Vec<u32> = (0..rows).map(|row| ((row + n) % 50) as u32).collect();
+            device.embed(&table, &Tokens::Known(&ids), 1.0, n > 0, &mut out);
+            device.pool(&out, width, std::slice::from_ref(&(n..n + 1)), gathered);
+        }
+        for (n, gathered) in gathered.iter().enumerate() {
+            let sum: usize = (0..=n).map(|m| (n + m) % 50).sum();
+            assert_eq!(read(device, context, gathered, width), vec![sum as f32; width], "{n}, {name}");
+        }
+    });
+}
+
+#[test]
+fn rows_of_a_quantised_table_are_scaled_and_added() {
+    let (ty, rows, width) = (TensorType::Q8_0, 9, 64);
+    on_each_device!(|device, context, name| {
+        let mut random = Random::new(4);
+        let mut bytes: Vec<u8> = (0..rows * ty.row_bytes(width).unwrap()).map(|_| random.next() as u8).collect();
+        for block in bytes.chunks_mut(ty.block_bytes()) {
+            block[..2].copy_from_slice(&half::f16::from_f32(0.01 * random.float()).to_le_bytes());
+        }
+        let mut values = vec![0.0; rows * width];
+        ty.dequantize(&bytes, &mut values);
+        let table = matrix(device, ty, rows, width, &bytes);
+        let mut out = filled(device, &vec![1.0; 2 * width], width);
+        begin(device, 2);
+        device.embed(&table, &Tokens::Known(&[8, 3]), 3.0, true, &mut out);
+        let found = read(device, context, &out, 2 * width);
+        let rows = values[8 * width..].iter().chain(&values[3 * width..4 * width]);
+        let expected: Vec<f64> = rows.map(|value| 1.0 + 3.0 * f64::from(*value)).collect();
+        assert_close(&found, &expected, 4.0, name);
+    });
+}
+
+/// A norm's formula, in f64.
+fn normed(x: &[f32], weight: &[f32], bias: Option<&[f32]>, centred: bool, epsilon: f32) -> Vec<f64> {
+    let row = |x: &[f32]| -> Vec<f64> {
+        let x = doubles(x);
+        let mean = if centred { x.iter().sum::<f64>() / x.len() as f64 } else { 0.0 };
+        let square = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / x.len() as f64;
+        let scale = (square + f64::from(epsilon)).sqrt().recip();
+        let bias = |i: usize| bias.map_or(0.0, |bias| f64::from(bias[i]));
+        x.iter().enumerate().map(|(i, x)| (x - mean) * scale * f64::from(weight[i]) + bias(i)).collect()
+    };
+    x.chunks(weight.len()).flat_map(row).collect()
+}
+
+fn norm_rows<D: Device>(device: &mut D, context: &Context, [rows, width]: [usize; 2], name: &str) {
+    let mut random = Random::new((rows * width) as u64);
+    let (x, before) = (random.floats(rows * width), random.floats(rows * width));
+    let (weight, bias) = (random.floats(width), random.floats(width));
+    device.expect_vectors(&mut [7, width, width].into_iter()).unwrap();
+    let [_, weights, biases] = [&[0.5; 7], &weight[..], &bias].map(|vector| device.upload(vector).unwrap());
+    let x_buffer = filled(device, &x, width);
+    for (centred, biased) in [(false, false), (true, false), (true, true)] {
+        for accumulate in [false, true] {
+            let what = format!("{rows} × {width}, centred: {centred}, biased: {biased}, added: {accumulate}, {name}");
+            let mut out = filled(device, &before, width);
+            begin(device, rows);
+            let norm = Norm { weight: &weights, bias: biased.then_some(&biases), centred, epsilon: 1e-5 };
+            device.norm(&Input { x: &x_buffer, rows, norm: Some(norm) }, width, accumulate, &mut out);
+            let mut expected = normed(&x, &weight, biased.then_some(&bias[..]), centred, 1e-5);
+            if accumulate {
+                expected.iter_mut().zip(&before).for_each(|(value, before)| *value += f64::from(*before));
+            }
+            assert_close(&read(device, context, &out, rows * width), &expected, 3.0, &what);
+        }
+    }
+    let mut out = filled(device, &before, width);
+    begin(device, rows);
+    device.norm(&Input { x: &x_buffer, rows, norm: None }, width, true, &mut out);
+    let expected: Vec<f64> = x.iter().zip(&before).map(|(x, before)| f64::from(x + before)).collect();
+    assert_close(&read(device, context, &out, rows * width), &expected, 2.0, &format!("no norm, {name}"));
+    begin(device, rows);
+    device.norm(&Input { x: &x_buffer, rows, norm: None }, width, false, &mut out);
+    assert_eq!(read(device, context, &out, rows * width), x, "a copy, {name}");
+}
+
+#[test]
+fn norms_of_every_kind_replace_or_are_added() {
+    on_each_device!(|device, context, name| {
+        for size in [[1, 4], [6, 60], [70, 32], [3, 516]] {
+            norm_rows(device, context, size, name);
+        }
+    });
+}
+
+#[test]
+fn caps_hold_the_first_values_and_leave_the_rest() {
+    // More than a grid has threads; and a number that is no multiple of four.
+    for len in [1, 7, 300, 4096 * 64 + 3000 + 1] {
+        let columns = 12;
+        let mut values = Random::new(len as u64).floats((len + 13) / columns * columns + columns);
+        values.iter_mut().enumerate().for_each(|(i, value)| *value *= [1e-3, 10.0, 300.0][i % 3]);
+        values[len / 2] = -1e30;
+        values[len - 1] = 3e38;
+        on_each_device!(|device, context, name| {
+            let mut x = filled(device, &values, columns);
+            begin(device, 1);
+            device.soft_cap(&mut x, len, 30.0);
+            let found = read(device, context, &x, values.len());
+            let expected: Vec<f64> = values[..len].iter().map(|x| 30.0 * (f64::from(*x) / 30.0).tanh()).collect();
+            assert_close(&found[..len], &expected, 15.0, &format!("{len}, {name}"));
+            assert_eq!(found[len..], values[len..], "{len}, {name}");
+        });
+    }
+}
+
+#[test]
+fn tanh_is_an_activation() {
+    let width = 20;
+    let ones: Vec<f32> = (0..width * width).map(|i| f32::from(u8::from(i / width == i % width))).collect();
+    on_each_device!(|device, context, name| {
+        // Few rows and many have different kernels.
+        for rows in [1, 6] {
+            let mut x = Random::new(rows as u64).floats(rows * width);
+            x.iter_mut().for_each(|x| *x *= 4.0);
+            x[..4].copy_from_slice(&[1e4, -1e4, 100.0, 0.0]);
+            let buffer = filled(device, &x, width);
+            let mut out = device.buffer(rows * width).unwrap();
+            let up = Linear { weight: floats(device, width, width, &ones), bias: None };
+            begin(device, rows);
+            let input = Input { x: &buffer, rows, norm: None };
+            device.project_activated(&input, None, &up, Activation::Tanh, &mut out);
+            let expected: Vec<f64> = x.iter().map(|x| f64::from(*x).tanh()).collect();
+            assert_close(&read(device, context, &out, rows * width), &expected, 1.0, &format!("{rows} rows, {name}"));
+        }
+    });
+}
+
+#[test]
+fn products_have_as_many_rows_as_their_input_whatever_the_batch_has() {
+    let (columns, height) = (36, 72);
+    let mut random = Random::new(6);
+    let (x, weight) = (random.floats(130 * columns), random.floats(height * columns));
+    let product = |row: usize, column: usize| -> f64 {
+        let pair = x[row * columns..][..columns].iter().zip(&weight[column * columns..][..columns]);
+        pair.map(|(x, w)| f64::from(*x) * f64::from(*w)).sum()
+    };
+    on_each_device!(|device, context, name| {
+        let linear = Linear { weight: floats(device, height, columns, &weight), bias: None };
+        let buffer = filled(device, &x, columns);
+        for (batch, many) in [(3, 130), (130, 7), (1, 21), (40, 5)] {
+            let mut out = filled(device, &vec![0.5; 131 * height], height);
+            begin(device, batch);
+            device.project(&Input { x: &buffer, rows: many, norm: None }, &mut [linear.to(&mut out)]);
+            let found = read(device, context, &out, 131 * height);
+            let expected: Vec<f64> = (0..many * height).map(|i| product(i / height, i % height)).collect();
+            let what = format!("{many} rows in a batch of {batch}, {name}");
+            assert_close(&found[..many * height], &expected, 12.0, &what);
+            assert!(found[many * height..].iter().all(|value| *value == 0.5), "{what}: the others are left alone");
+        }
+    });
+}

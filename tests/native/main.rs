@@ -1,0 +1,60 @@
+//! The crate's native tests, in one binary: each of them would be linked with wgpu and with the tokenizers by itself.
+//!
+//!     cargo test --test native                   # all
+//!     cargo test --test native conformance       # those whose names have that in them: a module's, or a test's
+//!
+//! Two are apart, since each counts what is allocated: ../hostile_config.rs and ../fuzz_corpus.rs.
+
+// What several of them need.
+#[path = "../common/attention.rs"]
+mod attention;
+#[path = "../common/case.rs"]
+mod case;
+#[path = "../common/checkpoint.rs"]
+mod checkpoint;
+#[path = "../common/devices.rs"]
+mod devices;
+#[path = "../common/fetched.rs"]
+mod fetched;
+#[path = "../common/outputs.rs"]
+mod outputs;
+#[path = "../common/pictures.rs"]
+mod pictures;
+#[path = "../common/random.rs"]
+mod random;
+#[path = "../common/sample.rs"]
+mod sample;
+#[path = "../common/verbs.rs"]
+mod verbs;
+#[path = "../../examples/vit_to_gguf.rs"]
+mod vit_to_gguf;
+
+mod beams;
+mod checkpoint_reader;
+mod checkpoint_safetensors;
+mod conformance;
+mod conformance_images;
+mod conformance_texts;
+mod dtypes;
+mod families;
+mod generation_families;
+mod gguf_families;
+mod gguf_llama_cpp;
+mod gpu_attention;
+mod gpu_choosing;
+mod gpu_heads;
+mod gpu_kernels;
+mod gpu_memory;
+mod gpu_pixels;
+mod gpu_spans;
+mod gpu_turns;
+mod gpu_verbs;
+mod image_families;
+mod image_reference;
+mod quants;
+mod spellings;
+mod text_limits;
+mod text_reference;
+mod text_template;
+mod text_tokenizer;
+mod tokenizer_families;
