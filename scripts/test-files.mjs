@@ -13,7 +13,7 @@ import { root } from "./run.mjs";
 const LIGHT = [
   "api", "api-browser", "api-cache", "api-types", "aborts", "bad-input", "cache", "conformance", "downloads", "families-table", "hub", "images", "in-this-thread",
   "inspect-families", "lifecycle", "options", "own-fetch", "page-fetch", "platform", "sources", "start",
-  "package", "page-images", "refusals", "server", "stages", "text-api", "text-api-rules",
+  "package", "page-images", "platforms-engines", "platforms-extension", "platforms-runtimes", "platforms-table", "refusals", "server", "stages", "text-api", "text-api-rules",
 ].map((name) => join("tests", `${name}.test.mjs`));
 
 /** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */

@@ -18,7 +18,7 @@ import { deadline } from "./support/deadline.mjs";
 import { pack, run } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
 
-deadline(30);
+deadline(25);
 
 // Next would tell its makers of each build.
 process.env.NEXT_TELEMETRY_DISABLED = "1";
