@@ -39,7 +39,7 @@ after(async () => {
 
 /** Visits the app that `target` serves, with the model beside it. */
 async function open(target, { page = "", isolated = true, headers = {}, asked = {} }, stage) {
-  const front = await startFront({ "/models/": models.url, "/": target }, { ...headers, ...(isolated && ISOLATED) });
+  const front = await startFront({ "/models/": models.url, "/": target }, { ...(isolated && ISOLATED), ...headers });
   try {
     const seen = await visit(browser, `${front.url}${page}?${new URLSearchParams({ model: "/models/tiny.gguf", ...asked })}`, stage);
     assert.equal(seen.error, undefined);
@@ -103,7 +103,7 @@ async function tryCdn(row, folder) {
   const cdn = await startCdn(join(folder, "node_modules", "azulejo"));
   try {
     await importFrom(cdn, folder, row.cdn.rebundled);
-    const headers = row.cdn.csp ? { "content-security-policy": policy(cdn, folder) } : {};
+    const headers = { ...(row.cdn.csp && { "content-security-policy": policy(cdn, folder) }), ...row.cdn.headers };
     const asked = row.cdn.rebundled ? { assets: cdn.assets } : {};
     return await whileStatic(folder, (target) => tryAll(target, { headers, asked }));
   } finally {

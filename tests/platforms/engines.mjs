@@ -43,7 +43,7 @@ const FIREFOX_PREFERENCES = {
   "network.proxy.http_port": 9,
   "network.proxy.ssl": "127.0.0.1",
   "network.proxy.ssl_port": 9,
-  "network.proxy.no_proxies_on": "127.0.0.1",
+  "network.proxy.no_proxies_on": "127.0.0.1, localhost",
   "app.update.enabled": false,
   "browser.safebrowsing.malware.enabled": false,
   "browser.safebrowsing.phishing.enabled": false,
@@ -98,7 +98,10 @@ const webkit = {
     const screen = start(find("Xvfb"), ["-displayfd", "1", "-screen", "0", "800x600x24", "-nolisten", "tcp"]);
     processes.push(screen);
     const [display] = await screen.says(/^\d+$/m);
-    const env = { HOME: folder, XDG_CACHE_HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, DISPLAY: `:${display}`, WEBKIT_DISABLE_COMPOSITING_MODE: "1", NO_AT_BRIDGE: "1", ...settings };
+    const env = {
+      HOME: folder, XDG_CACHE_HOME: folder, XDG_DATA_HOME: folder, XDG_CONFIG_HOME: folder, DISPLAY: `:${display}`,
+      WEBKIT_DISABLE_COMPOSITING_MODE: "1", NO_AT_BRIDGE: "1", ...settings,
+    };
     const browser = start(program, [url], { env });
     processes.push(browser);
     return { version: version(program, env), ended: browser.ended, printed: browser.printed, stop };

@@ -18,6 +18,7 @@ export const APPS = [
   { place: "plain modules, one file", version: "", example: "plain", page: "one-file.html" },
   { place: "a CDN", version: "", example: "cdn", cdn: {} },
   { place: "a CDN, under a Content-Security-Policy", version: "", example: "cdn", cdn: { csp: true } },
+  { place: "a CDN, isolated by `credentialless`", version: "", example: "cdn", cdn: { headers: { "cross-origin-embedder-policy": "credentialless" } } },
   { place: "a CDN that bundles anew, with `assets`", version: "", example: "cdn", cdn: { rebundled: true } },
   ...["5.4.21", "7.3.8"].map((version) => ({ ...VITE, version, versions: { vite: version } })),
   VITE,
@@ -47,7 +48,10 @@ export const ENGINES = [
   },
 ];
 
-const NODE = { place: "Node", example: "node", run: [], evaluate: ["--input-type=module", "--eval"], cannot: { webgpu: "Node has no `navigator.gpu`; npm's `webgpu` brings one" } };
+const NODE = {
+  place: "Node", example: "node", run: [], evaluate: ["--input-type=module", "--eval"],
+  cannot: { webgpu: "Node has no `navigator.gpu`; npm's `webgpu` brings one" },
+};
 
 /**
  * Runtimes without a browser: `example` names the runtime, too; `run` and `evaluate` are its arguments before a file and
