@@ -25,11 +25,11 @@ function beside(): Assets {
   try {
     // Spelled out, because bundlers look for exactly this form.
     const found = {
-      worker: new URL("./worker.js", import.meta.url).href,
-      thread: new URL("./thread.js", import.meta.url).href,
-      simd: new URL("./simd/azulejo_bg.wasm", import.meta.url).href,
-      threads: new URL("./threads/azulejo_bg.wasm", import.meta.url).href,
-      relaxed: new URL("./relaxed/azulejo_bg.wasm", import.meta.url).href,
+      worker: whole(new URL("./worker.js", import.meta.url)),
+      thread: whole(new URL("./thread.js", import.meta.url)),
+      simd: whole(new URL("./simd/azulejo_bg.wasm", import.meta.url)),
+      threads: whole(new URL("./threads/azulejo_bg.wasm", import.meta.url)),
+      relaxed: whole(new URL("./relaxed/azulejo_bg.wasm", import.meta.url)),
     };
     const packed = VITE_DEPENDENCIES.exec(found.worker);
     return packed === null ? found : within(`${packed[1]}/node_modules/azulejo/dist/`);
@@ -37,6 +37,11 @@ function beside(): Assets {
     const why = 'a bundler has taken away the address of azulejo\'s modules; the engine option "assets" says where its files lie';
     throw new AzulejoError("invalid-argument", why, undefined, { cause: error });
   }
+}
+
+/** Turbopack gives paths without an origin, which the worker could not complete: it may be a blob. */
+function whole(url: URL): string {
+  return new URL(url.href, globalThis.location?.href).href;
 }
 
 /** Vite's dev server, up to version 7, joins modules into a file of its own there, and leaves what is beside them. */

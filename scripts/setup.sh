@@ -110,6 +110,14 @@ install_node_modules() {
   fi
 }
 
+# Firefox, and WebKit with a screen to draw on, for a smoke test of each. It is skipped where they cannot be had, but not in CI.
+prepare_engines() {
+  local packages=(firefox-esr libwebkit2gtk-4.1-0 xvfb)
+  if debian_has "${packages[@]}" || (debian_install "Firefox and WebKit" "${packages[@]}"); then return; fi
+  [ -z "${CI:-}" ] || exit 1
+  say "without Firefox and WebKit: their smoke tests will be skipped"
+}
+
 prepare_tests() {
   cargo fmt --version >/dev/null 2>&1 || timeout 180 rustup component add rustfmt || stop "rustfmt is missing; run: rustup component add rustfmt"
   cargo clippy --version >/dev/null 2>&1 || timeout 180 rustup component add clippy || stop "clippy is missing; run: rustup component add clippy"
@@ -119,6 +127,7 @@ prepare_tests() {
   fi
   node scripts/chromium.mjs >/dev/null 2>&1 || debian_install "Chromium" chromium
   say "browser: $(node scripts/chromium.mjs)"
+  prepare_engines
   # 10,000 images with their classes: what our own classifier is measured on.
   [ -d /usr/share/datasets/fashion-mnist ] || debian_install "Fashion-MNIST" dataset-fashion-mnist
 }

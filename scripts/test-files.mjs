@@ -13,7 +13,8 @@ import { root } from "./run.mjs";
 const LIGHT = [
   "aborts", "api", "api-browser", "api-cache", "api-types", "bad-input", "cache", "conformance", "downloads", "families-table",
   "hub", "images", "in-this-thread", "inspect-families", "lifecycle", "options", "own-fetch", "package", "page-fetch",
-  "page-images", "platform", "refusals", "server", "sources", "stages", "start", "text-api", "text-api-rules",
+  "page-images", "platform", "platforms-engines", "platforms-extension", "platforms-runtimes", "platforms-table", "refusals",
+  "server", "sources", "stages", "start", "text-api", "text-api-rules",
 ].map((name) => join("tests", `${name}.test.mjs`));
 
 /** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */

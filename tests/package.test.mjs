@@ -1,43 +1,27 @@
 // The package as npm packs it: what is in it, and that it works where users put it.
 
 import assert from "node:assert/strict";
-import { spawnSync } from "node:child_process";
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { dirname, join, resolve } from "node:path";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
+import { root as ROOT } from "../scripts/run.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { QUIET, pack, run } from "./support/package.mjs";
 import { startServer } from "./support/server.mjs";
 
 deadline(15);
 
-const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
-const MODEL_NAME = "SmolLM2-135M-Instruct.Q4_1.gguf";
-const MODEL = join(ROOT, "models", MODEL_NAME);
-const QUIET = ["--no-audit", "--no-fund", "--loglevel=error"];
-
-/** Runs a command to its end and gives what it printed; a failure shows all of that. */
-function run(cwd, program, ...args) {
-  const { status, signal, stdout, stderr, error } = spawnSync(program, args, { cwd, encoding: "utf8", timeout: 600_000 });
-  assert.equal(status, 0, `${program} ${args.join(" ")} ended with ${error ?? signal ?? status}:\n${stdout}${stderr}`);
-  return stdout;
-}
+const MODEL = join(ROOT, "models", "SmolLM2-135M-Instruct.Q4_1.gguf");
 
 const runNode = (cwd, code) => run(cwd, process.execPath, "--input-type=module", "--eval", code);
 
 describe("the packed package", () => {
-  let folder, packed, tarball;
+  let folder, packed, tarball, remove;
 
-  before(() => {
-    folder = mkdtempSync(join(tmpdir(), "azulejo-package-"));
-    // Without its scripts: the build was made before the tests.
-    [packed] = JSON.parse(run(ROOT, "npm", "pack", "--json", "--ignore-scripts", "--pack-destination", folder));
-    tarball = join(folder, packed.filename);
-  });
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  before(() => ({ folder, packed, tarball, remove } = pack()));
+  after(() => remove?.());
 
   test("holds the page's modules, their types, the bundles, three wasm builds, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
@@ -214,65 +198,6 @@ describe("the packed package", () => {
         assert.equal(code, "network");
         assert.ok(message.includes(`worker-src blob: ${elsewhere.url.slice(0, -1)};`), message);
       }
-    });
-  });
-
-  describe("in a bundled app", () => {
-    let browser;
-    before(async () => { browser = await launchBrowser(); });
-    after(() => browser?.close());
-
-    /** The app with its bundler and this very package installed; the bundler is kept for the next time. */
-    function install(name) {
-      const app = join(ROOT, ".tools", "test-apps", name);
-      mkdirSync(app, { recursive: true });
-      for (const old of ["dist", "node_modules/azulejo", "node_modules/.vite", "node_modules/.cache"]) {
-        rmSync(join(app, old), { recursive: true, force: true });
-      }
-      const source = join(ROOT, "tests/apps", name);
-      const changed = !existsSync(join(app, "package.json")) || readFileSync(join(app, "package.json"), "utf8") !== readFileSync(join(source, "package.json"), "utf8");
-      if (changed) rmSync(join(app, "node_modules"), { recursive: true, force: true });
-      cpSync(source, app, { recursive: true });
-      cpSync(join(ROOT, "tests/apps/main.js"), join(app, "main.js"));
-      run(app, "npm", "install", ...QUIET, "--no-save", "--no-package-lock", "--prefer-offline", tarball);
-      return app;
-    }
-
-    async function open(app, isolated) {
-      const server = await startServer({ mounts: { "/": join(app, "dist"), "/models/": join(ROOT, "models") }, isolated });
-      const page = await browser.newPage();
-      try {
-        await page.goto(`${server.url}?model=/models/${MODEL_NAME}`);
-        await page.waitForSelector("body[data-state]", { timeout: 120_000 });
-        return await page.evaluate(() => ({ ...document.body.dataset, text: document.getElementById("answer").textContent }));
-      } finally {
-        await page.close();
-        await server.close();
-      }
-    }
-
-    async function assertAnswers(app) {
-      const isolated = await open(app, true);
-      assert.equal(isolated.state, "done", isolated.error);
-      assert.match(isolated.text, /Paris/);
-      assert.match(isolated.device, /relaxed-simd/);
-      const plain = await open(app, false);
-      assert.equal(plain.state, "done", plain.error);
-      assert.match(plain.text, /Paris/);
-      assert.match(plain.device, /1 thread/);
-    }
-
-    test("answers when Vite has built the app", async () => {
-      const app = install("vite");
-      run(app, process.execPath, "node_modules/vite/bin/vite.js", "build");
-      await assertAnswers(app);
-    });
-
-    test("answers when webpack has built the app", async () => {
-      const app = install("webpack");
-      run(app, process.execPath, "node_modules/webpack-cli/bin/cli.js");
-      cpSync(join(app, "index.html"), join(app, "dist/index.html"));
-      await assertAnswers(app);
     });
   });
 });

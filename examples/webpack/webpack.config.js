@@ -1,5 +1,4 @@
 export default {
-  mode: "production",
   entry: "./main.js",
   performance: { hints: false }, // a language model is larger than a page's usual script
 };
