@@ -5,13 +5,13 @@ import { after, before, describe, test } from "node:test";
 import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(5);
 
 /** Answers each message with what a model has made, or why not. */
 const answering = (entry, options) => `
 import { CausalLM, Engine } from "/dist/${entry}.js";
-import { deadline } from "./support/deadline.mjs";
-
-deadline(5);
 const answer = async (port) => {
   try {
     const engine = await Engine.create(${JSON.stringify(options)});
