@@ -1,4 +1,4 @@
-// docs/platforms.md has a line for each place that is tried, and no other; the examples name this very release.
+// docs/platforms.md has a line for each place that is tried, and no other, and says what the examples do; they name this release.
 
 import assert from "node:assert/strict";
 import { readFileSync, readdirSync } from "node:fs";
@@ -23,4 +23,10 @@ test("the examples install and import this release", () => {
   const folders = readdirSync(join(root, "examples"), { withFileTypes: true }).filter((entry) => entry.isDirectory());
   for (const { name } of folders) assert.equal(pinned(name).azulejo ?? version, version, name);
   assert.match(readFileSync(join(root, "examples", "cdn", "index.html"), "utf8"), new RegExp(`/azulejo@${version}/dist/`));
+});
+
+test("docs/platforms.md has the two lines that esbuild needs as its example has them", () => {
+  const { scripts } = JSON.parse(readFileSync(join(root, "examples", "esbuild", "package.json"), "utf8"));
+  const text = readFileSync(join(root, "docs", "platforms.md"), "utf8");
+  for (const line of [scripts.bundle, scripts.copy]) assert.ok(text.includes(`\n    ${line}\n`), line);
 });

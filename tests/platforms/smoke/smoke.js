@@ -7,7 +7,7 @@ const MODEL = new URL("/models/tiny.gguf", location.href).href;
 /** Notes what a step gives, or how it fails; the next one is tried all the same. */
 async function step(name, action) {
   try {
-    seen.steps[name] = await within(30_000, action());
+    seen.steps[name] = await within(60_000, action());
   } catch (error) {
     seen.steps[name] = { failed: `${error?.code ?? error?.name}: ${error?.message}` };
   }
