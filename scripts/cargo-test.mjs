@@ -8,4 +8,4 @@ import { environment } from "./sample.mjs";
 
 const given = process.argv.slice(2);
 const [ours, theirs] = given.includes("--") ? [given.slice(0, given.indexOf("--")), given.slice(given.indexOf("--") + 1)] : [given, []];
-run("cargo", ["test", "--locked", ...ours, "--", "--include-ignored", ...theirs], { ...vulkanEnvironment(), ...environment });
+run("cargo", ["test", "--locked", "--no-fail-fast", ...ours, "--", "--include-ignored", ...theirs], { ...vulkanEnvironment(), ...environment });

@@ -5,7 +5,8 @@
 // The last lines are the count of all tests, as `node --test` ends with it.
 
 import { spawn } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { root } from "./run.mjs";
 
@@ -35,7 +36,7 @@ function filesBelow(folder) {
 function runFile(file) {
   const start = performance.now();
   // Under `node --test` a file would report to that.
-  const env = { ...process.env, NODE_TEST_CONTEXT: undefined };
+  const env = { ...process.env, NODE_TEST_CONTEXT: undefined, AZULEJO_CACHE: kept };
   const child = spawn(process.execPath, ["--test-reporter=spec", file], { cwd: root, env, stdio: ["ignore", "pipe", "pipe"], timeout: MOST_MS });
   const said = [];
   for (const stream of [child.stdout, child.stderr]) stream.on("data", (piece) => said.push(piece));
@@ -61,6 +62,8 @@ async function runFiles(files, atOnce) {
   return results;
 }
 
+/** What tests under Node download and keep: nothing of the user's, and gone afterwards. */
+const kept = mkdtempSync(join(tmpdir(), "azulejo-kept-"));
 const given = process.argv.slice(2).map((path) => relative(root, path));
 const files = given.length ? given : filesBelow("tests").sort();
 const start = performance.now();
@@ -71,4 +74,5 @@ console.log("\nSeconds of each file:");
 for (const { file, failed, seconds } of results.sort((a, b) => b.seconds - a.seconds)) console.log(`  ${seconds.padStart(6)}  ${file}${failed ? "  FAILED" : ""}`);
 for (const name of COUNTS) console.log(`# ${name} ${results.reduce((sum, { count }) => sum + count[name], 0)}`);
 console.log(`# duration_ms ${performance.now() - start}`);
+rmSync(kept, { recursive: true, force: true });
 process.exit(results.some(({ failed }) => failed) ? 1 : 0);

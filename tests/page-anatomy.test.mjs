@@ -242,6 +242,9 @@ describe("the anatomy view of the demo page", () => {
     test("draws nothing for no prompt, and the beginning of a long one", async () => {
       await changes(page, () => page.fill("#map-prompt", ""));
       assert.equal(await page.innerText("#map-info"), "");
+      assert.equal(await page.locator("#map-heads li").count(), 0);
+      await changes(page, () => page.fill("#map-prompt", PROMPT));
+      assert.equal(await page.locator("#map-heads li").count(), 9, "the same prompt as before is drawn again");
       await changes(page, () => page.fill("#map-prompt", "again and ".repeat(300)));
       // Of the long prompt's 600 tokens so many have a row.
       await page.focus("#token-map");

@@ -42,9 +42,7 @@ export class TokenMap {
   setModel(model: Reader | undefined): void {
     if (model === this.model) return;
     this.model = model;
-    this.maps = undefined;
-    this.picture.show(undefined);
-    small.replaceChildren();
+    this.clear();
     if (!model) return;
     layer.max = String(model.summary.layers);
     head.max = String(model.summary.heads);
@@ -71,7 +69,7 @@ export class TokenMap {
     try {
       const { tokenizer } = model;
       const ids = (await tokenizer.encode(wanted.text, { addSpecial: true })).slice(0, MOST_TOKENS);
-      if (ids.length === 0) return this.picture.show(undefined);
+      if (ids.length === 0) return this.clear();
       const { data } = await model.attentionMaps(ids, { layer: wanted.layer });
       const tokens = await Promise.all([...ids].map((id) => tokenizer.decode([id])));
       if (model !== this.model) return;
@@ -81,6 +79,12 @@ export class TokenMap {
     } catch (error) {
       if (model === this.model) this.failed(error);
     }
+  }
+
+  private clear(): void {
+    this.maps = undefined;
+    this.picture.show(undefined);
+    small.replaceChildren();
   }
 
   /** Every head by itself, small, to choose from. */

@@ -251,11 +251,11 @@ mod tests {
     fn shares(json: &str, logits: &[f32]) -> Vec<f64> {
         const DRAWS: usize = 20_000;
         let mut sampler = sampler(json, logits.len(), &[]);
-        let mut counts = vec![0.0; logits.len()];
+        let mut counts = vec![0; logits.len()];
         for _ in 0..DRAWS {
-            counts[sampler.sample(&mut logits.to_vec()).unwrap().id as usize] += 1.0 / DRAWS as f64;
+            counts[sampler.sample(&mut logits.to_vec()).unwrap().id as usize] += 1;
         }
-        counts
+        counts.into_iter().map(|count| f64::from(count) / DRAWS as f64).collect()
     }
 
     fn softmax(logits: &[f32], temperature: f64) -> Vec<f64> {
