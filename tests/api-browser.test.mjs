@@ -185,8 +185,11 @@ async function inWorker(context, page, expression) {
   const done = new Promise((resolve) => {
     client.on("Target.attachedToTarget", ({ sessionId, targetInfo }) => {
       if (!targetInfo.url.endsWith("/worker.js")) return;
+      // It has run when there is an answer, or nobody left to give one.
+      for (const event of ["Target.receivedMessageFromTarget", "Target.detachedFromTarget"])
+        client.on(event, (told) => told.sessionId === sessionId && resolve());
       const message = JSON.stringify({ id: 1, method: "Runtime.evaluate", params: { expression } });
-      resolve(client.send("Target.sendMessageToTarget", { sessionId, message }));
+      client.send("Target.sendMessageToTarget", { sessionId, message }).catch(() => {}); // Its end may come first.
     });
   });
   await client.send("Target.setAutoAttach", { autoAttach: true, waitForDebuggerOnStart: false, flatten: false });
