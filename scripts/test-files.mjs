@@ -10,13 +10,12 @@ import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import { root } from "./run.mjs";
 
-/** Their tests want neither many threads nor SwiftShader for long: two of them run at a time. Any other file may want both cores. */
-const LIGHT = [
-  "aborts", "api", "api-browser", "api-cache", "api-types", "bad-input", "cache", "conformance", "downloads", "families-table",
-  "hub", "images", "in-this-thread", "inspect-families", "lifecycle", "options", "own-fetch", "package", "page-fetch",
-  "page-images", "platform", "platforms-engines", "platforms-extension", "platforms-runtimes", "platforms-table", "refusals",
-  "server", "sources", "stages", "start", "text-api", "text-api-rules",
-].map((name) => join("tests", `${name}.test.mjs`));
+/** The longest come first, so that none of them is left over at the end. */
+const LONGEST = ["webgpu", "platforms-apps", "reference", "fashion-mnist", "page-search", "webgpu-steps", "bench", "page", "faults"]
+  .map((name) => join("tests", `${name}.test.mjs`));
+
+/** So many cores does the machine of CI have. Every test has to stand a busy machine anyway. */
+const AT_ONCE = 2;
 
 /** For what not even a file's own deadline ends (tests/support/deadline.mjs): something that never gives the thread back. */
 const MOST_MS = 30 * 60_000;
@@ -52,13 +51,12 @@ function runFile(file) {
   }));
 }
 
-/** Runs files, so many at a time. */
-async function runFiles(files, atOnce) {
+async function runFiles(files) {
   const [queue, results] = [[...files], []];
   const lane = async () => {
     for (let file = queue.shift(); file; file = queue.shift()) results.push(await runFile(file));
   };
-  await Promise.all(Array.from({ length: atOnce }, lane));
+  await Promise.all(Array.from({ length: AT_ONCE }, lane));
   return results;
 }
 
@@ -67,8 +65,8 @@ const kept = mkdtempSync(join(tmpdir(), "azulejo-kept-"));
 const given = process.argv.slice(2).map((path) => relative(root, path));
 const files = given.length ? given : filesBelow("tests").sort();
 const start = performance.now();
-const isLight = (file) => LIGHT.includes(file);
-const results = [...await runFiles(files.filter(isLight), 2), ...await runFiles(files.filter((file) => !isLight(file)), 1)];
+const place = (file) => (LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length);
+const results = await runFiles(files.toSorted((a, b) => place(a) - place(b)));
 
 console.log("\nSeconds of each file:");
 for (const { file, failed, seconds } of results.sort((a, b) => b.seconds - a.seconds)) console.log(`  ${seconds.padStart(6)}  ${file}${failed ? "  FAILED" : ""}`);
