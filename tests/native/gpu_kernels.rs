@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use crate::devices::{self, cpu, gpu, gpus};
 use crate::random::Random;
+use crate::sample::share;
 use crate::verbs::{begin, fill, filled, floats, matrix, read};
 
 /// Columns that are no multiple of a tile, or of sixteen where the format allows.
@@ -145,8 +146,8 @@ fn the_variants_differ_in_what_their_kernels_use() {
 
 #[test]
 fn products_are_right_in_every_format() {
-    for (name, kernels) in gpus() {
-        for (ty, columns) in WIDTHS {
+    for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
+        for (ty, columns) in share(WIDTHS, variant) {
             for tokens in [1, 3, 21] {
                 check_projection(&kernels, ty, columns, tokens, name);
             }
@@ -302,7 +303,7 @@ fn norms_of_any_width_and_of_extreme_rows_are_the_cpu_s() {
 #[test]
 fn products_of_bytes_are_off_by_half_a_level_of_each_input_at_most() {
     let kernels = devices::open(&Wishes { integer_dot: true, ..Wishes::default() });
-    for (ty, columns) in WIDTHS.into_iter().filter(|(ty, _)| ty.is_quantised()) {
+    for (ty, columns) in share(WIDTHS.into_iter().filter(|(ty, _)| ty.is_quantised()), 0) {
         for tokens in [5, 21, 130] {
             let mut random = Random::new((columns + tokens) as u64);
             let mut device = gpu(&kernels);
