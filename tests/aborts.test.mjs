@@ -2,18 +2,15 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { AzulejoError, CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
+import { AzulejoError, CausalLM, Engine, inspect } from "../dist/index.js";
 import { fromWire, toWire } from "../dist/errors.js";
 import { endless, ON_AND_ON } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { computingCalls, loadEach } from "./support/calls.mjs";
 import { deadline } from "./support/deadline.mjs";
 
 deadline(5);
 
-const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
-const PIXELS = { data: new Float32Array(3 * 48 * 48), dims: [1, 3, 48, 48] };
-const IMAGE = { data: new Uint8Array(4), width: 1, height: 1 };
 const WHY = new Error("the user went away");
 
 /** Rejects as the platform's own calls do, with the caller's reason. */
@@ -28,14 +25,11 @@ const stuck = (bytes) => new ReadableStream({ start: (stream) => stream.enqueue(
 
 for (const worker of [true, false]) {
   describe(worker ? "in a worker" : "in the page itself", () => {
-    let engine, lm, embedder, classifier, seq2seq, vit, clip;
+    const models = {};
+    let engine, lm;
     before(async () => {
       engine = await Engine.create({ threads: 1, worker });
-      const load = (kind, source) => kind.load(source, { engine });
-      [lm, embedder, classifier, seq2seq, vit, clip] = [
-        await load(CausalLM, endless()), await load(TextEmbedder, family("bert")), await load(TextClassifier, family("bert")),
-        await load(Seq2SeqLM, family("t5")), await load(ImageClassifier, family("vit")), await load(ImageTextMatcher, family("clip")),
-      ];
+      ({ lm } = Object.assign(models, await loadEach(engine, endless())));
     });
     after(() => engine?.dispose());
 
@@ -44,25 +38,7 @@ for (const worker of [true, false]) {
     const calls = {
       "CausalLM.load": (options) => CausalLM.load(endless(), { engine, ...options }),
       inspect: (options) => inspect(endless(), { engine, ...options }),
-      "CausalLM.logits": (options) => lm.logits([1], options),
-      "CausalLM.attentionMaps": (options) => lm.attentionMaps([1], options),
-      "TextEmbedder.embed": (options) => embedder.embed([[1]], options),
-      "TextEmbedder.hidden": (options) => embedder.hidden([1], options),
-      "TextEmbedder.attentionMaps": (options) => embedder.attentionMaps([1], options),
-      "TextClassifier.classify": (options) => classifier.classify(["a"], options),
-      "TextClassifier.logits": (options) => classifier.logits([1], options),
-      "Seq2SeqLM.logits": (options) => seq2seq.logits([1], [0], options),
-      "ImageClassifier.classify": (options) => vit.classify(IMAGE, options),
-      "ImageClassifier.classifyPatches": (options) => vit.classifyPatches(IMAGE, options),
-      "ImageClassifier.attention": (options) => vit.attention(IMAGE, options),
-      "ImageClassifier.attentionMaps": (options) => vit.attentionMaps(PIXELS, options),
-      "ImageClassifier.logits": (options) => vit.logits(PIXELS, options),
-      "ImageClassifier.features": (options) => vit.features(PIXELS, options),
-      "ImageClassifier.pixels": (options) => vit.pixels(IMAGE, options),
-      "ImageTextMatcher.classify": (options) => clip.classify(IMAGE, ["a"], options),
-      "ImageTextMatcher.embedImage": (options) => clip.embedImage(PIXELS, options),
-      "ImageTextMatcher.embedText": (options) => clip.embedText([[1]], options),
-      "ImageTextMatcher.logits": (options) => clip.logits(PIXELS, [1], options),
+      ...computingCalls(models),
     };
 
     test("a signal that is aborted already lets nothing begin", async () => {

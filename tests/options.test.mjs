@@ -2,29 +2,23 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
 import { CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
 import { meantBy } from "../dist/other-names.js";
 import { Patches, windowsOf } from "../dist/patches.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { computingCalls, family, IMAGE, loadEach } from "./support/calls.mjs";
 import { deadline } from "./support/deadline.mjs";
 
 deadline(5);
 
-const family = (name) => fileURLToPath(new URL(`conformance/${name}/`, import.meta.url));
-const PIXELS = { data: new Float32Array(3), dims: [1, 3, 1, 1] };
-const IMAGE = { data: new Uint8Array(4), width: 1, height: 1 };
 const TALK = [{ role: "user", content: "hi" }];
 
-let engine, lm, session, embedder, classifier, seq2seq, vit, clip, map;
+const models = {};
+let engine, lm, session, embedder, classifier, seq2seq, clip, map;
 before(async () => {
   engine = await Engine.create({ threads: 1 });
-  const load = (kind, source) => kind.load(source, { engine });
-  [lm, embedder, classifier, seq2seq, vit, clip] = await Promise.all([
-    load(CausalLM, tiny()), load(TextEmbedder, family("bert")), load(TextClassifier, family("bert")),
-    load(Seq2SeqLM, family("t5")), load(ImageClassifier, family("vit")), load(ImageTextMatcher, family("clip")),
-  ]);
+  ({ lm, embedder, classifier, seq2seq, clip } = Object.assign(models, await loadEach(engine, tiny())));
   session = lm.createSession();
   map = new Patches(IMAGE, windowsOf(IMAGE, IMAGE, IMAGE), [[]], []);
 });
@@ -42,30 +36,12 @@ const CALLS = {
   "Engine.create": (options) => Engine.create(options),
   "Engine.create's gpu": (gpu) => Engine.create({ gpu }),
   "CausalLM.generate": (options) => lm.generate("a", options),
-  "CausalLM.logits": (options) => lm.logits([1], options),
-  "CausalLM.attentionMaps": (options) => lm.attentionMaps([1], options),
   "Session.generate": (options) => session.generate("a", options),
   "Tokenizer.encode": (options) => lm.tokenizer.encode("a", options),
   "Tokenizer.decode": (options) => lm.tokenizer.decode([1], options),
   "Tokenizer.applyChatTemplate": (options) => lm.tokenizer.applyChatTemplate(TALK, options),
   "Seq2SeqLM.generate": (options) => seq2seq.generate([1], options),
-  "Seq2SeqLM.logits": (options) => seq2seq.logits([1], [1], options),
-  "TextEmbedder.embed": (options) => embedder.embed([[1]], options),
-  "TextEmbedder.hidden": (options) => embedder.hidden([1], options),
-  "TextEmbedder.attentionMaps": (options) => embedder.attentionMaps([1], options),
-  "TextClassifier.classify": (options) => classifier.classify(["a"], options),
-  "TextClassifier.logits": (options) => classifier.logits([1], options),
-  "ImageClassifier.classify": (options) => vit.classify(IMAGE, options),
-  "ImageClassifier.classifyPatches": (options) => vit.classifyPatches(IMAGE, options),
-  "ImageClassifier.attention": (options) => vit.attention(IMAGE, options),
-  "ImageClassifier.attentionMaps": (options) => vit.attentionMaps(PIXELS, options),
-  "ImageClassifier.logits": (options) => vit.logits(PIXELS, options),
-  "ImageClassifier.features": (options) => vit.features(PIXELS, options),
-  "ImageClassifier.pixels": (options) => vit.pixels(IMAGE, options),
-  "ImageTextMatcher.classify": (options) => clip.classify(IMAGE, ["a"], options),
-  "ImageTextMatcher.embedImage": (options) => clip.embedImage(PIXELS, options),
-  "ImageTextMatcher.embedText": (options) => clip.embedText([[1]], options),
-  "ImageTextMatcher.logits": (options) => clip.logits(PIXELS, [1], options),
+  ...computingCalls(models),
   "PatchMap.toImageData": (options) => map.toImageData(options),
 };
 
