@@ -11,7 +11,7 @@ import { join, relative } from "node:path";
 import { root } from "./run.mjs";
 
 /** The longest come first, so that none of them is left over at the end. */
-const LONGEST = ["webgpu", "platforms-apps", "reference", "fashion-mnist", "page-search", "webgpu-steps", "bench", "page", "faults"]
+const LONGEST = ["webgpu", "platforms-apps", "shaders", "reference", "fashion-mnist", "page-search", "webgpu-steps", "bench", "page", "faults"]
   .map((name) => join("tests", `${name}.test.mjs`));
 
 /** So many cores does the machine of CI have. Every test has to stand a busy machine anyway. */
