@@ -33,7 +33,7 @@ export class PageFetch {
   for(id: number): Fetch {
     return async (url, { signal, ...request }) => {
       const fetch = ++this.#last;
-      const next = (message: FromHost) => this.#ask(fetch, signal, () => this.#post(message));
+      const next = (message: FromHost) => this.#ask(fetch, signal, message);
       const { response, error } = (await next({ kind: "fetch", id, fetch, url, request })) as Head;
       if (response === undefined) throw error === undefined ? new TypeError("no answer") : fromWire(error);
       return { ...response, headers: new Headers(response.headers), body: this.#body(fetch, next) };
@@ -41,7 +41,7 @@ export class PageFetch {
   }
 
   /** What the page says next of that request, or the abort if that comes first. */
-  #ask(fetch: number, signal: AbortSignal, ask: () => void): Promise<FromPage> {
+  #ask(fetch: number, signal: AbortSignal, message: FromHost): Promise<FromPage> {
     return new Promise((resolve, reject) => {
       signal.throwIfAborted();
       const abort = () => {
@@ -56,7 +56,7 @@ export class PageFetch {
           resolve(message);
         },
       });
-      ask();
+      this.#post(message);
     });
   }
 

@@ -6,9 +6,11 @@ import type { Fetch, Requests } from "./http.js";
 import { hubFile, hubPlace, listHub, type HubSource } from "./hub.js";
 import type { Job } from "./jobs.js";
 import type { OpenFile } from "./open-file.js";
+import { decoded, encoded } from "./percent.js";
 import { ahead, blobPieces, pathPieces } from "./pieces.js";
 import { nodeModule } from "./platform.js";
 import { PIECE, type WireDownloadOptions, type WireFile, type WireSource } from "./protocol.js";
+import { isShard } from "./which-gguf.js";
 
 export interface Files {
   /** The GGUF this is, if the caller gave one file. */
@@ -73,13 +75,12 @@ function download(url: URL, name: string, reach: Reach, how: { single: boolean; 
   return openDownload(url.href, {
     ...requests(name, reach, hub),
     loads: reach.loads,
-    key: cacheKey === undefined ? url.href : single && !SHARD.test(name) ? cacheKey : `${cacheKey}/${name}`,
+    key: cacheKey === undefined ? url.href : single && !isShard(name) ? cacheKey : `${cacheKey}/${name}`,
     headerOnly,
     required: single,
     sha256: Object.hasOwn(integrity, name) ? integrity[name] : undefined,
   });
 }
-const SHARD = /-\d{5}-of-\d{5}\.gguf$/i;
 
 function requests(name: string, { signal, download, fetch, note }: Reach, hub?: HubSource): Requests {
   const { headers = {}, credentials, retries = 4, token } = download;
@@ -117,15 +118,6 @@ function oneUrl(url: URL, reach: Reach): Files {
   };
 }
 
-/** As it was meant; a "%" may be just that. */
-function decoded(segment: string): string {
-  try {
-    return decodeURIComponent(segment);
-  } catch {
-    return segment;
-  }
-}
-
 function folderUrl(folder: URL, reach: Reach): Files {
   const { file } = reach.download;
   return {
@@ -134,7 +126,7 @@ function folderUrl(folder: URL, reach: Reach): Files {
     ...(file !== undefined && { single: checkChoice(file) }),
     open(name, headerOnly) {
       const url = new URL(folder);
-      url.pathname += checkName(name).split("/").map(encodeURIComponent).join("/");
+      url.pathname += encoded(checkName(name));
       return download(url, name, reach, { single: name === file, headerOnly });
     },
   };

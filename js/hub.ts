@@ -1,11 +1,10 @@
 // Addresses on a model hub (Hugging Face's, or one that answers like it), and what a repository holds.
 
 import { ask, discard, networkError, statusOf, type Requests } from "./http.js";
+import { encoded } from "./percent.js";
 import type { WireSource } from "./protocol.js";
 
 export type HubSource = Extract<WireSource, { kind: "hub" }>;
-
-const encoded = (path: string) => path.split("/").map(encodeURIComponent).join("/");
 
 export function hubFile({ endpoint, repo, revision }: HubSource, path: string): URL {
   return new URL(`${endpoint}${encoded(repo)}/resolve/${encodeURIComponent(revision)}/${encoded(path)}`);

@@ -1,6 +1,7 @@
 // Where on a hub a model lies: "hf:org/name@revision/file", and the addresses that people copy from its pages.
 
 import { invalid } from "./errors.js";
+import { decoded } from "./percent.js";
 import type { WireSource } from "./protocol.js";
 
 type HubSource = Extract<WireSource, { kind: "hub" }>;
@@ -94,13 +95,4 @@ function hubSource(
         : `if that is a folder, its name ends in "/": hf:${repo}${at}/${path}/`,
     );
   return { kind: "hub", endpoint, repo, revision, path };
-}
-
-function decoded(text: string): string {
-  try {
-    return decodeURIComponent(text);
-  } catch {
-    // A percent sign of its own.
-    return text;
-  }
 }

@@ -13,6 +13,7 @@ export interface Choice {
 type Model = string[];
 
 const SHARD = /^(.*-)\d{5}(-of-\d{5}\.gguf)$/i;
+export const isShard = (name: string) => SHARD.test(name);
 
 /** macOS leaves "._name" beside a file on disks that are not its own. */
 const isHidden = (name: string) => /(^|\/)\._[^/]*$/.test(name);

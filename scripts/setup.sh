@@ -48,7 +48,7 @@ check_basics() {
   has cc || debian_install "a C linker" gcc libc6-dev
 }
 
-# Both wasm builds compile the standard library with the crate (scripts/toolchain.mjs says why): its source is enough.
+# All wasm builds compile the standard library with the crate (scripts/toolchain.mjs says why): its source is enough.
 rustup_ready() { [[ $'\n'"$(rustup component list --installed 2>/dev/null)"$'\n' == *$'\n'rust-src$'\n'* ]]; }
 
 debian_ready() { debian_has rustc-web cargo-web rust-web-src; }

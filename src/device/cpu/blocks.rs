@@ -11,7 +11,7 @@
 //! | relaxed, 8-bit | 8 bits | 4 | 374 | 324 | 180 | single texts' perplexity off by up to 2.2 % |
 //! | relaxed, 8-bit | 15 bits in two products | 4 | 216 | 223 | 141 | 16 sums: registers spill |
 //! | relaxed, 8-bit | 15 bits in two products | 2 | 238 | 168 | 132 | |
-//! | 16-bit | 15 bits | 4 | 278 | 251 | 141 | <- this, in both builds |
+//! | 16-bit | 15 bits | 4 | 278 | 251 | 141 | <- this, in every build |
 
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{F32x4, I16x8, I32x4, U8x16, f16_to_f32};
