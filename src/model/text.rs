@@ -155,7 +155,8 @@ impl<D: Device> TextModel<D> {
             return receive(device, hidden, tokens * width).await;
         }
         if heads.sequences < rows.len() {
-            *heads = Heads::new(device, &tower.spec, rows.len())?;
+            // It counts once it is known to be there.
+            *heads = Heads { sequences: 0, ..Heads::new(device, &tower.spec, rows.len())? };
         }
         let pooling = match (reading, &tower.spec.head) {
             (Reading::Vector(vector), _) => vector,
@@ -174,7 +175,9 @@ impl<D: Device> TextModel<D> {
             }
             _ => &heads.pooled,
         };
-        receive(device, result, rows.len() * width).await
+        let values = receive(device, result, rows.len() * width).await?;
+        heads.sequences = heads.sequences.max(rows.len());
+        Ok(values)
     }
 }
 
