@@ -30,12 +30,12 @@ async function join(port: OwnPort<FromThread>, start: ThreadStart): Promise<void
   }
 }
 
-function compute({ build, memory, most, refusedAt, page }: ThreadStart, index: number): void {
+function compute({ build, memory, most, notesAt, page }: ThreadStart, index: number): void {
   try {
     CORES[build].threadMain(index);
   } catch (error) {
     // The host waits for this thread inside wasm and hears nothing: the page must end it.
-    const { code, message } = readTrap(wordsOf(error), { memory, most, refusedAt });
+    const { code, message } = readTrap(wordsOf(error), { memory, most, notesAt });
     page.postMessage({ kind: "died", code, message: `thread ${index}: ${message}` } satisfies FromThread);
   }
 }
