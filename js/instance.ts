@@ -11,7 +11,7 @@ import * as relaxed from "./relaxed/azulejo.js";
 import * as simd from "./simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
-import { readTrap } from "./traps.js";
+import { readTrap, type Wreck } from "./traps.js";
 import { version } from "./version.js";
 
 export type Core = typeof simd;
@@ -199,10 +199,12 @@ async function create(
   }
   const core = build === "relaxed" ? relaxed : threads;
   const { memory, most } = sharedMemory();
-  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }));
+  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }), { memory, most });
   core.start();
   const shared = { version, build, module, memory, most, notesAt: core.notesAt(), stack: STACK };
   const pool = await startThreads(shared, choice.threads - 1, options.assets.thread, announce);
+  // Those for which there was no room are done without.
+  forgetRefusal(memory, shared.notesAt);
   core.startPool(pool.count + 1);
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
@@ -210,11 +212,15 @@ async function create(
   return new Instance(core, memory, most);
 }
 
-/** A module of another release does not fit this one's glue. */
-async function fitting<T>(url: string, instantiating: Promise<T>): Promise<T> {
+/** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */
+async function fitting<T>(url: string, instantiating: Promise<T>, room?: Omit<Wreck, "notesAt">): Promise<T> {
   try {
     return await instantiating;
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError && room !== undefined) {
+      const { code, message } = readTrap(error.message, room);
+      throw new AzulejoError(code, `the WebAssembly instance does not start: ${message}`, undefined, { cause: error });
+    }
     if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
     const why = `${url} is not of azulejo ${version}: ${error.message}`;
     throw new AzulejoError("internal", why, undefined, { cause: error });

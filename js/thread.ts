@@ -26,7 +26,10 @@ async function join(port: OwnPort<FromThread>, start: ThreadStart): Promise<void
     await CORES[start.build].default({ module_or_path: module, memory, thread_stack_size: stack });
     port.postMessage({ kind: "ready" });
   } catch (error) {
-    port.postMessage({ kind: "died", code: "internal", message: wordsOf(error) });
+    // A trap: there is no room for its stack, most likely.
+    const isTrap = error instanceof WebAssembly.RuntimeError;
+    const why = isTrap ? readTrap(wordsOf(error), start) : { code: "internal" as const, message: wordsOf(error) };
+    port.postMessage({ kind: "died", ...why });
   }
 }
 

@@ -8,13 +8,14 @@ export interface Wreck {
   memory: WebAssembly.Memory;
   /** The bytes that it may grow to. */
   most: number;
-  /** Where the core has left its notes. */
-  notesAt: number;
+  /** Where the core has left its notes; one that has not started has left none. */
+  notesAt?: number;
 }
 
 /** A failed allocation ends as a bare "unreachable": the core's own notes tell, the words, or a memory that cannot grow. */
 export function readTrap(thrown: string, wreck: Wreck): { code: ErrorCode; message: string } {
-  const { refused, panic } = readNotes(wreck.memory, wreck.notesAt);
+  const { memory, notesAt } = wreck;
+  const { refused, panic } = notesAt === undefined ? { refused: 0, panic: undefined } : readNotes(memory, notesAt);
   const words = panic === undefined ? thrown : `${thrown}: ${panic}`;
   const wanting = (what: string) => ({ code: "out-of-memory" as const, message: `${words}: ${what}` });
   if (refused > 0) return wanting(`no memory for ${refused} bytes`);
@@ -23,7 +24,7 @@ export function readTrap(thrown: string, wreck: Wreck): { code: ErrorCode; messa
   // Of memory, in other words: a mistake of ours.
   if (/out of bounds/i.test(words)) return { code: "internal", message: words };
   const isWanting = /out of memory|allocation failed/i.test(words) || isFull(wreck);
-  return isWanting ? wanting(`its memory has ${wreck.memory.buffer.byteLength} bytes and cannot grow`) : { code: "internal", message: words };
+  return isWanting ? wanting(`its memory has ${memory.buffer.byteLength} bytes and cannot grow`) : { code: "internal", message: words };
 }
 
 /** Some devices end far below the most that a memory may say. */

@@ -9,13 +9,12 @@ const CALLS = {
   pipeline: [GPUDevice, "createComputePipeline"],
   buffer: [GPUDevice, "createBuffer"],
 };
-const NOBODY = { call: undefined };
 const { popErrorScope } = GPUDevice.prototype;
 
 let counts = {};
-let armed = NOBODY;
+/** { call, how, at } */
+let armed = {};
 let hits = 0;
-let paused = false;
 let device;
 /** The next scopes that are popped say so many times that there is no memory. */
 let without = 0;
@@ -40,7 +39,6 @@ for (const [kind, [type, name]] of Object.entries(CALLS)) {
   const real = type.prototype[name];
   type.prototype[name] = function (...given) {
     const call = (...others) => real.apply(this, others.length > 0 ? others : given);
-    if (paused) return call();
     counts[kind] = (counts[kind] ?? 0) + 1;
     if (armed.call !== kind || armed.at !== counts[kind]) return call();
     hits++;
@@ -91,19 +89,34 @@ class Play {
   neighbour;
   lm;
   session;
+  /** Whether the caches grow, too. */
+  #long;
+
+  constructor(long) {
+    this.#long = long;
+  }
 
   async run() {
     [outcomes, seen] = [{}, {}];
     this.engine ??= await step("engine", () => Engine.create({ device: "webgpu", worker: false }));
     if (this.engine === undefined) return;
-    const { engine } = this;
-    this.neighbour ??= await aside(() => CausalLM.load("/endless.gguf", { engine }));
-    this.lm ??= await step("load", () => CausalLM.load("/endless.gguf", { engine, cache: false }));
+    this.lm ??= await step("load", () => this.#load());
     if (this.lm === undefined) return;
     await step("generate", () => tokens("generate", this.lm.generate(PROMPT, OPTIONS)), String);
+    if (!this.#long) return;
     this.session ??= this.lm.createSession();
     await step("grow", () => tokens("grow", this.session.generate(LONG, OPTIONS)), String);
     await step("go on", () => tokens("go on", this.session.generate([...LONG, 9, 10, 11], OPTIONS)), String);
+  }
+
+  #load() {
+    return CausalLM.load("/endless.gguf", { engine: this.engine, cache: false });
+  }
+
+  /** What compiles for itself is there, and a model that has compiled what others need. */
+  async invite() {
+    this.engine = await Engine.create({ device: "webgpu", worker: false });
+    this.neighbour = await this.#load();
   }
 
   /** What the neighbour says. */
@@ -123,26 +136,21 @@ class Play {
   }
 }
 
-/** What is not counted. */
-async function aside(work) {
-  paused = true;
-  try {
-    return await work();
-  } finally {
-    paused = false;
+/**
+ * With one call that fails: the play, the neighbour, and the play again, undisturbed. `fresh`: on a device of its own, with
+ * nothing on it, and no neighbour; `long`: as long as caches grow.
+ */
+export async function trial({ fresh, long, ...point }) {
+  if (fresh && device !== undefined) {
+    device.destroy();
+    await device.lost;
   }
-}
-
-/** With one call that fails: the play, the neighbour, and the play again, undisturbed. */
-export async function trial(point) {
-  // Each trial opens a device of its own.
-  device?.destroy();
-  await device?.lost;
-  [counts, armed, hits, without] = [{}, point ?? NOBODY, 0, 0];
-  const play = new Play();
+  const play = new Play(long);
+  if (!fresh) await play.invite();
+  [counts, armed, hits, without] = [{}, point, 0, 0];
   await play.run();
   const faulty = { outcomes, seen, hits, counts };
-  armed = NOBODY;
+  armed = {};
   await play.ask();
   const neighbour = { outcomes, seen };
   await play.run();

@@ -20,11 +20,11 @@ const PROMPT = [5, 6, 7];
 /** Longer than any tokenizer's first room. */
 const TEXT = "the red house in the ".repeat(2000);
 
-/** Where the core lives, and how its memory is made to end. */
+/** Where the core lives, how its memory is made to end, and at each how many-th page: threads take their time to start. */
 const PLACES = {
-  here: { options: { worker: false }, build: "simd", limit: ownMemory },
-  worker: { options: { threads: 1 }, build: "threads", limit: sharedMemory },
-  pool: { options: { threads: 3 }, build: "threads", limit: sharedMemory },
+  here: { options: { worker: false }, build: "simd", limit: ownMemory, every: 1 },
+  worker: { options: { threads: 1 }, build: "threads", limit: sharedMemory, every: 4 },
+  pool: { options: { threads: 3 }, build: "threads", limit: sharedMemory, every: 12 },
 };
 
 /** The module says it. */
@@ -85,7 +85,12 @@ class Play {
     if (lm) await this.#talk(lm);
     if (embedder) await this.#step("embed", () => embedder.embed([PROMPT]), digest);
     if (classifier) await this.#step("classify", () => classifier.logits(PIXELS), digest);
-    await this.ask("neighbour, then");
+    await this.ask("neighbour, in the crowd");
+    for (const name of ["endless", "bert", "vit"]) {
+      await this.#models[name]?.dispose();
+      delete this.#models[name];
+    }
+    await this.ask("neighbour, alone");
   }
 
   async #talk(lm) {
@@ -140,10 +145,11 @@ async function learn(world, name) {
 }
 
 function points({ pages }) {
-  return Object.entries(PLACES).flatMap(([place, { build }]) => {
+  return Object.entries(PLACES).flatMap(([place, { build, every }]) => {
     const begins = memoryBegins(readFileSync(join(DIST, build, "azulejo_bg.wasm")));
     const kind = `memory/${place}`;
-    return Array.from({ length: pages[place] - begins }, (_, at) => ({ place, pages: begins + at, kind, name: `${kind}/${numbered(begins + at)}` }));
+    const all = Array.from({ length: pages[place] - begins }, (_, at) => begins + at);
+    return all.filter((_, at) => at % every === 0).map((pages) => ({ place, pages, kind, name: `${kind}/${numbered(pages)}` }));
   });
 }
 
@@ -163,8 +169,8 @@ async function trial({ right }, { place, pages }) {
 function judge(oracle, when, outcomes, right) {
   for (const [name, outcome] of Object.entries(outcomes)) {
     const { code, message } = outcome.error ?? {};
-    // Whoever has answered before finds as much room afterwards: all else of a dead instance is gone.
-    const codes = name === "neighbour, then" && outcomes["neighbour, first"]?.value !== undefined ? [] : ["out-of-memory"];
+    // Whoever has answered before finds as much room again when all others are gone.
+    const codes = name === "neighbour, alone" && outcomes["neighbour, first"]?.value !== undefined ? [] : ["out-of-memory"];
     oracle.judge(`${when}, ${name}`, outcome, { right: [right[name].value], codes });
     if (code === "out-of-memory" && !/\d (bytes|MiB|GiB)/.test(message)) oracle.wrong(`${when}, ${name}: no size in ${message}`);
   }
