@@ -221,6 +221,9 @@ export type CallName = keyof Calls;
 export interface Diagnostics {
   /** The size of wasm's memory, which only grows. */
   wasmBytes: number;
+  /** Of it, what is allocated now, and the most that ever was. */
+  liveBytes: number;
+  peakBytes: number;
   models: number;
   /** Of all models. */
   sessions: number;
@@ -312,8 +315,8 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   most: number;
-  /** Where the core leaves the size of a refused allocation. */
-  refusedAt: number;
+  /** Where the core leaves its notes. */
+  notesAt: number;
   stack: number;
   /** Straight to the page. */
   page: MessagePort;
