@@ -197,6 +197,8 @@ export interface ModelSummary {
   vocabularySize?: number | undefined;
   /** Bytes on the engine's device; the cache's at the full context length. */
   memory: { weights: number; kvCache: number; activations: number; total: number };
+  /** What the checkpoint leaves open and had to be assumed, in words. Of its tokenizer once it is loaded. */
+  warnings: string[];
   /** Against that device's limits, with the reason in `why` where not. */
   fits?: boolean | undefined;
   why?: string | undefined;

@@ -248,7 +248,7 @@ impl ModelLoader {
         if self.finishing.is_begun() {
             return or_null(self.finishing.run(|| async { Err(over()) }));
         }
-        let summary = self.summarise()?;
+        let mut summary = self.summarise()?;
         let mut tokenizer = match (self.tokenizer.take(), self.format) {
             (Some(tokenizer), _) => Some(tokenizer),
             (None, Format::Safetensors) => None,
@@ -257,6 +257,7 @@ impl ModelLoader {
         let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
         if let Some(tokenizer) = &mut tokenizer {
             tokenizer.add_end_tokens(&plan.end_tokens);
+            summary.warn(tokenizer.warnings());
         }
         let processor = self.processor.take().or(plan.processor.clone());
         let sentence = match (self.sentence.take(), self.format) {

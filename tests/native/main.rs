@@ -58,3 +58,4 @@ mod text_reference;
 mod text_template;
 mod text_tokenizer;
 mod tokenizer_families;
+mod warnings;

@@ -10,6 +10,7 @@ use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
 use crate::model::spec::{Head, Input, Norm, Spec};
+use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
@@ -73,6 +74,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
     if let Head::Classes(_) = plan.spec.head {
         plan.labels = config.labels()?;
     }
+    plan.warnings = GgufVocabulary::warnings(&header.metadata);
     Ok(plan)
 }
 

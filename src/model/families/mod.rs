@@ -123,6 +123,8 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
+    /// What the checkpoint leaves open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 /// How an encoder-decoder's texts begin, and what they never have.
@@ -145,6 +147,7 @@ impl Plan {
             decoding: Decoding::default(),
             labels: Vec::new(),
             processor: None,
+            warnings: Vec::new(),
         }
     }
 
