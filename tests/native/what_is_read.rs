@@ -115,6 +115,7 @@ fn values() -> Vec<Value> {
         json!(false),
         json!({}),
         both,
+        json!({ "rope_type": "linear", "factor": 2.0 }),
         json!({ "0": "a", "1": "b", "2": "c" }),
         json!(["BertForSequenceClassification"]),
         json!(["BertModel"]),
@@ -128,7 +129,9 @@ fn values() -> Vec<Value> {
     let words =
         ["relu", "silu", "tanh", "gelu", "gated-gelu", "mean", "cls", "regression", "multi_label_classification"];
     values.extend(words.map(Value::from));
-    values.extend(["nonsense", "roberta", "mistral", "vit", "t5", "marian", "siglip"].map(Value::from));
+    values.extend(
+        ["nonsense", "roberta", "mistral", "vit", "deit", "gpt2", "gptj", "t5", "marian", "siglip"].map(Value::from),
+    );
     values
 }
 
@@ -137,6 +140,7 @@ fn beside(family: &str, field: &str) -> Value {
     let classes =
         |body: &str| json!({ "architectures": [format!("{body}ForSequenceClassification")], "num_labels": null });
     match (family, field) {
+        (_, "num_hidden_layers") => json!({ "layer_types": null, "no_rope_layers": null }),
         ("qwen2" | "qwen3" | "smollm3", "sliding_window" | "max_window_layers") => {
             json!({ "use_sliding_window": true, "sliding_window": 9, "max_window_layers": 1, "layer_types": null })
         }
@@ -153,7 +157,8 @@ fn beside(family: &str, field: &str) -> Value {
         ("falcon", "num_ln_in_parallel_attn") => json!({ "new_decoder_architecture": true, "num_kv_heads": 2 }),
         ("falcon", "num_kv_heads") => json!({ "new_decoder_architecture": false, "multi_query": false }),
         ("bert" | "roberta" | "xlm-roberta" | "camembert" | "distilbert" | "modernbert", _) => classes("X"),
-        ("bart" | "marian", "pad_token_id") => json!({ "decoder_start_token_id": null }),
+        ("t5", "tie_word_embeddings") => json!({ "scale_decoder_outputs": null }),
+        ("t5" | "mt5" | "bart" | "marian", "pad_token_id") => json!({ "decoder_start_token_id": null }),
         (_, "rope_theta" | "rope_scaling" | "rotary_pct" | "rotary_emb_base") => json!({ "rope_parameters": null }),
         _ => json!({}),
     }
@@ -377,6 +382,9 @@ fn every_key_of_llama_cpps_is_read_refused_or_without_effect_as_the_table_says()
         for architecture in architectures {
             let base = metadata(&architecture);
             let mut base = base;
+            if name == "attention.sliding_window_pattern" {
+                base.insert(format!("{architecture}.attention.sliding_window"), Item::U32(8));
+            }
             if name.starts_with("rope.scaling.") && name != "rope.scaling.type" {
                 for (key, value) in [
                     ("type", Item::String("yarn".to_owned())),

@@ -147,10 +147,12 @@ pub fn check(keys: &Keys) -> Result<()> {
             return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
         }
     }
-    check_equal(keys, "attention.key_length_swa", "attention.key_length")?;
-    check_equal(keys, "attention.value_length_swa", "attention.value_length")?;
-    check_equal(keys, "rope.dimension_count_swa", "rope.dimension_count")?;
-    check_equal(keys, "embedding_length_out", "embedding_length")?;
+    let width = keys.required("embedding_length")?;
+    let [_, _, head_dim] = keys.attention(width)?;
+    check_equal(keys, "attention.key_length_swa", head_dim)?;
+    check_equal(keys, "attention.value_length_swa", head_dim)?;
+    check_equal(keys, "rope.dimension_count_swa", keys.number("rope.dimension_count").unwrap_or(head_dim))?;
+    check_equal(keys, "embedding_length_out", width)?;
     check_alone(keys, "logit_scale", &["command-r"], &[0.0, 1.0])?;
     check_alone(keys, "attention.clamp_kqv", &["mpt"], &[0.0])?;
     check_alone(keys, "attention.max_alibi_bias", &["mpt", "bloom"], &[0.0])?;
@@ -161,12 +163,10 @@ pub fn check(keys: &Keys) -> Result<()> {
 }
 
 /// Refuses local layers, and results, that differ from the others.
-fn check_equal(keys: &Keys, name: &str, other: &str) -> Result<()> {
-    match (keys.number(name), keys.number(other)) {
-        (Some(here), Some(there)) if here != there => {
-            Err(Error::unsupported(format!("{:?}: {here}, and {other:?}: {there}", keys.key(name))))
-        }
-        _ => Ok(()),
+fn check_equal(keys: &Keys, name: &str, other: usize) -> Result<()> {
+    match keys.number(name).filter(|number| *number != other) {
+        Some(number) => Err(Error::unsupported(format!("{:?}: {number} (supported: {other})", keys.key(name)))),
+        None => Ok(()),
     }
 }
 

@@ -57,8 +57,10 @@ impl Config {
     }
 
     fn scaling(&self, context: f64, whole: &Config) -> Result<RopeScaling> {
-        let original = self.number("original_max_position_embeddings", context)?;
-        let original_context = whole.number("original_max_position_embeddings", original)?;
+        let original = || {
+            let original = self.number("original_max_position_embeddings", context)?;
+            whole.number("original_max_position_embeddings", original)
+        };
         // Older checkpoints say `type`, and some say both.
         match self.text("rope_type|type")?.unwrap_or("default") {
             "default" => Ok(RopeScaling::None),
@@ -67,9 +69,10 @@ impl Config {
                 factor: self.needed("factor")?,
                 low_frequency_factor: self.needed("low_freq_factor")?,
                 high_frequency_factor: self.needed("high_freq_factor")?,
-                original_context,
+                original_context: original()?,
             }),
             "yarn" => {
+                let original_context = original()?;
                 let factor = self.number("factor", context / original_context)?;
                 let magnitude = match (
                     self.optional_number("attention_factor")?,
