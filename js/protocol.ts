@@ -197,7 +197,7 @@ export interface Calls {
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
   /** Without `pooling` and `normalize` as the checkpoint says: [rows, width]. */
   embed: {
-    takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean };
+    takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean; prompt?: string; promptName?: string };
     gives: TensorF32;
   };
   /** [rows, positions, width] */
@@ -205,7 +205,7 @@ export interface Calls {
   textAttentionMaps: { takes: { model: number; text: WireText; layer?: number }; gives: TensorF32 };
   classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
   /** [rows, classes] */
-  textLogits: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
+  textLogits: { takes: { model: number; rows: Uint32Array[]; types?: Uint32Array[] }; gives: TensorF32 };
   /** [rows, decoder positions, vocabulary] */
   seq2seqLogits: { takes: { model: number; rows: Uint32Array[]; decoderRows: Uint32Array[] }; gives: TensorF32 };
   /** [images, width] */
