@@ -104,6 +104,11 @@ export interface GpuKnobs {
   integerDot?: boolean;
   /** Times each kernel: every dispatch then has a compute pass of its own, which takes longer. */
   profile?: boolean;
+  /**
+   * Threads that share a row of a matrix, a power of two from 4 to 128, in place of what suits the GPU: to see on one
+   * what others do.
+   */
+  lanes?: number;
 }
 
 /** Where the package's files lie: absolute addresses. */

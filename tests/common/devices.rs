@@ -11,12 +11,15 @@ pub fn cpu(threads: usize) -> Cpu {
     Cpu::new(Pool::native(threads))
 }
 
-/// The variants in which every kernel has to be right: as the adapter allows, without subgroups, and on what
-/// WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
+/// The variants in which every kernel has to be right: as the adapter allows, without subgroups and in grids so short that
+/// they are folded, and on what WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
 pub fn gpus() -> [(&'static str, Rc<Kernels>); 3] {
     [
         ("all features", Wishes::default()),
-        ("without subgroups", Wishes { without: vec!["subgroups".into()], ..Wishes::default() }),
+        (
+            "without subgroups, in short grids",
+            Wishes { without: vec!["subgroups".into()], most_groups: Some(100), ..Wishes::default() },
+        ),
         ("basic limits", Wishes { basic_limits: true, ..Wishes::default() }),
     ]
     .map(|(name, wishes)| (name, shared(&wishes)))
