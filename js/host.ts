@@ -151,8 +151,11 @@ export class Host {
   async #diagnostics(job: Job): Promise<Diagnostics> {
     const { instance, info } = this.#started();
     const models = [...this.#models.values()];
+    const { live, peak } = instance.notes;
     const counts = {
       wasmBytes: instance.memory.buffer.byteLength,
+      liveBytes: live,
+      peakBytes: peak,
       models: models.length,
       sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
       jobs: this.#jobs.size - 1,

@@ -3,6 +3,7 @@
 import type { Choice } from "./capabilities.js";
 import { AzulejoError, asError } from "./errors.js";
 import type { Job } from "./jobs.js";
+import { forgetRefusal, readNotes, type Notes } from "./notes.js";
 import { isNode, nodeModule } from "./platform.js";
 import { startThreads } from "./pool.js";
 import type { StartOptions } from "./protocol.js";
@@ -10,7 +11,7 @@ import * as relaxed from "./relaxed/azulejo.js";
 import * as simd from "./simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
-import { readTrap } from "./traps.js";
+import { readTrap, type Wreck } from "./traps.js";
 import { version } from "./version.js";
 
 export type Core = typeof simd;
@@ -26,8 +27,7 @@ export class Instance {
   readonly memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   readonly most: number;
-  /** Where the core leaves the size of a refused allocation. */
-  readonly #refusedAt: number;
+  readonly #notesAt: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
@@ -46,13 +46,18 @@ export class Instance {
     this.core = core;
     this.memory = memory;
     this.most = most;
-    this.#refusedAt = core.refusedAt();
+    this.#notesAt = core.notesAt();
   }
 
   /** Every call into wasm goes through here: after a trap the instance must never be entered again. */
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
     return this.#enter(work);
+  }
+
+  /** What the core has noted of its heap. */
+  get notes(): Notes {
+    return readNotes(this.memory, this.#notesAt);
   }
 
   /** A generation's step, whose time counts. */
@@ -152,6 +157,7 @@ export class Instance {
       return error;
     }
     const error = asError(thrown);
+    if (error.code === "out-of-memory") forgetRefusal(this.memory, this.#notesAt);
     if (error.code === "device-lost" || (mayBeOfGpu(error) && this.#gpuIsBroken())) this.#die(error);
     return error;
   }
@@ -161,9 +167,8 @@ export class Instance {
   }
 
   #trapped(thrown: Error): AzulejoError {
-    const words = [thrown.message, lastPanic].filter((part) => part !== undefined).join(": ");
     const { memory, most } = this;
-    const { code, message } = readTrap(words, { memory, most, refusedAt: this.#refusedAt });
+    const { code, message } = readTrap(thrown.message, { memory, most, notesAt: this.#notesAt });
     const error = new AzulejoError(code, `the WebAssembly instance has failed: ${message}`);
     if (thrown.stack !== undefined) error.stack = thrown.stack;
     return error;
@@ -185,12 +190,12 @@ function mayBeOfGpu({ code }: AzulejoError): boolean {
   return code === "internal" || code === "out-of-memory";
 }
 
-/** A stack overflow leaves wasm's own stack pointer wherever it was: as bad as a trap. */
+/**
+ * The core throws plain objects. Any exception besides comes from below it, or through it from the browser: it has left
+ * wasm in the midst of something, as a trap does.
+ */
 function isTrap(thrown: unknown): thrown is Error {
-  return (
-    thrown instanceof WebAssembly.RuntimeError ||
-    (thrown instanceof Error && /call stack|too much recursion/i.test(thrown.message))
-  );
+  return thrown instanceof Error && !(thrown instanceof AzulejoError);
 }
 
 /** The glue keeps one instance of each build a realm, so engines in the page itself share theirs. */
@@ -218,7 +223,6 @@ async function create(
   options: StartOptions,
   announce: (port: MessagePort) => void,
 ): Promise<Instance> {
-  if (!options.inPage) rememberPanics();
   const { build } = choice;
   const url = options.assets[build];
   const module = await compile(url);
@@ -229,10 +233,12 @@ async function create(
   }
   const core = build === "relaxed" ? relaxed : threads;
   const { memory, most } = sharedMemory();
-  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }));
+  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }), { memory, most });
   core.start();
-  const shared = { version, build, module, memory, most, refusedAt: core.refusedAt(), stack: STACK };
+  const shared = { version, build, module, memory, most, notesAt: core.notesAt(), stack: STACK };
   const pool = await startThreads(shared, choice.threads - 1, options.assets.thread, announce);
+  // Those for which there was no room are done without.
+  forgetRefusal(memory, shared.notesAt);
   core.startPool(pool.count + 1);
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
@@ -240,11 +246,15 @@ async function create(
   return new Instance(core, memory, most);
 }
 
-/** A module of another release does not fit this one's glue. */
-async function fitting<T>(url: string, instantiating: Promise<T>): Promise<T> {
+/** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */
+async function fitting<T>(url: string, instantiating: Promise<T>, room?: Omit<Wreck, "notesAt">): Promise<T> {
   try {
     return await instantiating;
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError && room !== undefined) {
+      const { code, message } = readTrap(error.message, room);
+      throw new AzulejoError(code, `the WebAssembly instance does not start: ${message}`, undefined, { cause: error });
+    }
     if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
     const why = `${url} is not of azulejo ${version}: ${error.message}`;
     throw new AzulejoError("internal", why, undefined, { cause: error });
@@ -294,15 +304,4 @@ async function compile(url: string): Promise<WebAssembly.Module> {
   // compileStreaming insists on the MIME type, which many a static server does not know.
   if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());
-}
-
-/** Rust's panics end as a bare "unreachable"; what they say goes to the console just before. */
-let lastPanic: string | undefined;
-function rememberPanics(): void {
-  const { error } = console;
-  console.error = (...values: unknown[]) => {
-    if (typeof values[0] === "string" && values[0].includes("panicked at"))
-      lastPanic = values[0].split("\n\nStack:")[0]!.trim();
-    error.apply(console, values);
-  };
 }

@@ -26,10 +26,10 @@ export function initSync(): { memory: WebAssembly.Memory };
  */
 export function __wbg_reset_state(): void;
 
-/** Hooks for panics and for allocations that fail. Once, on the first thread. */
+/** Has panics leave their words. Once, on the first thread. */
 export function start(): void;
-/** Where in its memory the core leaves the size of an allocation that was refused and ended it: 32 bits, 0 until then. */
-export function refusedAt(): number;
+/** Where in its memory the core leaves what `notes.ts` reads. */
+export function notesAt(): number;
 
 export interface GpuOptions {
   powerPreference?: "low-power" | "high-performance";

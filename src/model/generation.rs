@@ -100,8 +100,7 @@ impl<D: Device> Generation<D> {
         if let Some(source) = &source {
             model.check_source(source)?;
         }
-        // The last token's logits choose one more than the context holds.
-        let room = model.context - prompt.len() + 1;
+        let max_tokens = model.room(prompt.len(), sampling.max_tokens);
         let vocabulary = model.spec.vocabulary();
         let chooser = match sampling.logprobs {
             None => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
@@ -110,7 +109,7 @@ impl<D: Device> Generation<D> {
         Ok(Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
             cached: session.rewind_to(&prompt),
-            max_tokens: sampling.max_tokens.map_or(room, |max| max.min(room)),
+            max_tokens,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
             chooser,

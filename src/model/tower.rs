@@ -29,11 +29,13 @@ pub struct Sequence {
     pub ids: Vec<u32>,
     /// Which of two texts each is of; empty: all of the first.
     pub types: Vec<u32>,
+    /// Leading tokens that its vector is not made of: a prompt's.
+    pub unpooled: usize,
 }
 
 impl Sequence {
     pub fn new(ids: Vec<u32>) -> Self {
-        Self { ids, types: Vec::new() }
+        Self { ids, ..Self::default() }
     }
 }
 
@@ -60,7 +62,7 @@ impl<D: Device> Tower<D> {
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; unsupported-model for types that it does not
     /// have; context-full.
     pub fn check(&self, sequence: &Sequence) -> Result<()> {
-        let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.context());
+        let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.longest());
         if ids.is_empty() {
             return Err(Error::invalid("a row without tokens: at least one is needed"));
         }
@@ -76,6 +78,18 @@ impl<D: Device> Tower<D> {
             return Err(Error::new(Code::ContextFull, message));
         }
         Ok(())
+    }
+
+    /// Refuses types of tokens that a caller gave and the model does not have. Error: invalid-argument.
+    pub fn check_types(&self, sequence: &Sequence) -> Result<()> {
+        let (ids, types, kinds) = (&sequence.ids, &sequence.types, self.kinds().max(1));
+        if ids.len() != types.len() {
+            return Err(Error::invalid(format!("{} types for a row of {} tokens", types.len(), ids.len())));
+        }
+        match types.iter().find(|kind| **kind as usize >= kinds) {
+            Some(kind) => Err(Error::invalid(format!("a token of type {kind}, and the model has {kinds}"))),
+            None => Ok(()),
+        }
     }
 
     /// Kinds of tokens that are told apart. Where that is one, as in RoBERTa, all are of it whatever the tokenizer says.
