@@ -84,8 +84,10 @@ export class ModelLoader {
   tokenizer(json: string, config?: string, chatTemplate?: string): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
-  /** sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json. */
-  sentence(modules: string, pooling?: string, config?: string): void;
+  /** sentence-transformers' files; undefined where a model that makes vectors has none. */
+  sentence(files: SentenceFiles | undefined): void;
+  /** config_sentence_transformers.json of a classifier, after config.json. */
+  crossEncoder(json: string): void;
   /** generation_config.json, after config.json. */
   generation(json: string): void;
   begin(file: string, size?: number): void;
@@ -103,6 +105,15 @@ export class ModelLoader {
   /** While `finish` gives null: the pipelines that it waits for. */
   readonly compiled: { done: number; total: number };
   free(): void;
+}
+
+/** Texts of files: modules.json, its modules' config.json, sentence_bert_config.json, config_sentence_transformers.json. */
+export interface SentenceFiles {
+  modules: string;
+  pooling?: string | undefined;
+  normalize?: string | undefined;
+  transformer?: string | undefined;
+  model?: string | undefined;
 }
 
 /** By the checkpoint's task. */
@@ -180,14 +191,14 @@ export class TextModel {
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
   /** [rows, width] */
-  embed(texts: WireText[], pooling?: Pooling, normalize?: boolean): Run<TensorF32>;
+  embed(texts: WireText[], pooling?: Pooling, normalize?: boolean, prompt?: string, promptName?: string): Run<TensorF32>;
   /** [rows, positions, width] */
   hidden(rows: Uint32Array[]): Run<TensorF32>;
   /** [layers, heads, positions, positions], or of one layer. */
   attentionMaps(text: WireText, layer?: number): Run<TensorF32>;
   classify(texts: WirePair[], topK: number): Run<Classification[][]>;
   /** [rows, classes] */
-  logits(rows: Uint32Array[]): Run<TensorF32>;
+  logits(rows: Uint32Array[], types?: Uint32Array[]): Run<TensorF32>;
   free(): void;
 }
 

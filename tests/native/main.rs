@@ -49,6 +49,7 @@ mod gpu_halves;
 mod gpu_heads;
 mod gpu_kernels;
 mod gpu_memory;
+mod gpu_pace;
 mod gpu_pixels;
 mod gpu_spans;
 mod gpu_turns;
