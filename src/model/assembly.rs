@@ -94,7 +94,7 @@ impl<D: Device> Assembly<D> {
 
     /// Waits for the device: see [`Device::settle`].
     pub async fn settle(&mut self) -> Result<()> {
-        self.device.settle().await
+        self.device.settle().await.map(|_| ())
     }
 
     /// The headers of all files so far as one.

@@ -199,7 +199,7 @@ impl<D: Device> ImageModel<D> {
         };
         let mut scratch = Scratch::new(device, spec, images * tokens)?;
         scratch.kept = device.buffer(2 * images * spec.width)?;
-        self.workspace = Some(Workspace {
+        let workspace = Workspace {
             images,
             pixels: device.buffer(images * patching.pixels())?,
             patches: device.buffer(images * tokens * patching.columns)?,
@@ -210,8 +210,11 @@ impl<D: Device> ImageModel<D> {
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
             cache: [cache],
             patching,
-        });
-        self.device.settle().await
+        };
+        // It is kept once it is known to be there.
+        self.device.settle().await?;
+        self.workspace = Some(workspace);
+        Ok(())
     }
 
     /// What an image's tokens are before its pixels come: class token and its like, positions, and the patches' bias.

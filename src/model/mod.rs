@@ -177,11 +177,22 @@ impl<D: Device> Model<D> {
     }
 
     /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
+    /// After an error the session has only what was computed before beyond doubt.
     pub async fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
+        let extended = self.try_extend(session, tokens).await;
+        if extended.is_err() {
+            session.forget_unsure();
+        }
+        extended
+    }
+
+    async fn try_extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
         session.reserve(&mut self.device, tokens.len(), self.context).await?;
-        self.run(session, session.tokens.len(), tokens.len(), Tokens::Known(tokens))?;
-        session.tokens.extend_from_slice(tokens);
-        self.device.settle().await
+        self.run(session, session.len(), tokens.len(), Tokens::Known(tokens))?;
+        session.begin(tokens);
+        let unfinished = self.device.settle().await?;
+        session.settled_but(unfinished);
+        Ok(())
     }
 
     /// Runs `len` tokens that stand at `position` of their sequence.

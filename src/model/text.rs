@@ -155,7 +155,8 @@ impl<D: Device> TextModel<D> {
             return Ok(pooled(&hidden, width, &spans, &runs, pooling));
         }
         if heads.sequences < rows.len() {
-            *heads = Heads::new(device, &tower.spec, rows.len())?;
+            // It counts once it is known to be there.
+            *heads = Heads { sequences: 0, ..Heads::new(device, &tower.spec, rows.len())? };
         }
         device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
         let result = match reading {
@@ -170,6 +171,7 @@ impl<D: Device> TextModel<D> {
             _ => &heads.pooled,
         };
         let mut vectors = receive(device, result, rows.len() * width).await?;
+        heads.sequences = heads.sequences.max(rows.len());
         finish(&mut vectors, width, &runs, pooling);
         Ok(vectors)
     }

@@ -100,10 +100,12 @@ impl<D: Device> Tower<D> {
     /// Makes room for a pass. Error: out-of-memory.
     async fn reserve(&mut self, device: &mut D, rows: &[Sequence]) -> Result<()> {
         let tokens: usize = rows.iter().map(|row| row.ids.len()).sum();
-        if self.room.as_ref().is_none_or(|room| room.tokens < tokens) {
-            self.room = None;
+        // It is kept once it is known to be there.
+        let mut room = self.room.take();
+        if room.as_ref().is_none_or(|room| room.tokens < tokens) {
+            drop(room);
             let tokens = tokens.max(TOKENS.min(self.spec.context()));
-            self.room = Some(Room {
+            room = Some(Room {
                 tokens,
                 scratch: Scratch::new(device, &self.spec, tokens)?,
                 normed: device.buffer(tokens.saturating_mul(self.spec.width))?,
@@ -121,7 +123,9 @@ impl<D: Device> Tower<D> {
         for (cache, row) in self.caches.iter_mut().zip(rows) {
             device.reserve(cache, row.ids.len()).await?;
         }
-        device.settle().await
+        device.settle().await?;
+        self.room = room;
+        Ok(())
     }
 
     /// Runs sequences through all blocks and the last norm; where each one's hidden states are in [`Tower::hidden`].
