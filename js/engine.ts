@@ -122,6 +122,7 @@ const readKnobs = /* @__PURE__ */ optionsOf<GpuKnobs>("gpu", {
   basicLimits: checkFlag,
   integerDot: checkFlag,
   profile: checkFlag,
+  lanes: /* @__PURE__ */ count(4),
 });
 
 const readEngine = /* @__PURE__ */ optionsOf<EngineOptions>("Engine.create", {

@@ -264,6 +264,7 @@ export class Host {
     this.#abort(() => true, "the engine");
     for (const loaded of this.#models.values()) await loaded.dispose(new Job(0));
     this.#models.clear();
+    if (this.#device?.info.kind === "webgpu") this.#device.instance.leaveGpu();
   }
 
   #post(message: FromHost, transfer: Transferable[] = []): void {

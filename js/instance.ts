@@ -19,6 +19,8 @@ export type Core = typeof simd;
 /** Each thread's stack in wasm memory; a multiple of 64 KiB. */
 export const STACK = 1 << 20;
 const PAGE = 65536;
+/** How often a GPU that is slow to say that it is done is asked, by giving it nothing to do. */
+const NUDGE_MS = 2;
 
 export class Instance {
   readonly core: Core;
@@ -31,7 +33,13 @@ export class Instance {
   readonly onDeath = new Set<(error: AzulejoError) => void>();
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
-  #gpu?: Promise<GpuInfo>;
+  #gpu?: Promise<GpuInfo> | undefined;
+  /** Who has opened it and not left it yet. */
+  #gpuUsers = 0;
+  /** It says that it is done at ticks of its own, unless something is given to it: Firefox looks every 100 ms. */
+  #gpuIsLate = false;
+  /** It died in a trap. */
+  #isTrapped = false;
 
   /** `core` has started. */
   constructor(core: Core, memory: WebAssembly.Memory, most = MOST_MEMORY) {
@@ -80,9 +88,14 @@ export class Instance {
     });
     this.onDeath.add(wake);
     signal.addEventListener("abort", wake);
+    const nudge = () => {
+      if (this.dead === undefined) this.#enter((core) => core.gpuNudge());
+    };
+    const nudging = this.#gpuIsLate ? setInterval(nudge, NUDGE_MS) : undefined;
     try {
       await Promise.race([this.call((core) => core.gpuTurn()), woken]);
     } finally {
+      clearInterval(nudging);
       this.onDeath.delete(wake);
       signal.removeEventListener("abort", wake);
     }
@@ -90,28 +103,39 @@ export class Instance {
 
   /** Frees an object of the core's. After a trap its memory goes with the worker. */
   free(object: { free(): void } | undefined): void {
-    if (object !== undefined && (this.dead === undefined || this.isLost)) this.#enter(() => object.free());
+    if (object !== undefined && !this.#isTrapped) this.#enter(() => object.free());
   }
 
-  /** Whether it died of its GPU: then the core itself is whole. */
+  /** Whether it died of its GPU, lost or not to be trusted any longer: then the core itself is whole. */
   get isLost(): boolean {
-    return this.dead?.code === "device-lost";
+    return this.dead !== undefined && !this.#isTrapped;
   }
 
   /** Its one GPU: whoever shares the instance shares it, as the first has asked for it. */
-  openGpu(options: GpuOptions): Promise<GpuInfo> {
+  async openGpu(options: GpuOptions): Promise<GpuInfo> {
     this.#gpu ??= this.#openGpu(options).catch((error) => {
       this.#gpu = undefined;
       throw error;
     });
-    return this.#gpu;
+    const info = await this.#gpu;
+    this.#gpuUsers++;
+    return info;
+  }
+
+  /** Who has opened it needs it no more. The last one to go ends the device. */
+  leaveGpu(): void {
+    if (--this.#gpuUsers > 0 || this.dead !== undefined) return;
+    this.#gpu = undefined;
+    this.#enter((core) => core.closeGpu());
   }
 
   async #openGpu(options: GpuOptions): Promise<GpuInfo> {
     const lost = (message: string) => this.#die(new AzulejoError("device-lost", `the GPU was lost: ${message}`));
     const opening = this.call((core) => core.openGpu(options, lost));
     try {
-      return await opening;
+      const info = await opening;
+      this.#gpuIsLate = info.isLate;
+      return info;
     } catch (thrown) {
       throw this.#judge(thrown);
     }
@@ -129,13 +153,17 @@ export class Instance {
   #judge(thrown: unknown): AzulejoError {
     if (isTrap(thrown)) {
       const error = this.#trapped(thrown);
-      this.#die(error);
+      this.#die(error, true);
       return error;
     }
     const error = asError(thrown);
     if (error.code === "out-of-memory") forgetRefusal(this.memory, this.#notesAt);
-    if (error.code === "device-lost") this.#die(error);
+    if (error.code === "device-lost" || (mayBeOfGpu(error) && this.#gpuIsBroken())) this.#die(error);
     return error;
+  }
+
+  #gpuIsBroken(): boolean {
+    return this.#gpu !== undefined && this.dead === undefined && this.core.gpuIsBroken();
   }
 
   #trapped(thrown: Error): AzulejoError {
@@ -146,15 +174,21 @@ export class Instance {
     return error;
   }
 
-  #die(error: AzulejoError): void {
+  #die(error: AzulejoError, isTrap = false): void {
     // The first death counts, but a trap is worse than a lost GPU.
-    if (this.dead !== undefined && (!this.isLost || error.code === "device-lost")) return;
+    if (this.dead !== undefined && (this.#isTrapped || !isTrap)) return;
     this.dead = error;
+    this.#isTrapped = isTrap;
     for (const listener of this.onDeath) listener(error);
   }
 }
 
 const MOST_MEMORY = 65536 * PAGE;
+
+/** What the core says where the GPU has failed. */
+function mayBeOfGpu({ code }: AzulejoError): boolean {
+  return code === "internal" || code === "out-of-memory";
+}
 
 /**
  * The core throws plain objects. Any exception besides comes from below it, or through it from the browser: it has left

@@ -24,6 +24,7 @@ pub mod error;
 pub mod image;
 #[cfg(target_arch = "wasm32")]
 mod js;
+mod json;
 pub mod model;
 pub mod text;
 

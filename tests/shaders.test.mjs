@@ -1,5 +1,5 @@
 // Every kernel in every variant, read by Chrome, whose compiler refuses what naga lets through: the check of the WGSL.
-// Pipelines, which take its driver most of a second each, are made there of a third (scripts/sample.mjs), of all by Dawn.
+// Pipelines, which take its driver most of a second each, are made there of a sixth (scripts/sample.mjs), of all by Dawn.
 
 import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
