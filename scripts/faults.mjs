@@ -1,7 +1,8 @@
 // Fault injection: npm run faults [-- --all | --only NAME]
 //
 // Everything that a load or a call leans on fails: each call to the store, each answer of the network, each message
-// between page and worker; once, and from there on. After each the same questions are asked (tests/faults/oracle.mjs).
+// between page and worker, each growth of the memory, each call to the GPU; once, and some from there on. After each the
+// same questions are asked (tests/faults/oracle.mjs).
 // Without options a sample runs, the same each time; `--only` takes a name, or how names begin.
 
 import { fork } from "node:child_process";
