@@ -83,7 +83,7 @@ function points(right) {
       for (const [how, codes] of Object.entries(faults))
         for (let at = 1; at <= right[name].faulty.counts[call]; at++) {
           const kind = `gpu/${call}/${how}`;
-          found.push({ play: name, call, how, at, codes, kind, name: `${kind}/${numbered(at)}` });
+          found.push({ play: name, call, how, at, codes, kind, slow: true, name: `${kind}/${numbered(at)}` });
         }
   return found;
 }
@@ -96,7 +96,7 @@ async function trial(world, { play: name, call, how, at, codes }) {
   if (faulty.hits !== 1) oracle.wrong(`the fault has come ${faulty.hits} times`);
   judge(oracle, "with the fault", faulty, right.faulty, codes);
   judge(oracle, "the neighbour", neighbour, right.neighbour);
-  judge(oracle, "the next time", again, { ...right.faulty, ...right.again, outcomes: { ...right.faulty.outcomes, ...right.again.outcomes } });
+  judge(oracle, "the next time", again, right.faulty);
   judgeLeft(oracle, world, left, right.left);
   oracle.wrongs.push(...world.stray);
   const hangs = [faulty, neighbour, again].some(({ outcomes }) => Object.values(outcomes).some((outcome) => outcome.hangs));
