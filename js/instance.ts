@@ -1,7 +1,7 @@
 // One wasm instance: the right build, compiled and started, and every call into it watched for traps.
 
 import type { Choice } from "./capabilities.js";
-import { AzulejoError, asError } from "./errors.js";
+import { AzulejoError, asError, invalid } from "./errors.js";
 import type { Job } from "./jobs.js";
 import { isNode, nodeModule } from "./platform.js";
 import { startThreads } from "./pool.js";
@@ -32,6 +32,8 @@ export class Instance {
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
   #gpu?: Promise<GpuInfo>;
+  /** What it was opened with. */
+  #gpuOptions = "";
 
   /** `core` has started. */
   constructor(core: Core, memory: WebAssembly.Memory, most = MOST_MEMORY) {
@@ -93,8 +95,14 @@ export class Instance {
     return this.dead?.code === "device-lost";
   }
 
-  /** Its one GPU: whoever shares the instance shares it, as the first has asked for it. */
+  /** Its one GPU: whoever shares the instance shares it, and cannot have it otherwise than the first has asked for it. */
   openGpu(options: GpuOptions): Promise<GpuInfo> {
+    const asked = JSON.stringify(options);
+    if (this.#gpu !== undefined && asked !== this.#gpuOptions) {
+      const said = `this thread's GPU was opened with ${this.#gpuOptions}, and cannot be opened again with ${asked}`;
+      return Promise.reject(invalid(`powerPreference and gpu: ${said}; an engine with a worker of its own can`));
+    }
+    this.#gpuOptions = asked;
     this.#gpu ??= this.#openGpu(options).catch((error) => {
       this.#gpu = undefined;
       throw error;

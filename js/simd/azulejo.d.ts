@@ -1,6 +1,6 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
 import type {
   GpuDiagnostics,
   Picture,
@@ -76,8 +76,8 @@ export class ModelLoader {
   preprocessor(json: string): void;
   /** sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json. */
   sentence(modules: string, pooling?: string, config?: string): void;
-  /** generation_config.json, after config.json. */
-  generation(json: string): void;
+  /** generation_config.json, after config.json; undefined where there is none. */
+  generation(json: string | undefined): void;
   begin(file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
@@ -101,6 +101,8 @@ export type AnyModel = Model | ImageModel | TextModel | Seq2SeqModel | MatchMode
 export class Model {
   private constructor();
   summary(): ModelSummary;
+  /** What generation_config.json suggests. */
+  defaults(): GenerateOptions;
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
   applyChatTemplate(messages: Message[], addGenerationPrompt: boolean): string;

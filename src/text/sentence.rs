@@ -66,7 +66,8 @@ impl Sentence {
         }
         if let Some(config) = config {
             let config = parse("sentence_bert_config.json", config)?;
-            sentence.max_tokens = config["max_seq_length"].as_u64().map(|most| most as usize);
+            sentence.max_tokens =
+                config["max_seq_length"].as_u64().map(|most| usize::try_from(most).unwrap_or(usize::MAX));
             sentence.lowercase = config["do_lower_case"] == true;
         }
         Ok(sentence)

@@ -36,7 +36,7 @@ async fn an_encoder_reads<D: Device>(family: &str, device: D) {
 async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().decoding.start.unwrap();
+    let start = assembly.plan().unwrap().generation.start.unwrap();
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
     let given = case.ids("decoder_input_ids");
