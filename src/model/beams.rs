@@ -65,12 +65,11 @@ impl<D: Device> Beams<D> {
         }
         model.check_tokens(&prompt)?;
         model.check_source(&source)?;
-        let room = model.context - prompt.len() + 1;
         Ok(Self {
             source: Some(source),
             across: None,
             prompt,
-            max_tokens: sampling.max_tokens.map_or(room, |most| most.min(room)),
+            max_tokens: model.room(prompt.len(), sampling.max_tokens),
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             beams: vec![Beam::default()],
             caches: (0..width).map(|_| model.new_cache()).collect(),

@@ -39,7 +39,7 @@ pub use noise::scale;
 pub use options::{EarlyStopping, GenerateOptions, Sampling};
 pub use rules::Rules;
 pub use sampler::{Alternative, Counts, Sample, Sampler, check_logits};
-pub use sentence::{Sentence, SentencePooling};
+pub use sentence::{Prompt, Sentence, SentenceFiles, SentencePooling, cross_encoder_activation};
 pub use stop::StopStrings;
 pub use stream::TextStream;
 pub use template::{ChatTemplate, Message};

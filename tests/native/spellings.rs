@@ -36,7 +36,7 @@ fn difference(family: &str, spelling: &str, config: &Value) -> Option<String> {
     let what = format!("{family}, {spelling}");
     let plan = |config: &Value| from_config(&config.to_string()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let (found, mut expected) = (plan(config), plan(&self::config(family)));
-    // Newer ones have a file of its own for how texts are made: `generation_config.rs` is about that.
+    // Newer ones have a file of its own for how texts are made: `generation_settings.rs` is about that.
     expected.generation = found.generation.clone();
     match (family, spelling) {
         // They are read at the largest token, newer ones at the one that they name.

@@ -15,12 +15,14 @@ mod gemma;
 mod gemma2;
 mod gemma3;
 mod gguf;
+mod gguf_checks;
 mod gguf_image;
 mod gguf_keys;
 mod gguf_names;
 mod gpt2;
 mod gpt_neox;
 mod gptj;
+mod labels;
 mod llama;
 mod marian;
 mod mistral;
@@ -42,7 +44,7 @@ mod t5;
 mod vit;
 
 use super::part::{Layout, Names, Part, Slot};
-use super::spec::{Head, Input, Spec};
+use super::spec::{Head, Input, Scores, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
@@ -125,6 +127,8 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
+    /// What the checkpoint leaves open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 impl Plan {
@@ -137,6 +141,7 @@ impl Plan {
             generation: GenerationConfig::default(),
             labels: Vec::new(),
             processor: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -151,6 +156,17 @@ impl Plan {
             self.generation = generation;
         }
         if self.spec.cross_attention { self.generation.check() } else { Ok(()) }
+    }
+
+    /// What sentence-transformers makes of a cross-encoder's logits. Error: unsupported-model.
+    pub fn cross_encoder(&mut self, activation: &str) -> Result<()> {
+        let scores = labels::cross_encoder(activation)?;
+        if let Head::Classes(head) = &mut self.spec.head
+            && (head.classes == 1 || scores != Scores::Identity)
+        {
+            head.scores = scores;
+        }
+        Ok(())
     }
 
     /// Of the images that a model of images takes.
