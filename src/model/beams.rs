@@ -68,8 +68,8 @@ impl<D: Device> Beams<D> {
         Ok(Self {
             source: Some(source),
             across: None,
-            prompt,
             max_tokens: model.room(prompt.len(), sampling.max_tokens),
+            prompt,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             beams: vec![Beam::default()],
             caches: (0..width).map(|_| model.new_cache()).collect(),

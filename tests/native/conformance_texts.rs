@@ -59,7 +59,9 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     }
     assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
     // One beam is the greedy search.
-    let mut beams = Beams::new(&model, prompt, vec![start], 1, Some(generated.len()), &[], Vec::new()).unwrap();
+    let options = GenerateOptions { max_tokens: Some(generated.len() as f64), ..Default::default() };
+    let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+    let mut beams = Beams::new(&model, prompt, vec![start], sampling, &[]).unwrap();
     while beams.step(&mut model).await.unwrap() {}
     assert_eq!(beams.best(), (generated, false), "{family}");
 }
