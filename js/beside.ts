@@ -20,7 +20,7 @@ export async function readBeside(beside: Beside): Promise<void> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
   if (beside.task === "text-embedding") await readSentence(beside);
   if (beside.task === "text-classification") await readCrossEncoder(beside);
-  if (beside.task === "seq2seq") await readGeneration(beside);
+  if (makesTexts(beside.task)) await readGeneration(beside);
   await readProcessor(beside);
 }
 
@@ -57,11 +57,13 @@ async function readOlderFiles(files: Files, instance: Instance, loader: ModelLoa
   }
 }
 
-/** How texts begin and end, where newer checkpoints say so. */
+/** How texts are made, where newer checkpoints say so; without it older ones do. */
 async function readGeneration({ files, instance, loader }: Beside): Promise<void> {
   const json = await readText(files, "generation_config.json");
-  if (json !== undefined) instance.call(() => loader.generation(json));
+  instance.call(() => loader.generation(json));
 }
+
+const makesTexts = (task: Task | undefined) => task === undefined || task === "causal-lm" || task === "seq2seq";
 
 /** How sentence-transformers makes one vector of a text. */
 async function readSentence({ files, instance, loader }: Beside): Promise<void> {

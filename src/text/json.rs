@@ -252,7 +252,8 @@ impl Tokenizer {
         // Files say "no limit" with a number like 1e30.
         let length = config.model_max_length.as_ref().and_then(Value::as_f64).filter(|&length| length < 1e9);
         let truncated = truncation["max_length"].as_u64();
-        parts.max_tokens = length.map(|length| length as usize).or(truncated.map(|length| length as usize));
+        let truncated = truncated.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        parts.max_tokens = length.map(|length| length as usize).or(truncated);
         let side = config.truncation_side.as_ref().unwrap_or(&truncation["direction"]).as_str();
         parts.post_processor.keep_end = side.is_some_and(|side| side.eq_ignore_ascii_case("left"));
         Tokenizer::new(parts)

@@ -94,7 +94,7 @@ fn a_source_is_neither_empty_nor_longer_than_its_encoder_reads() {
 #[test]
 fn a_text_begins_with_padding_where_nothing_else_is_said() {
     let mut config = config("t5");
-    let start = |config: &Value| families::from_config(&config.to_string()).unwrap().decoding.start;
+    let start = |config: &Value| families::from_config(&config.to_string()).unwrap().generation.start;
     config["pad_token_id"] = 3.into();
     assert_eq!(start(&config), Some(0));
     config["decoder_start_token_id"] = Value::Null;

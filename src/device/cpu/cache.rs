@@ -120,7 +120,9 @@ impl Rows {
                 let scales = &mut scales[position * vector.len().div_ceil(GROUP)..];
                 let levels = levels[at..at + vector.len()].chunks_mut(GROUP);
                 for ((levels, scale), vector) in levels.zip(scales).zip(vector.chunks(GROUP)) {
-                    *scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
+                    let largest = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                    // A level cannot say that a value is no number; the scale can.
+                    *scale = if vector.iter().any(|value| value.is_nan()) { f32::NAN } else { largest / 127.0 };
                     let inverse = if *scale > 0.0 { scale.recip() } else { 0.0 };
                     for (level, value) in levels.iter_mut().zip(vector) {
                         *level = (value * inverse).round_ties_even() as i8;
