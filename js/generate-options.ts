@@ -38,13 +38,20 @@ const GENERATE = {
   stop: checkStops,
   ignoreEnd: checkFlag,
   logprobs: count(0),
+  minTokens: count(0),
+  noRepeatNgram: count(0),
+  useDefaults: checkFlag,
   // An abort is no failure of a generation's: what was made stays.
   signal: checkSignal,
 };
-const LATER = ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "useDefaults", "draft", "contextShift"];
+const LATER = ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "draft", "contextShift"];
 
 const readGenerate = optionsOf<GenerateOptions>("generate", GENERATE, LATER);
-const readSeq2Seq = optionsOf<Seq2SeqOptions>("generate", { ...GENERATE, beams: checkBeams }, LATER);
+const readSeq2Seq = optionsOf<Seq2SeqOptions>(
+  "generate",
+  { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
+  LATER,
+);
 
 /** What goes to the core. */
 export function checkGenerate(options: GenerateOptions | undefined): WireGenerateOptions {
@@ -54,10 +61,13 @@ export function checkGenerate(options: GenerateOptions | undefined): WireGenerat
 
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {
   const { signal: _, ...wire } = readSeq2Seq(options);
-  if ((wire.beams ?? 1) > 1 && (wire.temperature ?? 0) > 0)
-    throw invalid("beams: a search with several draws no tokens, and goes with temperature 0 only");
-  if ((wire.beams ?? 1) > 1 && wire.logprobs !== undefined) throw invalid("beams: logprobs go with one only");
   return wire;
+}
+
+function checkEarlyStopping(value: unknown, name: string): boolean | "never" {
+  if (typeof value !== "boolean" && value !== "never")
+    throw invalid(`${name} should be true, false or "never", not ${describe(value)}`);
+  return value;
 }
 
 /** Each beam has a cache of its own. */

@@ -5,7 +5,7 @@ import { finishGeneration, type OnTokens } from "./generating.js";
 import type { Instance } from "./instance.js";
 import type { Job } from "./jobs.js";
 import { LoadedReader, type Takes } from "./loaded-base.js";
-import type { WireGeneration } from "./protocol.js";
+import type { Loaded, WireGeneration } from "./protocol.js";
 import type { Message, TensorF32 } from "./types.js";
 import type { LogitsRun, Model, Run, Session } from "./simd/azulejo.js";
 
@@ -25,6 +25,10 @@ export class LoadedModel extends LoadedReader<Model> {
     for (const session of this.#sessions.values()) this.instance.free(session);
     this.#sessions.clear();
     super.free();
+  }
+
+  override facts(): Loaded {
+    return { ...super.facts(), defaults: this.instance.call(() => this.model.defaults()) };
   }
 
   /** How many there are. */

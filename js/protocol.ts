@@ -11,13 +11,14 @@ import type {
   Message,
   ModelSummary,
   Pooling,
+  Seq2SeqOptions,
   TensorF32,
 } from "./types.js";
 
 export type WireGenerateOptions = Omit<GenerateOptions, "signal">;
 
 /** An encoder-decoder's. */
-export type WireSeq2SeqOptions = WireGenerateOptions & { beams?: number };
+export type WireSeq2SeqOptions = Omit<Seq2SeqOptions, "signal">;
 
 export interface WireModelOptions {
   contextLength?: number;
@@ -39,6 +40,8 @@ export interface Picture {
 /** A model, once it is there. */
 export interface Loaded {
   summary: ModelSummary;
+  /** What a language model's checkpoint suggests. */
+  defaults?: GenerateOptions;
   /** A classifier's, by index. */
   labels?: string[];
   /** What images become: [channels, height, width]. */

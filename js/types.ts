@@ -254,7 +254,10 @@ export interface GenerateOptions {
   frequencyPenalty?: number | undefined;
   /** Added to the logits of these token ids, before all else. */
   logitBias?: Record<number, number> | undefined;
-  /** For the draws. Same seed, same device: same text. */
+  /**
+   * For the draws. Seed, position and token decide each: devices whose logits agree draw the same text, with a cache and
+   * without, with `logprobs` and without.
+   */
   seed?: number | undefined;
   /** Never part of the text. */
   stop?: string[] | undefined;
@@ -262,16 +265,47 @@ export interface GenerateOptions {
   ignoreEnd?: boolean | undefined;
   /** That many best alternatives with each token. */
   logprobs?: number | undefined;
+  /**
+   * The text does not end before it has so many tokens.
+   * @defaultValue 0
+   */
+  minTokens?: number | undefined;
+  /**
+   * Runs of so many tokens come once only in prompt and text, as transformers' no_repeat_ngram_size has it; 0: they may
+   * come again. On WebGPU each token's logits then come to the CPU.
+   * @defaultValue 0
+   */
+  noRepeatNgram?: number | undefined;
+  /**
+   * Where an option is not given, what the checkpoint's generation_config.json suggests takes its place: see
+   * `CausalLM.defaults`. Refused where the file asks for what this package lacks.
+   * @defaultValue false
+   */
+  useDefaults?: boolean | undefined;
   /** Ends the generation; what was made stays, finishReason "aborted". */
   signal?: AbortSignal | undefined;
 }
 
+/** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
 export interface Seq2SeqOptions extends GenerateOptions {
   /**
-   * From 1 (default) to 16: so many continuations are followed at once, and the likeliest is told when all have ended
-   * (beam search); iterating then gives its tokens at the end. Several go with neither `temperature` nor `logprobs`.
+   * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
+   * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
+   * `logprobs`.
+   * @defaultValue what generation_config.json says, else 1; 1 with `temperature` or `logprobs`
    */
   beams?: number | undefined;
+  /**
+   * Of several beams: each text's score is divided by its length to this power, so that larger ones favour longer texts.
+   * @defaultValue what generation_config.json says, else 1
+   */
+  lengthPenalty?: number | undefined;
+  /**
+   * Of several beams: whether the search is over as soon as there are as many texts as beams (true), when a better one is
+   * unlikely (false), or impossible ("never").
+   * @defaultValue what generation_config.json says, else false
+   */
+  earlyStopping?: boolean | "never" | undefined;
 }
 
 /**

@@ -31,6 +31,13 @@ export function checkCount(value: unknown, name: string, least: number): number 
   return value as number;
 }
 
+/** A whole number of `least` or more that the core counts with, as a check of options: it has 32 bits for it. */
+export const counted = (least: number) => (value: unknown, name: string) => {
+  if (checkCount(value, name, least) > MOST_COUNTED) throw invalid(`${name} is ${String(value)}; ${MOST_COUNTED} are the most`);
+  return value as number;
+};
+const MOST_COUNTED = 0xffffffff;
+
 /** A side of a picture that is to be made. */
 export function checkSide(value: unknown, name: string): number {
   if (checkCount(value, name, 1) > LONGEST_SIDE) throw invalid(`${name} is ${value}; ${LONGEST_SIDE} are the most`);

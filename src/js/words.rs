@@ -24,10 +24,10 @@ impl Words {
         self.tokenizer()?.decode(ids, skip_special)
     }
 
-    /// A prompt's tokens: text with what the tokenizer puts around one, or ids.
+    /// A prompt's tokens: text with what the tokenizer puts before one, or ids.
     pub fn tokens(&self, prompt: &JsValue) -> Result<Vec<u32>> {
         match prompt.as_string() {
-            Some(text) => self.encode(&text, true),
+            Some(text) => self.tokenizer()?.encode_prompt(&text),
             None => ids_from_js(prompt),
         }
     }

@@ -1,27 +1,24 @@
 //! The tokenizer: text to ids and back.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokenizers::models::bpe::BPE;
-use tokenizers::models::unigram::Unigram;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{AddedToken, Model as _, OffsetReferential, OffsetType};
+use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString};
 
 use super::added::Added;
 use super::decoder::Decoder;
+use super::model::Model;
 use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
 use super::stream::TextStream;
 use super::template::ChatTemplate;
+use super::work::{Spent, Work};
 use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
 const MAX_TEXT: usize = 2 << 20;
-/// The same where a pattern is not one that is known to be quick, or where an added token must stand alone: the square
-/// of this is some seconds' work.
-const MAX_TEXT_SLOW: usize = 64 << 10;
 
 /// Tokens that end a turn in models that were trained for chat. A vocabulary that has one as a token of
 /// its own means it so, whether or not its metadata say it.
@@ -41,19 +38,11 @@ const TURN_ENDS: [&str; 13] = [
     "</s>",
 ];
 
-pub(crate) enum Model {
-    Bpe(BPE),
-    Unigram(Unigram),
-    WordPiece(WordPiece),
-}
-
 /// What a tokenizer is made of, whichever file it came from.
 pub(crate) struct Parts {
     pub model: Model,
     pub rules: Vec<Rule>,
     pub steps: Vec<Step>,
-    /// A pattern may take the square of the text's length.
-    pub slow: bool,
     pub added: Vec<(AddedToken, u32)>,
     pub decoder: Decoder,
     pub post_processor: PostProcessor,
@@ -68,6 +57,22 @@ pub(crate) struct Parts {
     pub chat_template: Option<String>,
     /// What the files leave open and is assumed, in words.
     pub warnings: Vec<String>,
+    pub codes: Option<Codes>,
+}
+
+/// Marian's way to name a language: `>>fr<<` at a text's start is a token of its own, known or not.
+pub(crate) struct Codes {
+    pub ids: HashMap<String, u32>,
+    pub unknown: u32,
+}
+
+impl Codes {
+    /// The code that a text begins with, and the rest.
+    fn take<'a>(&self, text: &'a str) -> Option<(u32, &'a str)> {
+        let end = text.starts_with(">>").then(|| text.find("<<"))?? + 2;
+        let id = self.ids.get(&text[..end]).copied().unwrap_or(self.unknown);
+        Some((id, &text[end..]))
+    }
 }
 
 /// A checkpoint's tokenizer.
@@ -87,25 +92,20 @@ pub struct Tokenizer {
     eos_text: String,
     chat_template: Option<String>,
     warnings: Vec<String>,
-    max_text: usize,
+    codes: Option<Codes>,
 }
 
 impl Tokenizer {
     pub(crate) fn new(parts: Parts) -> Result<Self> {
         // One thread in WebAssembly, and none to spawn.
         tokenizers::utils::parallelism::set_parallelism(false);
-        let slow = parts.slow || parts.added.iter().any(|(token, _)| token.single_word);
         let mut ends = parts.ends;
         let turn_ends = parts.added.iter().filter(|(token, _)| TURN_ENDS.contains(&token.content.as_str()));
         ends.extend(turn_ends.map(|&(_, id)| id));
         ends.sort_unstable();
         ends.dedup();
-        let rules = Normalizing::new(&parts.rules);
-        let added = match &parts.model {
-            Model::Bpe(model) => Added::new(model, parts.added, &rules),
-            Model::Unigram(model) => Added::new(model, parts.added, &rules),
-            Model::WordPiece(model) => Added::new(model, parts.added, &rules),
-        }?;
+        let work = Work::of(parts.added.iter().map(|(token, _)| token.content.len()).sum());
+        let added = Added::new(&parts.model, parts.added, &Normalizing::new(&parts.rules, &work))?;
         Ok(Self {
             model: parts.model,
             rules: parts.rules,
@@ -122,7 +122,7 @@ impl Tokenizer {
             eos_text: parts.eos_text,
             chat_template: parts.chat_template,
             warnings: parts.warnings,
-            max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
+            codes: parts.codes,
         })
     }
 
@@ -132,15 +132,23 @@ impl Tokenizer {
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
-    /// what the tokenizer puts around a text. Where that is BOS alone, a text that begins with it (a chat
-    /// template's) gets no second one.
+    /// what the tokenizer puts around a text, but no second BOS where it begins with one (a chat template's does).
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        let ids = self.encode_plain(text)?;
-        let (before, after) = self.post_processor.sides();
-        if !add_special || (after.is_empty() && ids.starts_with(&before)) {
-            return Ok(ids);
+        if !add_special {
+            return self.encode_plain(text);
         }
-        Ok(self.post_processor.join(&ids, None, None)?.0)
+        let (_, after) = self.post_processor.sides();
+        Ok([self.encode_prompt(text)?, after].concat())
+    }
+
+    /// The ids of a text that a model goes on with: as `encode` gives them, without what would end the text.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let ids = self.encode_plain(text)?;
+        let (mut before, _) = self.post_processor.sides();
+        if ids.starts_with(&before) {
+            before.clear();
+        }
+        Ok([before, ids].concat())
     }
 
     /// The ids of a text or a pair with what the tokenizer puts around them, and for each the type id: of
@@ -156,36 +164,39 @@ impl Tokenizer {
     /// What is looked at of a text that will be cut: no model takes as many tokens as are in the rest.
     fn kept<'a>(&self, text: &'a str) -> &'a str {
         match self.post_processor.keep_end {
-            true => &text[text.ceil_char_boundary(text.len().saturating_sub(self.max_text))..],
-            false => &text[..text.floor_char_boundary(self.max_text)],
+            true => &text[text.ceil_char_boundary(text.len().saturating_sub(MAX_TEXT))..],
+            false => &text[..text.floor_char_boundary(MAX_TEXT)],
         }
     }
 
     fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
-        if text.len() > self.max_text {
-            let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), self.max_text);
+        if text.len() > MAX_TEXT {
+            let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), MAX_TEXT);
             return Err(Error::invalid(message));
         }
         let small = self.lowercase.then(|| text.to_lowercase());
         let text = small.as_deref().unwrap_or(text);
-        let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
-        let rules = Normalizing::new(&self.rules);
-        let mut parts = self.added.extract(text, &rules).map_err(failed)?;
-        if rules.failed() {
-            return Err(Error::invalid("the tokenizer's rules make this text too long"));
-        }
-        for step in &self.steps {
-            step.apply(&mut parts).map_err(failed)?;
-        }
-        let tokenized = parts.tokenize(|part| match &self.model {
-            Model::Bpe(model) => model.tokenize(part.get()),
-            Model::Unigram(model) => model.tokenize(part.get()),
-            Model::WordPiece(model) => model.tokenize(part.get()),
-        });
-        tokenized.map_err(failed)?;
+        let code = self.codes.as_ref().and_then(|codes| codes.take(text));
+        let (code, text) = code.map_or((None, text), |(id, rest)| (Some(id), rest));
+        let work = Work::of(text.len());
+        let parts = self.cut(text, &work).map_err(|error| match work.spent() {
+            true => Spent.into(),
+            false => Error::unsupported(format!("tokenizer: {error}")),
+        })?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        Ok(ids.collect())
+        Ok(code.into_iter().chain(ids).collect())
+    }
+
+    /// A text in parts, each with its tokens.
+    fn cut(&self, text: &str, work: &Work) -> tokenizers::Result<PreTokenizedString> {
+        let mut parts = self.added.extract(text, &Normalizing::new(&self.rules, work), work)?;
+        for step in &self.steps {
+            work.pay(text.len() as u64)?;
+            step.apply(&mut parts, work)?;
+        }
+        parts.tokenize(|part| self.model.tokenize(part.get(), work))?;
+        Ok(parts)
     }
 
     /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.

@@ -54,14 +54,14 @@ fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
     let (mut device, context) = (gpu(&kernels), &kernels.context);
     let choosing = Choosing {
         vocabulary: 4,
-        temperature: 0.0,
+        scale: 0.0,
         top_k: 0,
         top_p: 1.0,
         min_p: 0.0,
         repetition_penalty: 1.0,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
-        bias: Vec::new(),
+        biases: Vec::new(),
         seed: 1,
         prompt: vec![0],
     };
