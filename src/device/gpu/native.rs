@@ -3,6 +3,7 @@
 use super::context::{Context, Wishes};
 use super::kernels::Kernels;
 use crate::error::{Code, Error, Result};
+use std::cell::RefCell;
 use std::rc::Rc;
 use std::task::{Context as TaskContext, Poll, Waker};
 
@@ -21,6 +22,24 @@ pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
     let kernels = Kernels::new(context.clone());
     run(Some(&context), kernels.probe())?;
     Ok(kernels)
+}
+
+thread_local! {
+    static EDIT: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
+}
+
+/// In the kernels that this thread makes from now on, the first piece of text becomes the second: what tests of the tests
+/// do, to see that a mistake is caught.
+pub fn edit(piece: Option<(String, String)>) {
+    EDIT.set(piece);
+}
+
+/// A kernel's text after [`edit`].
+pub(super) fn edited(source: String) -> String {
+    EDIT.with_borrow(|edit| match edit {
+        Some((from, to)) => source.replacen(from, to, 1),
+        None => source,
+    })
 }
 
 /// Runs a future to its end: here nobody else asks the GPU for news.
