@@ -252,6 +252,7 @@ fn assemble(
         eos_text,
         padding,
         chat_template: config.chat_template(),
+        warnings: Vec::new(),
         model,
     })
 }

@@ -66,6 +66,8 @@ pub(crate) struct Parts {
     pub bos_text: String,
     pub eos_text: String,
     pub chat_template: Option<String>,
+    /// What the files leave open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 /// A checkpoint's tokenizer.
@@ -84,6 +86,7 @@ pub struct Tokenizer {
     bos_text: String,
     eos_text: String,
     chat_template: Option<String>,
+    warnings: Vec<String>,
     max_text: usize,
 }
 
@@ -118,8 +121,14 @@ impl Tokenizer {
             bos_text: parts.bos_text,
             eos_text: parts.eos_text,
             chat_template: parts.chat_template,
+            warnings: parts.warnings,
             max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
         })
+    }
+
+    /// What its files leave open and is assumed, in words: `ModelSummary.warnings` of the JavaScript API.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets

@@ -5,7 +5,9 @@ use super::kernels::Kernels;
 use crate::error::{Code, Error, Result};
 use std::cell::RefCell;
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Instant;
 
 /// Opens the first Vulkan adapter. Error: no-webgpu.
 pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
@@ -18,6 +20,7 @@ pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
     let info = adapter.get_info();
     let sizes = [info.subgroup_min_size, info.subgroup_max_size];
     let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP).then_some(sizes);
+    let wishes = &Wishes { clock: Some(wishes.clock.unwrap_or(now)), ..wishes.clone() };
     let context = run(None, Context::open(&adapter, wishes, info.name, subgroups, |_| ()))?;
     let kernels = Kernels::new(context.clone());
     run(Some(&context), kernels.probe())?;
@@ -34,12 +37,22 @@ pub fn edit(piece: Option<(String, String)>) {
     EDIT.set(piece);
 }
 
+/// What [`edit`] was told last.
+pub fn edit_in_force() -> Option<(String, String)> {
+    EDIT.with_borrow(Clone::clone)
+}
+
 /// A kernel's text after [`edit`].
 pub(super) fn edited(source: String) -> String {
     EDIT.with_borrow(|edit| match edit {
         Some((from, to)) => source.replacen(from, to, 1),
         None => source,
     })
+}
+
+fn now() -> f64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_secs_f64() * 1e3
 }
 
 /// Runs a future to its end: here nobody else asks the GPU for news.
