@@ -83,7 +83,8 @@ impl Shared {
 /// A device that another test has left behind, or a new one.
 fn shared(wishes: &Wishes) -> Rc<Kernels> {
     let me = ENDED.with(|ended| ended.0.clone());
-    let wishes_text = format!("{wishes:?}");
+    // One whose kernels were made wrong is no other's: see native/teeth.
+    let wishes_text = format!("{wishes:?}, {:?}", native::edit_in_force());
     let mut all = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
     let found = all.iter_mut().find(|one| {
         let mine = Arc::ptr_eq(&one.owner, &me) || one.owner.load(Ordering::Acquire);

@@ -187,6 +187,8 @@ impl Context {
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.
     pub fn pipeline(&self, label: &str, source: String, layout: &wgpu::PipelineLayout) -> wgpu::ComputePipeline {
+        #[cfg(not(target_arch = "wasm32"))]
+        let source = super::native::edited(source);
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source });
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
