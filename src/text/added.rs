@@ -1,6 +1,8 @@
 //! Tokens added to a model's vocabulary: found in a text as they are written, before anything else is done to it. As the
 //! tokenizers crate's `AddedVocabulary` does it, without the automaton and the regular expressions that one needs.
 
+use std::ops::Range as Span;
+
 use tokenizers::normalizer::Range;
 use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, PreTokenizedString, Token};
 
@@ -21,8 +23,8 @@ impl Texts {
         }
     }
 
-    /// The longest of them that `rest` begins with, and its token's place.
-    fn longest(&self, rest: &[u8]) -> Option<(usize, usize)> {
+    /// The longest of them that `rest` begins with and that may be found there, and its token's place.
+    fn longest(&self, rest: &[u8], may_be: impl Fn(usize, usize) -> bool) -> Option<(usize, usize)> {
         let (mut those, mut longest) = (&self.0[..], None);
         for (at, &byte) in rest.iter().enumerate() {
             // Those with the same bytes so far: a whole one stands first, and by their next bytes they are in order.
@@ -30,7 +32,9 @@ impl Texts {
             those = &those[those.partition_point(|text| next(text) < Some(byte))..];
             those = &those[..those.partition_point(|text| next(text) == Some(byte))];
             match those.first() {
-                Some((text, place)) if text.len() == at + 1 => longest = Some((text.len(), *place)),
+                Some((text, place)) if text.len() == at + 1 && may_be(text.len(), *place) => {
+                    longest = Some((text.len(), *place));
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -38,6 +42,9 @@ impl Texts {
         longest
     }
 }
+
+/// Whether a token that stands in a text, at these of its bytes, is to be left as text.
+pub(crate) type IsText<'a> = dyn Fn(&AddedToken, Span<usize>) -> bool + 'a;
 
 /// The added tokens of a tokenizer.
 pub(crate) struct Added {
@@ -85,33 +92,49 @@ impl Added {
         Ok(Self { tokens: kept, plain: Texts::new(plain)?, normalized: Texts::new(normalized)? })
     }
 
-    /// A text with its added tokens taken out, and the rest as the rules make it.
-    pub fn extract(&self, text: &str, rules: &Normalizing) -> tokenizers::Result<PreTokenizedString> {
+    /// A text with its added tokens taken out, less those that are text, and the rest as the rules make it.
+    pub fn extract(&self, text: &str, rules: &Normalizing, is_text: &IsText) -> tokenizers::Result<PreTokenizedString> {
         let mut parts = PreTokenizedString::from(text);
-        parts.split(|_, part| self.split(part, &self.plain))?;
+        parts.split(|_, part| self.split(part, &self.plain, is_text))?;
         parts.split(|_, mut part| {
             // The rules remember that they have failed.
             rules.normalize(&mut part).ok();
-            self.split(part, &self.normalized)
+            self.split(part, &self.normalized, is_text)
         })?;
         Ok(parts)
+    }
+
+    /// Whether an id is an added token's for which `test` holds.
+    pub fn is(&self, id: u32, test: impl Fn(&AddedToken) -> bool) -> bool {
+        self.tokens.iter().any(|(token, known)| *known == id && test(token))
     }
 
     fn split(
         &self,
         text: NormalizedString,
         texts: &Texts,
+        is_text: &IsText,
     ) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<Token>>)>> {
+        let shift = text.offsets_original().0;
+        let may_be = |place: usize, span: Span<usize>| {
+            let origin = text.convert_offsets(Range::Normalized(span)).unwrap_or_default();
+            !is_text(&self.tokens[place].0, origin.start + shift..origin.end + shift)
+        };
         let part = |(id, start, end): (Option<u32>, usize, usize)| {
             let part = text.slice(Range::Normalized(start..end)).ok_or("a token within a character")?;
             let tokens = id.map(|id| vec![Token::new(id, part.get().to_owned(), (0, end - start))]);
             Ok((part, tokens))
         };
-        self.find(text.get(), texts).into_iter().map(part).collect()
+        self.find(text.get(), texts, may_be).into_iter().map(part).collect()
     }
 
     /// Where the tokens are, and what is between them: all of the text.
-    fn find(&self, text: &str, texts: &Texts) -> Vec<(Option<u32>, usize, usize)> {
+    fn find(
+        &self,
+        text: &str,
+        texts: &Texts,
+        may_be: impl Fn(usize, Span<usize>) -> bool,
+    ) -> Vec<(Option<u32>, usize, usize)> {
         if text.is_empty() || texts.0.is_empty() {
             return vec![(None, 0, text.len())];
         }
@@ -119,7 +142,8 @@ impl Added {
         texts.0.iter().for_each(|(token, _)| begins[usize::from(token.as_bytes()[0])] = true);
         let (mut parts, mut at, mut done) = (Vec::new(), 0, 0);
         while let Some(&first) = text.as_bytes().get(at) {
-            let found = if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..]) } else { None };
+            let here = |length: usize, place: usize| may_be(place, at..at + length);
+            let found = if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..], here) } else { None };
             let Some((length, place)) = found else {
                 at += 1;
                 continue;
@@ -201,7 +225,7 @@ mod tests {
                 splits.into_iter().map(|(text, _, tokens)| (text.to_owned(), id(tokens))).collect::<Vec<_>>()
             };
             let expected = shown(theirs.extract_and_normalize(Some(&rules), &text));
-            assert_eq!(shown(ours.extract(&text, &rules).unwrap()), expected, "{text:?}");
+            assert_eq!(shown(ours.extract(&text, &rules, &|_, _| false).unwrap()), expected, "{text:?}");
         }
     }
 }

@@ -10,9 +10,12 @@
 
 mod added;
 mod bpe;
+mod chat;
+mod data;
 mod date;
 mod decoder;
 mod gguf;
+mod jinja;
 mod json;
 mod json_parts;
 mod normalizer;
@@ -27,13 +30,17 @@ mod sentence;
 mod stop;
 mod stream;
 mod template;
+mod templates;
 mod tokenizer;
 
+pub use chat::{Chat, Content, Message, Part, Tool, ToolCall};
+pub use data::Data;
+pub use date::Moment;
 pub use gguf::GgufVocabulary;
 pub use options::{GenerateOptions, Sampling};
 pub use sampler::{Alternative, Sample, Sampler};
 pub use sentence::{Sentence, SentencePooling};
 pub use stop::StopStrings;
 pub use stream::TextStream;
-pub use template::{ChatTemplate, Message};
+pub use template::{ChatTemplate, Prompt};
 pub use tokenizer::Tokenizer;

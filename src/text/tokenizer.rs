@@ -1,5 +1,7 @@
 //! The tokenizer: text to ids and back.
 
+use std::cell::RefCell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokenizers::models::bpe::BPE;
@@ -7,14 +9,15 @@ use tokenizers::models::unigram::Unigram;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{AddedToken, Model as _, OffsetReferential, OffsetType};
 
-use super::added::Added;
+use super::added::{Added, IsText};
 use super::decoder::Decoder;
 use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
 use super::stream::TextStream;
-use super::template::ChatTemplate;
+use super::template::{ChatTemplate, Prompt};
+use super::templates::Templates;
 use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
@@ -63,9 +66,7 @@ pub(crate) struct Parts {
     pub ends: Vec<u32>,
     /// What texts are filled up with.
     pub padding: Option<u32>,
-    pub bos_text: String,
-    pub eos_text: String,
-    pub chat_template: Option<String>,
+    pub templates: Templates,
 }
 
 /// A checkpoint's tokenizer.
@@ -81,9 +82,7 @@ pub struct Tokenizer {
     bos: Option<u32>,
     ends: Vec<u32>,
     padding: Option<u32>,
-    bos_text: String,
-    eos_text: String,
-    chat_template: Option<String>,
+    templates: Templates,
     max_text: usize,
 }
 
@@ -115,9 +114,7 @@ impl Tokenizer {
             bos: parts.bos,
             ends,
             padding: parts.padding,
-            bos_text: parts.bos_text,
-            eos_text: parts.eos_text,
-            chat_template: parts.chat_template,
+            templates: parts.templates,
             max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
         })
     }
@@ -152,7 +149,55 @@ impl Tokenizer {
         }
     }
 
+    /// The ids of a rendered conversation: control tokens that a message spells out are its text, unless they are
+    /// allowed.
+    pub fn encode_prompt(&self, prompt: &Prompt) -> Result<Vec<u32>> {
+        if prompt.allows_special() || prompt.given().is_empty() {
+            return self.encode_plain(prompt.text());
+        }
+        let is_text = |token: &AddedToken, span: Range<usize>| {
+            prompt.is_given(&span) && prompt.is_control(&token.content, token.special)
+        };
+        let (ids, of_texts) = self.encode_but(prompt.text(), &is_text)?;
+        // A vocabulary may have control tokens among its words (SentencePiece), and find them there.
+        let is_control = |token: &AddedToken| prompt.is_control(&token.content, token.special);
+        match of_texts.iter().find(|id| self.added.is(**id, is_control)) {
+            Some(id) => Err(Error::invalid(format!(
+                "a message spells out the control token {:?}, which this tokenizer cannot keep text; allowSpecial lets it count",
+                self.decode(&[*id], false)?,
+            ))),
+            None => Ok(ids),
+        }
+    }
+
+    /// The text of a rendered conversation, where it is not to be confused with one that a message has forged.
+    pub fn prompt_text(&self, prompt: Prompt) -> Result<String> {
+        let spelled = RefCell::new(None);
+        if !prompt.allows_special() && !prompt.given().is_empty() {
+            let is_text = |token: &AddedToken, span: Range<usize>| {
+                let forged = prompt.is_given(&span) && prompt.is_control(&token.content, token.special);
+                if forged {
+                    spelled.borrow_mut().get_or_insert_with(|| token.content.clone());
+                }
+                forged
+            };
+            self.encode_but(prompt.text(), &is_text)?;
+        }
+        match spelled.into_inner() {
+            Some(token) => Err(Error::invalid(format!(
+                "a message spells out the control token {token:?}, which as text cannot be told from the template's own: \
+                 generate takes the messages themselves and keeps it text; allowSpecial lets it count"
+            ))),
+            None => Ok(prompt.into_text()),
+        }
+    }
+
     fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_but(text, &|_, _| false).map(|(ids, _)| ids)
+    }
+
+    /// The ids of a text, less the added tokens in it that are text; and those ids that are of no added token.
+    fn encode_but(&self, text: &str, is_text: &IsText) -> Result<(Vec<u32>, Vec<u32>)> {
         if text.len() > self.max_text {
             let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), self.max_text);
             return Err(Error::invalid(message));
@@ -161,22 +206,30 @@ impl Tokenizer {
         let text = small.as_deref().unwrap_or(text);
         let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
         let rules = Normalizing::new(&self.rules);
-        let mut parts = self.added.extract(text, &rules).map_err(failed)?;
+        let mut parts = self.added.extract(text, &rules, is_text).map_err(failed)?;
         if rules.failed() {
             return Err(Error::invalid("the tokenizer's rules make this text too long"));
         }
         for step in &self.steps {
             step.apply(&mut parts).map_err(failed)?;
         }
-        let tokenized = parts.tokenize(|part| match &self.model {
-            Model::Bpe(model) => model.tokenize(part.get()),
-            Model::Unigram(model) => model.tokenize(part.get()),
-            Model::WordPiece(model) => model.tokenize(part.get()),
+        let mut of_texts = Vec::new();
+        let tokenized = parts.tokenize(|part| {
+            let tokens = match &self.model {
+                Model::Bpe(model) => model.tokenize(part.get()),
+                Model::Unigram(model) => model.tokenize(part.get()),
+                Model::WordPiece(model) => model.tokenize(part.get()),
+            }?;
+            of_texts.extend(tokens.iter().map(|token| token.id));
+            Ok(tokens)
         });
         tokenized.map_err(failed)?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        Ok(ids.collect())
+        let ids = ids.collect();
+        of_texts.sort_unstable();
+        of_texts.dedup();
+        Ok((ids, of_texts))
     }
 
     /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.
@@ -241,14 +294,11 @@ impl Tokenizer {
 
     /// Takes another chat template (`chat_template.jinja`) than the tokenizer's own.
     pub fn set_chat_template(&mut self, source: String) {
-        self.chat_template = Some(source);
+        self.templates.sources = vec![(Templates::DEFAULT.to_owned(), source)];
     }
 
-    /// The checkpoint's chat template.
-    pub fn chat_template(&self) -> Result<ChatTemplate> {
-        let Some(source) = &self.chat_template else {
-            return Err(Error::invalid("this checkpoint has no chat template: pass the prompt as text"));
-        };
-        ChatTemplate::new(source.clone(), &self.bos_text, &self.eos_text)
+    /// The checkpoint's chat template: with tools the one for them, where there are several.
+    pub fn chat_template(&self, with_tools: bool) -> Result<ChatTemplate> {
+        ChatTemplate::new(self.templates.source(with_tools)?, &self.templates.tokens)
     }
 }
