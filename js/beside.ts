@@ -4,6 +4,7 @@
 import { AzulejoError } from "./errors.js";
 import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
+import type { Job } from "./jobs.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
 import { readText } from "./text-file.js";
@@ -11,6 +12,7 @@ import { readText } from "./text-file.js";
 export interface Beside {
   files: Files;
   instance: Instance;
+  job: Job;
   loader: ModelLoader;
   /** Where it is not given: a reader of text. */
   task: Task | undefined;
@@ -30,11 +32,12 @@ export async function readProcessor({ files, instance, loader, task }: Beside): 
   if (json !== undefined) instance.call(() => loader.preprocessor(json));
 }
 
-async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
+async function readTokenizer({ files, instance, job, loader, task }: Beside): Promise<void> {
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
-  if (tokenizer !== undefined) instance.call(() => loader.tokenizer(tokenizer, config, template));
+  if (tokenizer !== undefined)
+    instance.stranger(job.id, "tokenizer", tokenizer.length, () => loader.tokenizer(tokenizer, config, template));
 }
 
 /** How texts begin and end, where newer checkpoints say so. */

@@ -18,10 +18,13 @@ export type {
   BatchOptions,
   BitmapSource,
   CachedFile,
+  ChatOptions,
+  ChatTemplateOptions,
   CausalLMOptions,
   Classification,
   ClassifyOptions,
   ClassifyTextOptions,
+  ContentPart,
   Credentials,
   DeviceInfo,
   EmbedOptions,
@@ -54,5 +57,7 @@ export type {
   Spec,
   TensorF32,
   Tokenizer,
+  Tool,
+  ToolCall,
 } from "./types.js";
 export type { ErrorCode, ErrorPlace } from "./errors.js";

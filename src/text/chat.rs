@@ -99,7 +99,9 @@ impl Chat {
             Some(Data::Map(options)) => options.clone(),
             Some(_) => return Err(Error::invalid("templateOptions should be an object")),
         };
-        if let Some((name, _)) = variables.iter().find(|(name, _)| name == "messages" || name == "add_generation_prompt") {
+        if let Some((name, _)) =
+            variables.iter().find(|(name, _)| name == "messages" || name == "add_generation_prompt")
+        {
             return Err(Error::invalid(format!("templateOptions.{name}: the call itself says what that is")));
         }
         if let Some(tools) = &self.tools {
@@ -109,6 +111,13 @@ impl Chat {
             variables.push(("tools".to_owned(), Data::List(tools.iter().map(Tool::data).collect())));
         }
         Ok(variables)
+    }
+
+    /// Whether it is for a template that tells of tools.
+    pub fn has_tools(&self) -> bool {
+        let among_options =
+            |options: &Data| matches!(options, Data::Map(fields) if fields.iter().any(|(name, _)| name == "tools"));
+        self.tools.is_some() || self.template_options.as_ref().is_some_and(among_options)
     }
 
     pub(crate) fn has_tool_calls(&self) -> bool {

@@ -137,7 +137,11 @@ enum Part {
     Text(String),
     /// Of several fields.
     Whole(String),
-    Number { value: i64, width: usize, fill: char },
+    Number {
+        value: i64,
+        width: usize,
+        fill: char,
+    },
 }
 
 fn is_leap(year: i64) -> bool {
@@ -160,7 +164,10 @@ fn several(directive: char) -> Option<&'static str> {
 /// A moment by its format. What is no directive stays as it is.
 pub(crate) fn format(moment: Moment, format: &str) -> Run<String> {
     if format.len() > MAX_FORMAT {
-        return Err(Stop::new(format!("strftime_now: a format of {} bytes, where {MAX_FORMAT} are the most", format.len())));
+        return Err(Stop::new(format!(
+            "strftime_now: a format of {} bytes, where {MAX_FORMAT} are the most",
+            format.len()
+        )));
     }
     let date = Date::new(moment);
     let mut out = String::new();
@@ -177,7 +184,9 @@ pub(crate) fn format(moment: Moment, format: &str) -> Run<String> {
             return Ok(out);
         };
         if width > MAX_WIDTH {
-            return Err(Stop::new(format!("strftime_now: a field of {width} characters, where {MAX_WIDTH} are the most")));
+            return Err(Stop::new(format!(
+                "strftime_now: a field of {width} characters, where {MAX_WIDTH} are the most"
+            )));
         }
         let after = &letter[c.len_utf8()..];
         let flags = &directive[..flags];

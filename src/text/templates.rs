@@ -17,7 +17,8 @@ impl Templates {
 
     /// The one that transformers takes.
     pub fn source(&self, with_tools: bool) -> Result<&str> {
-        let named = |name: &str| self.sources.iter().find(|(known, _)| known == name).map(|(_, source)| source.as_str());
+        let named =
+            |name: &str| self.sources.iter().find(|(known, _)| known == name).map(|(_, source)| source.as_str());
         if let Some(source) = named(Self::WITH_TOOLS).filter(|_| with_tools).or_else(|| named(Self::DEFAULT)) {
             return Ok(source);
         }
@@ -26,6 +27,8 @@ impl Templates {
         }
         let names: Vec<&str> = self.sources.iter().map(|(name, _)| name.as_str()).collect();
         let names = names.join(", ");
-        Err(Error::unsupported(format!("this checkpoint has several chat templates and none of them is the default: {names}")))
+        Err(Error::unsupported(format!(
+            "this checkpoint has several chat templates and none of them is the default: {names}"
+        )))
     }
 }

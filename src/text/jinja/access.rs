@@ -75,7 +75,9 @@ impl Renderer<'_> {
         };
         if forbidden.contains(&&**name) {
             let kind = of.kind();
-            return Some(Value::Undefined(format!("access to attribute '{name}' of '{kind}' object is unsafe.").into()));
+            return Some(Value::Undefined(
+                format!("access to attribute '{name}' of '{kind}' object is unsafe.").into(),
+            ));
         }
         methods.contains(&&**name).then(|| Value::Method(Rc::new(Method { of: of.clone(), name: name.clone() })))
     }

@@ -53,7 +53,11 @@ pub(crate) enum ExprKind {
     Concat(Vec<Expr>),
     Binary(Operator, Box<Expr>, Box<Expr>),
     /// `then if condition else otherwise`
-    Choice { condition: Box<Expr>, then: Box<Expr>, otherwise: Option<Box<Expr>> },
+    Choice {
+        condition: Box<Expr>,
+        then: Box<Expr>,
+        otherwise: Option<Box<Expr>>,
+    },
 }
 
 impl ExprKind {
@@ -156,19 +160,41 @@ pub(crate) type Body = Vec<Statement>;
 pub(crate) enum StatementKind {
     Text(Rc<Text>),
     Output(Expr),
-    If { branches: Vec<(Expr, Body)>, otherwise: Body },
+    If {
+        branches: Vec<(Expr, Body)>,
+        otherwise: Body,
+    },
     For(Box<For>),
     Set(Target, Expr),
     /// The filters of `{% set x | upper %}` are around the body's text.
-    SetBlock { target: Target, filter: Option<Expr>, body: Body },
-    With { assignments: Vec<(Target, Expr)>, body: Body },
+    SetBlock {
+        target: Target,
+        filter: Option<Expr>,
+        body: Body,
+    },
+    With {
+        assignments: Vec<(Target, Expr)>,
+        body: Body,
+    },
     /// By its place in the template's list of macros.
-    Macro { name: Name, index: usize },
+    Macro {
+        name: Name,
+        index: usize,
+    },
     /// What is called, and the macro that it is given as `caller`.
-    CallBlock { call: Expr, caller: usize },
-    FilterBlock { filter: Expr, body: Body },
+    CallBlock {
+        call: Expr,
+        caller: usize,
+    },
+    FilterBlock {
+        filter: Expr,
+        body: Body,
+    },
     /// Renders its body where it stands; `block`: seeing nothing but what is at the template's top.
-    Scope { body: Body, block: bool },
+    Scope {
+        body: Body,
+        block: bool,
+    },
     Break,
     Continue,
 }

@@ -39,7 +39,9 @@ pub(crate) fn unescape(text: &str) -> Run<String> {
         rest = &rest[length..];
         match (high.take(), code) {
             (None, 0xd800..0xdc00) => high = Some(code),
-            (Some(high), 0xdc00..0xe000) => out.extend(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00))),
+            (Some(high), 0xdc00..0xe000) => {
+                out.extend(char::from_u32(0x10000 + ((high - 0xd800) << 10) + (code - 0xdc00)))
+            }
             (None, _) => out.push(char::from_u32(code).ok_or_else(lone)?),
             _ => return Err(lone()),
         }

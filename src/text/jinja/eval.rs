@@ -71,7 +71,9 @@ impl<'t> Renderer<'t> {
                 let right = self.eval(right)?;
                 arithmetic::binary(*operator, &left, &right, &self.budget)?
             }
-            ExprKind::Choice { condition, then, otherwise } => self.eval_choice(condition, then, otherwise.as_deref())?,
+            ExprKind::Choice { condition, then, otherwise } => {
+                self.eval_choice(condition, then, otherwise.as_deref())?
+            }
         })
     }
 
@@ -141,7 +143,9 @@ impl<'t> Renderer<'t> {
         }
         match otherwise {
             Some(otherwise) => self.eval(otherwise),
-            None => Ok(Value::Undefined("the inline if-expression evaluated to false and no else section was defined.".into())),
+            None => Ok(Value::Undefined(
+                "the inline if-expression evaluated to false and no else section was defined.".into(),
+            )),
         }
     }
 
@@ -157,7 +161,9 @@ impl<'t> Renderer<'t> {
             args.positional.extend(self.eval(rest)?.items(&self.budget)?);
         }
         if let Some(rest) = &arguments.named_rest {
-            let Value::Map(map) = self.eval(rest)? else { return Err(Stop::new("argument after ** must be a mapping")) };
+            let Value::Map(map) = self.eval(rest)? else {
+                return Err(Stop::new("argument after ** must be a mapping"));
+            };
             for (key, value) in &map.entries {
                 args.named.push((key.expect_text("keywords")?.as_str().into(), value.clone()));
             }

@@ -14,12 +14,47 @@ use super::write::{text_of, write_repr};
 
 /// Those of strings, which take the text of whatever they are given.
 const OF_TEXTS: [&str; 17] = [
-    "capitalize", "center", "e", "escape", "forceescape", "format", "indent", "lower", "replace", "safe", "string", "title", "trim",
-    "truncate", "upper", "urlencode", "wordcount",
+    "capitalize",
+    "center",
+    "e",
+    "escape",
+    "forceescape",
+    "format",
+    "indent",
+    "lower",
+    "replace",
+    "safe",
+    "string",
+    "title",
+    "trim",
+    "truncate",
+    "upper",
+    "urlencode",
+    "wordcount",
 ];
 const OF_LISTS: [&str; 22] = [
-    "batch", "dictsort", "first", "groupby", "items", "join", "last", "list", "map", "max", "min", "reject", "rejectattr", "reverse",
-    "select", "selectattr", "slice", "sort", "sum", "unique", "length", "count",
+    "batch",
+    "dictsort",
+    "first",
+    "groupby",
+    "items",
+    "join",
+    "last",
+    "list",
+    "map",
+    "max",
+    "min",
+    "reject",
+    "rejectattr",
+    "reverse",
+    "select",
+    "selectattr",
+    "slice",
+    "sort",
+    "sum",
+    "unique",
+    "length",
+    "count",
 ];
 const OTHERS: [&str; 9] = ["abs", "attr", "d", "default", "float", "int", "pprint", "round", "tojson"];
 
@@ -120,7 +155,8 @@ impl Renderer<'_> {
                     return Err(Stop::new("can't handle positional and keyword arguments at the same time"));
                 }
                 let values = if named {
-                    let entries = args.named.iter().map(|(name, value)| Ok((Value::text(name, budget)?, value.clone())));
+                    let entries =
+                        args.named.iter().map(|(name, value)| Ok((Value::text(name, budget)?, value.clone())));
                     Value::map(entries.collect::<Run<Vec<_>>>()?, budget)?
                 } else {
                     Value::list(Kind::Tuple, args.positional, budget)?
@@ -238,7 +274,8 @@ pub(crate) fn parse_float(text: &str) -> Option<f64> {
 fn digits_of(text: &str) -> Option<String> {
     let bytes = text.as_bytes();
     let digit = |at: Option<usize>| at.and_then(|at| bytes.get(at)).is_some_and(u8::is_ascii_alphanumeric);
-    let misplaced = bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1))));
+    let misplaced =
+        bytes.iter().enumerate().any(|(at, byte)| *byte == b'_' && !(digit(at.checked_sub(1)) && digit(Some(at + 1))));
     (!misplaced).then(|| text.replace('_', ""))
 }
 
@@ -279,7 +316,8 @@ fn int(of: &Value, args: Args) -> Run<Value> {
 fn round(of: &Value, args: Args) -> Run<Value> {
     let [precision, method] = args.take("round", ["precision", "method"])?;
     let precision = precision.map_or(Ok(0), |precision| precision.expect_int("precision"))?;
-    let method = method.map_or(Ok("common".to_owned()), |method| Ok(method.expect_text("method")?.as_str().to_owned()))?;
+    let method =
+        method.map_or(Ok("common".to_owned()), |method| Ok(method.expect_text("method")?.as_str().to_owned()))?;
     let number = defined(of)?.as_number().ok_or_else(|| Stop::new(format!("type {} can't be rounded", of.kind())))?;
     if !(-15..=30).contains(&precision) {
         return Err(Stop::new(format!("round: a precision of {precision} is not known here")));
@@ -288,7 +326,9 @@ fn round(of: &Value, args: Args) -> Run<Value> {
     Ok(match &*method {
         "common" if of.as_int().is_some() && precision >= 0 => Value::Int(of.as_int().unwrap_or(0)),
         // To the nearest of the decimal numbers, of two as near to the even one.
-        "common" if precision >= 0 => Value::Float(parse_float(&format!("{number:.*}", precision as usize)).unwrap_or(number)),
+        "common" if precision >= 0 => {
+            Value::Float(parse_float(&format!("{number:.*}", precision as usize)).unwrap_or(number))
+        }
         "common" => return Err(Stop::new("round: a precision below zero is not known here")),
         "ceil" => Value::Float((number * scale).ceil() / scale),
         "floor" => Value::Float((number * scale).floor() / scale),

@@ -55,13 +55,7 @@ pub(crate) fn join(items: &Value, separator: &Text, strict: bool, budget: &Rc<Bu
 }
 
 /// `center`, `ljust` or `rjust`.
-pub(crate) fn justify(
-    text: &Text,
-    width: i64,
-    fill: Option<&Value>,
-    name: &str,
-    budget: &Rc<Budget>,
-) -> Run<Rc<Text>> {
+pub(crate) fn justify(text: &Text, width: i64, fill: Option<&Value>, name: &str, budget: &Rc<Budget>) -> Run<Rc<Text>> {
     let fill = match fill {
         None => " ",
         Some(fill) => fill.expect_text("the fill character")?.as_str(),

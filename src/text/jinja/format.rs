@@ -138,7 +138,11 @@ fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
     match kind {
         's' | 'r' | 'a' => {
             let mut text = Writer::new(out.budget());
-            if kind == 's' { write(&mut text, value)? } else { write_repr(&mut text, value)? }
+            if kind == 's' {
+                write(&mut text, value)?
+            } else {
+                write_repr(&mut text, value)?
+            }
             let text = text.finish();
             let end = look.precision.map_or(text.as_str().len(), |most| text.byte_of(most));
             let text = text.part(0..end, out.budget())?;
@@ -153,7 +157,12 @@ fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
                     Text::new(&c.to_string(), false, out.budget())?
                 }
             };
-            padded(out, &Look { fill: None, ..Look { width: look.width, align: look.align, ..Look::default() } }, &text, '>')
+            padded(
+                out,
+                &Look { fill: None, ..Look { width: look.width, align: look.align, ..Look::default() } },
+                &text,
+                '>',
+            )
         }
         'd' | 'i' | 'u' => {
             let value = match value {
@@ -174,7 +183,9 @@ fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
 /// A number in its sign, digits and padding.
 fn number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
     let (negative, digits) = match (value, look.kind) {
-        (Value::Float(value), kind) => (value.is_sign_negative() && !value.is_nan(), float_digits(value.abs(), kind, look.precision)?),
+        (Value::Float(value), kind) => {
+            (value.is_sign_negative() && !value.is_nan(), float_digits(value.abs(), kind, look.precision)?)
+        }
         (other, kind) => {
             let value = other.expect_int("the value")?;
             let size = value.unsigned_abs();
@@ -186,16 +197,23 @@ fn number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
                 Some('b') => format!("{}{size:b}", if look.alternate { "0b" } else { "" }),
                 Some('c') => char::from_u32(size as u32).map(String::from).unwrap_or_default(),
                 Some(kind @ ('f' | 'F' | 'e' | 'E' | '%')) => float_digits(size as f64, Some(kind), look.precision)?,
-                Some(kind) => return Err(Stop::new(format!("the format character '{kind}' is not known here for int"))),
+                Some(kind) => {
+                    return Err(Stop::new(format!("the format character '{kind}' is not known here for int")));
+                }
             };
             let zeros = look.precision.filter(|_| !matches!(kind, Some('f' | 'F' | 'e' | 'E' | '%')));
             (value < 0, format!("{}{digits}", "0".repeat(zeros.unwrap_or(0).saturating_sub(digits.len()))))
         }
     };
     let digits = if look.comma { with_commas(&digits) } else { digits };
-    let sign = if negative { "-".to_owned() } else { look.sign.filter(|sign| *sign != '-').map(String::from).unwrap_or_default() };
+    let sign = if negative {
+        "-".to_owned()
+    } else {
+        look.sign.filter(|sign| *sign != '-').map(String::from).unwrap_or_default()
+    };
     // Zeros stand between sign and digits.
-    let inner = look.align == Some('=') || (look.fill == Some('0') && look.align != Some('<') && look.align != Some('^'));
+    let inner =
+        look.align == Some('=') || (look.fill == Some('0') && look.align != Some('<') && look.align != Some('^'));
     let text = if inner {
         let missing = look.width.saturating_sub(sign.len() + digits.chars().count());
         format!("{sign}{}{digits}", look.fill.unwrap_or(' ').to_string().repeat(missing))

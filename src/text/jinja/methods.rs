@@ -135,7 +135,13 @@ impl Renderer<'_> {
                 let [old, new, count] = args.take(name, ["old", "new", "count"])?;
                 let (old, new) = (needed(old, name, "old")?, needed(new, name, "new")?);
                 let count = count.map_or(Ok(-1), |count| count.expect_int("count"))?;
-                texts::replace(text, old.expect_text("replace() argument 1")?, new.expect_text("replace() argument 2")?, count, budget)?
+                texts::replace(
+                    text,
+                    old.expect_text("replace() argument 1")?,
+                    new.expect_text("replace() argument 2")?,
+                    count,
+                    budget,
+                )?
             }
             "join" => {
                 let [items] = args.take(name, ["iterable"])?;

@@ -30,6 +30,8 @@ mod render;
 mod sort;
 mod stop;
 mod string;
+#[cfg(test)]
+mod tests;
 mod value;
 mod write;
 

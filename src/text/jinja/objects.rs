@@ -12,11 +12,20 @@ use crate::text::date;
 
 pub(crate) enum Object<'t> {
     Namespace(Vec<(Rc<str>, Value)>),
-    Cycler { items: Vec<Value>, at: usize },
-    Joiner { separator: Value, used: bool },
+    Cycler {
+        items: Vec<Value>,
+        at: usize,
+    },
+    Joiner {
+        separator: Value,
+        used: bool,
+    },
     Loop(Loop<'t>),
     /// By its place in the template's list, with the scope that it sees.
-    Macro { index: usize, scope: usize },
+    Macro {
+        index: usize,
+        scope: usize,
+    },
 }
 
 /// What a loop's body knows of it.
@@ -67,9 +76,7 @@ impl<'t> Renderer<'t> {
         let method = || Value::Method(Rc::new(super::value::Method { of: Value::Object(place), name: name.clone() }));
         let found = match &self.objects[place] {
             Object::Namespace(fields) => fields.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone()),
-            Object::Loop(state) => {
-                state.field(name).or_else(|| matches!(&**name, "cycle" | "changed").then(method))
-            }
+            Object::Loop(state) => state.field(name).or_else(|| matches!(&**name, "cycle" | "changed").then(method)),
             Object::Cycler { items, at } => match &**name {
                 "current" => items.get(*at).cloned(),
                 "next" | "reset" => Some(method()),
