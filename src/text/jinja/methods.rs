@@ -161,17 +161,7 @@ impl Renderer<'_> {
                 let [width] = args.take(name, ["width"])?;
                 texts::zfill(text, needed(width, name, "width")?.expect_int("width")?, budget)?
             }
-            "removeprefix" | "removesuffix" => {
-                let [part] = args.take(name, ["part"])?;
-                let part = needed(part, name, "part")?;
-                let part = part.expect_text("the argument")?.as_str();
-                let whole = text.as_str();
-                let range = match name {
-                    "removeprefix" => whole.strip_prefix(part).map(|_| part.len()..whole.len()),
-                    _ => whole.strip_suffix(part).map(|rest| 0..rest.len()),
-                };
-                return Ok(Value::Text(text.part(range.unwrap_or(0..whole.len()), budget)?));
-            }
+            "removeprefix" | "removesuffix" => return self.without(text, name, args),
             _ => {
                 args.take::<0>(name, [])?;
                 return match texts::changed_case(text, name, budget)? {
@@ -214,6 +204,18 @@ impl Renderer<'_> {
             }
         };
         self.parts(text, ranges, Kind::List)
+    }
+
+    fn without(&mut self, text: &Text, name: &str, args: Args) -> Run<Value> {
+        let [part] = args.take(name, ["part"])?;
+        let part = needed(part, name, "part")?;
+        let part = part.expect_text("the argument")?.as_str();
+        let whole = text.as_str();
+        let range = match name {
+            "removeprefix" => whole.strip_prefix(part).map(|_| part.len()..whole.len()),
+            _ => whole.strip_suffix(part).map(|rest| 0..rest.len()),
+        };
+        Ok(Value::Text(text.part(range.unwrap_or(0..whole.len()), &self.budget)?))
     }
 
     fn partition(&mut self, text: &Text, name: &str, args: Args) -> Run<Value> {
