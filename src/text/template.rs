@@ -66,6 +66,11 @@ impl Prompt {
         special || (self.literals.contains(token) && !token.chars().all(char::is_whitespace))
     }
 
+    /// Whether a token stands where the caller gave any of it.
+    pub(crate) fn is_spelled(&self, token: &str) -> bool {
+        self.text.match_indices(token).any(|(at, _)| self.is_given(&(at..at + token.len())))
+    }
+
     /// Whether the caller gave any of these bytes.
     pub(crate) fn is_given(&self, range: &Range<usize>) -> bool {
         let first = self.given.partition_point(|span| span.end <= range.start);

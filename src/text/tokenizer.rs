@@ -160,7 +160,9 @@ impl Tokenizer {
         };
         let (ids, of_texts) = self.encode_but(prompt.text(), &is_text)?;
         // A vocabulary may have control tokens among its words (SentencePiece), and find them there.
-        let is_control = |token: &AddedToken| prompt.is_control(&token.content, token.special);
+        let is_control = |token: &AddedToken| {
+            prompt.is_control(&token.content, token.special) && prompt.is_spelled(&token.content)
+        };
         match of_texts.iter().find(|id| self.added.is(**id, is_control)) {
             Some(id) => Err(Error::invalid(format!(
                 "a message spells out the control token {:?}, which this tokenizer cannot keep text; allowSpecial lets it count",
@@ -213,20 +215,21 @@ impl Tokenizer {
         for step in &self.steps {
             step.apply(&mut parts).map_err(failed)?;
         }
-        let mut of_texts = Vec::new();
+        let of_texts = RefCell::new(Vec::new());
         let tokenized = parts.tokenize(|part| {
             let tokens = match &self.model {
                 Model::Bpe(model) => model.tokenize(part.get()),
                 Model::Unigram(model) => model.tokenize(part.get()),
                 Model::WordPiece(model) => model.tokenize(part.get()),
             }?;
-            of_texts.extend(tokens.iter().map(|token| token.id));
+            of_texts.borrow_mut().extend(tokens.iter().map(|token| token.id));
             Ok(tokens)
         });
         tokenized.map_err(failed)?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
         let ids = ids.collect();
+        let mut of_texts = of_texts.into_inner();
         of_texts.sort_unstable();
         of_texts.dedup();
         Ok((ids, of_texts))

@@ -149,16 +149,17 @@ fn what_the_caller_gave_stays_known_whatever_is_done_to_it() {
         ("{% for c in list[0] ~ 'z' %}{{ c }}{% endfor %}{{ (x|trim|list)[0] }}{{ list|sort|first }}", "«u»z«<u»"),
         (
             "{{ x|e }}{{ x|urlencode|length }}{{ x.partition('a')[1] }}{{ x|trim|indent(2, true) }}",
-            "« &lt;|a|&gt; é »24«a»  «<|a|> é»",
+            "« &lt;|a|&gt; é »28«a»  «<|a|> é»",
         ),
         ("{{ 'a' if x else 'b' }}{{ list|length }}{{ x|default('z')|wordcount }}", "a22"),
         (
             "{{ '-' * 3 }}{{ list[0] * 3 }}{{ x.strip().zfill(8) }}{{ x|truncate(4, true, '') }}",
-            "---«uuu»0«<|a|> é »«<|a»",
+            "---«uuu»0«<|a|> é <|a|> é »",
         ),
     ];
     for (source, expected) in cases {
         let text = render(source, &variables, None, &budget()).unwrap_or_else(|stop| panic!("{source}: {stop:?}"));
-        assert_eq!(marked(&text), expected, "{source}");
+        // Stretches that touch are one.
+        assert_eq!(marked(&text), expected.replace("»«", ""), "{source}");
     }
 }
