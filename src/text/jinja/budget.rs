@@ -41,6 +41,7 @@ impl Budget {
     }
 
     /// Bytes of the values that are alive.
+    #[cfg(test)]
     pub fn held(&self) -> usize {
         self.held.get()
     }

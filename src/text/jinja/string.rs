@@ -53,10 +53,6 @@ impl Text {
         &self.given
     }
 
-    pub fn is_given(&self) -> bool {
-        !self.given.is_empty()
-    }
-
     /// Where a character begins; those behind the end begin there.
     pub fn byte_of(&self, char: usize) -> usize {
         if self.chars == self.text.len() {

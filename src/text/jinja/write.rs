@@ -36,6 +36,11 @@ pub(crate) fn write_repr(out: &mut Writer, value: &Value) -> Run<()> {
         Value::Bool(false) => out.push("False", false),
         Value::Int(value) => out.push(&value.to_string(), false),
         Value::Float(value) => out.push(&float(*value), false),
+        Value::Text(text) if text.markup => {
+            out.push("Markup(", false)?;
+            write_quoted(out, text)?;
+            out.push(")", false)
+        }
         Value::Text(text) => write_quoted(out, text),
         Value::List(list) => {
             let (open, close) = match list.kind {
