@@ -56,6 +56,7 @@ export type {
   SignalOptions,
   Spec,
   TensorF32,
+  TextLogitsOptions,
   Tokenizer,
   Tool,
   ToolCall,

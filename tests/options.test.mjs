@@ -96,8 +96,6 @@ test("what this version lacks is refused by its name", async () => {
     "CausalLM.generate": ["jsonSchema", "regex", "grammar", "toolChoice", "useDefaults", "draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
-    "TextEmbedder.embed": ["prompt", "promptName"],
-    "TextClassifier.logits": ["tokenTypes"],
   };
   for (const [call, names] of Object.entries(later)) {
     for (const name of names) await rejection(() => CALLS[call]({ [name]: {} }), "invalid-argument", new RegExp(`^${name}: not supported yet$`));

@@ -269,6 +269,7 @@ fn assemble(
         ends: eos.into_iter().collect(),
         padding,
         templates: config.templates(),
+        warnings: Vec::new(),
         model,
     })
 }

@@ -67,6 +67,8 @@ pub(crate) struct Parts {
     /// What texts are filled up with.
     pub padding: Option<u32>,
     pub templates: Templates,
+    /// What the files leave open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 /// A checkpoint's tokenizer.
@@ -83,6 +85,7 @@ pub struct Tokenizer {
     ends: Vec<u32>,
     padding: Option<u32>,
     templates: Templates,
+    warnings: Vec<String>,
     max_text: usize,
 }
 
@@ -115,8 +118,14 @@ impl Tokenizer {
             ends,
             padding: parts.padding,
             templates: parts.templates,
+            warnings: parts.warnings,
             max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
         })
+    }
+
+    /// What its files leave open and is assumed, in words: `ModelSummary.warnings` of the JavaScript API.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
