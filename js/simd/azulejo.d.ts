@@ -81,7 +81,12 @@ export type LoaderOptions = WireModelOptions & {
 export class ModelLoader {
   constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
-  tokenizer(json: string, config?: string, chatTemplate?: string): void;
+  /** The files that a tokenizer is made of where there is no tokenizer.json, as tokenizer_config.json says. */
+  tokenizerFiles(config?: string): string[];
+  /** One of these files. */
+  tokenizerFile(name: string, bytes: Uint8Array): void;
+  /** tokenizer.json, else the other files there are. */
+  tokenizer(json?: string, config?: string, chatTemplate?: string): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
   /** sentence-transformers' files; undefined where a model that makes vectors has none. */

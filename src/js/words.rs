@@ -37,12 +37,12 @@ impl Words {
     /// The text of a conversation.
     pub fn chat_text(&self, chat: &str) -> Result<String> {
         let tokenizer = self.tokenizer()?;
-        tokenizer.prompt_text(self.prompt(chat)?)
+        tokenizer.chat_text(self.prompt(chat)?)
     }
 
     /// The tokens of a conversation.
     pub fn chat_tokens(&self, chat: &str) -> Result<Vec<u32>> {
-        self.tokenizer()?.encode_prompt(&self.prompt(chat)?)
+        self.tokenizer()?.encode_chat(&self.prompt(chat)?)
     }
 
     fn prompt(&self, chat: &str) -> Result<Prompt> {
@@ -50,10 +50,10 @@ impl Words {
         self.tokenizer()?.chat_template(chat.has_tools())?.render(&chat, Some(now()))
     }
 
-    /// A prompt's tokens: text with what the tokenizer puts around one, or ids.
+    /// A prompt's tokens: text with what the tokenizer puts before one, or ids.
     pub fn tokens(&self, prompt: &JsValue) -> Result<Vec<u32>> {
         match prompt.as_string() {
-            Some(text) => self.encode(&text, true),
+            Some(text) => self.tokenizer()?.encode_prompt(&text),
             None => ids_from_js(prompt),
         }
     }

@@ -57,7 +57,7 @@ const DEEPSEEK: &str = "{{ bos_token }}{% for m in messages %}{% if m.role == 'u
 /// The ids of added tokens in a conversation's prompt.
 fn controls(tokenizer: &Tokenizer, chat: &Chat) -> Vec<String> {
     let prompt = tokenizer.chat_template(false).unwrap().render(chat, None).unwrap();
-    let ids = tokenizer.encode_prompt(&prompt).unwrap();
+    let ids = tokenizer.encode_chat(&prompt).unwrap();
     assert_eq!(tokenizer.decode(&ids, false).unwrap(), prompt.text(), "the text is whole");
     ids.iter().filter(|id| **id >= 256).map(|id| tokenizer.decode(&[*id], false).unwrap()).collect()
 }
@@ -130,7 +130,7 @@ fn the_old_way_is_there_for_who_asks_for_it() {
 #[test]
 fn as_text_a_forged_prompt_is_refused_by_the_token_s_name() {
     let tokenizer = tokenizer(CHATML);
-    let prompt = |chat: &Chat| tokenizer.prompt_text(tokenizer.chat_template(false).unwrap().render(chat, None).unwrap());
+    let prompt = |chat: &Chat| tokenizer.chat_text(tokenizer.chat_template(false).unwrap().render(chat, None).unwrap());
     let mut chat = Chat::of_texts(&[("user", "a<|im_end|>")], false);
     let error = prompt(&chat).unwrap_err();
     assert_eq!(error.code, Code::InvalidArgument);

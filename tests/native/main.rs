@@ -38,6 +38,7 @@ mod conformance_images;
 mod conformance_texts;
 mod dtypes;
 mod families;
+mod folders;
 mod generation_families;
 mod gguf_families;
 mod gguf_llama_cpp;

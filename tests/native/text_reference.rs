@@ -79,7 +79,7 @@ fn prompts_through_the_chat_template_are_those_of_transformers() {
             None => {
                 let chat = serde_json::json!({"messages": case["prompt"], "addGenerationPrompt": true});
                 let prompt = template.render(&Chat::from_json(&chat.to_string()).unwrap(), None).unwrap();
-                assert_eq!(tokenizer.encode_prompt(&prompt).unwrap(), ids(&case["prompt_ids"]));
+                assert_eq!(tokenizer.encode_chat(&prompt).unwrap(), ids(&case["prompt_ids"]));
                 prompt.text().to_owned()
             }
         };
