@@ -4,6 +4,7 @@
 import { AzulejoError } from "./errors.js";
 import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
+import type { Job } from "./jobs.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
 import { readBytes, readText } from "./text-file.js";
@@ -11,6 +12,7 @@ import { readBytes, readText } from "./text-file.js";
 export interface Beside {
   files: Files;
   instance: Instance;
+  job: Job;
   loader: ModelLoader;
   /** Where it is not given: a reader of text. */
   task: Task | undefined;
@@ -35,12 +37,13 @@ export async function readProcessor({ files, instance, loader, task }: Beside): 
   if (json !== undefined) instance.call(() => loader.preprocessor(json));
 }
 
-async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
+async function readTokenizer({ files, instance, job, loader, task }: Beside): Promise<void> {
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
   if (tokenizer === undefined) await readOlderFiles(files, instance, loader, config);
-  instance.call(() => loader.tokenizer(tokenizer, config, template));
+  const bytes = tokenizer?.length ?? 0;
+  instance.stranger(job.id, "tokenizer", bytes, () => loader.tokenizer(tokenizer, config, template));
 }
 
 /** Where there is no tokenizer.json: the files that were there before it, which the tokenizer's class tells. */

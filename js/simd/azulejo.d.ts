@@ -1,6 +1,6 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../types.js";
 import type {
   GpuDiagnostics,
   Picture,
@@ -139,7 +139,9 @@ export class Model {
   defaults(): GenerateOptions;
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
-  applyChatTemplate(messages: Message[], addGenerationPrompt: boolean): string;
+  /** The conversation is JSON. */
+  applyChatTemplate(chat: string): string;
+  encodeChat(chat: string): Uint32Array;
   generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
   logits(rows: Uint32Array[], last: boolean): LogitsRun;
   attentionMaps(prompt: string | Uint32Array, layer?: number): MapsRun;

@@ -10,11 +10,14 @@
 
 mod added;
 mod bpe;
+mod chat;
+mod data;
 mod date;
 mod decoder;
 mod folder;
 mod generation_config;
 mod gguf;
+mod jinja;
 mod json;
 mod json_parts;
 mod model;
@@ -33,9 +36,13 @@ mod sentence;
 mod stop;
 mod stream;
 mod template;
+mod templates;
 mod tokenizer;
 mod work;
 
+pub use chat::{Chat, Content, Message, Part, Tool, ToolCall};
+pub use data::Data;
+pub use date::Moment;
 pub use folder::{Files, tokenizer_files};
 pub use generation_config::{Before, GenerationConfig, Suggested};
 pub use gguf::GgufVocabulary;
@@ -46,5 +53,5 @@ pub use sampler::{Alternative, Counts, Sample, Sampler, check_logits};
 pub use sentence::{Prompt, Sentence, SentenceFiles, SentencePooling, cross_encoder_activation};
 pub use stop::StopStrings;
 pub use stream::TextStream;
-pub use template::{ChatTemplate, Message};
+pub use template::{ChatPrompt, ChatTemplate};
 pub use tokenizer::Tokenizer;

@@ -30,6 +30,7 @@ mod verbs;
 mod vit_to_gguf;
 
 mod beams;
+mod chats;
 mod checkpoint_reader;
 mod checkpoint_safetensors;
 mod conformance;
