@@ -1,9 +1,10 @@
 // What a generation takes.
 
 import { invalid } from "./errors.js";
+import { CHAT } from "./messages.js";
 import { optionsOf, type Check } from "./options.js";
 import type { WireGenerateOptions, WireSeq2SeqOptions } from "./protocol.js";
-import type { GenerateOptions, Seq2SeqOptions } from "./types.js";
+import type { ChatOptions, GenerateOptions, Seq2SeqOptions } from "./types.js";
 import { checkCount, checkFlag, checkList, checkOptions, checkSignal, checkText, count, describe } from "./validate.js";
 
 const number =
@@ -44,19 +45,24 @@ const GENERATE = {
   // An abort is no failure of a generation's: what was made stays.
   signal: checkSignal,
 };
-const LATER = ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "draft", "contextShift"];
+const LATER = ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"];
 
-const readGenerate = optionsOf<GenerateOptions>("generate", GENERATE, LATER);
+const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CHAT }, LATER);
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  LATER,
+  [...LATER, "tools", "templateOptions", "allowSpecial"],
 );
 
-/** What goes to the core. */
-export function checkGenerate(options: GenerateOptions | undefined): WireGenerateOptions {
-  const { signal: _, ...wire } = readGenerate(options);
-  return wire;
+/** What goes to the core, and what is for the chat template. */
+export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
+  const { signal: _, tools, templateOptions, allowSpecial, ...wire } = readGenerate(options);
+  const chat = {
+    ...(tools !== undefined && { tools }),
+    ...(templateOptions !== undefined && { templateOptions }),
+    ...(allowSpecial !== undefined && { allowSpecial }),
+  };
+  return { wire, chat };
 }
 
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {

@@ -13,6 +13,7 @@ import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
 import { readTrap, type Wreck } from "./traps.js";
 import { version } from "./version.js";
+import type { Stranger } from "./watch.js";
 
 export type Core = typeof simd;
 
@@ -30,6 +31,8 @@ export class Instance {
   readonly #notesAt: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
+  /** Told before and after a stranger's program is at work. In the page's own thread nobody could hear of it. */
+  onStranger?: (stranger?: Stranger) => void;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
@@ -55,6 +58,16 @@ export class Instance {
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
     return this.#enter(work);
+  }
+
+  /** A stranger's program in the core, tokenizer or chat template, at a text of so many bytes: the page watches over it. */
+  stranger<T>(id: number, what: string, bytes: number, work: (core: Core) => T): T {
+    this.onStranger?.({ id, what, bytes });
+    try {
+      return this.call(work);
+    } finally {
+      this.onStranger?.();
+    }
   }
 
   /** What the core has noted of its heap. */

@@ -93,10 +93,9 @@ test("what another call takes, or stands elsewhere, is said", async () => {
 
 test("what this version lacks is refused by its name", async () => {
   const later = {
-    "CausalLM.generate": ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "draft", "contextShift"],
+    "CausalLM.generate": ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
-    "Tokenizer.applyChatTemplate": ["tools", "templateOptions", "allowSpecial"],
   };
   for (const [call, names] of Object.entries(later)) {
     for (const name of names) await rejection(() => CALLS[call]({ [name]: {} }), "invalid-argument", new RegExp(`^${name}: not supported yet$`));

@@ -1,6 +1,6 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../types.js";
 import type {
   GpuDiagnostics,
   Picture,
@@ -90,7 +90,11 @@ export interface SentenceFiles {
 export class ModelLoader {
   constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
-  tokenizer(json: string, config?: string, chatTemplate?: string): void;
+  tokenizer(json: string | undefined, config?: string, chatTemplate?: string): void;
+  /** Where there is no tokenizer.json: the names of what its class has instead, the indispensable one first. */
+  tokenizerFiles(config: string | undefined): string[];
+  /** One of them, before `tokenizer`. */
+  tokenizerFile(name: string, bytes: Uint8Array): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
   /** What sentence-transformers has beside a model; undefined where it has nothing. */
@@ -116,6 +120,15 @@ export class ModelLoader {
   free(): void;
 }
 
+/** Texts of files: modules.json, its modules' config.json, sentence_bert_config.json, config_sentence_transformers.json. */
+export interface SentenceFiles {
+  modules: string;
+  pooling?: string | undefined;
+  normalize?: string | undefined;
+  transformer?: string | undefined;
+  model?: string | undefined;
+}
+
 /** By the checkpoint's task. */
 export type AnyModel = Model | ImageModel | TextModel | Seq2SeqModel | MatchModel;
 
@@ -126,7 +139,9 @@ export class Model {
   defaults(): GenerateOptions;
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
-  applyChatTemplate(messages: Message[], addGenerationPrompt: boolean): string;
+  /** The conversation is JSON. */
+  applyChatTemplate(chat: string): string;
+  encodeChat(chat: string): Uint32Array;
   generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
   logits(rows: Uint32Array[], last: boolean): LogitsRun;
   attentionMaps(prompt: string | Uint32Array, layer?: number): MapsRun;

@@ -7,7 +7,7 @@ use super::words::Words;
 use crate::error::{Error, Result};
 use crate::model::families::Plan;
 use crate::model::{Asked, Finish, Step, Summary, Token};
-use crate::text::{Before, GenerateOptions, GenerationConfig, Message, StopStrings, Tokenizer};
+use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
 use std::rc::Rc;
@@ -73,12 +73,16 @@ impl Model {
         self.inner.words.decode(ids, skip_special)
     }
 
+    /// The text of a conversation, which comes as JSON.
     #[wasm_bindgen(js_name = applyChatTemplate)]
-    pub fn apply_chat_template(&self, messages: JsValue, add_generation_prompt: bool) -> Result<String> {
-        let messages: Vec<Message> = from_js(messages, "messages")?;
-        let template =
-            self.inner.words.tokenizer()?.chat_template()?.with_clock(|| (js_sys::Date::now() / 1000.0) as i64);
-        template.render(&messages, add_generation_prompt)
+    pub fn apply_chat_template(&self, chat: &str) -> Result<String> {
+        self.inner.words.chat_text(chat)
+    }
+
+    /// The tokens of a conversation, which comes as JSON.
+    #[wasm_bindgen(js_name = encodeChat)]
+    pub fn encode_chat(&self, chat: &str) -> Result<Vec<u32>> {
+        self.inner.words.chat_tokens(chat)
     }
 
     pub fn session(&self) -> Session {

@@ -156,6 +156,10 @@ impl<D: Device> Generation<D> {
                 return Ok(Step::Read);
             }
             if self.max_tokens == 0 {
+                // Nothing comes back that would say how it went.
+                let reading = model.device.send(&model.logits, 1)?;
+                model.device.receive(reading, &mut self.logits[..1]).await?;
+                session.settled();
                 self.finish = Some(Finish::Length);
                 return Ok(Step::Read);
             }

@@ -86,7 +86,7 @@ fn check_greedy(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, logits: im
 }
 
 #[test]
-fn without_temperature_the_gpu_takes_the_sampler_s_token() {
+pub fn without_temperature_the_gpu_takes_the_sampler_s_token() {
     let plain = "{}";
     let penalties = r#"{"repetitionPenalty": 1.3, "presencePenalty": 0.2, "frequencyPenalty": 0.45}"#;
     let rewards = r#"{"repetitionPenalty": 0.7, "presencePenalty": -0.2, "frequencyPenalty": -0.01}"#;
@@ -112,7 +112,7 @@ fn without_temperature_the_gpu_takes_the_sampler_s_token() {
 }
 
 #[test]
-fn a_bias_forbids_tokens_or_all_of_them() {
+pub fn a_bias_forbids_tokens_or_all_of_them() {
     for (name, kernels) in gpus() {
         for temperature in [0.0, 1.0] {
             let options = format!(r#"{{"temperature": {temperature}, "seed": 3"#);
@@ -134,7 +134,7 @@ fn a_bias_forbids_tokens_or_all_of_them() {
 }
 
 #[test]
-fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
+pub fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
     for (name, kernels) in gpus() {
         for json in ["{}", r#"{"temperature": 1, "topK": 3, "topP": 0.9, "seed": 1}"#] {
             for (vocabulary, places) in [(1, &[0][..]), (5, &[0, 4]), (3000, &[0, 255, 256, 1023, 1024, 2999])] {
@@ -209,7 +209,7 @@ fn peaks(vocabulary: usize) -> Vec<f32> {
 }
 
 #[test]
-fn draws_come_from_the_sampler_s_distribution() {
+pub fn draws_come_from_the_sampler_s_distribution() {
     let kernels = devices::first();
     for (seed, options) in [
         r#""temperature": 1"#,
@@ -238,7 +238,7 @@ fn draws_come_from_the_sampler_s_distribution() {
 }
 
 #[test]
-fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
+pub fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
     let draw = |kernels: &Rc<Kernels>, seed: u64, draws| {
         let json = format!(r#"{{"temperature": 1, "seed": {seed}}}"#);
         Steps::new(kernels, &json, SIX.len(), &[]).draw(&SIX, draws)

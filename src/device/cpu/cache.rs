@@ -2,7 +2,7 @@
 
 use super::simd::f16_to_f32;
 use crate::device::CacheType;
-use crate::error::{Code, Error, Result};
+use crate::error::{Result, no_memory};
 
 /// Values that share a scale in a `Q8` cache.
 const GROUP: usize = 32;
@@ -156,10 +156,10 @@ impl Rows {
 }
 
 fn grow<T: Clone + Default>(values: &mut Vec<T>, len: usize) -> Result<()> {
-    values.try_reserve_exact(len.saturating_sub(values.len())).map_err(|_| {
-        let mib = len as f64 * size_of::<T>() as f64 / (1 << 20) as f64;
-        Error::new(Code::OutOfMemory, format!("no memory to grow the KV cache (a head of {mib:.1} MiB)"))
-    })?;
+    let bytes = len as f64 * size_of::<T>() as f64;
+    values
+        .try_reserve_exact(len.saturating_sub(values.len()))
+        .map_err(|_| no_memory("a head of the KV cache", bytes))?;
     values.resize(len, T::default());
     Ok(())
 }

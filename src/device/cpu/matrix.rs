@@ -10,7 +10,7 @@ use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::F32x4;
 use crate::checkpoint::Levels;
 use crate::checkpoint::TensorType;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result, no_memory};
 use std::ops::Range;
 
 /// A matrix [rows, columns], ready for multiplication.
@@ -243,17 +243,12 @@ impl MatrixBuilder {
             Error::unsupported(format!("rows of {columns} {} values, not a multiple of {block_columns}", ty.name()))
         })?;
         let count = rows.div_ceil(ROWS) * (columns / block_columns);
-        let bytes = Matrix::bytes(ty, rows, columns) as f64 / (1 << 20) as f64;
-        with_blocks!(&mut panels, blocks => blocks.try_reserve_exact(count)).map_err(|_| {
-            Error::new(Code::OutOfMemory, format!("no memory for a matrix [{rows}, {columns}] ({bytes:.1} MiB)"))
-        })?;
-        Ok(Self {
-            ty,
-            matrix: Matrix { rows, columns, panels },
-            pending: Vec::with_capacity(row_bytes * ROWS),
-            row_bytes,
-            finite: true,
-        })
+        let refused = |bytes: usize| no_memory(&format!("a matrix [{rows}, {columns}]"), bytes as f64);
+        with_blocks!(&mut panels, blocks => blocks.try_reserve_exact(count))
+            .map_err(|_| refused(Matrix::bytes(ty, rows, columns)))?;
+        let mut pending = Vec::new();
+        pending.try_reserve_exact(row_bytes * ROWS).map_err(|_| refused(row_bytes * ROWS))?;
+        Ok(Self { ty, matrix: Matrix { rows, columns, panels }, pending, row_bytes, finite: true })
     }
 
     /// The next bytes of the tensor, cut anywhere.

@@ -253,7 +253,9 @@ mod tests {
         }));
         assert!(caught.is_err());
         let total = AtomicUsize::new(0);
-        pool.run(100, |task, _| drop(total.fetch_add(task, Ordering::Relaxed)));
+        pool.run(100, |task, _| {
+            total.fetch_add(task, Ordering::Relaxed);
+        });
         assert_eq!(total.into_inner(), 4950);
     }
 

@@ -202,6 +202,12 @@ pub fn from_config(json: &str) -> Result<Plan> {
     Config::parse(json).and_then(|config| plan(&config)).map_err(|error| error.in_file("config.json"))
 }
 
+/// What a `config.json` calls its model.
+pub fn model_type(json: &str) -> Result<String> {
+    let config = Config::parse(json)?;
+    config.model_type().map(str::to_owned).map_err(|error| error.in_file("config.json"))
+}
+
 fn plan(config: &Config) -> Result<Plan> {
     let model_type = config.model_type()?;
     let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) else {
