@@ -56,7 +56,7 @@ impl Equivalent {
 /// Whether WGSL's rules let the first kernel pass that has the text.
 pub fn compiles(right: &str, wrong: &str) -> bool {
     use wgpu::naga;
-    let extras = |subgroups| Extras { subgroups, halves: false, integer_dot: true };
+    let extras = |subgroups| Extras { subgroups, integer_dot: true, ..Extras::default() };
     let source = |kernel: &Kernel| {
         let has = |subgroups| Some(kernel.source(extras(subgroups), false)).filter(|source| source.contains(right));
         has(true).or_else(|| has(false))
