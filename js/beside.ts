@@ -4,13 +4,15 @@
 import { AzulejoError } from "./errors.js";
 import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
+import type { Job } from "./jobs.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
-import { readText } from "./text-file.js";
+import { readBytes, readText } from "./text-file.js";
 
 export interface Beside {
   files: Files;
   instance: Instance;
+  job: Job;
   loader: ModelLoader;
   /** Where it is not given: a reader of text. */
   task: Task | undefined;
@@ -20,7 +22,7 @@ export async function readBeside(beside: Beside): Promise<void> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
   if (beside.task === "text-embedding") await readSentence(beside);
   if (beside.task === "text-classification") await readCrossEncoder(beside);
-  if (beside.task === "seq2seq") await readGeneration(beside);
+  if (makesTexts(beside.task)) await readGeneration(beside);
   await readProcessor(beside);
 }
 
@@ -35,18 +37,36 @@ export async function readProcessor({ files, instance, loader, task }: Beside): 
   if (json !== undefined) instance.call(() => loader.preprocessor(json));
 }
 
-async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
+async function readTokenizer({ files, instance, job, loader, task }: Beside): Promise<void> {
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
-  if (tokenizer !== undefined) instance.call(() => loader.tokenizer(tokenizer, config, template));
+  if (tokenizer === undefined) await readOlderFiles(files, instance, loader, config);
+  const bytes = tokenizer?.length ?? 0;
+  instance.stranger(job.id, "tokenizer", bytes, () => loader.tokenizer(tokenizer, config, template));
 }
 
-/** How texts begin and end, where newer checkpoints say so. */
+/** Where there is no tokenizer.json: the files that were there before it, which the tokenizer's class tells. */
+async function readOlderFiles(files: Files, instance: Instance, loader: ModelLoader, config: string | undefined): Promise<void> {
+  const [first, ...others] = instance.call(() => loader.tokenizerFiles(config));
+  if (first === undefined) return;
+  const vocabulary = await readBytes(files, first);
+  // Without the first one there is no tokenizer at all.
+  if (vocabulary === undefined) return;
+  const contents = await together(others.map((name) => readBytes(files, name)));
+  const all: [string, Uint8Array | undefined][] = [[first, vocabulary], ...others.map((name, at): [string, Uint8Array | undefined] => [name, contents[at]])];
+  for (const [name, bytes] of all) {
+    if (bytes !== undefined) instance.call(() => loader.tokenizerFile(name, bytes));
+  }
+}
+
+/** How texts are made, where newer checkpoints say so; without it older ones do. */
 async function readGeneration({ files, instance, loader }: Beside): Promise<void> {
   const json = await readText(files, "generation_config.json");
-  if (json !== undefined) instance.call(() => loader.generation(json));
+  instance.call(() => loader.generation(json));
 }
+
+const makesTexts = (task: Task | undefined) => task === undefined || task === "causal-lm" || task === "seq2seq";
 
 /** How sentence-transformers makes one vector of a text. */
 async function readSentence({ files, instance, loader }: Beside): Promise<void> {

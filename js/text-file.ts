@@ -6,30 +6,66 @@ import type { OpenFile } from "./open-file.js";
 
 /** A vocabulary may be large; nothing else is. */
 const MOST_TOKENIZER = 128 << 20;
+const MOST_VOCABULARY = 32 << 20;
 const MOST_TEXT = 4 << 20;
+const VOCABULARY = /(^|\/)(vocab\.(json|txt)|merges\.txt|.*\.(model|spm))$/;
+
+function most(name: string): number {
+  if (name.endsWith("tokenizer.json")) return MOST_TOKENIZER;
+  return VOCABULARY.test(name) ? MOST_VOCABULARY : MOST_TEXT;
+}
 
 export async function readText(files: Files, name: string): Promise<string | undefined> {
+  return opened(files, name, textOf);
+}
+
+export async function readBytes(files: Files, name: string): Promise<Uint8Array | undefined> {
+  return opened(files, name, bytesOf);
+}
+
+async function opened<T>(files: Files, name: string, read: (file: OpenFile) => Promise<T>): Promise<T | undefined> {
   const file = await files.open(name, false);
   if (file === undefined) return undefined;
   if (file.note !== undefined) files.note(name, file.note, file.stage);
   try {
-    return await textOf(file);
+    return await read(file);
   } finally {
     await file.close?.();
   }
 }
 
-async function textOf(file: OpenFile): Promise<string> {
+async function* piecesOf(file: OpenFile): AsyncGenerator<Uint8Array> {
   const { name } = file;
-  const most = name.endsWith("tokenizer.json") ? MOST_TOKENIZER : MOST_TEXT;
-  const decoder = new TextDecoder();
-  let text = "";
   let bytes = 0;
   for await (const piece of file.pieces) {
     if (bytes === 0) refusePointer(piece, name);
     bytes += piece.length;
-    if (bytes > most)
-      throw new AzulejoError("corrupt-file", `${name} is over ${most >> 20} MiB`, { file: name, offset: bytes });
+    if (bytes > most(name))
+      throw new AzulejoError("corrupt-file", `${name} is over ${most(name) >> 20} MiB`, { file: name, offset: bytes });
+    yield piece;
+  }
+}
+
+async function bytesOf(file: OpenFile): Promise<Uint8Array> {
+  const pieces: Uint8Array[] = [];
+  for await (const piece of piecesOf(file)) pieces.push(piece.slice());
+  const whole = new Uint8Array(pieces.reduce((length, piece) => length + piece.length, 0));
+  let at = 0;
+  for (const piece of pieces) {
+    whole.set(piece, at);
+    at += piece.length;
+  }
+  if (file.size === undefined && (!file.name.endsWith(".json") || isJson(new TextDecoder().decode(whole)))) await file.confirm?.();
+  return whole;
+}
+
+async function textOf(file: OpenFile): Promise<string> {
+  const { name } = file;
+  const decoder = new TextDecoder();
+  let text = "";
+  let bytes = 0;
+  for await (const piece of piecesOf(file)) {
+    bytes += piece.length;
     text += decoder.decode(piece, { stream: true });
   }
   text += decoder.decode();

@@ -17,7 +17,7 @@ use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
 use crate::model::{self, Assembly, Plan, Spec, Summary, families};
-use crate::text::{Sentence, SentenceFiles, Tokenizer, cross_encoder_activation};
+use crate::text::{Files, Sentence, SentenceFiles, Tokenizer, cross_encoder_activation, tokenizer_files};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -121,6 +121,10 @@ pub struct ModelLoader {
     options: Options,
     assembly: AnyAssembly,
     reader: Option<FileReader>,
+    /// What config.json calls the model.
+    model_type: String,
+    /// What there is of a tokenizer without tokenizer.json.
+    files: Files,
     tokenizer: Option<Tokenizer>,
     processor: Option<Processor>,
     sentence: Option<Sentence>,
@@ -149,6 +153,8 @@ impl ModelLoader {
             options,
             assembly,
             reader: None,
+            model_type: String::new(),
+            files: Files::new(),
             tokenizer: None,
             processor: None,
             sentence: None,
@@ -162,14 +168,38 @@ impl ModelLoader {
     /// config.json, before any weights.
     pub fn config(&mut self, json: &str) -> Result<()> {
         let plan = families::from_config(json)?;
+        self.model_type = families::model_type(json)?;
         inside!(self.assembly, assembly => assembly.set_plan(plan));
         Ok(())
     }
 
-    /// tokenizer.json, tokenizer_config.json and chat_template.jinja.
-    pub fn tokenizer(&mut self, json: &str, config: Option<String>, chat_template: Option<String>) -> Result<()> {
-        let mut tokenizer =
-            Tokenizer::from_json(json, config.as_deref()).map_err(|error| error.in_file("tokenizer.json"))?;
+    /// The files that a tokenizer is made of where there is no tokenizer.json.
+    #[wasm_bindgen(js_name = tokenizerFiles)]
+    pub fn tokenizer_files(&self, config: Option<String>) -> Result<Vec<String>> {
+        let names = tokenizer_files(config.as_deref(), &self.model_type)?;
+        Ok(names.into_iter().map(str::to_owned).collect())
+    }
+
+    /// One of these files.
+    #[wasm_bindgen(js_name = tokenizerFile)]
+    pub fn tokenizer_file(&mut self, name: String, bytes: Vec<u8>) {
+        self.files.insert(name, bytes);
+    }
+
+    /// tokenizer.json, else the other files there are; tokenizer_config.json and chat_template.jinja.
+    pub fn tokenizer(
+        &mut self,
+        json: Option<String>,
+        config: Option<String>,
+        chat_template: Option<String>,
+    ) -> Result<()> {
+        let files = std::mem::take(&mut self.files);
+        let config = config.as_deref();
+        let tokenizer = match json {
+            Some(json) => Some(Tokenizer::from_json(&json, config).map_err(|error| error.in_file("tokenizer.json"))?),
+            None => Tokenizer::from_folder(&files, config, &self.model_type)?,
+        };
+        let Some(mut tokenizer) = tokenizer else { return Ok(()) };
         if let Some(template) = chat_template {
             tokenizer.set_chat_template(template);
         }
@@ -185,9 +215,11 @@ impl ModelLoader {
         Ok(())
     }
 
-    /// generation_config.json, after config.json.
-    pub fn generation(&mut self, json: &str) -> Result<()> {
-        let read = |plan: &mut Plan| plan.generation(json).map_err(|error| error.in_file("generation_config.json"));
+    /// generation_config.json, after config.json; undefined where there is none.
+    pub fn generation(&mut self, json: Option<String>) -> Result<()> {
+        let read = |plan: &mut Plan| {
+            plan.set_generation(json.as_deref()).map_err(|error| error.in_file("generation_config.json"))
+        };
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 

@@ -1,12 +1,21 @@
 //! Tokens added to a model's vocabulary: found in a text as they are written, before anything else is done to it. As the
 //! tokenizers crate's `AddedVocabulary` does it, without the automaton and the regular expressions that one needs.
 
-use tokenizers::normalizer::Range;
-use tokenizers::{AddedToken, Model, NormalizedString, Normalizer, PreTokenizedString, Token};
+use std::ops::Range as Span;
 
+use tokenizers::normalizer::Range;
+use tokenizers::{AddedToken, NormalizedString, Normalizer, PreTokenizedString, Token};
+
+use super::model::Model;
 use super::normalizer::Normalizing;
-use super::pattern::unicode;
+use super::pattern;
+use super::work::{Spent, Work};
 use crate::{Error, Result};
+
+/// What it costs to compare one more byte with all of them.
+const A_LOOK: u64 = 4;
+/// Longest added token, as it is written and as the rules make it.
+const MAX_TOKEN: usize = 4096;
 
 /// Texts to find, sorted, each with the place of its token.
 struct Texts(Vec<(Box<str>, usize)>);
@@ -21,23 +30,34 @@ impl Texts {
         }
     }
 
-    /// The longest of them that `rest` begins with, and its token's place.
-    fn longest(&self, rest: &[u8]) -> Option<(usize, usize)> {
+    /// The longest of them that `rest` begins with and that may be found there, and its token's place.
+    fn longest(
+        &self,
+        rest: &[u8],
+        work: &Work,
+        may_be: impl Fn(usize, usize) -> bool,
+    ) -> Result<Option<(usize, usize)>, Spent> {
         let (mut those, mut longest) = (&self.0[..], None);
         for (at, &byte) in rest.iter().enumerate() {
+            work.pay(A_LOOK)?;
             // Those with the same bytes so far: a whole one stands first, and by their next bytes they are in order.
             let next = |text: &(Box<str>, usize)| text.0.as_bytes().get(at).copied();
             those = &those[those.partition_point(|text| next(text) < Some(byte))..];
             those = &those[..those.partition_point(|text| next(text) == Some(byte))];
             match those.first() {
-                Some((text, place)) if text.len() == at + 1 => longest = Some((text.len(), *place)),
+                Some((text, place)) if text.len() == at + 1 && may_be(text.len(), *place) => {
+                    longest = Some((text.len(), *place));
+                }
                 Some(_) => {}
                 None => break,
             }
         }
-        longest
+        Ok(longest)
     }
 }
+
+/// Whether a token that stands in a text, at these of its bytes, is to be left as text.
+pub(crate) type IsText<'a> = dyn Fn(&AddedToken, Span<usize>) -> bool + 'a;
 
 /// The added tokens of a tokenizer.
 pub(crate) struct Added {
@@ -50,14 +70,14 @@ pub(crate) struct Added {
 
 impl Added {
     /// Each token with the id it has to get. Error: the model gives it another, or two have the same text.
-    pub fn new(model: &impl Model, tokens: Vec<(AddedToken, u32)>, rules: &Normalizing) -> Result<Self> {
-        let mut next = model.get_vocab_size() as u32;
+    pub fn new(model: &Model, tokens: Vec<(AddedToken, u32)>, rules: &Normalizing) -> Result<Self> {
+        let mut next = model.len() as u32;
         // The last of several with one text counts.
         let mut kept: Vec<(AddedToken, u32)> = Vec::with_capacity(tokens.len());
         let mut places = std::collections::HashMap::new();
         for (token, id) in tokens {
             let place = places.get(&token.content).copied();
-            let known = place.map(|place: usize| kept[place].1).or_else(|| model.token_to_id(&token.content));
+            let known = place.map(|place: usize| kept[place].1).or_else(|| model.id_of(&token.content));
             let found = known.unwrap_or(next);
             if found != id || token.content.is_empty() {
                 let content = &token.content;
@@ -78,48 +98,77 @@ impl Added {
             let mut text = NormalizedString::from(token.content.as_str());
             if token.normalized {
                 let done = rules.normalize(&mut text);
-                done.map_err(|error| Error::corrupt(format!("tokenizer: added tokens: {error}")))?;
+                done.map_err(|error| Error::unsupported(format!("tokenizer: added tokens: {error}")))?;
+            }
+            if token.content.len().max(text.len()) > MAX_TOKEN {
+                let message = format!("tokenizer: an added token of more than {MAX_TOKEN} bytes");
+                return Err(Error::unsupported(message));
             }
             if token.normalized { &mut normalized } else { &mut plain }.push((text.get().into(), place));
         }
         Ok(Self { tokens: kept, plain: Texts::new(plain)?, normalized: Texts::new(normalized)? })
     }
 
-    /// A text with its added tokens taken out, and the rest as the rules make it.
-    pub fn extract(&self, text: &str, rules: &Normalizing) -> tokenizers::Result<PreTokenizedString> {
+    /// A text with its added tokens taken out, less those that are text, and the rest as the rules make it.
+    pub fn extract(
+        &self,
+        text: &str,
+        rules: &Normalizing,
+        work: &Work,
+        is_text: &IsText,
+    ) -> tokenizers::Result<PreTokenizedString> {
         let mut parts = PreTokenizedString::from(text);
-        parts.split(|_, part| self.split(part, &self.plain))?;
+        parts.split(|_, part| self.split(part, &self.plain, work, is_text))?;
         parts.split(|_, mut part| {
-            // The rules remember that they have failed.
-            rules.normalize(&mut part).ok();
-            self.split(part, &self.normalized)
+            rules.normalize(&mut part)?;
+            self.split(part, &self.normalized, work, is_text)
         })?;
         Ok(parts)
+    }
+
+    /// Whether an id is an added token's for which `test` holds.
+    pub fn is(&self, id: u32, test: impl Fn(&AddedToken) -> bool) -> bool {
+        self.tokens.iter().any(|(token, known)| *known == id && test(token))
     }
 
     fn split(
         &self,
         text: NormalizedString,
         texts: &Texts,
+        work: &Work,
+        is_text: &IsText,
     ) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<Token>>)>> {
+        let shift = text.offsets_original().0;
+        let may_be = |place: usize, span: Span<usize>| {
+            let origin = text.convert_offsets(Range::Normalized(span)).unwrap_or_default();
+            !is_text(&self.tokens[place].0, origin.start + shift..origin.end + shift)
+        };
         let part = |(id, start, end): (Option<u32>, usize, usize)| {
             let part = text.slice(Range::Normalized(start..end)).ok_or("a token within a character")?;
             let tokens = id.map(|id| vec![Token::new(id, part.get().to_owned(), (0, end - start))]);
             Ok((part, tokens))
         };
-        self.find(text.get(), texts).into_iter().map(part).collect()
+        self.find(text.get(), texts, work, may_be)?.into_iter().map(part).collect()
     }
 
     /// Where the tokens are, and what is between them: all of the text.
-    fn find(&self, text: &str, texts: &Texts) -> Vec<(Option<u32>, usize, usize)> {
+    fn find(
+        &self,
+        text: &str,
+        texts: &Texts,
+        work: &Work,
+        may_be: impl Fn(usize, Span<usize>) -> bool,
+    ) -> Result<Vec<(Option<u32>, usize, usize)>, Spent> {
         if text.is_empty() || texts.0.is_empty() {
-            return vec![(None, 0, text.len())];
+            return Ok(vec![(None, 0, text.len())]);
         }
         let mut begins = [false; 256];
         texts.0.iter().for_each(|(token, _)| begins[usize::from(token.as_bytes()[0])] = true);
         let (mut parts, mut at, mut done) = (Vec::new(), 0, 0);
         while let Some(&first) = text.as_bytes().get(at) {
-            let found = if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..]) } else { None };
+            let here = |length: usize, place: usize| may_be(place, at..at + length);
+            let found =
+                if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..], work, here)? } else { None };
             let Some((length, place)) = found else {
                 at += 1;
                 continue;
@@ -136,6 +185,7 @@ impl Added {
             if token.rstrip {
                 end = text.len() - text[end..].trim_start().len();
             }
+            work.pay((end - start) as u64)?;
             // A space can be a token itself, and have gone to the one before it.
             start = start.max(done).min(end);
             if done < start {
@@ -147,14 +197,13 @@ impl Added {
         if done < text.len() {
             parts.push((None, done, text.len()));
         }
-        parts
+        Ok(parts)
     }
 }
 
 /// Whether no word goes on before or behind.
 fn alone(text: &str, start: usize, end: usize) -> bool {
-    let word = unicode::word();
-    let goes_on = |c: Option<char>| c.is_some_and(|c| unicode::contains(&word, c));
+    let goes_on = |c: Option<char>| c.is_some_and(pattern::word_of_unicode);
     !goes_on(text[..start].chars().next_back()) && !goes_on(text[end..].chars().next())
 }
 
@@ -163,9 +212,10 @@ mod tests {
     use tokenizers::models::wordpiece::WordPiece;
     use tokenizers::{AddedToken, AddedVocabulary, OffsetReferential, OffsetType};
 
-    use super::Added;
+    use super::{Added, Model};
     use crate::text::normalizer::{Normalizing, Rule};
     use crate::text::random::Random;
+    use crate::text::work::Work;
 
     #[test]
     fn added_tokens_are_found_as_the_tokenizers_crate_finds_them() {
@@ -186,10 +236,11 @@ mod tests {
         .zip(2..)
         .collect();
         let rules = [Rule::Lowercase];
-        let rules = Normalizing::new(&rules);
+        let work = Work::of(1 << 20);
+        let rules = Normalizing::new(&rules, &work);
         let mut theirs = AddedVocabulary::new();
         theirs.add_tokens(tokens.iter().map(|(token, _)| token.clone()), &model, Some(&rules)).unwrap();
-        let ours = Added::new(&model, tokens, &rules).unwrap();
+        let ours = Added::new(&Model::WordPiece(model), tokens, &rules).unwrap();
         let pieces =
             ["<s>", "<s>>", "<l>", "<r>", "<b>", "one", "Two", "two", "é", "\t", " ", "x", "<", "日", "1", "."];
         let mut random = Random::new(7);
@@ -201,7 +252,7 @@ mod tests {
                 splits.into_iter().map(|(text, _, tokens)| (text.to_owned(), id(tokens))).collect::<Vec<_>>()
             };
             let expected = shown(theirs.extract_and_normalize(Some(&rules), &text));
-            assert_eq!(shown(ours.extract(&text, &rules).unwrap()), expected, "{text:?}");
+            assert_eq!(shown(ours.extract(&text, &rules, &work, &|_, _| false).unwrap()), expected, "{text:?}");
         }
     }
 }

@@ -80,6 +80,27 @@ pub(crate) fn merges_by_score(tokens: &[String], scores: &[f32]) -> Result<Merge
     Ok(all.into_iter().map(|(left, right, _)| (left.to_owned(), right.to_owned())).collect())
 }
 
+/// The merges behind SentencePiece's tokens in the order of their ids, which is that of their scores, as transformers
+/// derives them from the file itself.
+pub(crate) fn merges_by_rank(tokens: &[String]) -> Result<Merges> {
+    let known: std::collections::HashSet<&str> = tokens.iter().map(String::as_str).collect();
+    let (mut pair_bytes, mut all) = (0, Vec::new());
+    for (index, token) in tokens.iter().enumerate() {
+        pair_bytes += token.len() * token.len();
+        if pair_bytes > MAX_PAIR_BYTES {
+            return Err(Error::unsupported(format!("tokenizer: token {index} has {} bytes", token.len())));
+        }
+        // Shorter left halves first.
+        for (cut, _) in token.char_indices().skip(1) {
+            let (left, right) = token.split_at(cut);
+            if known.contains(left) && known.contains(right) {
+                all.push((left.to_owned(), right.to_owned()));
+            }
+        }
+    }
+    Ok(all)
+}
+
 /// The character that stands for a byte in byte-level vocabularies: printable Latin-1 characters for
 /// themselves, those from U+0100 on for the others, in order.
 const CHARACTERS: [char; 256] = {

@@ -94,6 +94,11 @@ impl Decoder {
         Ok(())
     }
 
+    /// Bytes of all tokens.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
     pub fn len(&self) -> usize {
         self.ends.len()
     }

@@ -1,16 +1,17 @@
 //! A tokenizer from GGUF metadata (`tokenizer.ggml.*`).
 
 use tokenizers::AddedToken;
-use tokenizers::models::unigram::Unigram;
 use tokenizers::normalizers::{BertNormalizer, Prepend, Strip};
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 
 use super::bpe;
 use super::decoder::{Decoder, Joining};
+use super::model::{self, Model};
 use super::normalizer::Rule;
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::{Step, byte_level, compile, named};
-use super::tokenizer::{Model, Parts, Tokenizer};
+use super::templates::Templates;
+use super::tokenizer::{Parts, Tokenizer};
 use crate::checkpoint::{Array, Metadata, Value};
 use crate::{Code, Error, Result};
 
@@ -43,7 +44,8 @@ pub struct GgufVocabulary {
     pub strip_accents: Option<bool>,
     /// SentencePiece's compiled normalization rules.
     pub precompiled_charsmap: Vec<u8>,
-    pub chat_template: Option<String>,
+    /// By name.
+    pub chat_templates: Vec<(String, String)>,
 }
 
 /// Kinds of tokens in `tokenizer.ggml.token_type`.
@@ -87,6 +89,17 @@ impl Tokenizer {
     }
 }
 
+/// The default, and those that have a name.
+fn chat_templates(metadata: &Metadata) -> Vec<(String, String)> {
+    const KEY: &str = "tokenizer.chat_template";
+    let default = metadata.str(KEY).map(|source| (Templates::DEFAULT.to_owned(), source.to_owned()));
+    let named = metadata.iter().filter_map(|(key, _)| {
+        let name = key.strip_prefix(KEY)?.strip_prefix('.')?;
+        Some((name.to_owned(), metadata.str(key)?.to_owned()))
+    });
+    default.into_iter().chain(named).collect()
+}
+
 impl GgufVocabulary {
     fn read(metadata: &Metadata) -> Result<Self> {
         let key = |name: &str| format!("tokenizer.ggml.{name}");
@@ -119,7 +132,7 @@ impl GgufVocabulary {
             lowercase: flag("normalizer.lowercase"),
             strip_accents: flag("normalizer.strip_accents"),
             precompiled_charsmap,
-            chat_template: metadata.str("tokenizer.chat_template").map(str::to_owned),
+            chat_templates: chat_templates(metadata),
         })
     }
 
@@ -170,7 +183,7 @@ impl GgufVocabulary {
         &mut self,
         model: Model,
         joining: Joining,
-        bytes: impl Fn(&str) -> Vec<u8>,
+        bytes: impl Fn(&str, i32) -> Vec<u8>,
         add_bos: bool,
         add_eos: bool,
     ) -> Result<Parts> {
@@ -182,7 +195,7 @@ impl GgufVocabulary {
             let kind = self.kind(id);
             let special =
                 kind == CONTROL || kind == UNKNOWN || self.bos == Some(id as u32) || self.eos == Some(id as u32);
-            decoder.add(&bytes(token), special)?;
+            decoder.add(&bytes(token, kind), special)?;
             if (special || kind == USER_DEFINED) && !token.is_empty() {
                 let token = AddedToken::from(token.clone(), special).normalized(false);
                 let id = last[token.content.as_str()];
@@ -205,7 +218,6 @@ impl GgufVocabulary {
             model,
             rules: Vec::new(),
             steps: Vec::new(),
-            slow: false,
             added,
             decoder,
             post_processor,
@@ -213,10 +225,12 @@ impl GgufVocabulary {
             bos: self.bos,
             ends: self.eos.into_iter().chain(self.ends.iter().copied()).collect(),
             padding: None,
-            bos_text: self.text(self.bos),
-            eos_text: self.text(self.eos),
-            chat_template: self.chat_template.take(),
+            templates: Templates {
+                sources: std::mem::take(&mut self.chat_templates),
+                tokens: vec![("bos_token", self.text(self.bos)), ("eos_token", self.text(self.eos))],
+            },
             warnings: Vec::new(),
+            codes: None,
         })
     }
 
@@ -234,7 +248,7 @@ impl GgufVocabulary {
         let merges = self.merges.iter().map(split).collect::<Result<_>>()?;
         let options = bpe::Options { ignore_merges: pre.ignore_merges, ..Default::default() };
         let model = Model::Bpe(bpe::build(self.vocabulary(), merges, options)?);
-        let mut parts = self.parts(model, Joining::Plain, bpe::byte_level, pre.adds_bos, false)?;
+        let mut parts = self.parts(model, Joining::Plain, byte_level_bytes, pre.adds_bos, false)?;
         parts.steps = byte_level(&pre.patterns)?;
         if pre.compose {
             parts.rules.push(Rule::Nfc);
@@ -270,15 +284,13 @@ impl GgufVocabulary {
 
     fn unigram(&mut self) -> Result<Parts> {
         self.check_scores()?;
-        check_lengths(self.tokens.iter())?;
         let scored = self.tokens.iter().cloned().zip(self.scores.iter().map(|&score| f64::from(score)));
         let unknown = self.unknown.unwrap_or(0) as usize;
         let fallback = self.tokens.iter().any(|token| bpe::fallback_byte(token).is_some());
-        let model = Unigram::from(scored.collect(), Some(unknown), fallback);
-        let model = model.map_err(|error| Error::corrupt(format!("tokenizer: {error}")))?;
+        let model = model::unigram(scored.collect(), Some(unknown), fallback, None)?;
         let prefix = self.add_space_prefix.unwrap_or(true);
         let joining = if prefix { Joining::StripStart(1) } else { Joining::Plain };
-        let mut parts = self.parts(Model::Unigram(model), joining, piece_bytes, false, true)?;
+        let mut parts = self.parts(model, joining, piece_bytes, false, true)?;
         if !self.precompiled_charsmap.is_empty() {
             parts.rules.push(Rule::Precompiled(super::precompiled::read(&self.precompiled_charsmap)?));
         }
@@ -310,11 +322,10 @@ impl GgufVocabulary {
         let cls = named(self.cls.or(self.bos), "[CLS]")?;
         let sep = named(self.separator, "[SEP]")?;
         let unknown = self.tokens[named(self.unknown, "[UNK]")? as usize].clone();
-        let model =
-            Model::WordPiece(super::json::word_piece(self.vocabulary().collect(), unknown, "##".to_owned(), 100)?);
+        let model = model::word_piece(self.vocabulary().collect(), unknown, "##".to_owned(), 100)?;
         let joining = Joining::WordPiece { prefix: "##".to_owned(), cleanup: true };
         (self.add_bos, self.add_eos) = (Some(false), Some(false));
-        let mut parts = self.parts(model, joining, |token| token.as_bytes().to_vec(), false, false)?;
+        let mut parts = self.parts(model, joining, |token, _| token.as_bytes().to_vec(), false, false)?;
         parts.post_processor = PostProcessor::bert(cls, sep);
         let lowercase = self.lowercase.unwrap_or(true);
         parts.rules.push(Rule::Bert(BertNormalizer::new(true, true, self.strip_accents, lowercase)));
@@ -323,18 +334,13 @@ impl GgufVocabulary {
     }
 }
 
-/// Longest token of a unigram vocabulary: the crate keeps them in a tree that it frees recursively.
-const MAX_PIECE: usize = 1024;
-
-pub(crate) fn check_lengths<'a>(tokens: impl Iterator<Item = &'a String>) -> Result<()> {
-    match tokens.map(String::len).find(|&length| length > MAX_PIECE) {
-        Some(length) => Err(Error::unsupported(format!("tokenizer: a token of {length} bytes, at most {MAX_PIECE}"))),
-        None => Ok(()),
-    }
+/// What a byte-level token stands for: what was added to the vocabulary is written as it is.
+fn byte_level_bytes(token: &str, kind: i32) -> Vec<u8> {
+    if kind == CONTROL || kind == USER_DEFINED { token.as_bytes().to_vec() } else { bpe::byte_level(token) }
 }
 
 /// What a SentencePiece token stands for.
-fn piece_bytes(token: &str) -> Vec<u8> {
+fn piece_bytes(token: &str, _: i32) -> Vec<u8> {
     match bpe::fallback_byte(token) {
         Some(byte) => vec![byte],
         None => token.replace(SPACE, " ").into_bytes(),

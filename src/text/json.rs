@@ -8,75 +8,112 @@ use std::fmt;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::Value;
-use tokenizers::models::unigram::Unigram;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{AddedToken, Model as _};
+use tokenizers::AddedToken;
 
 use super::bpe;
 use super::decoder::Decoder;
-use super::gguf::check_lengths;
 use super::json_parts::{self, Bytes, Pipeline};
+use super::model::{self, Model};
 use super::post_processor::PostProcessor;
-use super::tokenizer::{Model, Parts, Tokenizer};
+use super::templates::Templates;
+use super::tokenizer::{Codes, Parts, Tokenizer};
 use crate::{Error, Result};
 
 /// Longest `tokenizer.json` taken; the longest in use has 35 MB.
 const MAX_JSON: usize = 96 << 20;
+/// Bytes that all tokens may have together, once the decoder has made text of them.
+const MAX_TEXTS: usize = 128 << 20;
 /// Largest token id taken, as every id below it takes some memory.
 const MAX_ID: u32 = 1 << 22;
-/// Longest word that WordPiece looks at, which takes the square of its length.
-const MAX_WORD: usize = 1000;
 
+/// What the file says, or what a folder's other files say in its words.
 #[derive(Deserialize)]
-struct File {
-    model: ModelFile,
+pub(super) struct File {
+    pub model: ModelFile,
     #[serde(default)]
-    added_tokens: Vec<AddedTokenFile>,
-    normalizer: Option<Value>,
-    pre_tokenizer: Option<Value>,
-    post_processor: Option<Value>,
-    decoder: Option<Value>,
-    truncation: Option<Value>,
+    pub added_tokens: Vec<AddedTokenFile>,
+    pub normalizer: Option<Value>,
+    pub pre_tokenizer: Option<Value>,
+    pub post_processor: Option<Value>,
+    pub decoder: Option<Value>,
+    pub truncation: Option<Value>,
+    /// What ids stand for, where it is not what the model finds in a text.
+    #[serde(skip)]
+    pub texts: Option<Vec<(String, u32)>>,
+    #[serde(skip)]
+    pub codes: Option<Codes>,
 }
 
-#[derive(Deserialize)]
-struct ModelFile {
+impl File {
+    pub fn new(model: ModelFile) -> Self {
+        Self {
+            model,
+            added_tokens: Vec::new(),
+            normalizer: None,
+            pre_tokenizer: None,
+            post_processor: None,
+            decoder: None,
+            truncation: None,
+            texts: None,
+            codes: None,
+        }
+    }
+}
+
+#[derive(Default, Deserialize)]
+pub(super) struct ModelFile {
     r#type: Option<String>,
-    vocab: Vocabulary,
-    merges: Option<Vec<Pair>>,
-    unk_token: Option<String>,
-    unk_id: Option<usize>,
+    pub vocab: Vocabulary,
+    pub merges: Option<Vec<Pair>>,
+    pub unk_token: Option<String>,
+    pub unk_id: Option<usize>,
     #[serde(default)]
-    fuse_unk: bool,
+    pub fuse_unk: bool,
     #[serde(default)]
-    byte_fallback: bool,
+    pub byte_fallback: bool,
     #[serde(default)]
     ignore_merges: bool,
     continuing_subword_prefix: Option<String>,
-    end_of_word_suffix: Option<String>,
+    pub end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<usize>,
+    /// Tokens from this id on are found in texts, but stand for nothing known.
+    #[serde(skip)]
+    pub known: Option<u32>,
 }
 
-#[derive(Deserialize)]
-struct AddedTokenFile {
-    id: u32,
-    content: String,
+#[derive(Clone, Default, Deserialize)]
+pub(super) struct AddedTokenFile {
+    pub id: u32,
+    pub content: String,
     #[serde(default)]
-    single_word: bool,
+    pub single_word: bool,
     #[serde(default)]
-    lstrip: bool,
+    pub lstrip: bool,
     #[serde(default)]
-    rstrip: bool,
+    pub rstrip: bool,
     #[serde(default)]
-    normalized: bool,
+    pub normalized: bool,
     #[serde(default)]
-    special: bool,
+    pub special: bool,
+}
+
+impl AddedTokenFile {
+    /// Found in a text as it is written.
+    pub fn new(id: u32, content: String, special: bool) -> Self {
+        Self { id, content, special, ..Self::default() }
+    }
 }
 
 /// Tokens with their ids, or (unigram) in order with their scores.
-enum Vocabulary {
+pub(super) enum Vocabulary {
     Ids(Vec<(String, u32)>),
     Scores(Vec<(String, f64)>),
+}
+
+impl Default for Vocabulary {
+    fn default() -> Self {
+        Self::Ids(Vec::new())
+    }
 }
 
 impl<'de> Deserialize<'de> for Vocabulary {
@@ -110,7 +147,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
 }
 
 /// A merge: `"a b"` in older files, `["a", "b"]` in newer ones.
-struct Pair(String, String);
+pub(super) struct Pair(pub String, pub String);
 
 impl<'de> Deserialize<'de> for Pair {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -142,6 +179,10 @@ struct Config {
     bos_token: Option<Value>,
     eos_token: Option<Value>,
     pad_token: Option<Value>,
+    unk_token: Option<Value>,
+    sep_token: Option<Value>,
+    cls_token: Option<Value>,
+    mask_token: Option<Value>,
     add_bos_token: Option<bool>,
     add_eos_token: Option<bool>,
     chat_template: Option<Value>,
@@ -157,13 +198,40 @@ impl Config {
         text.unwrap_or_default().to_owned()
     }
 
-    /// One template, or several by name, of which the default is for chat.
-    fn chat_template(&self) -> Option<String> {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        match self.chat_template.as_ref()? {
-            Value::Array(list) => text(list.iter().find(|entry| entry["name"] == "default")?.get("template")?),
-            one => text(one),
+    /// Takes tokens that the file leaves open.
+    fn fill(&mut self, usual: &[(&str, String)]) {
+        for (name, text) in usual {
+            let place = match *name {
+                "bos_token" => &mut self.bos_token,
+                "eos_token" => &mut self.eos_token,
+                "pad_token" => &mut self.pad_token,
+                _ => continue,
+            };
+            place.get_or_insert_with(|| Value::from(text.as_str()));
         }
+    }
+
+    /// One template, or several by name; and the tokens that templates know. BOS and EOS are never undefined.
+    fn templates(&self) -> Templates {
+        let text = |value: &Value| value.as_str().map(str::to_owned);
+        let sources = match &self.chat_template {
+            Some(Value::Array(list)) => {
+                list.iter().filter_map(|entry| Some((text(&entry["name"])?, text(&entry["template"])?))).collect()
+            }
+            Some(one) => text(one).map(|source| (Templates::DEFAULT.to_owned(), source)).into_iter().collect(),
+            None => Vec::new(),
+        };
+        let others = [
+            ("pad_token", &self.pad_token),
+            ("unk_token", &self.unk_token),
+            ("sep_token", &self.sep_token),
+            ("cls_token", &self.cls_token),
+            ("mask_token", &self.mask_token),
+        ];
+        let others = others.map(|(name, token)| (name, Self::token(token)));
+        let ends = [("bos_token", Self::token(&self.bos_token)), ("eos_token", Self::token(&self.eos_token))];
+        let tokens = ends.into_iter().chain(others.into_iter().filter(|(_, token)| !token.is_empty())).collect();
+        Templates { sources, tokens }
     }
 }
 
@@ -175,26 +243,36 @@ impl Tokenizer {
             let message = format!("tokenizer.json has {} bytes, at most {MAX_JSON}", tokenizer_json.len());
             return Err(Error::unsupported(message));
         }
-        let corrupt = |name: &str, error: serde_json::Error| Error::corrupt(format!("{name}: {error}"));
-        let file: File = serde_json::from_str(tokenizer_json).map_err(|error| corrupt("tokenizer.json", error))?;
-        let config: Config = match tokenizer_config {
-            Some(json) => serde_json::from_str(json).map_err(|error| corrupt("tokenizer_config.json", error))?,
-            None => Config::default(),
-        };
-        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, truncation } = file;
+        let file: File =
+            serde_json::from_str(tokenizer_json).map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))?;
+        Self::from_file(file, tokenizer_config, &[])
+    }
+
+    /// `usual`: special tokens by the parts they play, where `tokenizer_config.json` does not say.
+    pub(super) fn from_file(file: File, tokenizer_config: Option<&str>, usual: &[(&str, String)]) -> Result<Self> {
+        let read = |json| serde_json::from_str(json);
+        let mut config: Config = tokenizer_config
+            .map_or(Ok(Config::default()), read)
+            .map_err(|error| Error::corrupt(format!("tokenizer_config.json: {error}")))?;
+        config.fill(usual);
+        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, truncation, texts, codes } =
+            file;
         let mut pipeline = Pipeline::default();
         pipeline.normalizer(normalizer.as_ref())?;
         pipeline.pre_tokenizer(pre_tokenizer.as_ref())?;
         pipeline.post_processor(post_processor.as_ref())?;
         let (joining, bytes) = json_parts::decoder(decoder.as_ref())?;
-        let tokens = decoder_of(&model.vocab, &added_tokens, Decoder::new(joining), &bytes)?;
+        let texts = texts.map(Vocabulary::Ids);
+        let tokens = decoder_of(texts.as_ref().unwrap_or(&model.vocab), &added_tokens, Decoder::new(joining), &bytes)?;
         let model = model.build()?;
         let mut parts = assemble(model, added_tokens, tokens, pipeline, &config)?;
+        parts.codes = codes;
         let truncation = truncation.unwrap_or_default();
         // Files say "no limit" with a number like 1e30.
         let length = config.model_max_length.as_ref().and_then(Value::as_f64).filter(|&length| length < 1e9);
         let truncated = truncation["max_length"].as_u64();
-        parts.max_tokens = length.map(|length| length as usize).or(truncated.map(|length| length as usize));
+        let truncated = truncated.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        parts.max_tokens = length.map(|length| length as usize).or(truncated);
         let side = config.truncation_side.as_ref().unwrap_or(&truncation["direction"]).as_str();
         parts.post_processor.keep_end = side.is_some_and(|side| side.eq_ignore_ascii_case("left"));
         Tokenizer::new(parts)
@@ -210,15 +288,11 @@ fn assemble(
 ) -> Result<Parts> {
     let id_of = |token: &str| {
         let found = added.iter().find(|added| added.content == token).map(|added| added.id);
-        found.or_else(|| match &model {
-            Model::Bpe(model) => model.token_to_id(token),
-            Model::Unigram(model) => model.token_to_id(token),
-            Model::WordPiece(model) => model.token_to_id(token),
-        })
+        found.or_else(|| model.id_of(token))
     };
     let (bos_text, eos_text) = (Config::token(&config.bos_token), Config::token(&config.eos_token));
     let (eos, padding) = (id_of(&eos_text), id_of(&Config::token(&config.pad_token)));
-    let Pipeline { rules, steps, post_processor, slow } = pipeline;
+    let Pipeline { rules, steps, post_processor, .. } = pipeline;
     let mut post_processor = post_processor.unwrap_or_else(|| PostProcessor::around(&[], &[]));
     let (mut before, mut after) = post_processor.sides();
     // Without a bos_token, what a text begins with is the nearest to one.
@@ -241,18 +315,16 @@ fn assemble(
     Ok(Parts {
         rules,
         steps,
-        slow,
         added: added.into_iter().filter(|token| !token.content.is_empty()).map(token).collect(),
         decoder,
         post_processor,
         max_tokens: None,
         bos,
         ends: eos.into_iter().collect(),
-        bos_text,
-        eos_text,
         padding,
-        chat_template: config.chat_template(),
+        templates: config.templates(),
         warnings: Vec::new(),
+        codes: None,
         model,
     })
 }
@@ -282,12 +354,19 @@ fn decoder_of(
         texts[id as usize] = (token, special);
     }
     for (token, special) in texts {
-        decoder.add(&bytes.of(token), special)?;
+        decoder.add(&bytes.of(token)?, special)?;
+        if decoder.size() > MAX_TEXTS {
+            return Err(Error::unsupported(format!("tokenizer.json: tokens of more than {MAX_TEXTS} bytes together")));
+        }
     }
     Ok(decoder)
 }
 
 impl ModelFile {
+    pub fn new(kind: &str, vocab: Vocabulary) -> Self {
+        Self { r#type: Some(kind.to_owned()), vocab, ..Self::default() }
+    }
+
     fn build(self) -> Result<Model> {
         let kind = match (self.r#type.as_deref(), &self.vocab) {
             (Some(kind), _) => kind,
@@ -297,9 +376,12 @@ impl ModelFile {
             (None, _) => "WordPiece",
         };
         match kind {
-            "BPE" => self.bpe().map(Model::Bpe),
-            "Unigram" => self.unigram().map(Model::Unigram),
-            "WordPiece" => self.word_piece().map(Model::WordPiece),
+            "BPE" => self.bpe(),
+            "Unigram" => self.unigram(),
+            "WordPiece" => self.word_piece(),
+            "WordLevel" => {
+                model::word_level(Self::ids(self.vocab)?, self.unk_token.unwrap_or_else(|| "<unk>".to_owned()))
+            }
             other => Err(Error::unsupported(format!("tokenizer.json: the model {other:?} is not known"))),
         }
     }
@@ -311,7 +393,7 @@ impl ModelFile {
         }
     }
 
-    fn bpe(self) -> Result<tokenizers::models::bpe::BPE> {
+    fn bpe(self) -> Result<Model> {
         let Some(merges) = self.merges else {
             return Err(Error::corrupt("tokenizer.json: a BPE model without merges"));
         };
@@ -324,46 +406,20 @@ impl ModelFile {
             word_suffix: self.end_of_word_suffix.filter(|suffix| !suffix.is_empty()),
         };
         let merges = merges.into_iter().map(|Pair(left, right)| (left, right)).collect();
-        bpe::build(Self::ids(self.vocab)?.into_iter(), merges, options)
+        bpe::build(Self::ids(self.vocab)?.into_iter(), merges, options).map(Model::Bpe)
     }
 
-    fn unigram(self) -> Result<Unigram> {
+    fn unigram(self) -> Result<Model> {
         let Vocabulary::Scores(list) = self.vocab else {
             return Err(Error::corrupt("tokenizer.json: a unigram vocabulary without scores"));
         };
-        check_lengths(list.iter().map(|(token, _)| token))?;
-        if let Some((token, score)) = list.iter().find(|(_, score)| !score.is_finite()) {
-            return Err(Error::corrupt(format!("tokenizer.json: token {token:?} has the score {score}")));
-        }
-        let model = Unigram::from(list, self.unk_id, self.byte_fallback);
-        model.map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))
+        model::unigram(list, self.unk_id, self.byte_fallback, self.known)
     }
 
-    fn word_piece(self) -> Result<WordPiece> {
+    fn word_piece(self) -> Result<Model> {
         let unknown = self.unk_token.unwrap_or_else(|| "[UNK]".to_owned());
         let longest = self.max_input_chars_per_word.unwrap_or(100);
-        if longest > MAX_WORD {
-            return Err(Error::unsupported(format!(
-                "tokenizer.json: words of {longest} characters, at most {MAX_WORD}"
-            )));
-        }
         let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());
-        word_piece(Self::ids(self.vocab)?, unknown, prefix, longest)
+        model::word_piece(Self::ids(self.vocab)?, unknown, prefix, longest)
     }
-}
-
-/// BERT's model: of a word the longest piece that is known, then the longest of the rest.
-pub(crate) fn word_piece(
-    vocabulary: Vec<(String, u32)>,
-    unknown: String,
-    prefix: String,
-    longest: usize,
-) -> Result<WordPiece> {
-    let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.into_iter().collect();
-    if !vocabulary.contains_key(&unknown) {
-        return Err(Error::corrupt(format!("tokenizer: the unknown token {unknown:?} is not in the vocabulary")));
-    }
-    let builder = WordPiece::builder().vocab(vocabulary).unk_token(unknown);
-    let builder = builder.continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
-    builder.build().map_err(|error| Error::corrupt(format!("tokenizer: {error}")))
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 use tokenizers::normalizer::SplitDelimiterBehavior;
 use tokenizers::normalizers::{BertNormalizer, Prepend, Strip};
 use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::fixed_length::FixedLength;
 use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 use tokenizers::pre_tokenizers::punctuation::Punctuation;
 
@@ -19,14 +20,17 @@ use crate::{Error, Result};
 /// Most steps of one kind, however they are nested.
 const MAX_STEPS: usize = 64;
 
+/// Bytes that all patterns may take together, compiled.
+const MAX_COMPILED: usize = 8 << 20;
+
 /// What happens to a text before and after the model.
 #[derive(Default)]
 pub(crate) struct Pipeline {
     pub rules: Vec<Rule>,
     pub steps: Vec<Step>,
     pub post_processor: Option<PostProcessor>,
-    /// A pattern is not known to be quick with any text.
-    pub slow: bool,
+    /// Bytes of all patterns, compiled.
+    compiled: usize,
 }
 
 fn unsupported(part: &str, what: &str) -> Error {
@@ -121,6 +125,7 @@ impl Pipeline {
                 "NFKD" => Rule::Nfkd,
                 "Nmt" => Rule::Nmt,
                 "StripAccents" => Rule::StripAccents,
+                "ByteLevel" => Rule::Bytes,
                 "Strip" => Rule::Strip(Strip::new(flag(value, "strip_left", true), flag(value, "strip_right", true))),
                 "Precompiled" => {
                     let rules = decode_base64(text(value, "precompiled_charsmap")?);
@@ -136,15 +141,22 @@ impl Pipeline {
         Ok(())
     }
 
+    /// Patterns are bounded one by one, and all together.
+    fn count(&mut self, regex: &pattern::Regex) -> Result<()> {
+        self.compiled += regex.size();
+        if self.compiled > MAX_COMPILED {
+            return Err(Error::unsupported("tokenizer.json: its patterns take too much memory together"));
+        }
+        Ok(())
+    }
+
     fn replace(&mut self, value: &Value) -> Result<Rule> {
         let content = short(text(value, "content")?)?;
         let regex = match pattern_of(value)? {
             Pattern::Text(text) => pre_tokenizer::compile(&pattern::escape(text))?,
-            Pattern::Regex(regex) => {
-                self.slow |= !pre_tokenizer::is_known(regex);
-                pre_tokenizer::compile(regex)?
-            }
+            Pattern::Regex(regex) => pre_tokenizer::compile(regex)?,
         };
+        self.count(&regex)?;
         Ok(Rule::Replace(regex, content.to_owned()))
     }
 
@@ -163,13 +175,13 @@ impl Pipeline {
                 "Split" => {
                     let (behavior, invert) = (behavior(value)?, flag(value, "invert", false));
                     let step = match pattern_of(value)? {
-                        Pattern::Text(text) => Step::split(&pattern::escape(text), behavior, invert),
-                        Pattern::Regex(regex) => {
-                            self.slow |= !pre_tokenizer::is_known(regex);
-                            Step::split(regex, behavior, invert)
-                        }
+                        Pattern::Text(text) => Step::split(&pattern::escape(text), behavior, invert)?,
+                        Pattern::Regex(regex) => Step::split(regex, behavior, invert)?,
                     };
-                    self.steps.push(step?);
+                    if let Step::Split { regex, .. } = &step {
+                        self.count(regex)?;
+                    }
+                    self.steps.push(step);
                 }
                 "Digits" => self.steps.push(Step::Digits(Digits::new(flag(value, "individual_digits", false)))),
                 "Metaspace" => {
@@ -177,7 +189,20 @@ impl Pipeline {
                     self.steps.push(Step::Metaspace(Metaspace::new(sign, scheme, flag(value, "split", true))));
                 }
                 "Punctuation" => self.steps.push(Step::Punctuation(Punctuation::new(behavior(value)?))),
-                "Whitespace" => self.steps.push(Step::split(r"\w+|[^\w\s]+", SplitDelimiterBehavior::Removed, true)?),
+                // In Unicode's sense, not in Oniguruma's: the crate asks another engine here.
+                "Whitespace" => {
+                    let pattern = r"[\w\u200c\u200d]+|[^\w\s\u200c\u200d]+";
+                    self.steps.push(Step::split(pattern, SplitDelimiterBehavior::Removed, true)?);
+                }
+                "CharDelimiterSplit" => {
+                    let delimiter = pattern::escape(text(value, "delimiter")?);
+                    self.steps.push(Step::split(&delimiter, SplitDelimiterBehavior::Removed, false)?);
+                }
+                "UnicodeScripts" => self.steps.push(Step::UnicodeScripts),
+                "FixedLength" => match value.get("length").map_or(Some(5), Value::as_u64) {
+                    Some(length) if length > 0 => self.steps.push(Step::FixedLength(FixedLength::new(length as usize))),
+                    _ => return Err(Error::corrupt("tokenizer.json: FixedLength without a length")),
+                },
                 "WhitespaceSplit" => self.steps.push(Step::WhitespaceSplit),
                 "BertPreTokenizer" => self.steps.push(Step::Bert),
                 other => return Err(unsupported("pre-tokenizer", other)),
@@ -259,6 +284,9 @@ fn short(text: &str) -> Result<&str> {
     Ok(text)
 }
 
+/// Longest text of one token once its parts are replaced.
+const MAX_TOKEN: usize = 64 << 10;
+
 /// What a token's text stands for.
 #[derive(Debug, PartialEq)]
 pub(crate) enum Bytes {
@@ -271,15 +299,26 @@ pub(crate) enum Bytes {
 }
 
 impl Bytes {
-    pub fn of(&self, token: &str) -> Vec<u8> {
-        match self {
+    pub fn of(&self, token: &str) -> Result<Vec<u8>> {
+        Ok(match self {
             Bytes::Plain => token.as_bytes().to_vec(),
             Bytes::ByteLevel => bpe::byte_level(token),
             Bytes::Pieces { replace, byte_fallback } => match bpe::fallback_byte(token) {
                 Some(byte) if *byte_fallback => vec![byte],
-                _ => replace.iter().fold(token.to_owned(), |text, (from, to)| text.replace(from, to)).into_bytes(),
+                _ => {
+                    let mut text = token.to_owned();
+                    for (from, to) in replace {
+                        text = text.replace(from, to);
+                        if text.len() > MAX_TOKEN {
+                            let message =
+                                format!("tokenizer.json: the decoder makes more than {MAX_TOKEN} bytes of a token");
+                            return Err(Error::unsupported(message));
+                        }
+                    }
+                    text.into_bytes()
+                }
             },
-        }
+        })
     }
 }
 
@@ -327,6 +366,17 @@ fn sentence_piece_decoder(list: &[&Value]) -> Result<(Joining, Bytes)> {
         }
     }
     Ok((joining, Bytes::Pieces { replace, byte_fallback }))
+}
+
+pub(super) fn encode_base64(bytes: &[u8]) -> String {
+    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut out = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for part in bytes.chunks(3) {
+        let bits = (0..3).fold(0u32, |bits, at| bits << 8 | u32::from(part.get(at).copied().unwrap_or(0)));
+        let digits = (0..=part.len()).map(|at| char::from(DIGITS[(bits >> (18 - 6 * at) & 63) as usize]));
+        out.extend(digits);
+    }
+    out
 }
 
 /// Base64 with or without padding; `None` where it is none.

@@ -1,12 +1,13 @@
 //! What is done to text before it is cut into words.
 
-use std::sync::atomic::{AtomicBool, Ordering};
-
 use tokenizers::normalizers::Prepend;
-use tokenizers::normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Precompiled, Strip, StripAccents};
+use tokenizers::normalizers::{BertNormalizer, Lowercase, NFC, NFD, NFKC, NFKD, Nmt, Strip, StripAccents};
 use tokenizers::{NormalizedString, Normalizer};
 
 use super::pattern::Regex;
+use super::pre_tokenizer::{A_BYTE, bytes};
+use super::precompiled::Precompiled;
+use super::work::{Spent, Work};
 
 /// Longest text that normalizing may make. Rules that lengthen text can follow one another, and a
 /// hostile tokenizer would double it at each.
@@ -23,6 +24,8 @@ pub(crate) enum Rule {
     Nfkc,
     Nfkd,
     Nmt,
+    /// Each byte as one of 256 visible characters.
+    Bytes,
     Precompiled(Box<Precompiled>),
     Prepend(Prepend),
     Replace(Regex, String),
@@ -31,7 +34,8 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    fn apply(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
+    fn apply(&self, text: &mut NormalizedString, work: &Work) -> tokenizers::Result<()> {
+        work.pay(A_BYTE * text.len() as u64)?;
         match self {
             Rule::Bert(rule) => rule.normalize(text),
             Rule::Lowercase => Lowercase.normalize(text),
@@ -40,39 +44,38 @@ impl Rule {
             Rule::Nfkc => NFKC.normalize(text),
             Rule::Nfkd => NFKD.normalize(text),
             Rule::Nmt => Nmt.normalize(text),
-            Rule::Precompiled(rule) => rule.normalize(text),
+            Rule::Bytes => {
+                bytes(text);
+                Ok(())
+            }
+            Rule::Precompiled(rules) => rules.apply(text, MAX_NORMALIZED),
             Rule::Prepend(rule) => rule.normalize(text),
-            Rule::Replace(pattern, content) => text.replace(pattern, content),
+            Rule::Replace(pattern, content) => text.replace(pattern.within(work).replacing(content), content),
             Rule::Strip(rule) => rule.normalize(text),
             Rule::StripAccents => StripAccents.normalize(text),
         }
     }
 }
 
-/// The rules at work on one text. The crate drops a normalizer's error, so it is kept here
-/// (in an atomic, because the crate's trait asks for threads).
+/// The rules at work on one text. The crate drops a normalizer's error, but no work is left then.
 pub(crate) struct Normalizing<'a> {
     rules: &'a [Rule],
-    failed: AtomicBool,
+    work: &'a Work,
 }
 
 impl<'a> Normalizing<'a> {
-    pub fn new(rules: &'a [Rule]) -> Self {
-        Self { rules, failed: AtomicBool::new(false) }
-    }
-
-    pub fn failed(&self) -> bool {
-        self.failed.load(Ordering::Relaxed)
+    pub fn new(rules: &'a [Rule], work: &'a Work) -> Self {
+        Self { rules, work }
     }
 }
 
 impl Normalizer for Normalizing<'_> {
     fn normalize(&self, text: &mut NormalizedString) -> tokenizers::Result<()> {
         for rule in self.rules {
-            let done = rule.apply(text);
+            let done = rule.apply(text, self.work);
             if done.is_err() || text.len() > MAX_NORMALIZED {
-                self.failed.store(true, Ordering::Relaxed);
-                return done;
+                self.work.set_left(0);
+                return Err(done.err().unwrap_or_else(|| Spent.into()));
             }
         }
         Ok(())

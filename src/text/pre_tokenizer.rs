@@ -1,25 +1,32 @@
 //! Cutting text into the words that byte-pair merges never cross.
 
 use tokenizers::normalizer::SplitDelimiterBehavior;
-use tokenizers::pattern::{Invert, Pattern};
+use tokenizers::pattern::Invert;
 use tokenizers::pre_tokenizers::bert::BertPreTokenizer;
 use tokenizers::pre_tokenizers::digits::Digits;
+use tokenizers::pre_tokenizers::fixed_length::FixedLength;
 use tokenizers::pre_tokenizers::metaspace::Metaspace;
 use tokenizers::pre_tokenizers::punctuation::Punctuation;
+use tokenizers::pre_tokenizers::unicode_scripts::UnicodeScripts;
 use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
-use tokenizers::{NormalizedString, Offsets, PreTokenizedString, PreTokenizer};
+use tokenizers::{NormalizedString, PreTokenizedString, PreTokenizer};
 
 use super::bpe;
-use super::pattern::{Match, Regex};
+use super::pattern::Regex;
+use super::work::Work;
 use crate::{Error, Result};
 
 /// Longest pattern taken; the longest in use has some 500 bytes.
 const MAX_PATTERN: usize = 4096;
 
+/// What it costs to look at a part of a text, and to write a byte anew.
+const A_PART: u64 = 16;
+pub(crate) const A_BYTE: u64 = 4;
+
 /// One step of pre-tokenization; they run one after the other.
 pub(crate) enum Step {
     Split {
-        words: Words,
+        regex: Regex,
         behavior: SplitDelimiterBehavior,
         invert: bool,
     },
@@ -31,18 +38,23 @@ pub(crate) enum Step {
     Metaspace(Metaspace),
     Punctuation(Punctuation),
     WhitespaceSplit,
+    UnicodeScripts,
+    FixedLength(FixedLength),
     Bert,
 }
 
 impl Step {
     pub fn split(pattern: &str, behavior: SplitDelimiterBehavior, invert: bool) -> Result<Self> {
-        Ok(Step::Split { words: Words::new(pattern)?, behavior, invert })
+        Ok(Step::Split { regex: compile(pattern)?, behavior, invert })
     }
 
-    pub fn apply(&self, text: &mut PreTokenizedString) -> tokenizers::Result<()> {
+    pub fn apply(&self, text: &mut PreTokenizedString, work: &Work) -> tokenizers::Result<()> {
         match self {
-            Step::Split { words, behavior, invert: false } => text.split(|_, part| part.split(words, *behavior)),
-            Step::Split { words, behavior, invert: true } => text.split(|_, part| part.split(Invert(words), *behavior)),
+            Step::Split { regex, behavior, invert } => text.split(|_, part| {
+                work.pay(A_PART)?;
+                let pattern = regex.within(work);
+                if *invert { part.split(Invert(pattern), *behavior) } else { part.split(pattern, *behavior) }
+            }),
             Step::PrefixSpace => text.normalize(|part| {
                 if !part.get().starts_with(' ') {
                     part.prepend(" ");
@@ -50,6 +62,7 @@ impl Step {
                 Ok(())
             }),
             Step::Bytes => text.normalize(|part| {
+                work.pay(A_PART + A_BYTE * part.len() as u64)?;
                 bytes(part);
                 Ok(())
             }),
@@ -57,13 +70,15 @@ impl Step {
             Step::Metaspace(step) => step.pre_tokenize(text),
             Step::Punctuation(step) => step.pre_tokenize(text),
             Step::WhitespaceSplit => WhitespaceSplit.pre_tokenize(text),
+            Step::UnicodeScripts => UnicodeScripts.pre_tokenize(text),
+            Step::FixedLength(step) => step.pre_tokenize(text),
             Step::Bert => BertPreTokenizer.pre_tokenize(text),
         }
     }
 }
 
 /// Writes each byte as its character.
-fn bytes(part: &mut NormalizedString) {
+pub(crate) fn bytes(part: &mut NormalizedString) {
     let mut characters = Vec::with_capacity(part.len());
     for c in part.get().chars() {
         let mut buffer = [0; 4];
@@ -73,80 +88,14 @@ fn bytes(part: &mut NormalizedString) {
     part.transform(characters, 0);
 }
 
-/// Compiles regular expressions, whose whole is `pattern`.
-fn compile_parts(pattern: &str, parts: &[&str]) -> Result<Regex> {
+/// Compiles a regular expression.
+pub(crate) fn compile(pattern: &str) -> Result<Regex> {
     let shown: String = pattern.chars().take(200).collect();
     if pattern.len() > MAX_PATTERN {
         return Err(Error::unsupported(format!("tokenizer: the pattern {shown:?}… is too long")));
     }
-    let regex = Regex::new(parts);
+    let regex = Regex::new(pattern);
     regex.map_err(|error| Error::unsupported(format!("tokenizer: the pattern {shown:?} is not supported: {error}")))
-}
-
-pub(crate) fn compile(pattern: &str) -> Result<Regex> {
-    compile_parts(pattern, &[pattern])
-}
-
-/// The one use of look-around in tokenizers' patterns, at their end: white space without the last one
-/// before a word, or else any white space.
-const TRAILING_SPACE: &str = r"\s+(?!\S)|\s+";
-
-/// A pattern that finds words.
-pub(crate) struct Words {
-    regex: Regex,
-    /// The pattern ended in `TRAILING_SPACE`: which of the regex's patterns is its white space.
-    trailing_space: Option<usize>,
-}
-
-impl Words {
-    pub fn new(pattern: &str) -> Result<Self> {
-        let (head, parts) = match pattern.strip_suffix(TRAILING_SPACE).map(|head| (head, head.strip_suffix('|'))) {
-            Some((_, Some(alternatives))) => (alternatives, vec![alternatives, r"\s+"]),
-            Some(("", None)) => ("", vec![r"\s+"]),
-            _ => return Ok(Self { regex: compile(pattern)?, trailing_space: None }),
-        };
-        let trailing_space = Some(parts.len() - 1);
-        Ok(Self { regex: compile_parts(head, &parts)?, trailing_space })
-    }
-
-    /// Where a match ends after the look-ahead that the automaton cannot do: the last of several white
-    /// space characters goes to the word behind it.
-    fn end(&self, text: &str, found: &Match) -> usize {
-        let run = &text[found.start..found.end];
-        if self.trailing_space != Some(found.pattern) {
-            return found.end;
-        }
-        let before_word = text[found.end..].chars().next().is_some_and(|c| !c.is_whitespace());
-        match run.char_indices().next_back() {
-            Some((last, _)) if last > 0 && before_word => found.start + last,
-            _ => found.end,
-        }
-    }
-}
-
-impl Pattern for &Words {
-    fn find_matches(&self, text: &str) -> tokenizers::Result<Vec<(Offsets, bool)>> {
-        let mut parts = Vec::new();
-        let (mut from, mut done) = (0, 0);
-        while let Some(found) = self.regex.find_at(text, from) {
-            let (start, end) = (found.start, self.end(text, &found));
-            if start == end {
-                // An empty match is no word; the search goes on behind the next character.
-                let Some(next) = text[end..].chars().next() else { break };
-                from = end + next.len_utf8();
-                continue;
-            }
-            if done < start {
-                parts.push(((done, start), false));
-            }
-            parts.push(((start, end), true));
-            (from, done) = (end, end);
-        }
-        if done < text.len() || text.is_empty() {
-            parts.push(((done, text.len()), false));
-        }
-        Ok(parts)
-    }
 }
 
 const CONTRACTIONS: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";
@@ -156,6 +105,20 @@ const WORDS: &str = r"[^\r\n\p{L}\p{N}]?\p{L}+";
 const MARKS_AND_SPACE: &str = r" ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 const UPPER: &str = r"[\p{Lu}\p{Lt}\p{Lm}\p{Lo}\p{M}]";
 const LOWER: &str = r"[\p{Ll}\p{Lm}\p{Lo}\p{M}]";
+
+/// Letters that have two cases, as DeepSeek LLM's tokenizer.json lists them. Written by number, since some look like others.
+const CASED: &[&str] = &[
+    r"A-Za-z\u00b5\u00c0-\u00d6\u00d8-\u00f6\u00f8-\u01ba\u01bc-\u01bf\u01c4-\u0293\u0295-\u02af\u0370-\u0373",
+    r"\u0376\u0377\u037b-\u037d\u037f\u0386\u0388-\u038a\u038c\u038e-\u03a1\u03a3-\u03f5\u03f7-\u0481",
+    r"\u048a-\u052f\u0531-\u0556\u10a0-\u10c5\u13a0-\u13f5\u13f8-\u13fd\u1c90-\u1cba\u1cbd-\u1cbf\u1d00-\u1d2b",
+    r"\u1d6b-\u1d77\u1d79-\u1d9a\u1e00-\u1f15\u1f18-\u1f1d\u1f20-\u1f45\u1f48-\u1f4d\u1f50-\u1f57\u1f59\u1f5b",
+    r"\u1f5d\u1f5f-\u1f7d\u1f80-\u1fb4\u1fb6-\u1fbc\u1fbe\u1fc2-\u1fc4\u1fc6-\u1fcc\u1fd0-\u1fd3\u1fd6-\u1fdb",
+    r"\u1fe0-\u1fec\u1ff2-\u1ff4\u1ff6-\u1ffc\u2102\u2107\u210a-\u2113\u2115\u2119-\u211d\u2124\u2126\u2128",
+    r"\u212a-\u212d\u212f-\u2134\u2139\u213c-\u213f\u2145-\u2149\u214e\u2183\u2184\u2c00-\u2c7b\u2c7e-\u2ce4",
+    r"\u2ceb-\u2cee\u2cf2\u2cf3\ua640-\ua66d\ua680-\ua69b\ua722-\ua76f\ua771-\ua787\ua78b-\ua78e\uab70-\uabbf",
+    r"\ufb00-\ufb06\ufb13-\ufb17\uff21-\uff3a\uff41-\uff5a\x{10400}-\x{1044f}\x{104b0}-\x{104d3}",
+    r"\x{104d8}-\x{104fb}\x{10c80}-\x{10cb2}\x{10cc0}-\x{10cf2}\x{118a0}-\x{118df}\x{1e900}-\x{1e943}",
+];
 
 /// How a byte-level vocabulary named by `tokenizer.ggml.pre` cuts text.
 pub(crate) struct Named {
@@ -232,47 +195,21 @@ pub(crate) fn named(name: &str) -> Result<Named> {
             list(&[r"\p{N}{1,3}", "[一-龥぀-ゟ゠-ヿ]+", &marked])
         }
         "deepseek-coder" => list(&[r"[\r\n]", r"\s?\p{L}+", r"\s?\p{P}+", "[一-龥ࠀ-一가-퟿]+", r"\p{N}"]),
+        "deepseek-llm" => list(&[
+            r"[\r\n]",
+            &format!(r"\s?[{}]+", CASED.concat()),
+            r"\s?[!-/:-~！-／：-～‘-‟　-。]+",
+            r"\s+$",
+            "[一-龥ࠀ-一가-퟿]+",
+            r"\p{N}+",
+        ]),
+        "superbpe" => list(&[r"\p{N}+", r"(?=(\d{3})+(?!\d))"]),
         "falcon" => list(&[r"[\p{P}\$\+<=>\^~\|`]+", GPT2, "[0-9][0-9][0-9]"]),
         "bloom" | "poro-chat" | "gpt3-finnish" => list(&[r" ?[^(\s|.,!?…。，、।۔،)]+"]),
         "viking" => list(&[r" ?[^(\s|.,!?…。，、।۔،)]+", r"\p{N}"]),
         other => return Err(Error::unsupported(format!("tokenizer: the pre-tokenizer {other:?} is not known"))),
     };
     Ok(Named { patterns, ignore_merges, compose, adds_bos })
-}
-
-/// All names that `named` knows.
-const NAMES: [&str; 20] = [
-    "default",
-    "gpt-2",
-    "smollm",
-    "starcoder",
-    "llama3",
-    "dbrx",
-    "qwen2",
-    "minicpm5",
-    "qwen35",
-    "seed-coder",
-    "tekken",
-    "gpt-4o",
-    "deepseek-v3",
-    "deepseek-coder",
-    "falcon",
-    "bloom",
-    "viking",
-    "olmo",
-    "stablelm2",
-    "glm4",
-];
-/// Patterns of other files that were looked at.
-const ALSO_KNOWN: [&str; 8] = [" {2,}", r"\s+", r"\s{2,}", " ", r"\n+", r"[\r\n]", r"\d", r"\d{3}"];
-
-/// Whether a pattern is one of those whose time was seen to grow with the text's length alone: a word
-/// is found where the search for it begins, and no further than it reaches.
-pub(crate) fn is_known(pattern: &str) -> bool {
-    // Files have line breaks in patterns both as they are and escaped.
-    let pattern = pattern.replace('\r', r"\r").replace('\n', r"\n");
-    let named = |name: &&str| named(name).is_ok_and(|named| named.patterns.contains(&pattern));
-    ALSO_KNOWN.contains(&pattern.as_str()) || NAMES.iter().any(named)
 }
 
 /// The steps of a byte-level vocabulary with these patterns.

@@ -1,8 +1,21 @@
 //! SentencePiece's compiled normalization rules: a trie of what is replaced, and the replacements.
 
-use tokenizers::normalizers::Precompiled;
+use std::cmp::Ordering;
 
+use tokenizers::NormalizedString;
+use tokenizers::normalizers::Precompiled as Rules;
+use unicode_segmentation::UnicodeSegmentation;
+
+use super::work::Spent;
 use crate::{Error, Result};
+
+/// Longest replacement of a character; the longest in use is of U+FDFA, an Arabic phrase of 33 bytes.
+const MAX_REPLACEMENT: usize = 64;
+/// Longest text of several characters that is looked up as one.
+const MAX_KEY: usize = 5;
+
+#[derive(Debug)]
+pub(crate) struct Precompiled(Rules);
 
 /// Reads the rules after checking what the crate takes for granted: that no step of the trie leads out
 /// of it, and that every replacement lies in the text of replacements, on whole characters.
@@ -28,10 +41,69 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Box<Precompiled>> {
             return Err(corrupt("point outside their trie"));
         }
         let ends = unit >> 8 & 1 == 1;
-        if ends && !replacements.is_char_boundary(value(units[next])) {
+        if !ends {
+            continue;
+        }
+        let start = value(units[next]);
+        if !replacements.is_char_boundary(start) {
             return Err(corrupt("point outside their text"));
         }
+        let rest = &replacements.as_bytes()[start..];
+        if rest.len() > MAX_REPLACEMENT && !rest[..=MAX_REPLACEMENT].contains(&0) {
+            return Err(Error::unsupported(format!(
+                "tokenizer: a compiled normalization rule of more than {MAX_REPLACEMENT} bytes"
+            )));
+        }
     }
-    let rules = Precompiled::from(bytes).map_err(|error| corrupt(&error.to_string()))?;
-    Ok(Box::new(rules))
+    let rules = Rules::from(bytes).map_err(|error| corrupt(&error.to_string()))?;
+    Ok(Box::new(Precompiled(rules)))
+}
+
+impl Precompiled {
+    /// As the tokenizers crate does it (a few characters that are one to the eye are looked up together, else each by
+    /// itself), but with an end to what it makes.
+    pub fn apply(&self, text: &mut NormalizedString, most: usize) -> tokenizers::Result<()> {
+        let mut made: Vec<(char, isize)> = Vec::with_capacity(text.len());
+        let (mut bytes, mut modified) = (0, false);
+        for cluster in text.get().graphemes(true) {
+            let whole = Some(cluster).filter(|cluster| cluster.len() <= MAX_KEY);
+            if let Some(new) = whole.and_then(|cluster| self.0.transform(cluster)) {
+                replace(&mut made, cluster, new);
+                (bytes, modified) = (bytes + new.len(), true);
+            } else {
+                for (at, c) in cluster.char_indices() {
+                    let part = &cluster[at..at + c.len_utf8()];
+                    if let Some(new) = self.0.transform(part) {
+                        replace(&mut made, part, new);
+                        (bytes, modified) = (bytes + new.len(), true);
+                    } else {
+                        made.push((c, 0));
+                        bytes += part.len();
+                    }
+                }
+            }
+            if bytes > most {
+                return Err(Spent.into());
+            }
+        }
+        if modified {
+            text.transform(made, 0);
+        }
+        Ok(())
+    }
+}
+
+/// Writes what takes the place of a part, as `NormalizedString::transform` wants to be told of it.
+fn replace(made: &mut Vec<(char, isize)>, old: &str, new: &str) {
+    let more = new.chars().count() as isize - old.chars().count() as isize;
+    made.extend(new.chars().map(|c| (c, 0)));
+    match more.cmp(&0) {
+        Ordering::Greater => made.iter_mut().rev().take(more as usize).for_each(|(_, change)| *change = 1),
+        Ordering::Less => {
+            if let Some((_, change)) = made.last_mut() {
+                *change += more;
+            }
+        }
+        Ordering::Equal => {}
+    }
 }

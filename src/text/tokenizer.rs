@@ -1,27 +1,27 @@
 //! The tokenizer: text to ids and back.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use tokenizers::models::bpe::BPE;
-use tokenizers::models::unigram::Unigram;
-use tokenizers::models::wordpiece::WordPiece;
-use tokenizers::{AddedToken, Model as _, OffsetReferential, OffsetType};
+use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString};
 
-use super::added::Added;
+use super::added::{Added, IsText};
 use super::decoder::Decoder;
+use super::model::Model;
 use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
 use super::stream::TextStream;
-use super::template::ChatTemplate;
+use super::template::{ChatPrompt, ChatTemplate};
+use super::templates::Templates;
+use super::work::{Spent, Work};
 use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
 const MAX_TEXT: usize = 2 << 20;
-/// The same where a pattern is not one that is known to be quick, or where an added token must stand alone: the square
-/// of this is some seconds' work.
-const MAX_TEXT_SLOW: usize = 64 << 10;
 
 /// Tokens that end a turn in models that were trained for chat. A vocabulary that has one as a token of
 /// its own means it so, whether or not its metadata say it.
@@ -41,19 +41,11 @@ const TURN_ENDS: [&str; 13] = [
     "</s>",
 ];
 
-pub(crate) enum Model {
-    Bpe(BPE),
-    Unigram(Unigram),
-    WordPiece(WordPiece),
-}
-
 /// What a tokenizer is made of, whichever file it came from.
 pub(crate) struct Parts {
     pub model: Model,
     pub rules: Vec<Rule>,
     pub steps: Vec<Step>,
-    /// A pattern may take the square of the text's length.
-    pub slow: bool,
     pub added: Vec<(AddedToken, u32)>,
     pub decoder: Decoder,
     pub post_processor: PostProcessor,
@@ -63,11 +55,25 @@ pub(crate) struct Parts {
     pub ends: Vec<u32>,
     /// What texts are filled up with.
     pub padding: Option<u32>,
-    pub bos_text: String,
-    pub eos_text: String,
-    pub chat_template: Option<String>,
+    pub templates: Templates,
     /// What the files leave open and is assumed, in words.
     pub warnings: Vec<String>,
+    pub codes: Option<Codes>,
+}
+
+/// Marian's way to name a language: `>>fr<<` at a text's start is a token of its own, known or not.
+pub(crate) struct Codes {
+    pub ids: HashMap<String, u32>,
+    pub unknown: u32,
+}
+
+impl Codes {
+    /// The code that a text begins with, and the rest.
+    fn take<'a>(&self, text: &'a str) -> Option<(u32, &'a str)> {
+        let end = text.starts_with(">>").then(|| text.find("<<"))?? + 2;
+        let id = self.ids.get(&text[..end]).copied().unwrap_or(self.unknown);
+        Some((id, &text[end..]))
+    }
 }
 
 /// A checkpoint's tokenizer.
@@ -83,29 +89,22 @@ pub struct Tokenizer {
     bos: Option<u32>,
     ends: Vec<u32>,
     padding: Option<u32>,
-    bos_text: String,
-    eos_text: String,
-    chat_template: Option<String>,
+    templates: Templates,
     warnings: Vec<String>,
-    max_text: usize,
+    codes: Option<Codes>,
 }
 
 impl Tokenizer {
     pub(crate) fn new(parts: Parts) -> Result<Self> {
         // One thread in WebAssembly, and none to spawn.
         tokenizers::utils::parallelism::set_parallelism(false);
-        let slow = parts.slow || parts.added.iter().any(|(token, _)| token.single_word);
         let mut ends = parts.ends;
         let turn_ends = parts.added.iter().filter(|(token, _)| TURN_ENDS.contains(&token.content.as_str()));
         ends.extend(turn_ends.map(|&(_, id)| id));
         ends.sort_unstable();
         ends.dedup();
-        let rules = Normalizing::new(&parts.rules);
-        let added = match &parts.model {
-            Model::Bpe(model) => Added::new(model, parts.added, &rules),
-            Model::Unigram(model) => Added::new(model, parts.added, &rules),
-            Model::WordPiece(model) => Added::new(model, parts.added, &rules),
-        }?;
+        let work = Work::of(parts.added.iter().map(|(token, _)| token.content.len()).sum());
+        let added = Added::new(&parts.model, parts.added, &Normalizing::new(&parts.rules, &work))?;
         Ok(Self {
             model: parts.model,
             rules: parts.rules,
@@ -118,11 +117,9 @@ impl Tokenizer {
             bos: parts.bos,
             ends,
             padding: parts.padding,
-            bos_text: parts.bos_text,
-            eos_text: parts.eos_text,
-            chat_template: parts.chat_template,
+            templates: parts.templates,
             warnings: parts.warnings,
-            max_text: if slow { MAX_TEXT_SLOW } else { MAX_TEXT },
+            codes: parts.codes,
         })
     }
 
@@ -132,15 +129,23 @@ impl Tokenizer {
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
-    /// what the tokenizer puts around a text. Where that is BOS alone, a text that begins with it (a chat
-    /// template's) gets no second one.
+    /// what the tokenizer puts around a text, but no second BOS where it begins with one (a chat template's does).
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        let ids = self.encode_plain(text)?;
-        let (before, after) = self.post_processor.sides();
-        if !add_special || (after.is_empty() && ids.starts_with(&before)) {
-            return Ok(ids);
+        if !add_special {
+            return self.encode_plain(text);
         }
-        Ok(self.post_processor.join(&ids, None, None)?.0)
+        let (_, after) = self.post_processor.sides();
+        Ok([self.encode_prompt(text)?, after].concat())
+    }
+
+    /// The ids of a text that a model goes on with: as `encode` gives them, without what would end the text.
+    pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
+        let ids = self.encode_plain(text)?;
+        let (mut before, _) = self.post_processor.sides();
+        if ids.starts_with(&before) {
+            before.clear();
+        }
+        Ok([before, ids].concat())
     }
 
     /// The ids of a text or a pair with what the tokenizer puts around them, and for each the type id: of
@@ -156,36 +161,105 @@ impl Tokenizer {
     /// What is looked at of a text that will be cut: no model takes as many tokens as are in the rest.
     fn kept<'a>(&self, text: &'a str) -> &'a str {
         match self.post_processor.keep_end {
-            true => &text[text.ceil_char_boundary(text.len().saturating_sub(self.max_text))..],
-            false => &text[..text.floor_char_boundary(self.max_text)],
+            true => &text[text.ceil_char_boundary(text.len().saturating_sub(MAX_TEXT))..],
+            false => &text[..text.floor_char_boundary(MAX_TEXT)],
+        }
+    }
+
+    /// The ids of a rendered conversation: control tokens that a message spells out are its text, unless they are
+    /// allowed.
+    pub fn encode_chat(&self, prompt: &ChatPrompt) -> Result<Vec<u32>> {
+        if prompt.allows_special() || prompt.given().is_empty() {
+            return self.encode_plain(prompt.text());
+        }
+        let is_text = |token: &AddedToken, span: Range<usize>| {
+            prompt.is_given(&span) && prompt.is_control(&token.content, token.special)
+        };
+        let (ids, of_texts) = self.encode_but(prompt.text(), &is_text)?;
+        // A vocabulary may have control tokens among its words (SentencePiece), and find them there.
+        let is_control =
+            |token: &AddedToken| prompt.is_control(&token.content, token.special) && prompt.is_spelled(&token.content);
+        match of_texts.iter().find(|id| self.added.is(**id, is_control)) {
+            Some(id) => Err(Error::invalid(format!(
+                "a message spells out the control token {:?}, which this tokenizer cannot keep text; allowSpecial lets it count",
+                self.decode(&[*id], false)?,
+            ))),
+            None => Ok(ids),
+        }
+    }
+
+    /// The text of a rendered conversation, where it is not to be confused with one that a message has forged.
+    pub fn chat_text(&self, prompt: ChatPrompt) -> Result<String> {
+        let spelled = RefCell::new(None);
+        if !prompt.allows_special() && !prompt.given().is_empty() {
+            let is_text = |token: &AddedToken, span: Range<usize>| {
+                let forged = prompt.is_given(&span) && prompt.is_control(&token.content, token.special);
+                if forged {
+                    spelled.borrow_mut().get_or_insert_with(|| token.content.clone());
+                }
+                forged
+            };
+            self.encode_but(prompt.text(), &is_text)?;
+        }
+        match spelled.into_inner() {
+            Some(token) => Err(Error::invalid(format!(
+                "a message spells out the control token {token:?}, which as text cannot be told from the template's own: \
+                 generate takes the messages themselves and keeps it text; allowSpecial lets it count"
+            ))),
+            None => Ok(prompt.into_text()),
         }
     }
 
     fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
-        if text.len() > self.max_text {
-            let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), self.max_text);
+        self.encode_but(text, &|_, _| false).map(|(ids, _)| ids)
+    }
+
+    /// The ids of a text, less the added tokens in it that are text; and those ids that are of no added token.
+    fn encode_but(&self, text: &str, is_text: &IsText) -> Result<(Vec<u32>, Vec<u32>)> {
+        if text.len() > MAX_TEXT {
+            let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), MAX_TEXT);
             return Err(Error::invalid(message));
         }
         let small = self.lowercase.then(|| text.to_lowercase());
         let text = small.as_deref().unwrap_or(text);
-        let failed = |error: tokenizers::Error| Error::unsupported(format!("tokenizer: {error}"));
-        let rules = Normalizing::new(&self.rules);
-        let mut parts = self.added.extract(text, &rules).map_err(failed)?;
-        if rules.failed() {
-            return Err(Error::invalid("the tokenizer's rules make this text too long"));
-        }
-        for step in &self.steps {
-            step.apply(&mut parts).map_err(failed)?;
-        }
-        let tokenized = parts.tokenize(|part| match &self.model {
-            Model::Bpe(model) => model.tokenize(part.get()),
-            Model::Unigram(model) => model.tokenize(part.get()),
-            Model::WordPiece(model) => model.tokenize(part.get()),
-        });
-        tokenized.map_err(failed)?;
+        let whole = text.len();
+        let code = self.codes.as_ref().and_then(|codes| codes.take(text));
+        let (code, text) = code.map_or((None, text), |(id, rest)| (Some(id), rest));
+        let shift = whole - text.len();
+        let is_text = |token: &AddedToken, span: Range<usize>| is_text(token, span.start + shift..span.end + shift);
+        let (work, of_texts) = (Work::of(text.len()), RefCell::new(Vec::new()));
+        let parts = self.cut(text, &work, &is_text, &of_texts).map_err(|error| match work.spent() {
+            true => Spent.into(),
+            false => Error::unsupported(format!("tokenizer: {error}")),
+        })?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        Ok(ids.collect())
+        let ids = code.into_iter().chain(ids).collect();
+        let mut of_texts = of_texts.into_inner();
+        of_texts.sort_unstable();
+        of_texts.dedup();
+        Ok((ids, of_texts))
+    }
+
+    /// A text in parts, each with its tokens; `of_texts` gets those that are no added tokens.
+    fn cut(
+        &self,
+        text: &str,
+        work: &Work,
+        is_text: &IsText,
+        of_texts: &RefCell<Vec<u32>>,
+    ) -> tokenizers::Result<PreTokenizedString> {
+        let mut parts = self.added.extract(text, &Normalizing::new(&self.rules, work), work, is_text)?;
+        for step in &self.steps {
+            work.pay(text.len() as u64)?;
+            step.apply(&mut parts, work)?;
+        }
+        parts.tokenize(|part| {
+            let tokens = self.model.tokenize(part.get(), work)?;
+            of_texts.borrow_mut().extend(tokens.iter().map(|token| token.id));
+            Ok(tokens)
+        })?;
+        Ok(parts)
     }
 
     /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.
@@ -250,14 +324,11 @@ impl Tokenizer {
 
     /// Takes another chat template (`chat_template.jinja`) than the tokenizer's own.
     pub fn set_chat_template(&mut self, source: String) {
-        self.chat_template = Some(source);
+        self.templates.sources = vec![(Templates::DEFAULT.to_owned(), source)];
     }
 
-    /// The checkpoint's chat template.
-    pub fn chat_template(&self) -> Result<ChatTemplate> {
-        let Some(source) = &self.chat_template else {
-            return Err(Error::invalid("this checkpoint has no chat template: pass the prompt as text"));
-        };
-        ChatTemplate::new(source.clone(), &self.bos_text, &self.eos_text)
+    /// The checkpoint's chat template: with tools the one for them, where there are several.
+    pub fn chat_template(&self, with_tools: bool) -> Result<ChatTemplate> {
+        ChatTemplate::new(self.templates.source(with_tools)?, &self.templates.tokens)
     }
 }

@@ -75,8 +75,8 @@ impl Shared {
         (Rc::strong_count(&self.kernels), Rc::strong_count(context)) == (1, 1)
             && context.allocated() == 0
             && self.kernels.features() == self.features
-            && context.lost().is_ok()
             && context.errors() == 0
+            && context.lost().is_ok()
     }
 }
 

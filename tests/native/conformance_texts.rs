@@ -39,7 +39,7 @@ async fn an_encoder_reads<D: Device>(family: &str, device: D) {
 async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().decoding.start.unwrap();
+    let start = assembly.plan().unwrap().generation.start.unwrap();
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
     let given = case.ids("decoder_input_ids");
@@ -62,7 +62,9 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     }
     assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
     // One beam is the greedy search.
-    let mut beams = Beams::new(&model, prompt, vec![start], 1, Some(generated.len()), &[], Vec::new()).unwrap();
+    let options = GenerateOptions { max_tokens: Some(generated.len() as f64), ..Default::default() };
+    let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+    let mut beams = Beams::new(&model, prompt, vec![start], sampling, &[]).unwrap();
     while beams.step(&mut model).await.unwrap() {}
     assert_eq!(beams.best(), (generated, false), "{family}");
 }

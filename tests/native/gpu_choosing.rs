@@ -1,5 +1,4 @@
-//! Choosing tokens on the GPU against `text::Sampler`, which is the definition: the same token where there is nothing to
-//! draw, the same distribution where there is. Their noise is another one.
+//! Choosing tokens on the GPU against `text::Sampler`, which is the definition: the same token, drawn or not.
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
@@ -120,7 +119,7 @@ pub fn a_bias_forbids_tokens_or_all_of_them() {
             // JSON has no infinity; the contract's −∞ comes as a number.
             let forbid = |tokens: &[u32]| {
                 let mut choosing = choosing(&sampling(&format!("{options}}}"), 5), 5, &[], 0);
-                choosing.bias = tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect();
+                choosing.biases = vec![(0, tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect())];
                 let mut steps = Steps::new(&kernels, "{}", 5, &[]);
                 steps.chooser = steps.device.chooser(&choosing).unwrap().unwrap();
                 (0..40).map(|_| steps.choose(&[1.0, 9.0, 0.5, 8.0, 0.0]).unwrap()).collect::<BTreeSet<u32>>()
@@ -178,17 +177,23 @@ fn assert_spread(drawn: &[u32], possible: &BTreeSet<u32>, logits: &[f32], temper
     assert!(chi_square <= free + 4.0 * (2.0 * free).sqrt(), "{what}: χ² {chi_square:.1} of {free}");
 }
 
-/// Draws on the GPU, a position each, and by the sampler: what can be drawn is the same, and comes as often as it should.
+/// Draws on the GPU, a position each, and by the sampler: the same, and as often as their logits say.
 fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) {
     let vocabulary = logits.len();
     let sampling = sampling(json, vocabulary);
     let temperature = f64::from(sampling.temperature);
-    let mut sampler = Sampler::new(sampling, vocabulary, &[], 0);
-    // Ten of the rarest are expected: that it never comes has a chance of e⁻¹⁰.
-    let possible: BTreeSet<u32> = (0..1000).map(|_| sampler.sample(&mut logits.to_vec()).unwrap().id).collect();
-    let drawn = Steps::new(kernels, json, vocabulary, &[]).draw(logits, draws);
+    // The first is drawn at position 1: a prompt of one token came before it.
+    let mut sampler = Sampler::new(sampling, vocabulary, &[0], 0);
+    let mut by_sampler = || {
+        let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
+        sampler.accept(id);
+        id
+    };
+    let expected: Vec<u32> = (0..draws).map(|_| by_sampler()).collect();
+    let drawn = Steps::new(kernels, json, vocabulary, &[0]).draw(logits, draws);
     let what = format!("{json}, of {vocabulary}");
-    assert_eq!(BTreeSet::from_iter(drawn.iter().copied()), possible, "{what}");
+    assert_eq!(drawn, expected, "{what}");
+    let possible: BTreeSet<u32> = expected.into_iter().collect();
     assert_spread(&drawn, &possible, logits, temperature, &what);
 }
 

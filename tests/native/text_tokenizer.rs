@@ -191,7 +191,7 @@ fn equal_tokens_and_missing_parts_are_no_obstacle() {
 
 #[test]
 fn without_a_chat_template_the_caller_is_told() {
-    let error = read(byte_level()).unwrap().chat_template().err().unwrap();
+    let error = read(byte_level()).unwrap().chat_template(false).err().unwrap();
     assert_eq!(error.code, Code::InvalidArgument);
     assert!(error.message.contains("no chat template"), "{error}");
 }
@@ -226,7 +226,8 @@ fn a_tokenizer_json_brings_its_template_and_its_special_tokens() {
     let tokenizer = from_json(&tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}))).unwrap();
     assert_eq!(tokenizer.encode("abba", true).unwrap(), [3, 2, 1, 0]);
     assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()), (Some(3), true, &[3][..]));
-    assert_eq!(tokenizer.chat_template().unwrap().render(&[], true).unwrap(), "T");
+    let chat = azulejo::text::Chat::of_texts(&[("user", "x")], true);
+    assert_eq!(tokenizer.chat_template(false).unwrap().render(&chat, None).unwrap().text(), "T");
 }
 
 #[test]
@@ -248,7 +249,7 @@ fn what_is_far_beyond_the_cut_is_not_looked_at() {
     let mut file = tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}));
     file["added_tokens"][0]["single_word"] = json!(true);
     let tokenizer = from_json(&file).unwrap();
-    let text = format!("a{}", " b".repeat(64 << 10));
+    let text = format!("a{}", " b".repeat(1 << 20));
     assert_eq!(tokenizer.encode(&text, true).unwrap_err().code, Code::InvalidArgument);
     let short = tokenizer.encode_pair("a b b b", None, Some(4)).unwrap();
     assert_eq!(tokenizer.encode_pair(&text, None, Some(4)).unwrap(), short);
@@ -262,25 +263,60 @@ fn texts_are_written_small_where_sentence_transformers_say_so() {
 }
 
 #[test]
-fn patterns_that_could_take_for_ever_are_refused() {
-    for pattern in [
-        "(?=a*x)b",
-        r"(a)\1",
-        "(?<!a)b",
-        "(((a{1,99}){1,99}){1,99}){1,99}",
-        "(",
-        &"a".repeat(9999),
-        r"(b|\s+(?!\S)|\s+",
-    ] {
+fn patterns_that_are_wrong_or_too_large_are_refused() {
+    for pattern in
+        [r"\Xa", r"(a)\k<x>", r"(?i)ss", "(((a{1,99}){1,99}){1,99}){1,99}", "(", &"a".repeat(9999), r"(b|\s+(?!\S)|\s+"]
+    {
         let split = json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
         let error = from_json(&tokenizer_json(split)).err().unwrap();
         assert_eq!(error.code, Code::UnsupportedModel, "{pattern}");
     }
-    // A pattern that may take the square of a text's length gets short texts only.
-    let split = json!({"type": "Split", "pattern": {"Regex": "[a-z]*x|."}, "behavior": "Isolated", "invert": false});
-    let tokenizer = from_json(&tokenizer_json(split)).unwrap();
-    assert_eq!(tokenizer.encode("ab", false).unwrap(), [0, 1]);
-    assert_eq!(tokenizer.encode(&"a".repeat(1 << 17), false).unwrap_err().code, Code::InvalidArgument);
+}
+
+#[test]
+fn a_text_may_cost_so_much_and_no_more() {
+    let split = |pattern: &str| json!({"type": "Split", "pattern": {"Regex": pattern}, "behavior": "Isolated", "invert": false});
+    for pattern in ["[a-z]*x|.", r"(?:a*)*b|.", r"(?<=b.*)x|.", r"(a*)\1b|."] {
+        let tokenizer = from_json(&tokenizer_json(split(pattern))).unwrap();
+        assert_eq!(tokenizer.encode("ab", false).unwrap(), tokenizer.encode("ab", false).unwrap());
+        let error = tokenizer.encode(&"a".repeat(1 << 17), false).unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument, "{pattern}");
+        assert!(error.message.contains("too much work"), "{error}");
+    }
+    // What a rule makes of a short text is paid for as well.
+    let mut file = tokenizer_json(split("[a-z]*x|."));
+    let longer = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(16)});
+    file["normalizer"] = json!({"type": "Sequence", "normalizers": vec![longer; 5]});
+    assert_eq!(from_json(&file).unwrap().encode("a", false).unwrap_err().code, Code::InvalidArgument);
+    let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false});
+    let file = tokenizer_json(json!({"type": "Sequence", "pretokenizers": vec![bytes; 60]}));
+    assert_eq!(from_json(&file).unwrap().encode("é", false).unwrap_err().code, Code::InvalidArgument);
+}
+
+#[test]
+fn what_rules_make_at_load_is_bounded() {
+    let longer = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(16)});
+    let plain = || tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}));
+    let mut decoder = plain();
+    decoder["decoder"] = json!({"type": "Sequence", "decoders": vec![longer.clone(); 8]});
+    let mut added = plain();
+    added["normalizer"] = json!({"type": "Sequence", "normalizers": vec![longer; 4]});
+    added["added_tokens"][0] = json!({"id": 3, "content": "aaaa", "normalized": true});
+    added["post_processor"] = json!(null);
+    let mut long = plain();
+    long["added_tokens"][0] = json!({"id": 3, "content": "a".repeat(1 << 20), "normalized": false});
+    long["post_processor"] = json!(null);
+    let mut patterns = plain();
+    let split = |n: u32| {
+        let classes: String = (0..250).map(|c| format!("[\\p{{L}}\\x{{{:x}}}]", 0xe000 + 250 * n + c)).collect();
+        json!({"type": "Split", "pattern": {"Regex": classes}, "behavior": "Isolated", "invert": false})
+    };
+    patterns["pre_tokenizer"] = json!({"type": "Sequence", "pretokenizers": (0..16).map(split).collect::<Vec<_>>()});
+    for (what, file) in [("decoder", decoder), ("added token", added), ("added token", long), ("patterns", patterns)] {
+        let error = from_json(&file).err().unwrap_or_else(|| panic!("{what}"));
+        assert_eq!(error.code, Code::UnsupportedModel, "{error}");
+        assert!(error.message.contains(what), "{error}");
+    }
 }
 
 /// A place in the file and what stands there instead.

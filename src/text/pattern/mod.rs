@@ -1,124 +1,107 @@
-//! Regular expressions: a lazily built automaton of the regex-automata crate, and our own small tables of Unicode's
-//! classes. The regex crate has three more engines, searches for literals and tables for every property there is: half
-//! the module's text side, and tokenizers' patterns are best searched with this one engine.
+//! Regular expressions as Oniguruma has them, in which the patterns of tokenizers are written: look-around, possessive
+//! repetitions, references, anchors of lines. The regex-automata crate has none of these; what the fancy-regex crate does
+//! is another syntax, and brings a megabyte of engines and Unicode's tables along. Ours are small (`unicode`), and what a
+//! search may cost is bounded (`Work`), since a stranger has written the pattern.
 
+mod class;
 mod parse;
+mod program;
+mod search;
 pub(crate) mod unicode;
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::OnceLock;
 
-use regex_automata::hybrid::{dfa, regex as hybrid};
-use regex_automata::nfa::thompson::pikevm::{self, PikeVM};
-use regex_automata::nfa::thompson::{self, NFA, WhichCaptures};
-use regex_automata::{Anchored, Input, MatchKind};
-use regex_syntax::hir::Hir;
 use tokenizers::Offsets;
 use tokenizers::pattern::Pattern;
 
-/// Memory for one compiled pattern, of which Unicode's classes take most, and for its automaton's states.
-const MAX_COMPILED: usize = 8 << 20;
+use self::program::{Program, Set};
+use self::search::Search;
+use super::work::{Spent, Work};
 
-/// Patterns that are searched for together.
-pub(crate) struct Regex(Engine);
+/// A pattern, ready to be searched for.
+#[derive(Debug)]
+pub(crate) struct Regex(Program);
 
-/// What searches, and what it remembers.
-enum Engine {
-    Automaton(Box<(hybrid::Regex, Mutex<hybrid::Cache>)>),
-    /// For patterns with `\b`, of which an automaton of bytes cannot tell: several times slower.
-    Simulation(Box<(PikeVM, Mutex<pikevm::Cache>)>),
+/// What is part of a word by Unicode's rules, which the tokenizers crate goes by where it uses no pattern.
+pub(crate) fn word_of_unicode(c: char) -> bool {
+    static WORDS: OnceLock<Set> = OnceLock::new();
+    WORDS.get_or_init(|| Set::new(&unicode::word())).contains(c)
 }
 
-/// Where a pattern was found, in bytes, and which one.
-pub(crate) struct Match {
-    pub start: usize,
-    pub end: usize,
-    pub pattern: usize,
+/// What `\b` goes by.
+fn words() -> &'static Set {
+    static WORDS: OnceLock<Set> = OnceLock::new();
+    WORDS.get_or_init(|| Set::new(&class::word()))
 }
 
 impl Regex {
-    /// Compiles patterns; the error says in words what is not supported. The automaton takes no look-around and no
-    /// references: what a backtracking engine would do with a stranger's pattern can take for ever on a short text.
-    pub fn new(patterns: &[&str]) -> Result<Self, String> {
-        let patterns = patterns.iter().map(|pattern| parse::parse(pattern)).collect::<Result<Vec<_>, _>>()?;
-        if patterns.iter().any(|pattern| pattern.properties().look_set().contains_word()) {
-            let engine = PikeVM::new_from_nfa(compile(&patterns, false)?).map_err(|error| error.to_string())?;
-            let cache = Mutex::new(engine.create_cache());
-            return Ok(Self(Engine::Simulation(Box::new((engine, cache)))));
-        }
-        let forward = automaton(&patterns, false)?;
-        let engine = hybrid::Builder::new().build_from_dfas(forward, automaton(&patterns, true)?);
-        let cache = Mutex::new(engine.create_cache());
-        Ok(Self(Engine::Automaton(Box::new((engine, cache)))))
+    /// Reads a pattern; the error says in words what is not supported.
+    pub fn new(pattern: &str) -> Result<Self, String> {
+        Ok(Self(Program::new(&parse::parse(pattern)?)?))
     }
 
-    /// The first place from `from` on where a pattern matches, and there the first of the patterns that does, each with
-    /// the preferences of a backtracking search.
-    pub fn find_at(&self, text: &str, from: usize) -> Option<Match> {
-        let input = Input::new(text).range(from..);
-        let found = match &self.0 {
-            Engine::Simulation(parts) => parts.0.find(&mut locked(&parts.1), input),
-            Engine::Automaton(parts) => {
-                let (engine, cache) = &**parts;
-                let mut cache = locked(cache);
-                // Nearly always one word follows the other, and then the way back to its start is spared. The automaton
-                // neither gives up nor stops at a byte: there are no errors.
-                let next = input.clone().anchored(Anchored::Yes);
-                if let Some(end) = engine.forward().try_search_fwd(cache.forward_mut(), &next).ok()? {
-                    return Some(Match { start: from, end: end.offset(), pattern: end.pattern().as_usize() });
-                }
-                engine.try_search(&mut cache, &input).ok()?
-            }
-        }?;
-        Some(Match { start: found.start(), end: found.end(), pattern: found.pattern().as_usize() })
+    /// Bytes of memory, about.
+    pub fn size(&self) -> usize {
+        self.0.size()
+    }
+
+    /// The pattern at work on one text.
+    pub fn within<'a>(&'a self, work: &'a Work) -> Within<'a> {
+        Within { regex: self, work, replacement: 0 }
     }
 }
 
-fn locked<T>(cache: &Mutex<T>) -> MutexGuard<'_, T> {
-    cache.lock().unwrap_or_else(PoisonError::into_inner)
+pub(crate) struct Within<'a> {
+    regex: &'a Regex,
+    work: &'a Work,
+    /// Bytes that each match is replaced by.
+    replacement: usize,
 }
 
-/// All matches one after the other and what is between them; empty ones too, except right behind another.
-impl Pattern for &Regex {
-    fn find_matches(&self, text: &str) -> tokenizers::Result<Vec<(Offsets, bool)>> {
-        if text.is_empty() {
-            return Ok(vec![((0, 0), false)]);
-        }
-        let (mut parts, mut from, mut last) = (Vec::new(), 0, None);
-        while let Some(Match { start, end, .. }) = self.find_at(text, from) {
+impl<'a> Within<'a> {
+    /// Pays for what takes the matches' place, too.
+    pub fn replacing(self, content: &str) -> Self {
+        Self { replacement: content.len(), ..self }
+    }
+
+    fn each(&self, text: &str, mut found: impl FnMut(usize, usize) -> Result<(), Spent>) -> Result<(), Spent> {
+        let mut search = Search::new(&self.regex.0, words(), text);
+        let (mut from, mut last) = (0, None);
+        while let Some((start, end)) = search.find(from, self.work)? {
             if start == end && last == Some(end) {
+                // No empty match right behind another.
                 let Some(next) = text[from..].chars().next() else { break };
                 from += next.len_utf8();
                 continue;
             }
-            let done = last.unwrap_or(0);
+            found(start, end)?;
+            (from, last) = (end, Some(end));
+        }
+        Ok(())
+    }
+}
+
+/// All matches one after the other and what is between them; empty ones too, except right behind another.
+impl Pattern for Within<'_> {
+    fn find_matches(&self, text: &str) -> tokenizers::Result<Vec<(Offsets, bool)>> {
+        if text.is_empty() {
+            return Ok(vec![((0, 0), false)]);
+        }
+        let (mut parts, mut done) = (Vec::new(), 0);
+        self.each(text, |start, end| {
+            self.work.pay(1 + self.replacement as u64)?;
             if done < start {
                 parts.push(((done, start), false));
             }
             parts.push(((start, end), true));
-            (from, last) = (end, Some(end));
-        }
-        let done = last.unwrap_or(0);
+            done = end;
+            Ok(())
+        })?;
         if done < text.len() {
             parts.push(((done, text.len()), false));
         }
         Ok(parts)
     }
-}
-
-fn compile(patterns: &[Hir], reverse: bool) -> Result<NFA, String> {
-    // What groups caught is asked of the simulation alone, and of it only where the whole matched.
-    let captures = if reverse { WhichCaptures::None } else { WhichCaptures::Implicit };
-    let config = thompson::Config::new().nfa_size_limit(Some(MAX_COMPILED)).which_captures(captures).reverse(reverse);
-    let built = thompson::Compiler::new().configure(config).build_many_from_hir(patterns);
-    built.map_err(|error| error.to_string())
-}
-
-/// The automaton that finds where matches end, or where they start, running backwards.
-fn automaton(patterns: &[Hir], reverse: bool) -> Result<dfa::DFA, String> {
-    let kind = if reverse { MatchKind::All } else { MatchKind::LeftmostFirst };
-    let config = dfa::Config::new().match_kind(kind).cache_capacity(MAX_COMPILED);
-    let built = dfa::Builder::new().configure(config).build_from_nfa(compile(patterns, reverse)?);
-    built.map_err(|error| error.to_string())
 }
 
 /// A pattern that matches the text itself.
@@ -127,87 +110,4 @@ pub(crate) fn escape(text: &str) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use tokenizers::pattern::Pattern;
-
-    use super::{Regex, parse};
-
-    #[test]
-    fn patterns_are_read_as_the_regex_crate_reads_them() {
-        for pattern in [
-            "",
-            "a|",
-            "abc",
-            "é|日本",
-            r"\x41\u{1F600}\n",
-            ".",
-            "(?s).",
-            "(?R).",
-            "^a$",
-            "(?m)^a$",
-            "(?mR)^a$",
-            r"\Aa\z",
-            r"\d\D\s\S\w\W",
-            r"[\d\s\W_-]",
-            "[^a-z0-9]",
-            "[a-c[x-z]&&[^b]]",
-            r"[\p{L}--\p{Lu}]",
-            "[a-g~~c-z]",
-            "[[:alpha:][:^digit:]]",
-            "[[:punct:]&&[:print:]]",
-            "[[:space:][:blank:][:cntrl:][:xdigit:][:word:]]",
-            "(?i)[[:^upper:]]",
-            "(?i)[^k]",
-            "(?i)straße|ſ",
-            "(?i:'s|'t|'re)|s",
-            "(?:a(?i)b|c)d",
-            "(?i)[a-c&&B]",
-            "a?b*c+d{2}e{3,}f{4,5}",
-            "a??b*?c+?d{2,3}?",
-            "(?U)a*b*?",
-            "(?x) a b # c",
-            r"\ba\B|\b{start}x\b{end}|\b{start-half}y\b{end-half}",
-            "(?:)",
-            "(?-i)a",
-            r"[^\r\n\p{L}\p{N}]?\p{L}+",
-            "[--a]",
-            "[^\\p{Any}]",
-        ] {
-            assert_eq!(parse::parse(pattern), Ok(regex_syntax::parse(pattern).unwrap()), "{pattern}");
-        }
-    }
-
-    #[test]
-    fn matches_are_those_of_the_regex_crate() {
-        let texts =
-            ["", "a", "Hello  world, it's 12345 o'clock!\r\n\n  x", "日本語 ½ ñandú ſS K\u{301}x", "    ", "aXbXé"];
-        for pattern in [
-            "",
-            "a*",
-            "X",
-            r"\s+",
-            "x*?",
-            r"^",
-            "$",
-            r"\p{L}+|\p{N}{1,3}",
-            r" ?[^\s\p{L}\p{N}]+",
-            "(?i)s|K",
-            "(a|b)+X",
-            r"\b\p{L}+\b|\d+",
-        ] {
-            let (ours, theirs) = (Regex::new(&[pattern]).unwrap(), regex::Regex::new(pattern).unwrap());
-            for text in texts {
-                let expected = (&theirs).find_matches(text).unwrap();
-                assert_eq!((&ours).find_matches(text).unwrap(), expected, "{pattern} in {text}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_the_automaton_or_the_tables_lack_is_refused_by_name() {
-        for (pattern, name) in [(r"\p{Age=3.0}", "Age=3.0"), ("(?-u)a", "(?-u)"), (r"\p{Linear_B}", "Linear_B")] {
-            let error = Regex::new(&[pattern]).err().unwrap();
-            assert!(error.contains(name), "{pattern}: {error}");
-        }
-    }
-}
+mod tests;

@@ -1,234 +1,413 @@
-//! From a pattern's text to what the automaton is built of. The regex-syntax crate parses; its own translation of what it
-//! has parsed would bring all of Unicode's properties along.
+//! From a pattern's text to its tree, in the syntax of Oniguruma (Ruby's), which the patterns of `tokenizer.json` are
+//! written in. What is not here is refused by name.
 
-use regex_syntax::ast::{self, Ast};
-use regex_syntax::hir::{Class, ClassUnicode, Dot, Hir, Look, Repetition};
+use regex_syntax::hir::ClassUnicode;
 
+use super::class::{self, Sets};
 use super::unicode;
+
+/// Most groups and classes that stand in each other.
+const MAX_DEPTH: usize = 100;
+
+/// How a repetition gives back what it has taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Kind {
+    /// As many as there are, then fewer.
+    Greedy,
+    /// As few as will do, then more.
+    Lazy,
+    /// As many as there are.
+    Possessive,
+}
+
+/// A place in the text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Place {
+    TextStart,
+    TextEnd,
+    /// The text's end, or before a line feed that ends it.
+    LastLineEnd,
+    LineStart,
+    LineEnd,
+    WordEdge,
+    NoWordEdge,
+    /// Where the search began.
+    SearchStart,
+}
+
+#[derive(Debug)]
+pub(crate) enum Node {
+    Empty,
+    One(ClassUnicode),
+    Sequence(Vec<Node>),
+    Either(Vec<Node>),
+    Repeat {
+        node: Box<Node>,
+        min: u32,
+        max: Option<u32>,
+        kind: Kind,
+    },
+    Look {
+        node: Box<Node>,
+        behind: bool,
+        negative: bool,
+    },
+    Atomic(Box<Node>),
+    Group(usize, Box<Node>),
+    /// What a group has caught, once more.
+    Same(usize),
+    At(Place),
+}
 
 /// What is on at a place of the pattern.
 #[derive(Clone, Copy, Default)]
-struct Flags {
-    fold: bool,
-    multi_line: bool,
+pub(super) struct Flags {
+    pub fold: bool,
     dot_all: bool,
-    swap_greed: bool,
-    crlf: bool,
+    extended: bool,
 }
 
-impl Flags {
-    fn set(&mut self, change: &ast::Flags) -> Result<(), String> {
-        use ast::{Flag, FlagsItemKind};
-        let mut on = true;
-        for item in &change.items {
-            let flag = match &item.kind {
-                FlagsItemKind::Negation => {
-                    on = false;
-                    continue;
-                }
-                FlagsItemKind::Flag(flag) => flag,
-            };
-            match flag {
-                Flag::CaseInsensitive => self.fold = on,
-                Flag::MultiLine => self.multi_line = on,
-                Flag::DotMatchesNewLine => self.dot_all = on,
-                Flag::SwapGreed => self.swap_greed = on,
-                Flag::CRLF => self.crlf = on,
-                Flag::Unicode if !on => return Err("bytes instead of characters (?-u)".to_owned()),
-                // The parser has seen to it.
-                Flag::Unicode | Flag::IgnoreWhitespace => {}
+pub(super) struct Parser<'a> {
+    text: &'a str,
+    /// Bytes read.
+    at: usize,
+    depth: usize,
+    /// Which groups have ended.
+    groups: Vec<bool>,
+    named: bool,
+    refers: bool,
+}
+
+pub(crate) fn parse(pattern: &str) -> Result<Node, String> {
+    let mut parser = Parser { text: pattern, at: 0, depth: 0, groups: Vec::new(), named: false, refers: false };
+    let node = parser.alternation(Flags::default())?;
+    match parser.peek() {
+        Some(_) => Err("a ) without its (".to_owned()),
+        None if parser.named && parser.refers => Err("a number for a group, where groups have names".to_owned()),
+        None => Ok(node),
+    }
+}
+
+impl Parser<'_> {
+    pub fn peek(&self) -> Option<char> {
+        self.text[self.at..].chars().next()
+    }
+
+    pub fn next(&mut self) -> Option<char> {
+        let c = self.peek()?;
+        self.at += c.len_utf8();
+        Some(c)
+    }
+
+    /// Goes on behind `text` where that comes next.
+    pub fn eat(&mut self, text: &str) -> bool {
+        let found = self.text[self.at..].starts_with(text);
+        self.at += if found { text.len() } else { 0 };
+        found
+    }
+
+    /// Unreads so many bytes.
+    pub fn back(&mut self, bytes: usize) {
+        self.at -= bytes;
+    }
+
+    /// What comes before `end`, which is passed over.
+    pub fn until(&mut self, end: char) -> Result<&str, String> {
+        let rest = &self.text[self.at..];
+        let length = rest.find(end).ok_or_else(|| format!("no {end} to the end"))?;
+        self.at += length + end.len_utf8();
+        Ok(&rest[..length])
+    }
+
+    pub fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
+        if self.depth == MAX_DEPTH {
+            return Err(format!("more than {MAX_DEPTH} groups in each other"));
+        }
+        self.depth += 1;
+        let found = read(self);
+        self.depth -= 1;
+        found
+    }
+
+    /// All up to the group's end or the pattern's.
+    fn alternation(&mut self, flags: Flags) -> Result<Node, String> {
+        self.deeper(|parser| {
+            let mut list = vec![parser.sequence(flags)?];
+            while parser.eat("|") {
+                list.push(parser.sequence(flags)?);
             }
+            Ok(if list.len() == 1 { list.remove(0) } else { Node::Either(list) })
+        })
+    }
+
+    fn sequence(&mut self, flags: Flags) -> Result<Node, String> {
+        let mut list = Vec::new();
+        while let Some(c) = self.peek() {
+            if c == '|' || c == ')' {
+                break;
+            }
+            if flags.extended && (c.is_ascii_whitespace() || c == '#') {
+                self.next();
+                while c == '#' && self.next().is_some_and(|c| c != '\n') {}
+                continue;
+            }
+            if self.eat("(?#") {
+                self.until(')')?;
+                continue;
+            }
+            let start = self.at;
+            let node = self.atom(flags)?;
+            let node = self.repeated(node)?;
+            if flags.fold {
+                self.folds_alone(&list, &node, &self.text[start..self.at])?;
+            }
+            list.push(node);
+        }
+        Ok(match list.len() {
+            0 => Node::Empty,
+            1 => list.remove(0),
+            _ => Node::Sequence(list),
+        })
+    }
+
+    /// Without case, some letters equal several: ß is ss, ﬆ is st. A pattern where that could matter is refused.
+    fn folds_alone(&self, before: &[Node], node: &Node, written: &str) -> Result<(), String> {
+        let Node::One(set) = node else { return Ok(()) };
+        let pair = matches!(before.last(), Some(Node::One(last)) if class::fold_to_one(last, set));
+        if pair || class::folds_to_several(set) {
+            return Err(format!("{written:?} without case, where one letter equals several"));
         }
         Ok(())
     }
-}
 
-/// Parses a pattern. Groups match as they are: nobody asks what they caught.
-pub(crate) fn parse(pattern: &str) -> Result<Hir, String> {
-    let parsed = ast::parse::Parser::new().parse(pattern).map_err(|error| error.to_string())?;
-    translate(&parsed, &mut Flags::default())
-}
-
-/// The depth is bounded: the parser takes no more than 250 levels.
-fn translate(ast: &Ast, flags: &mut Flags) -> Result<Hir, String> {
-    Ok(match ast {
-        Ast::Empty(_) => Hir::empty(),
-        Ast::Flags(change) => {
-            flags.set(&change.flags)?;
-            Hir::empty()
-        }
-        Ast::Literal(literal) if flags.fold => of_class(folded(unicode::range(literal.c, literal.c))),
-        Ast::Literal(literal) => Hir::literal(literal.c.to_string().into_bytes()),
-        Ast::Dot(_) => Hir::dot(match (flags.dot_all, flags.crlf) {
-            (true, _) => Dot::AnyChar,
-            (false, false) => Dot::AnyCharExceptLF,
-            (false, true) => Dot::AnyCharExceptCRLF,
-        }),
-        Ast::Assertion(assertion) => Hir::look(look(&assertion.kind, *flags)),
-        Ast::ClassUnicode(class) => of_class(named(class, *flags)?),
-        Ast::ClassPerl(class) => of_class(perl(class)),
-        Ast::ClassBracketed(class) => of_class(bracketed(class, *flags)?),
-        Ast::Repetition(repetition) => repeated(repetition, flags)?,
-        Ast::Group(group) => {
-            let mut inner = *flags;
-            if let Some(change) = group.flags() {
-                inner.set(change)?;
+    fn atom(&mut self, flags: Flags) -> Result<Node, String> {
+        let c = self.next().ok_or("nothing")?;
+        Ok(match c {
+            '(' => self.group(flags)?,
+            '[' => {
+                let set = self.deeper(|parser| parser.bracketed(flags.fold))?;
+                Node::One(set)
             }
-            translate(&group.ast, &mut inner)?
-        }
-        Ast::Alternation(list) => Hir::alternation(each(&list.asts, flags)?),
-        Ast::Concat(list) => Hir::concat(each(&list.asts, flags)?),
-    })
-}
-
-fn each(list: &[Ast], flags: &mut Flags) -> Result<Vec<Hir>, String> {
-    list.iter().map(|ast| translate(ast, flags)).collect()
-}
-
-fn repeated(repetition: &ast::Repetition, flags: &mut Flags) -> Result<Hir, String> {
-    use ast::{RepetitionKind, RepetitionRange};
-    let (min, max) = match &repetition.op.kind {
-        RepetitionKind::ZeroOrOne => (0, Some(1)),
-        RepetitionKind::ZeroOrMore => (0, None),
-        RepetitionKind::OneOrMore => (1, None),
-        &RepetitionKind::Range(RepetitionRange::Exactly(count)) => (count, Some(count)),
-        &RepetitionKind::Range(RepetitionRange::AtLeast(min)) => (min, None),
-        &RepetitionKind::Range(RepetitionRange::Bounded(min, max)) => (min, Some(max)),
-    };
-    // Flags set inside a repeated group end with it, and nothing else that is repeated sets any.
-    let sub = Box::new(translate(&repetition.ast, flags)?);
-    Ok(Hir::repetition(Repetition { min, max, greedy: repetition.greedy != flags.swap_greed, sub }))
-}
-
-fn look(kind: &ast::AssertionKind, flags: Flags) -> Look {
-    use ast::AssertionKind::*;
-    match (kind, flags.multi_line, flags.crlf) {
-        (StartLine, true, false) => Look::StartLF,
-        (StartLine, true, true) => Look::StartCRLF,
-        (EndLine, true, false) => Look::EndLF,
-        (EndLine, true, true) => Look::EndCRLF,
-        (StartLine | StartText, ..) => Look::Start,
-        (EndLine | EndText, ..) => Look::End,
-        (WordBoundary, ..) => Look::WordUnicode,
-        (NotWordBoundary, ..) => Look::WordUnicodeNegate,
-        (WordBoundaryStart | WordBoundaryStartAngle, ..) => Look::WordStartUnicode,
-        (WordBoundaryEnd | WordBoundaryEndAngle, ..) => Look::WordEndUnicode,
-        (WordBoundaryStartHalf, ..) => Look::WordStartHalfUnicode,
-        (WordBoundaryEndHalf, ..) => Look::WordEndHalfUnicode,
+            '.' if flags.dot_all => Node::One(class::any()),
+            '.' => Node::One(class::not_line_feed()),
+            '^' => Node::At(Place::LineStart),
+            '$' => Node::At(Place::LineEnd),
+            '*' | '+' | '?' => return Err(format!("a {c} behind nothing")),
+            '\\' => self.escaped(flags)?,
+            _ => literal(c, flags),
+        })
     }
-}
 
-fn of_class(class: ClassUnicode) -> Hir {
-    Hir::class(Class::Unicode(class))
-}
-
-fn folded(mut class: ClassUnicode) -> ClassUnicode {
-    unicode::fold(&mut class);
-    class
-}
-
-/// The class with its case folded where that is on, and then negated.
-fn finished(class: ClassUnicode, negated: bool, flags: Flags) -> ClassUnicode {
-    let mut class = if flags.fold { folded(class) } else { class };
-    if negated {
-        class.negate();
+    /// Behind `(`.
+    fn group(&mut self, flags: Flags) -> Result<Node, String> {
+        let look = |behind, negative| move |node| Node::Look { node: Box::new(node), behind, negative };
+        let made: Box<dyn Fn(Node) -> Node> = if !self.eat("?") {
+            self.groups.push(false);
+            let index = self.groups.len() - 1;
+            let node = self.alternation(flags)?;
+            self.close()?;
+            self.groups[index] = true;
+            return Ok(Node::Group(index, Box::new(node)));
+        } else if self.eat(":") {
+            Box::new(|node| node)
+        } else if self.eat("=") {
+            Box::new(look(false, false))
+        } else if self.eat("!") {
+            Box::new(look(false, true))
+        } else if self.eat("<=") {
+            Box::new(look(true, false))
+        } else if self.eat("<!") {
+            Box::new(look(true, true))
+        } else if self.eat(">") {
+            Box::new(|node| Node::Atomic(Box::new(node)))
+        } else if self.eat("<") {
+            self.until('>')?;
+            self.named = true;
+            Box::new(|node| node)
+        } else {
+            return self.flagged(flags);
+        };
+        let node = self.alternation(flags)?;
+        self.close()?;
+        Ok(made(node))
     }
-    class
-}
 
-/// `\p{…}`
-fn named(class: &ast::ClassUnicode, flags: Flags) -> Result<ClassUnicode, String> {
-    use ast::ClassUnicodeKind::*;
-    let found = match &class.kind {
-        OneLetter(letter) => unicode::class(letter.encode_utf8(&mut [0; 4])),
-        Named(name) => unicode::class(name),
-        NamedValue { name, value, .. } => match name.to_ascii_lowercase().as_str() {
-            "gc" | "general_category" | "sc" | "script" => unicode::class(value),
-            _ => None,
-        },
-    };
-    let unknown = || match &class.kind {
-        OneLetter(letter) => format!("the class \\p{letter}"),
-        Named(name) => format!("the class \\p{{{name}}}"),
-        NamedValue { name, value, .. } => format!("the class \\p{{{name}={value}}}"),
-    };
-    Ok(finished(found.ok_or_else(unknown)?, class.is_negated(), flags))
-}
-
-/// `\d`, `\s`, `\w`
-fn perl(class: &ast::ClassPerl) -> ClassUnicode {
-    let found = match class.kind {
-        ast::ClassPerlKind::Digit => unicode::class("nd"),
-        ast::ClassPerlKind::Space => unicode::class("whitespace"),
-        ast::ClassPerlKind::Word => Some(unicode::word()),
-    };
-    finished(found.expect("build.rs packs it"), class.negated, Flags::default())
-}
-
-/// `[:alpha:]`
-fn posix(kind: &ast::ClassAsciiKind) -> &'static [(char, char)] {
-    use ast::ClassAsciiKind::*;
-    match kind {
-        Alnum => &[('0', '9'), ('A', 'Z'), ('a', 'z')],
-        Alpha => &[('A', 'Z'), ('a', 'z')],
-        Ascii => &[('\0', '\x7f')],
-        Blank => &[('\t', '\t'), (' ', ' ')],
-        Cntrl => &[('\0', '\x1f'), ('\x7f', '\x7f')],
-        Digit => &[('0', '9')],
-        Graph => &[('!', '~')],
-        Lower => &[('a', 'z')],
-        Print => &[(' ', '~')],
-        Punct => &[('!', '/'), (':', '@'), ('[', '`'), ('{', '~')],
-        Space => &[('\t', '\r'), (' ', ' ')],
-        Upper => &[('A', 'Z')],
-        Word => &[('0', '9'), ('A', 'Z'), ('_', '_'), ('a', 'z')],
-        Xdigit => &[('0', '9'), ('A', 'F'), ('a', 'f')],
+    fn close(&mut self) -> Result<(), String> {
+        if self.eat(")") { Ok(()) } else { Err("a ( without its )".to_owned()) }
     }
-}
 
-/// `[…]`
-fn bracketed(class: &ast::ClassBracketed, flags: Flags) -> Result<ClassUnicode, String> {
-    Ok(finished(set(&class.kind, flags)?, class.negated, flags))
-}
-
-fn set(set: &ast::ClassSet, flags: Flags) -> Result<ClassUnicode, String> {
-    use ast::ClassSetBinaryOpKind::*;
-    let operation = match set {
-        ast::ClassSet::Item(item) => return self::item(item, flags),
-        ast::ClassSet::BinaryOp(operation) => operation,
-    };
-    let mut left = finished(self::set(&operation.lhs, flags)?, false, flags);
-    let right = finished(self::set(&operation.rhs, flags)?, false, flags);
-    match operation.kind {
-        Intersection => left.intersect(&right),
-        Difference => left.difference(&right),
-        SymmetricDifference => left.symmetric_difference(&right),
-    }
-    Ok(left)
-}
-
-fn item(item: &ast::ClassSetItem, flags: Flags) -> Result<ClassUnicode, String> {
-    use ast::ClassSetItem::*;
-    Ok(match item {
-        Empty(_) => ClassUnicode::empty(),
-        Literal(literal) => unicode::range(literal.c, literal.c),
-        Range(range) => unicode::range(range.start.c, range.end.c),
-        Ascii(class) => {
-            let mut found = ClassUnicode::empty();
-            for &(first, last) in posix(&class.kind) {
-                found.union(&unicode::range(first, last));
+    /// `(?i)`, which holds to the end of the group it stands in, alternatives and all, and `(?i:…)`.
+    fn flagged(&mut self, mut flags: Flags) -> Result<Node, String> {
+        let mut on = true;
+        loop {
+            match self.next() {
+                Some('-') => on = false,
+                Some('i') => flags.fold = on,
+                Some('m') => flags.dot_all = on,
+                Some('x') => flags.extended = on,
+                Some(')') => return self.alternation(flags),
+                Some(':') => {
+                    let node = self.alternation(flags)?;
+                    self.close()?;
+                    return Ok(node);
+                }
+                Some(other) => return Err(format!("a group that begins (?{other}")),
+                None => return Err("a ( without its )".to_owned()),
             }
-            finished(found, class.negated, flags)
         }
-        Unicode(class) => named(class, flags)?,
-        Perl(class) => perl(class),
-        Bracketed(class) => bracketed(class, flags)?,
-        Union(union) => {
-            let mut found = ClassUnicode::empty();
-            for item in &union.items {
-                found.union(&self::item(item, flags)?);
+    }
+
+    fn repeated(&mut self, mut node: Node) -> Result<Node, String> {
+        loop {
+            let start = self.at;
+            let (min, max, interval) = match self.peek() {
+                Some('*') => (0, None, false),
+                Some('+') => (1, None, false),
+                Some('?') => (0, Some(1), false),
+                Some('{') => match self.interval()? {
+                    Some((min, max)) => (min, max, true),
+                    None => return Ok(node),
+                },
+                _ => return Ok(node),
+            };
+            self.at += if interval { 0 } else { 1 };
+            if matches!(node, Node::At(_) | Node::Look { .. } | Node::Empty) {
+                return Err(format!("{} behind what takes no text", &self.text[start..self.at]));
             }
-            found
+            let repeat = |node, min, max, kind| Node::Repeat { node: Box::new(node), min, max, kind };
+            node = if interval && max == Some(min) && self.eat("?") {
+                // No lazy repetition here: it may be missing.
+                repeat(repeat(node, min, max, Kind::Greedy), 0, Some(1), Kind::Greedy)
+            } else if self.eat("?") {
+                repeat(node, min, max, Kind::Lazy)
+            } else if !interval && self.eat("+") {
+                repeat(node, min, max, Kind::Possessive)
+            } else {
+                repeat(node, min, max, Kind::Greedy)
+            };
         }
-    })
+    }
+
+    /// `{2}`, `{2,}`, `{,2}`, `{1,2}`; anything else is no repetition.
+    fn interval(&mut self) -> Result<Option<(u32, Option<u32>)>, String> {
+        let rest = &self.text[self.at + 1..];
+        let Some(inside) = rest.find('}').map(|end| &rest[..end]) else { return Ok(None) };
+        let (min, max) = inside.split_once(',').unwrap_or((inside, inside));
+        let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
+        if !digits(min) || !digits(max) || (min.is_empty() && max.is_empty()) {
+            return Ok(None);
+        }
+        let number = |text: &str| text.parse().map_err(|_| format!("{{{inside}}}"));
+        let min = if min.is_empty() { 0 } else { number(min)? };
+        let max = if max.is_empty() { None } else { Some(number(max)?) };
+        if max.is_some_and(|max| max < min) {
+            return Err(format!("{{{inside}}}"));
+        }
+        self.at += inside.len() + 2;
+        Ok(Some((min, max)))
+    }
+
+    /// Behind `\`, outside a class.
+    fn escaped(&mut self, flags: Flags) -> Result<Node, String> {
+        let c = self.peek().ok_or("a \\ at the end")?;
+        let place = match c {
+            'A' => Place::TextStart,
+            'z' => Place::TextEnd,
+            'Z' => Place::LastLineEnd,
+            'b' => Place::WordEdge,
+            'B' => Place::NoWordEdge,
+            'G' => Place::SearchStart,
+            'R' => {
+                self.next();
+                return Ok(line_break());
+            }
+            'N' | 'O' => {
+                self.next();
+                return Ok(Node::One(if c == 'N' { class::not_line_feed() } else { class::any() }));
+            }
+            '1'..='9' => return self.reference(flags),
+            _ => {
+                return Ok(match self.escaped_set(Sets::Alone)? {
+                    class::Item::Character(c) => literal(c, flags),
+                    class::Item::Set(set) => Node::One(set),
+                });
+            }
+        };
+        self.next();
+        Ok(Node::At(place))
+    }
+
+    fn reference(&mut self, flags: Flags) -> Result<Node, String> {
+        let mut number = 0usize;
+        while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
+            number = number.saturating_mul(10).saturating_add(digit as usize);
+            self.next();
+        }
+        if flags.fold || self.groups.get(number - 1) != Some(&true) {
+            return Err(format!("\\{number}, which is no group before it with its case"));
+        }
+        self.refers = true;
+        Ok(Node::Same(number - 1))
+    }
+}
+
+fn literal(c: char, flags: Flags) -> Node {
+    let mut set = unicode::range(c, c);
+    if flags.fold {
+        unicode::fold(&mut set);
+    }
+    Node::One(set)
+}
+
+/// `\R`
+fn line_break() -> Node {
+    let pair = Node::Sequence(vec![literal('\r', Flags::default()), literal('\n', Flags::default())]);
+    Node::Atomic(Box::new(Node::Either(vec![pair, Node::One(class::line_ends())])))
+}
+
+impl Node {
+    /// How many characters it takes, at least and at most.
+    pub fn length(&self) -> (usize, Option<usize>) {
+        match self {
+            Node::Empty | Node::Look { .. } | Node::At(_) => (0, Some(0)),
+            Node::One(_) => (1, Some(1)),
+            Node::Same(_) => (0, None),
+            Node::Atomic(node) | Node::Group(_, node) => node.length(),
+            Node::Sequence(list) => list.iter().map(Node::length).fold((0, Some(0)), |(min, max), each| {
+                (min.saturating_add(each.0), max.zip(each.1).map(|(a, b)| a.saturating_add(b)))
+            }),
+            Node::Either(list) => {
+                let lengths = list.iter().map(Node::length);
+                let either = |a: (usize, Option<usize>), b: (usize, Option<usize>)| {
+                    (a.0.min(b.0), a.1.zip(b.1).map(|(a, b)| a.max(b)))
+                };
+                lengths.reduce(either).unwrap_or((0, Some(0)))
+            }
+            Node::Repeat { node, min, max, .. } => {
+                let (least, most) = node.length();
+                let max = most.zip(*max).map(|(most, max)| most.saturating_mul(max as usize));
+                (least.saturating_mul(*min as usize), max)
+            }
+        }
+    }
+
+    /// Adds the characters that a match may begin with. False where it may be empty, or begin with any.
+    pub fn first(&self, set: &mut ClassUnicode) -> bool {
+        match self {
+            Node::Empty | Node::Look { .. } | Node::At(_) | Node::Same(_) => false,
+            Node::One(class) => {
+                set.union(class);
+                true
+            }
+            Node::Atomic(node) | Node::Group(_, node) => node.first(set),
+            // A reference may be to anything, so what begins with one is not looked through.
+            Node::Sequence(list) => {
+                let known = |node: &Node| !matches!(node, Node::Same(_));
+                let mut those = list.iter().take_while(|node| known(node));
+                those.any(|node| node.first(set))
+            }
+            Node::Either(list) => list.iter().fold(true, |all, node| node.first(set) && all),
+            Node::Repeat { node, min, .. } => node.first(set) && *min > 0,
+        }
+    }
 }

@@ -132,28 +132,39 @@ pub(crate) fn fold(class: &mut ClassUnicode) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::parse::parse;
+    use regex_syntax::hir::{Class, HirKind};
+
     use super::*;
 
-    fn assert_same(pattern: &str) {
-        // As parsed, not compared in words: they would fill the screen.
-        assert!(parse(pattern).unwrap() == regex_syntax::parse(pattern).unwrap(), "{pattern}");
+    /// What the regex-syntax crate says the pattern means, a class.
+    fn theirs(pattern: &str) -> ClassUnicode {
+        match regex_syntax::parse(pattern).unwrap().into_kind() {
+            HirKind::Class(Class::Unicode(class)) => class,
+            HirKind::Literal(text) => {
+                let c = std::str::from_utf8(&text.0).unwrap().chars().next().unwrap();
+                range(c, c)
+            }
+            _ => panic!("{pattern} is no class"),
+        }
+    }
+
+    fn assert_same(name: &str) {
+        let found = |name: &str| class(name.split('=').next_back().unwrap()).unwrap();
+        // Compared as they are, not in words: they would fill the screen.
+        assert!(found(name) == theirs(&format!(r"\p{{{name}}}")), "{name}");
+        let mut folded = found(name);
+        fold(&mut folded);
+        assert!(folded == theirs(&format!(r"(?i)[\p{{{name}}}]")), "{name} without case");
     }
 
     #[test]
     fn classes_are_those_of_the_regex_crate() {
         let groups = "L M N P S Z C LC Any ASCII Assigned Letter Other_Symbol gc=Nd script=Han Latn Space alpha";
-        for name in CLASSES.iter().map(|(name, _)| *name).chain(groups.split(' ')) {
-            assert_same(&format!(r"\p{{{name}}}"));
-            assert_same(&format!(r"\P{{{name}}}"));
-            assert_same(&format!(r"(?i)[\p{{{name}}}]"));
-        }
+        CLASSES.iter().map(|(name, _)| *name).chain(groups.split(' ')).for_each(assert_same);
     }
 
     #[test]
     fn every_alias_is_known_to_the_regex_crate_too() {
-        for alias in ALIASES.split(' ').step_by(2) {
-            assert_same(&format!(r"\p{{{alias}}}"));
-        }
+        ALIASES.split(' ').step_by(2).for_each(assert_same);
     }
 }

@@ -35,11 +35,17 @@ PAIRS = [("the tiles", "a wall"), ("", ""), ("a", ""), ("", "b c"), ("The tiles 
 CUTS = [4, 5, 7, 10, 11]
 
 
+RULES = {"ﬁ": "fi", "ﬂ": "fl", "™": "TM", "½": "1⁄2", "²": "2", "…": "...", "\t": " ", "\n": " ", "\r": " ", "\u3000": " ", "\u00a0": " ", "\u200b": " ", "\x07": "", "e\u0301": "é", "n\u0303": "ñ", "o\u0308": "ö", "ｆ": "f", "ｕ": "u", "ｌ": "l", "Ⅷ": "VIII", "ﷺ": "صلى الله عليه وسلم"}
+
+
+def rules_tsv():
+    return "".join(" ".join(f"{ord(c):X}" for c in k) + "\t" + " ".join(f"{ord(c):X}" for c in v) + "\n" for k, v in RULES.items())
+
+
 def charsmap():
     """A small set of SentencePiece's compiled rules: compatibility forms, spaces, and characters left out."""
-    rules = {"ﬁ": "fi", "ﬂ": "fl", "™": "TM", "½": "1⁄2", "²": "2", "…": "...", "\t": " ", "\n": " ", "\r": " ", "\u3000": " ", "\u00a0": " ", "\u200b": " ", "\x07": "", "e\u0301": "é", "n\u0303": "ñ", "o\u0308": "ö", "ｆ": "f", "ｕ": "u", "ｌ": "l", "Ⅷ": "VIII", "ﷺ": "صلى الله عليه وسلم"}
     tsv = HERE / "rules.tsv"
-    tsv.write_text("".join(" ".join(f"{ord(c):X}" for c in k) + "\t" + " ".join(f"{ord(c):X}" for c in v) + "\n" for k, v in rules.items()))
+    tsv.write_text(rules_tsv())
     out = io.BytesIO()
     sentencepiece.SentencePieceTrainer.train(sentence_iterator=iter(CORPUS), model_writer=out, vocab_size=400, model_type="char", normalization_rule_tsv=str(tsv), minloglevel=3)
     tsv.unlink()
@@ -206,10 +212,11 @@ def case(tokenizer, texts, most=None):
     return row
 
 
-for family in sys.argv[1:] or FAMILIES:
-    tokenizer = FAMILIES[family]()
-    cases = [case(tokenizer, [text]) for text in TEXTS] + [case(tokenizer, list(pair)) for pair in PAIRS]
-    cases += [case(tokenizer, texts, most) for texts in (["The tiles of an azulejo wall"], *map(list, PAIRS[4:6])) for most in CUTS]
-    file = {"tokenizer": json.loads(tokenizer.to_str()), "cases": cases}
-    (HERE / f"{family}.json").write_text(json.dumps(file, ensure_ascii=False, separators=(",", ":")) + "\n")
-    print(family, len(tokenizer.get_vocab()), (HERE / f"{family}.json").stat().st_size)
+if __name__ == "__main__":
+    for family in sys.argv[1:] or FAMILIES:
+        tokenizer = FAMILIES[family]()
+        cases = [case(tokenizer, [text]) for text in TEXTS] + [case(tokenizer, list(pair)) for pair in PAIRS]
+        cases += [case(tokenizer, texts, most) for texts in (["The tiles of an azulejo wall"], *map(list, PAIRS[4:6])) for most in CUTS]
+        file = {"tokenizer": json.loads(tokenizer.to_str()), "cases": cases}
+        (HERE / f"{family}.json").write_text(json.dumps(file, ensure_ascii=False, separators=(",", ":")) + "\n")
+        print(family, len(tokenizer.get_vocab()), (HERE / f"{family}.json").stat().st_size)
