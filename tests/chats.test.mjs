@@ -141,3 +141,37 @@ test("an abort is heard while a template is at work, and the worker lives on", a
   assert.equal((await good.generate("a", { maxTokens: 2, ...ON_AND_ON })).tokens.length, 2);
   await engine.dispose();
 });
+
+test("every call that runs a stranger's program is watched, for longer where the text is long", async () => {
+  const engine = await Engine.create({ threads: 1 });
+  const lm = await CausalLM.load(tiny(), { engine });
+  const { setTimeout } = globalThis;
+  const talk = [{ role: "user", content: "hi" }];
+  const long = "a ".repeat(32 << 10);
+  const calls = [
+    [() => lm.tokenizer.encode("hi"), 10_002],
+    [() => lm.tokenizer.encode(long), 10_000 + 2 * 64],
+    [() => lm.tokenizer.applyChatTemplate(talk), 10_002],
+    [() => lm.generate("hi", { maxTokens: 1 }), 10_002],
+    [() => lm.generate(talk, { maxTokens: 1 }), 10_002],
+    [() => lm.createSession().generate(talk, { maxTokens: 1 }), 10_002],
+    [() => lm.attentionMaps("hi"), 10_002],
+  ];
+  const waits = [];
+  globalThis.setTimeout = (work, ms, ...given) => {
+    if (ms >= 10_000) waits.push(ms);
+    return setTimeout(work, ms, ...given);
+  };
+  try {
+    for (const [call, ms] of calls) {
+      await call();
+      assert.deepEqual(waits.splice(0), [ms], String(call));
+    }
+    // Nothing of a stranger's is run.
+    await lm.generate([5, 6], { maxTokens: 1 });
+    assert.deepEqual(waits, []);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
+  await engine.dispose();
+});
