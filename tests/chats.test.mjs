@@ -106,6 +106,20 @@ for (const worker of [true, false]) {
       await rejection(() => chat.generate("x", { allowSpecial: true }), "invalid-argument", /allowSpecial/);
     });
 
+    test("nothing is left of a rendering, whether it succeeds, fails, or is refused", async () => {
+      const cycle = "{% set n = namespace(x='a' * 20000) %}{% set n.n = n %}{% for i in [1, 2] %}{% set n.l = [loop, n] %}{% endfor %}";
+      const bytes = [withTemplate(`${cycle}{{ n.x|length }}`), withTemplate(`${cycle}{{ n }}`), withTemplate(`${cycle}{{ raise_exception('no') }}`)];
+      const models = await Promise.all(bytes.map((each) => CausalLM.load(each, { engine })));
+      const round = async () => {
+        for (const lm of [...models, chat]) await lm.tokenizer.applyChatTemplate([{ role: "user", content: "x" }]).catch(() => {});
+        return (await engine.diagnostics()).liveBytes;
+      };
+      await round();
+      const live = await round();
+      for (let more = 0; more < 5; more++) assert.equal(await round(), live);
+      for (const lm of models) await lm.dispose();
+    });
+
     test("a hostile template is refused, and the model beside it keeps answering", async () => {
       const deep = (count, then) => `{% set n = namespace(x=[]) %}{% for i in range(${count}) %}{% set n.x = [n.x] %}{% endfor %}${then}`;
       const bombs = [
