@@ -50,6 +50,7 @@ mod gpu_pixels;
 mod gpu_spans;
 mod gpu_turns;
 mod gpu_verbs;
+mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
 mod quants;
