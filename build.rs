@@ -11,7 +11,9 @@ fn main() -> io::Result<()> {
     println!("cargo::rerun-if-changed=shaders");
     let out = env::var("OUT_DIR").expect("cargo sets it");
     fs::write(Path::new(&out).join("unicode.rs"), unicode())?;
-    ["", "formats", "caches"].iter().try_for_each(|folder| copy(&Path::new("shaders").join(folder), Path::new(&out)))
+    ["", "formats", "caches", "halves"]
+        .iter()
+        .try_for_each(|folder| copy(&Path::new("shaders").join(folder), Path::new(&out)))
 }
 
 /// Copies the files of one folder to the same place below `out`, without what only people read: comments and

@@ -4,7 +4,7 @@
 //!
 //! JSON: a list of labels and texts. tests/shaders.test.mjs has Chrome compile them.
 
-use azulejo::device::gpu::{Extras, Kernel};
+use azulejo::device::gpu::{Extras, Kernel, Shader};
 use std::collections::BTreeMap;
 
 fn main() {
@@ -13,11 +13,17 @@ fn main() {
         (" with subgroups", Extras { subgroups: true, ..Extras::default() }),
         (" with halves", Extras { halves: true, ..Extras::default() }),
         (" with integer dots", Extras { integer_dot: true, ..Extras::default() }),
+        (" with halves by their bits", Extras { inexact_halves: true, ..Extras::default() }),
     ];
+    // What unpacks them is the same in all kernels of a format: once is enough.
+    let is_asked = |kernel: &Kernel, extras: &Extras| {
+        let one = matches!(kernel.shader, Shader::Embed | Shader::Heads | Shader::AttentionOne | Shader::ProbeHalves);
+        kernel.runs_with(*extras) && (one || !extras.inexact_halves)
+    };
     // By their texts: most kernels use no extra, and have one text whatever there is.
     let mut texts = BTreeMap::new();
     for kernel in Kernel::all() {
-        for (name, extras) in variants.into_iter().filter(|(_, extras)| kernel.runs_with(*extras)) {
+        for (name, extras) in variants.into_iter().filter(|(_, extras)| is_asked(&kernel, extras)) {
             texts.entry(kernel.source(extras, true)).or_insert_with(|| format!("{}{name}", kernel.label()));
         }
     }

@@ -19,14 +19,19 @@ export interface Beside {
 export async function readBeside(beside: Beside): Promise<void> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
   if (beside.task === "text-embedding") await readSentence(beside);
+  if (beside.task === "text-classification") await readCrossEncoder(beside);
   if (beside.task === "seq2seq") await readGeneration(beside);
   await readProcessor(beside);
 }
 
-/** preprocessor_config.json, where images come in. */
+/** preprocessor_config.json, where images come in; newer files of two towers have it inside another one. */
 export async function readProcessor({ files, instance, loader, task }: Beside): Promise<void> {
   if (task !== "image-classification" && task !== "image-text-matching") return;
-  const json = await readText(files, "preprocessor_config.json");
+  let json = await readText(files, "preprocessor_config.json");
+  if (json === undefined && task === "image-text-matching") {
+    const both = await readText(files, "processor_config.json");
+    if (both !== undefined && /"image_processor"\s*:/.test(both)) json = both;
+  }
   if (json !== undefined) instance.call(() => loader.preprocessor(json));
 }
 
@@ -61,13 +66,31 @@ async function readGeneration({ files, instance, loader }: Beside): Promise<void
 /** How sentence-transformers makes one vector of a text. */
 async function readSentence({ files, instance, loader }: Beside): Promise<void> {
   const modules = await readText(files, "modules.json");
-  if (modules === undefined) return;
-  const folder = poolingFolder(modules);
-  const [pooling, config] = await together([
-    folder === undefined ? undefined : readText(files, `${folder}/config.json`),
-    readText(files, "sentence_bert_config.json"),
+  if (modules === undefined) return instance.call(() => loader.sentence(undefined));
+  const of = (kind: RegExp) => {
+    const folder = moduleFolder(modules, kind);
+    return folder === undefined ? undefined : readText(files, `${folder}/config.json`);
+  };
+  const [pooling, normalize, model, transformer] = await together([
+    of(/\.Pooling$/),
+    of(/\.Normalize$/),
+    readText(files, "config_sentence_transformers.json"),
+    readTransformer(files, instance.call(() => loader.summary().architecture as string)),
   ]);
-  instance.call(() => loader.sentence(modules, pooling, config));
+  instance.call(() => loader.sentence({ modules, pooling, normalize, model, transformer }));
+}
+
+/** Early releases called the file by the architecture. */
+async function readTransformer(files: Files, architecture: string): Promise<string | undefined> {
+  const today = await readText(files, "sentence_bert_config.json");
+  if (today !== undefined || architecture === "bert") return today;
+  return readText(files, `sentence_${architecture}_config.json`);
+}
+
+/** What sentence-transformers' cross-encoders say of themselves. */
+async function readCrossEncoder({ files, instance, loader }: Beside): Promise<void> {
+  const json = await readText(files, "config_sentence_transformers.json");
+  if (json !== undefined) instance.call(() => loader.crossEncoder(json));
 }
 
 /** All at once; where one fails, the others have ended too. */
@@ -79,8 +102,8 @@ async function together<T>(reading: (Promise<T> | T)[]): Promise<T[]> {
   });
 }
 
-/** Where the pooling module has its configuration, usually "1_Pooling". What is wrong with the file the core says. */
-function poolingFolder(modules: string): string | undefined {
+/** Where a module has its configuration, usually "1_Pooling". What is wrong with the file the core says. */
+function moduleFolder(modules: string, kind: RegExp): string | undefined {
   let list: unknown;
   try {
     list = JSON.parse(modules);
@@ -90,10 +113,10 @@ function poolingFolder(modules: string): string | undefined {
   if (!Array.isArray(list)) return undefined;
   for (const module of list as ({ type?: unknown; path?: unknown } | null)[]) {
     const { type, path } = module ?? {};
-    if (typeof type !== "string" || !/\.Pooling$/.test(type)) continue;
+    if (typeof type !== "string" || !kind.test(type)) continue;
     if (typeof path !== "string" || path === "") return undefined;
     if (!/^[\w-][\w.-]*\/?$/.test(path)) {
-      throw new AzulejoError("corrupt-file", `the pooling lies in ${JSON.stringify(path)}, not in a folder of the model's`, { file: "modules.json" });
+      throw new AzulejoError("corrupt-file", `a module lies in ${JSON.stringify(path)}, not in a folder of the model's`, { file: "modules.json" });
     }
     return path.replace("/", "");
   }

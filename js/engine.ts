@@ -38,7 +38,8 @@ export class Engine {
 
   /**
    * Counts for tests and bug reports. `models`, `sessions` and `jobs` (calls that the worker is at, but for this one);
-   * `wasmBytes`, the size of WebAssembly's memory, which only grows. On WebGPU, of all models since the device was
+   * `wasmBytes`, the size of WebAssembly's memory, which only grows, and of it `liveBytes`, what is allocated now, and
+   * `peakBytes`, the most that ever was since the worker started. On WebGPU, of all models since the device was
    * opened: `gpuSteps`, `gpuDispatches`, `gpuPasses`, `gpuSubmits`, `gpuReadBytes`, `gpuCpuMs`; and `gpuAllocatedBytes`,
    * of the buffers that are alive now.
    */
@@ -121,6 +122,7 @@ const readKnobs = /* @__PURE__ */ optionsOf<GpuKnobs>("gpu", {
   basicLimits: checkFlag,
   integerDot: checkFlag,
   profile: checkFlag,
+  lanes: /* @__PURE__ */ count(4),
 });
 
 const readEngine = /* @__PURE__ */ optionsOf<EngineOptions>("Engine.create", {

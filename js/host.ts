@@ -151,8 +151,11 @@ export class Host {
   async #diagnostics(job: Job): Promise<Diagnostics> {
     const { instance, info } = this.#started();
     const models = [...this.#models.values()];
+    const { live, peak } = instance.notes;
     const counts = {
       wasmBytes: instance.memory.buffer.byteLength,
+      liveBytes: live,
+      peakBytes: peak,
       models: models.length,
       sessions: models.reduce((sum, model) => sum + (model instanceof LoadedModel ? model.sessions : 0), 0),
       jobs: this.#jobs.size - 1,
@@ -261,6 +264,7 @@ export class Host {
     this.#abort(() => true, "the engine");
     for (const loaded of this.#models.values()) await loaded.dispose(new Job(0));
     this.#models.clear();
+    if (this.#device?.info.kind === "webgpu") this.#device.instance.leaveGpu();
   }
 
   #post(message: FromHost, transfer: Transferable[] = []): void {

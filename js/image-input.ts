@@ -190,7 +190,7 @@ function checkElement(image: HTMLImageElement, name: string): void {
   throw new AzulejoError("corrupt-file", `${name}: the <img> shows nothing: ${shortened(image.currentSrc)} is not an image`);
 }
 
-/** The numbers of the file, not converted to the screen's colours. Browsers heed EXIF's orientation by themselves. */
+/** The numbers of the file, not converted to the screen's colours. Browsers heed EXIF's orientation by themselves, Chromium but for WebP. */
 const AS_IN_THE_FILE: ImageBitmapOptions = { colorSpaceConversion: "none" };
 
 /** A bitmap of our own, as things are now. What has to be decoded is decoded off the page's thread. */

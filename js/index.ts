@@ -53,6 +53,7 @@ export type {
   SignalOptions,
   Spec,
   TensorF32,
+  TextLogitsOptions,
   Tokenizer,
 } from "./types.js";
 export type { ErrorCode, ErrorPlace } from "./errors.js";

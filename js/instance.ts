@@ -3,6 +3,7 @@
 import type { Choice } from "./capabilities.js";
 import { AzulejoError, asError } from "./errors.js";
 import type { Job } from "./jobs.js";
+import { forgetRefusal, readNotes, type Notes } from "./notes.js";
 import { isNode, nodeModule } from "./platform.js";
 import { startThreads } from "./pool.js";
 import type { StartOptions } from "./protocol.js";
@@ -10,7 +11,7 @@ import * as relaxed from "./relaxed/azulejo.js";
 import * as simd from "./simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
-import { readTrap } from "./traps.js";
+import { readTrap, type Wreck } from "./traps.js";
 import { version } from "./version.js";
 
 export type Core = typeof simd;
@@ -18,33 +19,45 @@ export type Core = typeof simd;
 /** Each thread's stack in wasm memory; a multiple of 64 KiB. */
 export const STACK = 1 << 20;
 const PAGE = 65536;
+/** How often a GPU that is slow to say that it is done is asked, by giving it nothing to do. */
+const NUDGE_MS = 2;
 
 export class Instance {
   readonly core: Core;
   readonly memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   readonly most: number;
-  /** Where the core leaves the size of a refused allocation. */
-  readonly #refusedAt: number;
+  readonly #notesAt: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
-  #gpu?: Promise<GpuInfo>;
+  #gpu?: Promise<GpuInfo> | undefined;
+  /** Who has opened it and not left it yet. */
+  #gpuUsers = 0;
+  /** It says that it is done at ticks of its own, unless something is given to it: Firefox looks every 100 ms. */
+  #gpuIsLate = false;
+  /** It died in a trap. */
+  #isTrapped = false;
 
   /** `core` has started. */
   constructor(core: Core, memory: WebAssembly.Memory, most = MOST_MEMORY) {
     this.core = core;
     this.memory = memory;
     this.most = most;
-    this.#refusedAt = core.refusedAt();
+    this.#notesAt = core.notesAt();
   }
 
   /** Every call into wasm goes through here: after a trap the instance must never be entered again. */
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
     return this.#enter(work);
+  }
+
+  /** What the core has noted of its heap. */
+  get notes(): Notes {
+    return readNotes(this.memory, this.#notesAt);
   }
 
   /** A generation's step, whose time counts. */
@@ -75,9 +88,14 @@ export class Instance {
     });
     this.onDeath.add(wake);
     signal.addEventListener("abort", wake);
+    const nudge = () => {
+      if (this.dead === undefined) this.#enter((core) => core.gpuNudge());
+    };
+    const nudging = this.#gpuIsLate ? setInterval(nudge, NUDGE_MS) : undefined;
     try {
       await Promise.race([this.call((core) => core.gpuTurn()), woken]);
     } finally {
+      clearInterval(nudging);
       this.onDeath.delete(wake);
       signal.removeEventListener("abort", wake);
     }
@@ -85,28 +103,39 @@ export class Instance {
 
   /** Frees an object of the core's. After a trap its memory goes with the worker. */
   free(object: { free(): void } | undefined): void {
-    if (object !== undefined && (this.dead === undefined || this.isLost)) this.#enter(() => object.free());
+    if (object !== undefined && !this.#isTrapped) this.#enter(() => object.free());
   }
 
-  /** Whether it died of its GPU: then the core itself is whole. */
+  /** Whether it died of its GPU, lost or not to be trusted any longer: then the core itself is whole. */
   get isLost(): boolean {
-    return this.dead?.code === "device-lost";
+    return this.dead !== undefined && !this.#isTrapped;
   }
 
   /** Its one GPU: whoever shares the instance shares it, as the first has asked for it. */
-  openGpu(options: GpuOptions): Promise<GpuInfo> {
+  async openGpu(options: GpuOptions): Promise<GpuInfo> {
     this.#gpu ??= this.#openGpu(options).catch((error) => {
       this.#gpu = undefined;
       throw error;
     });
-    return this.#gpu;
+    const info = await this.#gpu;
+    this.#gpuUsers++;
+    return info;
+  }
+
+  /** Who has opened it needs it no more. The last one to go ends the device. */
+  leaveGpu(): void {
+    if (--this.#gpuUsers > 0 || this.dead !== undefined) return;
+    this.#gpu = undefined;
+    this.#enter((core) => core.closeGpu());
   }
 
   async #openGpu(options: GpuOptions): Promise<GpuInfo> {
     const lost = (message: string) => this.#die(new AzulejoError("device-lost", `the GPU was lost: ${message}`));
     const opening = this.call((core) => core.openGpu(options, lost));
     try {
-      return await opening;
+      const info = await opening;
+      this.#gpuIsLate = info.isLate;
+      return info;
     } catch (thrown) {
       throw this.#judge(thrown);
     }
@@ -122,36 +151,51 @@ export class Instance {
 
   /** What the core has thrown, as the caller's error; ends the instance where it must. */
   #judge(thrown: unknown): AzulejoError {
-    const error = isTrap(thrown) ? this.#trapped(thrown) : asError(thrown);
-    if (isTrap(thrown) || error.code === "device-lost") this.#die(error);
+    if (isTrap(thrown)) {
+      const error = this.#trapped(thrown);
+      this.#die(error, true);
+      return error;
+    }
+    const error = asError(thrown);
+    if (error.code === "out-of-memory") forgetRefusal(this.memory, this.#notesAt);
+    if (error.code === "device-lost" || (mayBeOfGpu(error) && this.#gpuIsBroken())) this.#die(error);
     return error;
   }
 
+  #gpuIsBroken(): boolean {
+    return this.#gpu !== undefined && this.dead === undefined && this.core.gpuIsBroken();
+  }
+
   #trapped(thrown: Error): AzulejoError {
-    const words = [thrown.message, lastPanic].filter((part) => part !== undefined).join(": ");
     const { memory, most } = this;
-    const { code, message } = readTrap(words, { memory, most, refusedAt: this.#refusedAt });
+    const { code, message } = readTrap(thrown.message, { memory, most, notesAt: this.#notesAt });
     const error = new AzulejoError(code, `the WebAssembly instance has failed: ${message}`);
     if (thrown.stack !== undefined) error.stack = thrown.stack;
     return error;
   }
 
-  #die(error: AzulejoError): void {
+  #die(error: AzulejoError, isTrap = false): void {
     // The first death counts, but a trap is worse than a lost GPU.
-    if (this.dead !== undefined && (!this.isLost || error.code === "device-lost")) return;
+    if (this.dead !== undefined && (this.#isTrapped || !isTrap)) return;
     this.dead = error;
+    this.#isTrapped = isTrap;
     for (const listener of this.onDeath) listener(error);
   }
 }
 
 const MOST_MEMORY = 65536 * PAGE;
 
-/** A stack overflow leaves wasm's own stack pointer wherever it was: as bad as a trap. */
+/** What the core says where the GPU has failed. */
+function mayBeOfGpu({ code }: AzulejoError): boolean {
+  return code === "internal" || code === "out-of-memory";
+}
+
+/**
+ * The core throws plain objects. Any exception besides comes from below it, or through it from the browser: it has left
+ * wasm in the midst of something, as a trap does.
+ */
 function isTrap(thrown: unknown): thrown is Error {
-  return (
-    thrown instanceof WebAssembly.RuntimeError ||
-    (thrown instanceof Error && /call stack|too much recursion/i.test(thrown.message))
-  );
+  return thrown instanceof Error && !(thrown instanceof AzulejoError);
 }
 
 /** The glue keeps one instance of each build a realm, so engines in the page itself share theirs. */
@@ -179,7 +223,6 @@ async function create(
   options: StartOptions,
   announce: (port: MessagePort) => void,
 ): Promise<Instance> {
-  if (!options.inPage) rememberPanics();
   const { build } = choice;
   const url = options.assets[build];
   const module = await compile(url);
@@ -190,10 +233,12 @@ async function create(
   }
   const core = build === "relaxed" ? relaxed : threads;
   const { memory, most } = sharedMemory();
-  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }));
+  await fitting(url, core.default({ module_or_path: module, memory, thread_stack_size: STACK }), { memory, most });
   core.start();
-  const shared = { version, build, module, memory, most, refusedAt: core.refusedAt(), stack: STACK };
+  const shared = { version, build, module, memory, most, notesAt: core.notesAt(), stack: STACK };
   const pool = await startThreads(shared, choice.threads - 1, options.assets.thread, announce);
+  // Those for which there was no room are done without.
+  forgetRefusal(memory, shared.notesAt);
   core.startPool(pool.count + 1);
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
@@ -201,11 +246,15 @@ async function create(
   return new Instance(core, memory, most);
 }
 
-/** A module of another release does not fit this one's glue. */
-async function fitting<T>(url: string, instantiating: Promise<T>): Promise<T> {
+/** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */
+async function fitting<T>(url: string, instantiating: Promise<T>, room?: Omit<Wreck, "notesAt">): Promise<T> {
   try {
     return await instantiating;
   } catch (error) {
+    if (error instanceof WebAssembly.RuntimeError && room !== undefined) {
+      const { code, message } = readTrap(error.message, room);
+      throw new AzulejoError(code, `the WebAssembly instance does not start: ${message}`, undefined, { cause: error });
+    }
     if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
     const why = `${url} is not of azulejo ${version}: ${error.message}`;
     throw new AzulejoError("internal", why, undefined, { cause: error });
@@ -255,15 +304,4 @@ async function compile(url: string): Promise<WebAssembly.Module> {
   // compileStreaming insists on the MIME type, which many a static server does not know.
   if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());
-}
-
-/** Rust's panics end as a bare "unreachable"; what they say goes to the console just before. */
-let lastPanic: string | undefined;
-function rememberPanics(): void {
-  const { error } = console;
-  console.error = (...values: unknown[]) => {
-    if (typeof values[0] === "string" && values[0].includes("panicked at"))
-      lastPanic = values[0].split("\n\nStack:")[0]!.trim();
-    error.apply(console, values);
-  };
 }

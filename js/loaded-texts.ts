@@ -13,8 +13,8 @@ export class LoadedTexts extends LoadedReader<TextModel> {
     return { ...super.facts(), labels: this.instance.call(() => this.model.labels()) };
   }
 
-  embed(job: Job, { texts, pooling, normalize }: Takes<"embed">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.embed(texts, pooling, normalize));
+  embed(job: Job, { texts, pooling, normalize, prompt, promptName }: Takes<"embed">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.embed(texts, pooling, normalize, prompt, promptName));
   }
 
   hidden(job: Job, { rows }: Takes<"hidden">): Promise<TensorF32> {
@@ -29,8 +29,8 @@ export class LoadedTexts extends LoadedReader<TextModel> {
     return this.finish(job, (model) => model.classify(texts, topK));
   }
 
-  logits(job: Job, { rows }: Takes<"textLogits">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.logits(rows));
+  logits(job: Job, { rows, types }: Takes<"textLogits">): Promise<TensorF32> {
+    return this.finish(job, (model) => model.logits(rows, types));
   }
 }
 

@@ -16,6 +16,8 @@ type Thread = WorkerHandle<ToThread>;
 
 /** Some browsers let workers past a certain number wait, without a word. */
 const LONGEST_START_MS = 10_000;
+/** And so long for those that start beside one that has died: it may have been at something that they wait for. */
+const LONGEST_BESIDE_DEATH_MS = 500;
 
 /** Starts `wanted` threads from the script at `address`; those that fail are done without. */
 export async function startThreads(
@@ -24,13 +26,20 @@ export async function startThreads(
   address: string,
   announce: (port: MessagePort) => void,
 ): Promise<Pool> {
-  const starting = Array.from({ length: wanted }, () => startThread(shared, address, announce));
+  const hurry = new AbortController();
+  const starting = Array.from({ length: wanted }, () => startThread(shared, address, announce, hurry.signal));
+  let first: Error | undefined;
+  for (const each of starting) {
+    each.catch((error: Error) => {
+      first ??= error;
+      setTimeout(() => hurry.abort(), LONGEST_BESIDE_DEATH_MS);
+    });
+  }
   const started = await Promise.allSettled(starting);
   const threads = started.flatMap((each) => (each.status === "fulfilled" ? [each.value] : []));
-  const failure = started.find((each) => each.status === "rejected");
   return {
     count: threads.length,
-    reason: failure === undefined ? undefined : String((failure.reason as Error).message ?? failure.reason),
+    ...(first !== undefined && { reason: first.message }),
     run: () => threads.forEach((thread, at) => thread.post({ index: at + 1 })),
   };
 }
@@ -39,6 +48,7 @@ async function startThread(
   shared: Omit<ThreadStart, "page">,
   address: string,
   announce: (port: MessagePort) => void,
+  hurry: AbortSignal,
 ): Promise<Thread> {
   let ready = () => {};
   let failed: (why: Error) => void = () => {};
@@ -51,6 +61,7 @@ async function startThread(
     failed,
   });
   const { port1, port2 } = new MessageChannel();
+  hurry.addEventListener("abort", () => failed(new AzulejoError("internal", "a thread's worker waits for one that has died")));
   const late = setTimeout(
     () => failed(new AzulejoError("internal", `a thread's worker has said nothing for ${LONGEST_START_MS / 1000} seconds`)),
     LONGEST_START_MS,

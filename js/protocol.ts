@@ -104,6 +104,11 @@ export interface GpuKnobs {
   integerDot?: boolean;
   /** Times each kernel: every dispatch then has a compute pass of its own, which takes longer. */
   profile?: boolean;
+  /**
+   * Threads that share a row of a matrix, a power of two from 4 to 128, in place of what suits the GPU: to see on one
+   * what others do.
+   */
+  lanes?: number;
 }
 
 /** Where the package's files lie: absolute addresses. */
@@ -197,7 +202,7 @@ export interface Calls {
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
   /** Without `pooling` and `normalize` as the checkpoint says: [rows, width]. */
   embed: {
-    takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean };
+    takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean; prompt?: string; promptName?: string };
     gives: TensorF32;
   };
   /** [rows, positions, width] */
@@ -205,7 +210,7 @@ export interface Calls {
   textAttentionMaps: { takes: { model: number; text: WireText; layer?: number }; gives: TensorF32 };
   classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
   /** [rows, classes] */
-  textLogits: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
+  textLogits: { takes: { model: number; rows: Uint32Array[]; types?: Uint32Array[] }; gives: TensorF32 };
   /** [rows, decoder positions, vocabulary] */
   seq2seqLogits: { takes: { model: number; rows: Uint32Array[]; decoderRows: Uint32Array[] }; gives: TensorF32 };
   /** [images, width] */
@@ -221,6 +226,9 @@ export type CallName = keyof Calls;
 export interface Diagnostics {
   /** The size of wasm's memory, which only grows. */
   wasmBytes: number;
+  /** Of it, what is allocated now, and the most that ever was. */
+  liveBytes: number;
+  peakBytes: number;
   models: number;
   /** Of all models. */
   sessions: number;
@@ -312,8 +320,8 @@ export interface ThreadStart {
   memory: WebAssembly.Memory;
   /** The bytes that the memory may grow to. */
   most: number;
-  /** Where the core leaves the size of a refused allocation. */
-  refusedAt: number;
+  /** Where the core leaves its notes. */
+  notesAt: number;
   stack: number;
   /** Straight to the page. */
   page: MessagePort;

@@ -155,6 +155,8 @@ type Head =
       pooling: Pooling;
       /** Between what is pooled and the classifier. */
       dense: { activation: Activation; bias: boolean; norm: boolean; pooler: boolean } | null;
+      /** What logits become: probabilities that add up to 1, one for each class by itself, or they stay as they are. */
+      scores: "softmax" | "sigmoid" | "identity";
     }
   /** One vector. */
   | { type: "embedding"; width: number; pooling: Pooling; projection: boolean; bias: boolean }

@@ -3,6 +3,7 @@
 import { inTextBatches } from "./batches.js";
 import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
+import { invalid } from "./errors.js";
 import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -13,7 +14,7 @@ import type {
   LoadOptions,
   ModelSource,
   ModelSummary,
-  SignalOptions,
+  TextLogitsOptions,
   TensorF32,
   Tokenizer,
 } from "./types.js";
@@ -24,7 +25,10 @@ const readClassify = /* @__PURE__ */ optionsOf<ClassifyTextOptions>("classify", 
   onProgress: checkFunction<NonNullable<ClassifyTextOptions["onProgress"]>>,
   signal: checkLiveSignal,
 });
-const readLogits = /* @__PURE__ */ optionsOf<SignalOptions>("logits", { signal: checkLiveSignal }, ["tokenTypes"]);
+const readLogits = /* @__PURE__ */ optionsOf<TextLogitsOptions>("logits", {
+  tokenTypes: checkRows,
+  signal: checkLiveSignal,
+});
 
 /** An encoder with a head of classes: what a text is, or how two belong together. */
 export class TextClassifier {
@@ -77,14 +81,17 @@ export class TextClassifier {
     return typeof given === "string" ? answers.flat()[0]! : answers.flat();
   }
 
-  /** Of rows of ids, special ones and all: [rows, classes]. */
+  /** Of rows of ids, special ones and all: [rows, classes]. `tokenTypes` says which of two texts each token is of. */
   async logits(
     tokens: ArrayLike<number> | ArrayLike<number>[],
-    options?: SignalOptions,
+    options?: TextLogitsOptions,
   ): Promise<TensorF32> {
     const rows = checkRows(tokens);
-    const { signal } = readLogits(options);
-    return this.#model.call("textLogits", { rows }, { signal });
+    const { signal, tokenTypes } = readLogits(options);
+    if (tokenTypes === undefined) return this.#model.call("textLogits", { rows }, { signal });
+    const types = tokenTypes as Uint32Array[]; // As `checkRows` copied them.
+    if (types.length !== rows.length) throw invalid(`tokenTypes has ${types.length} rows, and tokens ${rows.length}`);
+    return this.#model.call("textLogits", { rows, types }, { signal });
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */

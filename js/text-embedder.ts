@@ -20,17 +20,18 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkFlag, checkFunction, checkLiveSignal, checkPlainPrompt, checkRows, checkTexts, count } from "./validate.js";
+import { checkFlag, checkFunction, checkLiveSignal, checkPlainPrompt, checkRows, checkText, checkTexts, count } from "./validate.js";
 
 const readEmbed = /* @__PURE__ */ optionsOf<EmbedOptions>(
   "embed",
   {
-    pooling: /* @__PURE__ */ oneOf("mean", "cls", "pooler"),
+    pooling: /* @__PURE__ */ oneOf("mean", "cls", "pooler", "last"),
     normalize: checkFlag,
+    prompt: checkText,
+    promptName: checkText,
     onProgress: checkFunction<NonNullable<EmbedOptions["onProgress"]>>,
     signal: checkLiveSignal,
   },
-  ["prompt", "promptName"],
 );
 const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
   layer: /* @__PURE__ */ count(0),
@@ -65,7 +66,8 @@ export class TextEmbedder {
 
   /**
    * One vector per text or row of ids, [rows, width]: mean, CLS or pooler as the model says, unit length unless
-   * `normalize: false`. Long texts are cut as the checkpoint says; ids are taken as they are, special ones and all.
+   * `normalize: false`. Before each text stands what the checkpoint has for it (`default_prompt_name`), or `prompt`, or its
+   * prompt called `promptName`. Long texts are cut as the checkpoint says; ids are taken as they are, special ones and all.
    */
   async embed(texts: string | string[] | ArrayLike<number>[], options?: EmbedOptions): Promise<TensorF32> {
     const checked = checkTexts(texts, "texts");

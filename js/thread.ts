@@ -26,16 +26,19 @@ async function join(port: OwnPort<FromThread>, start: ThreadStart): Promise<void
     await CORES[start.build].default({ module_or_path: module, memory, thread_stack_size: stack });
     port.postMessage({ kind: "ready" });
   } catch (error) {
-    port.postMessage({ kind: "died", code: "internal", message: wordsOf(error) });
+    // A trap: there is no room for its stack, most likely.
+    const isTrap = error instanceof WebAssembly.RuntimeError;
+    const why = isTrap ? readTrap(wordsOf(error), start) : { code: "internal" as const, message: wordsOf(error) };
+    port.postMessage({ kind: "died", ...why });
   }
 }
 
-function compute({ build, memory, most, refusedAt, page }: ThreadStart, index: number): void {
+function compute({ build, memory, most, notesAt, page }: ThreadStart, index: number): void {
   try {
     CORES[build].threadMain(index);
   } catch (error) {
     // The host waits for this thread inside wasm and hears nothing: the page must end it.
-    const { code, message } = readTrap(wordsOf(error), { memory, most, refusedAt });
+    const { code, message } = readTrap(wordsOf(error), { memory, most, notesAt });
     page.postMessage({ kind: "died", code, message: `thread ${index}: ${message}` } satisfies FromThread);
   }
 }

@@ -197,6 +197,8 @@ export interface ModelSummary {
   vocabularySize?: number | undefined;
   /** Bytes on the engine's device; the cache's at the full context length. */
   memory: { weights: number; kvCache: number; activations: number; total: number };
+  /** What the checkpoint leaves open and had to be assumed, in words. Of its tokenizer once it is loaded. */
+  warnings: string[];
   /** Against that device's limits, with the reason in `why` where not. */
   fits?: boolean | undefined;
   why?: string | undefined;
@@ -346,8 +348,9 @@ export interface Session {
 
 /**
  * Anything that shows a picture. A URL, a Blob or an element is decoded by the browser, turned upright as its EXIF
- * orientation says. Bytes are rows from the top, 8 bits a channel: RGBA (not premultiplied), RGB or grey, told apart by
- * their number. A video gives its current frame. A side has at most 16,384 pixels. What is passed in is only read.
+ * orientation says (that of a WebP file only where the browser heeds it, which Chromium does not). Bytes are rows from the
+ * top, 8 bits a channel: RGBA (not premultiplied), RGB or grey, told apart by their number. A video gives its current
+ * frame. A side has at most 16,384 pixels. What is passed in is only read.
  * Where there is no browser to decode, as under Node, bytes and what has their shape still work.
  */
 export type ImageInput =
@@ -397,7 +400,10 @@ export interface AttentionOptions {
 export interface Classification {
   label: string;
   index: number;
-  /** A probability: softmax over the classes, or sigmoid where a model judges each for itself (SigLIP). */
+  /**
+   * A probability: softmax over the classes, or sigmoid where a model judges each for itself (several labels, one class,
+   * SigLIP); or the value itself, where the checkpoint is a regression.
+   */
   score: number;
 }
 
@@ -451,19 +457,28 @@ export interface BatchOptions {
   signal?: AbortSignal | undefined;
 }
 
-/** What becomes of the vectors of a text's tokens: their mean, the first one's, or what the model's pooler makes of that. */
-export type Pooling = "mean" | "cls" | "pooler";
+/** What becomes of the vectors of a text's tokens: their mean, the first or the last one's, or what the model's pooler makes of the first. */
+export type Pooling = "mean" | "cls" | "pooler" | "last";
 
 export interface EmbedOptions extends BatchOptions {
   /** Default: as the checkpoint says (modules.json), else the mean. */
   pooling?: Pooling | undefined;
   /** Whether vectors get unit length. Default: true. */
   normalize?: boolean | undefined;
+  /** What stands before each text, "" for nothing. Default: what the checkpoint has by itself (default_prompt_name). */
+  prompt?: string | undefined;
+  /** A prompt of the checkpoint's own (config_sentence_transformers.json) by its name: "query", "document", … */
+  promptName?: string | undefined;
 }
 
 export interface ClassifyTextOptions extends BatchOptions {
   /** How many of the best classes, best first. Default 5; never more than there are. */
   topK?: number | undefined;
+}
+
+export interface TextLogitsOptions extends SignalOptions {
+  /** For each row of tokens, or the one, which of two texts each token is of: 0 or 1. Default: all of the first. */
+  tokenTypes?: ArrayLike<number> | ArrayLike<number>[] | undefined;
 }
 
 export interface MatchOptions {

@@ -2,9 +2,12 @@
 //
 //     node scripts/test-files.mjs [FILES]       without any: all of tests/
 //
+// AZULEJO_SHUFFLE=SEED: in another order for each seed, since none may need what another one left.
+//
 // The last lines are the count of all tests, as `node --test` ends with it.
 
 import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
@@ -64,8 +67,14 @@ async function runFiles(files) {
 const kept = mkdtempSync(join(tmpdir(), "azulejo-kept-"));
 const given = process.argv.slice(2).map((path) => relative(root, path));
 const files = given.length ? given : filesBelow("tests").sort();
+const seed = process.env.AZULEJO_SHUFFLE;
 const start = performance.now();
-const place = (file) => (LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length);
+/** A file's place in the order, or what stands for it in a shuffled one. */
+const place = (file) => {
+  if (seed) return createHash("sha256").update(`${seed} ${file}`).digest().readUInt32BE();
+  return LONGEST.includes(file) ? LONGEST.indexOf(file) : LONGEST.length;
+};
+if (seed) console.log(`in the order of AZULEJO_SHUFFLE=${seed}`);
 const results = await runFiles(files.toSorted((a, b) => place(a) - place(b)));
 
 console.log("\nSeconds of each file:");

@@ -1,10 +1,10 @@
 // npm test: sets the machine up, builds, and runs every check and test. Fails if any of them did. Of what takes long, a
-// third of the cases, another third at each commit (scripts/sample.mjs).
+// sixth of the cases, another sixth at each commit (scripts/sample.mjs).
 //
 // npm run test:all: all of it.
 
 import { join } from "node:path";
-import { ALL, environment, THIRD } from "./sample.mjs";
+import { ALL, environment, PART, PARTS } from "./sample.mjs";
 import { runStages, summary } from "./stages.mjs";
 
 const node = (name, ...args) => [process.execPath, join("scripts", name), ...args];
@@ -29,7 +29,7 @@ const prepared = [SETUP, BUILD, MODEL, MINILM];
 // Last, so that its count of tests ends the output.
 const tests = { name: "tests in Chromium and Node", command: node("test-files.mjs"), after: [], alone: true };
 
-console.log(ALL ? "everything" : `of what is sampled, third ${THIRD} of 0, 1 and 2 (scripts/sample.mjs)`);
+console.log(ALL ? "everything" : `of what is sampled, part ${PART} of 0 to ${PARTS - 1} (scripts/sample.mjs)`);
 const env = { ...process.env, ...environment };
 const results = await runStages(stages, env);
 console.log(`\nSo far:\n${summary(results)}`);

@@ -3,7 +3,7 @@
 // Prompts and images: FlashAttention. A workgroup has one KV head and QUERIES rows, a row being a position and a query head of the
 // group, so that a tile of KEYS keys, and then of values, serves the whole group from workgroup memory. Maximum and sum
 // run along, so the scores never exist. A thread has 2 rows and KEYS / 8 keys, then every eighth four of the output.
-// Tiles that the mask hides are not visited. Grid: (ceil(rows · group / QUERIES), kv_heads).
+// Tiles that the mask hides are not visited. Grid: (ceil(rows · group / QUERIES), kv_heads, further ones of the first).
 
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
@@ -36,10 +36,17 @@ fn load_values(thread: u32, first: u32, last: u32, head: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
   let kv_head = group.y;
   let shared_by = parameters.heads / parameters.kv_heads;
-  let first_row = group.x * QUERIES;
+  let first_row = (group.z * groups.x + group.x) * QUERIES;
+  if (first_row >= batch.len * shared_by) {
+    return;
+  }
   let last_row = min(first_row + QUERIES, batch.len * shared_by) - 1u;
   // What the first of the queries sees first, and the last one last.
   let start = first_key(batch.position + first_row / shared_by);

@@ -1,7 +1,7 @@
 // out[h, q, k] = softmax_k(score(query[q, h] · key[k, h / group]))
 //
 // For looking at: the one kernel that writes the weights out. One sequence from its beginning; a workgroup has a query of
-// a head. Grid: (rows, heads).
+// a head. Grid: (rows, heads, further rows).
 
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;             // [rows, kv_heads, head_dim / 4]
@@ -19,15 +19,19 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let row = group.x;
+  let rows = batch.len;
+  let row = group.z * groups.x + group.x;
+  if (row >= rows) {
+    return;
+  }
   let head = group.y;
   let kv_head = head / (parameters.heads / parameters.kv_heads);
   let at = (row * parameters.heads + head) * FOURS;
-  let line = (head * groups.x + row) * groups.x;
+  let line = (head * rows + row) * rows;
   var best = LOWEST;
-  for (var k = thread; k < groups.x; k += THREADS) {
+  for (var k = thread; k < rows; k += THREADS) {
     var made = LOWEST;
-    if (k >= first_key(row) && k < end_key(row, groups.x)) {
+    if (k >= first_key(row) && k < end_key(row, rows)) {
       var product = 0.0;
       for (var d = 0u; d < FOURS; d += 1u) {
         product += dot(query[at + d], key[(k * parameters.kv_heads + kv_head) * FOURS + d]);
@@ -44,7 +48,7 @@ fn main(
   }
   workgroupBarrier();
   var total = 0.0;
-  for (var k = thread; k < groups.x; k += THREADS) {
+  for (var k = thread; k < rows; k += THREADS) {
     let weight = select(exp(out[line + k] - best), 0.0, out[line + k] == LOWEST);
     out[line + k] = weight;
     total += weight;
@@ -55,7 +59,7 @@ fn main(
   for (var i = 0u; i < THREADS; i += 1u) {
     total += rest[i];
   }
-  for (var k = thread; k < groups.x; k += THREADS) {
+  for (var k = thread; k < rows; k += THREADS) {
     out[line + k] /= total;
   }
 }

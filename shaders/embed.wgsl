@@ -1,7 +1,7 @@
 // out[row] = scale · table[tokens[row]], or that added to what is there
 //
-// A thread unpacks sixteen columns. Grid: (ceil(units / 64), rows). A table that is cut into parts takes a dispatch
-// for each part, which leaves the rows of the others alone.
+// A thread unpacks sixteen columns. Grid: (ceil(units / 64), rows, further rows). A table that is cut into parts takes a
+// dispatch for each part, which leaves the rows of the others alone.
 
 struct Parameters {
   start: u32,    // of the part's weights, in words
@@ -19,17 +19,21 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  let token = tokens[parameters.tokens + id.y];
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let row = id.z * groups.y + id.y;
   let unit = id.x;
-  if (unit >= parameters.units || token < parameters.first || token - parameters.first >= parameters.rows) {
+  if (row >= batch.len || unit >= parameters.units) {
+    return;
+  }
+  let token = tokens[parameters.tokens + row];
+  if (token < parameters.first || token - parameters.first >= parameters.rows) {
     return;
   }
   let weight = sixteen(parameters.start, (token - parameters.first) * parameters.units + unit);
   for (var i = 0u; i < 4u; i += 1u) {
     let column = 4u * unit + i;
     if (column < parameters.columns) {
-      let at = id.y * parameters.columns + column;
+      let at = row * parameters.columns + column;
       var value = parameters.scale * (weight.scale * weight.levels[i] + weight.minimum);
       if (parameters.accumulate != 0u) {
         value += out[at];

@@ -2,7 +2,7 @@
 //
 // A workgroup has one head of one row: a query head, a key head or a value head. NORMED: RMSNorm of each head first.
 // Rotary positions: pair i of the leading dimensions turns by the row's i-th angle; its halves lie half of those
-// dimensions apart, or beside each other (INTERLEAVED). Grid: (heads + 2 · kv_heads, rows of the span).
+// dimensions apart, or beside each other (INTERLEAVED). Grid: (heads + 2 · kv_heads, rows of the span, further ones).
 
 struct Parameters {
   heads: u32,
@@ -61,8 +61,16 @@ fn rotate_head(thread: u32, row: u32) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  let row = batch.row + group.y;
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
+  let index = group.z * groups.y + group.y;
+  if (index >= batch.len) {
+    return;
+  }
+  let row = batch.row + index;
   let is_query = group.x < parameters.heads;
   let is_key = !is_query && group.x < parameters.heads + parameters.kv_heads;
   let kv_head = (group.x - parameters.heads) % parameters.kv_heads;
@@ -89,7 +97,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
     return;
   }
-  let place = ((batch.position + group.y) * parameters.kv_heads + kv_head) * HEAD_WORDS;
+  let place = ((batch.position + index) * parameters.kv_heads + kv_head) * HEAD_WORDS;
   for (var word = thread; word < HEAD_WORDS; word += THREADS) {
     if (is_key) {
       keys[place + word] = packed(word);

@@ -4,7 +4,7 @@
 // sixteen columns at a time pass through workgroup memory: weights are unpacked once for all tokens of the tile.
 // The tiles are tiles_floats.wgsl's or tiles_bytes.wgsl's. They lie columns first, so that neighbouring threads read
 // neighbouring words.
-// Grid: (ceil(rows / ROWS), ceil(tokens / TOKENS)).
+// Grid: (ceil(rows / ROWS), ceil(tokens / TOKENS), further ones).
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;           // [tokens, columns] floats, or from quantise.wgsl
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
@@ -22,9 +22,13 @@ fn write_eight(token: u32, row: u32, sums: mat2x4<f32>) {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) thread: u32,
+) {
   let first_row = group.x * ROWS;
-  let first_token = group.y * TOKENS;
+  let first_token = (group.z * groups.y + group.y) * TOKENS;
   let row = thread % 8u;
   let token = thread / 8u;
   // Sums by name, not in an array: whoever compiles this without unrolling would keep an array in memory.

@@ -3,7 +3,8 @@
 // Prompts and images where subgroups have four lanes: on processors that stand in for a GPU. There a look into memory
 // costs as much as thirty operations, since every lane looks by itself, and a wait for the workgroup costs thousands.
 // So each lane keeps the weights of its own eight rows, packed until they are used; the lanes of a quad fetch a token
-// each and hand it round; and there is no workgroup memory. Grid: (ceil(rows / ROWS), ceil(tokens / TOKENS)).
+// each and hand it round; and there is no workgroup memory. Grid: (ceil(rows / ROWS), ceil(tokens / TOKENS),
+// further ones).
 //
 //   tried                                       1536 × 576 in Q4_1, 128 tokens, SwiftShader on 2 cores, busy
 //   matrix_matrix.wgsl                          138 ms
@@ -83,9 +84,13 @@ fn step(sums: ptr<function, array<Sums, 4>>, rows: Rows, tokens: vec4<u32>, unit
 }
 
 @compute @workgroup_size(4)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) lane: u32) {
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) lane: u32,
+) {
   let row = ROWS * group.x + 8u * lane;
-  let token = TOKENS * group.y;
+  let token = TOKENS * (group.z * groups.y + group.y);
   let tokens = vec4<u32>(token_at(token + lane), token_at(token + 4u + lane), token_at(token + 8u + lane), token_at(token + 12u + lane));
   var sums: array<Sums, 4>;
   for (var unit = 0u; unit < parameters.units; unit += 1u) {

@@ -3,7 +3,7 @@
 // Decoding: every weight is read once, so memory sets the pace. LANES lanes share ROWS rows, sixteen columns at a time.
 // RMSNorm costs no pass of its own: the sum of squares is taken along the way, and its root divides the result.
 // GATED: the first matrix is a gate, out = activation(gate) · up. Up to three matrices (queries, keys and values) of one
-// arena in one dispatch. Grid: (Σ ceil(rows / rows of a workgroup), 1, tokens).
+// arena in one dispatch. Grid: (Σ ceil(rows / rows of a workgroup), further ones, tokens).
 
 struct Segment {
   start: u32,    // of the weights, in words
@@ -33,7 +33,7 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> out_second: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out_third: array<f32>;
 
-const THREADS = 64u;
+const THREADS = max(64u, LANES);
 const ROWS = 4u;                    // of a run of lanes
 const RUNS = THREADS / LANES;
 // In a gated product, half of the sums are the gate's.
@@ -81,23 +81,33 @@ fn write(segment: u32, at: u32, value: f32) {
   }
 }
 
-@compute @workgroup_size(64)
-fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) local: u32) {
+@compute @workgroup_size(THREADS)
+fn main(
+  @builtin(workgroup_id) group: vec3<u32>,
+  @builtin(num_workgroups) groups: vec3<u32>,
+  @builtin(local_invocation_index) local: u32,
+) {
+  let index = group.y * groups.x + group.x;
   var segment = 0u;
   if (GATED == 0u) {
-    segment = select(0u, 1u, group.x >= parameters.segments[1].groups) + select(0u, 1u, group.x >= parameters.segments[2].groups);
+    segment = select(0u, 1u, index >= parameters.segments[1].groups) + select(0u, 1u, index >= parameters.segments[2].groups);
   }
   let matrix = parameters.segments[segment];
   let lane = local % LANES;
   let run = local / LANES;
   let token = group.z;
-  let row = ((group.x - matrix.groups) * RUNS + run) * OUTPUTS;
+  let row = ((index - matrix.groups) * RUNS + run) * OUTPUTS;
   // Rows beyond the matrix are computed as its last, and not written.
   let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(matrix.rows - 1u)) * parameters.units;
   let up = parameters.segments[1].start;
   var sums = vec4<f32>(0.0);
   var squares = 0.0;
-  for (var unit = lane; unit < parameters.units; unit += LANES) {
+  // All lanes go round as often, so that they are together where they add up.
+  for (var first = 0u; first < parameters.units; first += LANES) {
+    let unit = first + lane;
+    if (unit >= parameters.units) {
+      continue;
+    }
     let column = 4u * unit;
     var a = mat4x4<f32>(input(token, column), input(token, column + 1u), input(token, column + 2u), input(token, column + 3u));
     if (parameters.norm != 0u) {

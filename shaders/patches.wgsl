@@ -1,7 +1,7 @@
 // out[image, before + p] = the pixels of patch p, channel by channel and line by line, then zeros
 //
 // Rows before an image's patches are zeros: its class token and the like stand there. A thread has one value.
-// Grid: (ceil(columns / 64), images · tokens).
+// Grid: (ceil(columns / 64), images · tokens, further ones).
 
 struct Parameters {
   channels: u32,
@@ -19,13 +19,14 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read_write> out: array<f32>;         // [images, tokens, columns]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let row = id.z * groups.y + id.y;
   let column = id.x;
-  if (column >= parameters.columns) {
+  if (row >= batch.len || column >= parameters.columns) {
     return;
   }
-  let image = id.y / parameters.tokens;
-  let token = id.y % parameters.tokens;
+  let image = row / parameters.tokens;
+  let token = row % parameters.tokens;
   let area = parameters.patch_height * parameters.patch_width;
   var value = 0.0;
   if (token >= parameters.before && column < parameters.channels * area) {
@@ -35,5 +36,5 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>) {
     let x = patch_index % parameters.across * parameters.patch_width + column % parameters.patch_width;
     value = images[((image * parameters.channels + channel) * parameters.height + y) * parameters.width + x];
   }
-  out[id.y * parameters.columns + column] = value;
+  out[row * parameters.columns + column] = value;
 }

@@ -1,6 +1,7 @@
 // out[i] = mean of the rows x[runs[i].x …], runs[i].y of them
 //
-// A run of one row is a copy: chosen rows are gathered so. A thread has four values. Grid: (ceil(columns / 64), runs).
+// A run of one row is a copy: chosen rows are gathered so. A thread has four values. Grid: (ceil(columns / 64), runs,
+// further ones).
 
 struct Parameters {
   columns: u32,  // fours of a row
@@ -12,14 +13,15 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [runs, columns]
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= parameters.columns) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let index = id.z * groups.y + id.y;
+  if (index >= batch.len || id.x >= parameters.columns) {
     return;
   }
-  let run = runs[parameters.first + id.y];
+  let run = runs[parameters.first + index];
   var sum = x[run.x * parameters.columns + id.x];
   for (var row = run.x + 1u; row < run.x + run.y; row += 1u) {
     sum += x[row * parameters.columns + id.x];
   }
-  out[id.y * parameters.columns + id.x] = sum / f32(run.y);
+  out[index * parameters.columns + id.x] = sum / f32(run.y);
 }

@@ -1,6 +1,7 @@
 // levels[t, c] = round(x[t, c] / scale[t, u]), scale[t, u] = max |x[t, 16u … 16u + 15]| / 127
 //
-// Inputs as signed bytes, for tiles_bytes.wgsl. A thread has a sixteen. Grid: (ceil(units / 64), tokens).
+// Inputs as signed bytes, for tiles_bytes.wgsl. A thread has a sixteen. Grid: (ceil(units / 64), tokens, further
+// ones).
 
 struct Parameters {
   units: u32,    // sixteens of a row; the last may reach beyond it
@@ -24,20 +25,23 @@ fn largest(four: vec4<f32>) -> f32 {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= parameters.units) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let token = id.z * groups.y + id.y;
+  if (token >= batch.len || id.x >= parameters.units) {
     return;
   }
   let column = 4u * id.x;
-  let a = input(id.y, column);
-  let b = input(id.y, column + 1u);
-  let c = input(id.y, column + 2u);
-  let d = input(id.y, column + 3u);
-  let scale = max(max(largest(a), largest(b)), max(largest(c), largest(d))) / 127.0;
+  let a = input(token, column);
+  let b = input(token, column + 1u);
+  let c = input(token, column + 2u);
+  let d = input(token, column + 3u);
+  // Of inputs so small that the scale's inverse is no number, nothing is left.
+  let size = max(max(largest(a), largest(b)), max(largest(c), largest(d)));
+  let scale = select(size / 127.0, 0.0, size < 1.0e-35);
   let inverse = select(1.0 / scale, 0.0, scale == 0.0);
   let levels = mat4x4<f32>(round(a * inverse), round(b * inverse), round(c * inverse), round(d * inverse));
   let sum = dot(levels[0] + levels[1] + levels[2] + levels[3], vec4<f32>(1.0));
-  let at = 2u * (id.y * parameters.units + id.x);
+  let at = 2u * (token * parameters.units + id.x);
   out[at] = vec4<u32>(
     pack4xI8(vec4<i32>(levels[0])),
     pack4xI8(vec4<i32>(levels[1])),

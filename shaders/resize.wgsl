@@ -2,7 +2,7 @@
 //
 // One of two passes that bring a picture to the size of a model, in integers. ROWS: the axis is that of rows, else of
 // columns. LAST: the second pass, which writes planes of numbers; the first one writes colours again. A thread has one
-// pixel. Grid: (ceil(width / 64), rows).
+// pixel. Grid: (ceil(width / 64), rows, further ones).
 
 struct Parameters {
   width: u32,      // of the output
@@ -37,13 +37,14 @@ fn opaque(pixel: u32) -> vec3<i32> {
 }
 
 @compute @workgroup_size(64)
-fn main(@builtin(global_invocation_id) id: vec3<u32>) {
-  if (id.x >= parameters.width) {
+fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
+  let index = id.z * groups.y + id.y;
+  if (index >= batch.len || id.x >= parameters.width) {
     return;
   }
-  let row = parameters.row + id.y;
+  let row = parameters.row + index;
   var output = id.x;
-  var at = id.y * parameters.stride + tables[parameters.first + id.x];
+  var at = index * parameters.stride + tables[parameters.first + id.x];
   var apart = 1u;
   if (ROWS == 1u) {
     output = row;

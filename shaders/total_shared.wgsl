@@ -1,6 +1,6 @@
 // Sums over the lanes of a row through workgroup memory.
 
-var<workgroup> parts: array<f32, 64>;
+var<workgroup> parts: array<f32, THREADS>;
 
 /// The sum of what a row's lanes have, for all of them.
 fn total(local: u32, part: f32) -> f32 {

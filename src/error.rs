@@ -105,14 +105,20 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Out of memory, of the allocator's: it had no room for so many bytes.
+pub fn no_memory(what: &str, bytes: f64) -> Error {
+    let size = match bytes / (1 << 20) as f64 {
+        mib if mib >= 0.1 => format!("{mib:.1} MiB"),
+        _ => format!("{bytes} bytes"),
+    };
+    Error::new(Code::OutOfMemory, format!("no memory for {what} ({size})"))
+}
+
 /// A vector of `len` default values, or `out-of-memory` where the allocator has no room:
 /// a plain `vec!` would abort the whole WebAssembly instance.
 pub fn try_vec<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     let mut vec = Vec::new();
-    vec.try_reserve_exact(len).map_err(|_| {
-        let mib = len as f64 * size_of::<T>() as f64 / (1 << 20) as f64;
-        Error::new(Code::OutOfMemory, format!("no memory for {what} ({mib:.1} MiB)"))
-    })?;
+    vec.try_reserve_exact(len).map_err(|_| no_memory(what, len as f64 * size_of::<T>() as f64))?;
     vec.resize(len, T::default());
     Ok(vec)
 }

@@ -18,15 +18,13 @@
 //! cache; the last row's logits go to the sampler, whose choice is the next input and, through
 //! [`text::TextStream`], the next piece of text.
 
-// The one hook that hears of a refused allocation; the wasm builds compile the standard library anyway (scripts/toolchain.mjs).
-#![cfg_attr(target_arch = "wasm32", feature(alloc_error_hook))]
-
 pub mod checkpoint;
 pub mod device;
 pub mod error;
 pub mod image;
 #[cfg(target_arch = "wasm32")]
 mod js;
+mod json;
 pub mod model;
 pub mod text;
 

@@ -1,10 +1,13 @@
 //! Damaged and hostile `config.json`s: each field of every family's, one after the other, gone or with a value that it
-//! should not have. What comes of it is a model, or an error that says so: never a panic, never much memory.
+//! should not have. What comes of it is a model, or an error that says so: never a panic, never much memory. The same of
+//! `preprocessor_config.json`, `tokenizer_config.json` and GGUF metadata.
 
-use azulejo::checkpoint::{FileReader, Format};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, TensorInfo, TensorType, Value as Item};
 use azulejo::device::gpu::native::run;
+use azulejo::image::Processor;
 use azulejo::model::families::Decoding;
 use azulejo::model::{Assembly, Plan, families};
+use azulejo::text::{Sentence, Tokenizer};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -269,4 +272,185 @@ fn a_wrong_field_of_generation_config_is_an_error_or_leaves_tokens_of_the_vocabu
         }
     }
     assert!(ways > 5, "{ways}");
+}
+
+/// Says what is wrong with what comes of a file, by how it is read.
+fn reading<T>(len: usize, read: impl FnOnce() -> Result<T>) -> Option<String> {
+    let before = BYTES.get();
+    let read = catch_unwind(AssertUnwindSafe(read));
+    let bytes = BYTES.get() - before;
+    if bytes > (16 << 20) + 16 * len {
+        return Some(format!("{bytes} bytes to read it"));
+    }
+    match read {
+        Err(_) => Some("a panic".to_owned()),
+        Ok(Err(error)) => refused(error.code),
+        Ok(Ok(_)) => None,
+    }
+}
+
+fn assert_none(failures: Vec<String>) {
+    assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
+}
+
+/// The reference's field lists.
+fn fields(file: &str) -> Value {
+    serde_json::from_str::<Value>(include_str!("what-is-read/fields.json")).unwrap()[file].clone()
+}
+
+#[test]
+fn a_wrong_field_of_an_image_processor_is_an_error_or_finite_pixels() {
+    let mut failures = Vec::new();
+    for (class, fields) in fields("preprocessor_config.json").as_object().unwrap() {
+        let base = json!({ "image_processor_type": class, "do_center_crop": true, "crop_size": { "height": 8, "width": 9 },
+            "size": { "shortest_edge": 10, "longest_edge": 12 } });
+        let mut all: Vec<String> = fields.as_object().unwrap().keys().map(|name| format!("/{name}")).collect();
+        places(&base, "", &mut all);
+        for place in &all {
+            for value in values() {
+                let json = changed(&base, place, Some(&value)).to_string();
+                let failure = reading(json.len(), || {
+                    let processor = Processor::from_json(&json, 3, "vit")?;
+                    match processor.preparation(50, 40) {
+                        Ok(preparation) => assert!(preparation.levels.iter().all(|level| level.is_finite())),
+                        Err(error) => assert_eq!(error.code, Code::InvalidArgument),
+                    }
+                    Ok(())
+                });
+                let value: String = value.to_string().chars().take(80).collect();
+                failures.extend(failure.map(|failure| format!("{class}{place}: {value}: {failure}")));
+            }
+        }
+    }
+    assert_none(failures);
+}
+
+#[test]
+fn a_wrong_field_of_tokenizer_config_is_an_error_or_another_tokenizer() {
+    let tokenizer = json!({ "model": { "type": "WordPiece", "unk_token": "a", "continuing_subword_prefix": "##",
+        "max_input_chars_per_word": 100, "vocab": { "a": 0, "b": 1 } } });
+    let names = [
+        "add_bos_token",
+        "add_eos_token",
+        "add_prefix_space",
+        "additional_special_tokens",
+        "added_tokens_decoder",
+        "bos_token",
+        "chat_template",
+        "clean_up_tokenization_spaces",
+        "cls_token",
+        "do_lower_case",
+        "eos_token",
+        "legacy",
+        "mask_token",
+        "model_max_length",
+        "pad_token",
+        "sep_token",
+        "tokenizer_class",
+        "truncation_side",
+        "unk_token",
+    ];
+    let mut failures = Vec::new();
+    for name in names {
+        for value in values() {
+            let config = json!({ name: value }).to_string();
+            let failure = reading(config.len(), || {
+                let tokenizer = Tokenizer::from_json(&tokenizer.to_string(), Some(&config))?;
+                tokenizer.encode("a b", true)
+            });
+            let value: String = value.to_string().chars().take(80).collect();
+            failures.extend(failure.map(|failure| format!("{name}: {value}: {failure}")));
+        }
+    }
+    assert_none(failures);
+}
+
+/// What a key of GGUF metadata becomes.
+fn items() -> Vec<Item> {
+    let mut items: Vec<Item> = [0, 1, 2, 3, 5, 4096, 1 << 24, 1 << 31, u32::MAX].map(Item::U32).into();
+    items.extend([-1, i32::MIN].map(Item::I32));
+    items.extend([u64::MAX, 1 << 40].map(Item::U64));
+    items.extend([0.0, -0.5, 0.5, 1e-38, 1e38, f32::NAN, f32::INFINITY].map(Item::F32));
+    items.extend([1e308, f64::NEG_INFINITY].map(Item::F64));
+    items.extend([Item::Bool(true), Item::Bool(false)]);
+    items.extend(["", "yarn", "linear", "nonsense"].map(|word| Item::String(word.to_owned())));
+    items.push(Item::Array(Array::U32(Vec::new())));
+    items.push(Item::Array(Array::U32(vec![u32::MAX; 3])));
+    items.push(Item::Array(Array::Bool(vec![true; 5_000])));
+    items.push(Item::Array(Array::F32(vec![f32::NAN; 3])));
+    items.push(Item::Array(Array::String(vec!["x".repeat(1000); 100])));
+    items
+}
+
+#[test]
+fn a_wrong_key_of_gguf_metadata_is_an_error_or_another_model() {
+    let keys = fields("gguf");
+    let keys: Vec<&str> =
+        keys.as_array().unwrap().iter().filter_map(|key| key.as_str()?.strip_prefix("{arch}.")).collect();
+    let mut failures = Vec::new();
+    let architectures = [
+        "llama",
+        "qwen2",
+        "gpt2",
+        "bloom",
+        "mpt",
+        "gptneox",
+        "falcon",
+        "command-r",
+        "gemma2",
+        "gemma3",
+        "phi2",
+        "phi3",
+        "stablelm",
+        "olmo2",
+        "smollm3",
+        "starcoder2",
+        "bert",
+        "modern-bert",
+        "t5",
+        "t5encoder",
+        "vit",
+        "deit",
+        "dinov2",
+    ];
+    for architecture in architectures {
+        let mut base = Metadata::default();
+        base.insert("general.architecture", Item::String(architecture.to_owned()));
+        for (key, value) in [
+            ("block_count", 3),
+            ("embedding_length", 48),
+            ("feed_forward_length", 64),
+            ("context_length", 64),
+            ("attention.head_count", 4),
+            ("image_size", 32),
+            ("patch_size", 16),
+            ("image_channels", 3),
+        ] {
+            base.insert(format!("{architecture}.{key}"), Item::U32(value));
+        }
+        let more =
+            ["image_size", "patch_size", "image_channels", "register_tokens", "image_mean", "image_std", "activation"];
+        for key in keys.iter().chain(&more) {
+            for item in items() {
+                let mut metadata = base.clone();
+                metadata.insert(format!("{architecture}.{key}"), item.clone());
+                let table = TensorInfo {
+                    name: "token_embd.weight".to_owned(),
+                    ty: TensorType::F32,
+                    shape: vec![131, 48],
+                    offset: 0,
+                    bytes: 4 * 131 * 48,
+                };
+                let header = Header { metadata, tensors: vec![table], unread: Vec::new() };
+                let failure = reading(0, || {
+                    let plan = families::from_gguf(&header)?;
+                    Sentence::from_gguf(&header.metadata)?;
+                    assert!(largest(&plan) <= 1 << 30, "a shape of {}", largest(&plan));
+                    Ok(())
+                });
+                failures.extend(failure.map(|failure| format!("{architecture}.{key}: {item}: {failure}")));
+            }
+        }
+    }
+    assert_none(failures);
 }

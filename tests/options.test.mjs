@@ -96,8 +96,6 @@ test("what this version lacks is refused by its name", async () => {
     "CausalLM.generate": ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "useDefaults", "draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
-    "TextEmbedder.embed": ["prompt", "promptName"],
-    "TextClassifier.logits": ["tokenTypes"],
     "Tokenizer.applyChatTemplate": ["tools", "templateOptions", "allowSpecial"],
   };
   for (const [call, names] of Object.entries(later)) {

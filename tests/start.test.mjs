@@ -173,7 +173,7 @@ describe("the pool", DEADLINE, () => {
 
 describe("a trap", () => {
   const wreck = (pages, maximum, most = maximum * 65536) =>
-    ({ memory: new WebAssembly.Memory({ initial: pages, maximum, shared: true }), most, refusedAt: 8 });
+    ({ memory: new WebAssembly.Memory({ initial: pages, maximum, shared: true }), most, notesAt: 0 });
   const codeOf = (...given) => readTrap(...given).code;
 
   test("is for want of memory where the core has left the size of what it was refused", () => {

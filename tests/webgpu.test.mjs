@@ -167,7 +167,7 @@ describe("the numbers", () => {
     "without subgroups": { without: ["subgroups"] },
     "with WebGPU's default limits and no features": { basicLimits: true },
   };
-  // All families with the first, as on most devices; with the others a third, and natively all: native/conformance.rs.
+  // All families with the first, as on most devices; with the others a sixth, and natively all: native/conformance.rs.
   for (const [variant, [name, gpu]] of Object.entries(variants).entries()) {
     describe(name, () => {
       let runner;

@@ -26,10 +26,10 @@ export function initSync(): { memory: WebAssembly.Memory };
  */
 export function __wbg_reset_state(): void;
 
-/** Hooks for panics and for allocations that fail. Once, on the first thread. */
+/** Has panics leave their words. Once, on the first thread. */
 export function start(): void;
-/** Where in its memory the core leaves the size of an allocation that was refused and ended it: 32 bits, 0 until then. */
-export function refusedAt(): number;
+/** Where in its memory the core leaves what `notes.ts` reads. */
+export function notesAt(): number;
 
 export interface GpuOptions {
   powerPreference?: "low-power" | "high-performance";
@@ -41,12 +41,16 @@ export interface GpuOptions {
   integerDot?: boolean;
   /** Times each kernel. */
   profile?: boolean;
+  /** Lanes that share a row of a matrix. */
+  lanes?: number;
 }
 
 export interface GpuInfo {
   description: string;
   features: string[];
   limits: { maxBufferSize: number; maxStorageBufferBindingSize: number };
+  /** It takes long to say that it is done, unless it is given something more to do: see `gpuNudge`. */
+  isLate: boolean;
 }
 
 /**
@@ -58,6 +62,12 @@ export function openGpu(options: GpuOptions, onLost: (message: string) => void):
 export function gpuDiagnostics(): Omit<GpuDiagnostics, "cpuMs"> | null;
 /** Resolves at the GPU's next event: a readback has arrived, work is done, the device is lost. */
 export function gpuTurn(): Promise<void>;
+/** Gives the GPU nothing to do, which makes a late one tell what it has done. */
+export function gpuNudge(): void;
+/** Whether something has gone wrong on the GPU that should not have: it is to be opened anew. */
+export function gpuIsBroken(): boolean;
+/** Leaves the GPU to the models that are on it; without any, its device is destroyed. */
+export function closeGpu(): void;
 
 // Whatever may have to wait for the GPU gives null then: await `gpuTurn` and call it again. On the CPU it never does.
 

@@ -3,6 +3,6 @@ const HEAD_WORDS = HEAD_DIM / 2u;
 
 fn packed(word: u32) -> u32 {
   // An infinite half would turn the whole attention into NaN.
-  return pack2x16float(clamp(vec2<f32>(head[2u * word], head[2u * word + 1u]), vec2<f32>(-65504.0), vec2<f32>(65504.0)));
+  return half_word(clamp(vec2<f32>(head[2u * word], head[2u * word + 1u]), vec2<f32>(-65504.0), vec2<f32>(65504.0)));
 }
 

@@ -1,6 +1,6 @@
 // F16: 8 words of two halves.
 fn four(at: u32) -> vec4<f32> {
-  return vec4<f32>(unpack2x16float(weights[at]), unpack2x16float(weights[at + 1u]));
+  return vec4<f32>(halves(weights[at]), halves(weights[at + 1u]));
 }
 
 /// A sixteen that is unpacked four by four: where it begins.

@@ -22,5 +22,5 @@ fn packed(start: u32, unit: u32) -> Packed {
     uneven(weights[at + 3u] >> shift),
     uneven(weights[at + 4u] >> shift),
   );
-  return Packed(levels, unpack2x16float(weights[at]).x, 0.0);
+  return Packed(levels, halves(weights[at]).x, 0.0);
 }

@@ -10,6 +10,6 @@ fn packed(start: u32, unit: u32) -> Packed {
   // Four bits among the first eight bytes, two among the last four.
   let lower = (byte(weights[block + 24u + u % 8u / 4u], u % 4u) >> (4u * (u / 8u))) & 0xfu;
   let upper = (byte(weights[block + 26u], u % 4u) >> (2u * (u / 4u))) & 3u;
-  let scale = unpack2x16float(weights[block + 27u]).x * (f32(lower | (upper << 4u)) - 32.0);
+  let scale = halves(weights[block + 27u]).x * (f32(lower | (upper << 4u)) - 32.0);
   return Packed(low | (third << vec4<u32>(2u)), scale, -4.0 * scale);
 }

@@ -3,6 +3,6 @@ const SIGNED = false;
 
 fn packed(start: u32, unit: u32) -> Packed {
   let at = start + 5u * (unit / 2u);
-  let scale = unpack2x16float(weights[at]).x;
+  let scale = halves(weights[at]).x;
   return Packed(words(at + 1u, 4u * (unit % 2u), NIBBLES), scale, -8.0 * scale);
 }

@@ -6,6 +6,6 @@ fn packed(start: u32, unit: u32) -> Packed {
   let u = unit % 16u;
   let group = u / 2u;
   let levels = words(block + 4u + 8u * (group / 2u) + 4u * (u % 2u), 4u * (group % 2u), NIBBLES);
-  let scale = unpack2x16float(weights[block]) * six_bits(block + 1u, group);
+  let scale = halves(weights[block]) * six_bits(block + 1u, group);
   return Packed(levels, scale.x, -scale.y);
 }

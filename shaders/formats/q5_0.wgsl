@@ -4,6 +4,6 @@ const SIGNED = false;
 fn packed(start: u32, unit: u32) -> Packed {
   let at = start + 6u * (unit / 2u);
   let levels = words(at + 2u, 4u * (unit % 2u), NIBBLES) | fifths(weights[at + 1u] >> (16u * (unit % 2u)));
-  let scale = unpack2x16float(weights[at]).x;
+  let scale = halves(weights[at]).x;
   return Packed(levels, scale, -16.0 * scale);
 }

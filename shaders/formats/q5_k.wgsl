@@ -7,6 +7,6 @@ fn packed(start: u32, unit: u32) -> Packed {
   let group = u / 2u;
   let low = words(block + 12u + 8u * (group / 2u) + 4u * (u % 2u), 4u * (group % 2u), NIBBLES);
   let fifth = words(block + 4u + 4u * (u % 2u), group, 0x01010101u);
-  let scale = unpack2x16float(weights[block]) * six_bits(block + 1u, group);
+  let scale = halves(weights[block]) * six_bits(block + 1u, group);
   return Packed(low | (fifth << vec4<u32>(4u)), scale.x, -scale.y);
 }

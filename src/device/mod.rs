@@ -320,9 +320,9 @@ pub trait Device: Sized + 'static {
         to: &mut Self::Cache,
     ) -> impl Future<Output = Result<()>>;
 
-    /// Waits until no more is under way than keeps the device busy. Errors: what went wrong since the
-    /// last time and could not be said at once: out-of-memory, device-lost.
-    fn settle(&mut self) -> impl Future<Output = Result<()>>;
+    /// Waits until no more is under way than keeps the device busy: says how many calls' work that is, the last ones'.
+    /// Errors: what went wrong since the last time and could not be said at once: out-of-memory, device-lost, internal.
+    fn settle(&mut self) -> impl Future<Output = Result<usize>>;
     /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
     fn prepare(
         &mut self,
@@ -408,14 +408,16 @@ pub trait Device: Sized + 'static {
 
     /// Sends for the first `len` values; what is computed later does not change them.
     fn send(&mut self, x: &Self::Buffer, len: usize) -> Result<Self::Reading>;
-    /// They have come. Error: device-lost.
+    /// Whether [`Device::receive`] or [`Device::chosen`] would have to wait for them.
+    fn has_come(&self, reading: &Self::Reading) -> bool;
+    /// They have come, and all that was computed for them went well. Errors: device-lost, out-of-memory, internal.
     fn receive(&mut self, reading: Self::Reading, out: &mut [f32]) -> impl Future<Output = Result<()>>;
 
     /// For a device that chooses tokens itself; `None`: the caller reads the logits.
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
     /// Chooses a token from the logits [vocabulary], counts it, and sends for its id. The logits are changed.
     fn choose(&mut self, logits: &mut Self::Buffer, chooser: &mut Self::Chooser) -> Result<Self::Reading>;
-    /// Its id has come. Errors: device-lost; internal where a logit was no number.
+    /// Its id has come. Errors: those of `receive`; internal where a logit was no number.
     fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
 }
 

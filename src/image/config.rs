@@ -4,6 +4,7 @@
 use super::processor::{Levels, Processor, Resize, check_side};
 use super::resample::Filter;
 use crate::error::{Error, Result};
+use crate::json;
 use serde_json::{Map, Value};
 
 /// What a processor's class is when the file is silent.
@@ -16,7 +17,6 @@ struct Defaults {
 }
 
 const HALF: [f64; 3] = [0.5; 3];
-const IMAGENET: [[f64; 3]; 2] = [[0.485, 0.456, 0.406], [0.229, 0.224, 0.225]];
 const CLIP: [[f64; 3]; 2] = [[0.481_454_66, 0.457_827_5, 0.408_210_73], [0.268_629_54, 0.261_302_58, 0.275_777_11]];
 
 /// By the class's name, which may end in what says how it is implemented.
@@ -28,21 +28,40 @@ fn defaults(class: &str) -> Result<Defaults> {
     match name {
         "ViT" => of(square(224), Filter::Bilinear, None, [HALF; 2]),
         "Siglip" => of(square(224), Filter::Bicubic, None, [HALF; 2]),
-        "DeiT" => of(square(256), Filter::Bicubic, Some(224), IMAGENET),
+        "DeiT" => of(square(256), Filter::Bicubic, Some(224), [HALF; 2]),
         "CLIP" | "Bit" => of(Resize::Shortest(224), Filter::Bicubic, Some(224), CLIP),
         _ => Err(Error::unsupported(format!("image processor {class:?} (supported: ViT, DeiT, CLIP, Bit, Siglip)"))),
     }
 }
 
-pub fn read(json: &str, channels: usize) -> Result<Processor> {
-    let config: Map<String, Value> = serde_json::from_str(json).map_err(|error| Error::corrupt(error.to_string()))?;
+/// What transformers takes for a family where the file names no class.
+fn class_of(family: &str) -> &'static str {
+    match family {
+        "deit" => "DeiT",
+        "clip" => "CLIP",
+        "siglip" => "Siglip",
+        "dinov2" | "dinov2_with_registers" => "Bit",
+        _ => "ViT",
+    }
+}
+
+pub fn read(json: &str, channels: usize, family: &str) -> Result<Processor> {
+    let mut config: Map<String, Value> = json::parse(json).map_err(|error| Error::corrupt(error.to_string()))?;
+    // processor_config.json has it inside.
+    if let Some(Value::Object(inside)) = config.remove("image_processor") {
+        config = inside;
+    }
     let fields = Fields(config);
     let class = fields.get("image_processor_type").or(fields.get("feature_extractor_type"));
-    let class = class.map_or(Ok("ViT"), |class| class.as_str().ok_or_else(|| wrong("image_processor_type", class)))?;
+    let named = class.map(|class| class.as_str().ok_or_else(|| wrong("image_processor_type", class))).transpose()?;
+    let class = named.unwrap_or(class_of(family));
     let defaults = defaults(class)?;
     fields.refuse_others()?;
     let resize = match fields.flag("do_resize", true)? {
-        true => Some(fields.get("size").map_or(Ok(defaults.size), |size| resize(size, defaults.size))?),
+        true => {
+            let square = fields.flag("default_to_square", matches!(defaults.size, Resize::Exact { .. }))?;
+            Some(fields.get("size").map_or(Ok(defaults.size), |size| resize(size, square))?)
+        }
         false => None,
     };
     let crop = match fields.flag("do_center_crop", defaults.crop.is_some())? {
@@ -86,9 +105,12 @@ impl Fields {
         let Some(value) = self.get("resample") else { return Ok(default) };
         match value.as_u64() {
             Some(0) => Ok(Filter::Nearest),
+            Some(1) => Ok(Filter::Lanczos),
             Some(2) => Ok(Filter::Bilinear),
             Some(3) => Ok(Filter::Bicubic),
-            _ => Err(Error::unsupported(format!("\"resample\": {value} (supported: 0, 2, 3)"))),
+            Some(4) => Ok(Filter::Box),
+            Some(5) => Ok(Filter::Hamming),
+            _ => Err(Error::unsupported(format!("\"resample\": {value} (supported: 0 to 5)"))),
         }
     }
 
@@ -134,15 +156,15 @@ fn sides(name: &str, value: &Value, names: &[&str]) -> Result<Option<[usize; 2]>
     Ok(Some(found))
 }
 
-/// `default` says what a plain number means.
-fn resize(size: &Value, default: Resize) -> Result<Resize> {
+/// `square`: what a plain number means.
+fn resize(size: &Value, square: bool) -> Result<Resize> {
     let name = "size";
     if size.is_number() {
         let side = side(name, size)?;
-        return Ok(match default {
-            Resize::Exact { .. } => Resize::Exact { height: side, width: side },
-            _ => Resize::Shortest(side),
-        });
+        return Ok(if square { Resize::Exact { height: side, width: side } } else { Resize::Shortest(side) });
+    }
+    if let Some([height, width]) = pair(name, size)? {
+        return Ok(Resize::Exact { height, width });
     }
     if let Some([height, width]) = sides(name, size, &["height", "width"])? {
         return Ok(Resize::Exact { height, width });
@@ -158,9 +180,20 @@ fn resize(size: &Value, default: Resize) -> Result<Resize> {
     )))
 }
 
+/// Height and width as a list.
+fn pair(name: &str, value: &Value) -> Result<Option<[usize; 2]>> {
+    match value.as_array().map(Vec::as_slice) {
+        Some([height, width]) => Ok(Some([side(name, height)?, side(name, width)?])),
+        _ => Ok(None),
+    }
+}
+
 fn crop(size: &Value) -> Result<[usize; 2]> {
     if size.is_number() {
         return side("crop_size", size).map(|side| [side; 2]);
+    }
+    if let Some(sides) = pair("crop_size", size)? {
+        return Ok(sides);
     }
     let unsupported = || Error::unsupported(format!("\"crop_size\": {size} (supported: height and width)"));
     sides("crop_size", size, &["height", "width"])?.ok_or_else(unsupported)

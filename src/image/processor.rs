@@ -35,11 +35,11 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Reads `preprocessor_config.json`, for a model of that many channels.
+    /// Reads `preprocessor_config.json`, or `processor_config.json`, for a model of that many channels and that family.
     ///
     /// Errors: corrupt-file, unsupported-model with the name of what it asks for.
-    pub fn from_json(json: &str, channels: usize) -> Result<Self> {
-        config::read(json, channels).map_err(|error| error.in_file("preprocessor_config.json"))
+    pub fn from_json(json: &str, channels: usize, family: &str) -> Result<Self> {
+        config::read(json, channels, family).map_err(|error| error.in_file("preprocessor_config.json"))
     }
 
     /// Where a model comes without the file: ViT's defaults, at that size. Error: unsupported-model.

@@ -2,36 +2,54 @@
 //! `Geometry.c`.
 
 use crate::device::picture::{PRECISION, Taps};
+use std::f64::consts::PI;
 
 /// With Pillow's numbers for them, which `resample` in the configuration has.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Filter {
     /// 0
     Nearest,
+    /// 1
+    Lanczos,
     /// 2
     Bilinear,
     /// 3: a = −½ (Keys 1981, <https://doi.org/10.1109/TASSP.1981.1163711>).
     Bicubic,
+    /// 4
+    Box,
+    /// 5
+    Hamming,
 }
 
 impl Filter {
     /// How far it reaches.
     fn support(self) -> f64 {
         match self {
+            Filter::Lanczos => 3.0,
             Filter::Bicubic => 2.0,
-            Filter::Bilinear | Filter::Nearest => 1.0,
+            Filter::Bilinear | Filter::Hamming | Filter::Nearest => 1.0,
+            Filter::Box => 0.5,
         }
     }
 
     fn weight(self, x: f64) -> f64 {
+        if self == Filter::Box {
+            return if x > -0.5 && x <= 0.5 { 1.0 } else { 0.0 };
+        }
         let x = x.abs();
         match self {
+            Filter::Lanczos if x < 3.0 => sinc(x) * sinc(x / 3.0),
+            Filter::Hamming if x < 1.0 => sinc(x) * (0.54 + 0.46 * (PI * x).cos()),
             Filter::Bicubic if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
             Filter::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * -0.5,
             Filter::Bilinear | Filter::Nearest if x < 1.0 => 1.0 - x,
             _ => 0.0,
         }
     }
+}
+
+fn sinc(x: f64) -> f64 {
+    if x == 0.0 { 1.0 } else { (PI * x).sin() / (PI * x) }
 }
 
 /// An axis of a picture, on its way to the model.

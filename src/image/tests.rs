@@ -7,11 +7,11 @@ use crate::error::{Code, Error};
 use serde_json::{Value, json};
 
 fn processor(config: Value) -> Processor {
-    Processor::from_json(&config.to_string(), 3).unwrap()
+    Processor::from_json(&config.to_string(), 3, "vit").unwrap()
 }
 
 fn refused(config: Value) -> Error {
-    Processor::from_json(&config.to_string(), 3).expect_err(&config.to_string())
+    Processor::from_json(&config.to_string(), 3, "vit").expect_err(&config.to_string())
 }
 
 /// The sizes before and after the crop, [height, width] each, of a picture.
@@ -31,7 +31,7 @@ fn pixels(processor: &Processor, rgba: &[u8], width: usize, height: usize) -> Ve
 /// Levels as they are, of pictures as they are.
 fn plain(channels: usize) -> Processor {
     let config = json!({ "do_resize": false, "do_rescale": false, "do_normalize": false });
-    Processor::from_json(&config.to_string(), channels).unwrap()
+    Processor::from_json(&config.to_string(), channels, "vit").unwrap()
 }
 
 #[test]
@@ -63,13 +63,46 @@ fn what_a_file_leaves_out_is_as_the_class_has_it() {
 }
 
 #[test]
+fn a_file_that_names_no_class_is_of_the_one_that_its_family_has() {
+    let of = |family: &str| {
+        let found = Processor::from_json("{}", 3, family).unwrap();
+        let white = pixels(&found, &[255; 4 * 50 * 40], 50, 40);
+        (found.resized(50, 40), white[0])
+    };
+    assert_eq!(of("vit"), ([224, 224], 1.0));
+    // Its mean was ImageNet's before 2022; transformers today has a half for all of its files.
+    assert_eq!(of("deit"), ([256, 256], 1.0));
+    assert_eq!(of("siglip"), ([224, 224], 1.0));
+    let clip = (1.0 - 0.481_454_66) / 0.268_629_54;
+    for family in ["clip", "dinov2", "dinov2_with_registers"] {
+        let (resized, white) = of(family);
+        assert_eq!(resized, [224, 280], "{family}");
+        assert!((white - clip).abs() < 1e-5, "{family}: {white}");
+    }
+    let inside = json!({ "processor_class": "CLIPProcessor", "image_processor": { "size": 5 } });
+    assert_eq!(Processor::from_json(&inside.to_string(), 3, "clip").unwrap().resized(7, 9), [6, 5]);
+}
+
+#[test]
+fn sizes_may_be_lists_and_plain_numbers_are_what_the_file_says() {
+    assert_eq!(sizes(json!({ "size": [20, 30] }), 50, 40), [[20, 30]; 2]);
+    assert_eq!(sizes(json!({ "size": 20, "default_to_square": false }), 50, 40), [[20, 25]; 2]);
+    let clip = json!({ "image_processor_type": "CLIPImageProcessor", "size": 20, "crop_size": [5, 6] });
+    assert_eq!(sizes(clip.clone(), 50, 40), [[20, 25], [5, 6]]);
+    let mut square = clip;
+    square["default_to_square"] = json!(true);
+    assert_eq!(sizes(square, 50, 40), [[20, 20], [5, 6]]);
+}
+
+#[test]
 fn what_a_file_asks_for_in_vain_is_named() {
     let cases = [
         (json!({ "image_processor_type": "LlavaNextImageProcessor" }), "LlavaNextImageProcessor"),
         (json!({ "do_pad": true }), "do_pad"),
         (json!({ "do_image_splitting": true }), "do_image_splitting"),
         (json!({ "crop_pct": 0.875 }), "crop_pct"),
-        (json!({ "resample": 1 }), "\"resample\": 1"),
+        (json!({ "resample": 6 }), "\"resample\": 6"),
+        (json!({ "resample": "bicubic" }), "bicubic"),
         (json!({ "size": { "longest_edge": 800 } }), "longest_edge"),
         (json!({ "size": { "max_height": 8, "max_width": 8 } }), "max_height"),
         (json!({ "size": { "height": 8, "width": 8, "shortest_edge": 8 } }), "shortest_edge"),
@@ -84,7 +117,7 @@ fn what_a_file_asks_for_in_vain_is_named() {
         assert!(error.to_string().contains(name), "{error}");
     }
     for channels in [0, 2, 4, 1_000_000] {
-        assert_eq!(Processor::from_json("{}", channels).unwrap_err().code, Code::UnsupportedModel);
+        assert_eq!(Processor::from_json("{}", channels, "vit").unwrap_err().code, Code::UnsupportedModel);
         assert_eq!(Processor::plain(channels, 8, 8).unwrap_err().code, Code::UnsupportedModel);
     }
     assert_eq!(Processor::plain(3, 1_000_000, 8).unwrap_err().code, Code::UnsupportedModel);
@@ -111,7 +144,7 @@ fn a_file_that_makes_no_sense_is_corrupt_and_named() {
         assert!(error.to_string().contains(name), "{error}");
         assert_eq!(error.place.file.as_deref(), Some("preprocessor_config.json"));
     }
-    assert_eq!(Processor::from_json("{\"size\":", 3).unwrap_err().code, Code::CorruptFile);
+    assert_eq!(Processor::from_json("{\"size\":", 3, "vit").unwrap_err().code, Code::CorruptFile);
 }
 
 #[test]
@@ -145,7 +178,7 @@ fn pictures_without_pixels_too_large_or_cut_short_are_refused() {
 fn a_crop_larger_than_the_picture_is_padded_with_level_0_as_transformers_does() {
     let config = json!({ "do_resize": false, "do_center_crop": true, "crop_size": { "height": 4, "width": 5 },
         "do_rescale": false, "image_mean": 1.0, "image_std": 2.0 });
-    let grey = Processor::from_json(&config.to_string(), 1).unwrap();
+    let grey = Processor::from_json(&config.to_string(), 1, "vit").unwrap();
     let rgba: Vec<u8> = [11, 13, 21, 23, 31, 33].iter().flat_map(|level| [*level, *level, *level, 255]).collect();
     let o = -0.5;
     // Three rows are put below the middle, two columns to its right: what is left over goes before.

@@ -7,7 +7,7 @@
 
 use super::task::{self, Task, or_null};
 use super::value::{from_js, to_js};
-use crate::device::gpu::{Context, Counters, Kernels, Runs, Wishes};
+use crate::device::gpu::{Context, Counters, Kernels, Runs, Signal, Wishes};
 use crate::error::{Code, Error, Result};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,7 @@ struct Options {
     basic_limits: Option<bool>,
     integer_dot: Option<bool>,
     profile: Option<bool>,
+    lanes: Option<u32>,
 }
 
 #[derive(Serialize)]
@@ -43,6 +44,8 @@ struct Info<'a> {
     description: &'a str,
     features: Vec<&'static str>,
     limits: Limits,
+    /// An empty queue takes a long time to say that it is: see js/instance.ts.
+    is_late: bool,
 }
 
 #[derive(Serialize)]
@@ -85,6 +88,18 @@ fn numbers(fields: &[(&str, f64)]) -> Result<JsValue> {
     Ok(object.into())
 }
 
+/// Whether something has gone wrong on the GPU that should not have: it is to be opened anew.
+#[wasm_bindgen(js_name = gpuIsBroken)]
+pub fn gpu_is_broken() -> bool {
+    GPU.with_borrow(|gpu| gpu.as_ref().is_some_and(|gpu| gpu.context.errors() > 0))
+}
+
+/// Leaves the GPU to the models that are on it; without any, its device is destroyed.
+#[wasm_bindgen(js_name = closeGpu)]
+pub fn close_gpu() {
+    GPU.set(None);
+}
+
 /// Resolves at the next event of the GPU.
 #[wasm_bindgen(js_name = gpuTurn)]
 pub fn gpu_turn() -> Promise {
@@ -102,6 +117,10 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
         without: options.without.unwrap_or_default(),
         integer_dot: options.integer_dot.unwrap_or(false) && has(&gpu, "wgslLanguageFeatures", INTEGER_DOT),
         profile: options.profile.unwrap_or(false),
+        lanes: options.lanes,
+        most_groups: None,
+        poor_halves: false,
+        clock: Some(now),
     };
     GPU.set(None);
     if !gpu.is_object() {
@@ -124,10 +143,42 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
             max_buffer_size: context.limits.max_buffer_size as f64,
             max_storage_buffer_binding_size: context.limits.max_storage_buffer_binding_size as f64,
         },
+        is_late: is_late(&context).await,
     };
     let info = to_js(&info);
     GPU.set(Some(kernels));
     Ok(info)
+}
+
+/// Gives the GPU nothing to do, whereupon it tells what it has done.
+#[wasm_bindgen(js_name = gpuNudge)]
+pub fn gpu_nudge() -> Result<()> {
+    gpu()?.context.queue.submit([]);
+    Ok(())
+}
+
+/// Milliseconds that a queue with nothing to do may take to say so.
+const LATE_MS: f64 = 50.0;
+
+/// Whether it takes longer each time: once the page may have been busy.
+async fn is_late(context: &Context) -> bool {
+    for _ in 0..3 {
+        let (done, start) = (Signal::default(), now());
+        let given = done.clone();
+        context.queue.on_submitted_work_done(move || given.give(true));
+        done.await;
+        if now() - start < LATE_MS {
+            return false;
+        }
+    }
+    true
+}
+
+/// Milliseconds, as the page's clock has them.
+fn now() -> f64 {
+    let performance = get(&js_sys::global(), "performance");
+    let now = method(&performance, "now").and_then(|now| now.call0(&performance).map_err(refused));
+    now.ok().and_then(|now| now.as_f64()).unwrap_or(0.0)
 }
 
 /// Tells JavaScript of the loss, and wakes whoever waits.

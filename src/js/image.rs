@@ -5,7 +5,7 @@ use super::looking::{AnyImageModel, AnyLooking};
 use super::value::{Tensor, to_js};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{self, Album, Heat, Images, Looking, Seen, Source, Summary};
+use crate::model::{self, Album, Heat, Images, Looking, Scores, Seen, Source, Summary};
 use js_sys::{Float32Array, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,6 +16,7 @@ pub struct ImageModel {
     model: Box<dyn AnyImageModel>,
     summary: Summary,
     labels: Rc<Vec<String>>,
+    scores: Scores,
     /// Channels, height and width.
     size: [usize; 3],
 }
@@ -23,7 +24,8 @@ pub struct ImageModel {
 impl ImageModel {
     pub fn new<D: Device>(model: model::ImageModel<D>, summary: Summary) -> Self {
         let (labels, size) = (Rc::new(model.labels.clone()), model.image_size());
-        Self { model: Box::new(Rc::new(RefCell::new(model))), summary, labels, size }
+        let scores = summary.spec.scores();
+        Self { model: Box::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
     }
 
     fn tensor(&self, source: Source, looking: Looking) -> TensorRun {
@@ -52,7 +54,7 @@ impl ImageModel {
     /// The likeliest classes of pictures, `{ data, width, height }` each.
     pub fn classify(&self, images: Vec<JsValue>, top_k: usize) -> Result<ClassifyRun> {
         let looking = self.model.looking(album(images)?, Looking::Logits);
-        Ok(ClassifyRun { looking, labels: self.labels.clone(), top_k, classes: Vec::new() })
+        Ok(ClassifyRun { looking, labels: self.labels.clone(), scores: self.scores, top_k, classes: Vec::new() })
     }
 
     /// Pictures as the model gets them: [rows, channels, height, width].
@@ -175,6 +177,7 @@ impl TensorRun {
 pub struct ClassifyRun {
     looking: Box<dyn AnyLooking>,
     labels: Rc<Vec<String>>,
+    scores: Scores,
     top_k: usize,
     classes: Vec<Vec<Classification>>,
 }
@@ -186,7 +189,7 @@ impl ClassifyRun {
         let Some(seen) = self.looking.step() else { return Ok(JsValue::NULL) };
         let Seen { count, values, .. } = seen?;
         for logits in values.chunks(values.len() / count) {
-            self.classes.push(best(logits, &self.labels, self.top_k)?);
+            self.classes.push(best(logits, &self.labels, self.scores, self.top_k)?);
         }
         let (all, done) = self.looking.progress();
         Ok(if done == all { to_js(&self.classes) } else { true.into() })

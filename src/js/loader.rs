@@ -17,7 +17,7 @@ use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
 use crate::model::{self, Assembly, Plan, Spec, Summary, families};
-use crate::text::{Files, Sentence, Tokenizer, tokenizer_files};
+use crate::text::{Files, Sentence, SentenceFiles, Tokenizer, cross_encoder_activation, tokenizer_files};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -102,6 +102,9 @@ macro_rules! inside {
     };
 }
 
+const ASSUMED_MEAN: &str =
+    "no file says how a text's tokens become one vector (modules.json, pooling_type): their mean is taken";
+
 fn over() -> Error {
     Error::new(Code::Internal, "this loader has made its model")
 }
@@ -125,6 +128,8 @@ pub struct ModelLoader {
     tokenizer: Option<Tokenizer>,
     processor: Option<Processor>,
     sentence: Option<Sentence>,
+    /// What had to be assumed of the files beside the weights.
+    warnings: Vec<String>,
     progress: Rc<Progress>,
     settling: Task<()>,
     finishing: Task<JsValue>,
@@ -153,6 +158,7 @@ impl ModelLoader {
             tokenizer: None,
             processor: None,
             sentence: None,
+            warnings: Vec::new(),
             progress: Rc::default(),
             settling: Task::default(),
             finishing: Task::default(),
@@ -201,10 +207,11 @@ impl ModelLoader {
         Ok(())
     }
 
-    /// preprocessor_config.json, after config.json.
+    /// preprocessor_config.json or processor_config.json, after config.json.
     pub fn preprocessor(&mut self, json: &str) -> Result<()> {
-        let channels = inside!(self.assembly, assembly => assembly.plan()?.channels());
-        self.processor = channels.map(|channels| Processor::from_json(json, channels)).transpose()?;
+        let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
+        let read = |channels| Processor::from_json(json, channels, &plan.spec.architecture);
+        self.processor = plan.channels().map(read).transpose()?;
         Ok(())
     }
 
@@ -214,10 +221,22 @@ impl ModelLoader {
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 
-    /// sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json.
-    pub fn sentence(&mut self, modules: &str, pooling: Option<String>, config: Option<String>) -> Result<()> {
-        self.sentence = Some(Sentence::from_json(modules, pooling.as_deref(), config.as_deref())?);
+    /// sentence-transformers' files: [`SentenceFiles`]; undefined where a model that makes vectors has none.
+    pub fn sentence(&mut self, files: JsValue) -> Result<()> {
+        if files.is_undefined() {
+            self.warnings.push(ASSUMED_MEAN.to_owned());
+            return Ok(());
+        }
+        let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
+        self.sentence = Some(Sentence::from_json(&files)?);
         Ok(())
+    }
+
+    /// config_sentence_transformers.json of a classifier, after config.json.
+    #[wasm_bindgen(js_name = crossEncoder)]
+    pub fn cross_encoder(&mut self, json: &str) -> Result<()> {
+        let Some(activation) = cross_encoder_activation(json)? else { return Ok(()) };
+        inside!(self.assembly, assembly => assembly.change_plan(|plan| plan.cross_encoder(&activation)))
     }
 
     /// The next weights file begins.
@@ -278,7 +297,7 @@ impl ModelLoader {
         if self.finishing.is_begun() {
             return or_null(self.finishing.run(|| async { Err(over()) }));
         }
-        let summary = self.summarise()?;
+        let mut summary = self.summarise()?;
         let mut tokenizer = match (self.tokenizer.take(), self.format) {
             (Some(tokenizer), _) => Some(tokenizer),
             (None, Format::Safetensors) => None,
@@ -287,14 +306,11 @@ impl ModelLoader {
         let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
         if let Some(tokenizer) = &mut tokenizer {
             tokenizer.add_end_tokens(&plan.end_tokens);
+            summary.warn(tokenizer.warnings());
         }
+        summary.warn(&self.warnings);
         let processor = self.processor.take().or(plan.processor.clone());
-        let sentence = match (self.sentence.take(), self.format) {
-            (None, Format::Gguf) if plan.spec.task().starts_with("text") => {
-                Some(inside!(self.assembly, assembly => Sentence::from_gguf(&assembly.header().metadata)?))
-            }
-            (sentence, _) => sentence,
-        };
+        let sentence = self.take_sentence(&plan, &mut summary)?;
         let (context_length, cache) = (self.options.context_length, cache_type(&plan.spec, &self.options));
         let progress = self.progress.clone();
         with_assembly!(self.assembly, shared => {
@@ -325,6 +341,19 @@ impl ModelLoader {
 }
 
 impl ModelLoader {
+    /// How a text becomes one vector, where a file says so.
+    fn take_sentence(&mut self, plan: &Plan, summary: &mut Summary) -> Result<Option<Sentence>> {
+        let task = plan.spec.task();
+        if self.sentence.is_some() || self.format == Format::Safetensors || !task.starts_with("text") {
+            return Ok(self.sentence.take());
+        }
+        let sentence = inside!(self.assembly, assembly => Sentence::from_gguf(&assembly.header().metadata)?);
+        if sentence.pooling.is_none() && task == "text-embedding" {
+            summary.warn(&[ASSUMED_MEAN.to_owned()]);
+        }
+        Ok(Some(sentence))
+    }
+
     fn summarise(&self) -> Result<Summary> {
         inside!(self.assembly, assembly => summary(assembly, &self.options))
     }

@@ -9,6 +9,7 @@ mod loader;
 mod looking;
 mod matching;
 mod model;
+mod notes;
 mod running;
 mod task;
 mod texts;
@@ -17,7 +18,6 @@ mod words;
 
 use crate::device::cpu::pool::Pool;
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use wasm_bindgen::prelude::wasm_bindgen;
 
 /// This instance's threads: all models share them.
@@ -27,21 +27,16 @@ fn pool() -> Pool {
     POOL.get_or_init(|| Pool::new(1)).clone()
 }
 
-/// The size of an allocation that was refused and ended the instance; 0 until then.
-static REFUSED: AtomicUsize = AtomicUsize::new(0);
-
-/// Panics then say on the console what went wrong, before they end as a trap; allocations that fail say it in [`REFUSED`],
-/// since whatever else could be said would take memory.
+/// Panics then leave their words in [`notes::NOTES`], before they end as a trap.
 #[wasm_bindgen]
 pub fn start() {
-    console_error_panic_hook::set_once();
-    std::alloc::set_alloc_error_hook(|layout| REFUSED.store(layout.size(), Ordering::Relaxed));
+    notes::hear_panics();
 }
 
-/// Where [`REFUSED`] lies in wasm's memory, to be read after a trap, when nothing can be called any more.
-#[wasm_bindgen(js_name = refusedAt)]
-pub fn refused_at() -> usize {
-    REFUSED.as_ptr() as usize
+/// Where [`notes::NOTES`] lie in wasm's memory.
+#[wasm_bindgen(js_name = notesAt)]
+pub fn notes_at() -> usize {
+    &raw const notes::NOTES as usize
 }
 
 /// Before anything is loaded: `threads` of them will compute, of which all but the caller's call `threadMain`.

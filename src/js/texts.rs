@@ -8,9 +8,9 @@ use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{Matcher, Reading, Sequence, Summary, Vector, to_unit_length, together};
+use crate::model::{Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
-use crate::text::{Sentence, SentencePooling, Tokenizer};
+use crate::text::{Prompt, Sentence, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -52,11 +52,18 @@ impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
 
 /// What shows where it looks, too.
 trait AnyEncoder: AnyTexts {
+    /// Refuses types of tokens that a caller gave and the model does not have.
+    fn check_types(&self, row: &Sequence) -> Result<()>;
+
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps>;
 }
 
 #[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
 impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
+    fn check_types(&self, row: &Sequence) -> Result<()> {
+        taken(self)?.tower.check_types(row)
+    }
+
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps> {
         let model = self.clone();
         Task::begun(async move { taken(&model)?.attention_maps(&text, layer).await })
@@ -105,6 +112,18 @@ impl Batches {
     }
 }
 
+/// What the model does for a pooling of sentence-transformers.
+fn vector_of(pooling: SentencePooling) -> Vector {
+    match pooling {
+        SentencePooling::Mean => Vector::Mean,
+        SentencePooling::Cls => Vector::FirstToken,
+        SentencePooling::LastToken => Vector::LastToken,
+        SentencePooling::Max => Vector::Max,
+        SentencePooling::MeanSqrtLength => Vector::MeanSqrtLength,
+        SentencePooling::WeightedMean => Vector::WeightedMean,
+    }
+}
+
 #[wasm_bindgen]
 pub struct TextModel {
     texts: Rc<dyn AnyEncoder>,
@@ -115,6 +134,7 @@ pub struct TextModel {
     /// Tokens that a text may have.
     most: usize,
     classes: usize,
+    scores: Scores,
 }
 
 impl TextModel {
@@ -125,15 +145,16 @@ impl TextModel {
         sentence: Option<Sentence>,
     ) -> Self {
         let (labels, sentence) = (Rc::new(model.labels.clone()), sentence.unwrap_or_default());
-        let context = model.tower.spec.context();
+        let longest = model.tower.spec.longest();
         let said = sentence.max_tokens.or_else(|| tokenizer.as_ref().and_then(Tokenizer::max_tokens));
         let classes = if let Head::Classes(head) = model.tower.spec.head { head.classes } else { 0 };
         let mut words = Words(tokenizer);
         if let Some(tokenizer) = words.0.as_mut().filter(|_| sentence.lowercase) {
             tokenizer.set_lowercase(true);
         }
-        let most = said.map_or(context, |said| said.min(context));
-        Self { texts: Rc::new(Rc::new(RefCell::new(model))), summary, labels, words, sentence, most, classes }
+        let most = said.map_or(longest, |said| said.min(longest));
+        let scores = model.tower.spec.scores();
+        Self { texts: Rc::new(Rc::new(RefCell::new(model))), summary, labels, words, sentence, most, classes, scores }
     }
 
     fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {
@@ -150,6 +171,21 @@ impl TextModel {
 
     fn sequences(&self, texts: Vec<JsValue>) -> Result<Vec<Sequence>> {
         texts.iter().map(|text| self.words.sequence(text, self.most)).collect()
+    }
+
+    /// The same with what stands before each text. Ids are taken as they are.
+    fn prompted(&self, texts: Vec<JsValue>, Prompt { text: prompt, asked }: Prompt) -> Result<Vec<Sequence>> {
+        let leave_out = !prompt.is_empty() && self.sentence.prompt_left_out;
+        let unpooled = if leave_out { self.words.leading(prompt, self.most)? } else { 0 };
+        let sequence = |text: &JsValue| match text.as_string() {
+            Some(text) => {
+                let sequence = self.words.sequence(&format!("{prompt}{text}").into(), self.most)?;
+                Ok(Sequence { unpooled, ..sequence })
+            }
+            None if asked => Err(Error::invalid("a prompt stands before texts, not before token ids")),
+            None => self.words.sequence(text, self.most),
+        };
+        texts.iter().map(sequence).collect()
     }
 }
 
@@ -171,15 +207,28 @@ impl TextModel {
         self.words.decode(ids, skip_special)
     }
 
-    /// One vector of each text or row of ids, [rows, width].
-    pub fn embed(&self, texts: Vec<JsValue>, pooling: Option<String>, normalize: Option<bool>) -> Result<TextRun> {
-        let vector = match (pooling.as_deref(), self.sentence.pooling) {
-            (Some("mean"), _) | (None, None | Some(SentencePooling::Mean)) => Vector::Mean,
-            (Some("cls"), _) | (None, Some(SentencePooling::Cls)) => Vector::FirstToken,
-            (Some("pooler"), _) => Vector::Pooler,
-            (Some(other), _) => return Err(Error::invalid(format!("pooling {other:?}, expected mean, cls or pooler"))),
+    /// One vector of each text or row of ids, [rows, width]. `prompt` stands before each text, or that of the checkpoint's
+    /// that is called `prompt_name`.
+    pub fn embed(
+        &self,
+        texts: Vec<JsValue>,
+        pooling: Option<String>,
+        normalize: Option<bool>,
+        prompt: Option<String>,
+        prompt_name: Option<String>,
+    ) -> Result<TextRun> {
+        let vector = match pooling.as_deref() {
+            None => self.sentence.pooling.map_or(Vector::Mean, vector_of),
+            Some("mean") => Vector::Mean,
+            Some("cls") => Vector::FirstToken,
+            Some("last") => Vector::LastToken,
+            Some("pooler") => Vector::Pooler,
+            Some(other) => {
+                return Err(Error::invalid(format!("pooling {other:?}, expected mean, cls, last or pooler")));
+            }
         };
-        self.run(self.sequences(texts)?, Reading::Vector(vector), normalize.unwrap_or(true))
+        let prompt = self.sentence.prompt(prompt.as_deref(), prompt_name.as_deref())?;
+        self.run(self.prompted(texts, prompt)?, Reading::Vector(vector), normalize.unwrap_or(true))
     }
 
     /// [rows, positions, width], rows padded with zeros.
@@ -188,9 +237,13 @@ impl TextModel {
         self.run(rows, Reading::Hidden, false)
     }
 
-    /// [rows, classes]
-    pub fn logits(&self, rows: Vec<JsValue>) -> Result<TextRun> {
-        let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
+    /// [rows, classes]; `types`: which of two texts each token is of.
+    pub fn logits(&self, rows: Vec<JsValue>, types: Option<Vec<JsValue>>) -> Result<TextRun> {
+        let mut rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
+        for (row, types) in rows.iter_mut().zip(types.map(rows_from_js).transpose()?.unwrap_or_default()) {
+            row.types = types;
+            self.texts.check_types(row)?;
+        }
         self.run(rows, Reading::Logits, false)
     }
 
@@ -206,7 +259,7 @@ impl TextModel {
         let rows = self.sequences(texts)?;
         let classes = vec![Vec::new(); rows.len()];
         let batches = Batches::new(self.texts.clone(), rows, Reading::Logits)?;
-        Ok(TextClassifyRun { batches, labels: self.labels.clone(), top_k, classes })
+        Ok(TextClassifyRun { batches, labels: self.labels.clone(), scores: self.scores, top_k, classes })
     }
 }
 
@@ -260,6 +313,7 @@ impl TextRun {
 pub struct TextClassifyRun {
     batches: Batches,
     labels: Rc<Vec<String>>,
+    scores: Scores,
     top_k: usize,
     classes: Vec<Vec<Classification>>,
 }
@@ -271,7 +325,7 @@ impl TextClassifyRun {
         let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
         let (rows, values) = result?;
         for (row, logits) in rows.iter().zip(values.chunks(values.len() / rows.len())) {
-            self.classes[*row] = best(logits, &self.labels, self.top_k)?;
+            self.classes[*row] = best(logits, &self.labels, self.scores, self.top_k)?;
         }
         Ok(if self.batches.is_over() { to_js(&self.classes) } else { true.into() })
     }

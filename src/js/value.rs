@@ -4,6 +4,7 @@ use crate::error::{Code, Error};
 use js_sys::{Float32Array, Uint32Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 
 /// An error as JavaScript gets it: `{ code, message, where }`.
@@ -54,6 +55,15 @@ pub fn ids_from_js(ids: &JsValue) -> Result<Vec<u32>, Error> {
     Ok(ids.to_vec())
 }
 
+#[wasm_bindgen]
+extern "C" {
+    /// A `Float32Array` that may be refused: an exception that nobody catches would end the instance.
+    type Floats;
+
+    #[wasm_bindgen(constructor, catch, js_class = "Float32Array")]
+    fn new(len: u32) -> Result<Floats, JsValue>;
+}
+
 /// A result of floats that JavaScript owns, so that the wasm memory does not grow by it.
 pub struct Tensor {
     pub data: Float32Array,
@@ -61,18 +71,19 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    /// Zeros. Error: out-of-memory where no browser would give so many.
+    /// Zeros. Error: out-of-memory where this browser, or any, does not give so many.
     pub fn new(dims: &[usize]) -> Result<Self, Error> {
         /// A little under the 2 GiB that every engine gives.
         const MOST: usize = (1 << 29) - 1;
         let len = dims.iter().try_fold(1usize, |len, n| len.checked_mul(*n)).filter(|len| *len <= MOST);
-        let len = len.ok_or_else(|| {
-            Error::new(
-                Code::OutOfMemory,
-                format!("a result of {dims:?} values is too large; ask for fewer rows, or the last positions only"),
-            )
+        let few = "ask for fewer rows, or the last positions only";
+        let no_memory = |words| Error::new(Code::OutOfMemory, words);
+        let len = len.ok_or_else(|| no_memory(format!("a result of {dims:?} values is too large; {few}")))?;
+        let data = Floats::new(len as u32).map_err(|_| {
+            let mib = len as f64 / (1 << 18) as f64;
+            no_memory(format!("the browser has no memory for a result of {dims:?} values ({mib:.1} MiB); {few}"))
         })?;
-        Ok(Self { data: Float32Array::new_with_length(len as u32), dims: dims.to_vec() })
+        Ok(Self { data: data.unchecked_into(), dims: dims.to_vec() })
     }
 
     /// `{ data, dims }`

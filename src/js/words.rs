@@ -43,9 +43,18 @@ impl Words {
         match first {
             Some(first) => {
                 let (ids, types) = self.tokenizer()?.encode_pair(&first, second.as_deref(), Some(most))?;
-                Ok(Sequence { ids, types })
+                Ok(Sequence { ids, types, unpooled: 0 })
             }
             None => Ok(Sequence::new(ids_from_js(text)?)),
         }
+    }
+
+    /// The tokens of a prompt that stand before a text's own: as sentence-transformers counts them, without the special one
+    /// at the end.
+    pub fn leading(&self, prompt: &str, most: usize) -> Result<usize> {
+        let tokenizer = self.tokenizer()?;
+        let (ids, _) = tokenizer.encode_pair(prompt, None, Some(most))?;
+        let ended = ids.last().is_some_and(|id| tokenizer.is_special(*id));
+        Ok(ids.len() - usize::from(ended))
     }
 }

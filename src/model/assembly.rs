@@ -1,6 +1,7 @@
 //! Gathers a checkpoint's tensors, of one file or several, as their bytes arrive.
 
 use super::arriving::{ArrivingMatrix, Stored};
+use super::copies::Copies;
 use super::families::{self, Plan};
 use super::gathered::Gathered;
 use super::part::{Layout, Part, Shape, Slot};
@@ -33,6 +34,7 @@ pub struct Assembly<D: Device> {
     pieces: VecDeque<(usize, usize)>,
     /// A tensor that lies on its side.
     sideways: Option<Sideways>,
+    copies: Copies,
     gathered: Gathered<D>,
 }
 
@@ -72,6 +74,7 @@ impl<D: Device> Assembly<D> {
             arriving: Vec::new(),
             pieces: VecDeque::new(),
             sideways: None,
+            copies: Copies::default(),
             gathered: Gathered::default(),
         }
     }
@@ -91,7 +94,7 @@ impl<D: Device> Assembly<D> {
 
     /// Waits for the device: see [`Device::settle`].
     pub async fn settle(&mut self) -> Result<()> {
-        self.device.settle().await
+        self.device.settle().await.map(|_| ())
     }
 
     /// The headers of all files so far as one.
@@ -165,6 +168,11 @@ impl<D: Device> Assembly<D> {
         slots
     }
 
+    /// Whether a tensor's bytes are to be compared with another one's.
+    fn compares(&self, tensor: &TensorInfo) -> bool {
+        !self.from_gguf && self.plan.as_ref().is_some_and(|plan| self.copies.compares(plan, tensor))
+    }
+
     /// Whether no tensor before this one is for its slot: a table that two stacks share may be there more than once.
     fn is_first(&self, plan: &Plan, slot: &Slot, tensor: &TensorInfo) -> bool {
         let mut before = self.header.tensors.iter().take_while(|other| other.name != tensor.name);
@@ -223,8 +231,14 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The device, the model's plan and what has come; every tensor must have.
-    pub fn finish(self) -> Result<(D, Plan, Gathered<D>)> {
+    pub fn finish(mut self) -> Result<(D, Plan, Gathered<D>)> {
         let mut plan = self.plan()?.clone();
+        if self.copies.settle(&plan, &self.header)? {
+            self.gathered.matrices.remove(&Slot::weight(Part::Head, 0));
+            if let Some(head) = plan.spec.vocabulary_head_mut() {
+                head.tied = true;
+            }
+        }
         for (slot, shape) in plan.spec.slots() {
             if !self.gathered.has(&slot, &shape) && !plan.spec.spare(&slot) {
                 return Err(self.missing(&plan.tensor(slot)));
@@ -352,6 +366,8 @@ impl<D: Device> Sink for Assembly<D> {
         self.header.unread.extend_from_slice(&header.unread);
         if self.from_gguf {
             self.plan = Some(families::from_gguf(&self.header)?);
+        } else if let Some(plan) = &mut self.plan {
+            self.copies.untie(plan, header);
         }
         let complete = !self.from_gguf || self.seen >= self.files;
         self.expected = self.plan()?.spec.slots().into_iter().collect();
@@ -366,10 +382,13 @@ impl<D: Device> Sink for Assembly<D> {
     }
 
     fn wants(&mut self, tensor: &TensorInfo) -> bool {
-        !self.header_only && !self.slots(tensor).is_empty()
+        !self.header_only && (self.compares(tensor) || !self.slots(tensor).is_empty())
     }
 
     fn data(&mut self, tensor: &TensorInfo, bytes: &[u8]) -> Result<()> {
+        if self.compares(tensor) {
+            self.copies.push(tensor, bytes);
+        }
         if self.arriving.is_empty() {
             self.begin(tensor)?;
         }

@@ -70,13 +70,13 @@ impl<D: Device> Beams<D> {
         }
         model.check_tokens(&prompt)?;
         model.check_source(&source)?;
-        let room = model.context - prompt.len() + 1;
+        let room = model.room(prompt.len(), max_tokens);
         Ok(Self {
             source: Some(source),
             across: None,
             prompt,
             width,
-            max_tokens: max_tokens.map_or(room, |most| most.min(room)),
+            max_tokens: room,
             ends: ends.to_vec(),
             bias,
             beams: vec![Beam::default()],

@@ -13,6 +13,8 @@ use std::collections::VecDeque;
 
 /// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
 const AHEAD: usize = 3;
+/// The same where ids come late, and several at a time: Firefox looks for them every 100 ms.
+const MOST_AHEAD: usize = 16;
 
 /// Why a generation is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -70,6 +72,8 @@ pub struct Generation<D: Device> {
     chooser: Option<D::Chooser>,
     /// Tokens chosen on the device, on their way here.
     coming: VecDeque<D::Reading>,
+    /// How many there should be.
+    ahead: usize,
     /// None where the checkpoint has no tokenizer: tokens then have no text.
     stream: Option<TextStream>,
     max_tokens: usize,
@@ -96,8 +100,7 @@ impl<D: Device> Generation<D> {
         if let Some(source) = &source {
             model.check_source(source)?;
         }
-        // The last token's logits choose one more than the context holds.
-        let room = model.context - prompt.len() + 1;
+        let max_tokens = model.room(prompt.len(), sampling.max_tokens);
         let vocabulary = model.spec.vocabulary();
         let chooser = match sampling.logprobs {
             None => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
@@ -106,11 +109,12 @@ impl<D: Device> Generation<D> {
         Ok(Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
             cached: session.rewind_to(&prompt),
-            max_tokens: sampling.max_tokens.map_or(room, |max| max.min(room)),
+            max_tokens,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
             chooser,
             coming: VecDeque::new(),
+            ahead: AHEAD,
             stream,
             logits: model.logits_buffer()?,
             source,
@@ -121,8 +125,17 @@ impl<D: Device> Generation<D> {
         })
     }
 
-    /// Reads one chunk of the prompt or makes one token.
+    /// Reads one chunk of the prompt or makes one token. After an error the session has only what was computed before
+    /// beyond doubt.
     pub async fn step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
+        let step = self.try_step(model, session).await;
+        if step.is_err() {
+            session.forget_unsure();
+        }
+        step
+    }
+
+    async fn try_step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
         if self.finish.is_some() {
             return Ok(Step::Over);
         }
@@ -152,6 +165,7 @@ impl<D: Device> Generation<D> {
             None => {
                 let reading = model.device.send(&model.logits, self.logits.len())?;
                 model.device.receive(reading, &mut self.logits).await?;
+                session.settled();
                 let sample = self.sampler.sample(&mut self.logits)?;
                 self.sampler.accept(sample.id);
                 return Ok(Step::Token(self.take(sample)));
@@ -166,7 +180,7 @@ impl<D: Device> Generation<D> {
         if self.tokens.is_empty() && self.coming.is_empty() {
             self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
         }
-        while self.coming.len() < AHEAD && self.tokens.len() + self.coming.len() < self.max_tokens {
+        while self.coming.len() < self.ahead && self.tokens.len() + self.coming.len() < self.max_tokens {
             let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
             session.reserve_to(&mut model.device, position + 1, model.context).await?;
             model.run(session, position, 1, Tokens::Chosen(chooser))?;
@@ -174,8 +188,15 @@ impl<D: Device> Generation<D> {
             self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
         }
         let reading = self.coming.pop_front().expect("one is always under way");
-        let id = model.device.chosen(reading).await?;
-        session.tokens.extend(self.tokens.last());
+        let device = &mut model.device;
+        let waited = !device.has_come(&reading);
+        let id = device.chosen(reading).await?;
+        // The device had nothing left to do, and nobody knew.
+        if waited && self.coming.len() + 1 == self.ahead && self.coming.iter().all(|reading| device.has_come(reading)) {
+            self.ahead = (2 * self.ahead).min(MOST_AHEAD);
+        }
+        session.begin(self.tokens.last().map_or(&[], std::slice::from_ref));
+        session.settled();
         Ok(id)
     }
 

@@ -167,7 +167,16 @@ impl<D: Device> ImageModel<D> {
                 "images of {width} × {height} pixels, expected {least_width} × {least_height} (one patch) to {MOST_PIXELS} a side"
             )));
         }
-        Ok(())
+        let patching = patches.patching(height, width);
+        let widest = self.spec.width.max(self.spec.feed_forward.width).max(patching.columns);
+        match fit(patching.tokens(), widest) {
+            true => Ok(()),
+            false => {
+                let message =
+                    format!("an image of {width} × {height} is {} tokens of {widest} values", patching.tokens());
+                Err(Error::new(Code::OutOfMemory, message))
+            }
+        }
     }
 
     /// Makes a workspace for images of that size. Errors: invalid-argument, out-of-memory.
@@ -190,7 +199,7 @@ impl<D: Device> ImageModel<D> {
         };
         let mut scratch = Scratch::new(device, spec, images * tokens)?;
         scratch.kept = device.buffer(2 * images * spec.width)?;
-        self.workspace = Some(Workspace {
+        let workspace = Workspace {
             images,
             pixels: device.buffer(images * patching.pixels())?,
             patches: device.buffer(images * tokens * patching.columns)?,
@@ -201,8 +210,11 @@ impl<D: Device> ImageModel<D> {
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
             cache: [cache],
             patching,
-        });
-        self.device.settle().await
+        };
+        // It is kept once it is known to be there.
+        self.device.settle().await?;
+        self.workspace = Some(workspace);
+        Ok(())
     }
 
     /// What an image's tokens are before its pixels come: class token and its like, positions, and the patches' bias.
@@ -357,3 +369,21 @@ impl<D: Device> ImageModel<D> {
 const MOST_IMAGES: usize = 64;
 /// Most pixels of an image's side that go through the model at once.
 const MOST_PIXELS: usize = 4096;
+/// Values of all an image's tokens: WebAssembly counts their bytes with 32 bits, and more do not fit into its memory.
+const MOST_VALUES: usize = 1 << 29;
+
+fn fit(tokens: usize, widest: usize) -> bool {
+    tokens.checked_mul(widest).is_some_and(|values| values <= MOST_VALUES)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_image_of_more_values_than_memory_holds_is_told_apart_before_they_are_counted_with_32_bits() {
+        assert!(fit(256 * 256 + 1, 4096));
+        assert!(!fit(4096 * 4096 + 1, 256), "patches of one pixel: 2³² values");
+        assert!(!fit(usize::MAX, 2));
+    }
+}

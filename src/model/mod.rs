@@ -5,6 +5,7 @@ mod arriving;
 mod assembly;
 mod beams;
 mod check;
+mod copies;
 pub mod families;
 mod forward;
 mod gathered;
@@ -15,6 +16,7 @@ mod maps;
 mod matcher;
 mod part;
 mod patches;
+mod pooling;
 mod positions;
 mod rope;
 mod scoring;
@@ -36,11 +38,12 @@ pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
 pub use image::{Album, ImageModel, Images, Looking, Seen, Source};
 pub use matcher::{Likeness, Matcher, to_unit_length};
+pub use pooling::Vector;
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
-pub use spec::Spec;
+pub use spec::{Scores, Spec};
 pub use summary::{Memory, Summary};
-pub use text::{Reading, TextModel, Vector};
+pub use text::{Reading, TextModel};
 pub use tower::{Sequence, Tower, together};
 
 use crate::device::{CacheType, Device, Progress, Span, Tokens};
@@ -65,8 +68,10 @@ pub struct Model<D: Device> {
     selected: D::Buffer,
     /// [HEAD_ROWS, vocabulary]
     logits: D::Buffer,
-    /// Tokens that a sequence may have.
+    /// Tokens after which a text ends by itself.
     pub context: usize,
+    /// Tokens that a sequence may have.
+    longest: usize,
     cache_type: CacheType,
 }
 
@@ -80,6 +85,7 @@ impl<D: Device> Model<D> {
     ) -> Result<Self> {
         let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
         let (weights, encoder) = gathered.weights(&mut device, &spec)?;
+        let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
@@ -89,6 +95,7 @@ impl<D: Device> Model<D> {
             device,
             weights,
             context,
+            longest,
             cache_type,
             spec,
         };
@@ -153,19 +160,39 @@ impl<D: Device> Model<D> {
                 self.spec.vocabulary()
             )));
         }
-        if tokens.len() > self.context {
-            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.context);
+        if tokens.len() > self.longest {
+            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.longest);
             return Err(Error::new(Code::ContextFull, message));
         }
         Ok(())
     }
 
+    /// How many tokens follow a prompt, where so many were asked for. The last token's logits choose one more than the
+    /// context holds.
+    pub(super) fn room(&self, prompt: usize, asked: Option<usize>) -> usize {
+        match asked {
+            Some(asked) => asked.min(self.longest + 1 - prompt),
+            None => (self.context + 1).saturating_sub(prompt).max(1),
+        }
+    }
+
     /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
+    /// After an error the session has only what was computed before beyond doubt.
     pub async fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
+        let extended = self.try_extend(session, tokens).await;
+        if extended.is_err() {
+            session.forget_unsure();
+        }
+        extended
+    }
+
+    async fn try_extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
         session.reserve(&mut self.device, tokens.len(), self.context).await?;
-        self.run(session, session.tokens.len(), tokens.len(), Tokens::Known(tokens))?;
-        session.tokens.extend_from_slice(tokens);
-        self.device.settle().await
+        self.run(session, session.len(), tokens.len(), Tokens::Known(tokens))?;
+        session.begin(tokens);
+        let unfinished = self.device.settle().await?;
+        session.settled_but(unfinished);
+        Ok(())
     }
 
     /// Runs `len` tokens that stand at `position` of their sequence.

@@ -3,14 +3,18 @@
 use super::across::Source;
 use crate::device::{CacheType, Device};
 use crate::error::Result;
+use std::collections::VecDeque;
 
 /// Room that a cache gets at least: shorter ones would only grow again and again.
 const SMALLEST: usize = 256;
 
 pub struct Session<D: Device> {
     pub(super) cache: D::Cache,
-    /// The tokens whose keys and values are in the cache.
-    pub(super) tokens: Vec<u32>,
+    /// The tokens whose keys and values are in the cache, or on their way there.
+    tokens: Vec<u32>,
+    /// How many of them are there beyond doubt, and how many there will be after each call that is under way.
+    sure: usize,
+    under_way: VecDeque<usize>,
     capacity: usize,
     /// The encoder's output, of encoder-decoders.
     pub(super) source: Option<Source<D>>,
@@ -32,7 +36,8 @@ impl SessionShape {
 
     /// An empty sequence.
     pub fn session<D: Device>(&self) -> Session<D> {
-        Session { cache: self.cache::<D>(), tokens: Vec::new(), capacity: 0, source: None }
+        let (tokens, under_way) = (Vec::new(), VecDeque::new());
+        Session { cache: self.cache::<D>(), tokens, sure: 0, under_way, capacity: 0, source: None }
     }
 }
 
@@ -48,13 +53,42 @@ impl<D: Device> Session<D> {
     /// Forgets everything, but keeps the memory.
     pub fn clear(&mut self) {
         self.tokens.clear();
+        self.settled();
+    }
+
+    /// These are on their way.
+    pub(super) fn begin(&mut self, tokens: &[u32]) {
+        self.tokens.extend_from_slice(tokens);
+        self.under_way.push_back(self.tokens.len());
+    }
+
+    /// All that began has come to pass, but for the last `unfinished` calls.
+    pub(super) fn settled_but(&mut self, unfinished: usize) {
+        while self.under_way.len() > unfinished {
+            self.sure = self.under_way.pop_front().unwrap_or(self.sure);
+        }
+    }
+
+    /// All of it has.
+    pub(super) fn settled(&mut self) {
+        self.under_way.clear();
+        self.sure = self.tokens.len();
+    }
+
+    /// Something went wrong: what was on its way may never have come.
+    pub(super) fn forget_unsure(&mut self) {
+        self.tokens.truncate(self.sure);
+        self.settled();
     }
 
     /// Keeps what the cache shares with the beginning of `prompt` and drops the rest. Returns how many
     /// tokens need not be computed again: all but the last, whose logits are wanted, at most.
     pub fn rewind_to(&mut self, prompt: &[u32]) -> usize {
+        // Of what was left on its way nobody has heard since.
+        self.forget_unsure();
         let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         self.tokens.truncate(common.min(prompt.len().saturating_sub(1)));
+        self.settled();
         self.tokens.len()
     }
 

@@ -36,6 +36,9 @@ pub struct Spec {
     pub matching: Option<Matching>,
 }
 
+/// Of a sequence without an end: far more than devices have memory for.
+const MOST_TOKENS: usize = 1 << 17;
+
 /// logit = exp(scale) · image · text (+ bias), both numbers learned.
 #[derive(Clone, Copy, Debug, Serialize)]
 pub struct Matching {
@@ -124,6 +127,34 @@ pub struct ClassesHead {
     pub pooling: Pooling,
     /// Between what is pooled and the classifier.
     pub dense: Option<Dense>,
+    pub scores: Scores,
+}
+
+/// What logits of classes become.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scores {
+    /// One class is right: probabilities that add up to 1.
+    Softmax,
+    /// Each class by itself: the probability that it is so.
+    Sigmoid,
+    /// The logit is the answer: a regression's.
+    Identity,
+}
+
+impl Scores {
+    pub fn of(self, logits: &[f32]) -> Vec<f32> {
+        match self {
+            Scores::Identity => logits.to_vec(),
+            Scores::Sigmoid => logits.iter().map(|logit| 1.0 / (1.0 + (-logit).exp())).collect(),
+            Scores::Softmax => {
+                let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+                let exponents: Vec<f32> = logits.iter().map(|logit| (logit - largest).exp()).collect();
+                let total: f32 = exponents.iter().sum();
+                exponents.iter().map(|exponent| exponent / total).collect()
+            }
+        }
+    }
 }
 
 /// activation(x · weightᵀ + bias), width to width, and a norm where there is one.
@@ -372,11 +403,34 @@ impl Spec {
         }
     }
 
+    /// Tokens that a sequence may have: distances between them, as in T5, have no end.
+    pub fn longest(&self) -> usize {
+        match self.attention.bias {
+            ScoreBias::Buckets { .. } => self.context().max(MOST_TOKENS),
+            _ => self.context(),
+        }
+    }
+
     /// The decoder's head; none where the model has another one.
     pub fn vocabulary_head(&self) -> Option<&VocabularyHead> {
         match &self.head {
             Head::Vocabulary(head) => Some(head),
             _ => None,
+        }
+    }
+
+    pub fn vocabulary_head_mut(&mut self) -> Option<&mut VocabularyHead> {
+        match &mut self.head {
+            Head::Vocabulary(head) => Some(head),
+            _ => None,
+        }
+    }
+
+    /// What its logits become; softmax where it has no classes.
+    pub fn scores(&self) -> Scores {
+        match &self.head {
+            Head::Classes(head) => head.scores,
+            _ => Scores::Softmax,
         }
     }
 

@@ -29,6 +29,8 @@ pub struct Summary {
     pub memory: Memory,
     /// What the weights are for.
     pub parts: Vec<PartSize>,
+    /// What the checkpoint leaves open and is assumed, in words.
+    pub warnings: Vec<String>,
     pub spec: Spec,
 }
 
@@ -47,7 +49,8 @@ impl Summary {
     /// For a context of `context` tokens and `batch` sequences, or for `batch` images. Error: missing-file before any
     /// header has come.
     pub fn new<D: Device>(assembly: &Assembly<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
-        let (header, spec) = (assembly.header(), &assembly.plan()?.spec);
+        let (header, plan) = (assembly.header(), assembly.plan()?);
+        let spec = &plan.spec;
         let mut quantization = BTreeMap::new();
         let mut parameters = 0;
         for tensor in &header.tensors {
@@ -85,8 +88,18 @@ impl Summary {
             vocabulary_size: matches!(spec.input, Input::Tokens(_)).then(|| spec.vocabulary()),
             parts: assembly.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
+            warnings: plan.warnings.clone(),
             spec: spec.clone(),
         })
+    }
+
+    /// Adds what else is assumed, unless it is told already.
+    pub fn warn(&mut self, warnings: &[String]) {
+        for warning in warnings {
+            if !self.warnings.contains(warning) {
+                self.warnings.push(warning.clone());
+            }
+        }
     }
 }
 

@@ -1,13 +1,13 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
 use super::maps::attention_maps;
+use super::pooling::{Vector, finish, pooled, runs};
 use super::spec::{Head, Pooling};
 use super::tower::{Sequence, Tower};
 use super::weights::Weights;
 use super::{Assembly, Plan, Spec};
-use crate::device::{Activation, Device, Input, Progress, Span};
+use crate::device::{Activation, Device, Input, Progress};
 use crate::error::{Error, Result, try_vec};
-use std::ops::Range;
 
 /// An encoder of texts on a device.
 pub struct TextModel<D: Device> {
@@ -25,15 +25,6 @@ struct Heads<D: Device> {
     dense: D::Buffer,
     normed: D::Buffer,
     logits: D::Buffer,
-}
-
-/// How a text becomes one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vector {
-    Mean,
-    FirstToken,
-    /// tanh of a product of the first token: BERT's pooler.
-    Pooler,
 }
 
 /// What is asked of texts, and the result of each.
@@ -102,7 +93,8 @@ impl<D: Device> TextModel<D> {
             let spans = tower.rehearse(device, None)?;
             for few in 1..=spans.len() {
                 let (Some(hidden), rows) = (tower.hidden(), few.min(heads.sequences)) else { return Ok(()) };
-                device.pool(hidden, tower.spec.width, &runs(&spans[..rows], Vector::Mean), &mut heads.pooled);
+                let runs: Vec<_> = spans[..rows].iter().map(|span| span.row..span.row + span.len).collect();
+                device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
                 heads.activate(device, &tower.weights, Activation::Tanh, rows);
                 heads.classify(device, &tower.spec, &tower.weights, rows);
             }
@@ -150,19 +142,23 @@ impl<D: Device> TextModel<D> {
         let Self { device, tower, heads, .. } = self;
         let spans = tower.encode(device, rows, None).await?;
         let Some(hidden) = tower.hidden() else { return Ok(Vec::new()) };
-        if reading == Reading::Hidden {
-            let tokens: usize = spans.iter().map(|span| span.len).sum();
-            return receive(device, hidden, tokens * width).await;
-        }
-        if heads.sequences < rows.len() {
-            *heads = Heads::new(device, &tower.spec, rows.len())?;
-        }
+        let tokens: usize = spans.iter().map(|span| span.len).sum();
         let pooling = match (reading, &tower.spec.head) {
+            (Reading::Hidden, _) => return receive(device, hidden, tokens * width).await,
             (Reading::Vector(vector), _) => vector,
             (_, Head::Classes(head)) if head.pooling == Pooling::Mean => Vector::Mean,
             _ => Vector::FirstToken,
         };
-        device.pool(hidden, tower.spec.width, &runs(&spans, pooling), &mut heads.pooled);
+        let runs = runs(&spans, rows, pooling)?;
+        if !pooling.is_plain() {
+            let hidden = receive(device, hidden, tokens * width).await?;
+            return Ok(pooled(&hidden, width, &spans, &runs, pooling));
+        }
+        if heads.sequences < rows.len() {
+            // It counts once it is known to be there.
+            *heads = Heads { sequences: 0, ..Heads::new(device, &tower.spec, rows.len())? };
+        }
+        device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
         let result = match reading {
             Reading::Logits => {
                 heads.classify(device, &tower.spec, &tower.weights, rows.len());
@@ -174,17 +170,11 @@ impl<D: Device> TextModel<D> {
             }
             _ => &heads.pooled,
         };
-        receive(device, result, rows.len() * width).await
+        let mut vectors = receive(device, result, rows.len() * width).await?;
+        heads.sequences = heads.sequences.max(rows.len());
+        finish(&mut vectors, width, &runs, pooling);
+        Ok(vectors)
     }
-}
-
-/// The rows of each sequence that its vector is made of.
-fn runs(spans: &[Span], vector: Vector) -> Vec<Range<usize>> {
-    let run = |span: &Span| match vector {
-        Vector::Mean => span.row..span.row + span.len,
-        Vector::FirstToken | Vector::Pooler => span.row..span.row + 1,
-    };
-    spans.iter().map(run).collect()
 }
 
 /// The first values of a buffer.

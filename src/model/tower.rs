@@ -29,11 +29,13 @@ pub struct Sequence {
     pub ids: Vec<u32>,
     /// Which of two texts each is of; empty: all of the first.
     pub types: Vec<u32>,
+    /// Leading tokens that its vector is not made of: a prompt's.
+    pub unpooled: usize,
 }
 
 impl Sequence {
     pub fn new(ids: Vec<u32>) -> Self {
-        Self { ids, types: Vec::new() }
+        Self { ids, ..Self::default() }
     }
 }
 
@@ -60,7 +62,7 @@ impl<D: Device> Tower<D> {
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; unsupported-model for types that it does not
     /// have; context-full.
     pub fn check(&self, sequence: &Sequence) -> Result<()> {
-        let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.context());
+        let (ids, vocabulary, context) = (&sequence.ids, self.spec.vocabulary(), self.spec.longest());
         if ids.is_empty() {
             return Err(Error::invalid("a row without tokens: at least one is needed"));
         }
@@ -78,6 +80,18 @@ impl<D: Device> Tower<D> {
         Ok(())
     }
 
+    /// Refuses types of tokens that a caller gave and the model does not have. Error: invalid-argument.
+    pub fn check_types(&self, sequence: &Sequence) -> Result<()> {
+        let (ids, types, kinds) = (&sequence.ids, &sequence.types, self.kinds().max(1));
+        if ids.len() != types.len() {
+            return Err(Error::invalid(format!("{} types for a row of {} tokens", types.len(), ids.len())));
+        }
+        match types.iter().find(|kind| **kind as usize >= kinds) {
+            Some(kind) => Err(Error::invalid(format!("a token of type {kind}, and the model has {kinds}"))),
+            None => Ok(()),
+        }
+    }
+
     /// Kinds of tokens that are told apart. Where that is one, as in RoBERTa, all are of it whatever the tokenizer says.
     fn kinds(&self) -> usize {
         if let InputSpec::Tokens(tokens) = &self.spec.input { tokens.types } else { 0 }
@@ -86,10 +100,12 @@ impl<D: Device> Tower<D> {
     /// Makes room for a pass. Error: out-of-memory.
     async fn reserve(&mut self, device: &mut D, rows: &[Sequence]) -> Result<()> {
         let tokens: usize = rows.iter().map(|row| row.ids.len()).sum();
-        if self.room.as_ref().is_none_or(|room| room.tokens < tokens) {
-            self.room = None;
+        // It is kept once it is known to be there.
+        let mut room = self.room.take();
+        if room.as_ref().is_none_or(|room| room.tokens < tokens) {
+            drop(room);
             let tokens = tokens.max(TOKENS.min(self.spec.context()));
-            self.room = Some(Room {
+            room = Some(Room {
                 tokens,
                 scratch: Scratch::new(device, &self.spec, tokens)?,
                 normed: device.buffer(tokens.saturating_mul(self.spec.width))?,
@@ -107,7 +123,9 @@ impl<D: Device> Tower<D> {
         for (cache, row) in self.caches.iter_mut().zip(rows) {
             device.reserve(cache, row.ids.len()).await?;
         }
-        device.settle().await
+        device.settle().await?;
+        self.room = room;
+        Ok(())
     }
 
     /// Runs sequences through all blocks and the last norm; where each one's hidden states are in [`Tower::hidden`].

@@ -123,6 +123,14 @@ impl GgufVocabulary {
         })
     }
 
+    /// What the metadata leave open and is assumed, in words.
+    pub fn warnings(metadata: &Metadata) -> Vec<String> {
+        let silent = metadata.str("tokenizer.ggml.model") == Some("gpt2") && !metadata.contains("tokenizer.ggml.pre");
+        let warning = "the file has no \"tokenizer.ggml.pre\": how texts are split before they are encoded is a guess \
+            (llama.cpp's default), and the ids may be wrong; convert the model anew with today's llama.cpp";
+        silent.then(|| warning.to_owned()).into_iter().collect()
+    }
+
     fn check_id(&self, name: &str, id: Option<u32>) -> Result<()> {
         match id {
             Some(id) if id as usize >= self.tokens.len() => {
@@ -208,6 +216,7 @@ impl GgufVocabulary {
             eos_text: self.text(self.eos),
             chat_template: self.chat_template.take(),
             codes: None,
+            warnings: Vec::new(),
         })
     }
 

@@ -306,6 +306,7 @@ fn assemble(
         padding,
         chat_template: config.chat_template(),
         codes: None,
+        warnings: Vec::new(),
         model,
     })
 }

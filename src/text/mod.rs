@@ -36,7 +36,7 @@ pub use folder::{Files, tokenizer_files};
 pub use gguf::GgufVocabulary;
 pub use options::{GenerateOptions, Sampling};
 pub use sampler::{Alternative, Sample, Sampler};
-pub use sentence::{Sentence, SentencePooling};
+pub use sentence::{Prompt, Sentence, SentenceFiles, SentencePooling, cross_encoder_activation};
 pub use stop::StopStrings;
 pub use stream::TextStream;
 pub use template::{ChatTemplate, Message};

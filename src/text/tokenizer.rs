@@ -56,6 +56,8 @@ pub(crate) struct Parts {
     pub eos_text: String,
     pub chat_template: Option<String>,
     pub codes: Option<Codes>,
+    /// What the files leave open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 /// Marian's way to name a language: `>>fr<<` at a text's start is a token of its own, known or not.
@@ -90,6 +92,7 @@ pub struct Tokenizer {
     eos_text: String,
     chat_template: Option<String>,
     codes: Option<Codes>,
+    warnings: Vec<String>,
 }
 
 impl Tokenizer {
@@ -119,7 +122,13 @@ impl Tokenizer {
             eos_text: parts.eos_text,
             chat_template: parts.chat_template,
             codes: parts.codes,
+            warnings: parts.warnings,
         })
+    }
+
+    /// What its files leave open and is assumed, in words: `ModelSummary.warnings` of the JavaScript API.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets

@@ -1,12 +1,12 @@
-//! What takes too long for every run: a third of the cases, another third at each commit, and with `AZULEJO_ALL=1` all
-//! of them. scripts/sample.mjs sets `AZULEJO_THIRD`.
+//! What takes too long for every run: a sixth of the cases, another sixth at each commit, and with `AZULEJO_ALL=1` all
+//! of them. scripts/sample.mjs sets `AZULEJO_PART`.
 
 use std::env::{var, var_os};
 
 /// Whether the case at this place of its list is tested this time.
 pub fn due(at: usize) -> bool {
-    let third: usize = var("AZULEJO_THIRD").map_or(0, |third| third.parse().expect("AZULEJO_THIRD is 0, 1 or 2"));
-    var_os("AZULEJO_ALL").is_some() || at % 3 == third
+    let part: usize = var("AZULEJO_PART").map_or(0, |part| part.parse().expect("AZULEJO_PART is 0 to 5"));
+    var_os("AZULEJO_ALL").is_some() || at % 6 == part
 }
 
 /// A variant's share of the cases, and another for each of three variants.

@@ -23,4 +23,7 @@ export const GROUPS = {
   abort: () => loads("./points-abort.mjs"),
   pairs: () => loads("./points-pairs.mjs"),
   wire: async () => (await import("./points-wire.mjs")).open(),
+  sequences: async () => (await import("./points-sequences.mjs")).open(),
+  memory: async () => (await import("./points-memory.mjs")).open(),
+  gpu: async () => (await import("./points-gpu.mjs")).open(),
 };

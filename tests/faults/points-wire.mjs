@@ -2,7 +2,6 @@
 // session, tokens, an abort, vectors, classes. What waits rejects; what is called next works, in a new worker, and gives
 // the same bit by bit; an engine beside it hears nothing of it.
 
-import { createHash } from "node:crypto";
 import { getEventListeners } from "node:events";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,6 +9,7 @@ import { join } from "node:path";
 import { endless, tiny } from "../api-models.mjs";
 import { startApiServer } from "../api-server.mjs";
 import { AzulejoError, CausalLM, Engine, ImageClassifier, inspect, TextEmbedder } from "../../dist/index.js";
+import { digest, PIXELS } from "./answers.mjs";
 import { numbered } from "./injector.mjs";
 import { bert, vit } from "./models.mjs";
 import { Oracle, settled } from "./oracle.mjs";
@@ -19,12 +19,6 @@ const PROMPT = [5, 6, 7];
 const ON_AND_ON = { ignoreEnd: true };
 /** What a worker's end is to those who wait for it. */
 const KILLED = ["internal"];
-
-function digest({ data, dims }) {
-  const bytes = new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  return `${dims} ${createHash("sha1").update(bytes).digest("hex").slice(0, 12)}`;
-}
-const PIXELS = { data: Float32Array.from({ length: 3 * 48 * 48 }, (_, at) => Math.sin(at)), dims: [1, 3, 48, 48] };
 
 /** Held here: a model is read again from the bytes it came from only as long as the caller has them. */
 const FILES = { bert: bert(), vit: vit() };

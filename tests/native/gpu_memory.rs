@@ -173,7 +173,7 @@ impl Alive {
     }
 }
 
-fn assert_refused(result: azulejo::Result<()>, words: &[&str]) {
+fn assert_refused<T: std::fmt::Debug>(result: azulejo::Result<T>, words: &[&str]) {
     let error = result.unwrap_err();
     assert_eq!(error.code, Code::OutOfMemory, "{error}");
     words.iter().for_each(|word| assert!(error.message.contains(word), "{error}: expected {word}"));

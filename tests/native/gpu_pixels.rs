@@ -11,7 +11,7 @@ use crate::random::Random;
 use crate::verbs::read;
 
 fn processor(config: &Value, channels: usize) -> Processor {
-    Processor::from_json(&config.to_string(), channels).unwrap()
+    Processor::from_json(&config.to_string(), channels, "vit").unwrap()
 }
 
 /// Any colours; `alpha`: and any transparency.

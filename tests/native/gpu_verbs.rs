@@ -232,3 +232,20 @@ fn products_have_as_many_rows_as_their_input_whatever_the_batch_has() {
         }
     });
 }
+
+#[test]
+fn vectors_that_a_kernel_cannot_read_together_are_an_error() {
+    let kernels = crate::devices::first();
+    let device = &mut gpu(&kernels);
+    let weight = device.upload(&[1.0; 4]).unwrap();
+    // Fills what room there was beside it.
+    device.upload(&[0.0; 1 << 16]).unwrap();
+    let bias = device.upload(&[1.0; 4]).unwrap();
+    let x = filled(device, &[1.0, 2.0, 3.0, 4.0], 4);
+    let mut out = device.buffer(4).unwrap();
+    begin(device, 1);
+    let norm = Norm { weight: &weight, bias: Some(&bias), centred: true, epsilon: 1e-5 };
+    device.norm(&Input { x: &x, rows: 1, norm: Some(norm) }, 4, false, &mut out);
+    let Err(error) = device.send(&out, 4) else { panic!("the bias of another buffer was read") };
+    assert!(error.message.contains("several buffers"), "{error}");
+}

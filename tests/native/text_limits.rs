@@ -46,7 +46,7 @@ fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> Assembly<D>
 }
 
 fn read(model: &mut TextModel<Cpu>, ids: &[u32], types: &[u32]) -> Result<Vec<f32>> {
-    run(None, model.read(&[Sequence { ids: ids.to_vec(), types: types.to_vec() }], Reading::Hidden))
+    run(None, model.read(&[Sequence { ids: ids.to_vec(), types: types.to_vec(), unpooled: 0 }], Reading::Hidden))
 }
 
 #[test]

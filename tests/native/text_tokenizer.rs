@@ -332,7 +332,7 @@ fn a_text_may_cost_so_much_and_no_more() {
     file["normalizer"] = json!({"type": "Sequence", "normalizers": vec![longer; 5]});
     assert_eq!(from_json(&file).unwrap().encode("a", false).unwrap_err().code, Code::InvalidArgument);
     let bytes = json!({"type": "ByteLevel", "add_prefix_space": false, "use_regex": false});
-    let mut file = tokenizer_json(json!({"type": "Sequence", "pretokenizers": vec![bytes; 60]}));
+    let file = tokenizer_json(json!({"type": "Sequence", "pretokenizers": vec![bytes; 60]}));
     assert_eq!(from_json(&file).unwrap().encode("é", false).unwrap_err().code, Code::InvalidArgument);
 }
 

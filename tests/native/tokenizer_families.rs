@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::fetched::minilm;
-use azulejo::text::{GgufVocabulary, Sentence, SentencePooling, Tokenizer};
+use azulejo::text::{GgufVocabulary, Sentence, SentenceFiles, SentencePooling, Tokenizer};
 use serde_json::Value;
 
 fn root() -> &'static Path {
@@ -169,8 +169,9 @@ fn byte_level_vocabularies_from_gguf_give_what_their_tokenizer_json_gives() {
 #[ignore = "reads a fetched checkpoint: scripts/cargo-test.mjs runs it"]
 fn all_minilm_s_ids_are_those_of_transformers_as_long_as_its_files_say() {
     let tokenizer = Tokenizer::from_json(&minilm("tokenizer.json"), Some(&minilm("tokenizer_config.json"))).unwrap();
-    let (pooling, config) = (minilm("1_Pooling/config.json"), minilm("sentence_bert_config.json"));
-    let sentence = Sentence::from_json(&minilm("modules.json"), Some(&pooling), Some(&config)).unwrap();
+    let [pooling, transformer] = ["1_Pooling/config.json", "sentence_bert_config.json"].map(|file| Some(minilm(file)));
+    let files = SentenceFiles { modules: minilm("modules.json"), pooling, transformer, ..SentenceFiles::default() };
+    let sentence = Sentence::from_json(&files).unwrap();
     assert_eq!((sentence.pooling, sentence.normalize), (Some(SentencePooling::Mean), true));
     assert_eq!((sentence.max_tokens, tokenizer.max_tokens()), (Some(256), Some(512)));
     let reference: Value = serde_json::from_str(include_str!("../reference/minilm/reference.json")).unwrap();

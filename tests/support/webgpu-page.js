@@ -1,4 +1,4 @@
-// What the tests on WebGPU do in their page; the last two also in the worker.
+// What the tests on WebGPU do in their page; some of it also in the worker.
 
 /** The tokens of a greedy generation, or as the options say. */
 export async function tokensOf(lm, prompt, options) {
@@ -69,4 +69,57 @@ export function watchDevices() {
 /** Destroys the last device of each realm that watches its own. */
 export async function loseGpu() {
   new BroadcastChannel("gpu").postMessage("lose");
+}
+
+/** Has `breakGpu` reach the commands that are given from now on in this realm: one of them will be refused. */
+export function watchCommands() {
+  let broken = false;
+  new BroadcastChannel("commands").onmessage = () => { broken = true; };
+  const { dispatchWorkgroups } = GPUComputePassEncoder.prototype;
+  GPUComputePassEncoder.prototype.dispatchWorkgroups = function (x, y, z) {
+    const groups = broken ? 65_536 : x;
+    broken = false;
+    return dispatchWorkgroups.call(this, groups, y, z);
+  };
+}
+
+/** Makes the next command of each realm that watches its own one that no GPU takes. */
+export async function breakGpu() {
+  new BroadcastChannel("commands").postMessage("break");
+}
+
+/**
+ * A queue as Firefox has it: it tells what is done when it is given something, or else at a tick every 100 ms. Counts
+ * by what it came to tell, and submits of nothing.
+ */
+export function lateQueue() {
+  const counts = { told: { submit: 0, tick: 0 }, empty: 0 };
+  const waiting = [];
+  const tell = (by) => {
+    counts.told[by] += waiting.length;
+    for (const go of waiting.splice(0)) go();
+  };
+  const late = (Class, method) => {
+    const original = Class.prototype[method];
+    Class.prototype[method] = async function (...given) {
+      const value = await original.apply(this, given);
+      return new Promise((resolve) => waiting.push(() => resolve(value)));
+    };
+  };
+  late(GPUBuffer, "mapAsync");
+  late(GPUQueue, "onSubmittedWorkDone");
+  setInterval(() => tell("tick"), 100);
+  countEmpty(counts, () => tell("submit"));
+  return counts;
+}
+
+/** Counts submits of nothing. */
+export function countEmpty(counts, then = () => {}) {
+  const { submit } = GPUQueue.prototype;
+  GPUQueue.prototype.submit = function (commands) {
+    if (commands.length === 0) counts.empty++;
+    submit.call(this, commands);
+    then();
+  };
+  return counts;
 }

@@ -120,8 +120,12 @@ impl Matrix {
     }
 
     /// output = inputs · selfᵀ, for the rows of one panel.
-    pub fn multiply_panel(&self, panel: usize, inputs: Inputs, output: &Output) {
-        let writer = Writer::new(self, panel, output);
+    ///
+    /// # Safety
+    /// Nobody else may be at that panel of the output meanwhile.
+    pub unsafe fn multiply_panel(&self, panel: usize, inputs: Inputs, output: &Output) {
+        // SAFETY: the caller's promise.
+        let writer = unsafe { Writer::new(self, panel, output) };
         let floats = inputs.floats.as_chunks().0;
         match &self.panels {
             Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
@@ -168,7 +172,9 @@ struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    fn new(matrix: &Matrix, panel: usize, output: &'a Output) -> Self {
+    /// # Safety
+    /// It has to be the only one of that panel of the output.
+    unsafe fn new(matrix: &Matrix, panel: usize, output: &'a Output) -> Self {
         let rows = panel * ROWS..matrix.rows.min((panel + 1) * ROWS);
         let of_rows = |vector: Option<&[f32]>, default: f32| {
             let mut values = [default; ROWS];
@@ -187,7 +193,7 @@ impl<'a> Writer<'a> {
         let Output { values, accumulate, .. } = self.output;
         for (token, sums) in (first..).zip(sums) {
             let at = token * self.width;
-            // SAFETY: the panels' rows are disjoint, and each panel belongs to one thread.
+            // SAFETY: the panels' rows are disjoint, and this is the only writer of its panel, by whoever made it.
             let out = unsafe { values.part(at + self.rows.start..at + self.rows.end) };
             let mut sums: Sums = std::array::from_fn(|half| sums[half].add(self.bias[half]).mul(self.scale[half]));
             if let Ok(out) = <&mut [f32; ROWS]>::try_from(&mut *out) {
@@ -400,7 +406,10 @@ mod tests {
                 let output =
                     Output { values: Shards::new(&mut found), bias: Some(&bias), scale: None, accumulate: true };
                 let inputs_of = Inputs { floats: &inputs, quantised: &quantised, tokens };
-                (0..matrix.panel_count()).for_each(|panel| matrix.multiply_panel(panel, inputs_of, &output));
+                for panel in 0..matrix.panel_count() {
+                    // SAFETY: one after the other.
+                    unsafe { matrix.multiply_panel(panel, inputs_of, &output) };
+                }
                 for (i, found) in found.iter().enumerate() {
                     let (input, weight) =
                         (&inputs[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);

@@ -124,7 +124,8 @@ impl Cpu {
             for mut panel in range {
                 for (matrix, output) in &outputs {
                     if panel < matrix.panel_count() {
-                        matrix.multiply_panel(panel, inputs, output);
+                        // SAFETY: each panel of each matrix is in one range, and outputs are different buffers.
+                        unsafe { matrix.multiply_panel(panel, inputs, output) };
                         break;
                     }
                     panel -= matrix.panel_count();
@@ -189,8 +190,8 @@ impl Device for Cpu {
         to.copy(from, positions)
     }
 
-    async fn settle(&mut self) -> Result<()> {
-        Ok(())
+    async fn settle(&mut self) -> Result<usize> {
+        Ok(0)
     }
 
     async fn prepare(&mut self, _: &Progress, _steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
@@ -380,6 +381,10 @@ impl Device for Cpu {
         let mut sent = try_vec(len, "a result")?;
         sent.copy_from_slice(&x[..len]);
         Ok(sent)
+    }
+
+    fn has_come(&self, _: &Vec<f32>) -> bool {
+        true
     }
 
     async fn receive(&mut self, reading: Vec<f32>, out: &mut [f32]) -> Result<()> {

@@ -5,7 +5,7 @@ use super::buffer::Buffer;
 use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
-use super::recorder::{Dispatch, span_words};
+use super::recorder::{Dispatch, all_of, span_words};
 use crate::device::{Attention, AttentionShape, CacheType, Heads, PositionBias, RopePairs, Span};
 use crate::error::Result;
 
@@ -61,8 +61,7 @@ impl Gpu {
         let parameters = [query_heads, kv_heads, pairs, at(0), at(1), epsilon.to_bits(), turn.start as u32, angles];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
         let moved = shape.head_dim * (2 * shape.heads + 3 * shape.kv_heads);
-        // The norms of a layer's heads lie in one buffer: the loader makes one after the other.
-        let vectors = norms.map_or(&self.nothing[2], |norms| norms[0].weight).clone();
+        let vectors = self.together(norms.into_iter().flatten().map(|norm| norm.weight));
         for (number, span) in spans.iter().enumerate() {
             let cache = &caches[span.cache];
             let [keys, values] = cache.layer(layer);
@@ -176,11 +175,12 @@ impl Gpu {
         let heads = attention.shape.heads;
         let out = self.memory.storage("an attention map", heads * rows * rows)?;
         let scores = Scores::new(self, attention);
+        let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::AttentionWeights).with(scores.constants),
             storage: &[query, key, &out, &scores.biases],
             parameters: &scores.parameters,
-            batch: 0,
+            batch,
             grid: [rows, heads, 1],
             work: Work::moving(4 * heads * rows * rows),
         });

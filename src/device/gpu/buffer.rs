@@ -1,6 +1,7 @@
 //! Memory on the GPU.
 
 use super::context::Context;
+use super::trials::Trials;
 use crate::error::Result;
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -53,6 +54,7 @@ pub struct Buffer {
 /// Makes buffers and numbers them.
 pub struct Memory {
     pub context: Rc<Context>,
+    pub trials: Rc<Trials>,
     pub graveyard: Rc<Graveyard>,
     last: u64,
     /// Small vectors (norms, biases) lie in common buffers, so that a few bindings serve them all.
@@ -68,11 +70,12 @@ const STORAGE: BufferUsages = BufferUsages::STORAGE.union(BufferUsages::COPY_DST
 impl Memory {
     pub fn new(context: Rc<Context>) -> Self {
         let graveyard = Rc::new(Graveyard { context: context.clone(), buffers: RefCell::default() });
-        Self { context, graveyard, last: 0, vectors: None }
+        let trials = Rc::new(Trials::new(context.clone()));
+        Self { context, trials, graveyard, last: 0, vectors: None }
     }
 
     pub fn handle(&mut self, what: &str, bytes: u64, usage: BufferUsages) -> Result<Rc<Handle>> {
-        let raw = self.context.buffer(what, bytes.next_multiple_of(16).max(16), usage)?;
+        let raw = self.trials.buffer(what, bytes.next_multiple_of(16).max(16), usage)?;
         self.last += 1;
         Ok(Rc::new(Handle { raw, id: self.last, graveyard: self.graveyard.clone() }))
     }
@@ -110,7 +113,7 @@ impl Memory {
 
     pub fn write<T: Word>(&self, buffer: &Buffer, values: &[T]) {
         let bytes: Vec<u8> = values.iter().flat_map(|value| value.bytes()).collect();
-        self.context.write(&buffer.handle.raw, 4 * buffer.offset as u64, &bytes);
+        self.trials.write(&buffer.handle.raw, 4 * buffer.offset as u64, &bytes);
     }
 }
 
@@ -125,6 +128,11 @@ impl Notes {
     /// With room for `len` words at first.
     pub fn new(memory: &mut Memory, len: usize) -> Result<Self> {
         Ok(Self { buffer: memory.storage("notes of a batch", len)?, taken: 0 })
+    }
+
+    /// The buffer may not be there.
+    pub fn forget(&mut self) {
+        (self.buffer.len, self.taken) = (0, 0);
     }
 
     /// All that was put here has been submitted.

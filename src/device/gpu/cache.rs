@@ -34,7 +34,7 @@ impl Cache {
             let words = positions.saturating_mul(self.words);
             grown.push([memory.storage("the keys' cache", words)?, memory.storage("the values' cache", words)?]);
         }
-        memory.context.check().await?;
+        memory.trials.check(false).await?;
         for (old, new) in self.layers.iter_mut().zip(grown) {
             if let Some(old) = &*old {
                 for (old, new) in old.iter().zip(&new) {

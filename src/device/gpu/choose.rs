@@ -75,7 +75,7 @@ impl Gpu {
         };
         let penalties = [choosing.repetition_penalty, choosing.presence_penalty, choosing.frequency_penalty];
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
-        let bias = bias.as_ref().unwrap_or(&self.nothing[0]);
+        let bias = bias.as_ref().unwrap_or(&self.nothing[2]);
         let parameters = [vocabulary, repetition, presence, frequency];
         step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs, 3 * vocabulary);
         if choosing.temperature > 0.0 {
@@ -95,7 +95,9 @@ impl Gpu {
 
     pub(super) async fn chosen_token(&mut self, reading: Reading) -> Result<u32> {
         let mut id = BAD;
-        self.recorder.receive(reading, |bytes| id = u32::from_le_bytes(bytes.try_into().expect("one word"))).await?;
+        let take = |bytes: &[u8]| id = u32::from_le_bytes(bytes.try_into().expect("one word"));
+        let received = self.recorder.receive(reading, take).await;
+        self.whole(received)?;
         if id == BAD {
             return Err(Error::new(Code::Internal, "the model's logits are not all numbers"));
         }

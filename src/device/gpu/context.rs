@@ -2,7 +2,7 @@
 
 use super::profile::Meter;
 use crate::error::{Code, Error, Result};
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -21,6 +21,15 @@ pub struct Wishes {
     pub integer_dot: bool,
     /// The time and the work of each kernel: see `profile.rs`.
     pub profile: bool,
+    /// Lanes that share a row of a matrix, a power of two from 4 to 128, in place of what suits the device: they add up
+    /// through workgroup memory where its subgroups are of another size.
+    pub lanes: Option<u32>,
+    /// Fewer workgroups in each dimension of a grid than the device takes, for tests of what is longer.
+    pub most_groups: Option<u32>,
+    /// As poor with halves as WGSL allows, for tests: see `shaders/halves/poor.wgsl`.
+    pub poor_halves: bool,
+    /// Milliseconds since some moment: see `pace.rs`. Without one, the device's pace is not measured.
+    pub clock: Option<fn() -> f64>,
 }
 
 /// Optional features of a device.
@@ -33,17 +42,31 @@ pub struct Features {
     pub timestamps: bool,
     /// `packed_4x8_integer_dot_product`, where it was asked for.
     pub integer_dot: bool,
+    /// [`Wishes::lanes`]
+    pub lanes: Option<u32>,
+    /// [`Wishes::poor_halves`]
+    pub poor_halves: bool,
 }
 
 /// What has been heard of the device outside of any call.
 #[derive(Default)]
 struct News {
     lost: Option<String>,
-    /// A mistake of ours that validation found.
-    error: Option<String>,
+    /// How much else went wrong that should not have, and the last of it.
+    errors: u64,
+    last: Option<Error>,
+    /// Nobody asks any more.
+    closed: bool,
 }
 
-type PopScope = Pin<Box<dyn Future<Output = Option<wgpu::Error>>>>;
+impl News {
+    fn hear(&mut self, error: &wgpu::Error) {
+        self.errors += 1;
+        let out_of_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
+        let code = if out_of_memory { Code::OutOfMemory } else { Code::Internal };
+        self.last = Some(Error::new(code, format!("WebGPU: {error}")));
+    }
+}
 
 /// An open device. Models share it.
 pub struct Context {
@@ -54,9 +77,9 @@ pub struct Context {
     pub description: String,
     pub meter: Meter,
     pub profile: bool,
+    /// [`Wishes::clock`]
+    pub clock: fn() -> f64,
     news: Arc<Mutex<News>>,
-    /// Allocations whose success is not known yet, and what they were for; between them, what has been written meanwhile.
-    scopes: RefCell<Vec<(PopScope, Option<String>)>>,
     /// Bytes of all buffers alive.
     allocated: Rc<Cell<u64>>,
 }
@@ -73,6 +96,9 @@ impl Context {
         subgroups: Option<[u32; 2]>,
         on_lost: impl Fn(&str) + Send + 'static,
     ) -> Result<Rc<Self>> {
+        if let Some(lanes) = wishes.lanes.filter(|lanes| !(lanes.is_power_of_two() && (4..=128).contains(lanes))) {
+            return Err(Error::invalid(format!("gpu: {{ lanes: {lanes} }}, expected a power of two from 4 to 128")));
+        }
         let wants = |name: &str| !wishes.basic_limits && wishes.without.iter().all(|other| other != name);
         let (mut required, has) = (wgpu::Features::empty(), adapter.features());
         let features = Features {
@@ -81,8 +107,10 @@ impl Context {
                 false => [4, 128],
             }),
             integer_dot: wishes.integer_dot,
+            lanes: wishes.lanes,
+            poor_halves: wishes.poor_halves,
             halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
-            timestamps: has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
+            timestamps: wishes.profile && has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
         };
         if features.subgroups.is_some() {
             // Not known on the web: who opens the adapter there adds it to the request.
@@ -94,7 +122,10 @@ impl Context {
         if features.timestamps {
             required |= wgpu::Features::TIMESTAMP_QUERY;
         }
-        let limits = if wishes.basic_limits { wgpu::Limits::default() } else { adapter.limits() };
+        let mut limits = if wishes.basic_limits { wgpu::Limits::default() } else { adapter.limits() };
+        if let Some(most) = wishes.most_groups {
+            limits.max_compute_workgroups_per_dimension = most;
+        }
         let descriptor = wgpu::DeviceDescriptor {
             label: Some("azulejo"),
             required_features: required,
@@ -109,16 +140,18 @@ impl Context {
         let heard = news.clone();
         device.set_device_lost_callback(move |reason, message| {
             let message = format!("the GPU device was lost ({reason:?}): {message}");
-            on_lost(&message);
+            if !heard.lock().expect("nothing panics under it").closed {
+                on_lost(&message);
+            }
             heard.lock().expect("nothing panics under it").lost.get_or_insert(message);
         });
         let heard = news.clone();
         device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            heard.lock().expect("nothing panics under it").error.get_or_insert(error.to_string());
+            heard.lock().expect("nothing panics under it").hear(&error);
         }));
-        let (meter, profile) = (Meter::new(&queue), wishes.profile);
-        let (scopes, allocated) = (RefCell::default(), Rc::default());
-        Ok(Rc::new(Self { device, queue, limits, features, description, meter, profile, news, scopes, allocated }))
+        let (meter, profile, clock) = (Meter::new(&queue), wishes.profile, wishes.clock.unwrap_or(|| 0.0));
+        let allocated = Rc::default();
+        Ok(Rc::new(Self { device, queue, limits, features, description, meter, profile, clock, news, allocated }))
     }
 
     /// The largest buffer that a kernel can see at once.
@@ -131,25 +164,9 @@ impl Context {
         self.allocated.get()
     }
 
-    /// A buffer of zeros. A failure is heard of in [`Context::check`]; `what` names it then.
-    pub fn buffer(self: &Rc<Self>, what: &str, bytes: u64, usage: wgpu::BufferUsages) -> Result<wgpu::Buffer> {
-        self.heard()?;
-        let mib = bytes as f64 / (1 << 20) as f64;
-        let kernels_see_it = usage.contains(wgpu::BufferUsages::STORAGE);
-        let most = if kernels_see_it { self.most_bytes() } else { self.limits.max_buffer_size };
-        if bytes > most {
-            let most = most >> 20;
-            let message = format!("{what} of {mib:.0} MiB: this GPU's buffers have {most} MiB at most");
-            return Err(Error::new(Code::OutOfMemory, message));
-        }
-        let scope = self.device.push_error_scope(wgpu::ErrorFilter::OutOfMemory);
-        let descriptor = wgpu::BufferDescriptor { label: Some(what), size: bytes, usage, mapped_at_creation: false };
-        let buffer = self.device.create_buffer(&descriptor);
-        let held = self.allocated.get() as f64 / (1 << 20) as f64;
-        let words = format!("no GPU memory for {what} ({mib:.1} MiB, besides {held:.1} MiB in use)");
-        self.scopes.borrow_mut().push((Box::pin(scope.pop()), Some(words)));
+    /// One more buffer is alive.
+    pub fn count(&self, bytes: u64) {
         self.allocated.set(self.allocated.get() + bytes);
-        Ok(buffer)
     }
 
     /// Gives a buffer's memory back.
@@ -158,43 +175,26 @@ impl Context {
         buffer.destroy();
     }
 
-    /// An error that has been heard of.
-    pub fn heard(&self) -> Result<()> {
+    /// Error: device-lost, once it is.
+    pub fn lost(&self) -> Result<()> {
         let news = self.news.lock().expect("nothing panics under it");
-        if let Some(lost) = &news.lost {
-            return Err(Error::new(Code::DeviceLost, lost.clone()));
-        }
-        news.error.as_ref().map_or(Ok(()), |error| Err(Error::new(Code::Internal, format!("WebGPU: {error}"))))
+        news.lost.as_ref().map_or(Ok(()), |lost| Err(Error::new(Code::DeviceLost, lost.clone())))
     }
 
-    /// Whether all buffers made so far are there.
-    ///
-    /// Errors: out-of-memory, device-lost.
-    pub async fn check(&self) -> Result<()> {
-        let scopes = std::mem::take(&mut *self.scopes.borrow_mut());
-        let (mut failure, mut mistake) = (None, None);
-        for (scope, words) in scopes {
-            match (scope.await, words) {
-                (Some(_), Some(words)) => _ = failure.get_or_insert(words),
-                (Some(error), None) => _ = mistake.get_or_insert(error.to_string()),
-                (None, _) => {}
-            }
-        }
-        let mut news = self.news.lock().expect("nothing panics under it");
-        // Whoever used meanwhile what was not there has made no other mistake.
-        news.error = if failure.is_some() { None } else { news.error.take().or(mistake) };
-        drop(news);
-        self.heard()?;
-        failure.map_or(Ok(()), |words| Err(Error::new(Code::OutOfMemory, words)))
+    /// Something has gone wrong that should not have.
+    pub fn hear(&self, error: &wgpu::Error) {
+        self.news.lock().expect("nothing panics under it").hear(error);
     }
 
-    /// Writes to a buffer. As long as it is not known whether all are there, a failure waits for [`Context::check`]: in a
-    /// browser nobody can say when it would be heard of otherwise.
-    pub fn write(&self, buffer: &wgpu::Buffer, offset: u64, bytes: &[u8]) {
-        let mut scopes = self.scopes.borrow_mut();
-        let scope = (!scopes.is_empty()).then(|| self.device.push_error_scope(wgpu::ErrorFilter::Validation));
-        self.queue.write_buffer(buffer, offset, bytes);
-        scopes.extend(scope.map(|scope| (Box::pin(scope.pop()) as PopScope, None)));
+    /// How much has gone wrong that should not have. The device should not be trusted any longer.
+    pub fn errors(&self) -> u64 {
+        self.news.lock().expect("nothing panics under it").errors
+    }
+
+    /// The last of that.
+    pub fn last_error(&self) -> Error {
+        let news = self.news.lock().expect("nothing panics under it");
+        news.last.clone().unwrap_or_else(|| Error::new(Code::Internal, "WebGPU: an error without words"))
     }
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.
@@ -221,28 +221,53 @@ impl Context {
             Some(error) => Some(error),
             None => validation.await,
         };
-        self.heard()?;
+        self.lost()?;
         refused.map_or(Ok(made), |error| Err(Error::new(Code::Internal, format!("shader {label}: {error}"))))
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // In a browser nothing else gives its memory back before a garbage collection.
+        self.news.lock().expect("nothing panics under it").closed = true;
+        self.device.destroy();
     }
 }
 
 /// Something that the GPU will say once: a mapping is there, or work is done.
 #[derive(Clone, Default)]
-pub struct Signal(Arc<Mutex<(Option<bool>, Option<Waker>)>>);
+pub struct Signal(Arc<Mutex<Said>>);
+
+#[derive(Default)]
+struct Said {
+    /// As it should be or not, and when, by [`Wishes::clock`].
+    given: Option<(bool, f64)>,
+    waker: Option<Waker>,
+}
 
 impl Signal {
     /// `good`: as it should be.
     pub fn give(&self, good: bool) {
-        let mut state = self.0.lock().expect("nothing panics under it");
-        state.0 = Some(good);
-        if let Some(waker) = state.1.take() {
+        self.give_at(good, 0.0);
+    }
+
+    /// Where it matters when.
+    pub fn give_at(&self, good: bool, now: f64) {
+        let mut said = self.0.lock().expect("nothing panics under it");
+        said.given = Some((good, now));
+        if let Some(waker) = said.waker.take() {
             waker.wake();
         }
     }
 
     /// What was said, if it was.
     pub fn given(&self) -> Option<bool> {
-        self.0.lock().expect("nothing panics under it").0
+        self.0.lock().expect("nothing panics under it").given.map(|(good, _)| good)
+    }
+
+    /// When it was said.
+    pub fn given_at(&self) -> Option<f64> {
+        self.0.lock().expect("nothing panics under it").given.map(|(_, at)| at)
     }
 }
 
@@ -250,8 +275,8 @@ impl Future for Signal {
     type Output = bool;
 
     fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<bool> {
-        let mut state = self.0.lock().expect("nothing panics under it");
-        state.1 = Some(task.waker().clone());
-        state.0.map_or(Poll::Pending, Poll::Ready)
+        let mut said = self.0.lock().expect("nothing panics under it");
+        said.waker = Some(task.waker().clone());
+        said.given.map_or(Poll::Pending, |(good, _)| Poll::Ready(good))
     }
 }

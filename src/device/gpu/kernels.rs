@@ -3,7 +3,7 @@
 use super::context::{Context, Features};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
-use crate::error::{Code, Result};
+use crate::error::{Code, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
@@ -41,6 +41,7 @@ pub enum Shader {
     Draw,
     Choose,
     Probe,
+    ProbeHalves,
 }
 
 impl Shader {
@@ -68,6 +69,7 @@ impl Shader {
             Draw => (shader!("draw"), &[], Uses::Nothing),
             Choose => (shader!("choose"), &[], Uses::Nothing),
             Probe => (shader!("probe"), &[], Uses::Subgroups),
+            ProbeHalves => (shader!("probe_halves"), &[], Uses::Nothing),
         }
     }
 
@@ -78,6 +80,20 @@ impl Shader {
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
             _ => "",
+        }
+    }
+
+    /// The dimension along which its grid may be longer than a device's, and the one in which it then goes on:
+    /// see [`folded`].
+    fn long(self) -> Option<[usize; 2]> {
+        use Shader::*;
+        match self {
+            MatrixVector => Some([0, 1]),
+            Attention | AttentionWeights => Some([0, 2]),
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | Pool | Resize => {
+                Some([1, 2])
+            }
+            _ => None,
         }
     }
 
@@ -114,6 +130,10 @@ pub struct Extras {
     pub halves: bool,
     /// Also asked for, since it costs accuracy.
     pub integer_dot: bool,
+    /// The device's own way with halves is not exact: they are unpacked and packed by their bits.
+    pub inexact_halves: bool,
+    /// [`super::Wishes::poor_halves`]
+    pub poor_halves: bool,
 }
 
 /// One variant of a kernel.
@@ -145,11 +165,22 @@ impl Kernel {
         Self { cache: Some(cache), ..self }
     }
 
+    /// Its workgroups, for a device that takes `most` of them in each dimension.
+    ///
+    /// Error: unsupported-model, where it cannot have that many.
+    pub fn grid(&self, grid: [usize; 3], most: u32) -> Result<[u32; 3]> {
+        folded(grid, self.shader.long(), most as usize).ok_or_else(|| {
+            let message = format!("kernel {}: {grid:?} workgroups, and this GPU takes {most} in each", self.label());
+            Error::unsupported(message)
+        })
+    }
+
     /// What of `extras` it uses.
     fn uses(&self, extras: Extras) -> Uses {
         match self.shader.parts().2 {
             // A norm's rows are whole subgroups, or the whole workgroup's.
             Uses::Subgroups if self.shader == Shader::Norm && self.constants[2] != WHOLE => Uses::Nothing,
+            Uses::Subgroups if self.shader == Shader::MatrixVector && self.constants[2] == SHARED => Uses::Nothing,
             Uses::Subgroups if extras.subgroups => Uses::Subgroups,
             // Only halves that lie in the cache as such: nothing is rounded.
             Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
@@ -193,9 +224,13 @@ impl Kernel {
             _ => {}
         }
         source += self.shader.before();
-        source += self.format.map_or("", format_text);
-        source += self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
-        source + text
+        let format = self.format.map_or("", format_text);
+        let cache = self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
+        let has_halves = |text: &str| text.contains("halves(") || text.contains("half_word(");
+        if self.shader == Shader::ProbeHalves || has_halves(format) || has_halves(cache) {
+            source += halves_text(extras);
+        }
+        source + format + cache + text
     }
 
     /// How the sums of a row's lanes come together.
@@ -211,12 +246,17 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [Patches, Quantise, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe].map(Kernel::new).to_vec();
-        all.extend([[64, 0, 0], [4, 0, WHOLE], [32, 0, WHOLE]].map(|constants| Kernel::new(Norm).with(constants)));
+            [Patches, Quantise, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
+                .map(Kernel::new)
+                .to_vec();
+        all.extend(
+            [[64, 0, 0], [4, 0, WHOLE], [32, 0, WHOLE], [128, 0, WHOLE]]
+                .map(|constants| Kernel::new(Norm).with(constants)),
+        );
         all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[rows, last]| Kernel::new(Resize).with([rows, last, 0])));
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
-            for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE]] {
+            for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE], [128, 1, WHOLE]] {
                 all.push(Kernel::new(MatrixVector).format(format).with(constants));
             }
             all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
@@ -255,8 +295,24 @@ macro_rules! quantised {
     };
 }
 
+/// A grid that is longer along one dimension than a device allows goes on in another: a kernel finds its place by both,
+/// and what lies beyond the end does nothing. `None`: it is too long all the same.
+fn folded(mut grid: [usize; 3], long: Option<[usize; 2]>, most: usize) -> Option<[u32; 3]> {
+    if let Some([from, to]) = long
+        && grid[from] > most
+        && grid[to] == 1
+    {
+        grid[to] = grid[from].div_ceil(most);
+        grid[from] = grid[from].div_ceil(grid[to]);
+    }
+    grid.iter().all(|groups| *groups <= most).then(|| grid.map(|groups| groups as u32))
+}
+
 /// Third of the constants of [`Shader::MatrixVector`]: every subgroup has as many lanes as a row.
 pub const WHOLE: u32 = 1;
+
+/// Likewise: a row's lanes are fewer than a subgroup's, so that they add up through workgroup memory.
+pub const SHARED: u32 = 2;
 
 /// Second of the constants of [`Shader::MatrixMatrix`]: its tiles are of bytes.
 pub const BYTES: u32 = 1;
@@ -279,6 +335,16 @@ fn format_text(format: TensorType) -> &'static str {
         Q5_K => quantised!("formats/six_bits", "formats/q5_k"),
         Q6_K => quantised!("formats/q6_k"),
         IQ4_NL => quantised!("formats/iq4_nl"),
+    }
+}
+
+/// How halves are unpacked and packed. Only native tests know poor devices.
+fn halves_text(Extras { inexact_halves, poor_halves, .. }: Extras) -> &'static str {
+    match (poor_halves && cfg!(not(target_arch = "wasm32")), inexact_halves) {
+        (false, false) => concat!(shader!("halves/device"), shader!("halves/trusted")),
+        (false, true) => concat!(shader!("halves/device"), shader!("halves/integers")),
+        (true, false) => concat!(shader!("halves/poor"), shader!("halves/trusted")),
+        (true, true) => concat!(shader!("halves/poor"), shader!("halves/integers")),
     }
 }
 
@@ -323,13 +389,19 @@ impl Kernels {
         let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
         let uniforms = context.device.create_bind_group_layout(&descriptor);
         let Features { subgroups, halves, integer_dot, .. } = context.features;
-        let extras = Cell::new(Extras { subgroups: subgroups.is_some(), halves, integer_dot });
+        let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
+        let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
         Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
     }
 
     /// What is used of what not every device has.
     pub fn extras(&self) -> Extras {
         self.extras.get()
+    }
+
+    /// Unpacks and packs halves by their bits from now on.
+    pub(super) fn distrust_halves(&self) {
+        self.extras.set(Extras { inexact_halves: true, halves: false, ..self.extras() });
     }
 
     /// Does without an extra from now on.
@@ -346,7 +418,7 @@ impl Kernels {
 
     /// The features in use, by their WebGPU names.
     pub fn features(&self) -> Vec<&'static str> {
-        let Extras { subgroups, halves, integer_dot } = self.extras();
+        let Extras { subgroups, halves, integer_dot, .. } = self.extras();
         let all = [
             (subgroups, "subgroups"),
             (halves, "shader-f16"),

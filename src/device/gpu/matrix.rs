@@ -4,7 +4,7 @@
 //! no arena can hold whole is cut between rows.
 
 use super::buffer::{Buffer, Memory};
-use super::context::Context;
+use super::trials::Trials;
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result};
 use std::rc::Rc;
@@ -109,7 +109,7 @@ const STAGE: usize = 1 << 18;
 
 /// Takes a matrix's bytes as they arrive.
 pub struct MatrixBuilder {
-    context: Rc<Context>,
+    trials: Rc<Trials>,
     matrix: Matrix,
     /// The part that is being filled, and how many of its bytes have gone to the GPU.
     part: usize,
@@ -122,8 +122,8 @@ pub struct MatrixBuilder {
 }
 
 impl MatrixBuilder {
-    pub fn new(context: Rc<Context>, matrix: Matrix) -> Self {
-        Self { context, matrix, part: 0, written: 0, rest: Vec::new(), stage: Vec::new(), rows: 0 }
+    pub fn new(trials: Rc<Trials>, matrix: Matrix) -> Self {
+        Self { trials, matrix, part: 0, written: 0, rest: Vec::new(), stage: Vec::new(), rows: 0 }
     }
 
     /// The next of its bytes, cut anywhere.
@@ -174,7 +174,7 @@ impl MatrixBuilder {
     fn flush(&mut self) {
         let Part { arena, start, .. } = &self.matrix.parts[self.part];
         let at = (4 * start + self.written) as u64;
-        self.context.write(&arena.handle.raw, at, &self.stage);
+        self.trials.write(&arena.handle.raw, at, &self.stage);
         self.written += self.stage.len();
         self.stage.clear();
     }

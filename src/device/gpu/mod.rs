@@ -12,14 +12,17 @@ mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
+mod pace;
 mod pixels;
+mod probe;
 mod profile;
 mod project;
 mod recorder;
+mod trials;
 
 pub use buffer::Buffer;
-pub use context::{Context, Features, Wishes};
-pub use kernels::{Extras, Kernel, Kernels};
+pub use context::{Context, Features, Signal, Wishes};
+pub use kernels::{Extras, Kernel, Kernels, Shader};
 pub use profile::{Counters, Runs};
 
 use super::{
@@ -27,11 +30,11 @@ use super::{
     Preparation, Progress, Projection, Span, Tokens, Turn, positions,
 };
 use crate::checkpoint::TensorType;
-use crate::error::{Error, Result};
+use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
 use cache::Cache;
 use choose::Chooser;
-use kernels::{Shader, Uses};
+use kernels::{SHARED, WHOLE};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
 use pixels::Pictures;
 use profile::Work;
@@ -58,8 +61,6 @@ pub struct Gpu {
     pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
-    /// What a verb that cannot fail has met; said at the next that can.
-    failure: Option<Error>,
 }
 
 impl Gpu {
@@ -80,7 +81,6 @@ impl Gpu {
             pictures: Pictures::default(),
             nothing,
             memory,
-            failure: None,
         })
     }
 
@@ -94,13 +94,18 @@ impl Gpu {
         (self.kernels.extras().subgroups && least == most).then_some(least)
     }
 
-    /// Lanes that share a row of a matrix, and whether every subgroup has just as many.
-    fn lanes(&self) -> (u32, bool) {
-        match (self.subgroup_size(), self.memory.context.features.subgroups) {
-            (Some(size), _) if size <= 64 => (size, true),
-            // As many as the largest subgroup at least.
-            (_, Some([_, most])) if self.kernels.extras().subgroups && most > 32 => (64, false),
-            _ => (32, false),
+    /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
+    fn lanes(&self) -> (u32, u32) {
+        let features = &self.memory.context.features;
+        let most = features.subgroups.filter(|_| self.kernels.extras().subgroups).map(|[_, most]| most);
+        match (features.lanes, self.subgroup_size(), most) {
+            (Some(lanes), Some(size), _) if lanes == size => (lanes, WHOLE),
+            (Some(lanes), _, Some(most)) if lanes < most => (lanes, SHARED),
+            (Some(lanes), ..) => (lanes, 0),
+            (None, Some(size), _) => (size, WHOLE),
+            // As many as the largest subgroup at least, or as there are of it in a workgroup.
+            (None, None, Some(most)) if most > 32 => (64, 0),
+            _ => (32, 0),
         }
     }
 
@@ -113,10 +118,32 @@ impl Gpu {
         if buffer.len < len {
             match self.memory.storage(what, len) {
                 Ok(made) => *buffer = made,
-                Err(error) => self.failure = Some(error),
+                Err(error) => self.recorder.fail(Err(error)),
             }
         }
         buffer.clone()
+    }
+
+    /// The buffer of all the vectors that a kernel reads through one binding: they were expected together.
+    fn together<'a>(&mut self, mut vectors: impl Iterator<Item = &'a Buffer>) -> Buffer {
+        let Some(first) = vectors.next() else { return self.nothing[2].clone() };
+        if vectors.any(|other| other.handle.id != first.handle.id) {
+            let message = "vectors of weights that are read at once lie in several buffers";
+            self.recorder.fail(Err(Error::new(Code::Internal, message)));
+        }
+        first.clone()
+    }
+
+    /// After a failure, buffers that are made when they are needed may not be there: they are made again.
+    fn whole<T>(&mut self, result: Result<T>) -> Result<T> {
+        if result.is_err() {
+            for buffer in [&mut self.normed, &mut self.quantised, &mut self.splits, &mut self.rotations] {
+                buffer.len = 0;
+            }
+            self.notes.forget();
+            self.pictures = Pictures::default();
+        }
+        result
     }
 
     /// Room for attention's splits, [heads, splits, head_dim + 4].
@@ -126,49 +153,6 @@ impl Gpu {
             self.splits = self.memory.storage("splits of attention", 2 * len)?;
         }
         Ok(self.splits.clone())
-    }
-
-    fn fail(&mut self, result: Result<()>) {
-        if let Err(error) = result {
-            self.failure.get_or_insert(error);
-        }
-    }
-
-    fn failed(&mut self) -> Result<()> {
-        self.failure.take().map_or(Ok(()), Err)
-    }
-}
-
-impl Kernels {
-    /// Asks the device whether subgroups are runs of neighbours, which nothing promises; they are forgone where not.
-    pub async fn probe(self: &Rc<Self>) -> Result<()> {
-        if !self.extras().subgroups {
-            return Ok(());
-        }
-        let kernel = Kernel::new(Shader::Probe);
-        self.compile(&kernel).await?;
-        if !self.extras().subgroups {
-            return Ok(());
-        }
-        let mut gpu = Gpu::new(self.clone())?;
-        let out = gpu.memory.storage("a probe", 4 * 64)?;
-        gpu.recorder.begin(vec![all_of(0)]);
-        let (storage, work) = (&[&out], Work::default());
-        gpu.recorder.dispatch(&Dispatch { kernel, storage, parameters: &[0], batch: 0, grid: [1, 1, 1], work });
-        let reading = gpu.recorder.send(&out, 4 * 64)?;
-        let mut runs = true;
-        let take = |bytes: &[u8]| {
-            for (local, bytes) in bytes.as_chunks::<16>().0.iter().enumerate() {
-                let [first, last, size, _] =
-                    std::array::from_fn(|i| u32::from_le_bytes(bytes[4 * i..][..4].try_into().expect("4 bytes")));
-                runs &= (first..=last).contains(&(local as u32)) && last - first + 1 == size && first % size == 0;
-            }
-        };
-        gpu.recorder.receive(reading, take).await?;
-        if !runs {
-            self.forgo(Uses::Subgroups);
-        }
-        Ok(())
     }
 }
 
@@ -219,7 +203,7 @@ impl Device for Gpu {
     fn matrix(&mut self, ty: TensorType, rows: usize, columns: usize) -> Result<MatrixBuilder> {
         fours("a width of", columns)?;
         let parts = self.arenas.place(&mut self.memory, ty, rows, columns)?;
-        Ok(MatrixBuilder::new(self.memory.context.clone(), Matrix { ty, rows, columns, parts }))
+        Ok(MatrixBuilder::new(self.memory.trials.clone(), Matrix { ty, rows, columns, parts }))
     }
 
     fn push(&mut self, builder: &mut MatrixBuilder, bytes: &[u8]) {
@@ -239,18 +223,20 @@ impl Device for Gpu {
     }
 
     async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(&mut self.memory, &mut self.recorder, positions).await
+        let reserved = cache.reserve(&mut self.memory, &mut self.recorder, positions).await;
+        self.whole(reserved)
     }
 
     async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        to.reserve(&mut self.memory, &mut self.recorder, positions).await?;
+        self.reserve(to, positions).await?;
         to.copy(&mut self.recorder, from, positions);
         Ok(())
     }
 
-    async fn settle(&mut self) -> Result<()> {
-        self.failed()?;
-        self.recorder.settle().await
+    async fn settle(&mut self) -> Result<usize> {
+        self.recorder.failed()?;
+        let settled = self.recorder.settle().await;
+        self.whole(settled)
     }
 
     async fn prepare(&mut self, progress: &Progress, mut steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
@@ -261,7 +247,7 @@ impl Device for Gpu {
             let collected = steps(self);
             let mut wanted = self.recorder.collected();
             // What a verb has refused has no kernel.
-            collected.and_then(|()| self.failed())?;
+            collected.and_then(|()| self.recorder.failed())?;
             wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
             progress.total.set(wanted.len());
             for (done, kernel) in wanted.iter().enumerate() {
@@ -302,7 +288,7 @@ impl Device for Gpu {
             let len = values.len().max(2 * angles * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
-                Err(error) => return self.fail(Err(error)),
+                Err(error) => return self.recorder.fail(Err(error)),
             }
         }
         self.memory.write(&self.rotations, &values);
@@ -312,10 +298,11 @@ impl Device for Gpu {
         let (tokens, rows) = match tokens {
             Tokens::Known(known) => match self.notes.put(&mut self.memory, known) {
                 Ok(tokens) => (tokens, known.len()),
-                Err(error) => return self.fail(Err(error)),
+                Err(error) => return self.recorder.fail(Err(error)),
             },
             Tokens::Chosen(chooser) => (chooser.token.clone(), 1),
         };
+        let batch = self.recorder.told(all_of(rows), 0);
         for part in &table.parts {
             let units = units(table.columns);
             let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
@@ -325,7 +312,7 @@ impl Device for Gpu {
                 kernel: Kernel::new(Shader::Embed).format(table.ty),
                 storage: &[&tokens, &part.arena, out],
                 parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
-                batch: 0,
+                batch,
                 grid: [units.div_ceil(64), rows, 1],
                 work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
             });
@@ -340,11 +327,12 @@ impl Device for Gpu {
         let Patching { channels, height, width, patch, before, columns } = *patching;
         let (rows, [_, across]) = (count * patching.tokens(), patching.grid());
         let words = [channels, height, width, patch[0], patch[1], before, columns, patching.tokens(), across];
+        let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Patches),
             storage: &[images, out],
             parameters: &words.map(|word| word as u32),
-            batch: 0,
+            batch,
             grid: [columns.div_ceil(64), rows, 1],
             work: Work::moving(4 * (count * patching.pixels() + rows * columns)),
         });
@@ -358,12 +346,13 @@ impl Device for Gpu {
     }
 
     fn soft_cap(&mut self, x: &mut Buffer, len: usize, cap: f32) {
+        let most = self.memory.context.limits.max_compute_workgroups_per_dimension.min(4096) as usize;
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::SoftCap),
             storage: &[x],
             parameters: &[len as u32, cap.to_bits()],
             batch: 0,
-            grid: [len.div_ceil(64).min(4096), 1, 1],
+            grid: [len.div_ceil(64).min(most), 1, 1],
             work: Work::moving(8 * len),
         });
     }
@@ -395,7 +384,7 @@ impl Device for Gpu {
         caches: &mut [Cache],
     ) {
         let fits = check_head(shape.head_dim);
-        self.fail(fits);
+        self.recorder.fail(fits);
         self.store_heads(layer, shape, heads, spans, caches);
     }
 
@@ -408,7 +397,7 @@ impl Device for Gpu {
         out: &mut Buffer,
     ) {
         let attended = self.attend_spans(attention, query, spans, caches, out);
-        self.fail(attended);
+        self.recorder.fail(attended);
     }
 
     fn attention_weights(
@@ -425,14 +414,15 @@ impl Device for Gpu {
         let words: Vec<u32> = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]).collect();
         let put = match self.notes.put(&mut self.memory, &words) {
             Ok(put) => put,
-            Err(error) => return self.fail(Err(error)),
+            Err(error) => return self.recorder.fail(Err(error)),
         };
         let rows: usize = runs.iter().map(Range::len).sum();
+        let batch = self.recorder.told(all_of(runs.len()), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Pool),
             storage: &[&put, x, out],
             parameters: &[width as u32 / 4, put.offset as u32 / 2],
-            batch: 0,
+            batch,
             grid: [(width / 4).div_ceil(64), runs.len(), 1],
             work: Work::moving(4 * width * (rows + runs.len())),
         });
@@ -443,8 +433,12 @@ impl Device for Gpu {
     }
 
     fn send(&mut self, x: &Buffer, len: usize) -> Result<Reading> {
-        self.failed()?;
+        self.recorder.failed()?;
         self.recorder.send(x, len)
+    }
+
+    fn has_come(&self, reading: &Reading) -> bool {
+        reading.has_come()
     }
 
     async fn receive(&mut self, reading: Reading, out: &mut [f32]) -> Result<()> {
@@ -453,7 +447,8 @@ impl Device for Gpu {
                 *out = f32::from_le_bytes(*bytes);
             }
         };
-        self.recorder.receive(reading, take).await
+        let received = self.recorder.receive(reading, take).await;
+        self.whole(received)
     }
 
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Chooser>> {
@@ -461,7 +456,7 @@ impl Device for Gpu {
     }
 
     fn choose(&mut self, logits: &mut Buffer, chooser: &mut Chooser) -> Result<Reading> {
-        self.failed()?;
+        self.recorder.failed()?;
         self.choose_token(logits, chooser)
     }
 

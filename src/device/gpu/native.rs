@@ -4,7 +4,9 @@ use super::context::{Context, Wishes};
 use super::kernels::Kernels;
 use crate::error::{Code, Error, Result};
 use std::rc::Rc;
+use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll, Waker};
+use std::time::Instant;
 
 /// Opens the first Vulkan adapter. Error: no-webgpu.
 pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
@@ -17,10 +19,16 @@ pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
     let info = adapter.get_info();
     let sizes = [info.subgroup_min_size, info.subgroup_max_size];
     let subgroups = adapter.features().contains(wgpu::Features::SUBGROUP).then_some(sizes);
+    let wishes = &Wishes { clock: Some(wishes.clock.unwrap_or(now)), ..wishes.clone() };
     let context = run(None, Context::open(&adapter, wishes, info.name, subgroups, |_| ()))?;
     let kernels = Kernels::new(context.clone());
     run(Some(&context), kernels.probe())?;
     Ok(kernels)
+}
+
+fn now() -> f64 {
+    static START: LazyLock<Instant> = LazyLock::new(Instant::now);
+    START.elapsed().as_secs_f64() * 1e3
 }
 
 /// Runs a future to its end: here nobody else asks the GPU for news.

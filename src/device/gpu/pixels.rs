@@ -4,7 +4,7 @@ use super::Gpu;
 use super::buffer::{Buffer, Memory};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
-use super::recorder::Dispatch;
+use super::recorder::{Dispatch, all_of};
 use crate::device::{Picture, Preparation, Taps};
 use crate::error::Result;
 use std::ops::Range;
@@ -91,7 +91,7 @@ impl Gpu {
             let source = &room(&mut self.memory, source, "a picture", read.len() * width)?;
             // As above, of the strip before this.
             self.recorder.submit();
-            self.memory.context.write(
+            self.memory.trials.write(
                 &source.handle.raw,
                 0,
                 &picture.rgba[4 * read.start * width..4 * read.end * width],
@@ -118,11 +118,12 @@ impl Gpu {
         let (weights, plane) = (at + taps.len(), preparation.len() / channels);
         let words =
             [*width, strip.start, *stride, *skip, taps.count, *at, weights, storage[2].offset, plane, *channels];
+        let batch = self.recorder.told(all_of(strip.len()), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Resize).with([u32::from(*rows), u32::from(*last), 0]),
             storage,
             parameters: &words.map(|word| word as u32),
-            batch: 0,
+            batch,
             grid: [width.div_ceil(64), strip.len(), 1],
             work: Work::moving(4 * strip.len() * (stride + width)),
         });

@@ -163,11 +163,12 @@ impl Gpu {
     fn in_bytes(&mut self, x: &Buffer, rows: usize, width: usize) -> Buffer {
         let units = units(width);
         let out = self.scratch(8 * rows * units, true);
+        let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Quantise),
             storage: &[x, &out],
             parameters: &[units as u32, width as u32 / 4],
-            batch: 0,
+            batch,
             grid: [units.div_ceil(64), rows, 1],
             work: Work::moving(4 * rows * (width + 8 * units)),
         });
@@ -186,31 +187,32 @@ impl Gpu {
 
     pub(super) fn norm_rows(&mut self, input: &Input<Self>, width: usize, accumulate: bool, out: &Buffer) {
         let (columns, rows, accumulate) = (width as u32 / 4, input.rows as u32, u32::from(accumulate));
-        let (vectors, words) = match &input.norm {
+        let vectors = self.together(input.norm.iter().flat_map(|norm| [Some(norm.weight), norm.bias]).flatten());
+        let words = match &input.norm {
             Some(Norm { weight, bias, centred, epsilon }) => {
                 let [weight_at, bias_at] = [Some(*weight), *bias].map(|of| of.map_or(0, |of| of.offset as u32 + 1));
-                let words = [columns, weight_at, bias_at, epsilon.to_bits(), u32::from(*centred), rows, accumulate];
-                (*weight, words)
+                [columns, weight_at, bias_at, epsilon.to_bits(), u32::from(*centred), rows, accumulate]
             }
-            None => (&self.nothing[2], [columns, 0, 0, 0, 0, rows, accumulate]),
+            None => [columns, 0, 0, 0, 0, rows, accumulate],
         };
         let (lanes, whole) = match self.lanes() {
-            (lanes, true) => (lanes, WHOLE),
+            (lanes, WHOLE) => (lanes, WHOLE),
             _ => (64, 0),
         };
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Norm).with([lanes, 0, whole]),
-            storage: &[input.x, vectors, out],
+            storage: &[input.x, &vectors, out],
             parameters: &words,
             batch: 0,
-            grid: [1, input.rows.div_ceil(64 / lanes as usize), 1],
+            grid: [1, input.rows.div_ceil(64 / lanes.min(64) as usize), 1],
             work: Work::moving(4 * (2 * input.rows * width + width)),
         });
     }
 
     fn matrix_vector(&mut self, input: &Few, segments: &[Segment], accumulate: bool, (gated, activation): (bool, u32)) {
-        let (lanes, whole) = self.lanes();
-        let runs = Shader::MatrixVector.constant("THREADS") / lanes;
+        let (lanes, fold) = self.lanes();
+        // Runs of lanes in a workgroup of 64, or of as many as a run has.
+        let runs = 64 / lanes.min(64);
         let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
         let first = &segments[0];
         let (norm, epsilon) = match &input.norm {
@@ -240,8 +242,8 @@ impl Gpu {
         // What is not there begins after everything.
         parameters.extend([0, 0, 0, 0, 0, u32::MAX, 0, 0].repeat(3 - segments.len()));
         let outs: Vec<&Buffer> = if gated { vec![first.out] } else { segments.iter().map(|s| s.out).collect() };
-        let vectors = input.norm.map(|(weight, _)| weight).or(segments.iter().find_map(|s| s.bias));
-        let vectors = vectors.unwrap_or(&self.nothing[2]).clone();
+        let norm_weight = input.norm.map(|(weight, _)| weight);
+        let vectors = self.together(norm_weight.into_iter().chain(segments.iter().filter_map(|segment| segment.bias)));
         let storage = [
             &input.x,
             &first.part.arena,
@@ -253,11 +255,7 @@ impl Gpu {
         let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
         let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([
-                lanes,
-                u32::from(gated),
-                u32::from(whole) * WHOLE,
-            ]),
+            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), fold]),
             storage: &storage,
             parameters: &parameters,
             batch: 0,
@@ -267,7 +265,7 @@ impl Gpu {
     }
 
     fn matrix_matrix(&mut self, x: &Many, segment: &Segment, (how, activation): Becoming) {
-        let vectors = segment.bias.or(segment.scale).unwrap_or(&self.nothing[2]).clone();
+        let vectors = self.together(segment.bias.into_iter().chain(segment.scale));
         let Segment { part, columns, stride, .. } = *segment;
         let [bias, scale] = [segment.bias, segment.scale].map(|vector| segment.place(vector) as usize);
         let (start, units, activation) = (part.start, units(columns), activation as usize);

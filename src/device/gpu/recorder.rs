@@ -3,7 +3,9 @@
 use super::buffer::{Buffer, Graveyard, Handle, Memory};
 use super::context::{Context, Signal};
 use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
+use super::pace::Pace;
 use super::profile::{Timer, Work};
+use super::trials::Trials;
 use crate::device::Span;
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeSet, HashMap, VecDeque};
@@ -16,6 +18,9 @@ const PARAMETERS: usize = 4096;
 const SPANS: usize = 512;
 /// Calls of `settle` whose work may be unfinished.
 const UNFINISHED: usize = 2;
+
+/// What a reading holds before it comes: no token, and no number.
+pub const NOTHING: u32 = u32::MAX;
 
 /// What kernels are told of a batch or one of its spans: see `struct Batch` in `shaders/prelude.wgsl`.
 pub type BatchWords = [u32; 4];
@@ -38,7 +43,7 @@ pub struct Dispatch<'a> {
     pub parameters: &'a [u32],
     /// What it is told: of the whole batch (0), of a span (its number and 1), or what [`Recorder::told`] says.
     pub batch: usize,
-    /// Workgroups.
+    /// Workgroups: any number of them along the dimension that the kernel can fold.
     pub grid: [usize; 3],
     pub work: Work,
 }
@@ -47,6 +52,9 @@ pub struct Recorder {
     context: Rc<Context>,
     kernels: Rc<Kernels>,
     graveyard: Rc<Graveyard>,
+    trials: Rc<Trials>,
+    /// One for each reading under way, and one more.
+    readings: Rc<()>,
     encoder: Option<wgpu::CommandEncoder>,
     pass: Option<wgpu::ComputePass<'static>>,
     last: Option<(Kernel, Rc<Pipeline>)>,
@@ -60,7 +68,10 @@ pub struct Recorder {
     slots: HashMap<Vec<u32>, u32>,
     /// While kernels are only collected: those that are wanted.
     wanted: Option<BTreeSet<Kernel>>,
+    /// What a verb that cannot fail has met; said at the next that can.
+    failure: Option<Error>,
     unfinished: VecDeque<Signal>,
+    pace: Pace,
     /// Buffers that wait for their next reading.
     staging: Vec<Staging>,
     /// For a profile.
@@ -72,6 +83,13 @@ pub struct Reading {
     buffer: Staging,
     bytes: u64,
     mapped: Signal,
+    _under_way: Rc<()>,
+}
+
+impl Reading {
+    pub fn has_come(&self) -> bool {
+        self.mapped.given().is_some()
+    }
 }
 
 /// Memory that the CPU can read, given back with its owner: an aborted generation leaves readings behind.
@@ -108,6 +126,8 @@ impl Recorder {
             context,
             kernels,
             graveyard: memory.graveyard.clone(),
+            trials: memory.trials.clone(),
+            readings: Rc::default(),
             encoder: None,
             pass: None,
             last: None,
@@ -118,7 +138,9 @@ impl Recorder {
             told: Vec::new(),
             slots: HashMap::new(),
             wanted: None,
+            failure: None,
             unfinished: VecDeque::new(),
+            pace: Pace::default(),
             staging: Vec::new(),
             timer,
         })
@@ -142,6 +164,7 @@ impl Recorder {
     pub fn begin(&mut self, batches: Vec<BatchWords>) {
         assert!(batches.len() <= SPANS, "a chunk has fewer rows");
         self.submit();
+        self.trials.begin();
         if !self.collecting() {
             self.context.meter.count(|counters| counters.steps += 1);
         }
@@ -157,7 +180,7 @@ impl Recorder {
                 bytes.copy_from_slice(&word.to_le_bytes());
             }
         }
-        self.context.queue.write_buffer(&self.batches.raw, UNIFORM * first as u64, &bytes);
+        self.trials.write(&self.batches.raw, UNIFORM * first as u64, &bytes);
     }
 
     /// The place of what a dispatch is to be told, which most likely lies at `guess`; uploaded where the batch did not
@@ -179,12 +202,34 @@ impl Recorder {
         self.told.len() - 1
     }
 
+    /// Keeps what could not be said at once.
+    pub fn fail(&mut self, result: Result<()>) {
+        if let Err(error) = result {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    /// What has been kept.
+    pub fn failed(&mut self) -> Result<()> {
+        self.failure.take().map_or(Ok(()), Err)
+    }
+
     pub fn dispatch(&mut self, dispatch: &Dispatch) {
         let Dispatch { kernel, storage, parameters, batch, grid, work } = dispatch;
+        let most = self.context.limits.max_compute_workgroups_per_dimension;
+        let [x, y, z] = match kernel.grid(*grid, most) {
+            Ok(grid) => grid,
+            Err(error) => return self.fail(Err(error)),
+        };
         if let Some(wanted) = &mut self.wanted {
             wanted.insert(*kernel);
             return;
         }
+        // The one token of a step is not worth more than one submit.
+        if self.told.first().is_some_and(|[_, rows, ..]| *rows > 1) && self.pace.is_due(work) {
+            self.submit();
+        }
+        self.pace.record(work);
         if let Some(timer) = &self.timer {
             // What is timed has a pass of its own.
             self.pass = None;
@@ -203,12 +248,11 @@ impl Recorder {
             }
         };
         let key = (*kernel, storage.iter().map(|buffer| buffer.handle.id).collect());
-        let context = &self.context;
-        let group = self.bind_groups.entry(key).or_insert_with(|| bind(context, &pipeline, storage));
+        let (context, trials) = (&self.context, &self.trials);
+        let group = self.bind_groups.entry(key).or_insert_with(|| trials.command(|| bind(context, &pipeline, storage)));
         let pass = self.pass.as_mut().expect("begun above");
         pass.set_bind_group(0, &*group, &[]);
         pass.set_bind_group(1, &self.uniforms, &[offset, *batch as u32 * UNIFORM as u32]);
-        let [x, y, z] = grid.map(|n| n as u32);
         pass.dispatch_workgroups(x, y, z);
         self.context.meter.count(|counters| counters.dispatches += 1);
         if self.context.profile {
@@ -248,7 +292,7 @@ impl Recorder {
         let slot = self.slots.len() as u32;
         self.slots.insert(parameters.to_vec(), slot);
         let bytes: Vec<u8> = parameters.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.context.queue.write_buffer(&self.parameters.raw, u64::from(slot) * UNIFORM, &bytes);
+        self.trials.write(&self.parameters.raw, u64::from(slot) * UNIFORM, &bytes);
         slot
     }
 
@@ -269,24 +313,33 @@ impl Recorder {
         let buffer = match at {
             Some(at) => self.staging.swap_remove(at),
             None => {
-                let raw = self.context.buffer("a result", bytes, BufferUsages::MAP_READ | BufferUsages::COPY_DST)?;
+                let usage = BufferUsages::MAP_READ | BufferUsages::COPY_DST;
+                let raw = self.trials.buffer("a result", bytes, usage)?;
                 Staging { raw, context: self.context.clone() }
             }
         };
+        // Where nothing comes there should be nothing to be taken for it, no number and no token: least of all an
+        // earlier one.
+        self.trials.write(&buffer.raw, 0, &NOTHING.to_le_bytes());
         self.pass = None;
         self.encoder().copy_buffer_to_buffer(&from.handle.raw, 4 * from.offset as u64, &buffer.raw, 0, bytes);
         self.submit();
         let mapped = Signal::default();
         let signal = mapped.clone();
-        buffer.raw.map_async(wgpu::MapMode::Read, .., move |result| signal.give(result.is_ok()));
-        Ok(Reading { buffer, bytes, mapped })
+        let clock = self.context.clock;
+        let come = move |result: Result<_, _>| signal.give_at(result.is_ok(), clock());
+        self.trials.command(|| buffer.raw.map_async(wgpu::MapMode::Read, .., come));
+        self.pace.mark(clock(), mapped.clone());
+        Ok(Reading { buffer, bytes, mapped, _under_way: self.readings.clone() })
     }
 
-    /// Its bytes have come. Error: device-lost.
+    /// Its bytes have come, and nothing has gone wrong before. Errors: device-lost, out-of-memory, internal.
     pub async fn receive(&mut self, reading: Reading, take: impl FnOnce(&[u8])) -> Result<()> {
-        let Reading { buffer, bytes, mapped } = reading;
-        if !mapped.await {
-            self.context.heard()?;
+        let Reading { buffer, bytes, mapped, _under_way } = reading;
+        let mapped = mapped.await;
+        drop(_under_way);
+        self.check().await?;
+        if !mapped {
             return Err(Error::new(Code::DeviceLost, "the GPU's answer did not come"));
         }
         let view = buffer.raw.get_mapped_range(..).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
@@ -306,8 +359,9 @@ impl Recorder {
         self.pass = None;
         if let Some(mut encoder) = self.encoder.take() {
             let sent = self.timer.as_mut().map(|timer| timer.resolve(&mut encoder));
-            self.context.queue.submit([encoder.finish()]);
+            self.trials.command(|| self.context.queue.submit([encoder.finish()]));
             self.context.meter.count(|counters| counters.submits += 1);
+            self.pace.submit();
             sent.into_iter().for_each(|sent| sent());
         }
         for id in self.graveyard.clear() {
@@ -315,18 +369,35 @@ impl Recorder {
         }
     }
 
-    /// Waits until only a few of the earlier calls' work is unfinished.
-    pub async fn settle(&mut self) -> Result<()> {
+    /// Waits until only a few of the earlier calls' work is unfinished: says how many.
+    pub async fn settle(&mut self) -> Result<usize> {
         self.submit();
         let done = Signal::default();
-        let given = done.clone();
-        self.context.queue.on_submitted_work_done(move || given.give(true));
+        let (given, clock) = (done.clone(), self.context.clock);
+        self.context.queue.on_submitted_work_done(move || given.give_at(true, clock()));
+        self.pace.mark(clock(), done.clone());
         self.unfinished.push_back(done);
         while self.unfinished.len() > UNFINISHED {
-            let oldest = self.unfinished.pop_front().expect("more than a few");
+            // It stays the oldest if nobody waits to the end.
+            let oldest = self.unfinished[0].clone();
             oldest.await;
+            self.unfinished.pop_front();
         }
-        self.context.check().await
+        self.check().await?;
+        Ok(self.unfinished.len())
+    }
+
+    /// Whether all is well: see [`Trials::check`]. Where it is not, what was recorded is not given to the GPU any more.
+    pub async fn check(&mut self) -> Result<()> {
+        let finished = self.unfinished.iter().all(|done| done.given().is_some());
+        let checked = self.trials.check(finished && Rc::strong_count(&self.readings) == 1).await;
+        if checked.is_err() {
+            self.pass = None;
+            self.encoder = None;
+            self.failure = None;
+            self.bind_groups.clear();
+        }
+        checked
     }
 }
 

@@ -9,7 +9,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
 use crate::model::spec::{
-    Attention, ClassesHead, Dense, FeedForward, Head, Input, Norm, Pooling, Positions, Residual, Spec, Tokens,
+    Attention, Dense, FeedForward, Head, Input, Norm, Pooling, Positions, Residual, Spec, Tokens,
 };
 
 /// What transformers takes where `config.json` does not say.
@@ -26,6 +26,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub fn body(config: &Config, first: usize) -> Result<Spec> {
     config.expect("position_embedding_type", "absolute")?;
     config.refuse("is_decoder")?;
+    config.refuse("add_cross_attention")?;
     let positions = config.count("max_position_embeddings", CONTEXT)?;
     let tokens = Tokens {
         positions: Positions::Learned { offset: first },
@@ -76,8 +77,7 @@ pub fn head(config: &Config, dense: Dense) -> Result<Head> {
     if !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: true });
     }
-    let classes = config.labels()?.len();
-    Ok(Head::Classes(ClassesHead { classes, pooling: Pooling::ClassToken, dense: Some(dense) }))
+    Ok(Head::Classes(config.classes(Pooling::ClassToken, Some(dense))?))
 }
 
 /// transformers' tensor names, RoBERTa's among them.

@@ -16,7 +16,7 @@ const LOGIT_SCALE: f64 = 0.0625;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("use_qk_norm")?;
-    let mut spec = llama::block(config, THETA, 1.0)?;
+    let mut spec = llama::block(config, THETA, None)?;
     llama::biases(config, &mut spec)?;
     spec.attention.ropes[0].pairs = RopePairs::Interleaved;
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", 1e-5)? as f32, bias: false };

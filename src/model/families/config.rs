@@ -5,15 +5,13 @@ use super::super::check::{check_heads, check_layers};
 use super::Decoding;
 use crate::device::Activation;
 use crate::error::{Error, Result};
+use crate::json;
 use serde_json::{Map, Value};
 
 /// A configuration's fields.
 pub struct Config(Map<String, Value>);
 
-/// More would be a mistake, or an attempt to fill the memory.
-const MOST_CLASSES: usize = 1 << 16;
-
-fn wrong(name: &str, value: &Value, expected: &str) -> Error {
+pub(super) fn wrong(name: &str, value: &Value, expected: &str) -> Error {
     Error::corrupt(format!("{name:?} is {value}, expected {expected}"))
 }
 
@@ -21,7 +19,7 @@ impl Config {
     /// Error: corrupt-file.
     pub fn parse(json: &str) -> Result<Self> {
         let failed = |error| Error::corrupt(format!("not a model configuration: {error}"));
-        serde_json::from_str(json).map(Self).map_err(failed)
+        json::parse(json).map(Self).map_err(failed)
     }
 
     pub fn new(fields: Map<String, Value>) -> Self {
@@ -38,7 +36,7 @@ impl Config {
     }
 
     /// The first of several names, `a|b`, that has a value other than null.
-    fn get<'n>(&self, names: &'n str) -> Option<(&'n str, &Value)> {
+    pub(super) fn get<'n>(&self, names: &'n str) -> Option<(&'n str, &Value)> {
         names.split('|').find_map(|name| self.0.get(name).filter(|value| !value.is_null()).map(|value| (name, value)))
     }
 
@@ -148,21 +146,6 @@ impl Config {
             (Some(height), Some(width), 2) => Ok([height, width]),
             _ => Err(wrong(name, &self.0[name], "a number or two")),
         }
-    }
-
-    /// The names of classes, by their numbers. Without any there are as many as it says, or transformers' two.
-    pub fn labels(&self) -> Result<Vec<String>> {
-        let Some((name, named)) = self.get("id2label") else {
-            let classes = self.count("num_labels", 2)?.min(MOST_CLASSES);
-            return Ok((0..classes).map(|class| format!("LABEL_{class}")).collect());
-        };
-        let labels = named.as_object().ok_or_else(|| wrong(name, named, "an object"))?;
-        let label = |class: usize| match labels.get(&class.to_string()) {
-            Some(Value::String(label)) => Ok(label.clone()),
-            Some(other) => Err(wrong(name, other, "names")),
-            None => Err(Error::corrupt(format!("\"id2label\" has {} entries, but none for {class}", labels.len()))),
-        };
-        (0..labels.len()).map(label).collect()
     }
 
     /// The class of transformers' that the checkpoint is of; the first that it names counts.

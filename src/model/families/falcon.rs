@@ -25,7 +25,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         // Scores are scaled after it has joined them.
         attention.bias = alibi::slopes(attention.heads, attention.scale);
     } else {
-        let rope = config.rope(attention.head_dim, 10_000.0, 1.0)?;
+        let rope = config.rope(attention.head_dim, 10_000.0, None)?;
         spec.attention = spec.attention.rotated(rope);
     }
     let biases = config.flag("bias", false)?;

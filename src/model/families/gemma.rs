@@ -25,7 +25,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub fn block(config: &Config) -> Result<Spec> {
     config.refuse("use_bidirectional_attention")?;
     let head_dim = config.count("head_dim", HEAD_DIM)?;
-    let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, 1.0)?)?;
+    let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, None)?)?;
     llama::biases(config, &mut spec)?;
     spec.feed_forward.activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
     spec.head = llama::head(config, true)?;

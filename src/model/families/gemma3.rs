@@ -33,6 +33,7 @@ fn ropes(config: &Config, head_dim: usize) -> Result<Vec<Rope>> {
     let rope = |kind, names, default| {
         let kind = today.part(kind)?;
         let theta = kind.number("rope_theta", config.number(names, default)?)?;
+        kind.refuse_partial()?;
         config.rope_of(&kind, head_dim, theta)
     };
     let mut ropes = vec![rope("full_attention", "rope_theta", THETA)?];

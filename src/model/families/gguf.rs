@@ -2,6 +2,7 @@
 //! files make the [`Spec`]. What llama.cpp's converter changes, and what its files do not say, is here.
 
 use super::config::Config;
+use super::gguf_checks;
 use super::gguf_keys::Keys;
 use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
 use super::{Decoding, FAMILIES, Names, Plan};
@@ -10,6 +11,7 @@ use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
 use crate::model::spec::{Head, Input, Norm, Spec};
+use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
@@ -39,6 +41,10 @@ const ARCHITECTURES: [(&str, &str); 23] = [
     ("t5", "t5"),
     ("t5encoder", "t5"),
 ];
+
+/// GGUF has no word for it.
+const WHOSE_SCORES: &str = "the file does not say what becomes of its classes' logits: sigmoid is taken for one class, and \
+    softmax for several";
 
 /// A file's metadata and tensors.
 struct File<'a> {
@@ -72,7 +78,9 @@ pub fn plan(header: &Header) -> Result<Plan> {
     }
     if let Head::Classes(_) = plan.spec.head {
         plan.labels = config.labels()?;
+        plan.warnings.push(WHOSE_SCORES.to_owned());
     }
+    plan.warnings.extend(GgufVocabulary::warnings(&header.metadata));
     Ok(plan)
 }
 
@@ -98,6 +106,7 @@ impl File<'_> {
         if let Some((key, value)) = metadata.iter().find(odd) {
             return Err(Error::corrupt(format!("{key:?} is {value}, expected a finite number")));
         }
+        gguf_checks::check(&self.keys)?;
         if self.keys.some("expert_count").is_some() {
             return Err(Error::unsupported(format!("{architecture} with mixture of experts")));
         }

@@ -76,7 +76,7 @@ fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Pro
         "image_mean": stats("image_mean").unwrap_or(&[0.5]),
         "image_std": stats("image_std").unwrap_or(&[0.5]),
     });
-    Processor::from_json(&json.to_string(), config.count("num_channels", 3)?)
+    Processor::from_json(&json.to_string(), config.count("num_channels", 3)?, architecture)
 }
 
 pub const NAMES: Names = Names {

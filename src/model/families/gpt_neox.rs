@@ -16,7 +16,7 @@ const TURNING: f64 = 0.25;
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("gpt_neox", config, context, Activation::Gelu)?;
-    let rope = config.rope(spec.attention.head_dim, THETA, TURNING)?;
+    let rope = config.rope(spec.attention.head_dim, THETA, Some(TURNING))?;
     spec.attention = spec.attention.rotated(rope);
     let biases = config.flag("attention_bias", true)?;
     (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);

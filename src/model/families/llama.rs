@@ -15,7 +15,7 @@ use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Spec, Tokens
 const THETA: f64 = 10_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = block(config, THETA, 1.0)?;
+    let mut spec = block(config, THETA, None)?;
     biases(config, &mut spec)?;
     spec.feed_forward.bias = config.flag("mlp_bias", false)?;
     spec.head = head(config, false)?;
@@ -23,7 +23,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 }
 
 /// The block that others build on, without biases. `theta` and `partial`: RoPE's, where the configuration does not say.
-pub fn block(config: &Config, theta: f64, partial: f64) -> Result<Spec> {
+pub fn block(config: &Config, theta: f64, partial: Option<f64>) -> Result<Spec> {
     let head_dim = match config.optional_count("head_dim")? {
         Some(head_dim) => head_dim,
         None => config.head_dim(config.required("hidden_size")?, config.required("num_attention_heads")?)?,

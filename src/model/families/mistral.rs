@@ -11,7 +11,7 @@ use crate::model::spec::Spec;
 const WINDOW: usize = 4096;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    let mut spec = llama::block(config, 10_000.0, None)?;
     let window =
         if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
     spec.attention.windows.fill(window);

@@ -15,12 +15,14 @@ mod gemma;
 mod gemma2;
 mod gemma3;
 mod gguf;
+mod gguf_checks;
 mod gguf_image;
 mod gguf_keys;
 mod gguf_names;
 mod gpt2;
 mod gpt_neox;
 mod gptj;
+mod labels;
 mod llama;
 mod marian;
 mod mistral;
@@ -42,7 +44,7 @@ mod t5;
 mod vit;
 
 use super::part::{Layout, Names, Part, Slot};
-use super::spec::{Head, Input, Spec};
+use super::spec::{Head, Input, Scores, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
@@ -123,6 +125,8 @@ pub struct Plan {
     pub labels: Vec<String>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
+    /// What the checkpoint leaves open and is assumed, in words.
+    pub warnings: Vec<String>,
 }
 
 /// How an encoder-decoder's texts begin, and what they never have.
@@ -145,6 +149,7 @@ impl Plan {
             decoding: Decoding::default(),
             labels: Vec::new(),
             processor: None,
+            warnings: Vec::new(),
         }
     }
 
@@ -154,6 +159,17 @@ impl Plan {
         let config = Config::parse(json)?;
         self.end_tokens.extend(config.end_tokens());
         self.decoding = config.decoding(self.spec.vocabulary(), &self.decoding)?;
+        Ok(())
+    }
+
+    /// What sentence-transformers makes of a cross-encoder's logits. Error: unsupported-model.
+    pub fn cross_encoder(&mut self, activation: &str) -> Result<()> {
+        let scores = labels::cross_encoder(activation)?;
+        if let Head::Classes(head) = &mut self.spec.head
+            && (head.classes == 1 || scores != Scores::Identity)
+        {
+            head.scores = scores;
+        }
         Ok(())
     }
 

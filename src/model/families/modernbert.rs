@@ -9,9 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use crate::model::rope::Rope;
-use crate::model::spec::{
-    Attention, ClassesHead, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens,
-};
+use crate::model::spec::{Attention, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens};
 
 /// What transformers takes where `config.json` does not say.
 const CONTEXT: usize = 8192;
@@ -63,6 +61,7 @@ fn attention(config: &Config, layers: usize, width: usize) -> Result<Attention> 
 /// The RoPE of one kind of layers.
 fn rope(config: &Config, layers: &str, head_dim: usize, theta: f64) -> Result<Rope> {
     let parameters = config.part("rope_parameters")?.part(layers)?;
+    parameters.refuse_partial()?;
     config.rope_of(&parameters, head_dim, parameters.number("rope_theta", theta)?)
 }
 
@@ -82,7 +81,7 @@ fn head(config: &Config) -> Result<Head> {
         norm: true,
         pooler: false,
     };
-    Ok(Head::Classes(ClassesHead { classes: config.labels()?.len(), pooling, dense: Some(dense) }))
+    Ok(Head::Classes(config.classes(pooling, Some(dense))?))
 }
 
 /// transformers' tensor names.

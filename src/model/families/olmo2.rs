@@ -8,7 +8,7 @@ use crate::error::Result;
 use crate::model::spec::{HeadNorm, Norm, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    let mut spec = llama::block(config, 10_000.0, None)?;
     llama::biases(config, &mut spec)?;
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
     spec.residual = Residual::InnerNorm;

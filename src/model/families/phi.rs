@@ -18,7 +18,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("phi", config, context, Activation::GeluTanh)?;
     config.expect("head_dim", spec.attention.head_dim)?;
-    let rope = config.rope(spec.attention.head_dim, THETA, TURNING)?;
+    let rope = config.rope(spec.attention.head_dim, THETA, Some(TURNING))?;
     spec.attention = spec.attention.rotated(rope);
     spec.attention.kv_heads = config.count("num_key_value_heads", spec.attention.heads)?;
     spec.residual = Residual::Parallel { shared_norm: true };

@@ -16,7 +16,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// Without biases.
 pub fn block(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    let mut spec = llama::block(config, 10_000.0, None)?;
     spec.head = llama::head(config, false)?;
     if config.flag("use_sliding_window", false)? {
         let window = config.optional_count("sliding_window")?;

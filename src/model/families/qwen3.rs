@@ -22,7 +22,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         head_norm: HeadNorm::Each,
         qkv_bias: biases,
         output_bias: biases,
-        ..Attention::plain(spec.layers, heads, head_dim).rotated(config.rope(head_dim, 10_000.0, 1.0)?)
+        ..Attention::plain(spec.layers, heads, head_dim).rotated(config.rope(head_dim, 10_000.0, None)?)
     };
     Ok(spec)
 }

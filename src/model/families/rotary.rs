@@ -8,19 +8,32 @@ use crate::error::{Error, Result};
 
 impl Config {
     /// The RoPE of all layers. `theta`, and `partial`, the part of a head that turns: where the configuration does not
-    /// say.
-    pub fn rope(&self, head_dim: usize, theta: f64, partial: f64) -> Result<Rope> {
+    /// say. Without `partial` all of it does, and another part is refused: the family's own code has none.
+    pub fn rope(&self, head_dim: usize, theta: f64, partial: Option<f64>) -> Result<Rope> {
         let name = if self.has("rope_scaling") { "rope_scaling" } else { "rope_parameters" };
         let config = self.part(name)?;
         let theta = match config.optional_number("rope_theta")? {
             Some(theta) => theta,
             None => self.number("rope_theta|rotary_emb_base", theta)?,
         };
-        let partial = match config.optional_number("partial_rotary_factor")? {
-            Some(partial) => partial,
-            None => self.number("partial_rotary_factor|rotary_pct", partial)?,
+        let said = match config.optional_number("partial_rotary_factor")? {
+            Some(said) => Some(said),
+            None => self.optional_number("partial_rotary_factor|rotary_pct")?,
         };
-        self.rope_of(&config, (head_dim as f64 * partial) as usize, theta)
+        let turning = match (said, partial) {
+            (said, Some(partial)) => said.unwrap_or(partial),
+            (None | Some(1.0), None) => 1.0,
+            (Some(said), None) => return Err(Error::unsupported(format!("\"partial_rotary_factor\": {said}"))),
+        };
+        self.rope_of(&config, (head_dim as f64 * turning) as usize, theta)
+    }
+
+    /// Refuses what only RoPE of one kind for all layers may say.
+    pub fn refuse_partial(&self) -> Result<()> {
+        match self.optional_number("partial_rotary_factor")? {
+            None | Some(1.0) => Ok(()),
+            Some(said) => Err(Error::unsupported(format!("\"partial_rotary_factor\": {said}"))),
+        }
     }
 
     /// The RoPE of one kind of layers, whose parameters are `config`.
@@ -44,8 +57,10 @@ impl Config {
     }
 
     fn scaling(&self, context: f64, whole: &Config) -> Result<RopeScaling> {
-        let original = self.number("original_max_position_embeddings", context)?;
-        let original_context = whole.number("original_max_position_embeddings", original)?;
+        let original = || {
+            let original = self.number("original_max_position_embeddings", context)?;
+            whole.number("original_max_position_embeddings", original)
+        };
         // Older checkpoints say `type`, and some say both.
         match self.text("rope_type|type")?.unwrap_or("default") {
             "default" => Ok(RopeScaling::None),
@@ -54,9 +69,10 @@ impl Config {
                 factor: self.needed("factor")?,
                 low_frequency_factor: self.needed("low_freq_factor")?,
                 high_frequency_factor: self.needed("high_freq_factor")?,
-                original_context,
+                original_context: original()?,
             }),
             "yarn" => {
+                let original_context = original()?;
                 let factor = self.number("factor", context / original_context)?;
                 let magnitude = match (
                     self.optional_number("attention_factor")?,

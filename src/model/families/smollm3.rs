@@ -13,7 +13,7 @@ const THETA: f64 = 2_000_000.0;
 const INTERVAL: usize = 4;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, THETA, 1.0)?;
+    let mut spec = llama::block(config, THETA, None)?;
     llama::biases(config, &mut spec)?;
     spec.feed_forward.bias = config.flag("mlp_bias", false)?;
     spec.head = llama::head(config, true)?;

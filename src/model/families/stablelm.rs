@@ -12,7 +12,7 @@ const TURNING: f64 = 0.25;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("qk_layernorm")?;
-    let mut spec = llama::block(config, 10_000.0, TURNING)?;
+    let mut spec = llama::block(config, 10_000.0, Some(TURNING))?;
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", 1e-5)? as f32, bias: true };
     spec.attention.qkv_bias = config.flag("use_qkv_bias", false)?;
     if config.flag("use_parallel_residual", false)? {

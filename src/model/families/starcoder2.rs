@@ -13,7 +13,7 @@ use crate::model::spec::{Norm, Spec};
 const KV_HEADS: usize = 2;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, 10_000.0, 1.0)?;
+    let mut spec = llama::block(config, 10_000.0, None)?;
     spec.norm = Norm::Layer { epsilon: config.number("norm_epsilon", 1e-5)? as f32, bias: true };
     let biases = config.flag("use_bias", true)?;
     (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);

@@ -8,7 +8,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::patches::Patches;
-use crate::model::spec::{Attention, ClassesHead, FeedForward, Head, Input, Norm, Pooling, Spec};
+use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Pooling, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-12;
@@ -47,7 +47,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// A classifier where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
     match config.is_class("ForImageClassification") || config.class().is_none() {
-        true => Ok(Head::Classes(ClassesHead { classes: config.labels()?.len(), pooling, dense: None })),
+        true => Ok(Head::Classes(config.classes(pooling, None)?)),
         false => Ok(Head::None { pooler: false }),
     }
 }

@@ -1,0 +1,181 @@
+//! What is refused of a GGUF file's metadata: values of another kind than llama.cpp's, and what changes an answer there and
+//! has no place here.
+
+use super::gguf_keys::Keys;
+use crate::checkpoint::{Array, Value};
+use crate::error::{Error, Result};
+
+/// Kinds of values that are asked for.
+#[derive(Clone, Copy, PartialEq)]
+enum Kind {
+    /// An integer.
+    Count,
+    /// Or one for each layer.
+    Counts,
+    Float,
+    Flag,
+    Text,
+    Texts,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Count => "a whole number",
+            Kind::Counts => "a whole number, or some",
+            Kind::Float => "a number",
+            Kind::Flag => "true or false",
+            Kind::Text => "a text",
+            Kind::Texts => "texts",
+        }
+    }
+
+    fn is(self, value: &Value) -> bool {
+        let integer = value.integer().is_some_and(|integer| u32::try_from(integer).is_ok());
+        match (self, value) {
+            (Kind::Float, Value::F32(_) | Value::F64(_)) | (Kind::Flag, Value::Bool(_)) => true,
+            (Kind::Counts, Value::Array(array)) => {
+                !matches!(array, Array::F32(_) | Array::F64(_) | Array::String(_) | Array::Array(_))
+            }
+            (Kind::Text, Value::String(_)) | (Kind::Texts, Value::Array(Array::String(_))) => true,
+            (Kind::Count | Kind::Counts, _) => integer,
+            _ => false,
+        }
+    }
+}
+
+/// What is read, under an architecture's name.
+const READ: [(&str, Kind); 39] = [
+    ("block_count", Kind::Count),
+    ("decoder_block_count", Kind::Count),
+    ("decoder_start_token_id", Kind::Count),
+    ("embedding_length", Kind::Count),
+    ("feed_forward_length", Kind::Count),
+    ("context_length", Kind::Count),
+    ("attention.head_count", Kind::Counts),
+    ("attention.head_count_kv", Kind::Counts),
+    ("attention.key_length", Kind::Count),
+    ("attention.value_length", Kind::Count),
+    ("attention.layer_norm_epsilon", Kind::Float),
+    ("attention.layer_norm_rms_epsilon", Kind::Float),
+    ("attention.sliding_window", Kind::Count),
+    ("attention.sliding_window_pattern", Kind::Counts),
+    ("attention.scale", Kind::Float),
+    ("attention.causal", Kind::Flag),
+    ("attention.max_alibi_bias", Kind::Float),
+    ("attention.clamp_kqv", Kind::Float),
+    ("attention.relative_buckets_count", Kind::Count),
+    ("attn_logit_softcapping", Kind::Float),
+    ("final_logit_softcapping", Kind::Float),
+    ("logit_scale", Kind::Float),
+    ("hidden_activation", Kind::Text),
+    ("use_parallel_residual", Kind::Flag),
+    ("pooling_type", Kind::Count),
+    ("classifier.output_labels", Kind::Texts),
+    ("classifier.pooling_type", Kind::Count),
+    ("expert_count", Kind::Count),
+    ("rope.dimension_count", Kind::Count),
+    ("rope.freq_base", Kind::Float),
+    ("rope.freq_base_swa", Kind::Float),
+    ("rope.scale_linear", Kind::Float),
+    ("rope.scaling.type", Kind::Text),
+    ("rope.scaling.factor", Kind::Float),
+    ("rope.scaling.attn_factor", Kind::Float),
+    ("rope.scaling.yarn_attn_factor", Kind::Float),
+    ("rope.scaling.original_context_length", Kind::Count),
+    ("rope.scaling.yarn_beta_fast", Kind::Float),
+    ("rope.scaling.yarn_beta_slow", Kind::Float),
+];
+
+/// What some of llama.cpp's architectures heed, and what it says where it changes nothing. Ours have no such thing.
+const REFUSED: [(&str, &[f64]); 34] = [
+    ("activation_sparsity_scale", &[0.0]),
+    ("altup.num_inputs", &[0.0]),
+    ("attention.kv_lora_rank", &[0.0]),
+    ("attention.output_scale", &[0.0, 1.0]),
+    ("attention.q_lora_rank", &[0.0]),
+    ("attention.shared_kv_layers", &[0.0]),
+    ("attention.temperature_length", &[0.0]),
+    ("attention.temperature_scale", &[0.0]),
+    ("convnext.block_count", &[0.0]),
+    ("embedding_length_per_layer_input", &[0.0]),
+    ("embedding_scale", &[0.0, 1.0]),
+    ("full_attention_interval", &[0.0, 1.0]),
+    ("interleave_moe_layer_step", &[0.0]),
+    ("kda.head_dim", &[0.0]),
+    ("leading_dense_block_count", &[0.0]),
+    ("moe_every_n_layers", &[0.0]),
+    ("moe_latent_size", &[0.0]),
+    ("n_deepstack_layers", &[0.0]),
+    ("nextn_predict_layers", &[0.0]),
+    ("posnet.block_count", &[0.0]),
+    ("rescale_every_n_layers", &[0.0]),
+    ("residual_scale", &[0.0, 1.0]),
+    ("rope.dimension_sections", &[]),
+    ("rope.scaling.alpha", &[0.0]),
+    ("rope.scaling.yarn_ext_factor", &[1.0, -1.0]),
+    ("rope.scaling.yarn_log_multiplier", &[0.0]),
+    ("router_logit_softcapping", &[0.0]),
+    ("shortconv.l_cache", &[0.0]),
+    ("ssm.inner_size", &[0.0]),
+    ("swiglu_clamp_exp", &[0.0]),
+    ("swiglu_clamp_shexp", &[0.0]),
+    ("swin_norm", &[0.0]),
+    ("token_shift_count", &[0.0]),
+    ("wkv.head_size", &[0.0]),
+];
+
+fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::F32(number) => Some(f64::from(*number)),
+        Value::F64(number) => Some(*number),
+        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        value => value.integer().map(|integer| integer as f64),
+    }
+}
+
+/// Errors: corrupt-file, unsupported-model.
+pub fn check(keys: &Keys) -> Result<()> {
+    let of = |name: &str| keys.metadata.get(&keys.key(name));
+    for (name, kind) in READ {
+        if let Some(value) = of(name).filter(|value| !kind.is(value)) {
+            return Err(Error::corrupt(format!("{:?} is {value}, expected {}", keys.key(name), kind.name())));
+        }
+    }
+    for (name, idle) in REFUSED {
+        if let Some(value) = of(name).filter(|value| !number(value).is_some_and(|number| idle.contains(&number))) {
+            return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
+        }
+    }
+    let width = keys.required("embedding_length")?;
+    let [_, _, head_dim] = keys.attention(width)?;
+    check_equal(keys, "attention.key_length_swa", head_dim)?;
+    check_equal(keys, "attention.value_length_swa", head_dim)?;
+    check_equal(keys, "rope.dimension_count_swa", keys.number("rope.dimension_count").unwrap_or(head_dim))?;
+    check_equal(keys, "embedding_length_out", width)?;
+    check_alone(keys, "logit_scale", &["command-r"], &[0.0, 1.0])?;
+    check_alone(keys, "attention.clamp_kqv", &["mpt"], &[0.0])?;
+    check_alone(keys, "attention.max_alibi_bias", &["mpt", "bloom"], &[0.0])?;
+    match keys.metadata.str("general.type") {
+        None | Some("model") => Ok(()),
+        Some(other) => Err(Error::unsupported(format!("\"general.type\": {other:?} (supported: \"model\")"))),
+    }
+}
+
+/// Refuses local layers, and results, that differ from the others.
+fn check_equal(keys: &Keys, name: &str, other: usize) -> Result<()> {
+    match keys.number(name).filter(|number| *number != other) {
+        Some(number) => Err(Error::unsupported(format!("{:?}: {number} (supported: {other})", keys.key(name)))),
+        None => Ok(()),
+    }
+}
+
+/// Refuses what only some architectures have.
+fn check_alone(keys: &Keys, name: &str, architectures: &[&str], idle: &[f64]) -> Result<()> {
+    match keys.float(name) {
+        Some(value) if !architectures.contains(&keys.architecture) && !idle.contains(&value) => {
+            Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))))
+        }
+        _ => Ok(()),
+    }
+}

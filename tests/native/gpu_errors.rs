@@ -1,0 +1,137 @@
+//! What goes wrong on the GPU is told once, to the call whose work it was, and nobody takes what was not computed for a
+//! result.
+
+use azulejo::device::gpu::{Context, Gpu};
+use azulejo::device::{CacheType, Choosing, Device, Progress};
+use azulejo::error::Code;
+use azulejo::model::{Model, Session};
+
+use azulejo::device::gpu::native::run;
+
+use crate::case::{Case, assembled};
+use crate::devices::{first, gpu};
+use crate::verbs::{begin, filled};
+
+/// An error that nothing of ours watches: a buffer that cannot be.
+fn go_wrong(context: &Context) {
+    let usage = wgpu::BufferUsages::MAP_READ | wgpu::BufferUsages::STORAGE;
+    let _ = context.device.create_buffer(&wgpu::BufferDescriptor {
+        label: None,
+        size: 16,
+        usage,
+        mapped_at_creation: false,
+    });
+    assert!(context.errors() > 0);
+}
+
+fn try_read(device: &mut Gpu, context: &Context, buffer: &<Gpu as Device>::Buffer) -> azulejo::Result<Vec<f32>> {
+    let mut values = vec![0.0; 4];
+    let reading = device.send(buffer, 4)?;
+    run(Some(context), device.receive(reading, &mut values)).map(|()| values)
+}
+
+#[test]
+fn an_error_is_told_once_to_each_model_that_had_something_under_way_and_to_no_other() {
+    let kernels = first();
+    let context = &kernels.context;
+    let (mut busy, mut idle) = (gpu(&kernels), gpu(&kernels));
+    let values = [1.0, 2.0, 3.0, 4.0];
+    let [x, y] = [&mut busy, &mut idle].map(|device| filled(device, &values, 4));
+    assert_eq!(try_read(&mut idle, context, &y).unwrap(), values);
+    go_wrong(context);
+    let error = try_read(&mut busy, context, &x).unwrap_err();
+    assert_eq!(error.code, Code::Internal, "{error}");
+    assert!(error.message.starts_with("WebGPU: "), "{error}");
+    assert_eq!(try_read(&mut busy, context, &x).unwrap(), values, "it was told");
+    begin(&mut idle, 1);
+    assert_eq!(try_read(&mut idle, context, &y).unwrap(), values, "it was another's");
+}
+
+#[test]
+fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
+    let kernels = first();
+    let (mut device, context) = (gpu(&kernels), &kernels.context);
+    let choosing = Choosing {
+        vocabulary: 4,
+        temperature: 0.0,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        repetition_penalty: 1.0,
+        presence_penalty: 0.0,
+        frequency_penalty: 0.0,
+        bias: Vec::new(),
+        seed: 1,
+        prompt: vec![0],
+    };
+    let mut chooser = device.chooser(&choosing).unwrap().unwrap();
+    let mut choose = |device: &mut Gpu, logits: &mut <Gpu as Device>::Buffer| {
+        let reading = device.choose(logits, &mut chooser).unwrap();
+        run(Some(context), device.chosen(reading))
+    };
+    let mut logits = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);
+    begin(&mut device, 1);
+    assert_eq!(choose(&mut device, &mut logits).unwrap(), 2);
+    // The device drops whatever uses it.
+    let mut gone = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);
+    begin(&mut device, 1);
+    gone.handle.raw.destroy();
+    let error = choose(&mut device, &mut gone).unwrap_err();
+    assert_eq!(error.code, Code::Internal, "{error}");
+    begin(&mut device, 1);
+    assert_eq!(choose(&mut device, &mut logits).unwrap(), 2, "the device goes on");
+}
+
+async fn load(device: Gpu) -> Model<Gpu> {
+    Model::new(assembled("llama", device), None, CacheType::F32, &Progress::default()).await.unwrap()
+}
+
+async fn logits(model: &mut Model<Gpu>, session: &mut Session<Gpu>, tokens: &[u32]) -> Vec<f32> {
+    model.extend(session, tokens).await.unwrap();
+    let mut logits = model.logits_buffer().unwrap();
+    model.logits_of(&[tokens.len() - 1], &mut logits).await.unwrap();
+    logits
+}
+
+#[test]
+fn a_session_that_failed_has_only_what_was_computed_beyond_doubt() {
+    let kernels = first();
+    let context = kernels.context.clone();
+    let tokens: Vec<u32> = Case::read("llama").ids("input_ids").into_iter().chain(1..).take(12).collect();
+    run(Some(&context.clone()), async {
+        let mut model = load(gpu(&kernels)).await;
+        let mut session = model.session();
+        let expected = logits(&mut model, &mut session, &tokens).await;
+        let mut session = model.session();
+        for chunk in tokens[..8].chunks(2) {
+            model.extend(&mut session, chunk).await.unwrap();
+        }
+        assert_eq!(session.len(), 8);
+        go_wrong(&context);
+        let error = model.extend(&mut session, &tokens[8..10]).await.unwrap_err();
+        assert_eq!(error.code, Code::Internal, "{error}");
+        assert_eq!(session.len(), 4, "two calls may still have been under way");
+        let found = logits(&mut model, &mut session, &tokens[4..]).await;
+        for (found, expected) in found.iter().zip(&expected) {
+            assert!((found - expected).abs() < 1e-4, "{found}, expected {expected}");
+        }
+    });
+}
+
+#[test]
+fn a_device_that_nobody_holds_is_destroyed() {
+    let kernels = first();
+    let device = kernels.context.device.clone();
+    let make = || {
+        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
+        let (size, usage) = (16, wgpu::BufferUsages::COPY_DST);
+        let _ = device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
+        run(None, scope.pop()).map(|error| error.to_string())
+    };
+    assert_eq!(make(), None);
+    let model = gpu(&kernels);
+    drop(kernels);
+    assert_eq!(make(), None, "a model is on it");
+    drop(model);
+    assert!(make().is_some(), "it still makes buffers");
+}

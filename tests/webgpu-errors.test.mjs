@@ -1,0 +1,139 @@
+// What a browser's WebGPU does wrong: it is told to the call whose work it was, no token comes of it, and the engine goes
+// on. And what is only late.
+
+import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
+import { after, before, describe, test } from "node:test";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { endless } from "./api-models.mjs";
+import { startApiServer } from "./api-server.mjs";
+import { launchBrowser } from "./support/browser.mjs";
+import { deadline } from "./support/deadline.mjs";
+
+deadline(10);
+
+let browser, server;
+before(async () => {
+  browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+  server = await startApiServer({ isolated: true, files: { "/endless.gguf": { bytes: endless() } } });
+});
+after(async () => {
+  await browser?.close();
+  await server?.close();
+});
+
+/** Runs `work` in a page of its own. */
+async function inPage(work, given, beforehand = async () => {}) {
+  const page = await browser.newPage();
+  try {
+    await beforehand(page);
+    await page.goto(server.url);
+    await page.evaluate(async () => {
+      Object.assign(globalThis, await import("/dist/index.js"), await import("/tests/support/webgpu-page.js"));
+    });
+    return await page.evaluate(work, given);
+  } finally {
+    await page.close();
+  }
+}
+
+describe("a command that the GPU refuses", () => {
+  /** Breaks one in the midst of a generation. */
+  const breakMidway = async (options) => {
+    if (options.worker === false) watchCommands();
+    const engine = await Engine.create({ device: "webgpu", ...options });
+    const lm = await CausalLM.load("/endless.gguf", { engine });
+    const before = await ids(lm, "in the", {});
+    const seen = [];
+    const running = lm.generate("a", { ignoreEnd: true });
+    let error;
+    try {
+      for await (const { id } of running) {
+        seen.push(id);
+        if (seen.length === 5) await breakGpu();
+      }
+    } catch ({ code, message }) {
+      error = { code, message };
+    }
+    const after = await ids(lm, "in the", {});
+    const right = await ids(lm, "a", { maxTokens: seen.length });
+    const { kind } = engine.device;
+    await engine.dispose();
+    return { error, seen, right, before, after, kind };
+  };
+
+  function assertHeard({ error, seen, right, before, after, kind }) {
+    assert.equal(error?.code, "internal", JSON.stringify(error));
+    assert.match(error.message, /^WebGPU: .*65536/s);
+    assert.deepEqual(seen, right, "no token that was not computed");
+    assert.deepEqual(after, before);
+    assert.equal(kind, "webgpu");
+  }
+
+  test("is an error of the call it belongs to, and the next call is right: in the page itself", async () => {
+    assertHeard(await inPage(breakMidway, { worker: false }));
+  });
+
+  test("is an error of the call it belongs to, and the next call is right: in a worker", async () => {
+    const helpers = readFileSync(new URL("support/webgpu-page.js", import.meta.url), "utf8").replaceAll(/^export /gm, "");
+    assertHeard(await inPage(breakMidway, {}, (page) => page.route("**/worker.js", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, body: `${await response.text()}\n${helpers}\nwatchCommands();` });
+    })));
+  });
+});
+
+test("the GPU's device ends with the last engine of the page that uses it", async () => {
+  const ended = await inPage(async () => {
+    const devices = [];
+    const { requestDevice } = GPUAdapter.prototype;
+    GPUAdapter.prototype.requestDevice = async function (...given) {
+      const device = await requestDevice.apply(this, given);
+      const state = { lost: undefined };
+      devices.push(state);
+      void device.lost.then(({ reason }) => { state.lost = reason; });
+      return device;
+    };
+    const states = [];
+    const look = async () => {
+      await new Promise((resolve) => setTimeout(resolve));
+      states.push(devices.map(({ lost }) => lost ?? "alive").join());
+    };
+    const create = () => Engine.create({ device: "webgpu", worker: false });
+    const [first, second] = [await create(), await create()];
+    const lm = await CausalLM.load("/endless.gguf", { engine: second });
+    await first.dispose();
+    await look();
+    await lm.generate("a", { maxTokens: 2 });
+    await second.dispose();
+    await look();
+    const third = await create();
+    await (await CausalLM.load("/endless.gguf", { engine: third })).generate("a", { maxTokens: 2 });
+    await look();
+    return states;
+  });
+  assert.deepEqual(ended, ["alive", "destroyed", "destroyed,alive"]);
+});
+
+describe("a queue that tells late what it has done", () => {
+  const generate = async (isLate) => {
+    const counts = isLate ? lateQueue() : countEmpty({ empty: 0 });
+    const engine = await Engine.create({ device: "webgpu", worker: false });
+    const lm = await CausalLM.load("/endless.gguf", { engine });
+    if (isLate) Object.assign(counts.told, { submit: 0, tick: 0 });
+    const { length } = await ids(lm, "in the", { maxTokens: 64 });
+    await engine.dispose();
+    return { ...counts, length };
+  };
+
+  test("is given nothing to do until it tells", async () => {
+    const { told, empty, length } = await inPage(generate, true);
+    assert.equal(length, 64);
+    assert(empty > 0);
+    assert(told.submit >= 5 * told.tick, JSON.stringify(told));
+  });
+
+  test("is no queue that tells at once", async () => {
+    assert.equal((await inPage(generate, false)).empty, 0);
+  });
+});
