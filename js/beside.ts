@@ -4,6 +4,7 @@
 import { AzulejoError } from "./errors.js";
 import type { Files } from "./files.js";
 import type { Instance } from "./instance.js";
+import type { Job } from "./jobs.js";
 import type { Task } from "./protocol.js";
 import type { ModelLoader } from "./simd/azulejo.js";
 import { readBytes, readText } from "./text-file.js";
@@ -11,6 +12,7 @@ import { readBytes, readText } from "./text-file.js";
 export interface Beside {
   files: Files;
   instance: Instance;
+  job: Job;
   loader: ModelLoader;
   /** Where it is not given: a reader of text. */
   task: Task | undefined;
@@ -20,7 +22,7 @@ export async function readBeside(beside: Beside): Promise<void> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
   if (beside.task === "text-embedding") await readSentence(beside);
   if (beside.task === "text-classification") await readCrossEncoder(beside);
-  if (beside.task === "seq2seq") await readGeneration(beside);
+  if (makesTexts(beside.task)) await readGeneration(beside);
   await readProcessor(beside);
 }
 
@@ -35,12 +37,13 @@ export async function readProcessor({ files, instance, loader, task }: Beside): 
   if (json !== undefined) instance.call(() => loader.preprocessor(json));
 }
 
-async function readTokenizer({ files, instance, loader, task }: Beside): Promise<void> {
+async function readTokenizer({ files, instance, job, loader, task }: Beside): Promise<void> {
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
   if (tokenizer === undefined) await readOlderFiles(files, instance, loader, config);
-  instance.call(() => loader.tokenizer(tokenizer, config, template));
+  const bytes = tokenizer?.length ?? 0;
+  instance.stranger(job.id, "tokenizer", bytes, () => loader.tokenizer(tokenizer, config, template));
 }
 
 /** Where there is no tokenizer.json: the files that were there before it, which the tokenizer's class tells. */
@@ -57,11 +60,13 @@ async function readOlderFiles(files: Files, instance: Instance, loader: ModelLoa
   }
 }
 
-/** How texts begin and end, where newer checkpoints say so. */
+/** How texts are made, where newer checkpoints say so; without it older ones do. */
 async function readGeneration({ files, instance, loader }: Beside): Promise<void> {
   const json = await readText(files, "generation_config.json");
-  if (json !== undefined) instance.call(() => loader.generation(json));
+  instance.call(() => loader.generation(json));
 }
+
+const makesTexts = (task: Task | undefined) => task === undefined || task === "causal-lm" || task === "seq2seq";
 
 /** How sentence-transformers makes one vector of a text. */
 async function readSentence({ files, instance, loader }: Beside): Promise<void> {

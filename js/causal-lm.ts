@@ -20,14 +20,14 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, count } from "./validate.js";
+import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, counted } from "./validate.js";
 
 const readLogits = /* @__PURE__ */ optionsOf<{ last?: boolean | undefined; signal?: AbortSignal | undefined }>("logits", {
   last: checkFlag,
   signal: checkLiveSignal,
 });
 const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
-  layer: /* @__PURE__ */ count(0),
+  layer: /* @__PURE__ */ counted(0),
   signal: checkLiveSignal,
 });
 
@@ -50,6 +50,11 @@ export class CausalLM {
   /** What it is, and what it needs. */
   get summary(): ModelSummary {
     return this.#model.loaded.summary;
+  }
+
+  /** What generation_config.json suggests; used where the caller says nothing only if `useDefaults` is given. */
+  get defaults(): GenerateOptions {
+    return structuredClone(this.#model.loaded.defaults ?? {});
   }
 
   /** Whose device it computes on. */

@@ -8,6 +8,7 @@ import type { Feed } from "./source.js";
 import { openTransport, type Transport } from "./transport.js";
 import type { DeviceInfo, Fetch, GeneratedToken, LoadProgress } from "./types.js";
 import { sameVersion } from "./version-check.js";
+import { Watch, type Stranger } from "./watch.js";
 
 export interface CallOptions {
   signal?: AbortSignal | undefined;
@@ -31,9 +32,6 @@ interface Pending extends CallOptions {
   over(): void;
 }
 
-/** A template of a real checkpoint takes milliseconds. */
-const LONGEST_RENDERING_MS = 10_000;
-
 export class Connection {
   device!: DeviceInfo;
   #transport!: Transport;
@@ -41,7 +39,7 @@ export class Connection {
   #last = 0;
   #dead?: AzulejoError;
   readonly #onDeath: () => void;
-  readonly #renderings = new Map<number, ReturnType<typeof setTimeout>>();
+  readonly #strangers = new Watch();
   readonly #fetches = new PageFetches((message, transfer) => this.#post(message, transfer));
   readonly #watch = new AbortController();
   /** From the pool's threads. */
@@ -83,7 +81,10 @@ export class Connection {
       if (this.#dead !== undefined) return reject(this.#dead);
       const id = ++this.#last;
       const { signal } = options;
-      const abort = () => this.#post({ kind: "abort", id, code: "aborted" });
+      const abort = () => {
+        this.#post({ kind: "abort", id, code: "aborted" });
+        if (this.#strangers.current?.id === id) this.#leave(id);
+      };
       const over = () => signal?.removeEventListener("abort", abort);
       const { site = new Error() } = options;
       this.#pending.set(id, { ...options, site, resolve: resolve as (value: unknown) => void, reject, over });
@@ -106,7 +107,7 @@ export class Connection {
     if (this.#dead !== undefined) return;
     this.#dead = error;
     this.#watch.abort();
-    for (const timer of this.#renderings.values()) clearTimeout(timer);
+    this.#strangers.over();
     this.#onDeath();
     for (const id of [...this.#pending.keys()]) this.#finish(id, (pending) => pending.reject(error));
     for (const port of this.#ports) port.close();
@@ -131,8 +132,9 @@ export class Connection {
         return void this.#fetches.pull(message.fetch);
       case "fetchCancel":
         return this.#fetches.cancel(message.fetch);
-      case "rendering":
-        return this.#watchRendering(message.id, message.busy);
+      case "stranger":
+        if (message.stranger === undefined) return this.#strangers.over();
+        return this.#watchStranger(message.stranger);
       case "died":
         return this.die(fromWire(message.error));
       case "thread":
@@ -165,14 +167,14 @@ export class Connection {
     if (this.#dead === undefined) this.#transport.post(message, transfer);
   }
 
-  /** A hostile template is bounded in steps and output, but a few of its operations take unbounded time each. */
-  #watchRendering(id: number, busy: boolean): void {
-    clearTimeout(this.#renderings.get(id));
-    this.#renderings.delete(id);
-    if (!busy) return;
-    const ended = () =>
-      this.die(new AzulejoError("internal", `the checkpoint's chat template has not ended after ${LONGEST_RENDERING_MS / 1000} seconds`));
-    this.#renderings.set(id, setTimeout(ended, LONGEST_RENDERING_MS));
+  #watchStranger(stranger: Stranger): void {
+    this.#strangers.begin(stranger, (error) => this.die(error));
+    if (this.#pending.get(stranger.id)?.signal?.aborted) this.#leave(stranger.id);
+  }
+
+  /** The host does not hear of an abort before the stranger's program has ended; whoever called need not wait for it. */
+  #leave(id: number): void {
+    this.#finish(id, ({ signal, reject }) => reject(aborted(signal)));
   }
 
   #watchThread(port: MessagePort & { unref?(): void }): void {

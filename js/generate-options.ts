@@ -1,9 +1,10 @@
 // What a generation takes.
 
 import { invalid } from "./errors.js";
+import { CHAT } from "./messages.js";
 import { optionsOf, type Check } from "./options.js";
 import type { WireGenerateOptions, WireSeq2SeqOptions } from "./protocol.js";
-import type { GenerateOptions, Seq2SeqOptions } from "./types.js";
+import type { ChatOptions, GenerateOptions, Seq2SeqOptions } from "./types.js";
 import { checkCount, checkFlag, checkList, checkOptions, checkSignal, checkText, count, describe } from "./validate.js";
 
 const number =
@@ -38,26 +39,41 @@ const GENERATE = {
   stop: checkStops,
   ignoreEnd: checkFlag,
   logprobs: count(0),
+  minTokens: count(0),
+  noRepeatNgram: count(0),
+  useDefaults: checkFlag,
   // An abort is no failure of a generation's: what was made stays.
   signal: checkSignal,
 };
-const LATER = ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "useDefaults", "draft", "contextShift"];
+const LATER = ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"];
 
-const readGenerate = optionsOf<GenerateOptions>("generate", GENERATE, LATER);
-const readSeq2Seq = optionsOf<Seq2SeqOptions>("generate", { ...GENERATE, beams: checkBeams }, LATER);
+const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CHAT }, LATER);
+const readSeq2Seq = optionsOf<Seq2SeqOptions>(
+  "generate",
+  { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
+  [...LATER, "tools", "templateOptions", "allowSpecial"],
+);
 
-/** What goes to the core. */
-export function checkGenerate(options: GenerateOptions | undefined): WireGenerateOptions {
-  const { signal: _, ...wire } = readGenerate(options);
-  return wire;
+/** What goes to the core, and what is for the chat template. */
+export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
+  const { signal: _, tools, templateOptions, allowSpecial, ...wire } = readGenerate(options);
+  const chat = {
+    ...(tools !== undefined && { tools }),
+    ...(templateOptions !== undefined && { templateOptions }),
+    ...(allowSpecial !== undefined && { allowSpecial }),
+  };
+  return { wire, chat };
 }
 
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {
   const { signal: _, ...wire } = readSeq2Seq(options);
-  if ((wire.beams ?? 1) > 1 && (wire.temperature ?? 0) > 0)
-    throw invalid("beams: a search with several draws no tokens, and goes with temperature 0 only");
-  if ((wire.beams ?? 1) > 1 && wire.logprobs !== undefined) throw invalid("beams: logprobs go with one only");
   return wire;
+}
+
+function checkEarlyStopping(value: unknown, name: string): boolean | "never" {
+  if (typeof value !== "boolean" && value !== "never")
+    throw invalid(`${name} should be true, false or "never", not ${describe(value)}`);
+  return value;
 }
 
 /** Each beam has a cache of its own. */

@@ -10,7 +10,7 @@ import { LoadedReader } from "./loaded-base.js";
 import { LoadedImages } from "./loaded-images.js";
 import { LoadedMatch } from "./loaded-match.js";
 import { LoadedSeq2Seq, LoadedTexts } from "./loaded-texts.js";
-import { LoadedModel, type OnRendering } from "./loaded.js";
+import { LoadedModel } from "./loaded.js";
 import { Meter } from "./meter.js";
 import { PageFetch } from "./fetch-by-page.js";
 import type {
@@ -113,7 +113,7 @@ export class Host {
       this.#writer(takes.model).generate(job, takes, (tokens) => this.#post({ kind: "tokens", id: job.id, tokens })),
     logits: (takes, job) => this.#model(LoadedModel, takes.model).logits(job, takes),
     attentionMaps: (takes, job) => this.#model(LoadedModel, takes.model).attentionMaps(job, takes),
-    encode: (takes) => this.#reader(takes.model).encode(takes),
+    encode: (takes, job) => this.#reader(takes.model).encode(job, takes),
     decode: (takes) => this.#reader(takes.model).decode(takes),
     applyChatTemplate: (takes, job) => this.#reader(takes.model).applyChatTemplate(job, takes),
     classify: (takes, job) => this.#model(LoadedImages, takes.model).classify(job, takes),
@@ -138,6 +138,7 @@ export class Host {
     this.#inPage = options.inPage;
     await holdLock(options.alive);
     const device = await openDevice(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
+    if (!options.inPage) device.instance.onStranger = (stranger) => this.#post({ kind: "stranger", stranger });
     device.instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
     this.#device = device;
     return { version, device: device.info };
@@ -177,8 +178,7 @@ export class Host {
       instance.free(core);
       throw disposed("the engine");
     }
-    const onRendering: OnRendering = ({ id }, busy) => this.#post({ kind: "rendering", id, busy });
-    const loaded = keep(instance, core, onRendering);
+    const loaded = keep(instance, core);
     this.#models.set(model, loaded);
     return loaded.facts();
   }

@@ -24,9 +24,9 @@ import type {
   SignalOptions,
   TensorF32,
 } from "./types.js";
-import { checkCount, checkFunction, checkLiveSignal, checkPixels, count } from "./validate.js";
+import { checkFunction, checkLiveSignal, checkPixels, count, counted } from "./validate.js";
 
-const CLASSIFY = { topK: /* @__PURE__ */ count(1), signal: checkLiveSignal };
+const CLASSIFY = { topK: /* @__PURE__ */ counted(1), signal: checkLiveSignal };
 const readClassify = /* @__PURE__ */ optionsOf<ClassifyOptions>("classify", CLASSIFY);
 const readPatches = /* @__PURE__ */ optionsOf<PatchOptions>("classifyPatches", {
   ...CLASSIFY,
@@ -36,8 +36,8 @@ const readPatches = /* @__PURE__ */ optionsOf<PatchOptions>("classifyPatches", {
   onProgress: checkFunction<NonNullable<PatchOptions["onProgress"]>>,
 });
 const readAttention = /* @__PURE__ */ optionsOf<AttentionOptions>("attention", {
-  layer: (value, name) => (value === "rollout" ? value : checkCount(value, name, 0)),
-  head: (value, name) => (value === "mean" ? value : checkCount(value, name, 0)),
+  layer: (value, name) => (value === "rollout" ? value : counted(0)(value, name)),
+  head: (value, name) => (value === "mean" ? value : counted(0)(value, name)),
   signal: checkLiveSignal,
 });
 

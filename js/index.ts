@@ -18,10 +18,13 @@ export type {
   BatchOptions,
   BitmapSource,
   CachedFile,
+  ChatOptions,
+  ChatTemplateOptions,
   CausalLMOptions,
   Classification,
   ClassifyOptions,
   ClassifyTextOptions,
+  ContentPart,
   Credentials,
   DeviceInfo,
   EmbedOptions,
@@ -55,5 +58,7 @@ export type {
   TensorF32,
   TextLogitsOptions,
   Tokenizer,
+  Tool,
+  ToolCall,
 } from "./types.js";
 export type { ErrorCode, ErrorPlace } from "./errors.js";

@@ -1,7 +1,7 @@
 // One wasm instance: the right build, compiled and started, and every call into it watched for traps.
 
 import type { Choice } from "./capabilities.js";
-import { AzulejoError, asError } from "./errors.js";
+import { AzulejoError, asError, invalid } from "./errors.js";
 import type { Job } from "./jobs.js";
 import { forgetRefusal, readNotes, type Notes } from "./notes.js";
 import { isNode, nodeModule } from "./platform.js";
@@ -13,6 +13,7 @@ import type { GpuInfo, GpuOptions } from "./simd/azulejo.js";
 import * as threads from "./threads/azulejo.js";
 import { readTrap, type Wreck } from "./traps.js";
 import { version } from "./version.js";
+import type { Stranger } from "./watch.js";
 
 export type Core = typeof simd;
 
@@ -30,10 +31,14 @@ export class Instance {
   readonly #notesAt: number;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
+  /** Told before and after a stranger's program is at work. In the page's own thread nobody could hear of it. */
+  onStranger?: (stranger?: Stranger) => void;
   readonly onDeath = new Set<(error: AzulejoError) => void>();
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
   #gpu?: Promise<GpuInfo> | undefined;
+  /** What it was opened with. */
+  #gpuOptions = "";
   /** Who has opened it and not left it yet. */
   #gpuUsers = 0;
   /** It says that it is done at ticks of its own, unless something is given to it: Firefox looks every 100 ms. */
@@ -53,6 +58,16 @@ export class Instance {
   call<T>(work: (core: Core) => T): T {
     if (this.dead !== undefined) throw this.dead;
     return this.#enter(work);
+  }
+
+  /** A stranger's program in the core, tokenizer or chat template, at a text of so many bytes: the page watches over it. */
+  stranger<T>(id: number, what: string, bytes: number, work: (core: Core) => T): T {
+    this.onStranger?.({ id, what, bytes });
+    try {
+      return this.call(work);
+    } finally {
+      this.onStranger?.();
+    }
   }
 
   /** What the core has noted of its heap. */
@@ -111,8 +126,14 @@ export class Instance {
     return this.dead !== undefined && !this.#isTrapped;
   }
 
-  /** Its one GPU: whoever shares the instance shares it, as the first has asked for it. */
+  /** Its one GPU: whoever shares the instance shares it, and cannot have it otherwise than the first has asked for it. */
   async openGpu(options: GpuOptions): Promise<GpuInfo> {
+    const asked = JSON.stringify(options);
+    if (this.#gpu !== undefined && asked !== this.#gpuOptions) {
+      const said = `another engine in this thread has opened the GPU with ${this.#gpuOptions}, not with ${asked}`;
+      throw invalid(`powerPreference and gpu: ${said}; dispose of it, or take an engine with a worker of its own`);
+    }
+    this.#gpuOptions = asked;
     this.#gpu ??= this.#openGpu(options).catch((error) => {
       this.#gpu = undefined;
       throw error;

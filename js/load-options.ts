@@ -7,7 +7,7 @@ import type { WireDownloadOptions, WireModelOptions } from "./protocol.js";
 import { absolute } from "./source.js";
 import { HUB } from "./source-hub.js";
 import type { CausalLMOptions, Fetch, InspectOptions, LoadOptions } from "./types.js";
-import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, describe } from "./validate.js";
+import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, counted, describe } from "./validate.js";
 
 /** How files are fetched and kept, and which. */
 const DOWNLOAD = {
@@ -38,14 +38,14 @@ const LATER = ["fallback"];
 const readLoad = optionsOf<LoadOptions>("load", LOAD, LATER);
 const readCausalLM = optionsOf<CausalLMOptions>(
   "CausalLM.load",
-  { contextLength: count(1), kvCacheType: oneOf("f32", "f16", "q8"), ...LOAD },
+  { contextLength: counted(1), kvCacheType: oneOf("f32", "f16", "q8"), ...LOAD },
   LATER,
 );
 const readInspect = optionsOf<InspectOptions>("inspect", {
   engine: checkEngine,
   device: readDevice,
-  contextLength: count(1),
-  batch: count(1),
+  contextLength: counted(1),
+  batch: counted(1),
   ...DOWNLOAD,
   signal: checkLiveSignal,
 });

@@ -139,12 +139,12 @@ class Feed {
   }
 
   async gguf(listed: string[]): Promise<void> {
-    const { files, instance, task } = this.#of;
+    const { files, instance, job, task } = this.#of;
     const given = listed[0]!;
     const [, stem, count, end] = /^(.*-)\d{5}-of-(\d{5})(\.gguf)$/i.exec(given) ?? [];
     const shard = (n: number) => `${stem}${String(n).padStart(5, "0")}-of-${count}${end}`;
     // One file is asked for nothing else: the rest is in it.
-    if (files.names !== undefined) await readProcessor({ files, instance, loader: this.#loader, task });
+    if (files.names !== undefined) await readProcessor({ files, instance, job, loader: this.#loader, task });
     await this.weights(stem === undefined ? given : shard(1));
     const shards = instance.call(() => this.#loader.shards);
     if (shards > 1 && stem === undefined && listed.length !== shards) {
@@ -159,9 +159,9 @@ class Feed {
   }
 
   async safetensors(config: string): Promise<void> {
-    const { files, instance, task, headerOnly } = this.#of;
+    const { files, instance, job, task, headerOnly } = this.#of;
     instance.call(() => this.#loader.config(config));
-    if (!headerOnly) await readBeside({ files, instance, loader: this.#loader, task });
+    if (!headerOnly) await readBeside({ files, instance, job, loader: this.#loader, task });
     const single = await files.open("model.safetensors", headerOnly);
     if (single !== undefined) return this.#open(single);
     const index = await readText(files, "model.safetensors.index.json");

@@ -4,7 +4,7 @@ import { invalid } from "./errors.js";
 import type { Instance } from "./instance.js";
 import { Queue, type Job } from "./jobs.js";
 import { nextTurn, release } from "./platform.js";
-import type { Calls, Loaded, Picture } from "./protocol.js";
+import type { Calls, Loaded, Picture, WirePair, WireText } from "./protocol.js";
 import type { ModelSummary } from "./types.js";
 import type { Run } from "./simd/azulejo.js";
 
@@ -35,17 +35,22 @@ export abstract class LoadedBase<M extends { summary(): ModelSummary; free(): vo
     this.instance.free(this.model);
   }
 
-  /** Steps a run to its end, when its turn has come. The pictures are gone afterwards. */
-  protected async finish<T>(job: Job, begin: (model: M) => Run<T>, pictures: Picture[] = []): Promise<T> {
+  /** Steps a run to its end, when its turn has come. `texts` are read at its beginning; the pictures are gone at its end. */
+  protected async finish<T>(
+    job: Job,
+    begin: (model: M) => Run<T>,
+    { pictures = [], texts }: { pictures?: Picture[]; texts?: WirePair[] | WireText[] } = {},
+  ): Promise<T> {
     try {
-      return await this.queue.run(job, () => this.#steps(job, begin));
+      return await this.queue.run(job, () => this.#steps(job, begin, texts));
     } finally {
       release(pictures.map(({ data }) => data.buffer));
     }
   }
 
-  async #steps<T>(job: Job, begin: (model: M) => Run<T>): Promise<T> {
-    const run = this.instance.call(() => begin(this.model));
+  async #steps<T>(job: Job, begin: (model: M) => Run<T>, texts?: WirePair[] | WireText[]): Promise<T> {
+    const work = () => begin(this.model);
+    const run = texts === undefined ? this.instance.call(work) : this.instance.stranger(job.id, "tokenizer", lengthOf(texts), work);
     try {
       for (;;) {
         const answer = await this.instance.finish(job, () => run.step());
@@ -70,8 +75,8 @@ interface Reader {
  * model talks.
  */
 export abstract class LoadedReader<M extends Reader> extends LoadedBase<M> {
-  encode({ text, addSpecial }: Takes<"encode">): Uint32Array {
-    return this.instance.call(() => this.model.encode(text, addSpecial));
+  encode(job: Job, { text, addSpecial }: Takes<"encode">): Uint32Array {
+    return this.instance.stranger(job.id, "tokenizer", text.length, () => this.model.encode(text, addSpecial));
   }
 
   decode({ ids, skipSpecial }: Takes<"decode">): string {
@@ -81,4 +86,9 @@ export abstract class LoadedReader<M extends Reader> extends LoadedBase<M> {
   applyChatTemplate(_job: Job, _takes: Takes<"applyChatTemplate">): string {
     throw invalid("this checkpoint has no chat template");
   }
+}
+
+function lengthOf(texts: (WirePair | WireText)[]): number {
+  const length = (text: WirePair | WireText): number => (Array.isArray(text) ? text[0].length + text[1].length : text.length);
+  return texts.reduce((sum, text) => sum + length(text), 0);
 }

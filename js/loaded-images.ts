@@ -14,11 +14,11 @@ export class LoadedImages extends LoadedBase<ImageModel> {
   }
 
   classify(job: Job, { pictures, topK }: Takes<"classify">): Promise<Classification[][]> {
-    return this.finish(job, (model) => model.classify(pictures, topK), pictures);
+    return this.finish(job, (model) => model.classify(pictures, topK), { pictures });
   }
 
   pixels(job: Job, { pictures }: Takes<"pixels">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.pixels(pictures), pictures);
+    return this.finish(job, (model) => model.pixels(pictures), { pictures });
   }
 
   logits(job: Job, { pixels: { data, dims } }: Takes<"imageLogits">): Promise<TensorF32> {
@@ -26,7 +26,7 @@ export class LoadedImages extends LoadedBase<ImageModel> {
   }
 
   features(job: Job, { input }: Takes<"imageFeatures">): Promise<TensorF32> {
-    if (!("dims" in input)) return this.finish(job, (model) => model.featuresOf(input), [input]);
+    if (!("dims" in input)) return this.finish(job, (model) => model.featuresOf(input), { pictures: [input] });
     const { data, dims } = input;
     return this.finish(job, (model) => model.features(data, Uint32Array.from(dims)));
   }
@@ -36,6 +36,6 @@ export class LoadedImages extends LoadedBase<ImageModel> {
   }
 
   attention(job: Job, { picture, layer, head }: Takes<"imageAttention">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.attention(picture, layer, head), [picture]);
+    return this.finish(job, (model) => model.attention(picture, layer, head), { pictures: [picture] });
   }
 }

@@ -13,13 +13,13 @@ export class LoadedMatch extends LoadedReader<MatchModel> {
   }
 
   embedImages(job: Job, { input }: Takes<"embedImages">): Promise<TensorF32> {
-    if (Array.isArray(input)) return this.finish(job, (model) => model.embedImages(input), input);
+    if (Array.isArray(input)) return this.finish(job, (model) => model.embedImages(input), { pictures: input });
     const { data, dims } = input;
     return this.finish(job, (model) => model.embedPixels(data, Uint32Array.from(dims)));
   }
 
   embedTexts(job: Job, { texts }: Takes<"embedTexts">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.embedText(texts));
+    return this.finish(job, (model) => model.embedText(texts), { texts });
   }
 
   logits(job: Job, { pixels: { data, dims }, rows }: Takes<"matchLogits">): Promise<TensorF32> {

@@ -14,7 +14,7 @@ export class LoadedTexts extends LoadedReader<TextModel> {
   }
 
   embed(job: Job, { texts, pooling, normalize, prompt, promptName }: Takes<"embed">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.embed(texts, pooling, normalize, prompt, promptName));
+    return this.finish(job, (model) => model.embed(texts, pooling, normalize, prompt, promptName), { texts });
   }
 
   hidden(job: Job, { rows }: Takes<"hidden">): Promise<TensorF32> {
@@ -22,11 +22,11 @@ export class LoadedTexts extends LoadedReader<TextModel> {
   }
 
   attentionMaps(job: Job, { text, layer }: Takes<"textAttentionMaps">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.attentionMaps(text, layer));
+    return this.finish(job, (model) => model.attentionMaps(text, layer), { texts: [text] });
   }
 
   classify(job: Job, { texts, topK }: Takes<"classifyTexts">): Promise<Classification[][]> {
-    return this.finish(job, (model) => model.classify(texts, topK));
+    return this.finish(job, (model) => model.classify(texts, topK), { texts });
   }
 
   logits(job: Job, { rows, types }: Takes<"textLogits">): Promise<TensorF32> {
@@ -37,8 +37,9 @@ export class LoadedTexts extends LoadedReader<TextModel> {
 export class LoadedSeq2Seq extends LoadedReader<Seq2SeqModel> {
   async generate(job: Job, { prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
     const { instance, queue } = this;
-    if (Array.isArray(prompt)) throw invalid("an encoder-decoder takes text or token ids, not messages");
-    const begin = () => instance.call(() => this.model.generate(prompt, options));
+    if (typeof prompt !== "string" && !(prompt instanceof Uint32Array))
+      throw invalid("an encoder-decoder takes text or token ids, not messages");
+    const begin = () => instance.stranger(job.id, "tokenizer", prompt.length, () => this.model.generate(prompt, options));
     return { result: await finishGeneration({ instance, queue }, job, begin, onTokens) };
   }
 

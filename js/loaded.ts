@@ -2,29 +2,23 @@
 
 import { invalid } from "./errors.js";
 import { finishGeneration, type OnTokens } from "./generating.js";
-import type { Instance } from "./instance.js";
 import type { Job } from "./jobs.js";
 import { LoadedReader, type Takes } from "./loaded-base.js";
-import type { WireGeneration } from "./protocol.js";
-import type { Message, TensorF32 } from "./types.js";
+import type { Loaded, WireChat, WireGeneration } from "./protocol.js";
+import type { TensorF32 } from "./types.js";
 import type { LogitsRun, Model, Run, Session } from "./simd/azulejo.js";
-
-/** Told before and after a chat template's work for a call. */
-export type OnRendering = (job: Job, busy: boolean) => void;
 
 export class LoadedModel extends LoadedReader<Model> {
   readonly #sessions = new Map<number, Session>();
-  readonly #onRendering: OnRendering;
-
-  constructor(instance: Instance, model: Model, onRendering: OnRendering) {
-    super(instance, model);
-    this.#onRendering = onRendering;
-  }
 
   protected override free(): void {
     for (const session of this.#sessions.values()) this.instance.free(session);
     this.#sessions.clear();
     super.free();
+  }
+
+  override facts(): Loaded {
+    return { ...super.facts(), defaults: this.instance.call(() => this.model.defaults()) };
   }
 
   /** How many there are. */
@@ -50,8 +44,9 @@ export class LoadedModel extends LoadedReader<Model> {
     const { instance, queue } = this;
     const cache = session === undefined ? undefined : this.#session(session);
     const begin = () => {
-      const ready = Array.isArray(prompt) ? this.#conversation(job, prompt) : prompt;
-      return instance.call(() => (cache ?? this.model).generate(ready, options));
+      const ready = typeof prompt === "string" || prompt instanceof Uint32Array ? prompt : this.#tokens(job, prompt);
+      const work = () => (cache ?? this.model).generate(ready, options);
+      return typeof ready === "string" ? instance.stranger(job.id, "tokenizer", ready.length, work) : instance.call(work);
     };
     const result = await finishGeneration({ instance, queue }, job, begin, onTokens);
     return { result, ...(cache !== undefined && { sessionLength: instance.call(() => cache.length) }) };
@@ -62,22 +57,16 @@ export class LoadedModel extends LoadedReader<Model> {
   }
 
   attentionMaps(job: Job, { prompt, layer }: Takes<"attentionMaps">): Promise<TensorF32> {
-    return this.finish(job, (model) => model.attentionMaps(prompt, layer));
+    return this.finish(job, (model) => model.attentionMaps(prompt, layer), { texts: [prompt] });
   }
 
-  override applyChatTemplate(job: Job, { messages, addGenerationPrompt }: Takes<"applyChatTemplate">): string {
-    this.#onRendering(job, true);
-    try {
-      return this.instance.call(() => this.model.applyChatTemplate(messages, addGenerationPrompt));
-    } finally {
-      this.#onRendering(job, false);
-    }
+  override applyChatTemplate(job: Job, { chat }: Takes<"applyChatTemplate">): string {
+    return this.instance.stranger(job.id, "chat template", chat.length, () => this.model.applyChatTemplate(chat));
   }
 
   /** A conversation's tokens; the template brings its own special ones. */
-  #conversation(job: Job, messages: Message[]): Uint32Array {
-    const text = this.applyChatTemplate(job, { messages, addGenerationPrompt: true });
-    return this.encode({ text, addSpecial: false });
+  #tokens(job: Job, { chat }: WireChat): Uint32Array {
+    return this.instance.stranger(job.id, "chat template", chat.length, () => this.model.encodeChat(chat));
   }
 
   #session(id: number): Session {

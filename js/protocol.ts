@@ -1,23 +1,25 @@
 // What the page and the host (the worker's side) say to each other.
 
 import type { ErrorCode, WireError } from "./errors.js";
+import type { Stranger } from "./watch.js";
 import type {
+  ChatOptions,
   Classification,
   DeviceInfo,
   GeneratedToken,
   GenerateOptions,
   GenerationResult,
   LoadProgress,
-  Message,
   ModelSummary,
   Pooling,
+  Seq2SeqOptions,
   TensorF32,
 } from "./types.js";
 
-export type WireGenerateOptions = Omit<GenerateOptions, "signal">;
+export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions>;
 
 /** An encoder-decoder's. */
-export type WireSeq2SeqOptions = WireGenerateOptions & { beams?: number };
+export type WireSeq2SeqOptions = Omit<Seq2SeqOptions, "signal">;
 
 export interface WireModelOptions {
   contextLength?: number;
@@ -39,6 +41,8 @@ export interface Picture {
 /** A model, once it is there. */
 export interface Loaded {
   summary: ModelSummary;
+  /** What a language model's checkpoint suggests. */
+  defaults?: GenerateOptions;
   /** A classifier's, by index. */
   labels?: string[];
   /** What images become: [channels, height, width]. */
@@ -161,7 +165,12 @@ export type WireSource =
   /** One GGUF, or with `folder` whatever the names say. */
   | { kind: "files"; files: WireFile[]; folder: boolean };
 
-export type Prompt = string | Message[] | Uint32Array;
+/** A conversation and what goes with it, as the core reads it: JSON. */
+export interface WireChat {
+  chat: string;
+}
+
+export type Prompt = string | WireChat | Uint32Array;
 
 /** A text, or its token ids. */
 export type WireText = string | Uint32Array;
@@ -192,7 +201,7 @@ export interface Calls {
   attentionMaps: { takes: { model: number; prompt: string | Uint32Array; layer?: number }; gives: TensorF32 };
   encode: { takes: { model: number; text: string; addSpecial: boolean }; gives: Uint32Array };
   decode: { takes: { model: number; ids: Uint32Array; skipSpecial: boolean }; gives: string };
-  applyChatTemplate: { takes: { model: number; messages: Message[]; addGenerationPrompt: boolean }; gives: string };
+  applyChatTemplate: { takes: { model: number } & WireChat; gives: string };
   classify: { takes: { model: number; pictures: Picture[]; topK: number }; gives: Classification[][] };
   pixels: { takes: { model: number; pictures: Picture[] }; gives: TensorF32 };
   imageLogits: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
@@ -299,8 +308,8 @@ export type FromHost =
   | { kind: "fetchPull"; fetch: number }
   /** Nothing more is wanted of it: the request, or the rest of its body, is to be cancelled. Not answered. */
   | { kind: "fetchCancel"; fetch: number }
-  /** A chat template is at work for call `id`, or has ended: the one thing in the core that may take for ever. */
-  | { kind: "rendering"; id: number; busy: boolean }
+  /** A stranger's program is at work in the core, or has ended: nothing is heard meanwhile. */
+  | { kind: "stranger"; stranger?: Stranger | undefined }
   /** The wasm instance is dead, and everything in it. */
   | { kind: "died"; error: WireError }
   /** A thread of the pool speaks to the page directly: when it dies, the host waits for it for ever. */

@@ -6,7 +6,9 @@ import { disposed, invalid } from "./errors.js";
 import { checkGenerate } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import type { RemoteModel } from "./remote.js";
-import type { GenerateOptions, Generation, Message, Session } from "./types.js";
+import { checkChat, refuseChatOptions } from "./messages.js";
+import type { Prompt } from "./protocol.js";
+import type { ChatOptions, GenerateOptions, Generation, Message, Session } from "./types.js";
 import { checkPrompt } from "./validate.js";
 
 /** A generation with the model, in a session's cache where one is given. */
@@ -18,7 +20,8 @@ export function generate(
 ): Generation {
   const site = new Error();
   return startGeneration(async (signal, onTokens) => {
-    const wire = { prompt: checkPrompt(prompt), options: checkGenerate(options) };
+    const { wire: checked, chat } = checkGenerate(options);
+    const wire = { prompt: readPrompt(prompt, chat), options: checked };
     session?.check();
     const connection = await model.reach(signal);
     const opened = session?.openAt(connection);
@@ -28,6 +31,13 @@ export function generate(
     if (sessionLength !== undefined) session!.length = sessionLength;
     return result;
   }, options?.signal);
+}
+
+function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {
+  const checked = checkPrompt(prompt);
+  if (Array.isArray(checked)) return checkChat(checked, "prompt", chat, true);
+  refuseChatOptions(chat);
+  return checked;
 }
 
 export class RemoteSession implements Session {

@@ -18,10 +18,10 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkFunction, checkLiveSignal, checkPairs, checkRows, count } from "./validate.js";
+import { checkFunction, checkLiveSignal, checkPairs, checkRows, counted } from "./validate.js";
 
 const readClassify = /* @__PURE__ */ optionsOf<ClassifyTextOptions>("classify", {
-  topK: /* @__PURE__ */ count(1),
+  topK: /* @__PURE__ */ counted(1),
   onProgress: checkFunction<NonNullable<ClassifyTextOptions["onProgress"]>>,
   signal: checkLiveSignal,
 });

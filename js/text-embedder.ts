@@ -20,7 +20,7 @@ import type {
   TensorF32,
   Tokenizer,
 } from "./types.js";
-import { checkFlag, checkFunction, checkLiveSignal, checkPlainPrompt, checkRows, checkText, checkTexts, count } from "./validate.js";
+import { checkFlag, checkFunction, checkLiveSignal, checkPlainPrompt, checkRows, checkText, checkTexts, counted } from "./validate.js";
 
 const readEmbed = /* @__PURE__ */ optionsOf<EmbedOptions>(
   "embed",
@@ -34,7 +34,7 @@ const readEmbed = /* @__PURE__ */ optionsOf<EmbedOptions>(
   },
 );
 const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
-  layer: /* @__PURE__ */ count(0),
+  layer: /* @__PURE__ */ counted(0),
   signal: checkLiveSignal,
 });
 

@@ -1,17 +1,17 @@
 // The model's tokenizer, which lives in the worker with it.
 
+import { CHAT, checkChat } from "./messages.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
-import type { Message, Tokenizer } from "./types.js";
-import { checkFlag, checkIds, checkMessages, checkText } from "./validate.js";
+import type { ChatTemplateOptions, Message, Tokenizer } from "./types.js";
+import { checkFlag, checkIds, checkText } from "./validate.js";
 
 const readEncode = /* @__PURE__ */ optionsOf<{ addSpecial?: boolean | undefined }>("encode", { addSpecial: checkFlag });
 const readDecode = /* @__PURE__ */ optionsOf<{ skipSpecial?: boolean | undefined }>("decode", { skipSpecial: checkFlag });
-const readTemplate = /* @__PURE__ */ optionsOf<{ addGenerationPrompt?: boolean | undefined }>(
-  "applyChatTemplate",
-  { addGenerationPrompt: checkFlag },
-  ["tools", "templateOptions", "allowSpecial"],
-);
+const readTemplate = /* @__PURE__ */ optionsOf<ChatTemplateOptions>("applyChatTemplate", {
+  ...CHAT,
+  addGenerationPrompt: checkFlag,
+});
 
 export class RemoteTokenizer implements Tokenizer {
   readonly #model: RemoteModel;
@@ -32,12 +32,8 @@ export class RemoteTokenizer implements Tokenizer {
     return this.#model.call("decode", { ids: checked, skipSpecial });
   }
 
-  async applyChatTemplate(
-    messages: Message[],
-    options?: { addGenerationPrompt?: boolean | undefined },
-  ): Promise<string> {
-    const checked = checkMessages(messages, "messages");
-    const { addGenerationPrompt = true } = readTemplate(options);
-    return this.#model.call("applyChatTemplate", { messages: checked, addGenerationPrompt });
+  async applyChatTemplate(messages: Message[], options?: ChatTemplateOptions): Promise<string> {
+    const { addGenerationPrompt = true, ...chat } = readTemplate(options);
+    return this.#model.call("applyChatTemplate", checkChat(messages, "messages", chat, addGenerationPrompt));
   }
 }

@@ -23,7 +23,7 @@ export function readTrap(thrown: string, wreck: Wreck): { code: ErrorCode; messa
   if (/capacity overflow/.test(words)) return wanting("no memory for 2 GiB or more in one piece");
   // Of memory, in other words: a mistake of ours.
   if (/out of bounds/i.test(words)) return { code: "internal", message: words };
-  const isWanting = /out of memory|allocation failed/i.test(words) || isFull(wreck);
+  const isWanting = /out of memory|memory allocation|allocation failed/i.test(words) || isFull(wreck);
   return isWanting ? wanting(`its memory has ${memory.buffer.byteLength} bytes and cannot grow`) : { code: "internal", message: words };
 }
 

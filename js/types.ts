@@ -207,11 +207,57 @@ export interface ModelSummary {
 }
 
 export interface Message {
-  role: "system" | "user" | "assistant" | "tool";
-  content: string;
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  /** `null`: nothing but tool calls, say. Parts are handed to templates that know them, and are one text for others. */
+  content: string | ContentPart[] | null;
+  name?: string | undefined;
+  /** What the model thought before it answered; whether the prompt has it is the template's choice. */
+  reasoning?: string | undefined;
+  toolCalls?: ToolCall[] | undefined;
+  /** Of a tool's answer: which call it answers. */
+  toolCallId?: string | undefined;
 }
 
-export interface GenerateOptions {
+/** A part of a message. Images are refused with "unsupported-model". */
+export type ContentPart = { type: "text"; text: string } | { type: "image"; image: ImageInput };
+
+/** What the model may call; `parameters` is a JSON Schema. */
+export interface Tool {
+  name: string;
+  description?: string | undefined;
+  parameters?: object | undefined;
+}
+
+/** What the model has called. */
+export interface ToolCall {
+  id?: string | undefined;
+  name: string;
+  arguments?: unknown;
+}
+
+/** Of prompts that are messages. */
+export interface ChatOptions {
+  /** For the chat template, which tells the model of them; one that knows no tools refuses them. */
+  tools?: Tool[] | undefined;
+  /** Variables of the chat template: `{ enable_thinking: false }`. One that it does not have is refused. */
+  templateOptions?: Record<string, unknown> | undefined;
+  /**
+   * Control tokens that the messages or the tools spell out (`<|im_end|>`) count as such: whoever writes a message can
+   * then end its turn and forge others.
+   * @defaultValue false
+   */
+  allowSpecial?: boolean | undefined;
+}
+
+export interface ChatTemplateOptions extends ChatOptions {
+  /**
+   * The prompt ends with the beginning of the answer.
+   * @defaultValue true
+   */
+  addGenerationPrompt?: boolean | undefined;
+}
+
+export interface GenerateOptions extends ChatOptions {
   /**
    * How many tokens at most.
    * @defaultValue until the end token or the context's end
@@ -254,7 +300,10 @@ export interface GenerateOptions {
   frequencyPenalty?: number | undefined;
   /** Added to the logits of these token ids, before all else. */
   logitBias?: Record<number, number> | undefined;
-  /** For the draws. Same seed, same device: same text. */
+  /**
+   * For the draws. Seed, position and token decide each: devices whose logits agree draw the same text, with a cache and
+   * without, with `logprobs` and without.
+   */
   seed?: number | undefined;
   /** Never part of the text. */
   stop?: string[] | undefined;
@@ -262,16 +311,47 @@ export interface GenerateOptions {
   ignoreEnd?: boolean | undefined;
   /** That many best alternatives with each token. */
   logprobs?: number | undefined;
+  /**
+   * The text does not end before it has so many tokens.
+   * @defaultValue 0
+   */
+  minTokens?: number | undefined;
+  /**
+   * Runs of so many tokens come once only in prompt and text, as transformers' no_repeat_ngram_size has it; 0: they may
+   * come again. On WebGPU each token's logits then come to the CPU.
+   * @defaultValue 0
+   */
+  noRepeatNgram?: number | undefined;
+  /**
+   * Where an option is not given, what the checkpoint's generation_config.json suggests takes its place: see
+   * `CausalLM.defaults`. Refused where the file asks for what this package lacks.
+   * @defaultValue false
+   */
+  useDefaults?: boolean | undefined;
   /** Ends the generation; what was made stays, finishReason "aborted". */
   signal?: AbortSignal | undefined;
 }
 
-export interface Seq2SeqOptions extends GenerateOptions {
+/** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions> {
   /**
-   * From 1 (default) to 16: so many continuations are followed at once, and the likeliest is told when all have ended
-   * (beam search); iterating then gives its tokens at the end. Several go with neither `temperature` nor `logprobs`.
+   * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
+   * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
+   * `logprobs`.
+   * @defaultValue what generation_config.json says, else 1; 1 with `temperature` or `logprobs`
    */
   beams?: number | undefined;
+  /**
+   * Of several beams: each text's score is divided by its length to this power, so that larger ones favour longer texts.
+   * @defaultValue what generation_config.json says, else 1
+   */
+  lengthPenalty?: number | undefined;
+  /**
+   * Of several beams: whether the search is over as soon as there are as many texts as beams (true), when a better one is
+   * unlikely (false), or impossible ("never").
+   * @defaultValue what generation_config.json says, else false
+   */
+  earlyStopping?: boolean | "never" | undefined;
 }
 
 /**
@@ -328,8 +408,11 @@ export interface Tokenizer {
   encode(text: string, options?: { addSpecial?: boolean | undefined }): Promise<Uint32Array>;
   /** `skipSpecial` (default true): without special tokens. */
   decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean | undefined }): Promise<string>;
-  /** `addGenerationPrompt` (default true): with the beginning of the answer. */
-  applyChatTemplate(messages: Message[], options?: { addGenerationPrompt?: boolean | undefined }): Promise<string>;
+  /**
+   * The prompt as text, for looking at. `generate` takes the messages themselves, and keeps what they spell out text: in one
+   * string a forged control token could not be told from the template's own, so it is refused, unless `allowSpecial`.
+   */
+  applyChatTemplate(messages: Message[], options?: ChatTemplateOptions): Promise<string>;
 }
 
 /** A conversation that keeps its KV cache between calls. */

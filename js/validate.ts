@@ -1,10 +1,8 @@
 // What callers pass, checked where they pass it: the message names the argument.
 
 import { aborted, asError, invalid } from "./errors.js";
-import type { Prompt, WirePair, WireText } from "./protocol.js";
-import type { Message, TensorF32 } from "./types.js";
-
-const ROLES = ["system", "user", "assistant", "tool"];
+import type { WirePair, WireText } from "./protocol.js";
+import type { TensorF32 } from "./types.js";
 
 /** A record of named values. */
 export function checkOptions(options: unknown, name: string): void {
@@ -30,6 +28,13 @@ export function checkCount(value: unknown, name: string, least: number): number 
     throw invalid(`${name} should be a whole number of ${least} or more, not ${describe(value)}`);
   return value as number;
 }
+
+/** A whole number of `least` or more that the core counts with, as a check of options: it has 32 bits for it. */
+export const counted = (least: number) => (value: unknown, name: string) => {
+  if (checkCount(value, name, least) > MOST_COUNTED) throw invalid(`${name} is ${String(value)}; ${MOST_COUNTED} are the most`);
+  return value as number;
+};
+const MOST_COUNTED = 0xffffffff;
 
 /** A side of a picture that is to be made. */
 export function checkSide(value: unknown, name: string): number {
@@ -74,22 +79,14 @@ export function checkIds(ids: unknown, name: string): Uint32Array {
   return checked;
 }
 
-export function checkMessages(messages: unknown, name: string): Message[] {
-  return checkList(messages, name, "messages", (message, name) => {
-    const { role, content } = (message ?? {}) as Partial<Message>;
-    if (typeof role !== "string" || !ROLES.includes(role))
-      throw invalid(`${name}.role should be one of ${ROLES.join(", ")}, not ${describe(role)}`);
-    return { role, content: checkText(content, `${name}.content`) };
-  });
-}
-
-export function checkPrompt(prompt: unknown): Prompt {
+/** Text, ids, or the messages of a conversation, which are yet to be looked at. */
+export function checkPrompt(prompt: unknown): string | Uint32Array | unknown[] {
   const isText = typeof prompt === "string";
   const length = isText ? prompt.length : (prompt as ArrayLike<unknown> | null | undefined)?.length;
   if (length === 0) throw invalid("the prompt is empty");
   if (isText) return prompt;
-  const first: unknown = Array.isArray(prompt) ? prompt[0] : undefined;
-  return typeof first === "object" && first !== null ? checkMessages(prompt, "prompt") : checkIds(prompt, "prompt");
+  if (!Array.isArray(prompt)) return checkIds(prompt, "prompt");
+  return typeof prompt[0] === "object" && prompt[0] !== null ? prompt : checkIds(prompt, "prompt");
 }
 
 /** A prompt that is no conversation; `what` is what messages call it. */

@@ -1,6 +1,6 @@
 // Which browser the tests, the benchmark and the screenshot drive. As a command it prints the path.
 
-import { accessSync, constants, existsSync, realpathSync } from "node:fs";
+import { accessSync, constants, existsSync, readdirSync, realpathSync } from "node:fs";
 import { delimiter, dirname, join } from "node:path";
 import { pathToFileURL } from "node:url";
 
@@ -48,12 +48,27 @@ export const WEBGPU_ARGUMENTS = ["--enable-unsafe-webgpu", "--use-webgpu-adapter
  * comes with a loader.
  */
 export function vulkanEnvironment() {
-  if (process.env.VK_ICD_FILENAMES) return {};
+  return process.env.VK_ICD_FILENAMES ? {} : swiftShader() ?? {};
+}
+
+function swiftShader() {
   const folders = [dirname(realpathSync(findChromium())), "/usr/lib/chromium", "/opt/google/chrome"];
   const folder = folders.find((folder) => existsSync(join(folder, "vk_swiftshader_icd.json")));
-  if (!folder) return {};
+  if (!folder) return undefined;
   const libraries = [process.env.LD_LIBRARY_PATH, folder].filter(Boolean).join(delimiter);
   return { VK_ICD_FILENAMES: join(folder, "vk_swiftshader_icd.json"), LD_LIBRARY_PATH: libraries };
+}
+
+/** Where Debian's mesa-vulkan-drivers puts the description of its driver for processors. */
+const MESA = "/usr/share/vulkan/icd.d";
+
+/**
+ * The environment in which native tests find Mesa's driver for processors, which has `shader-f16` and subgroups of eight;
+ * nothing where it is not installed. The loader is the browser's.
+ */
+export function mesaEnvironment() {
+  const file = existsSync(MESA) && readdirSync(MESA).find((name) => /^lvp_icd.*\.json$/.test(name));
+  return file ? { ...swiftShader(), VK_ICD_FILENAMES: join(MESA, file) } : undefined;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(findChromium());

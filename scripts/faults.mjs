@@ -1,7 +1,8 @@
 // Fault injection: npm run faults [-- --all | --only NAME]
 //
 // Everything that a load or a call leans on fails: each call to the store, each answer of the network, each message
-// between page and worker; once, and from there on. After each the same questions are asked (tests/faults/oracle.mjs).
+// between page and worker, each growth of the memory, each call to the GPU; once, and some from there on. After each the
+// same questions are asked (tests/faults/oracle.mjs).
 // Without options a sample runs, the same each time; `--only` takes a name, or how names begin.
 
 import { fork } from "node:child_process";
@@ -11,6 +12,9 @@ import { GROUPS } from "../tests/faults/groups.mjs";
 
 const RUN = fileURLToPath(new URL("../tests/faults/run.mjs", import.meta.url));
 const { values: options } = parseArgs({ options: { all: { type: "boolean" }, only: { type: "string" } } });
+
+/** A point, or a group's beginning, that takes longer is never over. */
+const LONGEST_MS = 300_000;
 
 /** Runs a group in a process of its own: how many points, and which went wrong. */
 function run(name) {
@@ -22,7 +26,14 @@ function run(name) {
     console.log(`WRONG ${point}\n${wrongs.map((each) => `  ${each}\n`).join("")}  alone: npm run faults -- --only ${point}`);
   };
   const child = fork(RUN, [name, JSON.stringify(options)], { execArgv: [], stdio: ["ignore", "inherit", "inherit", "ipc"] });
+  let late;
+  const watch = () => {
+    clearTimeout(late);
+    late = setTimeout(() => child.kill("SIGKILL"), LONGEST_MS);
+  };
+  watch();
   child.on("message", (message) => {
+    watch();
     if (message.kind === "points") ({ count } = message);
     if (message.kind === "begins") running = message.name;
     if (message.kind !== "ends") return;
@@ -32,6 +43,7 @@ function run(name) {
     if (ended % 200 === 0) console.log(`  ${name}: ${ended} of ${count}`);
   });
   return new Promise((resolve) => child.on("exit", (code, signal) => {
+    clearTimeout(late);
     if (code !== 0 || ended < count) fail(running ?? name, [`the process ended with ${signal ?? code} at point ${ended + 1} of ${count}`]);
     console.log(`${name}: ${count} points, ${wrong.length} wrong, ${((performance.now() - start) / 1000).toFixed(0)} s`);
     resolve({ count, wrong });

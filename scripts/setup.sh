@@ -118,6 +118,13 @@ prepare_engines() {
   say "without Firefox and WebKit: their smoke tests will be skipped"
 }
 
+# A second Vulkan driver, which has what the browser's SwiftShader has not: arithmetic in halves, and subgroups of eight.
+prepare_vulkan() {
+  if debian_has mesa-vulkan-drivers || (debian_install "Mesa's Vulkan driver" mesa-vulkan-drivers); then return; fi
+  [ -z "${CI:-}" ] || exit 1
+  say "without Mesa's Vulkan driver: kernels that compute in halves will be compiled, but not run"
+}
+
 prepare_tests() {
   cargo fmt --version >/dev/null 2>&1 || timeout 180 rustup component add rustfmt || stop "rustfmt is missing; run: rustup component add rustfmt"
   cargo clippy --version >/dev/null 2>&1 || timeout 180 rustup component add clippy || stop "clippy is missing; run: rustup component add clippy"
@@ -128,6 +135,7 @@ prepare_tests() {
   node scripts/chromium.mjs >/dev/null 2>&1 || debian_install "Chromium" chromium
   say "browser: $(node scripts/chromium.mjs)"
   prepare_engines
+  prepare_vulkan
   # 10,000 images with their classes: what our own classifier is measured on.
   [ -d /usr/share/datasets/fashion-mnist ] || debian_install "Fashion-MNIST" dataset-fashion-mnist
 }

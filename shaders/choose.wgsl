@@ -6,7 +6,7 @@ struct Parameters {
   runs: u32,
 }
 
-@group(0) @binding(0) var<storage, read> partial: array<vec2<u32>>;         // [runs]: bits of the score, token
+@group(0) @binding(0) var<storage, read> partial: array<vec2<u32>>;         // [runs]: the score in its order, token
 @group(0) @binding(1) var<storage, read_write> seen: array<u32>;            // [vocabulary]
 @group(0) @binding(2) var<storage, read_write> token: array<u32>;           // [1]: what is chosen, or BAD
 
@@ -14,10 +14,10 @@ const BAD = 0xffffffffu;
 
 @compute @workgroup_size(1)
 fn main() {
-  var best = bitcast<f32>(partial[0].x);
+  var best = partial[0].x;
   var chosen = partial[0].y;
   for (var run = 1u; run < parameters.runs; run += 1u) {
-    let score = bitcast<f32>(partial[run].x);
+    let score = partial[run].x;
     if (partial[run].y == BAD || chosen == BAD) {
       chosen = BAD;
     } else if (score > best) {

@@ -1,65 +1,119 @@
-// partial[g] = the best of logit / temperature + noise in the g-th run, over the logits above the threshold
+// drawn[g] = the best of score + noise in the g-th run, over the logits above the threshold
 //
-// With Gumbel's noise, −log of an exponential number, the best is a draw from the softmax. Only sampling; a run that was
-// BAD stays so. The noise is a hash of seed, position and token. Grid: (ceil(vocabulary / RUN)).
+// With Gumbel's noise the best is a draw from the softmax. Only sampling; a run of BAD logits stays so. It is
+// src/text/noise.rs, line by line, in whole numbers: other devices draw the same. Grid: (ceil(vocabulary / RUN)).
 
 struct Parameters {
   vocabulary: u32,
-  temperature: f32,
+  runs: u32,
   seed: vec2<u32>,
+  scale: f32,   // of a logit's distance from the best
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary]
-@group(0) @binding(1) var<storage, read> truncation: array<f32>;            // the least logit, the best one
-@group(0) @binding(2) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: bits of the score, token
+@group(0) @binding(1) var<storage, read> partial: array<vec2<u32>>;         // [runs]: the best logit in its order, token
+@group(0) @binding(2) var<storage, read> truncation: array<f32>;            // [1]: the least logit
+@group(0) @binding(3) var<storage, read_write> drawn: array<vec2<u32>>;     // [runs]: the best score in its order, token
 
 const RUN = 1024u;
 const THREADS = 256u;
 const BAD = 0xffffffffu;
+const PLACES = 20u;
+const LEAST = -1073741824;
+// More than any noise.
+const NOISE_ENDS = 34603008;
 
-var<workgroup> best_score: array<f32, THREADS>;
+var<workgroup> largest: atomic<u32>;
+var<workgroup> best_score: array<i32, THREADS>;
 var<workgroup> best_token: array<u32, THREADS>;
 
 /// Mixes two words (PCG's output function, O'Neill 2014, as Jarzynski and Olano use it, 2020).
-fn mix(state: u32, word: u32) -> u32 {
+fn mix_words(state: u32, word: u32) -> u32 {
   let sum = (state ^ word) * 747796405u + 2891336453u;
   let mixed = ((sum >> ((sum >> 28u) + 4u)) ^ sum) * 277803737u;
   return (mixed >> 22u) ^ mixed;
 }
 
-/// An exponential number: −log(1 − v) for a uniform v, which is small where the number is.
-fn exponential(hash: u32) -> f32 {
-  let v = (f32(hash) + 0.5) * 2.3283064e-10;
-  return select(-log(max(1.0 - v, 1.0e-10)), v * (1.0 + v * (0.5 + v / 3.0)), v < 0.01);
+/// The upper word of a product.
+fn high(a: u32, b: u32) -> u32 {
+  let low = vec2<u32>(a, b) & vec2<u32>(0xffffu);
+  let upper = vec2<u32>(a, b) >> vec2<u32>(16u);
+  let first = upper.x * low.y + ((low.x * low.y) >> 16u);
+  let second = low.x * upper.y + (first & 0xffffu);
+  return upper.x * upper.y + (first >> 16u) + (second >> 16u);
+}
+
+/// −log₂(1 − w) / w for w up to ½: w has 32 binary places, the quotient 30.
+fn quotient(w: u32) -> u32 {
+  var sum = high(w, high(w, 886760462u)) + 52426863u;
+  sum = high(w, sum) + 461019072u;
+  sum = high(w, sum) + 350214985u;
+  sum = high(w, sum) + 520167729u;
+  sum = high(w, sum) + 774402123u;
+  return high(w, sum) + 1549082813u;
+}
+
+fn log2_of(n: u32) -> i32 {
+  let zeros = countLeadingZeros(n);
+  let w = 0u - (n << zeros);
+  return i32((32u - zeros) << PLACES) - i32(high(w, quotient(w)) >> (30u - PLACES));
+}
+
+/// −log₂(−log₂(1 − w)) with w = (hash + ½) / 2³².
+fn gumbel(hash: u32) -> i32 {
+  let zeros = countLeadingZeros(hash);
+  if (zeros > 0u) {
+    let leading = ((hash << 1u) | 1u) << (zeros - 1u);
+    return i32((30u + zeros) << PLACES) - log2_of(high(leading, quotient((leading >> (zeros - 1u)) >> 1u)));
+  }
+  let rest = ~hash;
+  let halvings = countLeadingZeros(rest);
+  let w = 0u - (((rest << 1u) | 1u) << (halvings - 1u));
+  return i32(26u << PLACES) - log2_of((halvings << 26u) + (high(w, quotient(w)) >> 4u));
 }
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
+  for (var run = thread; run < parameters.runs; run += THREADS) {
+    atomicMax(&largest, partial[run].x);
+  }
+  workgroupBarrier();
+  let order = atomicLoad(&largest);
+  let best_of_all = bitcast<f32>(select(~order, order & 0x7fffffffu, order >= 0x80000000u));
   let end = min(RUN * (group.x + 1u), parameters.vocabulary);
-  let key = mix(mix(parameters.seed.x, parameters.seed.y), batch.position);
-  var best = LOWEST;
+  let seed = parameters.seed;
+  let position = batch.position + batch.len;
+  let first = mix_words(mix_words(seed.x, seed.y), position);
+  let second = mix_words(mix_words(seed.y ^ 0x9e3779b9u, seed.x), position);
+  var best = LEAST - NOISE_ENDS;
   var chosen = RUN * group.x;
   for (var token = RUN * group.x + thread; token < end; token += THREADS) {
     let logit = logits[token];
-    if (logit >= truncation[0] && logit > LOWEST) {
-      let score = max((logit - truncation[1]) / parameters.temperature, LOWEST) - log(exponential(mix(key, token)));
-      if (score > best) {
-        best = score;
-        chosen = token;
-      }
+    if (logit < truncation[0] || logit <= LOWEST) {
+      continue;
+    }
+    let score = i32(max((logit - best_of_all) * parameters.scale, f32(LEAST)));
+    if (score + NOISE_ENDS <= best) {
+      continue;
+    }
+    let noisy = score + gumbel(mix_words(second, mix_words(first, token)));
+    if (noisy > best) {
+      best = noisy;
+      chosen = token;
     }
   }
   best_score[thread] = best;
   best_token[thread] = chosen;
   workgroupBarrier();
-  if (thread != 0u || partial[group.x].y == BAD) {
+  if (thread != 0u) {
     return;
   }
   for (var i = 1u; i < THREADS; i += 1u) {
-    if (best_score[i] > best) {
+    if (best_score[i] > best || (best_score[i] == best && best_token[i] < chosen)) {
       best = best_score[i];
       chosen = best_token[i];
     }
   }
-  partial[group.x] = vec2<u32>(bitcast<u32>(best), chosen);
+  chosen = select(chosen, BAD, partial[group.x].y == BAD);
+  drawn[group.x] = vec2<u32>(bitcast<u32>(best) ^ 0x80000000u, chosen);
 }

@@ -13,7 +13,7 @@ struct Parameters {
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;          // [vocabulary]
 @group(0) @binding(1) var<storage, read> seen: array<u32>;                  // [vocabulary]: how often chosen; top bit: seen at all
 @group(0) @binding(2) var<storage, read> bias: array<f32>;                  // [vocabulary], or empty
-@group(0) @binding(3) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: bits of the logit, token
+@group(0) @binding(3) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: the best logit in its order, token
 
 const RUN = 1024u;
 const THREADS = 256u;
@@ -21,6 +21,12 @@ const BAD = 0xffffffffu;
 
 var<workgroup> best_logit: array<f32, THREADS>;
 var<workgroup> best_token: array<u32, THREADS>;
+
+/// Floats in their order, as whole numbers.
+fn ordered(value: f32) -> u32 {
+  let bits = bitcast<u32>(value);
+  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+}
 
 fn penalised(logit: f32, token: u32) -> f32 {
   let count = seen[token];
@@ -72,5 +78,5 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
     }
   }
   chosen = select(chosen, BAD, bad);
-  partial[group.x] = vec2<u32>(bitcast<u32>(best), chosen);
+  partial[group.x] = vec2<u32>(ordered(best), chosen);
 }

@@ -1,4 +1,4 @@
-// truncation = the least logit that top-k, top-p and min-p leave, in this order, and the best one
+// truncation = the least logit that top-k, top-p and min-p leave, in this order
 //
 // One workgroup looks for the least logit a byte of its bits at a time, from the top: a histogram of counts for top-k,
 // of shares for top-p. Logits that equal the least one all stay. Shares are whole numbers, so that the order of addition
@@ -13,8 +13,8 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary]
-@group(0) @binding(1) var<storage, read> partial: array<vec2<u32>>;         // [runs]: bits of the best logit, token
-@group(0) @binding(2) var<storage, read_write> truncation: array<f32>;      // the least logit, the best one
+@group(0) @binding(1) var<storage, read> partial: array<vec2<u32>>;         // [runs]: the best logit in its order, token
+@group(0) @binding(2) var<storage, read_write> truncation: array<f32>;      // [1]: the least logit
 
 const THREADS = 256u;
 const WHOLE = 2147483648.0;
@@ -85,7 +85,7 @@ fn sum_of(thread: u32, value: f32) -> f32 {
 fn main(@builtin(local_invocation_index) thread: u32) {
   var best = LOWEST;
   for (var run = 0u; run < parameters.runs; run += 1u) {
-    best = max(best, bitcast<f32>(partial[run].x));
+    best = max(best, logit_of(partial[run].x));
   }
   var least = 0u;
   if (parameters.top_k > 0u && parameters.top_k < parameters.vocabulary) {
@@ -101,6 +101,5 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   }
   if (thread == 0u) {
     truncation[0] = max(logit_of(max(least, ordered(LOWEST))), best + parameters.log_min_p);
-    truncation[1] = best;
   }
 }

@@ -5,9 +5,8 @@
 use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, TensorInfo, TensorType, Value as Item};
 use azulejo::device::gpu::native::run;
 use azulejo::image::Processor;
-use azulejo::model::families::Decoding;
 use azulejo::model::{Assembly, Plan, families};
-use azulejo::text::{Sentence, Tokenizer};
+use azulejo::text::{Before, Counts, GenerateOptions, GenerationConfig, Sentence, Tokenizer};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -252,20 +251,57 @@ fn a_wrong_field_of_another_family_is_an_error_or_another_model() {
     check(&others);
 }
 
+const FIELDS: &[&str] = &[
+    "decoder_start_token_id",
+    "pad_token_id",
+    "forced_bos_token_id",
+    "forced_eos_token_id",
+    "bad_words_ids",
+    "eos_token_id",
+    "max_length",
+    "max_new_tokens",
+    "min_length",
+    "min_new_tokens",
+    "num_beams",
+    "length_penalty",
+    "early_stopping",
+    "no_repeat_ngram_size",
+    "encoder_no_repeat_ngram_size",
+    "repetition_penalty",
+    "suppress_tokens",
+    "begin_suppress_tokens",
+    "do_sample",
+    "temperature",
+    "top_k",
+    "top_p",
+    "min_p",
+    "stop_strings",
+    "typical_p",
+];
+
 #[test]
 fn a_wrong_field_of_generation_config_is_an_error_or_leaves_tokens_of_the_vocabulary() {
     let config = fs::read_to_string(format!("{}/config.json", folder("marian"))).unwrap();
     let plan = families::from_config(&config).unwrap();
     let mut ways = 0;
-    for name in ["decoder_start_token_id", "pad_token_id", "forced_bos_token_id", "bad_words_ids", "eos_token_id"] {
+    let vocabulary = plan.spec.vocabulary();
+    for name in FIELDS {
         for value in values() {
             let mut changed = plan.clone();
-            match changed.generation(&json!({ name: value }).to_string()) {
-                Err(error) => assert_eq!(error.code, Code::CorruptFile, "{name}: {error}"),
+            match changed.set_generation(Some(&json!({ *name: value }).to_string())) {
+                Err(error) => {
+                    assert!([Code::CorruptFile, Code::UnsupportedModel].contains(&error.code), "{name}: {error}");
+                    assert!(error.to_string().contains(name), "{name}: {error}");
+                }
                 Ok(()) => {
-                    let Decoding { start, first, never } = changed.decoding;
-                    let mut ids = start.into_iter().chain(first).chain(never);
-                    assert!(ids.all(|id| (id as usize) < plan.spec.vocabulary()), "{name}: {value}");
+                    let GenerationConfig { start, first, ends, .. } = &changed.generation;
+                    let mut ids = start.iter().chain(first).chain(ends).copied();
+                    assert!(ids.all(|id| (id as usize) < vocabulary), "{name}: {value}");
+                    let before = Before { prompt: &[0], source: Some(&[1, 2]), ends };
+                    let options = GenerateOptions::default();
+                    let Ok(sampling) = changed.generation.sampling(&options, vocabulary, &before) else { continue };
+                    let counts = Counts::new(before.prompt);
+                    sampling.shape(&counts, before.prompt, 0, &mut vec![0.0; vocabulary]);
                     ways += 1;
                 }
             }

@@ -46,8 +46,8 @@ for (const worker of [true, false]) {
   test(`models, sessions and jobs are counted and gone with their end (worker: ${worker})`, async () => {
     const engine = await newEngine({ threads: 1, worker });
     const counts = async () => {
-      const { wasmBytes, ...counts } = await engine.diagnostics();
-      assert(wasmBytes > 0);
+      const { wasmBytes, liveBytes, peakBytes, ...counts } = await engine.diagnostics();
+      assert(liveBytes <= peakBytes && peakBytes < wasmBytes);
       return counts;
     };
     assert.deepEqual(await counts(), { models: 0, sessions: 0, jobs: 0, pulls: 0 });

@@ -93,10 +93,9 @@ test("what another call takes, or stands elsewhere, is said", async () => {
 
 test("what this version lacks is refused by its name", async () => {
   const later = {
-    "CausalLM.generate": ["jsonSchema", "regex", "grammar", "tools", "toolChoice", "templateOptions", "allowSpecial", "useDefaults", "draft", "contextShift"],
+    "CausalLM.generate": ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
-    "Tokenizer.applyChatTemplate": ["tools", "templateOptions", "allowSpecial"],
   };
   for (const [call, names] of Object.entries(later)) {
     for (const name of names) await rejection(() => CALLS[call]({ [name]: {} }), "invalid-argument", new RegExp(`^${name}: not supported yet$`));
@@ -148,6 +147,45 @@ test("values are checked by the option's name", async () => {
     ["PatchMap.toImageData", { label: 1 }, /^label should be a string/],
   ];
   for (const [call, options, says] of wrong) await rejection(() => CALLS[call](options), "invalid-argument", says);
+});
+
+test("numbers above 2³² are as large as they are, or refused by name", async () => {
+  const most = [2 ** 32, 2 ** 32 + 1, 2 ** 40 + 2, Number.MAX_SAFE_INTEGER];
+  const ids = async (options) => Array.from((await lm.generate([5, 6, 7], { maxTokens: 5, ...ON_AND_ON, ...options })).tokens);
+  const drawn = { temperature: 1, seed: 3 };
+  const [whole, draws] = [await ids({ maxTokens: undefined }), await ids(drawn)];
+  assert(whole.length > 5);
+  for (const number of most) {
+    assert.deepEqual(await ids({ maxTokens: number }), whole, `maxTokens ${number}`);
+    assert.deepEqual(await ids({ ...drawn, topK: number }), draws, `topK ${number}`);
+    assert.deepEqual(await ids({ noRepeatNgram: number }), await ids({}), `noRepeatNgram ${number}`);
+    assert.equal((await lm.generate([5, 6, 7], { maxTokens: 5, minTokens: number })).tokens.length, 5);
+    assert.notDeepEqual(await ids({ ...drawn, seed: number }), await ids({ ...drawn, seed: number % 2 ** 32 }), `seed ${number}`);
+    for (const [call, option] of [
+      ["CausalLM.generate", "logprobs"], ["CausalLM.attentionMaps", "layer"], ["CausalLM.load", "contextLength"],
+      ["inspect", "contextLength"], ["inspect", "batch"], ["TextEmbedder.attentionMaps", "layer"],
+      ["TextClassifier.classify", "topK"], ["ImageClassifier.classify", "topK"], ["ImageClassifier.attention", "layer"],
+      ["ImageClassifier.attention", "head"], ["Seq2SeqLM.generate", "beams"],
+    ]) await rejection(() => CALLS[call]({ [option]: number }), "invalid-argument", new RegExp(option));
+  }
+});
+
+test("numbers that are odd are refused by the option's name", async () => {
+  const counts = {
+    "CausalLM.generate": ["maxTokens", "topK", "seed", "logprobs", "minTokens", "noRepeatNgram"],
+    "Seq2SeqLM.generate": ["maxTokens", "beams", "minTokens"],
+    "CausalLM.attentionMaps": ["layer"], "CausalLM.load": ["contextLength", "retries"], inspect: ["batch", "contextLength"],
+    "TextClassifier.classify": ["topK"], "ImageClassifier.classify": ["topK"], "ImageClassifier.attention": ["layer", "head"],
+    "ImageClassifier.classifyPatches": ["size", "stride", "batch", "topK"], "Engine.create": ["threads"],
+  };
+  const numbers = {
+    "CausalLM.generate": ["temperature", "topP", "minP", "repetitionPenalty", "presencePenalty", "frequencyPenalty"],
+    "Seq2SeqLM.generate": ["lengthPenalty"],
+  };
+  const refused = (call, names, values) => Promise.all(names.flatMap((name) => values.map((value) =>
+    rejection(() => CALLS[call]({ [name]: value }), "invalid-argument", new RegExp(`^${name}`)))));
+  for (const [call, names] of Object.entries(counts)) await refused(call, names, [-1, 0.5, NaN, Infinity, 2 ** 53, "1", 1n, null]);
+  for (const [call, names] of Object.entries(numbers)) await refused(call, names, [NaN, Infinity, -Infinity, "1", 1n, null, 1e300]);
 });
 
 test("lengths that nothing has are refused before there is room made for them", async () => {

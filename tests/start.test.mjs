@@ -3,6 +3,7 @@
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, describe, mock, test } from "node:test";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import * as azulejo from "../dist/index.js";
 import { startThreads } from "../target/js/pool.js";
 import { readTrap } from "../target/js/traps.js";
@@ -20,7 +21,7 @@ const { version } = JSON.parse(await readFile(new URL("../package.json", import.
 describe("in a browser", DEADLINE, () => {
   let browser, server;
   before(async () => {
-    browser = await launchBrowser();
+    browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
     server = await startApiServer({ isolated: true, files: { "/endless.gguf": { bytes: endless() } } });
   });
   after(async () => {
@@ -31,6 +32,8 @@ describe("in a browser", DEADLINE, () => {
   /** Runs `work` in a page of its own, to which files come as `changes` (path → what becomes of the body) has made them. */
   async function inPage(work, given, changes = {}) {
     const page = await browser.newPage();
+    const stray = [];
+    page.on("pageerror", (error) => stray.push(error));
     try {
       for (const [path, change] of Object.entries(changes)) {
         await page.route(`**/dist/${path}`, async (route) => {
@@ -40,7 +43,9 @@ describe("in a browser", DEADLINE, () => {
       }
       await page.goto(server.url);
       await page.evaluate(async () => Object.assign(globalThis, await import("/dist/index.js")));
-      return await page.evaluate(work, given);
+      const answer = await page.evaluate(work, given);
+      assert.deepEqual(stray, []);
+      return answer;
     } finally {
       await page.close();
     }
@@ -101,41 +106,63 @@ describe("in a browser", DEADLINE, () => {
     assert.deepEqual(features, ["simd128", "relaxed-simd", "threads"]);
   });
 
-  /** In the page's own thread: it fails as `how` says, and the same model is asked again. */
-  const comeBack = async (how) => {
-    const engine = await Engine.create({ worker: false });
-    const lm = await CausalLM.load("/endless.gguf", { engine, contextLength: 64 });
-    const made = async () => [...(await lm.generate("a", { maxTokens: 3, ignoreEnd: true })).tokens];
-    const before = await made();
+  /** In the page's own thread: it fails as `how` says, and the same model is asked again; a model beside it, too. */
+  const comeBack = async ({ how, device = "cpu" }) => {
+    const engine = await Engine.create({ worker: false, device });
+    const load = () => CausalLM.load("/endless.gguf", { engine, contextLength: 64 });
+    const [lm, other] = [await load(), await load()];
+    const made = async (lm) => [...(await lm.generate("a", { maxTokens: 3, ignoreEnd: true })).tokens];
+    const before = await made(lm);
+    // The core draws its seed there: an exception that no Rust code catches ends it as a trap would.
+    const drawing = async (random) => {
+      const { random: real } = Math;
+      Math.random = random;
+      try {
+        await lm.generate("b", { temperature: 1 });
+      } finally {
+        Math.random = real;
+      }
+    };
+    const deeper = () => deeper() + 1;
     const fail = {
-      // The core draws its seed there: an exception that no Rust code catches ends it as a trap would.
-      trap: async () => {
-        const { random } = Math;
-        Math.random = () => { throw new WebAssembly.RuntimeError("unreachable"); };
-        try {
-          await lm.generate("b", { temperature: 1 });
-        } finally {
-          Math.random = random;
-        }
-      },
+      trap: () => drawing(() => { throw new WebAssembly.RuntimeError("unreachable"); }),
+      exception: () => drawing(() => { throw new TypeError("from below"); }),
+      overflow: () => drawing(deeper),
       memory: () => lm.tokenizer.encode("a".repeat(20e6)),
     };
     const failure = await fail[how]().then(() => "none", ({ code, message }) => `${code}: ${message}`);
-    return { before, failure, after: [await made(), await made()] };
+    const after = [await made(lm), await made(other), await made(lm)];
+    const { models } = await engine.diagnostics();
+    await engine.dispose();
+    return { before, failure, after, models, kind: engine.device.kind };
   };
 
-  test("a page's own instance comes back after a trap", async () => {
-    const { before, failure, after } = await inPage(comeBack, "trap");
-    assert.match(failure, /^internal: .*unreachable/);
-    assert.deepEqual(after, [before, before]);
+  function assertBack({ before, after, models, failure }, what) {
+    assert.match(failure, what);
+    assert.deepEqual(after, [before, before, before]);
+    assert.equal(models, 2);
+  }
+
+  for (const [how, what] of Object.entries({
+    trap: /^internal: .*unreachable/,
+    exception: /^internal: .*from below/,
+    overflow: /^internal: .*(call stack|recursion)/,
+  })) {
+    test(`a page's own instance comes back after a failure: ${how}`, async () => {
+      assertBack(await inPage(comeBack, { how }), what);
+    });
+  }
+
+  test("a page's own instance comes back with its GPU", async () => {
+    const back = await inPage(comeBack, { how: "trap", device: "webgpu" });
+    assertBack(back, /^internal: .*unreachable/);
+    assert.equal(back.kind, "webgpu");
   });
 
   test("a page's own instance comes back after it has run out of memory", async () => {
-    // 16 MiB: the model fits, the text does not.
+    // 16 MiB: the models fit, the text does not.
     const changes = { "simd/azulejo_bg.wasm": (body) => memoryEnds(body, 256) };
-    const { before, failure, after } = await inPage(comeBack, "memory", changes);
-    assert.match(failure, /^out-of-memory: /);
-    assert.deepEqual(after, [before, before]);
+    assertBack(await inPage(comeBack, { how: "memory" }, changes), /^out-of-memory: .*no memory for \d{8} bytes/);
   });
 });
 
@@ -190,6 +217,16 @@ describe("a trap", () => {
 
   test("is for want of memory where the memory cannot grow any more, whatever it was promised", () => {
     assert.equal(codeOf("unreachable", wreck(1, 100, 2 ** 32)), "out-of-memory");
+  });
+
+  test("tells what a panic said, with a size where too much was asked for", () => {
+    const left = wreck(1, 65536);
+    const words = new TextEncoder().encode("panicked at src/a.rs:1:2:\ncapacity overflow");
+    new Uint32Array(left.memory.buffer)[3] = words.length;
+    new Uint8Array(left.memory.buffer).set(words, 16);
+    const { code, message } = readTrap("unreachable", left);
+    assert.equal(code, "out-of-memory");
+    assert.match(message, /^unreachable: panicked at src\/a\.rs:1:2:\ncapacity overflow: no memory for 2 GiB or more/);
   });
 
   test("is for want of memory where it says so", () => {

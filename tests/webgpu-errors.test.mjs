@@ -84,35 +84,28 @@ describe("a command that the GPU refuses", () => {
 });
 
 test("the GPU's device ends with the last engine of the page that uses it", async () => {
-  const ended = await inPage(async () => {
+  const { shared, ended, made } = await inPage(async () => {
     const devices = [];
     const { requestDevice } = GPUAdapter.prototype;
     GPUAdapter.prototype.requestDevice = async function (...given) {
-      const device = await requestDevice.apply(this, given);
-      const state = { lost: undefined };
-      devices.push(state);
-      void device.lost.then(({ reason }) => { state.lost = reason; });
-      return device;
-    };
-    const states = [];
-    const look = async () => {
-      await new Promise((resolve) => setTimeout(resolve));
-      states.push(devices.map(({ lost }) => lost ?? "alive").join());
+      devices.push(await requestDevice.apply(this, given));
+      return devices.at(-1);
     };
     const create = () => Engine.create({ device: "webgpu", worker: false });
+    const speak = async (engine) => {
+      const lm = await CausalLM.load("/endless.gguf", { engine });
+      return (await lm.generate("a", { maxTokens: 2, ignoreEnd: true })).tokens.length;
+    };
     const [first, second] = [await create(), await create()];
-    const lm = await CausalLM.load("/endless.gguf", { engine: second });
     await first.dispose();
-    await look();
-    await lm.generate("a", { maxTokens: 2 });
+    const made = [await speak(second)];
+    const shared = devices.length;
     await second.dispose();
-    await look();
-    const third = await create();
-    await (await CausalLM.load("/endless.gguf", { engine: third })).generate("a", { maxTokens: 2 });
-    await look();
-    return states;
+    const { reason } = await devices[0].lost;
+    made.push(await speak(await create()));
+    return { shared, ended: reason, made };
   });
-  assert.deepEqual(ended, ["alive", "destroyed", "destroyed,alive"]);
+  assert.deepEqual({ shared, ended, made }, { shared: 1, ended: "destroyed", made: [2, 2] });
 });
 
 describe("a queue that tells late what it has done", () => {

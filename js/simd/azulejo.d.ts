@@ -1,6 +1,6 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerationResult, Message, ModelSummary, Pooling, TensorF32 } from "../types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../types.js";
 import type {
   GpuDiagnostics,
   Picture,
@@ -77,17 +77,32 @@ export type LoaderOptions = WireModelOptions & {
   headerOnly?: boolean;
 };
 
+/** modules.json, its modules' config.json, and what else stands in files of their own. */
+export interface SentenceFiles {
+  modules: string;
+  pooling?: string | undefined;
+  normalize?: string | undefined;
+  model?: string | undefined;
+  transformer?: string | undefined;
+}
+
 /** Every throw is an object { code, message, where? }; a trap is a WebAssembly.RuntimeError. */
 export class ModelLoader {
   constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
-  tokenizer(json: string, config?: string, chatTemplate?: string): void;
+  tokenizer(json: string | undefined, config?: string, chatTemplate?: string): void;
+  /** Where there is no tokenizer.json: the names of what its class has instead, the indispensable one first. */
+  tokenizerFiles(config: string | undefined): string[];
+  /** One of them, before `tokenizer`. */
+  tokenizerFile(name: string, bytes: Uint8Array): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
-  /** sentence-transformers' modules.json, its pooling module's config.json and sentence_bert_config.json. */
-  sentence(modules: string, pooling?: string, config?: string): void;
-  /** generation_config.json, after config.json. */
-  generation(json: string): void;
+  /** What sentence-transformers has beside a model; undefined where it has nothing. */
+  sentence(files: SentenceFiles | undefined): void;
+  /** config_sentence_transformers.json of a cross-encoder. */
+  crossEncoder(json: string): void;
+  /** generation_config.json, after config.json; undefined where there is none. */
+  generation(json: string | undefined): void;
   begin(file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
@@ -105,15 +120,28 @@ export class ModelLoader {
   free(): void;
 }
 
+/** Texts of files: modules.json, its modules' config.json, sentence_bert_config.json, config_sentence_transformers.json. */
+export interface SentenceFiles {
+  modules: string;
+  pooling?: string | undefined;
+  normalize?: string | undefined;
+  transformer?: string | undefined;
+  model?: string | undefined;
+}
+
 /** By the checkpoint's task. */
 export type AnyModel = Model | ImageModel | TextModel | Seq2SeqModel | MatchModel;
 
 export class Model {
   private constructor();
   summary(): ModelSummary;
+  /** What generation_config.json suggests. */
+  defaults(): GenerateOptions;
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
-  applyChatTemplate(messages: Message[], addGenerationPrompt: boolean): string;
+  /** The conversation is JSON. */
+  applyChatTemplate(chat: string): string;
+  encodeChat(chat: string): Uint32Array;
   generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
   logits(rows: Uint32Array[], last: boolean): LogitsRun;
   attentionMaps(prompt: string | Uint32Array, layer?: number): MapsRun;
@@ -180,14 +208,14 @@ export class TextModel {
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
   /** [rows, width] */
-  embed(texts: WireText[], pooling?: Pooling, normalize?: boolean): Run<TensorF32>;
+  embed(texts: WireText[], pooling?: Pooling, normalize?: boolean, prompt?: string, promptName?: string): Run<TensorF32>;
   /** [rows, positions, width] */
   hidden(rows: Uint32Array[]): Run<TensorF32>;
   /** [layers, heads, positions, positions], or of one layer. */
   attentionMaps(text: WireText, layer?: number): Run<TensorF32>;
   classify(texts: WirePair[], topK: number): Run<Classification[][]>;
-  /** [rows, classes] */
-  logits(rows: Uint32Array[]): Run<TensorF32>;
+  /** `types`: which of two texts each token is of; [rows, classes] */
+  logits(rows: Uint32Array[], types?: Uint32Array[]): Run<TensorF32>;
   free(): void;
 }
 

@@ -1,6 +1,6 @@
 // Generated tokens against the reference's, and cached steps against a full pass.
 
-import { TOLERANCE, slice } from "./verdict.mjs";
+import { slice } from "./verdict.mjs";
 
 /** Where the reference's best two logits lie closer than this, another choice is honest, and its path another one. */
 const MARGIN = 1e-2;
@@ -32,15 +32,16 @@ export function compareTokens(verdict, { next_logits, generated }, got) {
  */
 export function compareSteps(verdict, { generated, logprobs, own }, first) {
   const vocabulary = own.dims.at(-1);
+  const tolerance = verdict.tolerance.outputs;
   generated.forEach((token, step) => {
     const logits = slice(own.data, first + step, vocabulary);
     const best = logits.indexOf(Math.max(...logits));
-    if (best !== token && margin(logits) > TOLERANCE.absolute) {
+    if (best !== token && margin(logits) > tolerance) {
       verdict.fail(`cached step ${step}: token ${token}, but the full pass chooses ${best}`);
     }
     const logprob = logits[token] - logSum(logits);
     const error = Math.abs(logprobs[step] - logprob);
-    if (!(error <= TOLERANCE.absolute + TOLERANCE.relative * Math.abs(logprob))) {
+    if (!(error <= tolerance * (1 + Math.abs(logprob)))) {
       verdict.fail(`cached step ${step}: log-probability ${logprobs[step]}, in the full pass ${logprob}`);
     }
   });

@@ -1,7 +1,7 @@
 // A family's case by its kind: what of it the page is given (`input`), and how the answer is compared (`compare`).
 
 import { comparePath, compareSteps, compareTokens } from "./generated.mjs";
-import { ATTENTION, Verdict, comparePositions, compareRows, rowOf, slice, unpaddedRows } from "./verdict.mjs";
+import { Verdict, comparePositions, compareRows, rowOf, slice, unpaddedRows } from "./verdict.mjs";
 
 /** Batched rows, single rows, the whole greedy path, the cached steps. */
 const causal = {
@@ -10,8 +10,8 @@ const causal = {
     prompt: Array.from(tensors.prompt.data),
     generated: Array.from(tensors.generated.data),
   }),
-  compare(tensors, output) {
-    const verdict = new Verdict();
+  compare(tensors, output, tolerance) {
+    const verdict = new Verdict(tolerance);
     const [, vocabulary] = tensors.next_logits.shape;
     const first = tensors.prompt.data.length - 1;
     comparePositions(verdict, "logits", tensors.logits, { ...output, together: output.rows, lengths: lengthsOf(tensors) });
@@ -29,8 +29,8 @@ const causal = {
 /** Hidden states, each pooling and the classifier, of the rows together and of each alone. */
 const encoder = {
   input: (tensors) => ({ rows: unpaddedRows(tensors), pooled: "pooled" in tensors }),
-  compare(tensors, { hidden, pooled, mean, cls, logits }) {
-    const verdict = new Verdict();
+  compare(tensors, { hidden, pooled, mean, cls, logits }, tolerance) {
+    const verdict = new Verdict(tolerance);
     const lengths = lengthsOf(tensors);
     comparePositions(verdict, "hidden", tensors.hidden, { ...hidden, lengths, place: "value" });
     comparePadding(verdict, hidden.together, lengths);
@@ -56,8 +56,8 @@ const seq2seq = {
       generated: Array.from(tensors.generated.data),
     };
   },
-  compare(tensors, output) {
-    const verdict = new Verdict();
+  compare(tensors, output, tolerance) {
+    const verdict = new Verdict(tolerance);
     const [count, length] = tensors.decoder_input_ids.shape;
     const whole = Array(count).fill(length);
     comparePositions(verdict, "logits", tensors.logits, { ...output, together: output.rows, lengths: whole });
@@ -72,8 +72,8 @@ const seq2seq = {
 /** Logits, hidden states and attention maps, of the images together and of each alone. */
 const vision = {
   input: pixels,
-  compare(tensors, { together, alone }) {
-    const verdict = new Verdict();
+  compare(tensors, { together, alone }, tolerance) {
+    const verdict = new Verdict(tolerance);
     compareImages(verdict, tensors, together, "");
     alone.forEach((output, row) => compareImages(verdict, imageOf(tensors, row), output, ` of image ${row} alone`));
     verdict.more = `${alone.length} images, ${tensors.attention ? "attention maps too" : "no attention maps"}`;
@@ -84,8 +84,8 @@ const vision = {
 /** Vectors of images and of texts, and how the model scores them; together and alone. */
 const dual = {
   input: (tensors) => ({ pixels: pixels(tensors), rows: unpaddedRows(tensors) }),
-  compare(tensors, { images, texts, logits }) {
-    const verdict = new Verdict();
+  compare(tensors, { images, texts, logits }, tolerance) {
+    const verdict = new Verdict(tolerance);
     compareRows(verdict, "image_embeds", tensors.image_embeds, { ...images, place: "value" });
     compareRows(verdict, "text_embeds", tensors.text_embeds, { ...texts, place: "value" });
     verdict.tensor("logits_per_image", logits.together, tensors.logits_per_image, { place: "pair" });
@@ -132,7 +132,7 @@ function comparePadding(verdict, { data, dims: [, length, width] }, lengths) {
 function compareImages(verdict, tensors, output, which) {
   verdict.tensor(`logits${which}`, output.logits, tensors.logits, { place: "class" });
   verdict.tensor(`hidden${which}`, output.features, tensors.hidden, { place: "value" });
-  if (tensors.attention) verdict.tensor(`attention${which}`, output.maps, tensors.attention, { place: "weight", tolerance: ATTENTION });
+  if (tensors.attention) verdict.tensor(`attention${which}`, output.maps, tensors.attention, { place: "weight", of: "attention" });
 }
 
 /** The case of one image alone: rows are the first dimension, but the second of attention. */

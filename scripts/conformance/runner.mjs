@@ -4,6 +4,7 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { readSafetensors } from "../../tests/support/safetensors.mjs";
 import { KINDS } from "./kinds.mjs";
+import { toleranceOf } from "./verdict.mjs";
 
 /** A family that has not answered by then hangs; the largest takes a few seconds. */
 const PATIENCE = 120_000;
@@ -88,7 +89,7 @@ export class Runner {
     }]);
     if (answer.unsupported) return { outcome: "unsupported", detail: answer.unsupported, failures: [] };
     if (answer.error) return failed([answer.error]);
-    return judged(compare(tensors, answer.output));
+    return judged(compare(tensors, answer.output, toleranceOf(directory, family)));
   }
 }
 

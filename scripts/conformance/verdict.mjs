@@ -1,12 +1,28 @@
 // What all comparisons of a family with its case share: how far a number may be off, and what was wrong where.
 
-/** Absolute, and relative to the expected value. */
-export const TOLERANCE = { absolute: 1e-3, relative: 1e-3 };
-/** Attention weights are at most 1. */
-export const ATTENTION = { absolute: 1e-4, relative: 0 };
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+
+/** Where nothing was measured. */
+const UNKNOWN = { outputs: 1e-3, attention: 1e-4 };
+
+/**
+ * How far a family's numbers may be off, absolute and relative to the expected value at once: ten times the largest error
+ * that was measured of it, of its outputs and of its attention weights. `npm run conformance:errors` writes the table.
+ */
+export function toleranceOf(directory, family) {
+  const table = join(directory, "errors.json");
+  const errors = existsSync(table) && JSON.parse(readFileSync(table, "utf8"))[family];
+  if (!errors) return UNKNOWN;
+  return Object.fromEntries(Object.entries(errors).map(([what, error]) => [what, 10 * error]));
+}
 
 /** Gathers the largest errors and the first few differences. */
 export class Verdict {
+  constructor(tolerance) {
+    this.tolerance = tolerance;
+  }
+
   failures = [];
   absolute = 0;
   /** The largest error as a part of what is tolerated there; over 1 is a failure. */
@@ -19,17 +35,18 @@ export class Verdict {
   }
 
   /** Compares a row of logits, or of something else; only the worst place is told. */
-  row(what, got, expected, { place: name = "token", tolerance = TOLERANCE } = {}) {
+  row(what, got, expected, { place: name = "token", of = "outputs" } = {}) {
+    const tolerance = this.tolerance[of];
     let worst = 0, place;
     for (const [token, value] of expected.entries()) {
       const error = Math.abs(got[token] - value);
-      const part = error / (tolerance.absolute + tolerance.relative * Math.abs(value));
+      const part = error / (tolerance * (1 + Math.abs(value)));
       this.absolute = Math.max(this.absolute, error);
       // Written so that a NaN is the worst of all.
       if (!(part <= worst)) [worst, place] = [Number.isNaN(part) ? Infinity : part, token];
     }
     this.relative = Math.max(this.relative, worst);
-    if (worst > 1) this.fail(`${what}, ${name} ${place}: expected ${expected[place]}, got ${got[place]}`);
+    if (worst > 1) this.fail(`${what}, ${name} ${place}: expected ${expected[place]}, got ${got[place]}, within ${tolerance.toExponential(1)}`);
   }
 
   /** Compares a whole tensor of the package (`data`, `dims`) with one of the case (`data`, `shape`). */

@@ -13,7 +13,7 @@ use std::collections::HashSet;
 
 use super::reader::{Header, Limit, Step, TensorInfo};
 use super::{Array, Metadata, TensorType, Value};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result, no_memory};
 
 /// More are refused. Real files have under 100 keys, and under 100,000 tensors.
 const MAX_KEYS: u64 = 1 << 16;
@@ -419,8 +419,8 @@ fn numbers<T, const N: usize>(
     let there = ((cursor.bytes.len() - cursor.at) / N) as u64;
     let count = there.min(*left).max(1) as usize;
     let bytes = cursor.take(count * N, "an array's element")?;
-    let no_memory = |_| Error::new(Code::OutOfMemory, "no memory for the file's header");
-    numbers.try_reserve(count).map_err(no_memory)?;
+    let bytes_of_all = (numbers.len() + count) as f64 * size_of::<T>() as f64;
+    numbers.try_reserve(count).map_err(|_| no_memory("the file's header", bytes_of_all))?;
     numbers.extend(bytes.as_chunks().0.iter().map(|bytes| from(*bytes)));
     *left -= count as u64;
     Ok(())

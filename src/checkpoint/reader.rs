@@ -1,7 +1,7 @@
 //! One weights file, as its bytes arrive: header, then each tensor's data in file order.
 
 use super::{Metadata, TensorType, gguf, safetensors};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result, no_memory};
 
 /// What kind of file the bytes are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -198,8 +198,7 @@ impl FileReader {
                 let more = (*need - pending.len()).min(bytes.len());
                 // From the sender's bytes if they hold the whole item, so that only what is cut is copied.
                 if !pending.is_empty() || more < *need {
-                    let no_memory = |_| Error::new(Code::OutOfMemory, "no memory for the file's header");
-                    pending.try_reserve(more).map_err(no_memory)?;
+                    pending.try_reserve(more).map_err(|_| no_memory("the file's header", more as f64))?;
                     pending.extend_from_slice(&bytes[..more]);
                     *bytes = &bytes[more..];
                     if pending.len() < *need {

@@ -194,8 +194,8 @@ pub enum Tokens<'a, D: Device> {
 #[derive(Clone, Debug)]
 pub struct Choosing {
     pub vocabulary: usize,
-    /// 0: the best.
-    pub temperature: f32,
+    /// What a logit's distance from the best is multiplied by to become a score (`text::noise`). 0: the best is taken.
+    pub scale: f32,
     /// 0: all.
     pub top_k: usize,
     /// 1: all.
@@ -205,8 +205,8 @@ pub struct Choosing {
     pub repetition_penalty: f32,
     pub presence_penalty: f32,
     pub frequency_penalty: f32,
-    /// Added to tokens' logits.
-    pub bias: Vec<(u32, f32)>,
+    /// What is added to tokens' logits, each list from so many chosen tokens on; the first from 0.
+    pub biases: Vec<(usize, Vec<(u32, f32)>)>,
     pub seed: u64,
     /// The prompt's tokens: they count for the repetition penalty.
     pub prompt: Vec<u32>,

@@ -31,11 +31,10 @@ async fn step<D: Device>(beams: Shared<Beams<D>>, model: Shared<model::Model<D>>
 impl<D: Device> RunBeams<D> {
     /// Errors: invalid-argument, context-full, out-of-memory.
     pub fn new(model: Shared<model::Model<D>>, beginning: Beginning) -> Result<Self> {
-        let Beginning { asked, sampling, stream, ends, beams, .. } = beginning;
+        let Beginning { asked, sampling, stream, ends, .. } = beginning;
         let source = asked.source.ok_or_else(|| Error::invalid("beams are for encoder-decoders"))?;
-        let (ends, prompt_tokens) = (if sampling.ignore_end { &[] } else { ends }, source.len());
-        let search =
-            Beams::new(&*taken(&model)?, source, asked.prompt, beams, sampling.max_tokens, ends, sampling.logit_bias)?;
+        let prompt_tokens = source.len();
+        let search = Beams::new(&*taken(&model)?, source, asked.prompt, sampling, ends)?;
         let beams = Rc::new(RefCell::new(search));
         let (task, finish) = (Task::default(), None);
         let tokens = Vec::new();

@@ -215,9 +215,11 @@ impl ModelLoader {
         Ok(())
     }
 
-    /// generation_config.json, after config.json.
-    pub fn generation(&mut self, json: &str) -> Result<()> {
-        let read = |plan: &mut Plan| plan.generation(json).map_err(|error| error.in_file("generation_config.json"));
+    /// generation_config.json, after config.json; undefined where there is none.
+    pub fn generation(&mut self, json: Option<String>) -> Result<()> {
+        let read = |plan: &mut Plan| {
+            plan.set_generation(json.as_deref()).map_err(|error| error.in_file("generation_config.json"))
+        };
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 

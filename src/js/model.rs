@@ -5,9 +5,9 @@ use super::task::{Task, or_null};
 use super::value::{Tensor, from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
-use crate::model::families::{Decoding, Plan};
+use crate::model::families::Plan;
 use crate::model::{Asked, Finish, Step, Summary, Token};
-use crate::text::{GenerateOptions, Message, Sampling, StopStrings, Tokenizer};
+use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ struct Inner {
     words: Words,
     /// Tokens that end a text.
     ends: Vec<u32>,
-    decoding: Decoding,
+    generation: GenerationConfig,
 }
 
 impl Inner {
@@ -31,7 +31,7 @@ impl Inner {
         if !self.model.has_encoder() {
             return Ok(Asked { source: None, prompt: tokens });
         }
-        let Decoding { start, first, .. } = self.decoding;
+        let GenerationConfig { start, first, .. } = self.generation;
         let start = start.ok_or_else(|| {
             Error::corrupt("does not say what a text begins with: \"decoder_start_token_id\"").in_file("config.json")
         })?;
@@ -49,8 +49,8 @@ pub struct Model {
 impl Model {
     pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &Plan) -> Self {
         let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
-        let (scratch, decoding) = (model.session(), plan.decoding.clone());
-        Self { inner: Rc::new(Inner { model, summary, words: Words(tokenizer), ends, decoding }), scratch }
+        let (scratch, generation) = (model.session(), plan.generation.clone());
+        Self { inner: Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }), scratch }
     }
 }
 
@@ -58,6 +58,11 @@ impl Model {
 impl Model {
     pub fn summary(&self) -> JsValue {
         to_js(&self.inner.summary)
+    }
+
+    /// What generation_config.json suggests.
+    pub fn defaults(&self) -> JsValue {
+        to_js(&self.inner.generation.suggested())
     }
 
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
@@ -68,12 +73,16 @@ impl Model {
         self.inner.words.decode(ids, skip_special)
     }
 
+    /// The text of a conversation, which comes as JSON.
     #[wasm_bindgen(js_name = applyChatTemplate)]
-    pub fn apply_chat_template(&self, messages: JsValue, add_generation_prompt: bool) -> Result<String> {
-        let messages: Vec<Message> = from_js(messages, "messages")?;
-        let template =
-            self.inner.words.tokenizer()?.chat_template()?.with_clock(|| (js_sys::Date::now() / 1000.0) as i64);
-        template.render(&messages, add_generation_prompt)
+    pub fn apply_chat_template(&self, chat: &str) -> Result<String> {
+        self.inner.words.chat_text(chat)
+    }
+
+    /// The tokens of a conversation, which comes as JSON.
+    #[wasm_bindgen(js_name = encodeChat)]
+    pub fn encode_chat(&self, chat: &str) -> Result<Vec<u32>> {
+        self.inner.words.chat_tokens(chat)
     }
 
     pub fn session(&self) -> Session {
@@ -83,7 +92,7 @@ impl Model {
     /// Begins a generation from nothing.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
         self.scratch.clear()?;
-        GenerationRun::new(&self.inner, &*self.scratch, prompt, options)
+        GenerationRun::new(&self.inner, &*self.scratch, prompt, options, true)
     }
 
     pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<LogitsRun> {
@@ -115,7 +124,7 @@ impl Session {
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
-        GenerationRun::new(&self.inner, &*self.session, prompt, options)
+        GenerationRun::new(&self.inner, &*self.session, prompt, options, false)
     }
 }
 
@@ -167,21 +176,25 @@ pub struct GenerationRun {
 }
 
 impl GenerationRun {
-    fn new(inner: &Rc<Inner>, session: &dyn AnySession, prompt: JsValue, options: JsValue) -> Result<Self> {
+    fn new(
+        inner: &Rc<Inner>,
+        session: &dyn AnySession,
+        prompt: JsValue,
+        options: JsValue,
+        passing: bool,
+    ) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
-        let mut sampling = Sampling::new(&options, inner.model.vocabulary())?;
-        let stops = StopStrings::new(options.stop.as_deref().unwrap_or_default())?;
         let asked = inner.asked(&prompt)?;
+        let before = Before { prompt: &asked.prompt, source: asked.source.as_deref(), ends: &inner.ends };
+        let sampling = inner.generation.sampling(&options, inner.model.vocabulary(), &before)?;
+        let stops = StopStrings::new(&inner.generation.stops(&options))?;
         // A text of its own does not go on from the source.
         let continues = asked.source.is_none();
         let tokenizer = inner.words.0.as_ref();
         let stream = tokenizer.map(|tokenizer| tokenizer.stream(stops, true, continues)).transpose()?;
-        let never = inner.decoding.never.iter().filter(|id| (**id as usize) < inner.model.vocabulary());
-        sampling.logit_bias.extend(never.map(|id| (*id, f32::NEG_INFINITY)));
         // Any number will do: it only has to be another one each time.
         let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
-        let beams = options.beams.map_or(1, |beams| beams as usize);
-        let generation = session.generate(Beginning { asked, sampling, stream, ends: &inner.ends, seed, beams })?;
+        let generation = session.generate(Beginning { asked, sampling, stream, ends: &inner.ends, seed, passing })?;
         Ok(Self { inner: inner.clone(), generation })
     }
 

@@ -53,8 +53,8 @@ pub struct Beginning<'a> {
     pub stream: Option<TextStream>,
     pub ends: &'a [u32],
     pub seed: u64,
-    /// Texts that grow side by side: more than one is a beam search.
-    pub beams: usize,
+    /// Nothing will go on from its session.
+    pub passing: bool,
 }
 
 /// One sequence of a model.
@@ -122,7 +122,7 @@ impl<D: Device> AnyModel for On<D> {
 
     fn session(&self) -> Box<dyn AnySession> {
         let session = Rc::new(RefCell::new(self.shape.session()));
-        Box::new(OnSession { model: self.model.clone(), session, length: Rc::default() })
+        Box::new(OnSession { model: self.model.clone(), session, shape: self.shape, length: Rc::default() })
     }
 
     fn scoring(
@@ -148,13 +148,19 @@ impl<D: Device> AnyModel for On<D> {
 struct OnSession<D: Device> {
     model: Rc<RefCell<model::Model<D>>>,
     session: Rc<RefCell<model::Session<D>>>,
+    shape: SessionShape,
     /// What it was before the work that is under way.
     length: Rc<Cell<usize>>,
 }
 
 impl<D: Device> Clone for OnSession<D> {
     fn clone(&self) -> Self {
-        Self { model: self.model.clone(), session: self.session.clone(), length: self.length.clone() }
+        Self {
+            model: self.model.clone(),
+            session: self.session.clone(),
+            shape: self.shape,
+            length: self.length.clone(),
+        }
     }
 }
 
@@ -172,14 +178,14 @@ impl<D: Device> AnySession for OnSession<D> {
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
-        if beginning.beams > 1 {
+        if beginning.sampling.beams > 1 {
             return Ok(Box::new(RunBeams::new(self.model.clone(), beginning)?));
         }
-        let Beginning { asked, sampling, stream, ends, seed, .. } = beginning;
+        let Beginning { asked, sampling, stream, ends, seed, passing } = beginning;
         let (mut model, mut session) = (taken(&self.model)?, taken(&self.session)?);
         let generation = Generation::new(&mut model, &mut session, asked, sampling, stream, ends, seed)?;
         let generation = Rc::new(RefCell::new(generation));
-        Ok(Box::new(RunGeneration { on: self.clone(), generation, task: Task::default() }))
+        Ok(Box::new(RunGeneration { on: self.clone(), generation, task: Task::default(), passing }))
     }
 }
 
@@ -187,11 +193,21 @@ struct RunGeneration<D: Device> {
     on: OnSession<D>,
     generation: Rc<RefCell<Generation<D>>>,
     task: Task<Step>,
+    passing: bool,
+}
+
+impl<D: Device> Drop for RunGeneration<D> {
+    fn drop(&mut self) {
+        self.task.drop_work();
+        if let (true, Ok(mut session)) = (self.passing, self.on.session.try_borrow_mut()) {
+            session.release(&self.on.shape);
+        }
+    }
 }
 
 impl<D: Device> AnyGeneration for RunGeneration<D> {
     fn step(&mut self) -> Option<Result<Step>> {
-        let Self { on, generation, task } = self;
+        let Self { on, generation, task, .. } = self;
         task.run(|| work::step(generation.clone(), on.clone()))
     }
 

@@ -182,7 +182,9 @@ impl TextModel {
                 let sequence = self.words.sequence(&format!("{prompt}{text}").into(), self.most)?;
                 Ok(Sequence { unpooled, ..sequence })
             }
-            None if asked => Err(Error::invalid("a prompt stands before texts, not before token ids")),
+            None if asked && !prompt.is_empty() => {
+                Err(Error::invalid("a prompt stands before texts, not before token ids"))
+            }
             None => self.words.sequence(text, self.most),
         };
         texts.iter().map(sequence).collect()

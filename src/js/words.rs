@@ -3,8 +3,18 @@
 use super::value::ids_from_js;
 use crate::error::{Code, Error, Result};
 use crate::model::Sequence;
-use crate::text::Tokenizer;
+use crate::text::{Chat, ChatPrompt, Moment, Tokenizer};
 use wasm_bindgen::{JsCast, JsValue};
+
+/// By the clock of the user's place.
+fn now() -> Moment {
+    let date = js_sys::Date::new_0();
+    let milliseconds = date.get_time();
+    let seconds = (milliseconds / 1000.0).floor();
+    let microseconds = ((milliseconds - seconds * 1000.0) * 1000.0) as u32;
+    let offset = -(date.get_timezone_offset() * 60.0) as i64;
+    Moment { seconds: seconds as i64, microseconds, offset }
+}
 
 pub struct Words(pub Option<Tokenizer>);
 
@@ -22,6 +32,22 @@ impl Words {
 
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
         self.tokenizer()?.decode(ids, skip_special)
+    }
+
+    /// The text of a conversation.
+    pub fn chat_text(&self, chat: &str) -> Result<String> {
+        let tokenizer = self.tokenizer()?;
+        tokenizer.chat_text(self.prompt(chat)?)
+    }
+
+    /// The tokens of a conversation.
+    pub fn chat_tokens(&self, chat: &str) -> Result<Vec<u32>> {
+        self.tokenizer()?.encode_chat(&self.prompt(chat)?)
+    }
+
+    fn prompt(&self, chat: &str) -> Result<ChatPrompt> {
+        let chat = Chat::from_json(chat)?;
+        self.tokenizer()?.chat_template(chat.has_tools())?.render(&chat, Some(now()))
     }
 
     /// A prompt's tokens: ids, or text with what the tokenizer puts before one; also with what it puts behind one where

@@ -1,14 +1,16 @@
 //! Beam search: of several texts that grow side by side, the likeliest for its length.
 //!
-//! As transformers does it without sampling: twice as many candidates as beams are looked at in each step, a text that
-//! has ended waits with its score, sum of log-probabilities / tokens, and the search is over when no beam can beat the
-//! worst of those that wait.
+//! As transformers does it without sampling: twice as many candidates as beams are looked at in each step (more where
+//! there are several end tokens), a text that has ended waits with its score, sum of log-probabilities / tokens to the
+//! power of the length penalty, and the search is over when no beam can beat the worst of those that wait. Bias, penalties
+//! and rules change the log-probabilities, not the logits: beams are compared by them.
 
 use super::across::Source;
 use super::forward::{Across, Batch, forward};
 use super::{HEAD_ROWS, Model};
 use crate::device::{Device, Span, Tokens};
 use crate::error::{Error, Result};
+use crate::text::{Counts, EarlyStopping, Sampling, check_logits};
 
 /// A search under way.
 pub struct Beams<D: Device> {
@@ -17,11 +19,9 @@ pub struct Beams<D: Device> {
     across: Option<Source<D>>,
     /// What every text begins with.
     prompt: Vec<u32>,
-    width: usize,
+    sampling: Sampling,
     max_tokens: usize,
     ends: Vec<u32>,
-    /// Added to tokens' logits.
-    bias: Vec<(u32, f32)>,
     beams: Vec<Beam>,
     /// The beams' keys and values, in their order, and those of no beam.
     caches: Vec<D::Cache>,
@@ -40,10 +40,12 @@ struct Beam {
     ended: bool,
 }
 
-impl Beam {
-    /// What texts of different lengths are compared by.
-    fn normalised(&self) -> f32 {
-        self.score / self.tokens.len().max(1) as f32
+/// log(softmax(logits)); where none is finite they stay as they are.
+fn to_log_probabilities(logits: &mut [f32]) {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    if largest > f32::NEG_INFINITY {
+        let total = logits.iter().map(|logit| (logit - largest).exp()).sum::<f32>().ln() + largest;
+        logits.iter_mut().for_each(|logit| *logit -= total);
     }
 }
 
@@ -56,34 +58,25 @@ struct Candidate {
 
 impl<D: Device> Beams<D> {
     /// `prompt`: what the decoder begins with. Errors: invalid-argument, context-full, out-of-memory.
-    pub fn new(
-        model: &Model<D>,
-        source: Vec<u32>,
-        prompt: Vec<u32>,
-        width: usize,
-        max_tokens: Option<usize>,
-        ends: &[u32],
-        bias: Vec<(u32, f32)>,
-    ) -> Result<Self> {
+    pub fn new(model: &Model<D>, source: Vec<u32>, prompt: Vec<u32>, sampling: Sampling, ends: &[u32]) -> Result<Self> {
+        let width = sampling.beams;
         if !(1..=HEAD_ROWS).contains(&width) {
             return Err(Error::invalid(format!("{width} beams, expected 1 to {HEAD_ROWS}")));
         }
         model.check_tokens(&prompt)?;
         model.check_source(&source)?;
-        let room = model.room(prompt.len(), max_tokens);
         Ok(Self {
             source: Some(source),
             across: None,
+            max_tokens: model.room(prompt.len(), sampling.max_tokens),
             prompt,
-            width,
-            max_tokens: room,
-            ends: ends.to_vec(),
-            bias,
+            ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             beams: vec![Beam::default()],
             caches: (0..width).map(|_| model.new_cache()).collect(),
             finished: Vec::new(),
             logits: crate::error::try_vec(width * model.spec.vocabulary(), "logits")?,
-            done: max_tokens == Some(0),
+            done: sampling.max_tokens == Some(0),
+            sampling,
         })
     }
 
@@ -97,7 +90,7 @@ impl<D: Device> Beams<D> {
             return Ok(true);
         }
         self.run(model).await?;
-        let candidates = self.candidates(model.spec.vocabulary());
+        let candidates = self.candidates(model.spec.vocabulary())?;
         let parents = self.choose(candidates);
         self.done |= self.beams.is_empty() || self.beams[0].tokens.len() >= self.max_tokens;
         if !self.done {
@@ -106,11 +99,25 @@ impl<D: Device> Beams<D> {
         Ok(!self.done)
     }
 
-    /// The tokens of the best text, and whether an end token ended it.
+    /// The tokens of the best text, and whether an end token of its own choice ended it.
     pub fn best(&self) -> (Vec<u32>, bool) {
         let all = self.finished.iter().chain(&self.beams);
-        let best = all.max_by(|a, b| a.normalised().total_cmp(&b.normalised()));
-        best.map_or_else(Default::default, |beam| (beam.tokens.clone(), beam.ended))
+        let best = all.max_by(|a, b| self.normalised(a).total_cmp(&self.normalised(b)));
+        best.map_or_else(Default::default, |beam| {
+            let forced = self.sampling.rules.forced.is_some_and(|(after, _)| after + 1 == beam.tokens.len());
+            (beam.tokens.clone(), beam.ended && !forced)
+        })
+    }
+
+    /// What texts of different lengths are compared by.
+    fn normalised(&self, beam: &Beam) -> f32 {
+        self.normalised_at(beam.score, beam.tokens.len())
+    }
+
+    /// What has to be said first counts as said.
+    fn normalised_at(&self, score: f32, tokens: usize) -> f32 {
+        let length = (tokens + self.prompt.len() - 1).max(1) as f32;
+        score / length.powf(self.sampling.length_penalty)
     }
 
     /// The logits of every beam's next token, in `logits`.
@@ -137,57 +144,81 @@ impl<D: Device> Beams<D> {
         model.logits_of(&rows, &mut self.logits[..len]).await
     }
 
-    /// The likeliest ways to go on, the best first.
-    fn candidates(&mut self, vocabulary: usize) -> Vec<Candidate> {
+    /// The likeliest ways to go on, the best first. Error: internal for logits that are no numbers.
+    fn candidates(&mut self, vocabulary: usize) -> Result<Vec<Candidate>> {
+        let most = self.sampling.beams * (1 + self.ends.len()).max(2);
         let mut all: Vec<Candidate> = Vec::new();
+        let mut order: Vec<u32> = Vec::new();
         for (parent, beam) in self.beams.iter().enumerate() {
             let logits = &mut self.logits[parent * vocabulary..][..vocabulary];
-            for (token, bias) in &self.bias {
-                logits[*token as usize] += bias;
+            check_logits(logits)?;
+            to_log_probabilities(logits);
+            let (mut sequence, mut counts) = (self.prompt.clone(), Counts::new(&self.prompt));
+            sequence.extend(&beam.tokens);
+            beam.tokens.iter().for_each(|token| counts.add(*token));
+            self.sampling.shape(&counts, &sequence, beam.tokens.len(), logits);
+            if self.sampling.renormalise {
+                to_log_probabilities(logits);
             }
-            let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-            let total = logits.iter().map(|logit| (logit - largest).exp()).sum::<f32>().ln() + largest;
-            let mut order: Vec<u32> = (0..vocabulary as u32).collect();
-            let most = (2 * self.width).min(vocabulary);
+            order.clear();
+            order.extend((0..).zip(&*logits).filter(|(_, logit)| **logit > f32::NEG_INFINITY).map(|(token, _)| token));
             let better = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
-            order.select_nth_unstable_by(most - 1, better);
-            let candidate =
-                |token: u32| Candidate { parent, token, score: beam.score + logits[token as usize] - total };
-            all.extend(order[..most].iter().copied().map(candidate));
+            if most < order.len() {
+                order.select_nth_unstable_by(most - 1, better);
+                order.truncate(most);
+            }
+            let candidate = |&token: &u32| Candidate { parent, token, score: beam.score + logits[token as usize] };
+            all.extend(order.iter().map(candidate));
         }
         all.sort_by(|a, b| b.score.total_cmp(&a.score).then((a.parent, a.token).cmp(&(b.parent, b.token))));
-        all.truncate(2 * self.width);
-        all
+        all.truncate(most);
+        Ok(all)
     }
 
     /// Goes on with the best candidates; those that end wait. Returns the beams that the new ones come from.
     fn choose(&mut self, candidates: Vec<Candidate>) -> Vec<usize> {
+        let width = self.sampling.beams;
         let (mut next, mut parents): (Vec<Beam>, Vec<usize>) = (Vec::new(), Vec::new());
         for (rank, Candidate { parent, token, score }) in candidates.into_iter().enumerate() {
             let mut tokens = self.beams[parent].tokens.clone();
             tokens.push(token);
             if self.ends.contains(&token) {
                 // One that only the wider look brought has worse ones of its kind before it.
-                if rank < self.width {
+                if rank < width {
                     self.finished.push(Beam { tokens, score, ended: true });
                 }
-            } else if next.len() < self.width {
+            } else if next.len() < width {
                 next.push(Beam { tokens, score, ended: false });
                 parents.push(parent);
             }
         }
-        self.finished.sort_by(|a, b| b.normalised().total_cmp(&a.normalised()));
-        self.finished.truncate(self.width);
-        self.beams = next;
-        if let (true, Some(worst), Some(best)) =
-            (self.finished.len() == self.width, self.finished.last(), self.beams.first())
-        {
-            self.done = worst.normalised() >= best.normalised();
+        let mut finished = std::mem::take(&mut self.finished);
+        finished.sort_by(|a, b| self.normalised(b).total_cmp(&self.normalised(a)));
+        finished.truncate(width);
+        self.finished = finished;
+        if next.is_empty() && self.finished.is_empty() {
+            // Whatever could come is forbidden.
+            self.done = true;
+            return parents;
         }
+        self.beams = next;
+        self.done |= self.is_over();
         if self.done {
             self.beams.clear();
         }
         parents
+    }
+
+    /// Whether there are as many texts as beams, and nothing better is to come.
+    fn is_over(&self) -> bool {
+        let (Some(worst), Some(best)) = (self.finished.last(), self.beams.first()) else { return false };
+        if self.finished.len() < self.sampling.beams {
+            return false;
+        }
+        let longest = self.sampling.early_stopping == EarlyStopping::Never && self.sampling.length_penalty > 0.0;
+        let length = if longest { self.max_tokens } else { best.tokens.len() };
+        self.sampling.early_stopping == EarlyStopping::Full
+            || self.normalised(worst) >= self.normalised_at(best.score, length)
     }
 
     /// Brings the caches into the order of the new beams: the first that goes on from one takes its cache, others copy it.

@@ -2,7 +2,7 @@
 
 use super::patches::Patches;
 use super::rope::Rope;
-use super::spec::{Head, Input, Norm, Positions, ScoreBias, Spec, Tokens};
+use super::spec::{Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens};
 use crate::error::{Error, Result};
 
 /// No real model has more of anything; a larger number is a damaged or hostile file. In WebAssembly 32 bits count all
@@ -67,7 +67,18 @@ impl Spec {
             return Err(Error::unsupported(message));
         }
         self.check_matching()?;
+        self.check_pooling()?;
         Ok(self)
+    }
+
+    /// What a classifier of texts reads.
+    fn check_pooling(&self) -> Result<()> {
+        match (&self.input, &self.head) {
+            (Input::Tokens(_), Head::Classes(head)) if !matches!(head.pooling, Pooling::ClassToken | Pooling::Mean) => {
+                Err(Error::unsupported(format!("a classifier of texts that reads {:?}", head.pooling)))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Texts and images have vectors of one width.

@@ -7,7 +7,7 @@
 use super::{Model, Session};
 use crate::device::{Choosing, Device, Tokens};
 use crate::error::Result;
-use crate::text::{Alternative, Sample, Sampler, Sampling, TextStream};
+use crate::text::{Alternative, Sample, Sampler, Sampling, TextStream, scale};
 use serde::Serialize;
 use std::collections::VecDeque;
 
@@ -70,6 +70,8 @@ pub struct Generation<D: Device> {
     sampler: Sampler,
     /// None where tokens are chosen here, from their logits.
     chooser: Option<D::Chooser>,
+    /// After so many tokens this one comes: the text ends by its length.
+    forced: Option<(usize, u32)>,
     /// Tokens chosen on the device, on their way here.
     coming: VecDeque<D::Reading>,
     /// How many there should be.
@@ -102,15 +104,18 @@ impl<D: Device> Generation<D> {
         }
         let max_tokens = model.room(prompt.len(), sampling.max_tokens);
         let vocabulary = model.spec.vocabulary();
-        let chooser = match sampling.logprobs {
-            None => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
-            Some(_) => None,
+        // The device knows how much was said, and what, but not in which order.
+        let here = sampling.logprobs.is_some() || sampling.rules.read_text();
+        let chooser = match here {
+            false => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
+            true => None,
         };
         Ok(Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
             cached: session.rewind_to(&prompt),
             max_tokens,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
+            forced: sampling.rules.forced,
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
             chooser,
             coming: VecDeque::new(),
@@ -151,11 +156,20 @@ impl<D: Device> Generation<D> {
                 return Ok(Step::Read);
             }
             if self.max_tokens == 0 {
+                // Nothing comes back that would say how it went.
+                let reading = model.device.send(&model.logits, 1)?;
+                model.device.receive(reading, &mut self.logits[..1]).await?;
+                session.settled();
                 self.finish = Some(Finish::Length);
                 return Ok(Step::Read);
             }
             model.head_of(chunk.len() - 1);
-        } else if self.chooser.is_none() {
+        }
+        let forced = self.forced.filter(|(after, _)| *after == self.tokens.len());
+        if let (Some((_, id)), Some(_)) = (forced, &self.chooser) {
+            return Ok(Step::Token(self.take(Sample { id, logprob: None, alternatives: Vec::new() })));
+        }
+        if self.chooser.is_none() && !self.tokens.is_empty() {
             let last = self.tokens[self.tokens.len() - 1];
             model.extend(session, &[last]).await?;
             model.head_of(0);
@@ -180,7 +194,8 @@ impl<D: Device> Generation<D> {
         if self.tokens.is_empty() && self.coming.is_empty() {
             self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
         }
-        while self.coming.len() < self.ahead && self.tokens.len() + self.coming.len() < self.max_tokens {
+        let most = self.forced.map_or(self.max_tokens, |(after, _)| self.max_tokens.min(after));
+        while self.coming.len() < self.ahead && self.tokens.len() + self.coming.len() < most {
             let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
             session.reserve_to(&mut model.device, position + 1, model.context).await?;
             model.run(session, position, 1, Tokens::Chosen(chooser))?;
@@ -205,7 +220,7 @@ impl<D: Device> Generation<D> {
         let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(sample.id));
         if self.stream.as_ref().is_some_and(TextStream::stopped) {
             self.finish = Some(Finish::Stop);
-        } else if self.ends.contains(&sample.id) {
+        } else if self.ends.contains(&sample.id) && !self.is_forced() {
             self.finish = Some(Finish::End);
         } else if self.tokens.len() >= self.max_tokens {
             self.finish = Some(Finish::Length);
@@ -215,6 +230,11 @@ impl<D: Device> Generation<D> {
         }
         self.text += &text;
         Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
+    }
+
+    /// Whether the last token was not the model's choice.
+    fn is_forced(&self) -> bool {
+        self.forced.is_some_and(|(after, _)| after + 1 == self.tokens.len())
     }
 
     fn held_back(&mut self) -> String {
@@ -254,16 +274,20 @@ impl<D: Device> Generation<D> {
 
 /// What a device is told of how tokens are chosen. `seed`: where the caller gave none.
 pub fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Choosing {
+    let bias = |made: &usize| {
+        let banned = sampling.rules.banned_after(*made).map(|token| (token, f32::NEG_INFINITY));
+        (*made, sampling.logit_bias.iter().copied().chain(banned).collect())
+    };
     Choosing {
         vocabulary,
-        temperature: sampling.temperature,
+        scale: if sampling.temperature > 0.0 { scale(sampling.temperature) } else { 0.0 },
         top_k: sampling.top_k,
         top_p: sampling.top_p,
         min_p: sampling.min_p,
         repetition_penalty: sampling.repetition_penalty,
         presence_penalty: sampling.presence_penalty,
         frequency_penalty: sampling.frequency_penalty,
-        bias: sampling.logit_bias.clone(),
+        biases: sampling.rules.changes().iter().map(bias).collect(),
         seed: sampling.seed.unwrap_or(seed),
         prompt: prompt.to_vec(),
     }

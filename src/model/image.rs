@@ -191,21 +191,22 @@ impl<D: Device> ImageModel<D> {
         let table = self.table(&patching)?;
         let Self { device, spec, .. } = self;
         let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
-        device.reserve(&mut cache, images * tokens).await?;
+        let rows = images.saturating_mul(tokens);
+        device.reserve(&mut cache, rows).await?;
         let (classes, pools) = match spec.head {
             Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
             Head::Embedding(head) => (head.width, 1),
             _ => (0, 1),
         };
-        let mut scratch = Scratch::new(device, spec, images * tokens)?;
+        let mut scratch = Scratch::new(device, spec, rows)?;
         scratch.kept = device.buffer(2 * images * spec.width)?;
         let workspace = Workspace {
             images,
-            pixels: device.buffer(images * patching.pixels())?,
-            patches: device.buffer(images * tokens * patching.columns)?,
+            pixels: device.buffer(images.saturating_mul(patching.pixels()))?,
+            patches: device.buffer(rows.saturating_mul(patching.columns))?,
             table,
             scratch,
-            normed: device.buffer(images * tokens * spec.width)?,
+            normed: device.buffer(rows.saturating_mul(spec.width))?,
             pooled: device.buffer(images * pools * spec.width)?,
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
             cache: [cache],
@@ -222,7 +223,7 @@ impl<D: Device> ImageModel<D> {
         let (patches, weights) = self.patches()?;
         let width = self.spec.width;
         let learned = patches.patching(patches.image[0], patches.image[1]).grid();
-        let mut table: Vec<f32> = try_vec(patching.tokens() * width, "positions")?;
+        let mut table: Vec<f32> = try_vec(patching.tokens().saturating_mul(width), "positions")?;
         let (tokens, rows) = table.split_at_mut(patching.before * width);
         let (first, grid) = weights.positions.split_at((patching.before - patches.registers) * width);
         tokens.copy_from_slice(&weights.tokens);

@@ -4,7 +4,7 @@ use super::forward::{Batch, Scratch, forward};
 use super::spec::Spec;
 use super::weights::Weights;
 use crate::device::{CacheType, Device, Span, Tokens};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result, no_memory};
 
 /// The attention weights of one sequence, [layers, heads, positions, positions], or of one layer.
 /// Errors: invalid-argument for a layer that there is not, out-of-memory, device-lost.
@@ -47,10 +47,11 @@ pub async fn attention_maps<D: Device>(
 fn room(dims: &[usize; 4]) -> Result<Vec<f32>> {
     let len = dims.iter().try_fold(1usize, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
     let mut maps: Vec<f32> = Vec::new();
-    let message = || {
-        let tokens = dims[3];
-        format!("no memory for the attention maps of {tokens} tokens; ask for one layer, or a shorter prompt")
+    let refused = || {
+        let mut error = no_memory(&format!("the attention maps of {} tokens", dims[3]), 4.0 * len as f64);
+        error.message += "; ask for one layer, or a shorter prompt";
+        error
     };
-    maps.try_reserve_exact(len).map_err(|_| Error::new(Code::OutOfMemory, message()))?;
+    maps.try_reserve_exact(len).map_err(|_| refused())?;
     Ok(maps)
 }

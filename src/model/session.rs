@@ -5,6 +5,9 @@ use crate::device::{CacheType, Device};
 use crate::error::Result;
 use std::collections::VecDeque;
 
+/// Room that a cache keeps where nothing goes on from it.
+const KEPT: usize = 1024;
+
 /// Room that a cache gets at least: shorter ones would only grow again and again.
 const SMALLEST: usize = 256;
 
@@ -79,6 +82,14 @@ impl<D: Device> Session<D> {
     pub(super) fn forget_unsure(&mut self) {
         self.tokens.truncate(self.sure);
         self.settled();
+    }
+
+    /// The same, and gives back the memory that a longer text took.
+    pub fn release(&mut self, shape: &SessionShape) {
+        self.clear();
+        if self.capacity > KEPT {
+            (self.cache, self.capacity) = (shape.cache::<D>(), 0);
+        }
     }
 
     /// Keeps what the cache shares with the beginning of `prompt` and drops the rest. Returns how many

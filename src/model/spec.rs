@@ -3,8 +3,8 @@
 //! A family turns its configuration into a [`Spec`]; the forward pass reads it. A new family that
 //! brings a new choice adds a variant here, its CPU and GPU code, and a test.
 
-use super::patches::Patches;
-use super::rope::Rope;
+pub use super::patches::Patches;
+pub use super::rope::{Rope, RopeScaling};
 use crate::device::{Activation, AttentionShape};
 use serde::Serialize;
 

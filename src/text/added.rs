@@ -1,6 +1,8 @@
 //! Tokens added to a model's vocabulary: found in a text as they are written, before anything else is done to it. As the
 //! tokenizers crate's `AddedVocabulary` does it, without the automaton and the regular expressions that one needs.
 
+use std::ops::Range as Span;
+
 use tokenizers::normalizer::Range;
 use tokenizers::{AddedToken, NormalizedString, Normalizer, PreTokenizedString, Token};
 
@@ -28,8 +30,13 @@ impl Texts {
         }
     }
 
-    /// The longest of them that `rest` begins with, and its token's place.
-    fn longest(&self, rest: &[u8], work: &Work) -> Result<Option<(usize, usize)>, Spent> {
+    /// The longest of them that `rest` begins with and that may be found there, and its token's place.
+    fn longest(
+        &self,
+        rest: &[u8],
+        work: &Work,
+        may_be: impl Fn(usize, usize) -> bool,
+    ) -> Result<Option<(usize, usize)>, Spent> {
         let (mut those, mut longest) = (&self.0[..], None);
         for (at, &byte) in rest.iter().enumerate() {
             work.pay(A_LOOK)?;
@@ -38,7 +45,9 @@ impl Texts {
             those = &those[those.partition_point(|text| next(text) < Some(byte))..];
             those = &those[..those.partition_point(|text| next(text) == Some(byte))];
             match those.first() {
-                Some((text, place)) if text.len() == at + 1 => longest = Some((text.len(), *place)),
+                Some((text, place)) if text.len() == at + 1 && may_be(text.len(), *place) => {
+                    longest = Some((text.len(), *place));
+                }
                 Some(_) => {}
                 None => break,
             }
@@ -46,6 +55,9 @@ impl Texts {
         Ok(longest)
     }
 }
+
+/// Whether a token that stands in a text, at these of its bytes, is to be left as text.
+pub(crate) type IsText<'a> = dyn Fn(&AddedToken, Span<usize>) -> bool + 'a;
 
 /// The added tokens of a tokenizer.
 pub(crate) struct Added {
@@ -97,15 +109,26 @@ impl Added {
         Ok(Self { tokens: kept, plain: Texts::new(plain)?, normalized: Texts::new(normalized)? })
     }
 
-    /// A text with its added tokens taken out, and the rest as the rules make it.
-    pub fn extract(&self, text: &str, rules: &Normalizing, work: &Work) -> tokenizers::Result<PreTokenizedString> {
+    /// A text with its added tokens taken out, less those that are text, and the rest as the rules make it.
+    pub fn extract(
+        &self,
+        text: &str,
+        rules: &Normalizing,
+        work: &Work,
+        is_text: &IsText,
+    ) -> tokenizers::Result<PreTokenizedString> {
         let mut parts = PreTokenizedString::from(text);
-        parts.split(|_, part| self.split(part, &self.plain, work))?;
+        parts.split(|_, part| self.split(part, &self.plain, work, is_text))?;
         parts.split(|_, mut part| {
             rules.normalize(&mut part)?;
-            self.split(part, &self.normalized, work)
+            self.split(part, &self.normalized, work, is_text)
         })?;
         Ok(parts)
+    }
+
+    /// Whether an id is an added token's for which `test` holds.
+    pub fn is(&self, id: u32, test: impl Fn(&AddedToken) -> bool) -> bool {
+        self.tokens.iter().any(|(token, known)| *known == id && test(token))
     }
 
     fn split(
@@ -113,17 +136,29 @@ impl Added {
         text: NormalizedString,
         texts: &Texts,
         work: &Work,
+        is_text: &IsText,
     ) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<Token>>)>> {
+        let shift = text.offsets_original().0;
+        let may_be = |place: usize, span: Span<usize>| {
+            let origin = text.convert_offsets(Range::Normalized(span)).unwrap_or_default();
+            !is_text(&self.tokens[place].0, origin.start + shift..origin.end + shift)
+        };
         let part = |(id, start, end): (Option<u32>, usize, usize)| {
             let part = text.slice(Range::Normalized(start..end)).ok_or("a token within a character")?;
             let tokens = id.map(|id| vec![Token::new(id, part.get().to_owned(), (0, end - start))]);
             Ok((part, tokens))
         };
-        self.find(text.get(), texts, work)?.into_iter().map(part).collect()
+        self.find(text.get(), texts, work, may_be)?.into_iter().map(part).collect()
     }
 
     /// Where the tokens are, and what is between them: all of the text.
-    fn find(&self, text: &str, texts: &Texts, work: &Work) -> Result<Vec<(Option<u32>, usize, usize)>, Spent> {
+    fn find(
+        &self,
+        text: &str,
+        texts: &Texts,
+        work: &Work,
+        may_be: impl Fn(usize, Span<usize>) -> bool,
+    ) -> Result<Vec<(Option<u32>, usize, usize)>, Spent> {
         if text.is_empty() || texts.0.is_empty() {
             return Ok(vec![(None, 0, text.len())]);
         }
@@ -131,7 +166,9 @@ impl Added {
         texts.0.iter().for_each(|(token, _)| begins[usize::from(token.as_bytes()[0])] = true);
         let (mut parts, mut at, mut done) = (Vec::new(), 0, 0);
         while let Some(&first) = text.as_bytes().get(at) {
-            let found = if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..], work)? } else { None };
+            let here = |length: usize, place: usize| may_be(place, at..at + length);
+            let found =
+                if begins[usize::from(first)] { texts.longest(&text.as_bytes()[at..], work, here)? } else { None };
             let Some((length, place)) = found else {
                 at += 1;
                 continue;
@@ -215,7 +252,7 @@ mod tests {
                 splits.into_iter().map(|(text, _, tokens)| (text.to_owned(), id(tokens))).collect::<Vec<_>>()
             };
             let expected = shown(theirs.extract_and_normalize(Some(&rules), &text));
-            assert_eq!(shown(ours.extract(&text, &rules, &work).unwrap()), expected, "{text:?}");
+            assert_eq!(shown(ours.extract(&text, &rules, &work, &|_, _| false).unwrap()), expected, "{text:?}");
         }
     }
 }

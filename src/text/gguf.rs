@@ -10,6 +10,7 @@ use super::model::{self, Model};
 use super::normalizer::Rule;
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::{Step, byte_level, compile, named};
+use super::templates::Templates;
 use super::tokenizer::{Parts, Tokenizer};
 use crate::checkpoint::{Array, Metadata, Value};
 use crate::{Code, Error, Result};
@@ -43,7 +44,8 @@ pub struct GgufVocabulary {
     pub strip_accents: Option<bool>,
     /// SentencePiece's compiled normalization rules.
     pub precompiled_charsmap: Vec<u8>,
-    pub chat_template: Option<String>,
+    /// By name.
+    pub chat_templates: Vec<(String, String)>,
 }
 
 /// Kinds of tokens in `tokenizer.ggml.token_type`.
@@ -87,6 +89,17 @@ impl Tokenizer {
     }
 }
 
+/// The default, and those that have a name.
+fn chat_templates(metadata: &Metadata) -> Vec<(String, String)> {
+    const KEY: &str = "tokenizer.chat_template";
+    let default = metadata.str(KEY).map(|source| (Templates::DEFAULT.to_owned(), source.to_owned()));
+    let named = metadata.iter().filter_map(|(key, _)| {
+        let name = key.strip_prefix(KEY)?.strip_prefix('.')?;
+        Some((name.to_owned(), metadata.str(key)?.to_owned()))
+    });
+    default.into_iter().chain(named).collect()
+}
+
 impl GgufVocabulary {
     fn read(metadata: &Metadata) -> Result<Self> {
         let key = |name: &str| format!("tokenizer.ggml.{name}");
@@ -119,7 +132,7 @@ impl GgufVocabulary {
             lowercase: flag("normalizer.lowercase"),
             strip_accents: flag("normalizer.strip_accents"),
             precompiled_charsmap,
-            chat_template: metadata.str("tokenizer.chat_template").map(str::to_owned),
+            chat_templates: chat_templates(metadata),
         })
     }
 
@@ -212,11 +225,12 @@ impl GgufVocabulary {
             bos: self.bos,
             ends: self.eos.into_iter().chain(self.ends.iter().copied()).collect(),
             padding: None,
-            bos_text: self.text(self.bos),
-            eos_text: self.text(self.eos),
-            chat_template: self.chat_template.take(),
-            codes: None,
+            templates: Templates {
+                sources: std::mem::take(&mut self.chat_templates),
+                tokens: vec![("bos_token", self.text(self.bos)), ("eos_token", self.text(self.eos))],
+            },
             warnings: Vec::new(),
+            codes: None,
         })
     }
 

@@ -15,6 +15,7 @@ use super::decoder::Decoder;
 use super::json_parts::{self, Bytes, Pipeline};
 use super::model::{self, Model};
 use super::post_processor::PostProcessor;
+use super::templates::Templates;
 use super::tokenizer::{Codes, Parts, Tokenizer};
 use crate::{Error, Result};
 
@@ -178,6 +179,10 @@ struct Config {
     bos_token: Option<Value>,
     eos_token: Option<Value>,
     pad_token: Option<Value>,
+    unk_token: Option<Value>,
+    sep_token: Option<Value>,
+    cls_token: Option<Value>,
+    mask_token: Option<Value>,
     add_bos_token: Option<bool>,
     add_eos_token: Option<bool>,
     chat_template: Option<Value>,
@@ -206,13 +211,27 @@ impl Config {
         }
     }
 
-    /// One template, or several by name, of which the default is for chat.
-    fn chat_template(&self) -> Option<String> {
+    /// One template, or several by name; and the tokens that templates know. BOS and EOS are never undefined.
+    fn templates(&self) -> Templates {
         let text = |value: &Value| value.as_str().map(str::to_owned);
-        match self.chat_template.as_ref()? {
-            Value::Array(list) => text(list.iter().find(|entry| entry["name"] == "default")?.get("template")?),
-            one => text(one),
-        }
+        let sources = match &self.chat_template {
+            Some(Value::Array(list)) => {
+                list.iter().filter_map(|entry| Some((text(&entry["name"])?, text(&entry["template"])?))).collect()
+            }
+            Some(one) => text(one).map(|source| (Templates::DEFAULT.to_owned(), source)).into_iter().collect(),
+            None => Vec::new(),
+        };
+        let others = [
+            ("pad_token", &self.pad_token),
+            ("unk_token", &self.unk_token),
+            ("sep_token", &self.sep_token),
+            ("cls_token", &self.cls_token),
+            ("mask_token", &self.mask_token),
+        ];
+        let others = others.map(|(name, token)| (name, Self::token(token)));
+        let ends = [("bos_token", Self::token(&self.bos_token)), ("eos_token", Self::token(&self.eos_token))];
+        let tokens = ends.into_iter().chain(others.into_iter().filter(|(_, token)| !token.is_empty())).collect();
+        Templates { sources, tokens }
     }
 }
 
@@ -252,7 +271,8 @@ impl Tokenizer {
         // Files say "no limit" with a number like 1e30.
         let length = config.model_max_length.as_ref().and_then(Value::as_f64).filter(|&length| length < 1e9);
         let truncated = truncation["max_length"].as_u64();
-        parts.max_tokens = length.map(|length| length as usize).or(truncated.map(|length| length as usize));
+        let truncated = truncated.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
+        parts.max_tokens = length.map(|length| length as usize).or(truncated);
         let side = config.truncation_side.as_ref().unwrap_or(&truncation["direction"]).as_str();
         parts.post_processor.keep_end = side.is_some_and(|side| side.eq_ignore_ascii_case("left"));
         Tokenizer::new(parts)
@@ -301,12 +321,10 @@ fn assemble(
         max_tokens: None,
         bos,
         ends: eos.into_iter().collect(),
-        bos_text,
-        eos_text,
         padding,
-        chat_template: config.chat_template(),
-        codes: None,
+        templates: config.templates(),
         warnings: Vec::new(),
+        codes: None,
         model,
     })
 }

@@ -2,8 +2,10 @@
 
 use std::collections::HashMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
+use super::rules::Rules;
 use crate::{Error, Result};
 
 /// `GenerateOptions` of the JavaScript contract, less what stays in JavaScript. Numbers are taken as
@@ -25,8 +27,47 @@ pub struct GenerateOptions {
     pub stop: Option<Vec<String>>,
     pub ignore_end: Option<bool>,
     pub logprobs: Option<f64>,
+    /// Tokens before which the text does not end.
+    pub min_tokens: Option<f64>,
+    /// Runs of so many tokens come once only.
+    pub no_repeat_ngram: Option<f64>,
+    /// Begin with what the checkpoint suggests.
+    pub use_defaults: Option<bool>,
     /// Texts that grow side by side: of encoder-decoders.
     pub beams: Option<f64>,
+    /// What their lengths count: of searches with several.
+    pub length_penalty: Option<f64>,
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// When a search with several beams is over, as transformers has it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum EarlyStopping {
+    /// No beam is likely to beat the worst of the texts that have ended.
+    #[default]
+    Likely,
+    /// As many texts have ended as there are beams.
+    Full,
+    /// No beam can beat the worst of the texts that have ended.
+    Never,
+}
+
+/// `false`, `true` and "never", as transformers writes them.
+impl<'de> Deserialize<'de> for EarlyStopping {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> std::result::Result<Self, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(untagged)]
+        enum Written {
+            Flag(bool),
+            Word(String),
+        }
+        match Written::deserialize(deserializer)? {
+            Written::Flag(false) => Ok(Self::Likely),
+            Written::Flag(true) => Ok(Self::Full),
+            Written::Word(word) if word == "never" => Ok(Self::Never),
+            Written::Word(word) => Err(D::Error::custom(format!("{word:?}, expected a flag or \"never\""))),
+        }
+    }
 }
 
 /// The options after checking, with their defaults.
@@ -53,8 +94,18 @@ pub struct Sampling {
     pub ignore_end: bool,
     /// How many alternatives to tell with each token; `None`: no log-probabilities at all.
     pub logprobs: Option<usize>,
+    pub rules: Rules,
+    /// Texts that grow side by side: more than one is a beam search.
+    pub beams: usize,
+    /// A text's score is divided by its length to this power.
+    pub length_penalty: f32,
+    pub early_stopping: EarlyStopping,
+    /// Of a search, whether what is left after bias, penalties and rules is brought to a sum of 1 again.
+    pub renormalise: bool,
 }
 
+/// Most texts that grow side by side: each has a cache of its own.
+pub(super) const MAX_BEAMS: f64 = 16.0;
 /// Most alternatives told with each token.
 const MAX_LOGPROBS: f64 = 20.0;
 /// Integers that JavaScript can hold exactly end here.
@@ -98,16 +149,20 @@ fn logit_bias(bias: &HashMap<String, f64>, vocabulary: usize) -> Result<Vec<(u32
 }
 
 impl Sampling {
-    /// Checks every field; `vocabulary` is the number of logits.
+    /// Checks every field by itself; `vocabulary` is the number of logits.
     pub fn new(options: &GenerateOptions, vocabulary: usize) -> Result<Self> {
         let o = options;
         let whole = |name, value: Option<f64>, low, high| value.map(|v| integer(name, v, low, high)).transpose();
+        // There is nothing of which more could be had than a usize counts.
+        let count = |name, value, low, high| {
+            Ok::<_, Error>(whole(name, value, low, high)?.map(|n| usize::try_from(n).unwrap_or(usize::MAX)))
+        };
         let none = HashMap::new();
         let repetition_penalty = number("repetitionPenalty", o.repetition_penalty, 1.0, 0.01, 100.0)?;
         Ok(Self {
-            max_tokens: whole("maxTokens", o.max_tokens, 0.0, MAX_INTEGER)?.map(|n| n as usize),
+            max_tokens: count("maxTokens", o.max_tokens, 0.0, MAX_INTEGER)?,
             temperature: number("temperature", o.temperature, 0.0, 0.0, 100.0)? as f32,
-            top_k: whole("topK", o.top_k, 0.0, MAX_INTEGER)?.unwrap_or(0) as usize,
+            top_k: count("topK", o.top_k, 0.0, MAX_INTEGER)?.unwrap_or(0),
             top_p: number("topP", o.top_p, 1.0, 0.0, 1.0)? as f32,
             min_p: number("minP", o.min_p, 0.0, 0.0, 1.0)? as f32,
             repetition_penalty: repetition_penalty as f32,
@@ -116,7 +171,16 @@ impl Sampling {
             logit_bias: logit_bias(o.logit_bias.as_ref().unwrap_or(&none), vocabulary)?,
             seed: whole("seed", o.seed, 0.0, MAX_INTEGER)?,
             ignore_end: o.ignore_end.unwrap_or(false),
-            logprobs: whole("logprobs", o.logprobs, 0.0, MAX_LOGPROBS)?.map(|n| n as usize),
+            logprobs: count("logprobs", o.logprobs, 0.0, MAX_LOGPROBS)?,
+            rules: Rules {
+                min_tokens: count("minTokens", o.min_tokens, 0.0, MAX_INTEGER)?.unwrap_or(0),
+                no_repeat: count("noRepeatNgram", o.no_repeat_ngram, 0.0, MAX_INTEGER)?.unwrap_or(0),
+                ..Rules::default()
+            },
+            beams: count("beams", o.beams, 1.0, MAX_BEAMS)?.unwrap_or(1),
+            length_penalty: number("lengthPenalty", o.length_penalty, 1.0, -100.0, 100.0)? as f32,
+            early_stopping: o.early_stopping.unwrap_or_default(),
+            renormalise: false,
         })
     }
 }
@@ -135,6 +199,8 @@ mod tests {
         assert_eq!((s.temperature, s.top_k, s.top_p, s.min_p), (0.0, 0, 1.0, 0.0));
         assert_eq!((s.repetition_penalty, s.presence_penalty, s.frequency_penalty), (1.0, 0.0, 0.0));
         assert_eq!((s.max_tokens, s.seed, s.logprobs, s.ignore_end), (None, None, None, false));
+        assert_eq!((s.beams, s.length_penalty, s.early_stopping), (1, 1.0, EarlyStopping::Likely));
+        assert_eq!(s.rules, Rules::default());
     }
 
     #[test]
@@ -164,6 +230,11 @@ mod tests {
             (r#"{"maxTokens": -1}"#, "maxTokens"),
             (r#"{"seed": 0.5}"#, "seed"),
             (r#"{"logprobs": 21}"#, "logprobs"),
+            (r#"{"minTokens": 1.5}"#, "minTokens"),
+            (r#"{"noRepeatNgram": -1}"#, "noRepeatNgram"),
+            (r#"{"beams": 0}"#, "beams"),
+            (r#"{"beams": 17}"#, "beams"),
+            (r#"{"lengthPenalty": 1e9}"#, "lengthPenalty"),
             (r#"{"logitBias": {"x": 1}}"#, "logitBias"),
             (r#"{"logitBias": {"100": 1}}"#, "logitBias"),
             (r#"{"logitBias": {"1": 1e9}}"#, "logitBias"),

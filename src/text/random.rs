@@ -1,7 +1,7 @@
-//! The random numbers of sampling.
+//! Random numbers for tests.
 
 /// SplitMix64 (Steele, Lea and Flood, 2014). Its nth number is a hash of `seed + n · γ`: no state but a
-/// counter, the same on every platform, and a device can draw the nth number by itself.
+/// counter, and the same on every platform.
 #[derive(Clone, Debug)]
 pub(crate) struct Random(u64);
 

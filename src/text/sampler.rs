@@ -1,11 +1,16 @@
 //! From logits to the next token.
 //!
 //! In this order: logit bias; repetition penalty (over prompt and generated tokens, as transformers
-//! defines it); presence and frequency penalty (over generated tokens, as OpenAI and vLLM define them);
-//! top-k; top-p; min-p; temperature; draw. This is the order of llama.cpp's default chain: the
-//! truncations see the model's own distribution, and temperature reshapes what they left. transformers
+//! defines it); presence and frequency penalty (over generated tokens, as OpenAI and vLLM define them); what the text's
+//! [`Rules`](super::Rules) forbid; top-k; top-p; min-p; temperature; draw. This is the order of llama.cpp's default chain:
+//! the truncations see the model's own distribution, and temperature reshapes what they left. transformers
 //! applies temperature before them, so there the same topP keeps more tokens the higher the temperature.
-//! Both renormalise after top-k, so topP is a share of what top-k left.
+//! Both renormalise after top-k, so topP is a share of what top-k left. Tokens whose logits equal the least one that a
+//! truncation keeps are kept too.
+//!
+//! The draw is the token with the best score: its logit's distance from the best, divided by the temperature, and noise
+//! that seed, position in the sequence and token decide ([`noise`](super::noise)); of equals, the lowest id. So neither
+//! what was cached nor how a device looks through the logits changes it.
 //!
 //! Temperature 0 takes the best token after bias and penalties; of equals, the lowest id.
 //!
@@ -14,8 +19,8 @@
 use std::cmp::{Ordering, Reverse};
 use std::collections::{BinaryHeap, HashMap};
 
+use super::noise::{LEAST, Noise, ONE, bound, gumbel, scale, score};
 use super::options::Sampling;
-use super::random::Random;
 use crate::{Code, Error, Result};
 
 /// A token that was chosen.
@@ -34,33 +39,89 @@ pub struct Alternative {
     pub logprob: f32,
 }
 
-/// Chooses tokens for one generation. Same logits, options and seed: same tokens.
+/// Chooses tokens for one generation. Same logits, options, seed and position: same token.
 pub struct Sampler {
     sampling: Sampling,
     vocabulary: usize,
-    random: Random,
-    /// Tokens of prompt and generated text, with how often each was generated.
-    seen: HashMap<u32, u32>,
+    seed: u64,
+    /// Prompt and generated text.
+    sequence: Vec<u32>,
+    /// Tokens of it that the prompt has.
+    prompt: usize,
+    counts: Counts,
+}
+
+/// Tokens of a prompt and a text, with how often each was generated.
+#[derive(Clone, Debug, Default)]
+pub struct Counts(HashMap<u32, u32>);
+
+impl Counts {
+    pub fn new(prompt: &[u32]) -> Self {
+        Self(prompt.iter().map(|&id| (id, 0)).collect())
+    }
+
+    pub fn add(&mut self, id: u32) {
+        *self.0.entry(id).or_default() += 1;
+    }
+}
+
+impl Sampling {
+    /// Bias, penalties and rules. The logits may be log-probabilities: those of several beams have to be, to be compared.
+    pub fn shape(&self, counts: &Counts, sequence: &[u32], made: usize, logits: &mut [f32]) {
+        for &(id, bias) in &self.logit_bias {
+            logits[id as usize] += bias;
+        }
+        if self.repetition_penalty != 1.0 || self.presence_penalty != 0.0 || self.frequency_penalty != 0.0 {
+            for (&id, &count) in &counts.0 {
+                let Some(logit) = logits.get_mut(id as usize) else { continue };
+                let penalty = self.repetition_penalty;
+                *logit = if *logit > 0.0 { *logit / penalty } else { *logit * penalty };
+                if count > 0 {
+                    *logit -= self.presence_penalty + self.frequency_penalty * count as f32;
+                }
+            }
+        }
+        self.rules.apply(sequence, made, logits);
+    }
+}
+
+/// Logits that are no numbers mean that the model or a kernel is broken: better to say so than to
+/// go on with nonsense. `-∞` is an honest "never", as long as something remains.
+pub fn check_logits(logits: &[f32]) -> Result<()> {
+    let internal = |message| Err(Error::new(Code::Internal, message));
+    if let Some(id) = logits.iter().position(|l| l.is_nan() || *l == f32::INFINITY) {
+        return internal(format!("the logit of token {id} is {}", logits[id]));
+    }
+    if logits.iter().all(|l| *l == f32::NEG_INFINITY) {
+        return internal("no token has a finite logit".to_owned());
+    }
+    Ok(())
 }
 
 impl Sampler {
     /// `prompt` counts for the repetition penalty. `seed` is used where the options bring none.
     pub fn new(sampling: Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Self {
-        let random = Random::new(sampling.seed.unwrap_or(seed));
-        let seen = prompt.iter().map(|&id| (id, 0)).collect();
-        Self { sampling, vocabulary, random, seen }
+        let seed = sampling.seed.unwrap_or(seed);
+        let (sequence, counts) = (prompt.to_vec(), Counts::new(prompt));
+        Self { sampling, vocabulary, seed, prompt: sequence.len(), sequence, counts }
     }
 
     /// Tells of a token that is now part of the text (`sample` does not, so that a caller may refuse).
     pub fn accept(&mut self, id: u32) {
-        *self.seen.entry(id).or_default() += 1;
+        self.sequence.push(id);
+        self.counts.add(id);
     }
 
-    /// Chooses the next token. `logits` are changed: bias and penalties are applied in place.
-    pub fn sample(&mut self, logits: &mut [f32]) -> Result<Sample> {
-        self.check(logits)?;
+    /// Chooses the next token. `logits` are changed: bias, penalties and rules are applied in place.
+    pub fn sample(&self, logits: &mut [f32]) -> Result<Sample> {
+        if logits.len() != self.vocabulary {
+            let message = format!("{} logits, expected {}", logits.len(), self.vocabulary);
+            return Err(Error::new(Code::Internal, message));
+        }
+        check_logits(logits)?;
         let before = self.sampling.logprobs.map(|count| (log_sum_exp(logits), best(logits, count), logits.to_vec()));
-        self.bias(logits);
+        let made = self.sequence.len() - self.prompt;
+        self.sampling.shape(&self.counts, &self.sequence, made, logits);
         let id = if self.sampling.temperature == 0.0 { argmax(logits) } else { self.draw(logits) };
         let Some((sum, alternatives, raw)) = before else {
             return Ok(Sample { id, logprob: None, alternatives: Vec::new() });
@@ -70,122 +131,83 @@ impl Sampler {
         Ok(Sample { id, logprob: Some(of(id)), alternatives })
     }
 
-    /// Logits that are no numbers mean that the model or a kernel is broken: better to say so than to
-    /// go on with nonsense. `-∞` is an honest "never", as long as something remains.
-    fn check(&self, logits: &[f32]) -> Result<()> {
-        let internal = |message| Err(Error::new(Code::Internal, message));
-        if logits.len() != self.vocabulary {
-            return internal(format!("{} logits, expected {}", logits.len(), self.vocabulary));
-        }
-        if let Some(id) = logits.iter().position(|l| l.is_nan() || *l == f32::INFINITY) {
-            return internal(format!("the logit of token {id} is {}", logits[id]));
-        }
-        if logits.iter().all(|l| *l == f32::NEG_INFINITY) {
-            return internal("no token has a finite logit".to_owned());
-        }
-        Ok(())
-    }
-
-    fn bias(&self, logits: &mut [f32]) {
-        let s = &self.sampling;
-        for &(id, bias) in &s.logit_bias {
-            logits[id as usize] += bias;
-        }
-        if s.repetition_penalty == 1.0 && s.presence_penalty == 0.0 && s.frequency_penalty == 0.0 {
-            return;
-        }
-        for (&id, &count) in &self.seen {
-            let Some(logit) = logits.get_mut(id as usize) else { continue };
-            *logit = if *logit > 0.0 { *logit / s.repetition_penalty } else { *logit * s.repetition_penalty };
-            if count > 0 {
-                *logit -= s.presence_penalty + s.frequency_penalty * count as f32;
-            }
-        }
-    }
-
-    fn draw(&mut self, logits: &[f32]) -> u32 {
-        let candidates = self.candidates(logits);
-        let best = candidates.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
-        if best == f32::NEG_INFINITY {
-            // The bias has forbidden every token.
+    fn draw(&self, logits: &[f32]) -> u32 {
+        let largest = largest(logits);
+        if largest == f32::NEG_INFINITY {
+            // Every token is forbidden.
             return argmax(logits);
         }
-        let temperature = f64::from(self.sampling.temperature);
-        let weight = |&id: &u32| (f64::from(logits[id as usize] - best) / temperature).exp();
-        let weights: Vec<f64> = candidates.iter().map(weight).collect();
-        candidates[choose(&weights, self.random.uniform())]
+        let least = self.least(logits, largest);
+        let scale = scale(self.sampling.temperature);
+        // A context holds fewer tokens than 32 bits count.
+        let noise = Noise::at(self.seed, self.sequence.len() as u32);
+        let (mut chosen, mut best) = (0, i32::MIN);
+        for (id, &logit) in (0..).zip(logits) {
+            if logit < least || logit == f32::NEG_INFINITY {
+                continue;
+            }
+            let score = score(logit, largest, scale);
+            // Most of a vocabulary cannot win, whatever its noise, and much of the rest has not that much.
+            if score + NOISE_ENDS <= best {
+                continue;
+            }
+            let hash = noise.hash(id);
+            if score + bound(hash) > best && score + gumbel(hash) > best {
+                (chosen, best) = (id, score + gumbel(hash));
+            }
+        }
+        chosen
     }
 
-    /// What top-k, top-p and min-p leave, at least the best token. In an order that depends on nothing but
-    /// the logits, as the draw does.
-    fn candidates(&self, logits: &[f32]) -> Vec<u32> {
+    /// The least logit that top-k, top-p and min-p leave, in this order.
+    fn least(&self, logits: &[f32], largest: f32) -> f32 {
         let s = &self.sampling;
-        let mut candidates: Vec<u32> = if s.top_k > 0 && s.top_k < logits.len() {
-            best(logits, s.top_k)
-        } else {
-            (0..logits.len() as u32).collect()
-        };
-        let best = candidates.iter().map(|&id| logits[id as usize]).fold(f32::NEG_INFINITY, f32::max);
-        if best == f32::NEG_INFINITY {
-            return candidates;
+        let mut least = f32::NEG_INFINITY;
+        if s.top_k > 0 && s.top_k < logits.len() {
+            least = best(logits, s.top_k).last().map_or(least, |&id| logits[id as usize]);
         }
         if s.top_p < 1.0 {
-            candidates = keep_share(candidates, logits, best, f64::from(s.top_p));
+            least = least_of_share(logits, least, largest, f64::from(s.top_p));
         }
         if s.min_p > 0.0 {
-            let least = best + s.min_p.ln();
-            candidates.retain(|&id| logits[id as usize] >= least);
+            least = least.max(largest + s.min_p.ln());
         }
-        candidates
+        least
     }
+}
+
+/// More than any noise.
+const NOISE_ENDS: i32 = 33 * ONE;
+// A score and its noise are added as they are.
+const _: () = assert!(LEAST.checked_sub(6 * ONE).is_some());
+
+fn largest(logits: &[f32]) -> f32 {
+    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
 }
 
 fn weight(logit: f32, best: f32) -> f64 {
     f64::from(logit - best).exp()
 }
 
-/// The smallest set of the best candidates that holds `share` of their weight, best first. Only those
-/// above a threshold are sorted, and the threshold falls until they are enough: of 150,000 tokens that
-/// is mostly a few hundred.
-fn keep_share(candidates: Vec<u32>, logits: &[f32], best: f32, share: f64) -> Vec<u32> {
-    let order = |a: &u32, b: &u32| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b));
-    let total: f64 = candidates.iter().map(|&id| weight(logits[id as usize], best)).sum();
-    let share = share * total;
+/// The least logit of the smallest set of the best that holds `share` of the weight of those from `least` on. Only
+/// those above a threshold are sorted, and the threshold falls until they are enough: of 150,000 tokens that is mostly a
+/// few hundred.
+fn least_of_share(logits: &[f32], least: f32, largest: f32, share: f64) -> f32 {
+    let from = |least: f32| logits.iter().copied().filter(move |logit| *logit >= least);
+    let mass = |least: f32| from(least).map(|logit| weight(logit, largest)).sum::<f64>();
+    let share = share * mass(least);
     let mut depth = 4.0;
-    let mut head: Vec<u32> = Vec::new();
-    loop {
-        head.clear();
-        head.extend(candidates.iter().filter(|&&id| logits[id as usize] >= best - depth));
-        let mass: f64 = head.iter().map(|&id| weight(logits[id as usize], best)).sum();
-        if mass >= share || head.len() == candidates.len() || depth > 1e3 {
-            break;
-        }
+    while depth < 1e3 && largest - depth > least && mass(largest - depth) < share {
         depth *= 2.0;
     }
-    head.sort_unstable_by(order);
+    let mut head: Vec<f32> = from(least.max(largest - depth)).collect();
+    head.sort_unstable_by(|a, b| b.total_cmp(a));
     let mut mass = 0.0;
-    let enough = head.iter().position(|&id| {
-        mass += weight(logits[id as usize], best);
+    let enough = head.iter().position(|logit| {
+        mass += weight(*logit, largest);
         mass >= share
     });
-    head.truncate(enough.map_or(head.len(), |index| index + 1));
-    head
-}
-
-/// The index at `point` (in [0, 1)) of the way through the weights.
-fn choose(weights: &[f64], point: f64) -> usize {
-    let mut left = point * weights.iter().sum::<f64>();
-    let mut chosen = 0;
-    for (index, &weight) in weights.iter().enumerate() {
-        if weight > 0.0 {
-            chosen = index;
-            if left < weight {
-                break;
-            }
-            left -= weight;
-        }
-    }
-    chosen
+    enough.or(head.len().checked_sub(1)).map_or(least, |at| head[at])
 }
 
 fn argmax(logits: &[f32]) -> u32 {
@@ -199,7 +221,7 @@ fn argmax(logits: &[f32]) -> u32 {
 }
 
 fn log_sum_exp(logits: &[f32]) -> f64 {
-    let best = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let best = largest(logits);
     f64::from(best) + logits.iter().map(|&logit| weight(logit, best)).sum::<f64>().ln()
 }
 
@@ -241,10 +263,21 @@ impl Ord for Ordered {
 mod tests {
     use super::*;
     use crate::text::GenerateOptions;
+    use crate::text::random::Random;
 
     fn sampler(json: &str, vocabulary: usize, prompt: &[u32]) -> Sampler {
         let options: GenerateOptions = serde_json::from_str(json).unwrap();
         Sampler::new(Sampling::new(&options, vocabulary).unwrap(), vocabulary, prompt, 0)
+    }
+
+    /// Tokens that follow each other, always from the same logits.
+    fn draws(sampler: &mut Sampler, logits: &[f32], count: usize) -> Vec<u32> {
+        let mut draw = || {
+            let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
+            sampler.accept(id);
+            id
+        };
+        (0..count).map(|_| draw()).collect()
     }
 
     /// How often each token is drawn, as a share of `DRAWS` seeded draws.
@@ -252,8 +285,8 @@ mod tests {
         const DRAWS: usize = 20_000;
         let mut sampler = sampler(json, logits.len(), &[]);
         let mut counts = vec![0; logits.len()];
-        for _ in 0..DRAWS {
-            counts[sampler.sample(&mut logits.to_vec()).unwrap().id as usize] += 1;
+        for id in draws(&mut sampler, logits, DRAWS) {
+            counts[id as usize] += 1;
         }
         counts.into_iter().map(|count| f64::from(count) / DRAWS as f64).collect()
     }
@@ -332,20 +365,48 @@ mod tests {
     fn truncations_leave_the_same_of_a_large_vocabulary_as_a_full_sort() {
         let mut random = Random::new(9);
         let logits: Vec<f32> = (0..50_000).map(|_| (random.uniform() * random.uniform() * 12.0) as f32).collect();
-        let mut sorted: Vec<u32> = (0..logits.len() as u32).collect();
-        sorted.sort_by(|a, b| logits[*b as usize].total_cmp(&logits[*a as usize]).then(a.cmp(b)));
+        let mut sorted = logits.clone();
+        sorted.sort_by(|a, b| b.total_cmp(a));
         for (top_k, top_p) in [(0, 0.1), (0, 0.7), (0, 0.999), (40, 1.0), (40, 0.5), (49_999, 0.9)] {
             let json = format!(r#"{{"topK": {top_k}, "topP": {top_p}}}"#);
-            let candidates = sampler(&json, logits.len(), &[]).candidates(&logits);
+            let least = sampler(&json, logits.len(), &[]).least(&logits, sorted[0]);
             let head = &sorted[..if top_k == 0 { logits.len() } else { top_k }];
-            let total: f64 = head.iter().map(|&id| f64::from(logits[id as usize]).exp()).sum();
+            let total: f64 = head.iter().map(|logit| f64::from(*logit).exp()).sum();
             let mut mass = 0.0;
-            let enough = head.iter().position(|&id| {
-                mass += f64::from(logits[id as usize]).exp();
+            let enough = head.iter().position(|logit| {
+                mass += f64::from(*logit).exp();
                 mass >= total * f64::from(top_p as f32)
             });
-            assert_eq!(candidates, head[..enough.map_or(head.len(), |at| at + 1)], "{json}");
+            assert_eq!(least, head[enough.unwrap_or(head.len() - 1)], "{json}");
         }
+    }
+
+    #[test]
+    fn of_equals_a_truncation_keeps_all() {
+        let logits = [1.0, 2.0, 2.0, 2.0, 0.0];
+        for options in [r#""topK": 1"#, r#""topP": 0.1"#, r#""minP": 1"#] {
+            let found = shares(&format!(r#"{{"temperature": 1, "seed": 1, {options}}}"#), &logits);
+            assert_close(&found, &[0.0, 1.0 / 3.0, 1.0 / 3.0, 1.0 / 3.0, 0.0]);
+        }
+    }
+
+    #[test]
+    fn a_draw_depends_on_the_position_and_not_on_how_one_came_there() {
+        let json = r#"{"temperature": 1.5, "seed": 3, "topP": 0.95}"#;
+        let mut whole = sampler(json, 6, &[1]);
+        let tokens = draws(&mut whole, &LOGITS, 12);
+        for made in 0..12 {
+            let prompt: Vec<u32> = [1].iter().chain(&tokens[..made]).copied().collect();
+            assert_eq!(draws(&mut sampler(json, 6, &prompt), &LOGITS, 12 - made), tokens[made..], "after {made}");
+        }
+        let told = r#"{"temperature": 1.5, "seed": 3, "topP": 0.95, "logprobs": 2}"#;
+        assert_eq!(draws(&mut sampler(told, 6, &[1]), &LOGITS, 12), tokens, "with log-probabilities");
+        // A mask takes away what would not have been drawn.
+        let mut masked = LOGITS;
+        let least = whole.least(&LOGITS, 3.0);
+        masked.iter_mut().filter(|logit| **logit < least).for_each(|logit| *logit = f32::NEG_INFINITY);
+        assert!(masked.contains(&f32::NEG_INFINITY));
+        assert_eq!(draws(&mut sampler(r#"{"temperature": 1.5, "seed": 3}"#, 6, &[1]), &masked, 12), tokens);
     }
 
     #[test]
@@ -358,7 +419,7 @@ mod tests {
         sampler.accept(4);
         sampler.accept(4);
         let mut logits = LOGITS.to_vec();
-        sampler.bias(&mut logits);
+        sampler.sampling.shape(&sampler.counts, &sampler.sequence, 2, &mut logits);
         // Biased; in the prompt: halved, or doubled where negative; generated twice: halved, then less 0.5 and 2 · 0.25.
         assert_eq!(logits, [5.0, 1.5, 2.0, -2.0, 0.25, -3.0]);
     }
@@ -368,9 +429,7 @@ mod tests {
         let bias = HashMap::from([("1".to_owned(), f64::NEG_INFINITY), ("4".to_owned(), f64::NEG_INFINITY)]);
         let options = GenerateOptions { logit_bias: Some(bias), temperature: Some(1.0), ..Default::default() };
         let mut sampler = Sampler::new(Sampling::new(&options, 6).unwrap(), 6, &[], 5);
-        for _ in 0..1000 {
-            assert!(![1, 4].contains(&sampler.sample(&mut LOGITS.to_vec()).unwrap().id));
-        }
+        assert!(draws(&mut sampler, &LOGITS, 1000).iter().all(|id| ![1, 4].contains(id)));
     }
 
     #[test]
@@ -378,7 +437,7 @@ mod tests {
         let run = |json: &str, fallback: u64| -> Vec<u32> {
             let options: GenerateOptions = serde_json::from_str(json).unwrap();
             let mut sampler = Sampler::new(Sampling::new(&options, 6).unwrap(), 6, &[], fallback);
-            (0..50).map(|_| sampler.sample(&mut LOGITS.to_vec()).unwrap().id).collect()
+            draws(&mut sampler, &LOGITS, 50)
         };
         let seeded = r#"{"temperature": 1, "seed": 7}"#;
         assert_eq!(run(seeded, 1), run(seeded, 2), "the caller's own seed counts");

@@ -1,11 +1,13 @@
 //! The tokenizer: text to ids and back.
 
+use std::cell::RefCell;
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString};
 
-use super::added::Added;
+use super::added::{Added, IsText};
 use super::decoder::Decoder;
 use super::model::Model;
 use super::normalizer::{Normalizing, Rule};
@@ -13,7 +15,8 @@ use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
 use super::stream::TextStream;
-use super::template::ChatTemplate;
+use super::template::{ChatPrompt, ChatTemplate};
+use super::templates::Templates;
 use super::work::{Spent, Work};
 use crate::{Error, Result};
 
@@ -52,12 +55,10 @@ pub(crate) struct Parts {
     pub ends: Vec<u32>,
     /// What texts are filled up with.
     pub padding: Option<u32>,
-    pub bos_text: String,
-    pub eos_text: String,
-    pub chat_template: Option<String>,
-    pub codes: Option<Codes>,
+    pub templates: Templates,
     /// What the files leave open and is assumed, in words.
     pub warnings: Vec<String>,
+    pub codes: Option<Codes>,
 }
 
 /// Marian's way to name a language: `>>fr<<` at a text's start is a token of its own, known or not.
@@ -88,11 +89,9 @@ pub struct Tokenizer {
     bos: Option<u32>,
     ends: Vec<u32>,
     padding: Option<u32>,
-    bos_text: String,
-    eos_text: String,
-    chat_template: Option<String>,
-    codes: Option<Codes>,
+    templates: Templates,
     warnings: Vec<String>,
+    codes: Option<Codes>,
 }
 
 impl Tokenizer {
@@ -118,11 +117,9 @@ impl Tokenizer {
             bos: parts.bos,
             ends,
             padding: parts.padding,
-            bos_text: parts.bos_text,
-            eos_text: parts.eos_text,
-            chat_template: parts.chat_template,
-            codes: parts.codes,
+            templates: parts.templates,
             warnings: parts.warnings,
+            codes: parts.codes,
         })
     }
 
@@ -169,33 +166,99 @@ impl Tokenizer {
         }
     }
 
+    /// The ids of a rendered conversation: control tokens that a message spells out are its text, unless they are
+    /// allowed.
+    pub fn encode_chat(&self, prompt: &ChatPrompt) -> Result<Vec<u32>> {
+        if prompt.allows_special() || prompt.given().is_empty() {
+            return self.encode_plain(prompt.text());
+        }
+        let is_text = |token: &AddedToken, span: Range<usize>| {
+            prompt.is_given(&span) && prompt.is_control(&token.content, token.special)
+        };
+        let (ids, of_texts) = self.encode_but(prompt.text(), &is_text)?;
+        // A vocabulary may have control tokens among its words (SentencePiece), and find them there.
+        let is_control =
+            |token: &AddedToken| prompt.is_control(&token.content, token.special) && prompt.is_spelled(&token.content);
+        match of_texts.iter().find(|id| self.added.is(**id, is_control)) {
+            Some(id) => Err(Error::invalid(format!(
+                "a message spells out the control token {:?}, which this tokenizer cannot keep text; allowSpecial lets it count",
+                self.decode(&[*id], false)?,
+            ))),
+            None => Ok(ids),
+        }
+    }
+
+    /// The text of a rendered conversation, where it is not to be confused with one that a message has forged.
+    pub fn chat_text(&self, prompt: ChatPrompt) -> Result<String> {
+        let spelled = RefCell::new(None);
+        if !prompt.allows_special() && !prompt.given().is_empty() {
+            let is_text = |token: &AddedToken, span: Range<usize>| {
+                let forged = prompt.is_given(&span) && prompt.is_control(&token.content, token.special);
+                if forged {
+                    spelled.borrow_mut().get_or_insert_with(|| token.content.clone());
+                }
+                forged
+            };
+            self.encode_but(prompt.text(), &is_text)?;
+        }
+        match spelled.into_inner() {
+            Some(token) => Err(Error::invalid(format!(
+                "a message spells out the control token {token:?}, which as text cannot be told from the template's own: \
+                 generate takes the messages themselves and keeps it text; allowSpecial lets it count"
+            ))),
+            None => Ok(prompt.into_text()),
+        }
+    }
+
     fn encode_plain(&self, text: &str) -> Result<Vec<u32>> {
+        self.encode_but(text, &|_, _| false).map(|(ids, _)| ids)
+    }
+
+    /// The ids of a text, less the added tokens in it that are text; and those ids that are of no added token.
+    fn encode_but(&self, text: &str, is_text: &IsText) -> Result<(Vec<u32>, Vec<u32>)> {
         if text.len() > MAX_TEXT {
             let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), MAX_TEXT);
             return Err(Error::invalid(message));
         }
         let small = self.lowercase.then(|| text.to_lowercase());
         let text = small.as_deref().unwrap_or(text);
+        let whole = text.len();
         let code = self.codes.as_ref().and_then(|codes| codes.take(text));
         let (code, text) = code.map_or((None, text), |(id, rest)| (Some(id), rest));
-        let work = Work::of(text.len());
-        let parts = self.cut(text, &work).map_err(|error| match work.spent() {
+        let shift = whole - text.len();
+        let is_text = |token: &AddedToken, span: Range<usize>| is_text(token, span.start + shift..span.end + shift);
+        let (work, of_texts) = (Work::of(text.len()), RefCell::new(Vec::new()));
+        let parts = self.cut(text, &work, &is_text, &of_texts).map_err(|error| match work.spent() {
             true => Spent.into(),
             false => Error::unsupported(format!("tokenizer: {error}")),
         })?;
         let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
         let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        Ok(code.into_iter().chain(ids).collect())
+        let ids = code.into_iter().chain(ids).collect();
+        let mut of_texts = of_texts.into_inner();
+        of_texts.sort_unstable();
+        of_texts.dedup();
+        Ok((ids, of_texts))
     }
 
-    /// A text in parts, each with its tokens.
-    fn cut(&self, text: &str, work: &Work) -> tokenizers::Result<PreTokenizedString> {
-        let mut parts = self.added.extract(text, &Normalizing::new(&self.rules, work), work)?;
+    /// A text in parts, each with its tokens; `of_texts` gets those that are no added tokens.
+    fn cut(
+        &self,
+        text: &str,
+        work: &Work,
+        is_text: &IsText,
+        of_texts: &RefCell<Vec<u32>>,
+    ) -> tokenizers::Result<PreTokenizedString> {
+        let mut parts = self.added.extract(text, &Normalizing::new(&self.rules, work), work, is_text)?;
         for step in &self.steps {
             work.pay(text.len() as u64)?;
             step.apply(&mut parts, work)?;
         }
-        parts.tokenize(|part| self.model.tokenize(part.get(), work))?;
+        parts.tokenize(|part| {
+            let tokens = self.model.tokenize(part.get(), work)?;
+            of_texts.borrow_mut().extend(tokens.iter().map(|token| token.id));
+            Ok(tokens)
+        })?;
         Ok(parts)
     }
 
@@ -261,14 +324,11 @@ impl Tokenizer {
 
     /// Takes another chat template (`chat_template.jinja`) than the tokenizer's own.
     pub fn set_chat_template(&mut self, source: String) {
-        self.chat_template = Some(source);
+        self.templates.sources = vec![(Templates::DEFAULT.to_owned(), source)];
     }
 
-    /// The checkpoint's chat template.
-    pub fn chat_template(&self) -> Result<ChatTemplate> {
-        let Some(source) = &self.chat_template else {
-            return Err(Error::invalid("this checkpoint has no chat template: pass the prompt as text"));
-        };
-        ChatTemplate::new(source.clone(), &self.bos_text, &self.eos_text)
+    /// The checkpoint's chat template: with tools the one for them, where there are several.
+    pub fn chat_template(&self, with_tools: bool) -> Result<ChatTemplate> {
+        ChatTemplate::new(self.templates.source(with_tools)?, &self.templates.tokens)
     }
 }

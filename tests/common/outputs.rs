@@ -42,6 +42,12 @@ pub async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources
 
 /// All that the model gives, by its task.
 pub async fn outputs<D: Device>(case: &Case, assembly: Assembly<D>) -> Result<Vec<f32>> {
+    outputs_of(case, case.has("pixel_values").then(|| images(case)), assembly).await
+}
+
+/// The same of other images than the case's.
+pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly: Assembly<D>) -> Result<Vec<f32>> {
+    let source = || source.as_ref().expect("a case of images has some");
     let (progress, task) = (Progress::default(), assembly.plan()?.spec.task());
     let ids = |rows: Vec<Sequence>| rows.into_iter().map(|row| row.ids).collect();
     match task {
@@ -57,16 +63,16 @@ pub async fn outputs<D: Device>(case: &Case, assembly: Assembly<D>) -> Result<Ve
         }
         "image-classification" => {
             let mut model = ImageModel::new(assembly, None, &progress).await?;
-            let mut all = model.look(&images(case), 0, Looking::Features).await?.values;
+            let mut all = model.look(source(), 0, Looking::Features).await?.values;
             if case.has("logits") {
-                all.extend(model.look(&images(case), 0, Looking::Logits).await?.values);
+                all.extend(model.look(source(), 0, Looking::Logits).await?.values);
             }
             Ok(all)
         }
         "image-text-matching" => {
             let mut model = Matcher::new(assembly, None, &progress).await?;
             let mut all = model.embed_texts(&rows(case)).await?;
-            all.extend(model.embed_images(&images(case), 0).await?.values);
+            all.extend(model.embed_images(source(), 0).await?.values);
             Ok(all)
         }
         _ => {

@@ -2,6 +2,9 @@
 
 import { AzulejoError, CausalLM, Engine } from "/dist/index.js";
 
+/** Holds the device, and what was compiled for it, from trial to trial. */
+let keeper;
+
 /** What is counted, by name. */
 const CALLS = {
   submit: [GPUQueue, "submit"],
@@ -115,6 +118,8 @@ class Play {
 
   /** What compiles for itself is there, and a model that has compiled what others need. */
   async invite() {
+    // After a loss it has a new device first.
+    await keeper.diagnostics();
     this.engine = await Engine.create({ device: "webgpu", worker: false });
     this.neighbour = await this.#load();
   }
@@ -141,12 +146,17 @@ class Play {
  * nothing on it, and no neighbour; `long`: as long as caches grow.
  */
 export async function trial({ fresh, long, ...point }) {
-  if (fresh && device !== undefined) {
-    device.destroy();
-    await device.lost;
+  if (fresh) {
+    await keeper?.dispose();
+    keeper = undefined;
+    device?.destroy();
+    await device?.lost;
   }
   const play = new Play(long);
-  if (!fresh) await play.invite();
+  if (!fresh) {
+    keeper ??= await Engine.create({ device: "webgpu", worker: false });
+    await play.invite();
+  }
   [counts, armed, hits, without] = [{}, point, 0, 0];
   await play.run();
   const faulty = { outcomes, seen, hits, counts };

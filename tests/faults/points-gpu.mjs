@@ -50,6 +50,8 @@ export async function open() {
 /** The page in which trials run; one that hangs is left for another. */
 class Page {
   stray = [];
+  /** What was alive after the last trial, when all had been disposed of. */
+  liveBytes;
   #browser;
   #url;
   #page;
@@ -60,6 +62,7 @@ class Page {
   }
 
   async load() {
+    this.liveBytes = undefined;
     await this.#page?.close();
     this.#page = await this.#browser.newPage();
     this.#page.on("pageerror", (error) => this.stray.push(`an uncaught exception in the page: ${error?.stack ?? error}`));
@@ -80,7 +83,7 @@ function points(right) {
       for (const [how, codes] of Object.entries(faults))
         for (let at = 1; at <= right[name].faulty.counts[call]; at++) {
           const kind = `gpu/${call}/${how}`;
-          found.push({ play: name, call, how, at, codes, kind, name: `${kind}/${numbered(at)}` });
+          found.push({ play: name, call, how, at, codes, kind, slow: true, name: `${kind}/${numbered(at)}` });
         }
   return found;
 }
@@ -93,13 +96,22 @@ async function trial(world, { play: name, call, how, at, codes }) {
   if (faulty.hits !== 1) oracle.wrong(`the fault has come ${faulty.hits} times`);
   judge(oracle, "with the fault", faulty, right.faulty, codes);
   judge(oracle, "the neighbour", neighbour, right.neighbour);
-  judge(oracle, "the next time", again, { ...right.faulty, ...right.again, outcomes: { ...right.faulty.outcomes, ...right.again.outcomes } });
-  if (JSON.stringify(left) !== JSON.stringify(right.left))
-    oracle.wrong(`left behind: ${JSON.stringify(left)} instead of ${JSON.stringify(right.left)}`);
+  judge(oracle, "the next time", again, right.faulty);
+  judgeLeft(oracle, world, left, right.left);
   oracle.wrongs.push(...world.stray);
   const hangs = [faulty, neighbour, again].some(({ outcomes }) => Object.values(outcomes).some((outcome) => outcome.hangs));
   if (hangs) await world.load();
   return oracle.wrongs;
+}
+
+/** What wgpu keeps of a device that is lost. */
+const OF_A_DEVICE = 4096;
+
+function judgeLeft(oracle, world, { liveBytes, ...left }, { liveBytes: _, ...right }) {
+  if (JSON.stringify(left) !== JSON.stringify(right)) oracle.wrong(`left behind: ${JSON.stringify(left)} instead of ${JSON.stringify(right)}`);
+  const more = liveBytes - (world.liveBytes ?? liveBytes);
+  if (more > OF_A_DEVICE) oracle.wrong(`left behind: ${more} bytes`);
+  world.liveBytes = liveBytes;
 }
 
 /** A fault costs one call; what was seen of its tokens is the beginning of the right ones. */

@@ -149,7 +149,7 @@ function points({ pages }) {
     const begins = memoryBegins(readFileSync(join(DIST, build, "azulejo_bg.wasm")));
     const kind = `memory/${place}`;
     const all = Array.from({ length: pages[place] - begins }, (_, at) => begins + at);
-    return all.filter((_, at) => at % every === 0).map((pages) => ({ place, pages, kind, name: `${kind}/${numbered(pages)}` }));
+    return all.filter((_, at) => at % every === 0).map((pages) => ({ place, pages, kind, slow: true, name: `${kind}/${numbered(pages)}` }));
   });
 }
 

@@ -19,7 +19,7 @@ export async function open() {
   const world = { files, url: "https://models.example/lm.gguf", right: await learn(files), kill: () => killAll(tap) };
   const kind = "sequences/node";
   return {
-    points: Array.from({ length: SEEDS }, (_, seed) => ({ seed, kind, name: `${kind}/${numbered(seed)}` })),
+    points: Array.from({ length: SEEDS }, (_, seed) => ({ seed, kind, slow: true, name: `${kind}/${numbered(seed)}` })),
     trial: ({ seed }) => trial(world, seed),
     memory: () => 0,
     close() {},

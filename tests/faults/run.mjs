@@ -7,6 +7,9 @@ import { chosen } from "./sample.mjs";
 const [name, options] = [process.argv[2], JSON.parse(process.argv[3])];
 const tell = (message) => process.send(message);
 
+// Nobody hears any more what is found.
+process.on("disconnect", () => process.exit(1));
+
 /** What nobody caught is the fault of the point that runs. */
 let stray = [];
 process.on("unhandledRejection", (error) => stray.push(`an unhandled rejection: ${error?.stack ?? error}`));

@@ -54,7 +54,7 @@ export class Run {
   }
 
   async run(steps) {
-    for (const [name, ...given] of steps) await this.#steps[name](...given);
+    for (const [name, ...given] of steps) if (name === "engine" || this.#engines.length > 0) await this.#steps[name](...given);
     this.#isCut = false;
     await this.#rest();
     for (const model of this.#models) await model.it.dispose();
@@ -120,7 +120,7 @@ export class Run {
     },
     badLoad: async (at, how) => {
       const engine = this.#engine(at);
-      const files = pick([new Uint8Array(100), this.#world.files.lm.subarray(0, 3000), {}], how);
+      const files = pick([new Uint8Array(100), this.#world.files.lm.subarray(0, 3000), { "config.json": "{" }], how);
       const call = this.#start("a bad load", [engine], [], () => CausalLM.load(files, { engine: engine.it }));
       for (const code of ["corrupt-file", "missing-file", "unsupported-model"]) call.events.add(code);
       if (engine.gone) await call.over;
@@ -203,7 +203,7 @@ export class Run {
   }
 
   #engine(at) {
-    return pick(this.#engines, at) ?? { gone: true };
+    return pick(this.#engines, at);
   }
 
   #model(kind, at) {

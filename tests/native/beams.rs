@@ -3,6 +3,7 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{Beams, Model};
+use azulejo::text::{GenerateOptions, Sampling};
 use serde_json::Value;
 
 use crate::case::assembled;
@@ -14,13 +15,15 @@ fn ids(value: &Value) -> Vec<u32> {
 
 async fn finds_what_transformers_finds<D: Device>(device: D, family: &str, cases: &[&Value]) {
     let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().decoding.start.unwrap();
+    let start = assembly.plan().unwrap().generation.start.unwrap();
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     for case in cases {
         let (width, end) = (case["beams"].as_u64().unwrap() as usize, case["end"].as_u64().unwrap() as u32);
         let expected = ids(&case["tokens"]);
         let source = ids(&case["source"]);
-        let mut beams = Beams::new(&model, source, vec![start], width, Some(16), &[end], Vec::new()).unwrap();
+        let options = GenerateOptions { beams: Some(width as f64), max_tokens: Some(16.0), ..Default::default() };
+        let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+        let mut beams = Beams::new(&model, source, vec![start], sampling, &[end]).unwrap();
         while beams.step(&mut model).await.unwrap() {}
         assert_eq!(beams.best(), (expected.clone(), expected.last() == Some(&end)), "{family}: {case}");
     }

@@ -4,7 +4,7 @@ use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::Model;
 
-use crate::case::{Case, assembled, assert_close, families};
+use crate::case::{Case, Compared, assembled, assert_close, assert_reference, families};
 use crate::devices::{cpu, first, gpu, gpus};
 use crate::sample::share;
 
@@ -21,7 +21,7 @@ async fn logits<D: Device>(model: &mut Model<D>, tokens: &[u32]) -> Vec<f32> {
     logits
 }
 
-async fn gives_the_reference_logits<D: Device>(family: &str, device: D) {
+pub async fn gives_the_reference_logits<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
     let vocabulary = model.spec.vocabulary();
@@ -30,7 +30,8 @@ async fn gives_the_reference_logits<D: Device>(family: &str, device: D) {
     for row in 0..2 {
         let len = mask[row * positions..][..positions].iter().sum::<u32>() as usize;
         let found = logits(&mut model, &ids[row * positions..][..len]).await;
-        assert_close(&found, &expected[row * positions * vocabulary..][..len * vocabulary], family);
+        let expected = &expected[row * positions * vocabulary..][..len * vocabulary];
+        assert_reference(family, Compared::Outputs, &found, expected, "logits");
     }
 }
 
@@ -47,7 +48,7 @@ fn every_family_gives_the_reference_logits() {
     }
 }
 
-async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
+pub async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
     let (mut tokens, expected) = (case.ids("prompt"), case.floats("next_logits"));
@@ -57,7 +58,7 @@ async fn steps_equal_the_full_pass<D: Device>(family: &str, device: D) {
         let new = &tokens[session.len()..];
         model.extend(&mut session, new).await.unwrap();
         model.logits_of(&[new.len() - 1], &mut logits).await.unwrap();
-        assert_close(&logits, expected, &format!("{family}, step {step}"));
+        assert_reference(family, Compared::Outputs, &logits, expected, &format!("step {step}"));
         tokens.push(case.ids("generated")[step]);
     }
 }

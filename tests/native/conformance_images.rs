@@ -5,7 +5,7 @@ use azulejo::device::gpu::native::run;
 use azulejo::device::{Device, Progress};
 use azulejo::model::{ImageModel, Looking};
 
-use crate::case::{Case, assembled, assert_close, families};
+use crate::case::{Case, Compared, assembled, assert_reference, families};
 use crate::devices::{cpu, gpu, gpus};
 use crate::outputs::images;
 use crate::sample::share;
@@ -14,7 +14,7 @@ async fn load<D: Device>(family: &str, device: D) -> ImageModel<D> {
     ImageModel::new(assembled(family, device), None, &Progress::default()).await.unwrap()
 }
 
-async fn gives_the_reference<D: Device>(family: &str, device: D) {
+pub async fn gives_the_reference<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
     let images = images(&case);
@@ -22,10 +22,11 @@ async fn gives_the_reference<D: Device>(family: &str, device: D) {
         let expected = case.floats(name);
         let seen = model.look(&images, 0, looking).await.unwrap();
         assert_eq!(seen.count, 2);
-        assert_close(&seen.values, &expected, &format!("{family}, {name}"));
+        assert_reference(family, Compared::Outputs, &seen.values, &expected, name);
         // One alone gives what it gave among others.
         let second = model.look(&images, 1, looking).await.unwrap();
-        assert_close(&second.values, &expected[expected.len() / 2..], &format!("{family}, {name} of the second"));
+        let what = format!("{name} of the second");
+        assert_reference(family, Compared::Outputs, &second.values, &expected[expected.len() / 2..], &what);
     }
     let expected = case.floats("attention");
     let layers = model.spec.layers;
@@ -34,9 +35,8 @@ async fn gives_the_reference<D: Device>(family: &str, device: D) {
         let seen = model.look(&images, image, Looking::Attention).await.unwrap();
         assert_eq!((seen.count, seen.values.len()), (1, layers * len));
         for (layer, map) in seen.values.chunks(len).enumerate() {
-            for (found, expected) in map.iter().zip(&expected[(2 * layer + image) * len..]) {
-                assert!((found - expected).abs() <= 1e-4, "{family}, layer {layer}: {found}, expected {expected}");
-            }
+            let expected = &expected[(2 * layer + image) * len..][..len];
+            assert_reference(family, Compared::Attention, map, expected, &format!("attention of layer {layer}"));
         }
     }
 }

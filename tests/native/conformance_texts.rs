@@ -5,7 +5,7 @@ use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{Asked, Beams, Finish, Generation, Matcher, Model, Reading, TextModel, Vector};
 use azulejo::text::{GenerateOptions, Sampling};
 
-use crate::case::{Case, assembled, assert_close, families};
+use crate::case::{Case, Compared, assembled, assert_close, assert_reference, families};
 use crate::devices::{cpu, gpu, gpus};
 use crate::outputs::{images, rows, score};
 use crate::sample::share;
@@ -18,31 +18,34 @@ async fn an_encoder_reads<D: Device>(family: &str, device: D) {
     let hidden = case.floats("hidden");
     let expected = |row: usize| &hidden[row * tokens * width..][..rows[row].ids.len() * width];
     let both = model.read(&rows, Reading::Hidden).await.unwrap();
-    assert_close(&both, &[expected(0), expected(1)].concat(), &format!("{family}, hidden"));
+    let close = |found: &[f32], expected: &[f32], what: &str| {
+        assert_reference(family, Compared::Outputs, found, expected, what);
+    };
+    close(&both, &[expected(0), expected(1)].concat(), "hidden");
     let second = model.read(&rows[1..], Reading::Hidden).await.unwrap();
-    assert_close(&second, expected(1), &format!("{family}, hidden of the second alone"));
+    close(&second, expected(1), "hidden of the second alone");
     let mut results = vec![(Reading::Logits, case.floats("logits"))];
     if case.has("pooled") {
         results.push((Reading::Vector(Vector::Pooler), case.floats("pooled")));
     }
     for (reading, expected) in results {
         let both = model.read(&rows, reading).await.unwrap();
-        assert_close(&both, &expected, &format!("{family}, {reading:?}"));
+        close(&both, &expected, &format!("{reading:?}"));
         let second = model.read(&rows[1..], reading).await.unwrap();
-        assert_close(&second, &expected[expected.len() / 2..], &format!("{family}, {reading:?} of the second alone"));
+        close(&second, &expected[expected.len() / 2..], &format!("{reading:?} of the second alone"));
     }
 }
 
 async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().decoding.start.unwrap();
+    let start = assembly.plan().unwrap().generation.start.unwrap();
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
     let given = case.ids("decoder_input_ids");
     let targets: Vec<Vec<u32>> = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
     let logits = score(&mut model, targets, sources).await.unwrap();
-    assert_close(&logits, &case.floats("logits"), &format!("{family}, logits"));
+    assert_reference(family, Compared::Outputs, &logits, &case.floats("logits"), "logits");
 
     let (prompt, generated) = (case.ids("prompt"), case.ids("generated"));
     let options = GenerateOptions {
@@ -59,7 +62,9 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     }
     assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
     // One beam is the greedy search.
-    let mut beams = Beams::new(&model, prompt, vec![start], 1, Some(generated.len()), &[], Vec::new()).unwrap();
+    let options = GenerateOptions { max_tokens: Some(generated.len() as f64), ..Default::default() };
+    let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+    let mut beams = Beams::new(&model, prompt, vec![start], sampling, &[]).unwrap();
     while beams.step(&mut model).await.unwrap() {}
     assert_eq!(beams.best(), (generated, false), "{family}");
 }
@@ -68,19 +73,22 @@ async fn two_towers_match<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = Matcher::new(assembled(family, device), None, &Progress::default()).await.unwrap();
     let texts = model.embed_texts(&rows(&case)).await.unwrap();
-    assert_close(&texts, &case.floats("text_embeds"), &format!("{family}, texts"));
+    let close = |found: &[f32], expected: &str| {
+        assert_reference(family, Compared::Outputs, found, &case.floats(expected), expected);
+    };
+    close(&texts, "text_embeds");
     let source = images(&case);
     let seen = model.embed_images(&source, 0).await.unwrap();
-    assert_close(&seen.values, &case.floats("image_embeds"), &format!("{family}, images"));
+    close(&seen.values, "image_embeds");
     let second = model.embed_images(&source, 1).await.unwrap();
     assert_close(&second.values, &seen.values[seen.values.len() / 2..], &format!("{family}, the second image alone"));
     let width = model.width();
     let pairs = seen.values.chunks(width).flat_map(|image| texts.chunks(width).map(move |text| (image, text)));
     let logits: Vec<f32> = pairs.map(|(image, text)| model.likeness.logit(image, text)).collect();
-    assert_close(&logits, &case.floats("logits_per_image"), &format!("{family}, logits"));
+    close(&logits, "logits_per_image");
 }
 
-async fn gives_the_reference<D: Device>(kind: &str, family: &str, device: D) {
+pub async fn gives_the_reference<D: Device>(kind: &str, family: &str, device: D) {
     match kind {
         "encoder" => an_encoder_reads(family, device).await,
         "dual" => two_towers_match(family, device).await,

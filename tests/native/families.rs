@@ -153,8 +153,8 @@ fn a_head_that_an_encoder_decoder_lacks_is_its_table() {
 #[test]
 fn an_encoder_decoder_says_how_its_texts_begin() {
     let marian = Checkpoint::of("marian").with("forced_bos_token_id", 7).with("bad_words_ids", json!([[3], [4, 5]]));
-    let decoding = marian.plan().unwrap().decoding;
-    assert_eq!((decoding.start, decoding.first, decoding.never), (Some(0), Some(7), vec![3]));
+    let generation = marian.plan().unwrap().generation;
+    assert_eq!((generation.start, generation.first), (Some(0), Some(7)));
     let outside = Checkpoint::of("marian").with("decoder_start_token_id", 131);
     assert_eq!(outside.plan().unwrap_err().code, Code::CorruptFile);
 }

@@ -12,10 +12,10 @@ use crate::sample::share;
 const CACHES: [CacheType; 3] = [CacheType::F32, CacheType::F16, CacheType::Q8];
 
 /// Both caches hold the same numbers, none over 2: what is left is the order of summation in f32, and exp's last bits.
-const TOLERANCE: f32 = 1e-5;
+pub const TOLERANCE: f32 = 1e-5;
 
 /// The GPU's result after the CPU's, and that they agree.
-fn check_numbers(kernels: &Rc<Kernels>, name: &str, case: &Case, numbers: &[Numbers], tolerance: f32) -> Vec<f32> {
+pub fn check_numbers(kernels: &Rc<Kernels>, name: &str, case: &Case, numbers: &[Numbers], tolerance: f32) -> Vec<f32> {
     let found = attend(&mut gpu(kernels), &kernels.context, case, numbers).out;
     let expected = attend(&mut cpu(1), &kernels.context, case, numbers).out;
     assert_eq!(found.len(), expected.len());
@@ -37,7 +37,7 @@ fn check_shares(cases: impl Fn() -> Vec<Case>) {
 }
 
 #[test]
-fn heads_of_every_size_are_right_in_every_cache() {
+pub fn heads_of_every_size_are_right_in_every_cache() {
     // A prompt, one query, and one whose keys are split over workgroups.
     let lengths = [(3, 18), (33, 1), (260, 1)];
     for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
@@ -52,7 +52,7 @@ fn heads_of_every_size_are_right_in_every_cache() {
 }
 
 #[test]
-fn blocks_of_a_sequence_do_not_see_each_other() {
+pub fn blocks_of_a_sequence_do_not_see_each_other() {
     check_shares(|| {
         let of = |block| {
             let shape = AttentionShape { causal: false, block: Some(block), ..shape(3, 3, 16) };
@@ -63,7 +63,7 @@ fn blocks_of_a_sequence_do_not_see_each_other() {
 }
 
 #[test]
-fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
+pub fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
     check_shares(|| {
         let mut cases = Vec::new();
         for causal in [true, false] {
@@ -77,7 +77,7 @@ fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
 }
 
 #[test]
-fn query_heads_find_their_key_head_in_groups_of_any_size() {
+pub fn query_heads_find_their_key_head_in_groups_of_any_size() {
     check_shares(|| {
         let lengths = [(4, 37), (40, 1), (260, 1)];
         let groups = |(before, len)| {
@@ -88,7 +88,7 @@ fn query_heads_find_their_key_head_in_groups_of_any_size() {
     });
 }
 
-fn biases(heads: usize) -> Vec<Bias> {
+pub fn biases(heads: usize) -> Vec<Bias> {
     let mut random = Random::new(5);
     let mut table = |reach: usize| Bias::Table { table: random.floats(heads * (2 * reach + 1)), reach };
     let tables = [table(1), table(10), table(200)];
@@ -97,7 +97,7 @@ fn biases(heads: usize) -> Vec<Bias> {
 }
 
 #[test]
-fn masks_windows_caps_and_biases_are_right_together() {
+pub fn masks_windows_caps_and_biases_are_right_together() {
     check_shares(|| {
         let mut cases = Vec::new();
         for causal in [true, false] {
@@ -117,7 +117,7 @@ fn masks_windows_caps_and_biases_are_right_together() {
 }
 
 #[test]
-fn sequences_of_one_batch_do_not_see_each_other() {
+pub fn sequences_of_one_batch_do_not_see_each_other() {
     // They differ in what came before and what comes, and lie in other caches than their places in the batch.
     let sequences = vec![(0, 5), (40, 1), (3, 33), (260, 1), (0, 1), (17, 2), (0, 64)];
     for (name, kernels) in gpus() {
@@ -154,7 +154,7 @@ fn check_extremes(shape: AttentionShape, caches: &[CacheType], work: impl Fn(&Rc
 }
 
 #[test]
-fn scores_of_tens_of_thousands_leave_the_softmax_whole() {
+pub fn scores_of_tens_of_thousands_leave_the_softmax_whole() {
     // Whole levels, and a power of two: the scores are the same in any order of summation.
     let huge = AttentionShape { scale: 2048.0, ..shape(2, 1, 32) };
     check_extremes(huge, &CACHES, |kernels, name, mut case| {
@@ -171,7 +171,7 @@ fn scores_of_tens_of_thousands_leave_the_softmax_whole() {
 }
 
 #[test]
-fn equal_scores_give_the_mean_however_large_they_are() {
+pub fn equal_scores_give_the_mean_however_large_they_are() {
     let shape = AttentionShape { scale: 1.0, ..shape(2, 1, 32) };
     check_extremes(shape, &CACHES, |kernels, name, case| {
         for score in [0.0, 12_800.0, -12_800.0, 1e-30] {
@@ -192,7 +192,7 @@ fn equal_scores_give_the_mean_however_large_they_are() {
 }
 
 #[test]
-fn huge_and_tiny_values_come_through_floats() {
+pub fn huge_and_tiny_values_come_through_floats() {
     check_extremes(shape(2, 1, 32), &[CacheType::F32], |kernels, name, case| {
         for (values, keys) in [(1e30, 1.0), (1e-30, 1.0), (1.0, 1e15), (1.0, 1e-15)] {
             let mut numbers = numbers(&case, 5);
@@ -205,7 +205,7 @@ fn huge_and_tiny_values_come_through_floats() {
 }
 
 #[test]
-fn halves_are_clamped_to_what_they_can_hold() {
+pub fn halves_are_clamped_to_what_they_can_hold() {
     check_extremes(shape(2, 1, 32), &[CacheType::F16], |kernels, name, case| {
         let mut numbers = numbers(&case, 6);
         // Keys beyond the range too, against queries that make sane scores of them.
@@ -227,7 +227,7 @@ fn halves_are_clamped_to_what_they_can_hold() {
 }
 
 #[test]
-fn levels_of_nothing_are_nothing() {
+pub fn levels_of_nothing_are_nothing() {
     check_extremes(shape(2, 1, 64), &[CacheType::Q8], |kernels, name, case| {
         // Zeros; and numbers whose scale is too small for a float.
         for size in [0.0, 1e-37] {
@@ -240,7 +240,7 @@ fn levels_of_nothing_are_nothing() {
     });
 }
 
-fn check_map(kernels: &Rc<Kernels>, name: &str, case: &Case) {
+pub fn check_map(kernels: &Rc<Kernels>, name: &str, case: &Case) {
     let numbers = &numbers(case, 8)[0];
     let found = attention_map(&mut gpu(kernels), &kernels.context, case, numbers);
     let expected = attention_map(&mut cpu(1), &kernels.context, case, numbers);
@@ -257,7 +257,7 @@ fn check_map(kernels: &Rc<Kernels>, name: &str, case: &Case) {
 }
 
 #[test]
-fn attention_maps_are_the_cpu_s() {
+pub fn attention_maps_are_the_cpu_s() {
     for (name, kernels) in gpus() {
         for (n, rows) in [1, 2, 16, 63, 64, 65, 130].into_iter().enumerate() {
             for bias in biases(6) {

@@ -1,5 +1,4 @@
-//! Choosing tokens on the GPU against `text::Sampler`, which is the definition: the same token where there is nothing to
-//! draw, the same distribution where there is. Their noise is another one.
+//! Choosing tokens on the GPU against `text::Sampler`, which is the definition: the same token, drawn or not.
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
@@ -87,7 +86,7 @@ fn check_greedy(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, logits: im
 }
 
 #[test]
-fn without_temperature_the_gpu_takes_the_sampler_s_token() {
+pub fn without_temperature_the_gpu_takes_the_sampler_s_token() {
     let plain = "{}";
     let penalties = r#"{"repetitionPenalty": 1.3, "presencePenalty": 0.2, "frequencyPenalty": 0.45}"#;
     let rewards = r#"{"repetitionPenalty": 0.7, "presencePenalty": -0.2, "frequencyPenalty": -0.01}"#;
@@ -113,14 +112,14 @@ fn without_temperature_the_gpu_takes_the_sampler_s_token() {
 }
 
 #[test]
-fn a_bias_forbids_tokens_or_all_of_them() {
+pub fn a_bias_forbids_tokens_or_all_of_them() {
     for (name, kernels) in gpus() {
         for temperature in [0.0, 1.0] {
             let options = format!(r#"{{"temperature": {temperature}, "seed": 3"#);
             // JSON has no infinity; the contract's −∞ comes as a number.
             let forbid = |tokens: &[u32]| {
                 let mut choosing = choosing(&sampling(&format!("{options}}}"), 5), 5, &[], 0);
-                choosing.bias = tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect();
+                choosing.biases = vec![(0, tokens.iter().map(|token| (*token, f32::NEG_INFINITY)).collect())];
                 let mut steps = Steps::new(&kernels, "{}", 5, &[]);
                 steps.chooser = steps.device.chooser(&choosing).unwrap().unwrap();
                 (0..40).map(|_| steps.choose(&[1.0, 9.0, 0.5, 8.0, 0.0]).unwrap()).collect::<BTreeSet<u32>>()
@@ -135,7 +134,7 @@ fn a_bias_forbids_tokens_or_all_of_them() {
 }
 
 #[test]
-fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
+pub fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
     for (name, kernels) in gpus() {
         for json in ["{}", r#"{"temperature": 1, "topK": 3, "topP": 0.9, "seed": 1}"#] {
             for (vocabulary, places) in [(1, &[0][..]), (5, &[0, 4]), (3000, &[0, 255, 256, 1023, 1024, 2999])] {
@@ -178,17 +177,23 @@ fn assert_spread(drawn: &[u32], possible: &BTreeSet<u32>, logits: &[f32], temper
     assert!(chi_square <= free + 4.0 * (2.0 * free).sqrt(), "{what}: χ² {chi_square:.1} of {free}");
 }
 
-/// Draws on the GPU, a position each, and by the sampler: what can be drawn is the same, and comes as often as it should.
+/// Draws on the GPU, a position each, and by the sampler: the same, and as often as their logits say.
 fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) {
     let vocabulary = logits.len();
     let sampling = sampling(json, vocabulary);
     let temperature = f64::from(sampling.temperature);
-    let mut sampler = Sampler::new(sampling, vocabulary, &[], 0);
-    // Ten of the rarest are expected: that it never comes has a chance of e⁻¹⁰.
-    let possible: BTreeSet<u32> = (0..1000).map(|_| sampler.sample(&mut logits.to_vec()).unwrap().id).collect();
-    let drawn = Steps::new(kernels, json, vocabulary, &[]).draw(logits, draws);
+    // The first is drawn at position 1: a prompt of one token came before it.
+    let mut sampler = Sampler::new(sampling, vocabulary, &[0], 0);
+    let mut by_sampler = || {
+        let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
+        sampler.accept(id);
+        id
+    };
+    let expected: Vec<u32> = (0..draws).map(|_| by_sampler()).collect();
+    let drawn = Steps::new(kernels, json, vocabulary, &[0]).draw(logits, draws);
     let what = format!("{json}, of {vocabulary}");
-    assert_eq!(BTreeSet::from_iter(drawn.iter().copied()), possible, "{what}");
+    assert_eq!(drawn, expected, "{what}");
+    let possible: BTreeSet<u32> = expected.into_iter().collect();
     assert_spread(&drawn, &possible, logits, temperature, &what);
 }
 
@@ -204,7 +209,7 @@ fn peaks(vocabulary: usize) -> Vec<f32> {
 }
 
 #[test]
-fn draws_come_from_the_sampler_s_distribution() {
+pub fn draws_come_from_the_sampler_s_distribution() {
     let kernels = devices::first();
     for (seed, options) in [
         r#""temperature": 1"#,
@@ -233,7 +238,7 @@ fn draws_come_from_the_sampler_s_distribution() {
 }
 
 #[test]
-fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
+pub fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
     let draw = |kernels: &Rc<Kernels>, seed: u64, draws| {
         let json = format!(r#"{{"temperature": 1, "seed": {seed}}}"#);
         Steps::new(kernels, &json, SIX.len(), &[]).draw(&SIX, draws)

@@ -1,15 +1,16 @@
 //! What goes wrong on the GPU is told once, to the call whose work it was, and nobody takes what was not computed for a
 //! result.
 
-use azulejo::device::gpu::{Context, Gpu};
+use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Context, Gpu, Wishes};
 use azulejo::device::{CacheType, Choosing, Device, Progress};
 use azulejo::error::Code;
 use azulejo::model::{Model, Session};
-
-use azulejo::device::gpu::native::run;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crate::case::{Case, assembled};
-use crate::devices::{first, gpu};
+use crate::devices::{gpu, open};
 use crate::verbs::{begin, filled};
 
 /// An error that nothing of ours watches: a buffer that cannot be.
@@ -32,7 +33,7 @@ fn try_read(device: &mut Gpu, context: &Context, buffer: &<Gpu as Device>::Buffe
 
 #[test]
 fn an_error_is_told_once_to_each_model_that_had_something_under_way_and_to_no_other() {
-    let kernels = first();
+    let kernels = open(&Wishes::default());
     let context = &kernels.context;
     let (mut busy, mut idle) = (gpu(&kernels), gpu(&kernels));
     let values = [1.0, 2.0, 3.0, 4.0];
@@ -49,18 +50,18 @@ fn an_error_is_told_once_to_each_model_that_had_something_under_way_and_to_no_ot
 
 #[test]
 fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
-    let kernels = first();
+    let kernels = open(&Wishes::default());
     let (mut device, context) = (gpu(&kernels), &kernels.context);
     let choosing = Choosing {
         vocabulary: 4,
-        temperature: 0.0,
+        scale: 0.0,
         top_k: 0,
         top_p: 1.0,
         min_p: 0.0,
         repetition_penalty: 1.0,
         presence_penalty: 0.0,
         frequency_penalty: 0.0,
-        bias: Vec::new(),
+        biases: Vec::new(),
         seed: 1,
         prompt: vec![0],
     };
@@ -95,7 +96,7 @@ async fn logits(model: &mut Model<Gpu>, session: &mut Session<Gpu>, tokens: &[u3
 
 #[test]
 fn a_session_that_failed_has_only_what_was_computed_beyond_doubt() {
-    let kernels = first();
+    let kernels = open(&Wishes::default());
     let context = kernels.context.clone();
     let tokens: Vec<u32> = Case::read("llama").ids("input_ids").into_iter().chain(1..).take(12).collect();
     run(Some(&context.clone()), async {
@@ -120,18 +121,18 @@ fn a_session_that_failed_has_only_what_was_computed_beyond_doubt() {
 
 #[test]
 fn a_device_that_nobody_holds_is_destroyed() {
-    let kernels = first();
+    let kernels = open(&Wishes::default());
     let device = kernels.context.device.clone();
-    let make = || {
-        let scope = device.push_error_scope(wgpu::ErrorFilter::Validation);
-        let (size, usage) = (16, wgpu::BufferUsages::COPY_DST);
-        let _ = device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false });
-        run(None, scope.pop()).map(|error| error.to_string())
+    let lost = Arc::new(AtomicBool::new(false));
+    let heard = lost.clone();
+    device.set_device_lost_callback(move |_, _| heard.store(true, Ordering::Relaxed));
+    let is_lost = || {
+        let _ = device.poll(wgpu::PollType::Poll);
+        lost.load(Ordering::Relaxed)
     };
-    assert_eq!(make(), None);
     let model = gpu(&kernels);
     drop(kernels);
-    assert_eq!(make(), None, "a model is on it");
+    assert!(!is_lost(), "a model is on it");
     drop(model);
-    assert!(make().is_some(), "it still makes buffers");
+    assert!(is_lost());
 }

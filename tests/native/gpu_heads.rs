@@ -41,7 +41,7 @@ fn headings(head_dim: usize) -> Vec<Heading> {
 }
 
 #[test]
-fn heads_are_normed_and_turned_as_on_the_cpu() {
+pub fn heads_are_normed_and_turned_as_on_the_cpu() {
     for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
         let cases = [8, 12, 80, 256]
             .into_iter()
@@ -62,7 +62,7 @@ fn heads_are_normed_and_turned_as_on_the_cpu() {
 
 /// A key that stands alone has all of the weight: what comes out is the value as its cache has it.
 #[test]
-fn values_come_out_of_each_cache_within_its_precision_as_on_the_cpu() {
+pub fn values_come_out_of_each_cache_within_its_precision_as_on_the_cpu() {
     for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
         let caches = [(CacheType::F32, 0.0), (CacheType::F16, 1.0 / 2048.0), (CacheType::Q8, 0.5 / 127.0)];
         let sizes = |cache| [8, 12, 20, 64, 80, 96, 256].map(|head_dim| (cache, head_dim));
@@ -82,7 +82,7 @@ fn values_come_out_of_each_cache_within_its_precision_as_on_the_cpu() {
 }
 
 #[test]
-fn heads_that_were_turned_are_cached_so() {
+pub fn heads_that_were_turned_are_cached_so() {
     for (name, kernels) in gpus() {
         for (cache, tolerance) in [(CacheType::F16, 1e-3), (CacheType::Q8, 1e-2)] {
             for heading in share(headings(64), 0) {

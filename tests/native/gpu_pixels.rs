@@ -32,7 +32,7 @@ fn both(device: &mut Gpu, processor: &Processor, picture: &Picture) -> [Vec<u32>
 }
 
 #[test]
-fn photographs_become_the_same_pixels_as_on_the_cpu() {
+pub fn photographs_become_the_same_pixels_as_on_the_cpu() {
     for (name, kernels) in gpus() {
         let mut device = gpu(&kernels);
         for (what, config) in processors() {
@@ -46,7 +46,7 @@ fn photographs_become_the_same_pixels_as_on_the_cpu() {
 }
 
 #[test]
-fn every_way_of_resizing_gives_the_bits_of_the_cpu() {
+pub fn every_way_of_resizing_gives_the_bits_of_the_cpu() {
     let sizes = [
         json!({ "do_resize": false }),
         json!({ "size": { "height": 65, "width": 3 } }),
@@ -70,7 +70,7 @@ fn every_way_of_resizing_gives_the_bits_of_the_cpu() {
 }
 
 #[test]
-fn images_of_a_batch_stand_one_after_the_other() {
+pub fn images_of_a_batch_stand_one_after_the_other() {
     let kernels = first();
     let processor = Processor::plain(3, 20, 24).unwrap();
     let each = |device: &mut Gpu| {
@@ -91,7 +91,7 @@ fn images_of_a_batch_stand_one_after_the_other() {
 }
 
 #[test]
-fn large_pictures_go_through_in_strips_and_leave_nothing_behind() {
+pub fn large_pictures_go_through_in_strips_and_leave_nothing_behind() {
     let kernels = devices::basic();
     let mut device = gpu(&kernels);
     let processor = Processor::plain(3, 32, 32).unwrap();

@@ -195,7 +195,7 @@ fn in_order(of: fn(usize, usize, usize, usize) -> Span, spans: &[(usize, usize, 
 }
 
 #[test]
-fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
+pub fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
     // More queries than keys and fewer; one of each; keys that are split; a cache that several look at, with more in it
     // than they may see.
     let spans = [(37, 5, 1), (5, 37, 0), (1, 300, 2), (33, 1, 1), (1, 1, 1), (2, 300, 2), (1, 20, 0), (4, 20, 0)];
@@ -207,7 +207,7 @@ fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
 }
 
 #[test]
-fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
+pub fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
     check([5, 49, 300].map(|block| {
         let shape = AttentionShape { block: Some(block), ..shape(3, 3, 16) };
         let span = |row| Span { row, len: 1, position: row * block, cache: 0, keys: 4 * block };
@@ -216,7 +216,7 @@ fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
 }
 
 #[test]
-fn windows_reach_to_both_sides_in_sequences_of_any_length() {
+pub fn windows_reach_to_both_sides_in_sequences_of_any_length() {
     check([Some(1), Some(3), Some(17), Some(64), None].map(|window| {
         let spans = in_order(Span::new, &[(1, 0, 0), (40, 0, 3), (5, 0, 1), (130, 0, 2)]);
         Case::new(AttentionShape { window, ..shape(4, 4, 8) }, CacheType::F16, &[1, 5, 130, 40], spans)
@@ -224,7 +224,7 @@ fn windows_reach_to_both_sides_in_sequences_of_any_length() {
 }
 
 #[test]
-fn a_query_that_sees_no_key_gets_nothing() {
+pub fn a_query_that_sees_no_key_gets_nothing() {
     let mut spans = in_order(Span::across, &[(40, 5, 0), (3, 5, 0)]);
     spans.push(Span { row: 43, len: 1, position: 100, cache: 0, keys: 5 });
     spans.push(Span { row: 44, len: 2, position: 700, cache: 0, keys: 5 });
@@ -232,7 +232,7 @@ fn a_query_that_sees_no_key_gets_nothing() {
 }
 
 #[test]
-fn biases_go_by_each_sequences_own_positions() {
+pub fn biases_go_by_each_sequences_own_positions() {
     let mut random = Random::new(9);
     let mut table = |reach: usize| Bias::Table(random.floats(6 * (2 * reach + 1)), reach);
     let slopes = Bias::Linear((0..6).map(|head| 0.7f32.powi(head + 1)).collect());
@@ -250,7 +250,7 @@ fn biases_go_by_each_sequences_own_positions() {
 
 /// Each query sees one key more than the one before: twice, so that a batch is told more than there are places for.
 #[test]
-fn a_batch_may_be_told_of_hundreds_of_spans() {
+pub fn a_batch_may_be_told_of_hundreds_of_spans() {
     let kernels = first();
     for first in [1, 2] {
         let spans = (0..400).map(|row| Span::across(row, 1, first + row, 0)).collect();

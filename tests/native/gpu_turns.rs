@@ -70,7 +70,7 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
 }
 
 #[test]
-fn layers_of_one_batch_turn_by_their_own_table_or_not_at_all() {
+pub fn layers_of_one_batch_turn_by_their_own_table_or_not_at_all() {
     for (name, kernels) in gpus() {
         for head_dim in [8, 12, 80] {
             for pairs in [RopePairs::HalfSplit, RopePairs::Interleaved] {
@@ -135,7 +135,7 @@ fn copy<D: Device>(device: &mut D, context: &Context, ty: CacheType, name: &str)
 }
 
 #[test]
-fn a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself() {
+pub fn a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself() {
     for (name, kernels) in gpus() {
         for ty in [CacheType::F32, CacheType::F16, CacheType::Q8] {
             copy(&mut cpu(1), &kernels.context, ty, "CPU");

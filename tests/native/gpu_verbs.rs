@@ -60,7 +60,7 @@ fn look_up_three<D: Device>(device: &mut D, context: &Context, rows: usize, what
 }
 
 #[test]
-fn each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added() {
+pub fn each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added() {
     on_each_device!(|device, context, name| {
         for rows in [1, 7, 128, 300] {
             look_up_three(device, context, rows, &format!("{rows} rows, {name}"));
@@ -69,7 +69,7 @@ fn each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added() {
 }
 
 #[test]
-fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
+pub fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
     let (width, rows) = (8, 100);
     on_each_device!(|device, context, name| {
         // Row t of the table is t, in every column.
@@ -91,7 +91,7 @@ fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
 }
 
 #[test]
-fn rows_of_a_quantised_table_are_scaled_and_added() {
+pub fn rows_of_a_quantised_table_are_scaled_and_added() {
     let (ty, rows, width) = (TensorType::Q8_0, 9, 64);
     on_each_device!(|device, context, name| {
         let mut random = Random::new(4);
@@ -157,7 +157,7 @@ fn norm_rows<D: Device>(device: &mut D, context: &Context, [rows, width]: [usize
 }
 
 #[test]
-fn norms_of_every_kind_replace_or_are_added() {
+pub fn norms_of_every_kind_replace_or_are_added() {
     on_each_device!(|device, context, name| {
         for size in [[1, 4], [6, 60], [70, 32], [3, 516]] {
             norm_rows(device, context, size, name);
@@ -166,7 +166,7 @@ fn norms_of_every_kind_replace_or_are_added() {
 }
 
 #[test]
-fn caps_hold_the_first_values_and_leave_the_rest() {
+pub fn caps_hold_the_first_values_and_leave_the_rest() {
     // More than a grid has threads; and a number that is no multiple of four.
     for len in [1, 7, 300, 4096 * 64 + 3000 + 1] {
         let columns = 12;
@@ -186,8 +186,35 @@ fn caps_hold_the_first_values_and_leave_the_rest() {
     }
 }
 
+/// Φ, by its series.
+fn normal_distribution(x: f64) -> f64 {
+    if x.abs() > 6.0 {
+        return f64::from(u8::from(x > 0.0));
+    }
+    let (mut term, mut sum, mut n) = (x, x, 1.0);
+    while term.abs() > 1e-18 {
+        term *= -x * x / (2.0 * n);
+        sum += term / (2.0 * n + 1.0);
+        n += 1.0;
+    }
+    0.5 + sum / std::f64::consts::TAU.sqrt()
+}
+
+fn activated(x: f64, activation: Activation) -> f64 {
+    let sigmoid = |z: f64| 1.0 / (1.0 + (-z).exp());
+    match activation {
+        Activation::Silu => x * sigmoid(x),
+        Activation::Gelu => x * normal_distribution(x),
+        Activation::GeluTanh => x * sigmoid((8.0 / std::f64::consts::PI).sqrt() * (x + 0.044715 * x.powi(3))),
+        Activation::GeluQuick => x * sigmoid(1.702 * x),
+        Activation::Relu => x.max(0.0),
+        Activation::Tanh => x.tanh(),
+    }
+}
+
 #[test]
-fn tanh_is_an_activation() {
+pub fn every_activation_is_its_formula() {
+    use Activation::{Gelu, GeluQuick, GeluTanh, Relu, Silu, Tanh};
     let width = 20;
     let ones: Vec<f32> = (0..width * width).map(|i| f32::from(u8::from(i / width == i % width))).collect();
     on_each_device!(|device, context, name| {
@@ -197,19 +224,22 @@ fn tanh_is_an_activation() {
             x.iter_mut().for_each(|x| *x *= 4.0);
             x[..4].copy_from_slice(&[1e4, -1e4, 100.0, 0.0]);
             let buffer = filled(device, &x, width);
-            let mut out = device.buffer(rows * width).unwrap();
             let up = Linear { weight: floats(device, width, width, &ones), bias: None };
-            begin(device, rows);
-            let input = Input { x: &buffer, rows, norm: None };
-            device.project_activated(&input, None, &up, Activation::Tanh, &mut out);
-            let expected: Vec<f64> = x.iter().map(|x| f64::from(*x).tanh()).collect();
-            assert_close(&read(device, context, &out, rows * width), &expected, 1.0, &format!("{rows} rows, {name}"));
+            for activation in [Silu, Gelu, GeluTanh, GeluQuick, Relu, Tanh] {
+                let mut out = device.buffer(rows * width).unwrap();
+                begin(device, rows);
+                let input = Input { x: &buffer, rows, norm: None };
+                device.project_activated(&input, None, &up, activation, &mut out);
+                let expected: Vec<f64> = x.iter().map(|x| activated(f64::from(*x), activation)).collect();
+                let what = format!("{activation:?}, {rows} rows, {name}");
+                assert_close(&read(device, context, &out, rows * width), &expected, 1.0, &what);
+            }
         }
     });
 }
 
 #[test]
-fn products_have_as_many_rows_as_their_input_whatever_the_batch_has() {
+pub fn products_have_as_many_rows_as_their_input_whatever_the_batch_has() {
     let (columns, height) = (36, 72);
     let mut random = Random::new(6);
     let (x, weight) = (random.floats(130 * columns), random.floats(height * columns));

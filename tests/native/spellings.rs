@@ -36,14 +36,14 @@ fn difference(family: &str, spelling: &str, config: &Value) -> Option<String> {
     let what = format!("{family}, {spelling}");
     let plan = |config: &Value| from_config(&config.to_string()).unwrap_or_else(|error| panic!("{what}: {error}"));
     let (found, mut expected) = (plan(config), plan(&self::config(family)));
+    // Newer ones have a file of its own for how texts are made: `generation_settings.rs` is about that.
+    expected.generation = found.generation.clone();
     match (family, spelling) {
         // They are read at the largest token, newer ones at the one that they name.
         ("clip", "older names") => {
             let (found, expected) = (made(family, &found), made(family, &expected));
             return (found != expected).then(|| format!("{what}: other outputs"));
         }
-        // They name what is never said.
-        ("marian", "older names") => expected.decoding.never.push(0),
         _ => {}
     }
     let [found, expected] = [found, expected].map(|plan| format!("{plan:#?}"));

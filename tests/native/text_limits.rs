@@ -81,7 +81,8 @@ fn a_source_is_neither_empty_nor_longer_than_its_encoder_reads() {
     for family in ["t5", "bart", "marian"] {
         let assembly = assembled(family, cpu(1));
         let model = run(None, Model::new(assembly, None, CacheType::F32, &Progress::default())).unwrap();
-        let context = model.spec.second.as_ref().unwrap().context();
+        // Distances have no end, but memory does.
+        let context = model.spec.second.as_ref().unwrap().longest();
         assert!(model.check_source(&vec![130; context]).is_ok(), "{family}");
         let code = |ids: &[u32]| model.check_source(ids).unwrap_err().code;
         assert_eq!(code(&vec![130; context + 1]), Code::ContextFull, "{family}");
@@ -93,7 +94,7 @@ fn a_source_is_neither_empty_nor_longer_than_its_encoder_reads() {
 #[test]
 fn a_text_begins_with_padding_where_nothing_else_is_said() {
     let mut config = config("t5");
-    let start = |config: &Value| families::from_config(&config.to_string()).unwrap().decoding.start;
+    let start = |config: &Value| families::from_config(&config.to_string()).unwrap().generation.start;
     config["pad_token_id"] = 3.into();
     assert_eq!(start(&config), Some(0));
     config["decoder_start_token_id"] = Value::Null;

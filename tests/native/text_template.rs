@@ -1,14 +1,22 @@
 //! Chat templates as checkpoints bring them, and as an enemy would write them.
 
 use azulejo::Code;
-use azulejo::text::{ChatTemplate, Message};
+use azulejo::text::{Chat, ChatPrompt, ChatTemplate, Moment};
 
-fn messages(list: &[(&str, &str)]) -> Vec<Message> {
-    list.iter().map(|(role, content)| Message { role: role.to_string(), content: content.to_string() }).collect()
+fn template(source: &str) -> azulejo::Result<ChatTemplate> {
+    ChatTemplate::new(source, &[("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())])
 }
 
 fn render(source: &str, list: &[(&str, &str)]) -> azulejo::Result<String> {
-    ChatTemplate::new(source.to_owned(), "<s>", "</s>")?.render(&messages(list), true)
+    render_chat(source, &Chat::of_texts(list, true))
+}
+
+fn render_chat(source: &str, chat: &Chat) -> azulejo::Result<String> {
+    template(source)?.render(chat, None).map(|prompt: ChatPrompt| prompt.text().to_owned())
+}
+
+fn render_json(source: &str, chat: &str) -> azulejo::Result<String> {
+    render_chat(source, &Chat::from_json(chat)?)
 }
 
 const TALK: [(&str, &str); 3] = [("user", "Hi"), ("assistant", " Hello. "), ("user", "Bye")];
@@ -62,8 +70,13 @@ fn llama_3() {
     };
     let list = [("system", " Be brief. "), ("user", "Hi"), ("assistant", " Hello. ")];
     assert_eq!(render(source, &list).unwrap(), expected("26 Jul 2024"));
-    let template = ChatTemplate::new(source.to_owned(), "<s>", "</s>").unwrap().with_clock(|| 951_782_400);
-    assert_eq!(template.render(&messages(&list), true).unwrap(), expected("29 Feb 2000"));
+    let template = template(source).unwrap();
+    let chat = Chat::of_texts(&list, true);
+    let at = |seconds, offset| Some(Moment { seconds, microseconds: 0, offset });
+    assert_eq!(template.render(&chat, at(951_782_400, 0)).unwrap().text(), expected("29 Feb 2000"));
+    // The day is the user's: it is still yesterday in Los Angeles, and tomorrow in Auckland.
+    assert_eq!(template.render(&chat, at(951_782_400, -8 * 3600)).unwrap().text(), expected("28 Feb 2000"));
+    assert_eq!(template.render(&chat, at(951_782_400 + 12 * 3600, 13 * 3600)).unwrap().text(), expected("01 Mar 2000"));
 }
 
 #[test]
@@ -218,4 +231,65 @@ fn long_conversations_have_fuel_enough() {
     let list: Vec<(&str, &str)> = (0..40).map(|i| (["user", "assistant"][i % 2], long.as_str())).collect();
     let source = "{% for m in messages %}{% set c = m['content'] | trim %}{{ '<|im_start|>' + m['role'] + '\n' + c + '<|im_end|>' }}{% endfor %}";
     assert!(render(source, &list).unwrap().len() > 40 * long.trim().len());
+}
+
+#[test]
+fn the_budget_grows_with_the_conversation() {
+    // Each character by itself; and from each message back over all of them.
+    let long = "wörd ".repeat(20_000);
+    let by_character =
+        "{% for m in messages %}{% for c in m.content %}{% if c != 'z' %}{{ c }}{% endif %}{% endfor %}{% endfor %}";
+    assert_eq!(render(by_character, &[("user", &long)]).unwrap(), long);
+    let turns: Vec<(&str, &str)> = (0..1000).map(|turn| (["user", "assistant"][turn % 2], "x")).collect();
+    let back = "{% for m in messages %}{% set n = namespace(last=0) %}{% for o in messages %}{% if o.role == 'user' %}\
+        {% set n.last = loop.index %}{% endif %}{% endfor %}{{ n.last }}{% endfor %}";
+    assert_eq!(render(back, &turns).unwrap(), "999".repeat(1000));
+}
+
+/// Shows all that a template is given.
+const SHOW: &str = "{{ messages|tojson }}{{ tools|tojson }}{{ tool_calls }}{{ documents|tojson }}{{ enable_thinking }}";
+
+#[test]
+fn messages_come_with_all_that_they_have_in_the_shape_of_transformers() {
+    let chat = r#"{"messages": [
+        {"role": "user", "content": "q", "name": "Bo"},
+        {"role": "assistant", "content": null, "reasoning": "hm", "toolCalls": [{"id": "1", "name": "f", "arguments": {"b": 1, "a": [2.5]}}]},
+        {"role": "tool", "content": "3", "toolCallId": "1"}],
+        "tools": [{"name": "f", "description": "d", "parameters": {"type": "object"}}],
+        "templateOptions": {"enable_thinking": false, "documents": [{"title": "t", "text": "x"}]}}"#;
+    let expected = concat!(
+        r#"[{"role": "user", "content": "q", "name": "Bo"}, {"role": "assistant", "thinking": "hm", "reasoning_content": "hm", "#,
+        r#""tool_calls": [{"id": "1", "type": "function", "function": {"name": "f", "arguments": {"b": 1, "a": [2.5]}}}]}, "#,
+        r#"{"role": "tool", "content": "3", "tool_call_id": "1"}]"#,
+        r#"[{"type": "function", "function": {"name": "f", "description": "d", "parameters": {"type": "object"}}}]"#,
+        r#"[{"title": "t", "text": "x"}]False"#,
+    );
+    assert_eq!(render_json(SHOW, chat).unwrap(), expected);
+}
+
+#[test]
+fn parts_are_one_text_where_a_template_knows_no_parts() {
+    let chat = r#"{"messages": [{"role": "user", "content": [{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]}]}"#;
+    assert_eq!(render_json("{{ messages[0].content }}", chat).unwrap(), "ab");
+    let in_parts =
+        "{% for part in messages[0].content %}{% if part.type == 'text' %}[{{ part['text'] }}]{% endif %}{% endfor %}";
+    assert_eq!(render_json(in_parts, chat).unwrap(), "[a][b]");
+}
+
+#[test]
+fn what_a_template_would_lose_is_refused_by_name() {
+    let bare = "{% for m in messages %}{{ m.content }}{% endfor %}";
+    let message = r#"{"role": "user", "content": "x"}"#;
+    for (chat, name) in [
+        (format!(r#"{{"messages": [{message}], "tools": [{{"name": "f"}}]}}"#), "tools"),
+        (format!(r#"{{"messages": [{message}], "templateOptions": {{"enable_thinking": false}}}}"#), "enable_thinking"),
+        (format!(r#"{{"messages": [{message}], "templateOptions": {{"messages": []}}}}"#), "messages"),
+        (r#"{"messages": [{"role": "assistant", "toolCalls": [{"name": "f"}]}]}"#.to_owned(), "toolCalls"),
+        (r#"{"messages": [{"role": "user", "content": "x", "colour": 1}]}"#.to_owned(), "colour"),
+        (r#"{"messages": []}"#.to_owned(), "without messages"),
+    ] {
+        let error = render_json(bare, &chat).unwrap_err();
+        assert_eq!(error.code, Code::InvalidArgument, "{chat}: {error}");
+        assert!(error.message.contains(name), "{chat}: {error}");
+    }
 }

@@ -235,7 +235,7 @@ fn equal_tokens_and_missing_parts_are_no_obstacle() {
 
 #[test]
 fn without_a_chat_template_the_caller_is_told() {
-    let error = read(byte_level()).unwrap().chat_template().err().unwrap();
+    let error = read(byte_level()).unwrap().chat_template(false).err().unwrap();
     assert_eq!(error.code, Code::InvalidArgument);
     assert!(error.message.contains("no chat template"), "{error}");
 }
@@ -270,7 +270,8 @@ fn a_tokenizer_json_brings_its_template_and_its_special_tokens() {
     let tokenizer = from_json(&tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}))).unwrap();
     assert_eq!(tokenizer.encode("abba", true).unwrap(), [3, 2, 1, 0]);
     assert_eq!((tokenizer.bos(), tokenizer.adds_bos(), tokenizer.end_tokens()), (Some(3), true, &[3][..]));
-    assert_eq!(tokenizer.chat_template().unwrap().render(&[], true).unwrap(), "T");
+    let chat = azulejo::text::Chat::of_texts(&[("user", "x")], true);
+    assert_eq!(tokenizer.chat_template(false).unwrap().render(&chat, None).unwrap().text(), "T");
 }
 
 #[test]

@@ -86,7 +86,9 @@ fn outcome<T: std::fmt::Debug>(result: azulejo::Result<T>) -> String {
 /// Says where the table is wrong about a field, by what each of its values comes to.
 fn judge(what: &str, verdict: Verdict, plain: &str, changed: &[(String, String)]) -> Option<String> {
     let refused = |outcome: &str| outcome.starts_with("refused");
-    assert!(!refused(plain), "{what}: {plain}");
+    if refused(plain) {
+        return Some(format!("{what}: {plain}"));
+    }
     let other = changed.iter().find(|(_, outcome)| !refused(outcome) && outcome != plain);
     let error = changed.iter().find(|(_, outcome)| refused(outcome));
     match (verdict, other, error) {
@@ -130,7 +132,7 @@ fn values() -> Vec<Value> {
         ["relu", "silu", "tanh", "gelu", "gated-gelu", "mean", "cls", "regression", "multi_label_classification"];
     values.extend(words.map(Value::from));
     values.extend(
-        ["nonsense", "roberta", "mistral", "vit", "deit", "gpt2", "gptj", "t5", "marian", "siglip"].map(Value::from),
+        ["nonsense", "roberta", "mistral", "vit", "deit", "gpt2", "gptj", "t5", "bart", "marian"].map(Value::from),
     );
     values
 }
@@ -153,13 +155,22 @@ fn beside(family: &str, field: &str) -> Value {
         ("modernbert", "global_attn_every_n_layers" | "local_rope_theta" | "global_rope_theta") => {
             json!({ "layer_types": null, "rope_parameters": null })
         }
-        ("falcon", "multi_query" | "parallel_attn") => json!({ "new_decoder_architecture": false }),
+        ("falcon", "multi_query" | "parallel_attn") => {
+            json!({ "new_decoder_architecture": false, "num_kv_heads": null })
+        }
+        ("marian", "vocab_size") => json!({ "decoder_vocab_size": null }),
+        ("opt", "hidden_size") => json!({ "word_embed_proj_dim": null }),
+        ("phi", "num_attention_heads") => json!({ "num_key_value_heads": null }),
+        ("gpt_neox" | "stablelm", "rope_parameters") => json!({ "partial_rotary_factor": 0.5 }),
         ("falcon", "num_ln_in_parallel_attn") => json!({ "new_decoder_architecture": true, "num_kv_heads": 2 }),
         ("falcon", "num_kv_heads") => json!({ "new_decoder_architecture": false, "multi_query": false }),
         ("bert" | "roberta" | "xlm-roberta" | "camembert" | "distilbert" | "modernbert", _) => classes("X"),
         ("t5", "tie_word_embeddings") => json!({ "scale_decoder_outputs": null }),
         ("t5" | "mt5" | "bart" | "marian", "pad_token_id") => json!({ "decoder_start_token_id": null }),
-        (_, "rope_theta" | "rope_scaling" | "rotary_pct" | "rotary_emb_base") => json!({ "rope_parameters": null }),
+        ("gpt_neox" | "phi" | "stablelm", "rope_theta" | "rope_scaling") => {
+            json!({ "rope_parameters": null, "partial_rotary_factor": 0.5 })
+        }
+        (_, "rope_theta" | "rope_scaling") => json!({ "rope_parameters": null }),
         _ => json!({}),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::simd::f16_to_f32;
 use crate::device::CacheType;
-use crate::error::{Code, Error, Result};
+use crate::error::{Result, no_memory};
 
 /// Values that share a scale in a `Q8` cache.
 const GROUP: usize = 32;
@@ -120,7 +120,9 @@ impl Rows {
                 let scales = &mut scales[position * vector.len().div_ceil(GROUP)..];
                 let levels = levels[at..at + vector.len()].chunks_mut(GROUP);
                 for ((levels, scale), vector) in levels.zip(scales).zip(vector.chunks(GROUP)) {
-                    *scale = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs())) / 127.0;
+                    let largest = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                    // A level cannot say that a value is no number; the scale can.
+                    *scale = if vector.iter().any(|value| value.is_nan()) { f32::NAN } else { largest / 127.0 };
                     let inverse = if *scale > 0.0 { scale.recip() } else { 0.0 };
                     for (level, value) in levels.iter_mut().zip(vector) {
                         *level = (value * inverse).round_ties_even() as i8;
@@ -154,10 +156,10 @@ impl Rows {
 }
 
 fn grow<T: Clone + Default>(values: &mut Vec<T>, len: usize) -> Result<()> {
-    values.try_reserve_exact(len.saturating_sub(values.len())).map_err(|_| {
-        let mib = len as f64 * size_of::<T>() as f64 / (1 << 20) as f64;
-        Error::new(Code::OutOfMemory, format!("no memory to grow the KV cache (a head of {mib:.1} MiB)"))
-    })?;
+    let bytes = len as f64 * size_of::<T>() as f64;
+    values
+        .try_reserve_exact(len.saturating_sub(values.len()))
+        .map_err(|_| no_memory("a head of the KV cache", bytes))?;
     values.resize(len, T::default());
     Ok(())
 }

@@ -4,13 +4,13 @@
 //! prompts. So one panel of eight rows stays in the L1 cache while all tokens of a chunk pass it, four
 //! at a time: their sums fill the registers, and a weight unpacked once serves them all.
 
-use super::blocks::{Block, Brain, Bytes, FLOATS, Floats, Half, Nibbles, Products, ROWS, Sums, split};
+use super::blocks::{Block, Brain, Bytes, Element, FLOATS, Floats, Half, Nibbles, Products, ROWS, Sums, split};
 use super::pool::Shards;
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::F32x4;
 use crate::checkpoint::Levels;
 use crate::checkpoint::TensorType;
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result, no_memory};
 use std::ops::Range;
 
 /// A matrix [rows, columns], ready for multiplication.
@@ -231,6 +231,8 @@ pub struct MatrixBuilder {
     /// Bytes of up to eight rows.
     pending: Vec<u8>,
     row_bytes: usize,
+    /// No half has been infinite or no number so far.
+    finite: bool,
 }
 
 impl MatrixBuilder {
@@ -241,16 +243,12 @@ impl MatrixBuilder {
             Error::unsupported(format!("rows of {columns} {} values, not a multiple of {block_columns}", ty.name()))
         })?;
         let count = rows.div_ceil(ROWS) * (columns / block_columns);
-        let bytes = Matrix::bytes(ty, rows, columns) as f64 / (1 << 20) as f64;
-        with_blocks!(&mut panels, blocks => blocks.try_reserve_exact(count)).map_err(|_| {
-            Error::new(Code::OutOfMemory, format!("no memory for a matrix [{rows}, {columns}] ({bytes:.1} MiB)"))
-        })?;
-        Ok(Self {
-            ty,
-            matrix: Matrix { rows, columns, panels },
-            pending: Vec::with_capacity(row_bytes * ROWS),
-            row_bytes,
-        })
+        let refused = |bytes: usize| no_memory(&format!("a matrix [{rows}, {columns}]"), bytes as f64);
+        with_blocks!(&mut panels, blocks => blocks.try_reserve_exact(count))
+            .map_err(|_| refused(Matrix::bytes(ty, rows, columns)))?;
+        let mut pending = Vec::new();
+        pending.try_reserve_exact(row_bytes * ROWS).map_err(|_| refused(row_bytes * ROWS))?;
+        Ok(Self { ty, matrix: Matrix { rows, columns, panels }, pending, row_bytes, finite: true })
     }
 
     /// The next bytes of the tensor, cut anywhere.
@@ -273,12 +271,21 @@ impl MatrixBuilder {
             self.pending.resize(self.row_bytes * ROWS, 0);
             self.pack();
         }
+        if let (false, Panels::F16(blocks)) = (self.finite, &self.matrix.panels) {
+            // The products of halves take them all for finite numbers.
+            let floats = |block: &Floats<Half>| Floats(block.0.map(|column| column.map(|four| four.map(Half::to_f32))));
+            self.matrix.panels = Panels::F32(blocks.iter().map(floats).collect());
+        }
         self.matrix
     }
 
     fn pack(&mut self) {
         let rows: [&[u8]; ROWS] = std::array::from_fn(|row| &self.pending[row * self.row_bytes..][..self.row_bytes]);
         let ty = self.ty;
+        if ty == TensorType::F16 {
+            let special = |half: &[u8; 2]| u16::from_le_bytes(*half) & 0x7c00 == 0x7c00;
+            self.finite &= !self.pending.as_chunks::<2>().0.iter().any(special);
+        }
         match &mut self.matrix.panels {
             Panels::F32(blocks) => pack_floats(rows, |bytes| f32::from_le_bytes(*bytes), Floats::new, blocks),
             Panels::F16(blocks) => pack_floats(rows, |bytes| Half(u16::from_le_bytes(*bytes)), Floats::new, blocks),

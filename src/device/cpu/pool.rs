@@ -6,7 +6,7 @@
 
 use std::marker::PhantomData;
 use std::ops::Range;
-use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 
 /// How often a worker looks for the next loop before it sleeps: about 50 µs, longer than the
@@ -29,6 +29,8 @@ struct Shared {
     next: AtomicUsize,
     /// Workers that have not finished the current loop.
     running: AtomicUsize,
+    /// A worker panicked in the current loop, and is gone.
+    panicked: AtomicBool,
 }
 
 struct State {
@@ -56,6 +58,7 @@ impl Pool {
             generation: AtomicU32::new(0),
             next: AtomicUsize::new(0),
             running: AtomicUsize::new(0),
+            panicked: AtomicBool::new(false),
         }))
     }
 
@@ -76,12 +79,14 @@ impl Pool {
     }
 
     /// Calls `body(task, thread)` for every task, on all threads, and returns when all are done.
-    /// Not reentrant: a body must not start a loop of its own.
+    /// Not reentrant: a body must not start a loop of its own. Panics where a body does, on whichever thread.
     pub fn run(&self, tasks: usize, body: impl Fn(usize, usize) + Sync) {
         let shared = &*self.0;
         if shared.threads == 1 || tasks <= 1 {
             return (0..tasks).for_each(|task| body(task, 0));
         }
+        // Of a loop that its owner left by a panic too.
+        shared.panicked.store(false, Ordering::Relaxed);
         let body: &Body = &body;
         // SAFETY: only the lifetime changes. `Finish` waits, on unwinding too, until no worker uses it.
         let body: *const Body = unsafe { std::mem::transmute::<&Body, &'static Body<'static>>(body) };
@@ -95,8 +100,12 @@ impl Pool {
                 shared.wake.notify_all();
             }
         }
-        let _finish = Finish(shared);
+        let finish = Finish(shared);
         shared.take_tasks(Job { tasks, body }, 0);
+        drop(finish);
+        if shared.panicked.swap(false, Ordering::Relaxed) {
+            panic!("a thread of the pool panicked");
+        }
     }
 
     /// Splits `0..total` into ranges of `grain` (the last may be shorter) and runs `body` on each.
@@ -117,8 +126,8 @@ impl Pool {
         };
         loop {
             let job = shared.next_job(&mut seen);
+            let _leave = Leave(shared);
             shared.take_tasks(job, thread);
-            shared.running.fetch_sub(1, Ordering::Release);
         }
     }
 }
@@ -151,6 +160,22 @@ impl Shared {
             // SAFETY: `run` keeps the body alive until this thread has left the loop.
             unsafe { (*job.body)(task, thread) };
         }
+    }
+}
+
+/// A worker leaves the loop; where it unwinds it leaves the pool too, and the loop's owner must not wait for it.
+struct Leave<'a>(&'a Shared);
+
+impl Drop for Leave<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.panicked.store(true, Ordering::Relaxed);
+            // Nothing panics while it holds the lock.
+            if let Ok(mut state) = self.0.state.lock() {
+                state.registered -= 1;
+            }
+        }
+        self.0.running.fetch_sub(1, Ordering::Release);
     }
 }
 
@@ -209,6 +234,29 @@ mod tests {
                 assert!(counts.iter().all(|&count| count == 1));
             }
         }
+    }
+
+    #[test]
+    fn a_panic_on_any_thread_reaches_the_loop_s_owner_and_the_pool_goes_on() {
+        let pool = Pool::native(3);
+        while pool.0.state.lock().unwrap().registered < 2 {
+            std::thread::yield_now();
+        }
+        // Every thread takes a task: none ends before all have begun.
+        let all_begin = std::sync::Barrier::new(3);
+        pool.run(3, |_, _| drop(all_begin.wait()));
+        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            pool.run(3, |_, thread| {
+                all_begin.wait();
+                assert_ne!(thread, 1, "as a kernel's bug would");
+            });
+        }));
+        assert!(caught.is_err());
+        let total = AtomicUsize::new(0);
+        pool.run(100, |task, _| {
+            total.fetch_add(task, Ordering::Relaxed);
+        });
+        assert_eq!(total.into_inner(), 4950);
     }
 
     #[test]

@@ -29,9 +29,15 @@ impl Default for QuantisedBlock {
 
 impl QuantisedBlock {
     fn new(values: &[f32; BLOCK]) -> Self {
-        let mut largest = F32x4::ZERO;
+        let (mut largest, mut wrong) = (F32x4::ZERO, F32x4::ZERO);
         for four in values.as_chunks::<4>().0 {
-            largest = largest.max(F32x4::load(four).abs());
+            let four = F32x4::load(four);
+            largest = largest.max(four.abs());
+            wrong = wrong.add(four.mul(F32x4::ZERO));
+        }
+        if wrong.sum() != 0.0 {
+            // No level says that a value is infinite or no number: the block's products are none, and are seen for it.
+            return Self { levels: [0; BLOCK], scale: f32::NAN, sums: [f32::NAN; 2] };
         }
         let largest = largest.to_array().into_iter().fold(0.0, f32::max);
         let mut block = Self { scale: largest / LARGEST, ..Self::default() };
@@ -86,6 +92,18 @@ mod tests {
             }
             let sum: f32 = block.levels.iter().map(|&level| f32::from(level) * block.scale).sum();
             assert!((block.sums[0] + block.sums[1] - sum).abs() < 1e-3);
+        }
+    }
+
+    #[test]
+    fn a_value_that_is_no_number_makes_none_of_its_block() {
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 13, 31] {
+                let mut values = [1.0; BLOCK];
+                values[at] = bad;
+                let block = QuantisedBlock::new(&values);
+                assert!(block.scale.is_nan() && block.sums.iter().all(|sum| sum.is_nan()), "{bad} at {at}");
+            }
         }
     }
 

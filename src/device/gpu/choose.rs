@@ -13,11 +13,15 @@ pub struct Chooser {
     choosing: Choosing,
     /// [vocabulary]: how often each token was chosen; the top bit: it was seen at all.
     seen: Buffer,
-    /// [vocabulary], or empty.
-    bias: Option<Buffer>,
-    /// The best of each run of tokens.
+    /// [vocabulary] or nothing, each from so many chosen tokens on.
+    biases: Vec<(usize, Option<Buffer>)>,
+    /// Tokens chosen so far.
+    chosen: usize,
+    /// The best of each run of tokens, by its logit.
     partial: Buffer,
-    /// The least logit that may be drawn, and the best one.
+    /// The same by its score, where tokens are drawn.
+    drawn: Buffer,
+    /// The least logit that may be drawn.
     truncation: Buffer,
     /// The token that was chosen last.
     pub token: Buffer,
@@ -38,47 +42,58 @@ impl Gpu {
         let mut flags = vec![0; vocabulary];
         choosing.prompt.iter().for_each(|token| flags[*token as usize] = SEEN);
         memory.write(&seen, &flags);
-        let bias = match choosing.bias.is_empty() {
-            true => None,
-            false => {
-                let mut values = vec![0.0; vocabulary];
-                for (token, bias) in &choosing.bias {
-                    values[*token as usize] = bias.max(LOWEST);
-                }
-                let bias = memory.storage("logit bias", vocabulary)?;
-                memory.write(&bias, &values);
-                Some(bias)
-            }
-        };
+        let mut biases = Vec::new();
+        for (from, bias) in &choosing.biases {
+            biases.push((*from, (!bias.is_empty()).then(|| self.bias(vocabulary, bias)).transpose()?));
+        }
+        let memory = &mut self.memory;
         let truncation = memory.storage("truncation", 4)?;
-        memory.write(&truncation, &[LOWEST, 0.0]);
+        memory.write(&truncation, &[LOWEST]);
         Ok(Chooser {
             choosing: choosing.clone(),
             seen,
-            bias,
+            biases,
+            chosen: 0,
             partial: memory.storage("partial choices", 2 * runs)?,
+            drawn: memory.storage("partial draws", 2 * runs)?,
             truncation,
             token: memory.storage("a token", 4)?,
         })
     }
 
-    pub(super) fn choose_token(&mut self, logits: &Buffer, chooser: &Chooser) -> Result<Reading> {
-        let Chooser { choosing, seen, bias, partial, truncation, token } = chooser;
+    /// [vocabulary]: what is added to each token's logit.
+    fn bias(&mut self, vocabulary: usize, bias: &[(u32, f32)]) -> Result<Buffer> {
+        let mut values = vec![0.0f32; vocabulary];
+        for (token, bias) in bias {
+            let value = &mut values[*token as usize];
+            *value = (*value + bias).max(LOWEST);
+        }
+        let buffer = self.memory.storage("logit bias", vocabulary)?;
+        self.memory.write(&buffer, &values);
+        Ok(buffer)
+    }
+
+    pub(super) fn choose_token(&mut self, logits: &Buffer, chooser: &mut Chooser) -> Result<Reading> {
+        let made = chooser.chosen;
+        chooser.chosen += 1;
+        let Chooser { choosing, seen, biases, partial, drawn, truncation, token, .. } = chooser;
         let vocabulary = choosing.vocabulary as u32;
         let run = Shader::Penalise.constant("RUN");
         let runs = vocabulary.div_ceil(run);
         let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32, values: u32| {
             let (kernel, grid) = (Kernel::new(shader), [groups as usize, 1, 1]);
             let work = Work::moving(4 * values as usize);
-            // The span's position makes each step's noise another one.
+            // The span says at which position the token will stand.
             self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1, grid, work });
         };
         let penalties = [choosing.repetition_penalty, choosing.presence_penalty, choosing.frequency_penalty];
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
-        let bias = bias.as_ref().unwrap_or(&self.nothing[2]);
+        let bias = biases.iter().rev().find(|(from, _)| *from <= made).and_then(|(_, bias)| bias.as_ref());
+        let bias = bias.unwrap_or(&self.nothing[2]);
         let parameters = [vocabulary, repetition, presence, frequency];
         step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs, 3 * vocabulary);
-        if choosing.temperature > 0.0 {
+        let mut best = &*partial;
+        if choosing.scale > 0.0 {
             let top_k = if choosing.top_k < vocabulary as usize { choosing.top_k as u32 } else { 0 };
             if top_k > 0 || choosing.top_p < 1.0 || choosing.min_p > 0.0 {
                 let min_p = choosing.min_p.ln().max(LOWEST);
@@ -86,10 +101,11 @@ impl Gpu {
                 step(Shader::Truncate, &[logits, partial, truncation], &parameters, 1, vocabulary);
             }
             let seed = [choosing.seed as u32, (choosing.seed >> 32) as u32];
-            let parameters = [vocabulary, choosing.temperature.to_bits(), seed[0], seed[1]];
-            step(Shader::Draw, &[logits, truncation, partial], &parameters, runs, vocabulary);
+            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits()];
+            step(Shader::Draw, &[logits, partial, truncation, drawn], &parameters, runs, vocabulary);
+            best = drawn;
         }
-        step(Shader::Choose, &[partial, seen, token], &[runs], 1, 2 * runs);
+        step(Shader::Choose, &[best, seen, token], &[runs], 1, 2 * runs);
         self.recorder.send(token, 1)
     }
 

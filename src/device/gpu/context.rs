@@ -136,19 +136,7 @@ impl Context {
             .request_device(&descriptor)
             .await
             .map_err(|error| Error::new(Code::NoWebgpu, format!("the adapter gives no device: {error}")))?;
-        let news = Arc::<Mutex<News>>::default();
-        let heard = news.clone();
-        device.set_device_lost_callback(move |reason, message| {
-            let message = format!("the GPU device was lost ({reason:?}): {message}");
-            if !heard.lock().expect("nothing panics under it").closed {
-                on_lost(&message);
-            }
-            heard.lock().expect("nothing panics under it").lost.get_or_insert(message);
-        });
-        let heard = news.clone();
-        device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
-            heard.lock().expect("nothing panics under it").hear(&error);
-        }));
+        let news = listen(&device, on_lost);
         let (meter, profile, clock) = (Meter::new(&queue), wishes.profile, wishes.clock.unwrap_or(|| 0.0));
         let allocated = Rc::default();
         Ok(Rc::new(Self { device, queue, limits, features, description, meter, profile, clock, news, allocated }))
@@ -199,6 +187,8 @@ impl Context {
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.
     pub fn pipeline(&self, label: &str, source: String, layout: &wgpu::PipelineLayout) -> wgpu::ComputePipeline {
+        #[cfg(not(target_arch = "wasm32"))]
+        let source = super::native::edited(source);
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source });
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -224,6 +214,24 @@ impl Context {
         self.lost()?;
         refused.map_or(Ok(made), |error| Err(Error::new(Code::Internal, format!("shader {label}: {error}"))))
     }
+}
+
+/// What a device tells outside of any call. `on_lost` is told, too, unless nobody asks any more.
+fn listen(device: &wgpu::Device, on_lost: impl Fn(&str) + Send + 'static) -> Arc<Mutex<News>> {
+    let news = Arc::<Mutex<News>>::default();
+    let heard = news.clone();
+    device.set_device_lost_callback(move |reason, message| {
+        let message = format!("the GPU device was lost ({reason:?}): {message}");
+        if !heard.lock().expect("nothing panics under it").closed {
+            on_lost(&message);
+        }
+        heard.lock().expect("nothing panics under it").lost.get_or_insert(message);
+    });
+    let heard = news.clone();
+    device.on_uncaptured_error(Arc::new(move |error: wgpu::Error| {
+        heard.lock().expect("nothing panics under it").hear(&error);
+    }));
+    news
 }
 
 impl Drop for Context {

@@ -265,6 +265,12 @@ impl Kernel {
             }
             all.push(Kernel::new(MatrixMatrixQuads).format(format));
         }
+        // Every size of subgroups, in one format: how sums come together has nothing to do with that.
+        for lanes in [4, 8, 16, 32, 64] {
+            all.push(Kernel::new(Norm).with([lanes, 0, WHOLE]));
+            let ways = [[lanes, 0, WHOLE], [lanes, 1, WHOLE], [lanes, 0, 0], [lanes, 1, 0]];
+            all.extend(ways.map(|constants| Kernel::new(MatrixVector).format(TensorType::Q4_1).with(constants)));
+        }
         for (n, head_dim) in [8, 12, 64, 80, 256].into_iter().enumerate() {
             all.push(Kernel::new(AttentionJoin).with([head_dim, 0, 0]));
             all.extend([0, 1, 2].map(|bias| Kernel::new(AttentionWeights).with([head_dim, bias, 0])));
@@ -276,6 +282,8 @@ impl Kernel {
                 all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[a, b]| of(Heads).with([head_dim, a, b])));
             }
         }
+        all.sort();
+        all.dedup();
         all
     }
 

@@ -225,11 +225,13 @@ impl Recorder {
             wanted.insert(*kernel);
             return;
         }
-        // The one token of a step is not worth more than one submit.
-        if self.told.first().is_some_and(|[_, rows, ..]| *rows > 1) && self.pace.is_due(work) {
-            self.submit();
+        // The one token of a step is one submit, whatever it takes.
+        if self.told.first().is_some_and(|[_, rows, ..]| *rows > 1) {
+            if self.pace.is_due(work) {
+                self.submit();
+            }
+            self.pace.record(work);
         }
-        self.pace.record(work);
         if let Some(timer) = &self.timer {
             // What is timed has a pass of its own.
             self.pass = None;
@@ -395,7 +397,9 @@ impl Recorder {
             self.pass = None;
             self.encoder = None;
             self.failure = None;
+            // They may be of what is not there, or have got lost.
             self.bind_groups.clear();
+            self.slots.clear();
         }
         checked
     }

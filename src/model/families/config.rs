@@ -2,10 +2,10 @@
 //! that it uses, by any of their names; what it does not ask for is ignored.
 
 use super::super::check::{check_heads, check_layers};
-use super::Decoding;
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use crate::json;
+use crate::text::GenerationConfig;
 use serde_json::{Map, Value};
 
 /// A configuration's fields.
@@ -168,22 +168,35 @@ impl Config {
         }
     }
 
-    /// How an encoder-decoder's texts begin, and the tokens that they never have. `known`: what another file says.
-    pub fn decoding(&self, vocabulary: usize, known: &Decoding) -> Result<Decoding> {
-        let token = |name: &str| match self.optional_count(name)? {
-            Some(id) if id < vocabulary => Ok(Some(id as u32)),
-            Some(id) => Err(Error::corrupt(format!("{name:?} is {id}, outside the vocabulary of {vocabulary}"))),
-            None => Ok(None),
+    /// How texts are made, where it says so itself: most checkpoints have a file of its own for that.
+    pub fn generation(&self, vocabulary: usize) -> GenerationConfig {
+        GenerationConfig::read(&self.0, vocabulary)
+    }
+
+    /// The same of an encoder-decoder, with what transformers' classes say where it does not. Error: corrupt-file.
+    pub fn seq2seq_generation(&self, vocabulary: usize) -> Result<GenerationConfig> {
+        let mut fields = self.0.clone();
+        let last = match self.text("model_type")? {
+            Some("bart") => Some(2),
+            Some("marian") => Some(0),
+            _ => None,
         };
-        let mut never = known.never.clone();
-        let bad = self.list("bad_words_ids")?.unwrap_or_default().iter().filter_map(Value::as_array);
-        let alone = bad.filter(|word| word.len() == 1).filter_map(|word| word[0].as_u64());
-        never.extend(alone.filter(|id| *id < vocabulary as u64).map(|id| id as u32));
-        Ok(Decoding {
-            start: token("decoder_start_token_id")?.or(known.start).or(token("pad_token_id")?),
-            first: token("forced_bos_token_id")?.or(known.first),
-            never,
-        })
+        if let (Some(last), false) = (last, self.mentions("forced_eos_token_id")) {
+            fields.insert("forced_eos_token_id".to_owned(), last.into());
+        }
+        let mut generation = GenerationConfig::read(&fields, vocabulary);
+        generation.check_first()?;
+        let token = |name| self.optional_count(name).map(|id| id.filter(|id| *id < vocabulary).map(|id| id as u32));
+        generation.start = generation.start.or(token("pad_token_id")?);
+        // An older name of the field.
+        if self.flag("force_bos_token_to_be_generated", false)? {
+            generation.first = generation.first.or(token("bos_token_id")?);
+        }
+        Ok(generation)
+    }
+
+    pub fn into_fields(self) -> Map<String, Value> {
+        self.0
     }
 
     pub fn end_tokens(&self) -> Vec<u32> {

@@ -5,7 +5,7 @@ use super::config::Config;
 use super::gguf_checks;
 use super::gguf_keys::Keys;
 use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
-use super::{Decoding, FAMILIES, Names, Plan};
+use super::{FAMILIES, Names, Plan};
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
@@ -74,7 +74,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
     let mut plan = Plan::new(spec.check()?, file.names());
     if plan.spec.cross_attention {
         plan.second = T5_ENCODER;
-        plan.decoding = config.decoding(plan.spec.vocabulary(), &Decoding::default())?;
+        plan.generation = config.seq2seq_generation(plan.spec.vocabulary())?;
     }
     if let Head::Classes(_) = plan.spec.head {
         plan.labels = config.labels()?;

@@ -48,6 +48,7 @@ use super::spec::{Head, Input, Scores, Spec};
 use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
+use crate::text::GenerationConfig;
 use config::Config;
 
 /// A family of models, by `config.json`'s word for it.
@@ -120,23 +121,14 @@ pub struct Plan {
     pub second: Names,
     /// Tokens that end a text, where the configuration says so.
     pub end_tokens: Vec<u32>,
-    pub decoding: Decoding,
+    /// How texts are made.
+    pub generation: GenerationConfig,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
     /// What the checkpoint leaves open and is assumed, in words.
     pub warnings: Vec<String>,
-}
-
-/// How an encoder-decoder's texts begin, and what they never have.
-#[derive(Clone, Debug, Default)]
-pub struct Decoding {
-    /// What the decoder reads first.
-    pub start: Option<u32>,
-    /// What it must say first.
-    pub first: Option<u32>,
-    pub never: Vec<u32>,
 }
 
 impl Plan {
@@ -146,20 +138,24 @@ impl Plan {
             names,
             second: Names::NONE,
             end_tokens: Vec::new(),
-            decoding: Decoding::default(),
+            generation: GenerationConfig::default(),
             labels: Vec::new(),
             processor: None,
             warnings: Vec::new(),
         }
     }
 
-    /// What generation_config.json says of an encoder-decoder's texts beside config.json, or instead of it.
-    /// Error: corrupt-file.
-    pub fn generation(&mut self, json: &str) -> Result<()> {
-        let config = Config::parse(json)?;
-        self.end_tokens.extend(config.end_tokens());
-        self.decoding = config.decoding(self.spec.vocabulary(), &self.decoding)?;
-        Ok(())
+    /// What generation_config.json says of texts: instead of config.json, but for what ends a text or begins it. Errors:
+    /// corrupt-file, unsupported-model where an encoder-decoder's texts would be others.
+    pub fn set_generation(&mut self, json: Option<&str>) -> Result<()> {
+        if let Some(json) = json {
+            let config = Config::parse(json)?;
+            let mut generation = GenerationConfig::read(&config.into_fields(), self.spec.vocabulary());
+            generation.start = generation.start.or(self.generation.start);
+            self.end_tokens.extend(&generation.ends);
+            self.generation = generation;
+        }
+        if self.spec.cross_attention { self.generation.check() } else { Ok(()) }
     }
 
     /// What sentence-transformers makes of a cross-encoder's logits. Error: unsupported-model.
@@ -230,13 +226,13 @@ fn plan(config: &Config) -> Result<Plan> {
         Head::Classes(_) => config.labels()?,
         _ => Vec::new(),
     };
-    let decoding = if spec.cross_attention {
-        config.decoding(spec.vocabulary(), &Decoding::default())?
-    } else {
-        Decoding::default()
+    let generation = match spec.task() {
+        "causal-lm" => config.generation(spec.vocabulary()),
+        "seq2seq" => config.seq2seq_generation(spec.vocabulary())?,
+        _ => GenerationConfig::default(),
     };
     let plan = Plan::new(spec, family.names);
-    Ok(Plan { second: family.second, end_tokens: config.end_tokens(), decoding, labels, ..plan })
+    Ok(Plan { second: family.second, end_tokens: config.end_tokens(), generation, labels, ..plan })
 }
 
 /// Reads the header of a GGUF file.

@@ -1,6 +1,6 @@
 //! The vectors as arrays: for native tests, and the definition of what each operation means.
 
-use super::f16_to_f32;
+use super::finite_f16_to_f32;
 
 #[derive(Clone, Copy)]
 pub struct F32x4([f32; 4]);
@@ -31,7 +31,7 @@ impl F32x4 {
 
     #[inline(always)]
     pub fn from_f16(halves: &[u16; 4]) -> Self {
-        Self(halves.map(f16_to_f32))
+        Self(halves.map(finite_f16_to_f32))
     }
 
     #[inline(always)]

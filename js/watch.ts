@@ -1,0 +1,35 @@
+// The page's watch over what strangers' programs do in the host: a tokenizer, a chat template. While one is at work the
+// host hears nothing, not even an abort.
+
+import { AzulejoError } from "./errors.js";
+
+/** A stranger's program, for call `id`, that reads a text of so many bytes. */
+export interface Stranger {
+  id: number;
+  what: string;
+  bytes: number;
+}
+
+/** Those of real checkpoints take milliseconds, and a second or two for the longest texts. */
+const LONGEST_MS = 10_000;
+const LONGEST_MS_PER_KIB = 2;
+
+export class Watch {
+  /** What is at work now: there is one at a time. */
+  current: Stranger | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+
+  /** `end` is called with the reason if it does not come to an end by itself. */
+  begin(stranger: Stranger, end: (error: AzulejoError) => void): void {
+    this.over();
+    this.current = stranger;
+    const ms = LONGEST_MS + LONGEST_MS_PER_KIB * Math.ceil(stranger.bytes / 1024);
+    const message = `the checkpoint's ${stranger.what} has not ended after ${Math.round(ms / 1000)} seconds`;
+    this.#timer = setTimeout(() => end(new AzulejoError("internal", message)), ms);
+  }
+
+  over(): void {
+    clearTimeout(this.#timer);
+    this.current = undefined;
+  }
+}

@@ -1,0 +1,109 @@
+//! How much a device gets at a time: by a clock that the test sets.
+
+use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Gpu, Wishes};
+use azulejo::device::{CacheType, Device, Input, Linear, Progress, Tokens};
+use azulejo::model::{Asked, Generation, Model, Step};
+use azulejo::text::{GenerateOptions, Sampling};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::case::assembled;
+use crate::devices::{self, first, gpu};
+use crate::random::Random;
+use crate::verbs::{begin, floats, read};
+
+/// Nothing ever takes any time.
+fn still() -> f64 {
+    0.0
+}
+
+/// Half a minute goes by whenever somebody looks.
+fn flying() -> f64 {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    NOW.fetch_add(30_000, Ordering::Relaxed) as f64
+}
+
+/// Products in a batch.
+const PRODUCTS: usize = 6;
+
+/// Submits of the last of some batches, and what it came to.
+fn last_batch(clock: fn() -> f64) -> (u64, Vec<f32>) {
+    let kernels = devices::open(&Wishes { clock: Some(clock), ..Wishes::default() });
+    let (device, context) = (&mut gpu(&kernels), &kernels.context);
+    let (rows, width) = (32, 16);
+    let mut random = Random::new(1);
+    let table = floats(device, rows, width, &random.floats(rows * width));
+    let weight = Linear { weight: floats(device, width, width, &random.floats(width * width)), bias: None };
+    let mut x: [_; 2] = std::array::from_fn(|_| device.buffer(rows * width).unwrap());
+    let mut submits = 0;
+    for _ in 0..8 {
+        let before = context.meter.counters().submits;
+        begin(device, rows);
+        device.embed(&table, &Tokens::Known(&Vec::from_iter(0..rows as u32)), 1.0, false, &mut x[0]);
+        for _ in 0..PRODUCTS {
+            let [from, to] = &mut x;
+            device.project(&Input { x: from, rows, norm: None }, &mut [weight.to(to)]);
+            x.swap(0, 1);
+        }
+        run(Some(context), device.settle()).unwrap();
+        submits = context.meter.counters().submits - before;
+    }
+    (submits, read(device, context, &x[0], rows * width))
+}
+
+#[test]
+fn a_slow_device_gets_a_batch_in_many_submits_and_computes_the_same() {
+    let (fast, expected) = last_batch(still);
+    assert_eq!(fast, 1);
+    let (slow, found) = last_batch(flying);
+    assert_eq!(slow, 1 + PRODUCTS as u64, "each dispatch alone would take too long");
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_step_of_one_token_is_one_submit_however_slow_the_device() {
+    let kernels = devices::open(&Wishes { clock: Some(flying), ..Wishes::default() });
+    let context = kernels.context.clone();
+    let counts = run(Some(&context), async {
+        let mut model = load(gpu(&kernels)).await;
+        let mut session = model.session();
+        let mut counts = Vec::new();
+        for token in 1..10 {
+            let before = context.meter.counters().submits;
+            model.extend(&mut session, &[token]).await.unwrap();
+            counts.push(context.meter.counters().submits - before);
+        }
+        counts
+    });
+    assert_eq!(counts[1..], [1; 8]);
+}
+
+async fn load(device: Gpu) -> Model<Gpu> {
+    Model::new(assembled("llama", device), None, CacheType::F32, &Progress::default()).await.unwrap()
+}
+
+#[test]
+fn more_steps_are_under_way_where_ids_come_late_and_all_at_once() {
+    // Natively nobody looks for what has come but who waits: then all has.
+    let kernels = first();
+    let context = kernels.context.clone();
+    run(Some(&context.clone()), async {
+        let mut model = load(gpu(&kernels)).await;
+        let mut session = model.session();
+        let options: GenerateOptions = serde_json::from_str(r#"{ "maxTokens": 56, "ignoreEnd": true }"#).unwrap();
+        let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+        let asked = Asked { source: None, prompt: vec![3, 4, 5] };
+        let before = context.meter.counters().steps;
+        let mut generation = Generation::new(&mut model, &mut session, asked, sampling, None, &[], 1).unwrap();
+        let (mut made, mut under_way) = (0, Vec::new());
+        while made < 30 {
+            if let Step::Token(_) = generation.step(&mut model, &mut session).await.unwrap() {
+                made += 1;
+                // The prompt is a step, too, whose token is the first.
+                under_way.push(context.meter.counters().steps - before - made);
+            }
+        }
+        assert!(under_way[0] <= 2, "{under_way:?}");
+        assert_eq!(under_way[20..].iter().max(), Some(&15), "{under_way:?}");
+    });
+}

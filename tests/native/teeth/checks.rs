@@ -1,0 +1,246 @@
+//! What a mistake is held against: the tests themselves and their cases, of what it is part of, the quickest first.
+
+use azulejo::checkpoint::TensorType;
+use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Kernels, Wishes};
+use azulejo::device::{AttentionShape, CacheType};
+use std::rc::Rc;
+
+use super::families;
+use crate::attention::{Case, numbers, shape};
+use crate::devices::{any_subgroups, cpu, first, gpu, open};
+use crate::gpu_kernels::WIDTHS;
+use crate::{conformance, conformance_images, conformance_texts, edges};
+use crate::{gpu_attention, gpu_choosing, gpu_heads, gpu_kernels, gpu_pixels, gpu_spans, gpu_turns, gpu_verbs};
+
+/// A family's comparison with the reference implementation, on the CPU.
+pub fn conformance(family: &str) {
+    let kind = kind_of(family);
+    match kind {
+        "causal" => run(None, async {
+            conformance::gives_the_reference_logits(family, cpu(1)).await;
+            conformance::steps_equal_the_full_pass(family, cpu(1)).await;
+        }),
+        "vision" => run(None, conformance_images::gives_the_reference(family, cpu(1))),
+        _ => run(None, conformance_texts::gives_the_reference(kind, family, cpu(1))),
+    }
+    run(None, edges::gives_the_reference(family, || cpu(1)));
+}
+
+fn kind_of(family: &str) -> &'static str {
+    let kinds = ["causal", "encoder", "seq2seq", "vision", "dual"];
+    kinds.into_iter().find(|kind| families(kind).iter().any(|name| name == family)).expect("it has a kind")
+}
+
+/// The same on the GPU.
+fn conformance_on(kernels: &Rc<Kernels>, family: &str) {
+    let context = Some(&*kernels.context);
+    let kind = kind_of(family);
+    match kind {
+        "causal" => run(context, conformance::gives_the_reference_logits(family, gpu(kernels))),
+        "vision" => run(context, conformance_images::gives_the_reference(family, gpu(kernels))),
+        _ => run(context, conformance_texts::gives_the_reference(kind, family, gpu(kernels))),
+    }
+}
+
+pub type Check = Box<dyn Fn()>;
+
+fn without_subgroups() -> Rc<Kernels> {
+    open(&Wishes { without: vec!["subgroups".into()], ..Wishes::default() })
+}
+
+/// Those of a file of `shaders/`.
+pub fn of_file(file: &str) -> Vec<Check> {
+    match file {
+        _ if file.starts_with("formats/") => of_formats(file),
+        "attention_weights" => maps(),
+        "score" => [attention(), maps()].into_iter().flatten().collect(),
+        "attention" | "attention_one" | "attention_join" => attention(),
+        "heads" => heads(),
+        "choose" | "draw" | "penalise" | "truncate" => choosing(),
+        "matrix_vector" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
+        "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
+        "matrix_matrix_quads" => matrix_products(first),
+        "product" => [matrix_products(first), matrix_products(without_subgroups)].into_iter().flatten().collect(),
+        "tiles_bytes" | "quantise" => bytes(&[TensorType::Q4_1, TensorType::Q3_K, TensorType::Q8_0]),
+        "activation" => activations(),
+        "resize" => vec![
+            Box::new(gpu_pixels::every_way_of_resizing_gives_the_bits_of_the_cpu),
+            Box::new(gpu_pixels::images_of_a_batch_stand_one_after_the_other),
+            Box::new(gpu_pixels::large_pictures_go_through_in_strips_and_leave_nothing_behind),
+        ],
+        "patches" => ["vit", "dinov2", "deit", "clip"].map(on_the_gpu).into(),
+        "probe" => vec![Box::new(gpu_kernels::the_variants_differ_in_what_their_kernels_use)],
+        "norm" | "total_whole" | "total_shared" => vec![
+            Box::new(gpu_verbs::norms_of_every_kind_replace_or_are_added),
+            Box::new(gpu_kernels::norms_of_any_width_and_of_extreme_rows_are_the_cpu_s),
+        ],
+        "embed" | "pool" | "soft_cap" => vec![
+            Box::new(gpu_verbs::caps_hold_the_first_values_and_leave_the_rest),
+            Box::new(gpu_verbs::each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added),
+            Box::new(gpu_verbs::as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch),
+            Box::new(gpu_verbs::rows_of_a_quantised_table_are_scaled_and_added),
+            Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
+            on_the_gpu("siglip"),
+            on_the_gpu("dinov2"),
+        ],
+        _ if file.starts_with("caches/read") => attention(),
+        _ if file.starts_with("caches/write") => heads(),
+        "prelude" => [of_formats("formats/q6_k"), of_formats("formats/q8_0"), attention(), choosing()]
+            .into_iter()
+            .flatten()
+            .collect(),
+        _ => panic!("shaders/{file}.wgsl has no checks here"),
+    }
+}
+
+fn on_the_gpu(family: &'static str) -> Check {
+    Box::new(move || conformance_on(&first(), family))
+}
+
+fn of_formats(file: &str) -> Vec<Check> {
+    use TensorType::*;
+    let types = match file.trim_start_matches("formats/") {
+        "packed" | "levels" => vec![Q4_1, Q8_0, Q6_K],
+        "fifths" => vec![Q5_0, Q5_1],
+        "six_bits" => vec![Q4_K, Q5_K],
+        name => TensorType::ALL.into_iter().filter(|ty| ty.name().eq_ignore_ascii_case(name)).collect(),
+    };
+    assert!(!types.is_empty(), "{file}: of which format?");
+    let widths = || WIDTHS.into_iter();
+    let mut checks: Vec<Check> = Vec::new();
+    for (ty, columns) in widths().filter(|(ty, _)| types.contains(ty)) {
+        checks.push(Box::new(move || gpu_kernels::check_look_up(&first(), ty, columns)));
+        checks.push(Box::new(move || gpu_kernels::check_projection(&first(), ty, columns, 1, "")));
+        checks.push(Box::new(move || gpu_kernels::check_projection(&first(), ty, columns, 21, "")));
+        checks.push(Box::new(move || gpu_kernels::check_projection(&without_subgroups(), ty, columns, 21, "")));
+    }
+    checks.extend(bytes(&types));
+    checks
+}
+
+fn bytes(types: &[TensorType]) -> Vec<Check> {
+    let widths = WIDTHS.into_iter().filter(|(ty, _)| ty.is_quantised() && types.contains(ty));
+    let cases = widths.flat_map(|(ty, columns)| [5, 21, 130].map(|tokens| (ty, columns, tokens)));
+    let check = |(ty, columns, tokens)| -> Check {
+        Box::new(move || {
+            let kernels = open(&Wishes { integer_dot: true, ..Wishes::default() });
+            gpu_kernels::check_bytes(&kernels, ty, columns, tokens);
+        })
+    };
+    cases.map(check).collect()
+}
+
+fn vector_products() -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for open in [first, any_subgroups, without_subgroups] {
+        for (ty, columns, tokens) in [(TensorType::F32, 36, 1), (TensorType::Q4_1, 576, 3)] {
+            checks.push(Box::new(move || gpu_kernels::check_projection(&open(), ty, columns, tokens, "")));
+        }
+        checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 3, [TensorType::Q4_K; 2], "")));
+    }
+    checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
+    checks.push(Box::new(gpu_kernels::norms_of_any_width_and_of_extreme_rows_are_the_cpu_s));
+    checks.push(Box::new(gpu_verbs::products_have_as_many_rows_as_their_input_whatever_the_batch_has));
+    checks.push(Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows));
+    checks
+}
+
+fn matrix_products(open: fn() -> Rc<Kernels>) -> Vec<Check> {
+    let mut checks: Vec<Check> = Vec::new();
+    for (ty, columns, tokens) in [
+        (TensorType::F32, 36, 21),
+        (TensorType::Q4_1, 576, 6),
+        (TensorType::Q4_1, 576, 40),
+        (TensorType::Q4_1, 576, 130),
+    ] {
+        checks.push(Box::new(move || gpu_kernels::check_projection(&open(), ty, columns, tokens, "")));
+    }
+    checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 33, [TensorType::Q4_K, TensorType::Q6_K], "")));
+    checks.push(Box::new(gpu_verbs::products_have_as_many_rows_as_their_input_whatever_the_batch_has));
+    checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
+    // LayerScale.
+    checks.push(Box::new(move || conformance_on(&open(), "dinov2")));
+    checks
+}
+
+fn activations() -> Vec<Check> {
+    let mut checks: Vec<Check> = vec![
+        Box::new(gpu_verbs::every_activation_is_its_formula),
+        Box::new(gpu_kernels::gated_products_are_right_also_where_gate_and_up_differ_in_format),
+    ];
+    checks.extend(["gpt2", "bert", "clip", "opt"].map(on_the_gpu));
+    checks
+}
+
+fn heads() -> Vec<Check> {
+    vec![
+        Box::new(gpu_turns::layers_of_one_batch_turn_by_their_own_table_or_not_at_all),
+        Box::new(gpu_heads::values_come_out_of_each_cache_within_its_precision_as_on_the_cpu),
+        Box::new(gpu_heads::heads_are_normed_and_turned_as_on_the_cpu),
+        Box::new(gpu_heads::heads_that_were_turned_are_cached_so),
+        Box::new(gpu_attention::halves_are_clamped_to_what_they_can_hold),
+        Box::new(gpu_attention::levels_of_nothing_are_nothing),
+        Box::new(gpu_turns::a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself),
+    ]
+}
+
+fn choosing() -> Vec<Check> {
+    vec![
+        Box::new(gpu_choosing::without_temperature_the_gpu_takes_the_sampler_s_token),
+        Box::new(gpu_choosing::a_logit_that_is_no_number_is_an_error_wherever_it_is),
+        Box::new(gpu_choosing::a_bias_forbids_tokens_or_all_of_them),
+        Box::new(gpu_choosing::a_seed_draws_its_own_tokens_and_the_same_in_every_variant),
+        Box::new(gpu_choosing::draws_come_from_the_sampler_s_distribution),
+    ]
+}
+
+fn maps() -> Vec<Check> {
+    let some = || {
+        let kernels = first();
+        for (n, rows) in [1, 20, 65, 130].into_iter().enumerate() {
+            for bias in gpu_attention::biases(6) {
+                let shape = AttentionShape {
+                    causal: n % 2 == 0,
+                    window: [None, Some(20)][n / 2],
+                    soft_cap: (rows > 16).then_some(5.0),
+                    ..shape(6, 2, 12)
+                };
+                let case = Case { bias, ..Case::new(shape, CacheType::F32, 0, rows) };
+                gpu_attention::check_map(&kernels, "", &case);
+            }
+        }
+    };
+    vec![Box::new(some), Box::new(gpu_attention::attention_maps_are_the_cpu_s)]
+}
+
+/// Lengths around the edges of tiles and splits in each cache; then everything that has a test.
+fn attention() -> Vec<Check> {
+    let lengths = |cache, head_dim| -> Check {
+        Box::new(move || {
+            let kernels = first();
+            for (before, len) in [(3, 18), (33, 1), (260, 1), (0, 47), (254, 1), (511, 1), (0, 65), (1100, 1)] {
+                let case = Case::new(shape(6, 2, head_dim), cache, before, len);
+                gpu_attention::check_numbers(&kernels, "", &case, &numbers(&case, 1), gpu_attention::TOLERANCE);
+            }
+        })
+    };
+    vec![
+        lengths(CacheType::F32, 8),
+        lengths(CacheType::F16, 20),
+        lengths(CacheType::Q8, 80),
+        lengths(CacheType::F32, 256),
+        Box::new(gpu_attention::masks_windows_caps_and_biases_are_right_together),
+        Box::new(gpu_attention::blocks_of_a_sequence_do_not_see_each_other),
+        Box::new(gpu_spans::windows_reach_to_both_sides_in_sequences_of_any_length),
+        Box::new(gpu_spans::a_query_that_sees_no_key_gets_nothing),
+        Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
+        Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
+        Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
+        Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
+        Box::new(gpu_attention::scores_of_tens_of_thousands_leave_the_softmax_whole),
+        Box::new(gpu_attention::equal_scores_give_the_mean_however_large_they_are),
+        Box::new(gpu_attention::huge_and_tiny_values_come_through_floats),
+        Box::new(gpu_attention::heads_of_every_size_are_right_in_every_cache),
+    ]
+}

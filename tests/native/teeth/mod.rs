@@ -1,0 +1,157 @@
+//! Teeth: whether the tests catch what they are for. One number of a [`azulejo::model::Spec`], or one place of a kernel's
+//! text, is made wrong at a time, without a new build; a check has to fail.
+//!
+//! `npm run teeth` tries every mistake (scripts/teeth.mjs); `cargo test` tries a share of those in specs, and one in each
+//! kind of kernel. What makes no difference is listed with its proof in equivalent.json, and not counted.
+
+mod checks;
+mod kernels;
+mod specs;
+
+use azulejo::device::gpu::native::{edit, run};
+use serde::Deserialize;
+use std::env::var;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::case::{Case, all_families, families, plan, plan_instead, try_assembled};
+use crate::devices::cpu;
+use crate::outputs::outputs;
+use crate::sample::due;
+
+/// What became of a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A check failed.
+    Caught,
+    Survived,
+    /// It does not come as far as a check: the weights do not fit the spec, or the compiler refuses the text.
+    Refused,
+}
+
+/// Mistakes that make no difference, and why.
+#[derive(Deserialize)]
+struct Equivalents {
+    specs: Vec<EquivalentSpec>,
+    kernels: Vec<kernels::Equivalent>,
+}
+
+#[derive(Deserialize)]
+struct EquivalentSpec {
+    families: Vec<String>,
+    mistakes: Vec<String>,
+    proof: String,
+}
+
+impl EquivalentSpec {
+    fn is(&self, family: &str, mistake: &str) -> bool {
+        assert!(!self.proof.is_empty());
+        self.families.iter().any(|name| name == family) && self.mistakes.iter().any(|name| name == mistake)
+    }
+}
+
+fn equivalents() -> Equivalents {
+    serde_json::from_str(include_str!("equivalent.json")).unwrap()
+}
+
+/// Does something that may fail an assertion, without a word of it.
+pub fn fails(work: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(work)).is_err()
+}
+
+/// Holds the family's models to its cases, with another spec.
+fn try_spec(family: &str, spec: azulejo::model::Spec) -> Outcome {
+    let Ok(spec) = spec.check() else { return Outcome::Refused };
+    plan_instead(Some(azulejo::model::Plan { spec, ..plan(family) }));
+    let case = Case::read(family);
+    // A panic here is no refusal: it would be seen as a mistake that is caught.
+    let loads = catch_unwind(AssertUnwindSafe(|| {
+        let assembly = try_assembled(family, cpu(1));
+        run(None, async { outputs(&case, assembly?).await })
+    }));
+    let outcome = match loads {
+        Ok(Err(_)) => Outcome::Refused,
+        _ if fails(|| checks::conformance(family)) => Outcome::Caught,
+        _ => Outcome::Survived,
+    };
+    plan_instead(None);
+    outcome
+}
+
+/// Every number of every family's spec; in `cargo test` a third of them.
+#[test]
+fn a_wrong_number_in_a_spec_is_caught() {
+    let equivalents = equivalents().specs;
+    let (mut tried, mut refused, mut survivors, mut at) = (0, 0, Vec::new(), 0);
+    let whole = var("AZULEJO_TEETH").is_ok();
+    for family in all_families() {
+        assert!(!fails(|| checks::conformance(&family)), "{family} fails as it is");
+        for (name, spec) in specs::mistakes(&plan(&family).spec) {
+            at += 1;
+            if !(whole || due(at)) || equivalents.iter().any(|equivalent| equivalent.is(&family, &name)) {
+                continue;
+            }
+            match try_spec(&family, spec) {
+                Outcome::Caught => tried += 1,
+                Outcome::Refused => refused += 1,
+                Outcome::Survived => {
+                    tried += 1;
+                    println!("survives: {family}: {name}");
+                    survivors.push(format!("{family}: {name}"));
+                }
+            }
+        }
+    }
+    println!("specs: {tried} mutations, {} survive, {refused} refused", survivors.len());
+    assert!(tried > 100, "{tried} mistakes");
+    assert!(survivors.is_empty(), "not caught:\n{}", survivors.join("\n"));
+}
+
+/// What a mistake in a kernel comes to.
+fn try_kernel(mistake: &kernels::Mistake) -> Outcome {
+    let (right, wrong) = mistake.texts();
+    if !kernels::compiles(&right, &wrong) {
+        return Outcome::Refused;
+    }
+    edit(Some((right, wrong)));
+    let caught = checks::of_file(&mistake.file).into_iter().any(|check| fails(check));
+    edit(None);
+    if caught { Outcome::Caught } else { Outcome::Survived }
+}
+
+/// A kernel of each kind with a wrong line. scripts/teeth.mjs asks for a list of all (`AZULEJO_TEETH=list`), and then for
+/// one after the other by its number, each in a process of its own: a wrong line may as well hang the driver.
+#[test]
+fn a_wrong_line_in_a_kernel_is_caught() {
+    let all = kernels::mistakes();
+    let equivalents = equivalents().kernels;
+    let counted = |mistake: &kernels::Mistake| !equivalents.iter().any(|equivalent| equivalent.is(mistake));
+    match var("AZULEJO_TEETH").as_deref() {
+        Ok("list") => {
+            for equivalent in &equivalents {
+                assert!(
+                    all.iter().any(|mistake| equivalent.is(mistake)),
+                    "no such mistake any more: {}",
+                    equivalent.label()
+                );
+            }
+            for (n, mistake) in all.iter().enumerate().filter(|(_, mistake)| counted(mistake)) {
+                println!("teeth {n} {}", mistake.label());
+            }
+        }
+        Ok(number) => {
+            let mistake = &all[number.parse::<usize>().expect("a mistake's number")];
+            println!("teeth {number} {:?} {}", try_kernel(mistake), mistake.label());
+        }
+        Err(_) => {
+            for file in ["soft_cap", "norm", "attention_join"] {
+                let of_file: Vec<_> = all.iter().filter(|mistake| mistake.file == file && counted(mistake)).collect();
+                let due = of_file
+                    .iter()
+                    .enumerate()
+                    .find(|(at, mistake)| due(*at) && try_kernel(mistake) != Outcome::Refused);
+                let (_, mistake) = due.expect("a file has many mistakes");
+                assert_eq!(try_kernel(mistake), Outcome::Caught, "{}", mistake.label());
+            }
+        }
+    }
+}

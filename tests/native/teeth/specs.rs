@@ -1,0 +1,341 @@
+//! Mistakes that a family's file could make: each number and choice of a [`Spec`], another one at a time.
+
+use azulejo::device::{Activation, RopePairs};
+use azulejo::model::Spec;
+use azulejo::model::spec::{Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, RopeScaling, ScoreBias};
+
+/// A mistake's name, and what it makes.
+pub type Mistake = (String, Spec);
+
+/// All of a model's, in both of its stacks.
+pub fn mistakes(spec: &Spec) -> Vec<Mistake> {
+    let mut mistakes = Mistakes { spec, second: false, made: Vec::new() };
+    mistakes.of_stack(spec);
+    if let Some(second) = &spec.second {
+        mistakes.second = true;
+        mistakes.of_stack(second);
+    }
+    mistakes.made
+}
+
+struct Mistakes<'a> {
+    spec: &'a Spec,
+    second: bool,
+    made: Vec<Mistake>,
+}
+
+const ACTIVATIONS: [Activation; 6] = [
+    Activation::Silu,
+    Activation::Gelu,
+    Activation::GeluTanh,
+    Activation::GeluQuick,
+    Activation::Relu,
+    Activation::Tanh,
+];
+
+const POOLINGS: [Pooling; 5] =
+    [Pooling::ClassToken, Pooling::ClassTokenAndMean, Pooling::Mean, Pooling::Last, Pooling::LargestToken];
+
+impl Mistakes<'_> {
+    /// A copy of the spec with a change in the stack that is looked at.
+    fn add(&mut self, name: impl Into<String>, change: impl FnOnce(&mut Spec)) {
+        let mut spec = self.spec.clone();
+        let name = name.into();
+        match self.second {
+            false => change(&mut spec),
+            true => change(spec.second.as_deref_mut().expect("it is looked at")),
+        }
+        if format!("{spec:?}") != format!("{:?}", self.spec) {
+            self.made.push((if self.second { format!("second stack: {name}") } else { name }, spec));
+        }
+    }
+
+    fn of_stack(&mut self, spec: &Spec) {
+        self.of_norms(spec);
+        self.of_attention(spec);
+        self.of_ropes(spec);
+        self.of_windows(spec);
+        self.of_biases(spec);
+        self.of_input(spec);
+        self.of_head(spec);
+        for activation in ACTIVATIONS {
+            self.add(format!("activation {activation:?}"), |spec| spec.feed_forward.activation = activation);
+        }
+        self.add("gate", |spec| spec.feed_forward.gated ^= true);
+        self.add("feed-forward bias", |spec| spec.feed_forward.bias ^= true);
+        self.add("cross-attention", |spec| spec.cross_attention ^= true);
+        self.add("LayerScale", |spec| spec.layer_scale ^= true);
+    }
+
+    fn of_norms(&mut self, spec: &Spec) {
+        for by in [10.0, 0.1] {
+            self.add(format!("epsilon × {by}"), |spec| match &mut spec.norm {
+                Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. } => *epsilon *= by,
+            });
+        }
+        self.add("norm's 1 + weight", |spec| match &mut spec.norm {
+            Norm::Rms { plus_one, .. } => *plus_one ^= true,
+            Norm::Layer { bias, .. } => *bias ^= true,
+        });
+        self.add("LayerNorm for RMSNorm, or the other way", |spec| {
+            spec.norm = match spec.norm {
+                Norm::Rms { epsilon, .. } => Norm::Layer { epsilon, bias: false },
+                Norm::Layer { epsilon, .. } => Norm::Rms { epsilon, plus_one: false },
+            }
+        });
+        self.add("input norm", |spec| spec.input_norm ^= true);
+        self.add("output norm", |spec| spec.output_norm ^= true);
+        let residuals = [
+            Residual::PreNorm { first_bare: false },
+            Residual::PreNorm { first_bare: true },
+            Residual::PostNorm,
+            Residual::Sandwich,
+            Residual::InnerNorm,
+            Residual::Parallel { shared_norm: false },
+            Residual::Parallel { shared_norm: true },
+        ];
+        for residual in residuals.into_iter().filter(|residual| *residual != spec.residual) {
+            self.add(format!("residual {residual:?}"), |spec| spec.residual = residual);
+        }
+    }
+
+    fn of_attention(&mut self, spec: &Spec) {
+        for by in [1.01, 0.99, 2.0] {
+            self.add(format!("attention's scale × {by}"), |spec| spec.attention.scale *= by);
+        }
+        self.add("causal", |spec| spec.attention.causal ^= true);
+        match spec.attention.soft_cap {
+            Some(_) => {
+                self.add("no soft cap", |spec| spec.attention.soft_cap = None);
+                self.add("soft cap × 1.1", |spec| {
+                    spec.attention.soft_cap = spec.attention.soft_cap.map(|cap| cap * 1.1);
+                });
+            }
+            None => self.add("a soft cap of 1", |spec| spec.attention.soft_cap = Some(1.0)),
+        }
+        for norm in [HeadNorm::None, HeadNorm::Each, HeadNorm::Whole] {
+            self.add(format!("head norm {norm:?}"), |spec| spec.attention.head_norm = norm);
+        }
+        self.add("bias of queries, keys and values", |spec| spec.attention.qkv_bias ^= true);
+        self.add("bias of attention's output", |spec| spec.attention.output_bias ^= true);
+        // The same weights as heads of another size.
+        self.add("twice the heads, of half the size", |spec| {
+            let attention = &mut spec.attention;
+            attention.heads *= 2;
+            attention.kv_heads *= 2;
+            attention.head_dim /= 2;
+        });
+    }
+
+    fn of_ropes(&mut self, spec: &Spec) {
+        for (n, rope) in spec.attention.ropes.iter().enumerate() {
+            for by in [1.01, 0.99] {
+                self.add(format!("rope {n}: base × {by}"), |spec| spec.attention.ropes[n].theta *= by);
+            }
+            self.add(format!("rope {n}: pairs"), |spec| {
+                let pairs = &mut spec.attention.ropes[n].pairs;
+                *pairs = match pairs {
+                    RopePairs::HalfSplit => RopePairs::Interleaved,
+                    RopePairs::Interleaved => RopePairs::HalfSplit,
+                };
+            });
+            self.add(format!("rope {n}: two dimensions fewer"), |spec| spec.attention.ropes[n].dims -= 2);
+            if rope.dims + 2 <= spec.attention.head_dim {
+                self.add(format!("rope {n}: two dimensions more"), |spec| spec.attention.ropes[n].dims += 2);
+            }
+            self.of_scaling(n, &rope.scaling);
+        }
+        for (layer, turn) in spec.attention.turns.iter().enumerate() {
+            let others = (0..spec.attention.ropes.len()).map(Some).chain([None]).filter(|other| other != turn);
+            for other in others {
+                let name = format!("layer {layer} turns by {other:?}");
+                self.add(name, |spec| spec.attention.turns[layer] = other);
+            }
+        }
+    }
+
+    fn of_scaling(&mut self, n: usize, scaling: &RopeScaling) {
+        let numbers = match scaling {
+            RopeScaling::None => {
+                return self.add(format!("rope {n}: positions halved"), |spec| {
+                    spec.attention.ropes[n].scaling = RopeScaling::Linear { factor: 2.0 };
+                });
+            }
+            RopeScaling::Linear { .. } => 1,
+            RopeScaling::Llama3 { .. } => 4,
+            RopeScaling::Yarn { .. } => 5,
+        };
+        self.add(format!("rope {n}: no scaling"), |spec| spec.attention.ropes[n].scaling = RopeScaling::None);
+        for number in 0..numbers {
+            // YaRN rounds what it makes of its context and betas to whole pairs.
+            let rounded = matches!(scaling, RopeScaling::Yarn { .. }) && (1..4).contains(&number);
+            for by in if rounded { [1.0 / 32.0, 1.0] } else { [1.1, 0.9] } {
+                self.add(format!("rope {n}: scaling's number {number} × {by:.2}"), |spec| {
+                    *numbers_of(&mut spec.attention.ropes[n].scaling)[number] *= by;
+                });
+            }
+        }
+        self.add(format!("rope {n}: truncation"), |spec| {
+            if let RopeScaling::Yarn { truncate, .. } = &mut spec.attention.ropes[n].scaling {
+                *truncate ^= true;
+            }
+        });
+    }
+
+    fn of_windows(&mut self, spec: &Spec) {
+        for (layer, window) in spec.attention.windows.iter().enumerate() {
+            let others = match *window {
+                Some(window) => vec![Some(window - 1), Some(window + 1), None],
+                None => vec![Some(6)],
+            };
+            for other in others.into_iter().filter(|other| *other != Some(0)) {
+                let name = format!("layer {layer} has a window of {other:?}");
+                self.add(name, |spec| spec.attention.windows[layer] = other);
+            }
+        }
+    }
+
+    fn of_biases(&mut self, spec: &Spec) {
+        match spec.attention.bias.clone() {
+            ScoreBias::None => {
+                let slopes = vec![0.01; spec.attention.heads];
+                self.add("slopes of 0.01", |spec| spec.attention.bias = ScoreBias::Linear { slopes });
+            }
+            ScoreBias::Linear { slopes } => {
+                let mut other = |name: &str, change: fn(&mut Vec<f32>)| {
+                    let mut slopes = slopes.clone();
+                    change(&mut slopes);
+                    self.add(name, |spec| spec.attention.bias = ScoreBias::Linear { slopes });
+                };
+                other("slopes in the other order", |slopes| slopes.reverse());
+                other("the first two heads' slopes exchanged", |slopes| slopes.swap(0, 1));
+                other("slopes × 1.01", |slopes| slopes.iter_mut().for_each(|slope| *slope *= 1.01));
+                other("slopes of the other sign", |slopes| slopes.iter_mut().for_each(|slope| *slope *= -1.0));
+                self.add("no slopes", |spec| spec.attention.bias = ScoreBias::None);
+            }
+            ScoreBias::Buckets { buckets, distance } => {
+                for distance in [distance - 1, distance + 1, 2 * distance] {
+                    let bias = ScoreBias::Buckets { buckets, distance };
+                    self.add(format!("buckets end at {distance}"), |spec| spec.attention.bias = bias);
+                }
+                self.add("no buckets", |spec| spec.attention.bias = ScoreBias::None);
+            }
+        }
+    }
+
+    fn of_input(&mut self, spec: &Spec) {
+        match &spec.input {
+            Input::Tokens(_) => {
+                for by in [1.01, 0.99] {
+                    self.add(format!("embedding × {by}"), |spec| tokens(spec).scale *= by);
+                }
+                self.add("no types", |spec| tokens(spec).types = 0);
+                self.of_positions(spec);
+            }
+            Input::Patches(patches) => {
+                let [height, width] = patches.image;
+                self.add("antialiased positions", |spec| patches_of(spec).antialiased_positions ^= true);
+                self.add("bias of patches", |spec| patches_of(spec).bias ^= true);
+                self.add("class token", |spec| patches_of(spec).class_token ^= true);
+                self.add("distillation token", |spec| patches_of(spec).distillation_token ^= true);
+                self.add("a register more", |spec| patches_of(spec).registers += 1);
+                self.add("a larger image", |spec| {
+                    let patches = patches_of(spec);
+                    patches.image = [height + patches.patch[0], width];
+                });
+            }
+        }
+    }
+
+    fn of_positions(&mut self, spec: &Spec) {
+        let Input::Tokens(tokens_of) = &spec.input else { return };
+        let others = match tokens_of.positions {
+            Positions::None => vec![Positions::Sinusoidal],
+            Positions::Sinusoidal => vec![Positions::None],
+            Positions::Learned { offset } => {
+                let near = [offset.checked_sub(1), Some(offset + 1)].into_iter().flatten();
+                near.map(|offset| Positions::Learned { offset })
+                    .chain([Positions::None, Positions::Sinusoidal])
+                    .collect()
+            }
+        };
+        for other in others {
+            self.add(format!("positions {other:?}"), |spec| tokens(spec).positions = other);
+        }
+    }
+
+    fn of_head(&mut self, spec: &Spec) {
+        match &spec.head {
+            Head::Vocabulary(head) => {
+                self.add("logits × 1.01", |spec| vocabulary(spec).scale *= 1.01);
+                self.add("tied", |spec| vocabulary(spec).tied ^= true);
+                self.add("head's bias", |spec| vocabulary(spec).bias ^= true);
+                match head.soft_cap {
+                    Some(cap) => {
+                        self.add("logits without a cap", |spec| vocabulary(spec).soft_cap = None);
+                        self.add("logits' cap × 1.1", |spec| vocabulary(spec).soft_cap = Some(cap * 1.1));
+                    }
+                    None => self.add("logits' cap of 1", |spec| vocabulary(spec).soft_cap = Some(1.0)),
+                }
+            }
+            Head::Classes(head) => {
+                for activation in ACTIVATIONS {
+                    self.add(format!("head's activation {activation:?}"), |spec| {
+                        if let Head::Classes(head) = &mut spec.head {
+                            head.dense.iter_mut().for_each(|dense| dense.activation = activation);
+                        }
+                    });
+                }
+                self.of_pooling(head.pooling);
+            }
+            Head::Embedding(head) => self.of_pooling(head.pooling),
+            Head::None { pooler: true } => self.add("no pooler", |spec| spec.head = Head::None { pooler: false }),
+            Head::None { pooler: false } => {}
+        }
+        self.add("bias of likeness", |spec| spec.matching.iter_mut().for_each(|matching| matching.bias ^= true));
+    }
+
+    fn of_pooling(&mut self, now: Pooling) {
+        for other in POOLINGS.into_iter().filter(|other| *other != now) {
+            self.add(format!("pooling {other:?}"), |spec| match &mut spec.head {
+                Head::Classes(head) => head.pooling = other,
+                Head::Embedding(head) => head.pooling = other,
+                Head::Vocabulary(_) | Head::None { .. } => {}
+            });
+        }
+    }
+}
+
+fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
+    match scaling {
+        RopeScaling::None => vec![],
+        RopeScaling::Linear { factor } => vec![factor],
+        RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context } => {
+            vec![factor, low_frequency_factor, high_frequency_factor, original_context]
+        }
+        RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, magnitude, .. } => {
+            vec![factor, original_context, beta_fast, beta_slow, magnitude]
+        }
+    }
+}
+
+fn tokens(spec: &mut Spec) -> &mut azulejo::model::spec::Tokens {
+    match &mut spec.input {
+        Input::Tokens(tokens) => tokens,
+        Input::Patches(_) => unreachable!("it was asked"),
+    }
+}
+
+fn patches_of(spec: &mut Spec) -> &mut azulejo::model::spec::Patches {
+    match &mut spec.input {
+        Input::Patches(patches) => patches,
+        Input::Tokens(_) => unreachable!("it was asked"),
+    }
+}
+
+fn vocabulary(spec: &mut Spec) -> &mut azulejo::model::spec::VocabularyHead {
+    match &mut spec.head {
+        Head::Vocabulary(head) => head,
+        _ => unreachable!("it was asked"),
+    }
+}
