@@ -16,6 +16,8 @@ use wgpu::BufferUsages;
 const PARAMETERS: usize = 4096;
 /// Distinct spans of a batch kept at a time.
 const SPANS: usize = 512;
+/// Rows of a batch that is given in one piece.
+const FEW_ROWS: u32 = 8;
 /// Calls of `settle` whose work may be unfinished.
 const UNFINISHED: usize = 2;
 
@@ -225,8 +227,8 @@ impl Recorder {
             wanted.insert(*kernel);
             return;
         }
-        // The one token of a step is one submit, whatever it takes.
-        if self.told.first().is_some_and(|[_, rows, ..]| *rows > 1) {
+        // A step of a token or a few is one submit, whatever it takes.
+        if self.told.first().is_some_and(|[_, rows, ..]| *rows > FEW_ROWS) {
             if self.pace.is_due(work) {
                 self.submit();
             }
