@@ -438,7 +438,7 @@ mod tests {
     fn broken_and_missing_files_are_named() {
         let list = modules(&[TRANSFORMER, POOLING]);
         assert_eq!(read(&list, None, None).unwrap_err().code, Code::MissingFile);
-        for (list, pooling) in [("{}", "{}"), ("[", "{}"), (&list, "{}"), (&list, "[")] {
+        for (list, pooling) in [("{}", "{}"), ("[", "{}"), (&list, "[]"), (&list, "[")] {
             assert_eq!(read(list, Some(pooling), None).unwrap_err().code, Code::CorruptFile);
         }
     }
