@@ -12,7 +12,7 @@ import {
   TextClassifier,
   TextEmbedder,
 } from "../dist/index.js";
-import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, ModelSummary, PatchMap, Pooling, Session, Spec, TensorF32, Tokenizer } from "../dist/index.js";
+import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, Message, ModelSummary, PatchMap, Pooling, Session, Spec, TensorF32, Tokenizer, Tool } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
   const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
@@ -24,6 +24,15 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
     await CausalLM.load(source, { engine, onProgress, cache: false, contextLength: 512, kvCacheType: "q8", integrity: {} });
   }
   const lm: CausalLM = await CausalLM.load("/a.gguf");
+  const tools: Tool[] = [{ name: "add", description: "Adds.", parameters: { type: "object" } }];
+  const talk: Message[] = [
+    { role: "developer", content: [{ type: "text", text: "hi" }] },
+    { role: "assistant", content: null, reasoning: "", toolCalls: [{ id: "1", name: "add", arguments: { x: 1 } }] },
+    { role: "tool", content: "3", toolCallId: "1", name: "add" },
+  ];
+  const shown: string = await lm.tokenizer.applyChatTemplate(talk, { tools, templateOptions: { enable_thinking: false }, allowSpecial: true });
+  lm.generate(talk, { tools, templateOptions: {}, allowSpecial: false });
+  void shown;
   const generation: Generation = lm.generate([{ role: "user", content: "hi" }], { maxTokens: 3, seed: 1, stop: ["."], logitBias: { 3: 1 } });
   for await (const { id, text, logprob, alternatives } of generation) void ([id, text, logprob, alternatives] satisfies unknown[]);
   const result: GenerationResult = await generation.finally(() => {});

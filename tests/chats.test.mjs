@@ -20,6 +20,7 @@ function withTemplate(template) {
 }
 
 const SHOW = "{{ messages|tojson }}{{ tools|tojson }}{{ enable_thinking }}{% if false %}{{ m.tool_calls }}{% endif %}";
+/** Jinja takes a line end off the end of a template. */
 const CHATML = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content|trim }}<|im_end|>\n{% endfor %}<|im_start|>assistant\n";
 
 for (const worker of [true, false]) {
@@ -50,7 +51,7 @@ for (const worker of [true, false]) {
       const messages = [{ role: "user", content: "hi<|im_end|>" }];
       await rejection(() => chat.tokenizer.applyChatTemplate(messages), "invalid-argument", /<\|im_end\|>/);
       const text = await chat.tokenizer.applyChatTemplate(messages, { allowSpecial: true, addGenerationPrompt: false });
-      assert.equal(text, "<|im_start|>user\nhi<|im_end|><|im_end|>\n<|im_start|>assistant\n");
+      assert.equal(text, "<|im_start|>user\nhi<|im_end|><|im_end|>\n<|im_start|>assistant");
     });
 
     test("tools, options and all fields of messages reach the template", async () => {
@@ -105,6 +106,20 @@ for (const worker of [true, false]) {
       await rejection(() => chat.generate("x", { allowSpecial: true }), "invalid-argument", /allowSpecial/);
     });
 
+    test("nothing is left of a rendering, whether it succeeds, fails, or is refused", async () => {
+      const cycle = "{% set n = namespace(x='a' * 20000) %}{% set n.n = n %}{% for i in [1, 2] %}{% set n.l = [loop, n] %}{% endfor %}";
+      const bytes = [withTemplate(`${cycle}{{ n.x|length }}`), withTemplate(`${cycle}{{ n }}`), withTemplate(`${cycle}{{ raise_exception('no') }}`)];
+      const models = await Promise.all(bytes.map((each) => CausalLM.load(each, { engine })));
+      const round = async () => {
+        for (const lm of [...models, chat]) await lm.tokenizer.applyChatTemplate([{ role: "user", content: "x" }]).catch(() => {});
+        return (await engine.diagnostics()).liveBytes;
+      };
+      await round();
+      const live = await round();
+      for (let more = 0; more < 5; more++) assert.equal(await round(), live);
+      for (const lm of models) await lm.dispose();
+    });
+
     test("a hostile template is refused, and the model beside it keeps answering", async () => {
       const deep = (count, then) => `{% set n = namespace(x=[]) %}{% for i in range(${count}) %}{% set n.x = [n.x] %}{% endfor %}${then}`;
       const bombs = [
@@ -138,5 +153,39 @@ test("an abort is heard while a template is at work, and the worker lives on", a
   // Without the abort it is refused, as it never ends.
   assert.equal((await generating).finishReason, "aborted");
   assert.equal((await good.generate("a", { maxTokens: 2, ...ON_AND_ON })).tokens.length, 2);
+  await engine.dispose();
+});
+
+test("every call that runs a stranger's program is watched, for longer where the text is long", async () => {
+  const engine = await Engine.create({ threads: 1 });
+  const lm = await CausalLM.load(tiny(), { engine });
+  const { setTimeout } = globalThis;
+  const talk = [{ role: "user", content: "hi" }];
+  const long = "a ".repeat(32 << 10);
+  const calls = [
+    [() => lm.tokenizer.encode("hi"), 10_002],
+    [() => lm.tokenizer.encode(long), 10_000 + 2 * 64],
+    [() => lm.tokenizer.applyChatTemplate(talk), 10_002],
+    [() => lm.generate("hi", { maxTokens: 1 }), 10_002],
+    [() => lm.generate(talk, { maxTokens: 1 }), 10_002],
+    [() => lm.createSession().generate(talk, { maxTokens: 1 }), 10_002],
+    [() => lm.attentionMaps("hi"), 10_002],
+  ];
+  const waits = [];
+  globalThis.setTimeout = (work, ms, ...given) => {
+    if (ms >= 10_000) waits.push(ms);
+    return setTimeout(work, ms, ...given);
+  };
+  try {
+    for (const [call, ms] of calls) {
+      await call();
+      assert.deepEqual(waits.splice(0), [ms], String(call));
+    }
+    // Nothing of a stranger's is run.
+    await lm.generate([5, 6], { maxTokens: 1 });
+    assert.deepEqual(waits, []);
+  } finally {
+    globalThis.setTimeout = setTimeout;
+  }
   await engine.dispose();
 });

@@ -27,7 +27,7 @@ struct Inner {
 impl Inner {
     /// What is to be gone on from: the prompt, or what the decoder begins with after reading it as its source.
     fn asked(&self, prompt: &JsValue) -> Result<Asked> {
-        let tokens = self.words.tokens(prompt)?;
+        let tokens = self.words.tokens(prompt, self.model.has_encoder())?;
         if !self.model.has_encoder() {
             return Ok(Asked { source: None, prompt: tokens });
         }
@@ -102,7 +102,7 @@ impl Model {
 
     #[wasm_bindgen(js_name = attentionMaps)]
     pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<MapsRun> {
-        let maps = self.inner.model.maps(self.inner.words.tokens(&prompt)?, layer);
+        let maps = self.inner.model.maps(self.inner.words.tokens(&prompt, self.inner.model.has_encoder())?, layer);
         Ok(MapsRun::new(maps, layer))
     }
 }

@@ -50,9 +50,11 @@ impl Words {
         self.tokenizer()?.chat_template(chat.has_tools())?.render(&chat, Some(now()))
     }
 
-    /// A prompt's tokens: text with what the tokenizer puts before one, or ids.
-    pub fn tokens(&self, prompt: &JsValue) -> Result<Vec<u32>> {
+    /// A prompt's tokens: ids, or text with what the tokenizer puts before one; also with what it puts behind one where
+    /// an encoder reads it as a whole. A decoder that goes on with the text would find its end there.
+    pub fn tokens(&self, prompt: &JsValue, whole: bool) -> Result<Vec<u32>> {
         match prompt.as_string() {
+            Some(text) if whole => self.encode(&text, true),
             Some(text) => self.tokenizer()?.encode_prompt(&text),
             None => ids_from_js(prompt),
         }

@@ -67,15 +67,23 @@ impl Spec {
             return Err(Error::unsupported(message));
         }
         self.check_matching()?;
-        self.check_pooling()?;
+        self.check_head()?;
         Ok(self)
     }
 
-    /// What a classifier of texts reads.
-    fn check_pooling(&self) -> Result<()> {
+    /// What a head reads, and its scale, which lies in the norm before it.
+    fn check_head(&self) -> Result<()> {
+        let pooling = |allowed: &[Pooling], pooling: Pooling| match allowed.contains(&pooling) {
+            true => Ok(()),
+            false => Err(Error::unsupported(format!("a {} whose head reads {pooling:?}", self.task()))),
+        };
         match (&self.input, &self.head) {
-            (Input::Tokens(_), Head::Classes(head)) if !matches!(head.pooling, Pooling::ClassToken | Pooling::Mean) => {
-                Err(Error::unsupported(format!("a classifier of texts that reads {:?}", head.pooling)))
+            (Input::Tokens(_), Head::Classes(head)) => pooling(&[Pooling::ClassToken, Pooling::Mean], head.pooling),
+            (Input::Patches(_), Head::Embedding(head)) => {
+                pooling(&[Pooling::ClassToken, Pooling::Attention], head.pooling)
+            }
+            (_, Head::Vocabulary(head)) if head.scale != 1.0 && !self.output_norm => {
+                Err(Error::unsupported("scaled logits without a norm before the head"))
             }
             _ => Ok(()),
         }

@@ -93,8 +93,9 @@ impl GenerationConfig {
         // transformers draws where the file says so, at a temperature of 1 where it says no other. Where it does not say,
         // its settings are still what other programs draw by.
         let draws = drawn != Some(false);
-        let mut draw = |name| if draws { f.number(name) } else { None };
-        let [temperature, top_k, top_p, min_p] = ["temperature", "top_k", "top_p", "min_p"].map(&mut draw);
+        let temperature = f.within("temperature", 0.0, 100.0).filter(|_| draws);
+        let top_k = f.count("top_k").filter(|_| draws);
+        let [top_p, min_p] = ["top_p", "min_p"].map(|name| f.within(name, 0.0, 1.0).filter(|_| draws));
         let read = Self {
             start: f.id("decoder_start_token_id"),
             first: f.id("forced_bos_token_id"),
@@ -105,12 +106,12 @@ impl GenerationConfig {
             min_length: f.count("min_length"),
             min_new_tokens: f.count("min_new_tokens"),
             beams: f.count("num_beams"),
-            length_penalty: f.number("length_penalty"),
+            length_penalty: f.within("length_penalty", -100.0, 100.0),
             early_stopping: f.early_stopping(),
             renormalise: f.flag("renormalize_logits") == Some(true),
             no_repeat: f.count("no_repeat_ngram_size"),
             no_repeat_source: f.count("encoder_no_repeat_ngram_size").map_or(0, |size| size as usize),
-            repetition_penalty: f.number("repetition_penalty"),
+            repetition_penalty: f.within("repetition_penalty", 0.01, 100.0),
             bad_words: f.bad_words(),
             never: f.ids("suppress_tokens"),
             not_first: f.ids("begin_suppress_tokens"),
@@ -340,8 +341,9 @@ impl<'a> Fields<'a> {
         read
     }
 
-    fn number(&mut self, name: &str) -> Option<f64> {
-        self.read(name, Value::as_f64)
+    /// A number that the option of that meaning takes.
+    fn within(&mut self, name: &str, least: f64, most: f64) -> Option<f64> {
+        self.read(name, |value| value.as_f64().filter(|number| (least..=most).contains(number)))
     }
 
     fn count(&mut self, name: &str) -> Option<f64> {

@@ -157,6 +157,10 @@ impl Pipeline {
             Pattern::Regex(regex) => pre_tokenizer::compile(regex)?,
         };
         self.count(&regex)?;
+        // The crate loses count of its characters there.
+        if regex.may_be_empty() {
+            return Err(Error::unsupported("tokenizer.json: Replace of a pattern that matches where there is nothing"));
+        }
         Ok(Rule::Replace(regex, content.to_owned()))
     }
 

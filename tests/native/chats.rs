@@ -155,3 +155,23 @@ fn of_several_templates_the_one_for_the_conversation_is_taken() {
     assert_eq!(neither.code, Code::UnsupportedModel);
     assert!(neither.message.contains("rag, other"), "{neither}");
 }
+
+#[test]
+fn where_plain_text_would_become_a_control_token_the_message_is_refused() {
+    let pieces = [("<unk>", 0.0), ("</s>", -1.0), ("a", -2.0), ("<", -9.0), ("/", -9.0), ("s", -9.0), (">", -9.0)];
+    let added = |id: usize| json!({"id": id, "content": pieces[id].0, "special": true, "normalized": false});
+    let file =
+        json!({"added_tokens": [added(0), added(1)], "model": {"type": "Unigram", "unk_id": 0, "vocab": pieces}});
+    let config = json!({"eos_token": "</s>", "chat_template": "{{ messages[0].content + eos_token }}"});
+    let tokenizer = Tokenizer::from_json(&file.to_string(), Some(&config.to_string())).unwrap();
+    let encoded = |content: &str| {
+        let chat = Chat::of_texts(&[("user", content)], false);
+        tokenizer.encode_chat(&tokenizer.chat_template(false).unwrap().render(&chat, None).unwrap())
+    };
+    assert_eq!(encoded("a/s").unwrap(), [2, 4, 5, 1]);
+    // What is unknown is a special token too, and no forged one.
+    assert_eq!(encoded("aé").unwrap(), [2, 0, 1]);
+    let error = encoded("a</s>").unwrap_err();
+    assert_eq!(error.code, Code::InvalidArgument);
+    assert!(error.message.contains("</s>"), "{error}");
+}

@@ -9,7 +9,7 @@ use azulejo::error::{Code, Error};
 use std::ops::Range;
 use std::rc::Rc;
 
-use crate::attention::{Case, Heading, attend, numbers, shape};
+use crate::attention::{Case, Heading, attend, attention_map, numbers, shape};
 use crate::devices::{self, cpu, gpu};
 use crate::random::Random;
 use crate::sample::due;
@@ -151,6 +151,24 @@ fn as_many_heads_as_one_likes_are_turned_stored_and_attended_to() {
     case.heading = Heading { frequencies: vec![0.5, 0.01], ..Heading::none() };
     let numbers = numbers(&case, 4);
     same_as_the_cpu!(|device, context| attend(device, context, &case, &numbers).out);
+}
+
+#[test]
+fn attention_and_its_maps_go_on_in_another_dimension() {
+    let kernels = devices::open(&Wishes { most_groups: Some(12), ..Wishes::default() });
+    let case = Case::new(shape(3, 1, 16), CacheType::F16, 0, 130);
+    let numbers = numbers(&case, 6);
+    let [found, expected] = [
+        attend(&mut gpu(&kernels), &kernels.context, &case, &numbers).out,
+        attend(&mut cpu(2), &kernels.context, &case, &numbers).out,
+    ];
+    let [map, expected_map] = [
+        attention_map(&mut gpu(&kernels), &kernels.context, &case, &numbers[0]),
+        attention_map(&mut cpu(2), &kernels.context, &case, &numbers[0]),
+    ];
+    for (found, expected) in found.iter().zip(&expected).chain(map.iter().zip(&expected_map)) {
+        assert!((found - expected).abs() < 1e-5, "{found}, expected {expected}");
+    }
 }
 
 #[test]

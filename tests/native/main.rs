@@ -60,6 +60,7 @@ mod gpu_spans;
 mod gpu_turns;
 mod gpu_verbs;
 mod heads;
+mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
 mod quants;

@@ -77,8 +77,52 @@ fn bos_is_added_unless_the_text_begins_with_it() {
     assert_eq!(tokenizer.encode("hello", true).unwrap(), [261, 259]);
     assert_eq!(tokenizer.encode("<s>hello", true).unwrap(), [261, 259]);
     assert_eq!(tokenizer.encode("", true).unwrap(), [261]);
-    let both = GgufVocabulary { add_eos: Some(true), ..byte_level() };
-    assert_eq!(read(both).unwrap().encode("hello", true).unwrap(), [261, 259, 262]);
+}
+
+#[test]
+fn a_bos_that_is_written_out_is_the_only_one_and_a_prompt_has_no_eos_behind_it() {
+    let both = read(GgufVocabulary { add_eos: Some(true), ..byte_level() }).unwrap();
+    for text in ["hello", "<s>hello"] {
+        assert_eq!(both.encode(text, true).unwrap(), [261, 259, 262]);
+        assert_eq!(both.encode_prompt(text).unwrap(), [261, 259]);
+    }
+    assert_eq!(both.encode("<s>hello", false).unwrap(), [261, 259]);
+    assert_eq!(both.encode_prompt("").unwrap(), [261]);
+}
+
+#[test]
+fn what_users_have_defined_is_written_as_it_is() {
+    let mut vocabulary = byte_level();
+    // As DeepSeek's files have them: letters that stand for bytes elsewhere.
+    vocabulary.tokens.extend(strings(&["ü", "õ", "Ġ"]));
+    vocabulary.token_types.extend([4, 4, 3]);
+    let tokenizer = read(vocabulary).unwrap();
+    assert_eq!(tokenizer.encode("üõ", false).unwrap(), [264, 265]);
+    assert_eq!(tokenizer.decode(&[264, 265, 266], false).unwrap(), "üõĠ");
+    assert_eq!(tokenizer.decode(&tokenizer.encode("Führer", false).unwrap(), false).unwrap(), "Führer");
+}
+
+#[test]
+fn pre_tokenizers_cut_where_their_names_say() {
+    // Digits in twos, which no word may cross.
+    let cut = |pre: &str, text: &str| {
+        let mut vocabulary = byte_level();
+        let first = vocabulary.tokens.len();
+        vocabulary.tokens.extend(strings(&["12", "1234", "345", "Ġx", "Ġxy"]));
+        vocabulary.token_types.extend([1; 5]);
+        vocabulary.merges.extend(strings(&["1 2", "4 5", "3 45", "Ġ x"]));
+        vocabulary.tokens.push("45".into());
+        vocabulary.token_types.push(1);
+        vocabulary.pre = Some(pre.into());
+        let tokenizer = read(vocabulary).unwrap();
+        let ids = tokenizer.encode(text, false).unwrap();
+        assert_eq!(tokenizer.decode(&ids, false).unwrap(), text);
+        ids.iter().map(|&id| if (id as usize) < first { -1 } else { (id as usize - first) as i32 }).collect::<Vec<_>>()
+    };
+    assert_eq!(cut("superbpe", "12345"), [0, 2], "12 and 345");
+    assert_eq!(cut("deepseek-llm", "12345 x"), [0, 2, 3]);
+    let text = "ΑΣ 東京 \u{1f80}\n12";
+    assert_eq!(cut("deepseek-llm", text), cut("gpt-2", text));
 }
 
 #[test]

@@ -97,8 +97,12 @@ impl Tokenizer {
         if class.files().iter().filter(there).count() == 0 {
             return Ok(None);
         }
-        let folder =
-            Folder { files, class, specials: Specials::new(&config, files, class.specials())?, config: &config };
+        let folder = Folder {
+            files,
+            class,
+            specials: Specials::new(&config, files, class.specials(), class == Class::Camembert)?,
+            config: &config,
+        };
         let file = folder.file()?;
         Self::from_file(file, tokenizer_config, &folder.specials.names()).map(Some)
     }
@@ -155,7 +159,8 @@ impl Folder<'_> {
             next = next.max(token.id + 1);
         }
         for mut token in self.specials.named() {
-            if added.iter().any(|other| other.content == token.content) {
+            if let Some(other) = added.iter_mut().find(|other| other.content == token.content) {
+                other.special = true;
                 continue;
             }
             token.id = *known.entry(token.content.clone()).or_insert(next);
@@ -299,6 +304,22 @@ impl Folder<'_> {
         (!model.charsmap.is_empty()).then(rules)
     }
 
+    /// What SentencePiece itself does to a text, spaces and typed signs of them alike.
+    fn spaces(model: &Model) -> Vec<Value> {
+        let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
+        let extra = model.remove_extra_whitespaces;
+        let prefix = || json!({"type": "Prepend", "prepend": "▁"});
+        let rules = [
+            Self::precompiled(model),
+            extra.then(|| replace(r"\A +", "")),
+            extra.then(|| replace(" {2,}", " ")),
+            model.add_dummy_prefix.then(prefix),
+            Some(replace(" ", "▁")),
+            extra.then(|| replace(r"▁+\z", "")),
+        ];
+        rules.into_iter().flatten().collect()
+    }
+
     fn unigram(&self) -> Result<File> {
         let model = self.sentence_piece(true)?;
         let mut scores: Vec<(String, f64)> =
@@ -412,14 +433,7 @@ impl Folder<'_> {
         file.model.known = Some(count as u32);
         file.codes = Some(Codes { ids: codes, unknown });
         file.texts = Some(vocab);
-        let spaces = json!([{"type": "Strip"}, {"type": "Replace", "pattern": {"Regex": " {2,}"}, "content": " "}]);
-        let spaces = spaces.as_array().cloned().unwrap_or_default();
-        let rules = Self::precompiled(&model).into_iter();
-        let rules: Vec<Value> = rules.chain(spaces.into_iter().filter(|_| model.remove_extra_whitespaces)).collect();
-        file.normalizer = Some(json!({"type": "Sequence", "normalizers": rules}));
-        let scheme = if model.add_dummy_prefix { "always" } else { "never" };
-        file.pre_tokenizer =
-            Some(json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false}));
+        file.normalizer = Some(json!({"type": "Sequence", "normalizers": Self::spaces(&model)}));
         file.decoder = Some(json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": "always"}));
         self.with_tokens(file, Vec::new())
     }

@@ -76,7 +76,8 @@ fn token(value: &Value) -> Option<AddedTokenFile> {
 }
 
 impl Specials {
-    pub fn new(config: &Value, files: &Files, usual: &[(&'static str, &str)]) -> Result<Self> {
+    /// `mask_takes_space`: a mask that the files do not describe takes the space before it.
+    pub fn new(config: &Value, files: &Files, usual: &[(&'static str, &str)], mask_takes_space: bool) -> Result<Self> {
         let read = |name: &str| -> Result<Value> {
             let text = files.get(name).map(|bytes| std::str::from_utf8(bytes)).transpose();
             config_of(text.map_err(|_| Error::corrupt(format!("{name} is no UTF-8")))?, name)
@@ -92,8 +93,7 @@ impl Specials {
             let found = token(said).or_else(|| usual.as_ref().and_then(token));
             named.extend(found.map(|mut token| {
                 token.special = true;
-                // The mask takes the space before it, in text as in training.
-                token.lstrip |= name == "mask_token" && said.is_null();
+                token.lstrip |= name == "mask_token" && said.is_null() && mask_takes_space;
                 (name, token)
             }));
         }

@@ -20,7 +20,10 @@ use super::work::{Spent, Work};
 
 /// A pattern, ready to be searched for.
 #[derive(Debug)]
-pub(crate) struct Regex(Program);
+pub(crate) struct Regex {
+    program: Program,
+    may_be_empty: bool,
+}
 
 /// What is part of a word by Unicode's rules, which the tokenizers crate goes by where it uses no pattern.
 pub(crate) fn word_of_unicode(c: char) -> bool {
@@ -37,12 +40,18 @@ fn words() -> &'static Set {
 impl Regex {
     /// Reads a pattern; the error says in words what is not supported.
     pub fn new(pattern: &str) -> Result<Self, String> {
-        Ok(Self(Program::new(&parse::parse(pattern)?)?))
+        let node = parse::parse(pattern)?;
+        Ok(Self { program: Program::new(&node)?, may_be_empty: node.length().0 == 0 })
     }
 
     /// Bytes of memory, about.
     pub fn size(&self) -> usize {
-        self.0.size()
+        self.program.size()
+    }
+
+    /// Whether it may match where there is nothing.
+    pub fn may_be_empty(&self) -> bool {
+        self.may_be_empty
     }
 
     /// The pattern at work on one text.
@@ -65,7 +74,7 @@ impl<'a> Within<'a> {
     }
 
     fn each(&self, text: &str, mut found: impl FnMut(usize, usize) -> Result<(), Spent>) -> Result<(), Spent> {
-        let mut search = Search::new(&self.regex.0, words(), text);
+        let mut search = Search::new(&self.regex.program, words(), text);
         let (mut from, mut last) = (0, None);
         while let Some((start, end)) = search.find(from, self.work)? {
             if start == end && last == Some(end) {

@@ -119,10 +119,7 @@ impl<'a> Search<'a> {
                     let c = self.next(at).filter(|&c| program.sets[*set].contains(c));
                     c.map(|c| (op + 1, at + c.len_utf8()))
                 }
-                Op::Run { set, min, max, kind } => {
-                    let most = if *kind == Kind::Lazy { *min } else { *max };
-                    self.take(&program.sets[*set], op, at, *min, most, *kind, *max)?.map(|at| (op + 1, at))
-                }
+                Op::Run { .. } => self.take(op, at)?.map(|at| (op + 1, at)),
                 &Op::Try(other) => {
                     self.push(Return::Go { op: other, at })?;
                     Some((op + 1, at))
@@ -155,18 +152,11 @@ impl<'a> Search<'a> {
         }
     }
 
-    /// Takes characters of a set; where it stands then.
-    #[allow(clippy::too_many_arguments)]
-    fn take(
-        &mut self,
-        set: &Set,
-        op: usize,
-        at: usize,
-        min: u32,
-        most: u32,
-        kind: Kind,
-        max: u32,
-    ) -> Result<Option<usize>, Spent> {
+    /// Takes the characters of a run; where it stands then.
+    fn take(&mut self, op: usize, at: usize) -> Result<Option<usize>, Spent> {
+        let program = self.program;
+        let &Op::Run { set, min, max, kind } = &program.ops[op] else { return Ok(None) };
+        let (set, most) = (&program.sets[set], if kind == Kind::Lazy { min } else { max });
         let (mut end, mut low, mut count) = (at, at, 0);
         for c in self.text[at..].chars() {
             if count == most || !set.contains(c) {

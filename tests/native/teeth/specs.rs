@@ -2,7 +2,7 @@
 
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
-use azulejo::model::spec::{Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, RopeScaling, ScoreBias};
+use azulejo::model::spec::{Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, RopeScaling, ScoreBias, Tokens};
 
 /// A mistake's name, and what it makes.
 pub type Mistake = (String, Spec);
@@ -68,11 +68,13 @@ impl Mistakes<'_> {
     }
 
     fn of_norms(&mut self, spec: &Spec) {
-        for by in [10.0, 0.1] {
-            self.add(format!("epsilon × {by}"), |spec| match &mut spec.norm {
-                Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. } => *epsilon *= by,
-            });
-        }
+        // Sinusoids are so large that a norm hardly sees an epsilon beside them.
+        let sinusoids = |tokens: &Tokens| tokens.positions == Positions::Sinusoidal;
+        let large = matches!(&spec.input, Input::Tokens(tokens) if sinusoids(tokens));
+        let by = if large { 1e4 } else { 10.0 };
+        self.add(format!("epsilon × {by}"), |spec| match &mut spec.norm {
+            Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. } => *epsilon *= by,
+        });
         self.add("norm's 1 + weight", |spec| match &mut spec.norm {
             Norm::Rms { plus_one, .. } => *plus_one ^= true,
             Norm::Layer { bias, .. } => *bias ^= true,
@@ -213,11 +215,7 @@ impl Mistakes<'_> {
                 other("slopes of the other sign", |slopes| slopes.iter_mut().for_each(|slope| *slope *= -1.0));
                 self.add("no slopes", |spec| spec.attention.bias = ScoreBias::None);
             }
-            ScoreBias::Buckets { buckets, distance } => {
-                for distance in [distance - 1, distance + 1, 2 * distance] {
-                    let bias = ScoreBias::Buckets { buckets, distance };
-                    self.add(format!("buckets end at {distance}"), |spec| spec.attention.bias = bias);
-                }
+            ScoreBias::Buckets { .. } => {
                 self.add("no buckets", |spec| spec.attention.bias = ScoreBias::None);
             }
         }
@@ -296,6 +294,14 @@ impl Mistakes<'_> {
     }
 
     fn of_pooling(&mut self, now: Pooling) {
+        if let Pooling::Token(end) = now {
+            // In the cases it is the last and the largest, too.
+            return self.add("pooling of another token", |spec| {
+                if let Head::Embedding(head) = &mut spec.head {
+                    head.pooling = Pooling::Token(end - 1);
+                }
+            });
+        }
         for other in POOLINGS.into_iter().filter(|other| *other != now) {
             self.add(format!("pooling {other:?}"), |spec| match &mut spec.head {
                 Head::Classes(head) => head.pooling = other,
@@ -319,7 +325,7 @@ fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
     }
 }
 
-fn tokens(spec: &mut Spec) -> &mut azulejo::model::spec::Tokens {
+fn tokens(spec: &mut Spec) -> &mut Tokens {
     match &mut spec.input {
         Input::Tokens(tokens) => tokens,
         Input::Patches(_) => unreachable!("it was asked"),

@@ -28,7 +28,7 @@ def settings(said, end, source):
             dict(min_new_tokens=7),
             dict(forced_bos_token_id=9),
             dict(forced_eos_token_id=end),
-            dict(forced_bos_token_id=9, forced_eos_token_id=[end, 120], min_new_tokens=3, repetition_penalty=1.2),
+            dict(forced_bos_token_id=9, forced_eos_token_id=end, min_new_tokens=3, repetition_penalty=1.2),
             dict(suppress_tokens=[said[0], said[1]]),
             dict(begin_suppress_tokens=[said[0]]),
             dict(forced_bos_token_id=9, begin_suppress_tokens=[said[0], said[1], end], min_length=6),

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 STEP = 37
 EPSILONS = ("rms_norm_eps", "layer_norm_eps", "layer_norm_epsilon", "norm_epsilon", "norm_eps", "layernorm_eps")
 EMBEDS = re.compile(r"embed|wte|wpe|shared|cls_token|distillation_token")
-CROPPED = dict(vit=32, deit=32, dinov2=42)
+CROPPED = dict(vit=32, deit=32, dinov2=42, clip=32, siglip=32)
 
 
 def epsilon(config):
@@ -41,7 +41,7 @@ def outputs(kind, model, c, **how):
         base = getattr(model, model.base_model_prefix)
         hidden, logits = base(pixel_values=c["pixel_values"], **how).last_hidden_state, model(pixel_values=c["pixel_values"], **how).logits
         return torch.cat([hidden.flatten(), logits.flatten()])
-    out = model(input_ids=c["input_ids"].long(), attention_mask=c["attention_mask"].long(), pixel_values=c["pixel_values"])
+    out = model(input_ids=c["input_ids"].long(), attention_mask=c["attention_mask"].long(), pixel_values=c["pixel_values"], **how)
     return torch.cat([out.text_embeds.flatten(), out.image_embeds.flatten()])
 
 

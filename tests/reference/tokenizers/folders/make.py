@@ -112,8 +112,8 @@ for name in sys.argv[1:] or FOLDERS:
             (pathlib.Path(folder) / file).write_bytes(content if isinstance(content, bytes) else content.encode())
         tokenizer = AutoTokenizer.from_pretrained(folder)
         print(name, type(tokenizer).__name__, len(tokenizer))
-        # Pairs are not what Marian or causal models are for.
+        # Pairs are not what Marian or causal models are for; an empty second text is none to transformers.
         pairs = PAIRS if name in ("roberta", "bart", "bert", "distilbert", "xlm_roberta", "camembert", "mt5") else []
-        cases = [row(tokenizer, [text]) for text in TEXTS] + [row(tokenizer, list(pair)) for pair in pairs]
+        cases = [row(tokenizer, [text]) for text in TEXTS] + [row(tokenizer, list(pair)) for pair in pairs if all(pair)]
     stored = {file: {"base64": base64.b64encode(content).decode()} if isinstance(content, bytes) else content for file, content in files.items()}
     (HERE / f"{name}.json").write_text(json.dumps({"model_type": model_type, "files": stored, "cases": cases}, ensure_ascii=False, separators=(",", ":")) + "\n")
