@@ -15,7 +15,10 @@ let stray = [];
 process.on("unhandledRejection", (error) => stray.push(`an unhandled rejection: ${error?.stack ?? error}`));
 process.on("uncaughtException", (error) => stray.push(`an uncaught exception: ${error?.stack ?? error}`));
 
-const group = await GROUPS[name]();
+const group = await GROUPS[name]().catch((error) => {
+  console.error(error);
+  process.exit(1);
+});
 const points = chosen(group.points, options);
 tell({ kind: "points", of: group.points.length, count: points.length });
 for (const point of points) {
