@@ -129,16 +129,19 @@ impl Tokenizer {
     }
 
     /// The ids of a text. Special tokens written out in it are recognised. With `add_special` it gets
-    /// what the tokenizer puts around a text, but no second BOS where it begins with one (a chat template's does).
+    /// what the tokenizer puts around a text. Where that is BOS alone, a text that begins with it (a chat
+    /// template's) gets no second one.
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        if !add_special {
-            return self.encode_plain(text);
+        let ids = self.encode_plain(text)?;
+        let (before, after) = self.post_processor.sides();
+        if !add_special || (after.is_empty() && ids.starts_with(&before)) {
+            return Ok(ids);
         }
-        let (_, after) = self.post_processor.sides();
-        Ok([self.encode_prompt(text)?, after].concat())
+        Ok([before, ids, after].concat())
     }
 
-    /// The ids of a text that a model goes on with: as `encode` gives them, without what would end the text.
+    /// The ids of a text that a model goes on with: with one BOS, also where it begins with one, and without what would end
+    /// the text.
     pub fn encode_prompt(&self, text: &str) -> Result<Vec<u32>> {
         let ids = self.encode_plain(text)?;
         let (mut before, _) = self.post_processor.sides();

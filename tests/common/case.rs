@@ -113,7 +113,7 @@ pub fn assert_close(found: &[f32], expected: &[f32], what: &str) {
     assert_within(found, expected, 2e-5, what);
 }
 
-fn assert_within(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
+pub fn assert_within(found: &[f32], expected: &[f32], tolerance: f32, what: &str) {
     assert_eq!(found.len(), expected.len(), "{what}");
     for (i, (found, expected)) in found.iter().zip(expected).enumerate() {
         let close = (found - expected).abs() <= tolerance * (1.0 + expected.abs());

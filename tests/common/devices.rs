@@ -18,7 +18,7 @@ pub fn gpus() -> [(&'static str, Rc<Kernels>); 3] {
         ("all features", Wishes::default()),
         (
             "without subgroups, in short grids",
-            Wishes { without: vec!["subgroups".into()], most_groups: Some(100), ..Wishes::default() },
+            Wishes { without: vec!["subgroups".into()], most_groups: Some(150), ..Wishes::default() },
         ),
         ("basic limits", Wishes { basic_limits: true, ..Wishes::default() }),
     ]

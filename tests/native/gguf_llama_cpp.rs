@@ -10,7 +10,7 @@ use azulejo::model::spec::Head;
 use azulejo::model::{Assembly, Model, Reading, Scoring, Sequence, Spec, TextModel, families};
 use std::fs;
 
-use crate::case::{Case, assert_close};
+use crate::case::{Case, assert_within};
 use crate::devices::{cpu, first, gpu};
 
 fn path(name: &str) -> String {
@@ -124,19 +124,24 @@ async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources: Ve
     all
 }
 
+/// What the reference says, but for ten times the largest error that was measured of these files: 2.5e-5.
+fn assert_outputs(found: &[f32], expected: &[f32], what: &str) {
+    assert_within(found, expected, 2.5e-4, what);
+}
+
 async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: Assembly<D>) {
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let (rows, vocabulary, expected) = (Rows::of(case), model.spec.vocabulary(), case.floats("logits"));
     if model.spec.cross_attention {
         let given = case.ids("decoder_input_ids");
         let targets = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
-        return assert_close(&score(&mut model, targets, rows.ids).await, &expected, family);
+        return assert_outputs(&score(&mut model, targets, rows.ids).await, &expected, family);
     }
     let mut found = Vec::new();
     for row in &rows.ids {
         found.extend(score(&mut model, vec![row.clone()], Vec::new()).await);
     }
-    assert_close(&found, &rows.real(&expected, vocabulary), family);
+    assert_outputs(&found, &rows.real(&expected, vocabulary), family);
 }
 
 async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assembly<D>) {
@@ -145,11 +150,11 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assemb
     let sequences: Vec<Sequence> = rows.ids.iter().cloned().map(Sequence::new).collect();
     let hidden = model.read(&sequences, Reading::Hidden).await.unwrap();
     let width = model.width(Reading::Hidden);
-    assert_close(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
+    assert_outputs(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
     if let Head::Classes(_) = model.tower.spec.head {
         assert_eq!(model.labels.len(), 5, "{family}");
         let logits = model.read(&sequences, Reading::Logits).await.unwrap();
-        assert_close(&logits, &case.floats("logits"), &format!("{family}, logits"));
+        assert_outputs(&logits, &case.floats("logits"), &format!("{family}, logits"));
     }
 }
 

@@ -83,9 +83,11 @@ fn bos_is_added_unless_the_text_begins_with_it() {
 fn a_bos_that_is_written_out_is_the_only_one_and_a_prompt_has_no_eos_behind_it() {
     let both = read(GgufVocabulary { add_eos: Some(true), ..byte_level() }).unwrap();
     for text in ["hello", "<s>hello"] {
-        assert_eq!(both.encode(text, true).unwrap(), [261, 259, 262]);
         assert_eq!(both.encode_prompt(text).unwrap(), [261, 259]);
     }
+    // As the reference has it: who asks for what stands around a text gets it.
+    assert_eq!(both.encode("hello", true).unwrap(), [261, 259, 262]);
+    assert_eq!(both.encode("<s>hello", true).unwrap(), [261, 261, 259, 262]);
     assert_eq!(both.encode("<s>hello", false).unwrap(), [261, 259]);
     assert_eq!(both.encode_prompt("").unwrap(), [261]);
 }
