@@ -175,7 +175,7 @@ describe("downloads in a browser", () => {
 
   test("a server of another origin that compresses", async () => {
     const folder = llamaFolder();
-    for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja"]) other.files[`/m/${name}`] = { status: 404, headers: cors };
+    for (const name of ["tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "tokenizer.model"]) other.files[`/m/${name}`] = { status: 404, headers: cors };
     for (const [path, file] of Object.entries(folder)) other.files[path] = { ...file, gzip: true, headers: cors };
     const first = await load(elsewhere("/m/"));
     assert.deepEqual(first.stages, DOWNLOADED);

@@ -231,10 +231,9 @@ impl GenerationConfig {
     /// one text.
     fn search(&self, o: &mut GenerateOptions) -> Result<()> {
         let one = o.logprobs.is_some() || o.temperature.is_some_and(|temperature| temperature > 0.0);
-        if o.beams.is_none() && o.use_defaults == Some(true) && self.temperature.is_some_and(|t| t > 0.0) {
-            if let Some(beams) = self.beams.filter(|beams| *beams > 1.0) {
-                refuse(&[format!("\"do_sample\": true with \"num_beams\": {beams}")])?;
-            }
+        let draws = o.beams.is_none() && o.use_defaults == Some(true) && self.temperature.is_some_and(|t| t > 0.0);
+        if let Some(beams) = self.beams.filter(|beams| draws && *beams > 1.0) {
+            refuse(&[format!("\"do_sample\": true with \"num_beams\": {beams}")])?;
         }
         o.beams = o.beams.or(if one { None } else { self.beams });
         if o.beams.is_some_and(|beams| beams > 1.0) {

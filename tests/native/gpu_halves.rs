@@ -94,7 +94,7 @@ fn through_the_cache<D: Device>(device: &mut D, kernels: &Kernels) -> Vec<f32> {
     let case = Case::new(shape, CacheType::F16, 0, 64);
     let mut random = Random::new(9);
     // Of all sizes, down to less than the least half.
-    let mut values = || -> Vec<f32> { (0..64 * 8).map(|i| random.float() * 2f32.powi(14 - (i as i32 % 40))).collect() };
+    let mut values = || -> Vec<f32> { (0..64 * 8).map(|i| random.float() * 2f32.powi(14 - (i % 40))).collect() };
     let numbers = Numbers { query: values(), key: values(), value: values() };
     attend(device, &kernels.context, &case, &[numbers]).out
 }

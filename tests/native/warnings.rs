@@ -6,7 +6,7 @@ use azulejo::text::GgufVocabulary;
 fn of(keys: &[(&str, &str)]) -> Vec<String> {
     let mut metadata = Metadata::default();
     for (key, value) in keys {
-        metadata.insert(&format!("tokenizer.ggml.{key}"), Value::String((*value).to_owned()));
+        metadata.insert(format!("tokenizer.ggml.{key}"), Value::String((*value).to_owned()));
     }
     GgufVocabulary::warnings(&metadata)
 }

@@ -244,7 +244,9 @@ mod tests {
         }
         // Every thread takes a task: none ends before all have begun.
         let all_begin = std::sync::Barrier::new(3);
-        pool.run(3, |_, _| drop(all_begin.wait()));
+        pool.run(3, |_, _| {
+            all_begin.wait();
+        });
         let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
             pool.run(3, |_, thread| {
                 all_begin.wait();

@@ -406,7 +406,8 @@ impl Node {
                 let mut those = list.iter().take_while(|node| known(node));
                 those.any(|node| node.first(set))
             }
-            Node::Either(list) => list.iter().fold(true, |all, node| node.first(set) && all),
+            // Each of them adds to the set: none may be passed over.
+            Node::Either(list) => list.iter().map(|node| node.first(set)).collect::<Vec<_>>().into_iter().all(|is| is),
             Node::Repeat { node, min, .. } => node.first(set) && *min > 0,
         }
     }

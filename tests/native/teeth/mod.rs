@@ -113,7 +113,7 @@ fn try_kernel(mistake: &kernels::Mistake) -> Outcome {
         return Outcome::Refused;
     }
     edit(Some((right, wrong)));
-    let caught = checks::of_file(&mistake.file).into_iter().any(|check| fails(check));
+    let caught = checks::of_file(&mistake.file).into_iter().any(fails);
     edit(None);
     if caught { Outcome::Caught } else { Outcome::Survived }
 }
