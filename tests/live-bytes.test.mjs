@@ -15,6 +15,8 @@ deadline(10);
 
 const FAMILIES = ["bert", "t5", "vit", "clip"];
 const MADE_ONCE = 32 << 10;
+/** On a GPU: what is known of a few more kernels, where an abort came later than the times before. */
+const LATE_KERNELS = 1 << 10;
 const CODES = ["corrupt-file", "corrupt-file", "corrupt-file", "corrupt-file", "invalid-argument", "invalid-argument", "invalid-argument", "missing-file", "invalid-argument"];
 
 function assertNothingStays({ counts, codes, ordered, device }, kind) {
@@ -22,7 +24,11 @@ function assertNothingStays({ counts, codes, ordered, device }, kind) {
   assert.deepEqual(codes, CODES);
   assert(ordered, "what lives is part of the peak, and that of the memory");
   const [before, first, ...later] = counts;
-  for (const each of later) assert.deepEqual(each, first);
+  for (const each of later) {
+    const more = each.liveBytes - first.liveBytes;
+    assert(kind === "webgpu" ? more >= 0 && more <= LATE_KERNELS : more === 0, `${more} bytes more than after the first`);
+    assert.deepEqual({ ...each, liveBytes: 0 }, { ...first, liveBytes: 0 });
+  }
   // The names of fields, and what was compiled, are made once and stay.
   assert(first.liveBytes - before.liveBytes < MADE_ONCE, `${first.liveBytes - before.liveBytes} bytes stay`);
   assert.deepEqual({ ...first, liveBytes: 0 }, { ...before, liveBytes: 0 });

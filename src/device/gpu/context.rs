@@ -3,6 +3,7 @@
 use super::profile::Meter;
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
@@ -48,13 +49,16 @@ pub struct Features {
     pub poor_halves: bool,
 }
 
+/// Errors of a device whose words are kept.
+const MOST_REMEMBERED: usize = 8;
+
 /// What has been heard of the device outside of any call.
 #[derive(Default)]
 struct News {
     lost: Option<String>,
-    /// How much else went wrong that should not have, and the last of it.
+    /// How much else went wrong that should not have, and the last few of it.
     errors: u64,
-    last: Option<Error>,
+    last: VecDeque<Error>,
     /// Nobody asks any more.
     closed: bool,
 }
@@ -64,7 +68,10 @@ impl News {
         self.errors += 1;
         let out_of_memory = matches!(error, wgpu::Error::OutOfMemory { .. });
         let code = if out_of_memory { Code::OutOfMemory } else { Code::Internal };
-        self.last = Some(Error::new(code, format!("WebGPU: {error}")));
+        self.last.push_back(Error::new(code, format!("WebGPU: {error}")));
+        if self.last.len() > MOST_REMEMBERED {
+            self.last.pop_front();
+        }
     }
 }
 
@@ -179,10 +186,12 @@ impl Context {
         self.news.lock().expect("nothing panics under it").errors
     }
 
-    /// The last of that.
-    pub fn last_error(&self) -> Error {
+    /// What went wrong first after so many errors, as far as it is remembered: what follows is often its consequence.
+    pub fn error_after(&self, told: u64) -> Error {
         let news = self.news.lock().expect("nothing panics under it");
-        news.last.clone().unwrap_or_else(|| Error::new(Code::Internal, "WebGPU: an error without words"))
+        let forgotten = news.errors - news.last.len() as u64;
+        let error = news.last.get(told.saturating_sub(forgotten) as usize);
+        error.cloned().unwrap_or_else(|| Error::new(Code::Internal, "WebGPU: an error without words"))
     }
 
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.

@@ -100,9 +100,7 @@ impl Trials {
         if let Some(mistake) = mistake {
             self.context.hear(&mistake);
         }
-        match self.told.replace(self.context.errors()) == self.context.errors() {
-            true => Ok(()),
-            false => Err(self.context.last_error()),
-        }
+        let (told, errors) = (self.told.replace(self.context.errors()), self.context.errors());
+        if told == errors { Ok(()) } else { Err(self.context.error_after(told)) }
     }
 }
