@@ -159,7 +159,8 @@ export async function trial({ fresh, long, ...point }) {
   }
   [counts, armed, hits, without] = [{}, point, 0, 0];
   await play.run();
-  const faulty = { outcomes, seen, hits, counts };
+  // Counted up to here: what follows is undisturbed.
+  const faulty = { outcomes, seen, hits, counts: { ...counts } };
   armed = {};
   await play.ask();
   const neighbour = { outcomes, seen };

@@ -1,19 +1,22 @@
-// Which points run: all, those that are named, or a sample that is the same at each run.
+// Which points run: all, those that are named, or a sample: the same at each run, but of those that take long others at
+// each commit.
 
 import { createHash } from "node:crypto";
+import { PART, PARTS } from "../../scripts/sample.mjs";
 
-/** One of so many points is in the sample, of those that take long (`slow`) fewer, and the first of each kind. */
+/** One of so many points is in the sample, and the first of each kind; of those that take long (`slow`) fewer. */
 const ONE_OF = 13;
-const ONE_OF_SLOW = 52;
+const ONE_OF_SLOW = 120;
 
 /** `only`: the beginning of a name. */
 export function chosen(points, { all = false, only }) {
   if (only !== undefined) return points.filter(({ name }) => name.startsWith(only));
   if (all) return points;
   const kinds = new Set();
-  return points.filter(({ name, kind, slow }) => {
+  return points.filter(({ name, kind, slow }, at) => {
+    if (slow) return at % ONE_OF_SLOW === (ONE_OF_SLOW / PARTS) * PART;
     const isFirst = !kinds.has(kind);
     kinds.add(kind);
-    return isFirst || createHash("sha1").update(name).digest().readUInt32BE() % (slow ? ONE_OF_SLOW : ONE_OF) === 0;
+    return isFirst || createHash("sha1").update(name).digest().readUInt32BE() % ONE_OF === 0;
   });
 }
