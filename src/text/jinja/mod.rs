@@ -6,6 +6,10 @@
 //! `Value::list`), and what it makes goes with its renderer: lists and maps never change, so none can hold itself. What is
 //! not known is refused by name. A string carries with it which of its bytes came from the caller, through every filter,
 //! method and operator (`string`): that is how a control token in a message is told from one of the template's own.
+//!
+//! Why none of a library's: minijinja, the one that Rust has, cannot be told whose a byte is, walks a string without its
+//! length (`loop.last` is never true), and lets a namespace hold itself, which is never freed and, printed, overflows the
+//! stack whatever fuel it is given. None of that can be cured from outside.
 
 mod access;
 mod args;
