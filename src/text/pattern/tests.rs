@@ -47,7 +47,8 @@ fn patterns_match_as_in_oniguruma_or_are_refused() {
     }
     assert!(wrong.is_empty(), "{} wrong:\n{}", wrong.len(), wrong.join("\n"));
     println!("{}", refused.join("\n"));
-    assert!(taken > 250 && refused.len() <= 16, "{taken} taken, refused:\n{}", refused.join("\n"));
+    // Spellings that no tokenizer of the hub's has: octal numbers, letters that are several without case, `\X`, `\K`.
+    assert!(taken >= 305 && refused.len() <= 21, "{taken} taken, refused:\n{}", refused.join("\n"));
 }
 
 /// Where Unicode has given a character another class since, both may be right.
