@@ -8,6 +8,7 @@ use std::rc::Rc;
 
 use crate::attention::{Case, Numbers, attend, shape};
 use crate::devices::{self, cpu, gpu};
+use crate::gpu_kernels::scales_of;
 use crate::random::Random;
 use crate::sample::share;
 use crate::verbs::{begin, filled, matrix, read};
@@ -36,15 +37,8 @@ fn tiny_weights(random: &mut Random, ty: TensorType, rows: usize, columns: usize
         return (0..rows * columns).flat_map(|_| tiny(random)).collect();
     }
     let mut bytes: Vec<u8> = (0..rows * ty.row_bytes(columns).unwrap()).map(|_| random.next() as u8).collect();
-    let scales: &[usize] = match ty {
-        TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => &[0, 2],
-        TensorType::Q2_K => &[80, 82],
-        TensorType::Q3_K => &[108],
-        TensorType::Q6_K => &[208],
-        _ => &[0],
-    };
     for block in bytes.chunks_mut(ty.block_bytes()) {
-        scales.iter().for_each(|at| block[*at..at + 2].copy_from_slice(&tiny(random)));
+        scales_of(ty).iter().for_each(|at| block[*at..at + 2].copy_from_slice(&tiny(random)));
     }
     bytes
 }

@@ -52,24 +52,27 @@ impl Parser {
     }
 
     fn either(&mut self) -> Run<Expr> {
-        let mut left = self.both()?;
-        loop {
-            let line = self.line();
-            if !self.skip_word("or") {
-                return Ok(left);
-            }
-            left = Expr::new(ExprKind::Or(Box::new(left), Box::new(self.both()?)), line)?;
-        }
+        self.joined("or", Self::both, ExprKind::Or)
     }
 
     fn both(&mut self) -> Run<Expr> {
-        let mut left = self.negation()?;
+        self.joined("and", Self::negation, ExprKind::And)
+    }
+
+    /// What `read` reads, once or more often with a word between, the first two first.
+    fn joined(
+        &mut self,
+        word: &str,
+        read: fn(&mut Self) -> Run<Expr>,
+        kind: fn(Box<Expr>, Box<Expr>) -> ExprKind,
+    ) -> Run<Expr> {
+        let mut left = read(self)?;
         loop {
             let line = self.line();
-            if !self.skip_word("and") {
+            if !self.skip_word(word) {
                 return Ok(left);
             }
-            left = Expr::new(ExprKind::And(Box::new(left), Box::new(self.negation()?)), line)?;
+            left = Expr::new(kind(Box::new(left), Box::new(read(self)?)), line)?;
         }
     }
 

@@ -1,6 +1,8 @@
 //! From a pattern's text to its tree, in the syntax of Oniguruma (Ruby's), which the patterns of `tokenizer.json` are
 //! written in. What is not here is refused by name.
 
+use std::ops::BitAnd;
+
 use regex_syntax::hir::ClassUnicode;
 
 use super::class::{self, Sets};
@@ -407,7 +409,7 @@ impl Node {
                 those.any(|node| node.first(set))
             }
             // Each of them adds to the set: none may be passed over.
-            Node::Either(list) => list.iter().map(|node| node.first(set)).collect::<Vec<_>>().into_iter().all(|is| is),
+            Node::Either(list) => list.iter().map(|node| node.first(set)).fold(true, BitAnd::bitand),
             Node::Repeat { node, min, .. } => node.first(set) && *min > 0,
         }
     }
