@@ -3,31 +3,21 @@
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
-import { after, before, describe, test } from "node:test";
-import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { describe, test } from "node:test";
 import { endless } from "./api-models.mjs";
-import { startApiServer } from "./api-server.mjs";
-import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { gpuBrowser } from "./support/gpu-browser.mjs";
 
 deadline(10);
 
-let browser, server;
-before(async () => {
-  browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
-  server = await startApiServer({ isolated: true, files: { "/endless.gguf": { bytes: endless() } } });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless() } }));
 
 /** Runs `work` in a page of its own. */
 async function inPage(work, given, beforehand = async () => {}) {
-  const page = await browser.newPage();
+  const page = await there.browser.newPage();
   try {
     await beforehand(page);
-    await page.goto(server.url);
+    await page.goto(there.server.url);
     await page.evaluate(async () => {
       Object.assign(globalThis, await import("/dist/index.js"), await import("/tests/support/webgpu-page.js"));
     });

@@ -1,12 +1,10 @@
 // A head of 262,144 rows, Gemma 3's, in Chromium: as many workgroups as a row's threads make of them, more than a grid has.
 
 import assert from "node:assert/strict";
-import { after, before, test } from "node:test";
-import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
-import { startApiServer } from "./api-server.mjs";
-import { launchBrowser } from "./support/browser.mjs";
+import { test } from "node:test";
 import { deadline } from "./support/deadline.mjs";
 import { array, u32, writeGguf } from "./support/gguf.mjs";
+import { gpuBrowser } from "./support/gpu-browser.mjs";
 import { tinyModel } from "./support/tiny-model.mjs";
 
 deadline(15);
@@ -29,21 +27,13 @@ function wide() {
   return writeGguf(model).bytes;
 }
 
-let browser, server;
-before(async () => {
-  browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
-  server = await startApiServer({ isolated: true, files: { "/wide.gguf": { bytes: wide() } } });
-});
-after(async () => {
-  await browser?.close();
-  await server?.close();
-});
+const there = gpuBrowser(() => ({ "/wide.gguf": { bytes: wide() } }));
 
 /** The last token's logits, where they are largest, and a few tokens. */
 async function speak(options) {
-  const page = await browser.newPage();
+  const page = await there.browser.newPage();
   try {
-    await page.goto(server.url);
+    await page.goto(there.server.url);
     return await page.evaluate(async (options) => {
       const { CausalLM, Engine } = await import("/dist/index.js");
       const engine = await Engine.create(options);
