@@ -1,5 +1,6 @@
 //! What must hold for any `config.json`, `generation_config.json` and `preprocessor_config.json`: an object of the three
-//! (`config`, `generation`, `preprocessor`), or a `config.json` alone.
+//! (`config`, `generation`, `preprocessor`), or a `config.json` alone. What it says may also be a
+//! `config_sentence_transformers.json`'s.
 
 use azulejo::image::Processor;
 use azulejo::model::{Plan, families};
@@ -23,7 +24,7 @@ pub fn check(bytes: &[u8]) {
         assert_eq!(error.place.file.as_deref(), Some("config.json"), "{error}");
     }
     let plan = made_or_refused(read, &["config.json"]);
-    made_or_refused(bounded(most, || cross_encoder_activation(&config)), &["config.json"]);
+    made_or_refused(bounded(most, || cross_encoder_activation(&config)), &["config_sentence_transformers.json"]);
     let (channels, family) = plan.as_ref().map_or((3, String::new()), |plan| {
         assert_sizes(plan);
         (plan.channels().unwrap_or(3), families::model_type(&config).expect("it has been read"))

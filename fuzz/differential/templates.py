@@ -10,6 +10,8 @@ import importlib.util
 import json
 import re
 
+from jinja2 import TemplateAssertionError
+
 from loop import REFUSED, ROOT, Ours, asked, run
 
 spec = importlib.util.spec_from_file_location("pieces", ROOT / "tests/reference/templates/make.py")
@@ -144,12 +146,20 @@ def question(source, chat):
     return {"template": source, "tokens": list(TOKENS.items()), "chat": json.dumps(told, ensure_ascii=False), "now": [seconds, 1234]}
 
 
+def unknown(source):
+    """Whether it has a filter or a test that there is not. There they are looked for before the program runs."""
+    try:
+        compile_template(source)
+    except TemplateAssertionError:
+        return True
+
+
 def differs(case):
     mine, theirs = ours(question(*case)), asked(reference, *case)
     if mine is REFUSED:
         return "refused by both" if theirs is REFUSED else "refused by us"
     if theirs is REFUSED:
-        return "taken by us alone"
+        return "refused there" if asked(unknown, case[0]) is True else "taken by us alone"
     return "same" if mine == theirs else "another text"
 
 
