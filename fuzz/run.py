@@ -24,7 +24,7 @@ def main():
     grown = options.grown or pathlib.Path(tempfile.mkdtemp())
     grown.mkdir(parents=True, exist_ok=True)
     dictionary = HERE / f"{options.target}.dict"
-    arguments = [f"-max_total_time={options.seconds}", f"-max_len={LENGTHS[options.target]}", f"-timeout={MOST_S}", "-print_final_stats=1", "-rss_limit_mb=4096"]
+    arguments = [f"-max_total_time={options.seconds}", f"-max_len={LENGTHS[options.target]}", f"-timeout={MOST_S}", "-print_final_stats=1", "-print_funcs=0", "-rss_limit_mb=4096"]
     arguments += [f"-dict={dictionary}"] if dictionary.exists() else []
     command = ["cargo", "+nightly", "fuzz", "run", options.target, str(grown), str(HERE / "corpus" / options.target), "--", *arguments]
     done = subprocess.run(command, cwd=HERE.parent, stderr=subprocess.PIPE, text=True, errors="replace")
