@@ -144,6 +144,29 @@ for (const worker of [true, false]) {
   });
 }
 
+test("a folder's template for tools stands beside chat_template.jinja, and goes before the tokenizer's own", async () => {
+  const engine = await Engine.create({ threads: 1 });
+  const read = (file) => readFileSync(new URL(`conformance/llama/${file}`, import.meta.url));
+  const chat_template = [{ name: "default", template: "config" }, { name: "tool_use", template: "config with tools" }];
+  const folder = {
+    "config.json": read("config.json"), "model.safetensors": read("model.safetensors"),
+    "tokenizer.json": JSON.stringify({ added_tokens: [], model: { type: "BPE", vocab: { a: 0, "<th>": 1 }, merges: [] } }),
+    "tokenizer_config.json": JSON.stringify({ chat_template, think_token: "<th>" }),
+  };
+  const prompts = async (more) => {
+    const lm = await CausalLM.load({ ...folder, ...more }, { engine });
+    const told = [undefined, [{ name: "look" }]].map((tools) => lm.tokenizer.applyChatTemplate([{ role: "user", content: "x" }], { tools }));
+    const prompts = await Promise.all(told.map((prompt) => prompt.catch(({ code }) => code)));
+    await lm.dispose();
+    return prompts;
+  };
+  const [jinja, tools] = ["{{ messages[0].content }}{{ think_token }}", "with {{ tools[0].function.name }}"];
+  assert.deepEqual(await prompts({}), ["config", "invalid-argument"], "which knows no tools");
+  assert.deepEqual(await prompts({ "chat_template.jinja": jinja, "additional_chat_templates/tool_use.jinja": tools }), ["x<th>", "with look"]);
+  assert.deepEqual(await prompts({ "chat_template.jinja": jinja }), ["x<th>", "invalid-argument"]);
+  await engine.dispose();
+});
+
 test("an abort is heard while a template is at work, and the worker lives on", async () => {
   const engine = await Engine.create({ threads: 1 });
   const [slow, good] = [await CausalLM.load(templateOfManySteps(), { engine }), await CausalLM.load(tiny(), { engine })];
