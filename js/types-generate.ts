@@ -119,8 +119,8 @@ export interface GenerateOptions extends ChatOptions {
    */
   noRepeatNgram?: number | undefined;
   /**
-   * Where an option is not given, what the checkpoint's generation_config.json suggests takes its place: see
-   * `CausalLM.defaults`. Refused where the file asks for what this package lacks.
+   * Where an option is not given, what the checkpoint's generation_config.json or a GGUF file's general.sampling suggests
+   * takes its place: see `CausalLM.defaults`. Refused where the file asks for what this package lacks.
    * @defaultValue false
    */
   useDefaults?: boolean | undefined;
