@@ -235,8 +235,10 @@ impl GenerationConfig {
         let (prompt, first) = (prompt as f64, f64::from(u8::from(self.first.is_some())));
         let whole = self.max_length.map(|length| (length - prompt).max(1.0));
         o.max_tokens = o.max_tokens.or(self.max_new_tokens.map(|tokens| (tokens - first).max(0.0))).or(whole);
-        let least = [self.min_new_tokens.unwrap_or(0.0) - first, self.min_length.unwrap_or(0.0) - prompt];
-        o.min_tokens = o.min_tokens.or(Some(least[0].max(least[1]).max(0.0)));
+        // New tokens go before the length, as there.
+        let new = self.min_new_tokens.map(|tokens| tokens - first);
+        let least = new.unwrap_or(self.min_length.unwrap_or(0.0) - prompt);
+        o.min_tokens = o.min_tokens.or(Some(least.max(0.0)));
     }
 
     /// How many texts grow side by side, and how they are compared. Who draws, or wants each token's probability, follows

@@ -69,6 +69,15 @@ fn an_encoder_decoder_s_generation_config_is_heeded_as_transformers_heeds_it() {
 }
 
 #[test]
+fn new_tokens_go_before_lengths_where_a_file_has_both() {
+    let settings = json!({ "min_length": 9, "min_new_tokens": 3, "max_length": 20, "max_new_tokens": 5 });
+    let plan = plan("bart", Some(&settings)).unwrap();
+    let before = Before { prompt: &[2], source: Some(&[5, 6]), ends: &[2] };
+    let sampling = plan.generation.sampling(&GenerateOptions::default(), 131, &before).unwrap();
+    assert_eq!((sampling.rules.min_tokens, sampling.max_tokens), (3, Some(5)));
+}
+
+#[test]
 fn the_caller_s_options_come_before_the_checkpoint_s() {
     let settings = json!({ "num_beams": 4, "max_length": 9, "repetition_penalty": 3.0, "no_repeat_ngram_size": 2,
         "min_length": 5, "length_penalty": 2.0, "early_stopping": true, "forced_eos_token_id": 2 });
