@@ -16,6 +16,7 @@ mod date;
 mod decoder;
 mod folder;
 mod generation_config;
+mod generation_gguf;
 mod gguf;
 mod jinja;
 mod json;
@@ -38,6 +39,7 @@ mod stream;
 mod template;
 mod templates;
 mod tokenizer;
+mod tokenizer_config;
 mod work;
 
 pub use chat::{Chat, Content, Message, Part, Tool, ToolCall};

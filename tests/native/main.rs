@@ -16,6 +16,8 @@ mod checkpoint;
 mod devices;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/metadata.rs"]
+mod metadata;
 #[path = "../common/outputs.rs"]
 mod outputs;
 #[path = "../common/pictures.rs"]
@@ -73,3 +75,4 @@ mod text_tokenizer;
 mod tokenizer_families;
 mod warnings;
 mod what_is_read;
+mod what_is_read_of_tokenizers;
