@@ -64,6 +64,16 @@ describe("a tokenizer that takes too long ends with its worker, and the next cal
     });
   }
 
+  test("but not where page and worker have slept, and the time was over when they woke", async () => {
+    const lm = await CausalLM.load(folder("llama"), { engine });
+    globalThis.setTimeout = (work, ms, ...given) => setTimeout(work, ms >= 5000 ? 0 : ms, ...given);
+    // Some ten milliseconds' work.
+    const ids = await lm.tokenizer.encode(LONG.slice(0, 3000));
+    globalThis.setTimeout = setTimeout;
+    assert.equal(ids.length, 3000);
+    await lm.dispose();
+  });
+
   test("a load", async () => {
     // Some hundred milliseconds' work.
     const vocab = Object.fromEntries(Array.from({ length: 400_000 }, (_, id) => [`t${id}`, id]));
