@@ -23,7 +23,9 @@ export const GROUPS = {
   abort: () => loads("./points-abort.mjs"),
   pairs: () => loads("./points-pairs.mjs"),
   wire: async () => (await import("./points-wire.mjs")).open(),
+  threads: async () => (await import("./points-threads.mjs")).open(),
   sequences: async () => (await import("./points-sequences.mjs")).open(),
   memory: async () => (await import("./points-memory.mjs")).open(),
-  gpu: async () => (await import("./points-gpu.mjs")).open(),
+  "gpu-page": async () => (await import("./points-gpu.mjs")).open("page"),
+  "gpu-worker": async () => (await import("./points-gpu.mjs")).open("worker"),
 };
