@@ -22,7 +22,7 @@ mod jinja;
 mod json;
 mod json_parts;
 mod model;
-mod noise;
+pub mod noise;
 mod normalizer;
 mod options;
 pub(crate) mod pattern;

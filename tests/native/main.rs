@@ -6,6 +6,8 @@
 //! Two are apart, since each counts what is allocated: ../hostile_config.rs and ../fuzz_corpus.rs.
 
 // What several of them need.
+#[path = "../common/alone.rs"]
+mod alone;
 #[path = "../common/attention.rs"]
 mod attention;
 #[path = "../common/case.rs"]
@@ -49,12 +51,15 @@ mod generation_settings;
 mod gguf_families;
 mod gguf_llama_cpp;
 mod gpu_attention;
+mod gpu_bounds;
 mod gpu_choosing;
 mod gpu_errors;
+mod gpu_functions;
 mod gpu_grids;
 mod gpu_halves;
 mod gpu_heads;
 mod gpu_kernels;
+mod gpu_limits;
 mod gpu_memory;
 mod gpu_pace;
 mod gpu_pixels;
