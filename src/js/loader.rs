@@ -219,9 +219,7 @@ impl ModelLoader {
 
     /// generation_config.json, after config.json; undefined where there is none.
     pub fn generation(&mut self, json: Option<String>) -> Result<()> {
-        let read = |plan: &mut Plan| {
-            plan.set_generation(json.as_deref()).map_err(|error| error.in_file("generation_config.json"))
-        };
+        let read = |plan: &mut Plan| plan.set_generation(json.as_deref());
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 

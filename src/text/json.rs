@@ -3,20 +3,23 @@
 //! The file is read into what we know, field by field, and the crate's parts are built from that: its
 //! own reader takes much on trust that ends in a panic later.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::Value;
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
 use super::bpe;
 use super::decoder::Decoder;
 use super::json_parts::{self, Bytes, Pipeline};
 use super::model::{self, Model};
+use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
 use super::tokenizer::{Codes, Parts, Tokenizer};
 use super::tokenizer_config::TokenizerConfig;
+use super::work::Work;
 use crate::{Error, Result};
 
 /// Longest `tokenizer.json` taken; the longest in use has 35 MB.
@@ -197,7 +200,9 @@ impl Tokenizer {
         pipeline.post_processor(post_processor.as_ref())?;
         let (joining, bytes) = json_parts::decoder(decoder.as_ref())?;
         let texts = texts.map(Vocabulary::Ids);
-        let tokens = decoder_of(texts.as_ref().unwrap_or(&model.vocab), &added_tokens, Decoder::new(joining), &bytes)?;
+        let shown = shown(&added_tokens, &pipeline.rules)?;
+        let vocabulary = texts.as_ref().unwrap_or(&model.vocab);
+        let tokens = decoder_of(vocabulary, &added_tokens, &shown, Decoder::new(joining), &bytes)?;
         let model = model.build()?;
         let mut parts = assemble(model, added_tokens, tokens, pipeline, &config)?;
         parts.codes = codes;
@@ -265,32 +270,50 @@ fn assemble(
     })
 }
 
+/// Added tokens as the rules make them, where that is something else than is written: that is what they are decoded to.
+fn shown(added: &[AddedTokenFile], rules: &[Rule]) -> Result<HashMap<u32, String>> {
+    let work = Work::of(added.iter().map(|token| token.content.len()).sum());
+    let rules = Normalizing::new(rules, &work);
+    let mut shown = HashMap::new();
+    for token in added.iter().filter(|token| token.normalized) {
+        let mut text = NormalizedString::from(token.content.as_str());
+        let done = rules.normalize(&mut text);
+        done.map_err(|error| Error::unsupported(format!("tokenizer.json: added tokens: {error}")))?;
+        if text.get() != token.content {
+            shown.insert(token.id, text.get().to_owned());
+        }
+    }
+    Ok(shown)
+}
+
 /// What every id stands for. Ids may have gaps, and added tokens replace the vocabulary's.
 fn decoder_of(
     vocabulary: &Vocabulary,
     added: &[AddedTokenFile],
+    shown: &HashMap<u32, String>,
     mut decoder: Decoder,
     bytes: &Bytes,
 ) -> Result<Decoder> {
-    let mut texts: Vec<(&str, bool)> = Vec::new();
+    let mut texts: Vec<&str> = Vec::new();
     let tokens: Box<dyn Iterator<Item = (u32, &str)>> = match vocabulary {
         Vocabulary::Ids(list) => Box::new(list.iter().map(|(token, id)| (*id, token.as_str()))),
         Vocabulary::Scores(list) => Box::new((0..).zip(list.iter().map(|(token, _)| token.as_str()))),
     };
-    let tokens = tokens.map(|(id, token)| (id, token, false));
-    for (id, token, special) in
-        tokens.chain(added.iter().map(|added| (added.id, added.content.as_str(), added.special)))
-    {
+    let added_texts = added.iter().map(|added| (added.id, shown.get(&added.id).unwrap_or(&added.content).as_str()));
+    for (id, token) in tokens.chain(added_texts) {
         if id > MAX_ID {
             return Err(Error::unsupported(format!("tokenizer.json: token {token:?} has id {id}, at most {MAX_ID}")));
         }
         if id as usize >= texts.len() {
-            texts.resize(id as usize + 1, ("", false));
+            texts.resize(id as usize + 1, "");
         }
-        texts[id as usize] = (token, special);
+        texts[id as usize] = token;
     }
-    for (token, special) in texts {
-        decoder.add(&bytes.of(token)?, special)?;
+    // By their texts, as the crate has it: one that the rules change is none when it is decoded.
+    let special = added.iter().filter(|added| added.special).map(|added| added.content.as_str());
+    let special: HashSet<&str> = special.collect();
+    for token in texts {
+        decoder.add(&bytes.of(token)?, special.contains(token))?;
         if decoder.size() > MAX_TEXTS {
             return Err(Error::unsupported(format!("tokenizer.json: tokens of more than {MAX_TEXTS} bytes together")));
         }

@@ -50,6 +50,8 @@ pub use generation_config::{Before, GenerationConfig, Suggested};
 pub use gguf::GgufVocabulary;
 pub use noise::scale;
 pub use options::{EarlyStopping, GenerateOptions, Sampling};
+pub use pattern::pieces;
+pub use precompiled::normalized;
 pub use rules::Rules;
 pub use sampler::{Alternative, Counts, Sample, Sampler, check_logits};
 pub use sentence::{Prompt, Sentence, SentenceFiles, SentencePooling, cross_encoder_activation};

@@ -45,6 +45,7 @@ mod dtypes;
 mod edges;
 mod families;
 mod folders;
+mod found;
 mod generation_families;
 mod generation_fields;
 mod generation_settings;
