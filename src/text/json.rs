@@ -79,6 +79,7 @@ pub(super) struct ModelFile {
     continuing_subword_prefix: Option<String>,
     pub end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<usize>,
+    dropout: Option<f64>,
     /// Tokens from this id on are found in texts, but stand for nothing known.
     #[serde(skip)]
     pub known: Option<u32>,
@@ -356,6 +357,10 @@ impl ModelFile {
         let Some(merges) = self.merges else {
             return Err(Error::corrupt("tokenizer.json: a BPE model without merges"));
         };
+        if let Some(share) = self.dropout.filter(|share| *share != 0.0) {
+            let message = format!("tokenizer.json: \"dropout\": {share}, which leaves a text's tokens to chance");
+            return Err(Error::unsupported(message));
+        }
         let options = bpe::Options {
             unknown: self.unk_token,
             fuse_unknown: self.fuse_unk,

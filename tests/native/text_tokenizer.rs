@@ -316,6 +316,18 @@ fn texts_are_written_small_where_sentence_transformers_say_so() {
 }
 
 #[test]
+fn merges_that_are_left_to_chance_are_refused() {
+    let mut file = tokenizer_json(json!({"type": "ByteLevel"}));
+    for (dropout, is_read) in [(json!(null), true), (json!(0.0), true), (json!(0.1), false)] {
+        file["model"]["dropout"] = dropout;
+        match from_json(&file) {
+            Ok(_) => assert!(is_read, "{}", file["model"]),
+            Err(error) => assert!(!is_read && error.message.contains("dropout"), "{error}"),
+        }
+    }
+}
+
+#[test]
 fn patterns_that_are_wrong_or_too_large_are_refused() {
     for pattern in
         [r"\Xa", r"(a)\k<x>", r"(?i)ss", "(((a{1,99}){1,99}){1,99}){1,99}", "(", &"a".repeat(9999), r"(b|\s+(?!\S)|\s+"]
