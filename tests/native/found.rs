@@ -13,7 +13,7 @@ fn cases(lines: &str) -> Vec<Value> {
 fn templates_that_once_made_another_text_make_the_reference_s_or_are_refused() {
     for case in cases(include_str!("../reference/found/templates.jsonl")) {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
-        let tokens = [("bos_token", text(&case["tokens"][0][1])), ("eos_token", text(&case["tokens"][1][1]))];
+        let tokens = [0, 1].map(|at| (text(&case["tokens"][at][0]), text(&case["tokens"][at][1])));
         let now = Moment { seconds: case["now"][0].as_i64().unwrap(), microseconds: 1234, offset: 0 };
         let chat = Chat::from_json(case["chat"].as_str().unwrap()).unwrap();
         let source = case["template"].as_str().unwrap();
