@@ -43,7 +43,7 @@ pub fn chats(text: &str) -> [Chat; 2] {
 /// Reads the template and runs it; what it makes of each conversation that it takes.
 pub fn check(bytes: &[u8]) -> Vec<Option<String>> {
     let Some(Case { template, text }) = case(bytes) else { return Vec::new() };
-    let tokens = [("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())];
+    let tokens = [("bos_token", "<s>"), ("eos_token", "</s>")].map(|(name, text)| (name.to_owned(), text.to_owned()));
     let words = ["chat template", "chat_template"];
     let Some(read) = made_or_refused(bounded(MOST, || ChatTemplate::new(template, &tokens)), &words) else {
         return Vec::new();

@@ -37,13 +37,7 @@ enum Question {
 }
 
 fn render(question: Rendering) -> Result<Value> {
-    let name = |name: &str| match name {
-        "bos_token" => Ok("bos_token"),
-        "eos_token" => Ok("eos_token"),
-        _ => Err(Error::invalid(format!("tokens: {name}"))),
-    };
-    let tokens = question.tokens.into_iter().map(|(token, text)| Ok((name(&token)?, text)));
-    let template = ChatTemplate::new(&question.template, &tokens.collect::<Result<Vec<_>>>()?)?;
+    let template = ChatTemplate::new(&question.template, &question.tokens)?;
     let (seconds, microseconds) = question.now;
     let now = Moment { seconds, microseconds, offset: 0 };
     Ok(template.render(&Chat::from_json(&question.chat)?, Some(now))?.text().into())
