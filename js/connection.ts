@@ -32,6 +32,9 @@ interface Pending extends CallOptions {
   over(): void;
 }
 
+/** A worker that ends may say why so much later than its threads are gone. */
+const LAST_WORDS_MS = 100;
+
 export class Connection {
   device!: DeviceInfo;
   #transport!: Transport;
@@ -181,6 +184,12 @@ export class Connection {
     port.onmessage = ({ data }: MessageEvent<FromThread>) => {
       if (data.kind === "died") this.die(new AzulejoError(data.code, data.message));
     };
+    // Without a word: whoever computes with it would wait for ever. If it is the whole worker that ends, that is heard too,
+    // and says more.
+    port.addEventListener("close", () => {
+      if (this.#dead !== undefined) return;
+      setTimeout(() => this.die(new AzulejoError("internal", "a thread of azulejo's worker has ended")), LAST_WORDS_MS);
+    });
     this.#ports.push(port);
     port.unref?.();
   }

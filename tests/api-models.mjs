@@ -9,9 +9,9 @@ export const SMOLLM = fileURLToPath(new URL("../models/SmolLM2-135M-Instruct.Q4_
 /** A GGUF of some 60 kB. */
 export const tiny = () => writeGguf(tinyModel()).bytes;
 
-/** The same with a context that takes a while to fill, so that there is something to end. */
-export function endless() {
-  const model = tinyModel();
+/** The same with a context that takes a while to fill, so that there is something to end. `options`: of `tinyModel`. */
+export function endless(options) {
+  const model = tinyModel(options);
   model.metadata["llama.context_length"] = u32(1 << 16);
   return writeGguf(model).bytes;
 }

@@ -12,7 +12,7 @@ pub fn cpu(threads: usize) -> Cpu {
 }
 
 /// The variants in which every kernel has to be right: as the adapter allows, without subgroups and in grids so short that
-/// they are folded, and on what WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
+/// they are folded, and on what WebGPU promises everywhere. A driver for processors will do: see scripts/cargo-test.mjs.
 pub fn gpus() -> [(&'static str, Rc<Kernels>); 3] {
     [
         ("all features", Wishes::default()),

@@ -14,16 +14,20 @@ async function loads(module, { place = "inBrowser", list = "points" } = {}) {
   };
 }
 
+/** What takes longest comes first: groups run two at a time. */
 export const GROUPS = {
+  "gpu-page": async () => (await import("./points-gpu.mjs")).open("page"),
+  "gpu-worker": async () => (await import("./points-gpu.mjs")).open("worker"),
+  threads: async () => (await import("./points-threads.mjs")).open(),
+  "sequences-node": async () => (await import("./points-sequences.mjs")).underNode(),
+  memory: async () => (await import("./points-memory.mjs")).open(),
+  "sequences-page": async () => (await import("./points-sequences.mjs")).inPage(),
+  wire: async () => (await import("./points-wire.mjs")).open(),
+  network: () => loads("./points-network.mjs"),
   store: () => loads("./points-store.mjs"),
   folder: () => loads("./points-store.mjs", { place: "underNode", list: "folderPoints" }),
-  network: () => loads("./points-network.mjs"),
   lies: () => loads("./points-lies.mjs"),
   damage: () => loads("./points-damage.mjs"),
   abort: () => loads("./points-abort.mjs"),
   pairs: () => loads("./points-pairs.mjs"),
-  wire: async () => (await import("./points-wire.mjs")).open(),
-  sequences: async () => (await import("./points-sequences.mjs")).open(),
-  memory: async () => (await import("./points-memory.mjs")).open(),
-  gpu: async () => (await import("./points-gpu.mjs")).open(),
 };

@@ -1,11 +1,19 @@
 // What must hold after any fault, asked four times over: has everything settled, is every error one that this fault may
 // cause, do the neighbours answer as before, and is nothing left behind.
 
-import { setImmediate } from "node:timers";
-
 /** Longer than anything here may take on a busy machine. */
 const DEADLINE_MS = 20_000;
-const { setTimeout: later, clearTimeout: forget } = globalThis;
+const { setTimeout: later, clearTimeout: forget, setImmediate: soon } = globalThis;
+
+/** Whatever waits may run. Pages, which have no `setImmediate`, send themselves a message. */
+export function turn() {
+  if (soon !== undefined) return new Promise((resolve) => soon(resolve));
+  const { port1, port2 } = new MessageChannel();
+  return new Promise((resolve) => {
+    port1.onmessage = () => (port1.close(), resolve());
+    port2.postMessage(null);
+  });
+}
 
 /** How `promise` ends: { value } or { error }, or { hangs } where it does not. */
 export function settled(promise, deadlineMs = DEADLINE_MS) {
@@ -54,7 +62,7 @@ export class Oracle {
     for (let turn = 0; turn < 200; turn++) {
       after = await count();
       if (differences(before, after).length === 0) return;
-      await new Promise((resolve) => setImmediate(resolve));
+      await turn();
     }
     this.wrong(`${when}: left behind: ${differences(before, after).join(", ")}`);
   }

@@ -1,4 +1,4 @@
-// Which points run: all, those that are named, or a sample: the same at each run, but of those that take long others at
+// Which groups and points run: all, those that are named, or a sample: the same at each run, but of those that take long others at
 // each commit.
 
 import { createHash } from "node:crypto";
@@ -8,7 +8,17 @@ import { PART, PARTS } from "../../scripts/sample.mjs";
 const ONE_OF = 13;
 const ONE_OF_SLOW = 120;
 
-/** `only`: the beginning of a name. */
+/** Of these, which take long to open, a sample has one at each commit. */
+const ALIKE = [["gpu-page", "gpu-worker"], ["sequences-node", "sequences-page"]];
+
+/** Which groups: `names` are all of them. */
+export function chosenGroups(names, { all = false, only }) {
+  if (only !== undefined) return names.filter((name) => name.startsWith(only.split("/")[0]));
+  if (all) return names;
+  return names.filter((name) => ALIKE.every((alike) => !alike.includes(name) || name === alike[PART % alike.length]));
+}
+
+/** Which of a group's points. `only`: the beginning of a name. */
 export function chosen(points, { all = false, only }) {
   if (only !== undefined) return points.filter(({ name }) => name.startsWith(only));
   if (all) return points;

@@ -4,7 +4,7 @@
 import { CausalLM, Engine, ImageClassifier, inspect, TextEmbedder } from "../../dist/index.js";
 import { seeded } from "../support/tiny-model.mjs";
 import { digest, PIXELS } from "./answers.mjs";
-import { settled } from "./oracle.mjs";
+import { settled, turn } from "./oracle.mjs";
 
 const OPS = 20;
 const PROMPTS = [[5, 6, 7], [9], "the red house", Array.from({ length: 90 }, (_, at) => 5 + (at * 7) % 200), [5, 6, 7, 8, 9, 10]];
@@ -199,7 +199,7 @@ export class Run {
   };
 
   async #turns(count) {
-    for (let turn = 0; turn < count; turn++) await new Promise((resolve) => setImmediate(resolve));
+    for (let n = 0; n < count; n++) await turn();
   }
 
   #engine(at) {

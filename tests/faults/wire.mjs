@@ -12,6 +12,8 @@ export class Tap {
   counts = { "to-worker": 0, "from-worker": 0 };
   /** How many workers it has ended. */
   killed = 0;
+  /** What a worker is started with, in place of what was given. */
+  starts = (given) => given;
   #at = {};
   #ends = [];
 
@@ -22,7 +24,7 @@ export class Tap {
       #dead = false;
 
       constructor(...given) {
-        super(...given);
+        super(...tap.starts(given));
         tap.alive.add(this);
         this.once("exit", () => tap.alive.delete(this));
       }

@@ -18,6 +18,8 @@ mod checkpoint;
 mod devices;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/metadata.rs"]
+mod metadata;
 #[path = "../common/outputs.rs"]
 mod outputs;
 #[path = "../common/pictures.rs"]
@@ -43,6 +45,7 @@ mod dtypes;
 mod edges;
 mod families;
 mod folders;
+mod found;
 mod generation_families;
 mod generation_fields;
 mod generation_settings;
@@ -78,3 +81,4 @@ mod text_tokenizer;
 mod tokenizer_families;
 mod warnings;
 mod what_is_read;
+mod what_is_read_of_tokenizers;

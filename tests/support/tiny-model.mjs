@@ -22,10 +22,13 @@ export const VOCABULARY = TOKENS.length;
 const TEMPLATE = "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}" +
   "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
 
-/** What `writeGguf` takes; a test changes what it is about. A new object at every call. */
-export function tinyModel() {
+/** What `writeGguf` takes; a test changes what it is about. A new object at every call. `plain`: nothing is quantised. */
+export function tinyModel({ plain = false } = {}) {
   const random = seeded(7);
-  const tensor = (name, shape, type = "F32") => ({ name, shape, type, data: weights(random, shape, type) });
+  const tensor = (name, shape, quantised = "F32") => {
+    const type = plain ? "F32" : quantised;
+    return { name, shape, type, data: weights(random, shape, type) };
+  };
   return {
     metadata: {
       "general.architecture": string("llama"),

@@ -346,7 +346,9 @@ impl Recorder {
         if !mapped {
             return Err(Error::new(Code::DeviceLost, "the GPU's answer did not come"));
         }
-        let view = buffer.raw.get_mapped_range(..).map_err(|error| Error::new(Code::Internal, error.to_string()))?;
+        // A device that ends takes what it has mapped with it at once, and only later says so.
+        let gone = |error| Error::new(Code::DeviceLost, format!("the GPU's answer is gone again: {error}"));
+        let view = buffer.raw.get_mapped_range(..).map_err(gone)?;
         take(&view);
         drop(view);
         buffer.raw.unmap();

@@ -1,0 +1,4 @@
+// azulejo's worker, of whose pool a thread ends.
+
+import "./thread-ends.mjs";
+import "../../dist/worker.js";
