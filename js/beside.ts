@@ -41,9 +41,11 @@ async function readTokenizer({ files, instance, job, loader, task }: Beside): Pr
   const chats = task === undefined || task === "causal-lm";
   const names = ["tokenizer.json", "tokenizer_config.json", ...(chats ? ["chat_template.jinja"] : [])];
   const [tokenizer, config, template] = await together(names.map((name) => readText(files, name)));
+  // Others by name are nobody's but a caller's who asks for them.
+  const withTools = template === undefined ? undefined : await readText(files, "additional_chat_templates/tool_use.jinja");
   if (tokenizer === undefined) await readOlderFiles(files, instance, loader, config);
   const bytes = tokenizer?.length ?? 0;
-  instance.stranger(job.id, "tokenizer", bytes, () => loader.tokenizer(tokenizer, config, template));
+  instance.stranger(job.id, "tokenizer", bytes, () => loader.tokenizer(tokenizer, config, template, withTools));
 }
 
 /** Where there is no tokenizer.json: the files that were there before it, which the tokenizer's class tells. */

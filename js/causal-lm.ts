@@ -52,7 +52,7 @@ export class CausalLM {
     return this.#model.loaded.summary;
   }
 
-  /** What generation_config.json suggests; used where the caller says nothing only if `useDefaults` is given. */
+  /** What generation_config.json, or a GGUF file, suggests; used where the caller says nothing only if `useDefaults` is given. */
   get defaults(): GenerateOptions {
     return structuredClone(this.#model.loaded.defaults ?? {});
   }

@@ -13,6 +13,8 @@ export interface Stranger {
 /** Those of real checkpoints take milliseconds, and a second or two for the longest texts. */
 const LONGEST_MS = 10_000;
 const LONGEST_MS_PER_KIB = 2;
+/** The last of that time begins when the rest is over: where page and host have slept, the host can still end its work. */
+const LAST_MS = 1000;
 
 export class Watch {
   /** What is at work now: there is one at a time. */
@@ -25,7 +27,10 @@ export class Watch {
     this.current = stranger;
     const ms = LONGEST_MS + LONGEST_MS_PER_KIB * Math.ceil(stranger.bytes / 1024);
     const message = `the checkpoint's ${stranger.what} has not ended after ${Math.round(ms / 1000)} seconds`;
-    this.#timer = setTimeout(() => end(new AzulejoError("internal", message)), ms);
+    const last = () => {
+      this.#timer = setTimeout(() => end(new AzulejoError("internal", message)), LAST_MS);
+    };
+    this.#timer = setTimeout(last, ms - LAST_MS);
   }
 
   over(): void {

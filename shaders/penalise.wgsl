@@ -22,10 +22,10 @@ const BAD = 0xffffffffu;
 var<workgroup> best_logit: array<f32, THREADS>;
 var<workgroup> best_token: array<u32, THREADS>;
 
-/// Floats in their order, as whole numbers.
+/// Floats in their order, as whole numbers; both zeros are the same.
 fn ordered(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
 }
 
 fn penalised(logit: f32, token: u32) -> f32 {

@@ -23,10 +23,10 @@ var<workgroup> histogram: array<atomic<u32>, 256>;
 var<workgroup> rest: array<f32, THREADS>;
 var<workgroup> found: vec2<u32>;    // the byte, and what is above it
 
-/// Floats in their order, as whole numbers.
+/// Floats in their order, as whole numbers; both zeros are the same.
 fn ordered(value: f32) -> u32 {
   let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, bits >= 0x80000000u);
+  return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
 }
 
 fn logit_of(order: u32) -> f32 {
@@ -87,19 +87,19 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   for (var run = 0u; run < parameters.runs; run += 1u) {
     best = max(best, logit_of(partial[run].x));
   }
-  var least = 0u;
+  var threshold = 0u;
   if (parameters.top_k > 0u && parameters.top_k < parameters.vocabulary) {
-    least = search(thread, 0u, parameters.top_k, best, 0.0);
+    threshold = search(thread, 0u, parameters.top_k, best, 0.0);
   }
   if (parameters.top_p < 1.0) {
     var mass = 0.0;
     for (var token = thread; token < parameters.vocabulary; token += THREADS) {
-      mass += select(0.0, exp(logits[token] - best), ordered(logits[token]) >= least);
+      mass += select(0.0, exp(logits[token] - best), ordered(logits[token]) >= threshold);
     }
     let whole = sum_of(thread, mass);
-    least = max(least, search(thread, least, max(u32(parameters.top_p * WHOLE), 1u), best, whole));
+    threshold = max(threshold, search(thread, threshold, max(u32(parameters.top_p * WHOLE), 1u), best, whole));
   }
   if (thread == 0u) {
-    truncation[0] = max(logit_of(max(least, ordered(LOWEST))), best + parameters.log_min_p);
+    truncation[0] = max(logit_of(max(threshold, ordered(LOWEST))), best + parameters.log_min_p);
   }
 }

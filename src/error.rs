@@ -56,7 +56,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     pub fn new(code: Code, message: impl Into<String>) -> Self {
-        Self { code, message: message.into(), place: Box::default() }
+        Self { code, message: shortened(message.into()), place: Box::default() }
     }
 
     pub fn corrupt(message: impl Into<String>) -> Self {
@@ -105,6 +105,18 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
+/// Longest message. They quote what is wrong, and in a stranger's file that may be megabytes.
+const MAX_MESSAGE: usize = 2000;
+
+/// The message without the middle of what is too long.
+fn shortened(message: String) -> String {
+    if message.len() <= MAX_MESSAGE {
+        return message;
+    }
+    let (start, end) = (MAX_MESSAGE / 2, message.len() - MAX_MESSAGE / 4);
+    format!("{} … {}", &message[..message.floor_char_boundary(start)], &message[message.ceil_char_boundary(end)..])
+}
+
 /// Out of memory, of the allocator's: it had no room for so many bytes.
 pub fn no_memory(what: &str, bytes: f64) -> Error {
     let size = match bytes / (1 << 20) as f64 {
@@ -121,4 +133,17 @@ pub fn try_vec<T: Clone + Default>(len: usize, what: &str) -> Result<Vec<T>> {
     vec.try_reserve_exact(len).map_err(|_| no_memory(what, len as f64 * size_of::<T>() as f64))?;
     vec.resize(len, T::default());
     Ok(vec)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Error, MAX_MESSAGE};
+
+    #[test]
+    fn a_message_of_megabytes_keeps_its_two_ends() {
+        let said = Error::corrupt(format!("config.json: {:?} is no number", "é".repeat(1 << 20))).message;
+        assert!(said.starts_with("config.json: ") && said.ends_with(" is no number"), "{said}");
+        assert!(said.len() < MAX_MESSAGE, "{} bytes", said.len());
+        assert_eq!(Error::corrupt("é").message, "é");
+    }
 }

@@ -64,6 +64,18 @@ describe("downloads in a browser", () => {
     const notes = names.filter((name) => name.endsWith(".json")).length;
     return { data: names.length - notes, notes };
   });
+  /** The digests of the files of data. */
+  const digests = () => page.evaluate(async () => {
+    const folder = await (await navigator.storage.getDirectory()).getDirectoryHandle("azulejo");
+    const found = [];
+    for await (const [name, handle] of folder.entries()) {
+      if (name.endsWith(".json")) continue;
+      const digest = await crypto.subtle.digest("SHA-256", await (await handle.getFile()).arrayBuffer());
+      found.push(Array.from(new Uint8Array(digest), (byte) => byte.toString(16).padStart(2, "0")).join(""));
+    }
+    return found;
+  });
+  const digest = createHash("sha256").update(bytes).digest("hex");
   const complete = [{ path: "/tiny.gguf", bytes: bytes.length, complete: true }];
   /** Open to every origin, as a CDN is; without what would have to be exposed. */
   const cors = { "access-control-allow-origin": "*", "access-control-allow-headers": "*" };
@@ -75,6 +87,7 @@ describe("downloads in a browser", () => {
     assert.deepEqual(await kept(), complete);
     const second = await load();
     assert.deepEqual([second.stages, second.asked, second.answer], [READ, [HEAD], first.answer]);
+    assert.deepEqual(await digests(), [digest]);
   });
 
   test("a page's own thread has the same cache", async () => {
@@ -110,6 +123,7 @@ describe("downloads in a browser", () => {
     server.files["/tiny.gguf"] = { bytes };
     const second = await load();
     assert.deepEqual([second.asked, second.answer], [[`GET /tiny.gguf bytes=${there}-`], answer]);
+    assert.deepEqual(await digests(), [digest], "byte by byte, where it was taken up too");
     assert.deepEqual((await load()).answer, answer);
   });
 
@@ -133,6 +147,7 @@ describe("downloads in a browser", () => {
     server.files["/tiny.gguf"] = { bytes };
     const again = await Promise.all([load("/tiny.gguf", {}, page), load("/tiny.gguf", {}, tab)]);
     assert.deepEqual(again.map(({ stages }) => stages), [READ, READ]);
+    assert.deepEqual(await digests(), [digest]);
   });
 
   test("no room is no reason to fail", async () => {
@@ -230,6 +245,7 @@ describe("downloads in a browser", () => {
     });
     const healed = await load();
     assert.deepEqual([healed.answer, healed.asked], [answer, [HEAD, GET]]);
+    assert.deepEqual(await digests(), [digest]);
     assert.deepEqual((await load()).asked, [HEAD]);
   });
 
@@ -314,7 +330,7 @@ function standInForCrossOriginStorage() {
 
 /** The same GGUF with bytes behind its tensors that belong to none of them. */
 function padded(bytes, length) {
-  const longer = new Uint8Array(length);
+  const longer = Uint8Array.from({ length }, (_, at) => (at * at) >> 8);
   longer.set(bytes);
   return longer;
 }

@@ -1,6 +1,7 @@
 // Conversations through the package: what messages and options become, what they may not forge, and hostile templates.
 
 import assert from "node:assert/strict";
+import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
 import { CausalLM, Engine } from "../dist/index.js";
 import { ON_AND_ON, templateOfManySteps, tiny } from "./api-models.mjs";
@@ -143,6 +144,49 @@ for (const worker of [true, false]) {
     });
   });
 }
+
+test("a template's clock is the user's, where the user is", async () => {
+  const engine = await Engine.create({ worker: false, device: "cpu" });
+  const lm = await CausalLM.load(withTemplate("{{ strftime_now('%a %e %b %Y %H:%M:%S') }}"), { engine });
+  const { Date } = globalThis;
+  // Ten hours behind and fourteen ahead of the same moment: it is another day in each.
+  const at = async (minutes) => {
+    globalThis.Date = class extends Date {
+      constructor() { super(Date.UTC(2026, 2, 1, 9, 30, 5)); }
+      getTimezoneOffset() { return minutes; }
+    };
+    try {
+      return await lm.tokenizer.applyChatTemplate([{ role: "user", content: "x" }]);
+    } finally {
+      globalThis.Date = Date;
+    }
+  };
+  assert.deepEqual([await at(600), await at(0), await at(-14 * 60 - 30)], ["Sat 28 Feb 2026 23:30:05", "Sun  1 Mar 2026 09:30:05", "Mon  2 Mar 2026 00:00:05"]);
+  await engine.dispose();
+});
+
+test("a folder's template for tools stands beside chat_template.jinja, and goes before the tokenizer's own", async () => {
+  const engine = await Engine.create({ threads: 1 });
+  const read = (file) => readFileSync(new URL(`conformance/llama/${file}`, import.meta.url));
+  const chat_template = [{ name: "default", template: "config" }, { name: "tool_use", template: "config with tools" }];
+  const folder = {
+    "config.json": read("config.json"), "model.safetensors": read("model.safetensors"),
+    "tokenizer.json": JSON.stringify({ added_tokens: [], model: { type: "BPE", vocab: { a: 0, "<th>": 1 }, merges: [] } }),
+    "tokenizer_config.json": JSON.stringify({ chat_template, think_token: "<th>" }),
+  };
+  const prompts = async (more) => {
+    const lm = await CausalLM.load({ ...folder, ...more }, { engine });
+    const told = [undefined, [{ name: "look" }]].map((tools) => lm.tokenizer.applyChatTemplate([{ role: "user", content: "x" }], { tools }));
+    const prompts = await Promise.all(told.map((prompt) => prompt.catch(({ code }) => code)));
+    await lm.dispose();
+    return prompts;
+  };
+  const [jinja, tools] = ["{{ messages[0].content }}{{ think_token }}", "with {{ tools[0].function.name }}"];
+  assert.deepEqual(await prompts({}), ["config", "invalid-argument"], "which knows no tools");
+  assert.deepEqual(await prompts({ "chat_template.jinja": jinja, "additional_chat_templates/tool_use.jinja": tools }), ["x<th>", "with look"]);
+  assert.deepEqual(await prompts({ "chat_template.jinja": jinja }), ["x<th>", "invalid-argument"]);
+  await engine.dispose();
+});
 
 test("an abort is heard while a template is at work, and the worker lives on", async () => {
   const engine = await Engine.create({ threads: 1 });

@@ -6,7 +6,9 @@ import { after, before, test } from "node:test";
 import { CausalLM, Engine, Seq2SeqLM } from "../dist/index.js";
 import { family } from "./support/calls.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { f32, u32, writeGguf } from "./support/gguf.mjs";
 import { rejection } from "./support/rejections.mjs";
+import { tinyModel } from "./support/tiny-model.mjs";
 
 deadline(5);
 
@@ -51,6 +53,16 @@ test("what a decoder's generation_config.json suggests is told, and used where i
   const own = { ...seeded, maxTokens: 3, temperature: 0 };
   assert.deepEqual(await ids(lm, { useDefaults: true, ...own }), await ids(lm, { ...lm.defaults, ...own }));
   assert.notDeepEqual(await ids(lm, { ...seeded, maxTokens: 5 }), used, "they are not used where nobody asks");
+  await lm.dispose();
+});
+
+test("what a GGUF file suggests is told and used alike", async () => {
+  const model = tinyModel();
+  Object.assign(model.metadata, { "general.sampling.temp": f32(0.6), "general.sampling.top_k": u32(20), "general.sampling.top_p": f32(0.95) });
+  const lm = await CausalLM.load(writeGguf(model).bytes, { engine });
+  assert.deepEqual(lm.defaults, { temperature: 0.6, topK: 20, topP: 0.95 });
+  const seeded = { seed: 4, ignoreEnd: true, maxTokens: 8 };
+  assert.deepEqual(await ids(lm, { useDefaults: true, ...seeded }), await ids(lm, { ...lm.defaults, ...seeded }));
   await lm.dispose();
 });
 

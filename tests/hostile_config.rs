@@ -2,7 +2,7 @@
 //! should not have. What comes of it is a model, or an error that says so: never a panic, never much memory. The same of
 //! `preprocessor_config.json`, `tokenizer_config.json` and GGUF metadata.
 
-use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, TensorInfo, TensorType, Value as Item};
 use azulejo::device::gpu::native::run;
 use azulejo::image::Processor;
 use azulejo::model::{Assembly, Plan, families};
@@ -19,10 +19,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
+#[path = "common/metadata.rs"]
+mod metadata;
 #[path = "common/outputs.rs"]
 mod outputs;
 use case::{Case, all_families, families, folder};
 use devices::cpu;
+use metadata::metadata;
 use outputs::outputs;
 
 /// Counts what a thread asks for.
@@ -450,20 +453,7 @@ fn a_wrong_key_of_gguf_metadata_is_an_error_or_another_model() {
         "dinov2",
     ];
     for architecture in architectures {
-        let mut base = Metadata::default();
-        base.insert("general.architecture", Item::String(architecture.to_owned()));
-        for (key, value) in [
-            ("block_count", 3),
-            ("embedding_length", 48),
-            ("feed_forward_length", 64),
-            ("context_length", 64),
-            ("attention.head_count", 4),
-            ("image_size", 32),
-            ("patch_size", 16),
-            ("image_channels", 3),
-        ] {
-            base.insert(format!("{architecture}.{key}"), Item::U32(value));
-        }
+        let base = metadata(architecture);
         let more =
             ["image_size", "patch_size", "image_channels", "register_tokens", "image_mean", "image_std", "activation"];
         for key in keys.iter().chain(&more) {

@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { endless, ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { killWorker } from "./support/worker-death.mjs";
 
 deadline(10);
 
@@ -141,9 +142,6 @@ test("a call that is over leaves no bytes asked for", async () => {
   assert.equal((await engine.diagnostics()).pulls, 0);
 });
 
-/** Ends the engine's connection as a dead worker does. */
-const kill = async (engine) => (await engine.connect()).die(new AzulejoError("internal", "ended by the test"));
-
 /** A folder whose weights can be held back: `hold()` until `go()`. */
 function slowFolder(name) {
   const file = (path) => new Blob([readFileSync(fileURLToPath(new URL(`conformance/${name}/${path}`, import.meta.url)))]);
@@ -155,7 +153,7 @@ test("a reload is told to the load's onProgress, and one serves all who wait", a
   const stages = [];
   const embedder = await TextEmbedder.load(slowFolder("bert"), { engine, onProgress: ({ stage }) => stages.push(stage) });
   const before = (await embedder.embed([[1, 2]])).data;
-  await kill(engine);
+  await killWorker(engine);
   stages.length = 0;
   const answers = await Promise.all([embedder.embed([[1, 2]]), embedder.embed([[1, 2]]), embedder.hidden([1])]);
   assert.deepEqual(answers[0].data, before);
@@ -184,7 +182,7 @@ function holdLoads(connection) {
 test("an abort of one who waits for a reload leaves it to the others; of the last, ends it", async () => {
   const engine = await newEngine();
   const lm = await CausalLM.load(endless(), { engine });
-  await kill(engine);
+  await killWorker(engine);
   const held = holdLoads(await engine.connect());
   const [one, two] = [new AbortController(), new AbortController()];
   const calls = [lm.logits([1], { signal: one.signal }), lm.logits([2], { signal: two.signal })];
@@ -207,7 +205,7 @@ test("an abort of one who waits for a reload leaves it to the others; of the las
 test("a model that is disposed of while it is loaded again is gone, and its calls say so", async () => {
   const engine = await newEngine();
   const lm = await CausalLM.load(endless(), { engine });
-  await kill(engine);
+  await killWorker(engine);
   const held = holdLoads(await engine.connect());
   const call = lm.logits([1]);
   await held.begun;
@@ -261,7 +259,7 @@ test("a reload that fails says that it is one; failures and aborts count for no 
   };
   const lm = await CausalLM.load("https://a.example/m.gguf", { engine, fetch, cache: false, retries: 0 });
   answers = false;
-  await kill(engine);
+  await killWorker(engine);
   for (let call = 0; call < 6; call++)
     await rejection(() => lm.logits([1]), "network", /no network \(while the model was loaded again, as its worker had died\)$/);
   const held = holdLoads(await engine.connect());
@@ -281,7 +279,7 @@ test("an answer in between forgives the deaths before it", async () => {
   const engine = await newEngine();
   const lm = await CausalLM.load(tiny(), { engine });
   for (let death = 0; death < 8; death++) {
-    await kill(engine);
+    await killWorker(engine);
     assert.equal((await lm.logits([1])).dims[0], 1);
   }
 });

@@ -3,10 +3,11 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, before, describe, test } from "node:test";
-import { AzulejoError, CausalLM, Engine, inspect } from "../dist/index.js";
+import { CausalLM, Engine, inspect } from "../dist/index.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { killWorker } from "./support/worker-death.mjs";
 
 deadline(5);
 
@@ -85,7 +86,7 @@ for (const worker of [true, false]) {
       const own = await Engine.create({ threads: 1 });
       const lm = await CausalLM.load("https://a.example/m.gguf", { ...options({ fetch }), engine: own });
       const before = asked.length;
-      (await own.connect()).die(new AzulejoError("internal", "ended by the test"));
+      await killWorker(own);
       assert.equal((await lm.logits([1])).dims[0], 1);
       assert(asked.length > before);
       await own.dispose();

@@ -2,16 +2,14 @@
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
-import { after, before, describe, mock, test } from "node:test";
-import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
+import { describe, mock, test } from "node:test";
 import * as azulejo from "../dist/index.js";
 import { startThreads } from "../target/js/pool.js";
 import { readTrap } from "../target/js/traps.js";
 import { endless } from "./api-models.mjs";
-import { startApiServer } from "./api-server.mjs";
-import { launchBrowser } from "./support/browser.mjs";
 import { memoryEnds } from "./support/wasm.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { gpuBrowser } from "./support/gpu-browser.mjs";
 
 deadline(10);
 
@@ -19,19 +17,11 @@ const DEADLINE = { timeout: 120_000 };
 const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
 
 describe("in a browser", DEADLINE, () => {
-  let browser, server;
-  before(async () => {
-    browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
-    server = await startApiServer({ isolated: true, files: { "/endless.gguf": { bytes: endless() } } });
-  });
-  after(async () => {
-    await browser?.close();
-    await server?.close();
-  });
+  const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless() } }));
 
   /** Runs `work` in a page of its own, to which files come as `changes` (path → what becomes of the body) has made them. */
   async function inPage(work, given, changes = {}) {
-    const page = await browser.newPage();
+    const page = await there.browser.newPage();
     const stray = [];
     page.on("pageerror", (error) => stray.push(error));
     try {
@@ -41,7 +31,7 @@ describe("in a browser", DEADLINE, () => {
           await route.fulfill({ response, body: change(await response.body()) });
         });
       }
-      await page.goto(server.url);
+      await page.goto(there.server.url);
       await page.evaluate(async () => Object.assign(globalThis, await import("/dist/index.js")));
       const answer = await page.evaluate(work, given);
       assert.deepEqual(stray, []);
@@ -77,8 +67,8 @@ describe("in a browser", DEADLINE, () => {
   test("threads of another release are done without, and the device says why", async () => {
     // The page cannot change what a worker's worker is given.
     const copy = (path) => readFile(new URL(`../dist/${path}`, import.meta.url));
-    for (const path of ["worker.js", "thread.js", "relaxed/azulejo_bg.wasm"]) server.files[`/old/${path}`] = { bytes: await copy(path), type: path };
-    server.files["/old/thread.js"].bytes = Buffer.from(another(await copy("thread.js")));
+    for (const path of ["worker.js", "thread.js", "relaxed/azulejo_bg.wasm"]) there.server.files[`/old/${path}`] = { bytes: await copy(path), type: path };
+    there.server.files["/old/thread.js"].bytes = Buffer.from(another(await copy("thread.js")));
     const device = await inPage(start, { threads: 3, assets: "/old/" });
     assert.match(device.description, /1 thread$/);
     assert.match(device.reason, new RegExp(`3 threads were asked for: the worker is azulejo ${version}, its thread 0\\.0\\.7`));

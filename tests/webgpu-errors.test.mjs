@@ -98,6 +98,26 @@ test("the GPU's device ends with the last engine of the page that uses it", asyn
   assert.deepEqual({ shared, ended, made }, { shared: 1, ended: "destroyed", made: [2, 2] });
 });
 
+test("engines of one thread share its GPU as the first has asked for it, or say that they cannot", async () => {
+  const { same, other, later } = await inPage(async () => {
+    const create = (options) => Engine.create({ device: "webgpu", worker: false, ...options });
+    const without = { gpu: { without: ["subgroups"] } };
+    const first = await create();
+    const second = await create();
+    const same = second.device.features.includes("subgroups");
+    const other = await create(without).then(() => ({}), ({ code, message }) => ({ code, message }));
+    await first.dispose();
+    await second.dispose();
+    const engine = await create(without);
+    const later = engine.device.features.includes("subgroups");
+    await engine.dispose();
+    return { same, other, later };
+  });
+  assert.deepEqual({ same, later }, { same: true, later: false });
+  assert.equal(other.code, "invalid-argument");
+  assert.match(other.message, /powerPreference and gpu: another engine .*without.*dispose of it/);
+});
+
 describe("a queue that tells late what it has done", () => {
   const generate = async (isLate) => {
     const counts = isLate ? lateQueue() : countEmpty({ empty: 0 });

@@ -1,11 +1,11 @@
 #![no_main]
 
-#[path = "../check.rs"]
-mod check;
+#[path = "../checks/mod.rs"]
+mod checks;
 
 use azulejo::checkpoint::Format;
 
 #[global_allocator]
-static ALLOCATOR: check::Counting = check::Counting;
+static ALLOCATOR: checks::Counting = checks::Counting;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| check::check(Format::Safetensors, bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| checks::checkpoint::check(Format::Safetensors, bytes));

@@ -90,7 +90,7 @@ export interface SentenceFiles {
 export class ModelLoader {
   constructor(format: "gguf" | "safetensors", options: LoaderOptions);
   config(json: string): void;
-  tokenizer(json: string | undefined, config?: string, chatTemplate?: string): void;
+  tokenizer(json: string | undefined, config?: string, chatTemplate?: string, withTools?: string): void;
   /** Where there is no tokenizer.json: the names of what its class has instead, the indispensable one first. */
   tokenizerFiles(config: string | undefined): string[];
   /** One of them, before `tokenizer`. */

@@ -186,12 +186,14 @@ impl ModelLoader {
         self.files.insert(name, bytes);
     }
 
-    /// tokenizer.json, else the other files there are; tokenizer_config.json and chat_template.jinja.
+    /// tokenizer.json, else the other files there are; tokenizer_config.json, chat_template.jinja and, beside it, the
+    /// template for conversations with tools.
     pub fn tokenizer(
         &mut self,
         json: Option<String>,
         config: Option<String>,
         chat_template: Option<String>,
+        with_tools: Option<String>,
     ) -> Result<()> {
         let files = std::mem::take(&mut self.files);
         let config = config.as_deref();
@@ -201,7 +203,7 @@ impl ModelLoader {
         };
         let Some(mut tokenizer) = tokenizer else { return Ok(()) };
         if let Some(template) = chat_template {
-            tokenizer.set_chat_template(template);
+            tokenizer.set_chat_templates(template, with_tools);
         }
         self.tokenizer = Some(tokenizer);
         Ok(())
@@ -217,9 +219,7 @@ impl ModelLoader {
 
     /// generation_config.json, after config.json; undefined where there is none.
     pub fn generation(&mut self, json: Option<String>) -> Result<()> {
-        let read = |plan: &mut Plan| {
-            plan.set_generation(json.as_deref()).map_err(|error| error.in_file("generation_config.json"))
-        };
+        let read = |plan: &mut Plan| plan.set_generation(json.as_deref());
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 
@@ -329,7 +329,7 @@ impl ModelLoader {
                     }
                     "text-embedding" | "text-classification" => {
                         let model = model::TextModel::new(assembly, &progress).await?;
-                        Ok(TextModel::new(model, summary, tokenizer, sentence).into())
+                        Ok(TextModel::new(model, summary, tokenizer, sentence)?.into())
                     }
                     task => {
                         let model = model::Model::new(assembly, context_length, cache, &progress).await?;

@@ -143,18 +143,19 @@ impl TextModel {
         summary: Summary,
         tokenizer: Option<Tokenizer>,
         sentence: Option<Sentence>,
-    ) -> Self {
+    ) -> Result<Self> {
         let (labels, sentence) = (Rc::new(model.labels.clone()), sentence.unwrap_or_default());
         let longest = model.tower.spec.longest();
         let said = sentence.max_tokens.or_else(|| tokenizer.as_ref().and_then(Tokenizer::max_tokens));
         let classes = if let Head::Classes(head) = model.tower.spec.head { head.classes } else { 0 };
         let mut words = Words(tokenizer);
         if let Some(tokenizer) = words.0.as_mut().filter(|_| sentence.lowercase) {
-            tokenizer.set_lowercase(true);
+            tokenizer.set_lowercase()?;
         }
         let most = said.map_or(longest, |said| said.min(longest));
         let scores = model.tower.spec.scores();
-        Self { texts: Rc::new(Rc::new(RefCell::new(model))), summary, labels, words, sentence, most, classes, scores }
+        let texts = Rc::new(Rc::new(RefCell::new(model)));
+        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores })
     }
 
     fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {

@@ -109,6 +109,11 @@ impl Added {
         Ok(Self { tokens: kept, plain: Texts::new(plain)?, normalized: Texts::new(normalized)? })
     }
 
+    /// Each with its id.
+    pub fn tokens(&self) -> &[(AddedToken, u32)] {
+        &self.tokens
+    }
+
     /// A text with its added tokens taken out, less those that are text, and the rest as the rules make it.
     pub fn extract(
         &self,

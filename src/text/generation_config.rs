@@ -32,21 +32,23 @@ pub struct GenerationConfig {
     renormalise: bool,
     no_repeat: Option<f64>,
     no_repeat_source: usize,
-    repetition_penalty: Option<f64>,
+    pub(super) repetition_penalty: Option<f64>,
     bad_words: Vec<Vec<u32>>,
     never: Vec<u32>,
     not_first: Vec<u32>,
     stop: Vec<String>,
-    temperature: Option<f64>,
-    top_k: Option<f64>,
-    top_p: Option<f64>,
-    min_p: Option<f64>,
+    pub(super) temperature: Option<f64>,
+    pub(super) top_k: Option<f64>,
+    pub(super) top_p: Option<f64>,
+    pub(super) min_p: Option<f64>,
     /// Fields that change a text in a way we lack, as they are written.
     refused: Vec<String>,
     /// Those that change a draw only.
-    refused_draws: Vec<String>,
+    pub(super) refused_draws: Vec<String>,
     /// What is wrong with a first token.
     wrong: Option<String>,
+    /// The file that says so, where it is a file of its own.
+    pub(super) file: Option<&'static str>,
 }
 
 /// What a text is made from.
@@ -123,6 +125,7 @@ impl GenerationConfig {
             refused_draws: if draws { lacking(f.fields, LACKING_DRAWS) } else { Vec::new() },
             refused: Vec::new(),
             wrong: None,
+            file: Some("generation_config.json"),
         };
         let mut refused = lacking(fields.fields, LACKING);
         refused.extend(
@@ -137,7 +140,16 @@ impl GenerationConfig {
     /// Whether an encoder-decoder can be run as it says. Errors: unsupported-model with the field's name, corrupt-file.
     pub fn check(&self) -> Result<()> {
         self.check_first()?;
-        refuse(&self.refused)
+        self.refuse(&self.refused)
+    }
+
+    fn refuse(&self, lacking: &[String]) -> Result<()> {
+        let Some(field) = lacking.first() else { return Ok(()) };
+        let error = Error::unsupported(field.clone());
+        Err(match self.file {
+            Some(file) => error.in_file(file),
+            None => error,
+        })
     }
 
     /// Whether there are the tokens that texts begin with. Error: corrupt-file.
@@ -206,10 +218,10 @@ impl GenerationConfig {
 
     /// Suggestions of how tokens are drawn.
     fn draw(&self, o: &mut GenerateOptions, encoder: bool) -> Result<()> {
-        refuse(&self.refused)?;
-        refuse(&self.refused_draws)?;
+        self.refuse(&self.refused)?;
+        self.refuse(&self.refused_draws)?;
         if !encoder && let Some(beams) = self.beams.filter(|beams| *beams > 1.0) {
-            refuse(&[format!("\"num_beams\": {beams} of a decoder")])?;
+            self.refuse(&[format!("\"num_beams\": {beams} of a decoder")])?;
         }
         o.temperature = o.temperature.or(self.temperature);
         o.top_k = o.top_k.or(self.top_k);
@@ -223,8 +235,10 @@ impl GenerationConfig {
         let (prompt, first) = (prompt as f64, f64::from(u8::from(self.first.is_some())));
         let whole = self.max_length.map(|length| (length - prompt).max(1.0));
         o.max_tokens = o.max_tokens.or(self.max_new_tokens.map(|tokens| (tokens - first).max(0.0))).or(whole);
-        let least = [self.min_new_tokens.unwrap_or(0.0) - first, self.min_length.unwrap_or(0.0) - prompt];
-        o.min_tokens = o.min_tokens.or(Some(least[0].max(least[1]).max(0.0)));
+        // New tokens go before the length, as there.
+        let new = self.min_new_tokens.map(|tokens| tokens - first);
+        let least = new.unwrap_or(self.min_length.unwrap_or(0.0) - prompt);
+        o.min_tokens = o.min_tokens.or(Some(least.max(0.0)));
     }
 
     /// How many texts grow side by side, and how they are compared. Who draws, or wants each token's probability, follows
@@ -233,7 +247,7 @@ impl GenerationConfig {
         let one = o.logprobs.is_some() || o.temperature.is_some_and(|temperature| temperature > 0.0);
         let draws = o.beams.is_none() && o.use_defaults == Some(true) && self.temperature.is_some_and(|t| t > 0.0);
         if let Some(beams) = self.beams.filter(|beams| draws && *beams > 1.0) {
-            refuse(&[format!("\"do_sample\": true with \"num_beams\": {beams}")])?;
+            self.refuse(&[format!("\"do_sample\": true with \"num_beams\": {beams}")])?;
         }
         o.beams = o.beams.or(if one { None } else { self.beams });
         if o.beams.is_some_and(|beams| beams > 1.0) {
@@ -267,13 +281,6 @@ fn finish(mut sampling: Sampling, o: &GenerateOptions, before: &Before) -> Resul
         sampling.rules.ends = before.ends.to_vec();
     }
     Ok(sampling)
-}
-
-fn refuse(lacking: &[String]) -> Result<()> {
-    match lacking.first() {
-        None => Ok(()),
-        Some(field) => Err(Error::unsupported(field.clone()).in_file("generation_config.json")),
-    }
 }
 
 /// Fields that we lack, with the values that change nothing.

@@ -227,7 +227,10 @@ impl GgufVocabulary {
             padding: None,
             templates: Templates {
                 sources: std::mem::take(&mut self.chat_templates),
-                tokens: vec![("bos_token", self.text(self.bos)), ("eos_token", self.text(self.eos))],
+                tokens: [("bos_token", self.bos), ("eos_token", self.eos)]
+                    .map(|(name, id)| (name.to_owned(), self.text(id)))
+                    .into(),
+                controls: None,
             },
             warnings: Vec::new(),
             codes: None,

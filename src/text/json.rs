@@ -3,20 +3,23 @@
 //! The file is read into what we know, field by field, and the crate's parts are built from that: its
 //! own reader takes much on trust that ends in a panic later.
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_json::Value;
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
 use super::bpe;
 use super::decoder::Decoder;
 use super::json_parts::{self, Bytes, Pipeline};
 use super::model::{self, Model};
+use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
-use super::templates::Templates;
 use super::tokenizer::{Codes, Parts, Tokenizer};
+use super::tokenizer_config::TokenizerConfig;
+use super::work::Work;
 use crate::{Error, Result};
 
 /// Longest `tokenizer.json` taken; the longest in use has 35 MB.
@@ -76,6 +79,7 @@ pub(super) struct ModelFile {
     continuing_subword_prefix: Option<String>,
     pub end_of_word_suffix: Option<String>,
     max_input_chars_per_word: Option<usize>,
+    dropout: Option<f64>,
     /// Tokens from this id on are found in texts, but stand for nothing known.
     #[serde(skip)]
     pub known: Option<u32>,
@@ -173,68 +177,6 @@ impl<'de> Deserialize<'de> for Pair {
     }
 }
 
-/// What matters of `tokenizer_config.json`.
-#[derive(Default, Deserialize)]
-struct Config {
-    bos_token: Option<Value>,
-    eos_token: Option<Value>,
-    pad_token: Option<Value>,
-    unk_token: Option<Value>,
-    sep_token: Option<Value>,
-    cls_token: Option<Value>,
-    mask_token: Option<Value>,
-    add_bos_token: Option<bool>,
-    add_eos_token: Option<bool>,
-    chat_template: Option<Value>,
-    model_max_length: Option<Value>,
-    truncation_side: Option<Value>,
-}
-
-impl Config {
-    /// A token is its text, or an added token with its text as `content`.
-    fn token(value: &Option<Value>) -> String {
-        let value = value.as_ref();
-        let text = value.and_then(|value| value.as_str().or_else(|| value.get("content")?.as_str()));
-        text.unwrap_or_default().to_owned()
-    }
-
-    /// Takes tokens that the file leaves open.
-    fn fill(&mut self, usual: &[(&str, String)]) {
-        for (name, text) in usual {
-            let place = match *name {
-                "bos_token" => &mut self.bos_token,
-                "eos_token" => &mut self.eos_token,
-                "pad_token" => &mut self.pad_token,
-                _ => continue,
-            };
-            place.get_or_insert_with(|| Value::from(text.as_str()));
-        }
-    }
-
-    /// One template, or several by name; and the tokens that templates know. BOS and EOS are never undefined.
-    fn templates(&self) -> Templates {
-        let text = |value: &Value| value.as_str().map(str::to_owned);
-        let sources = match &self.chat_template {
-            Some(Value::Array(list)) => {
-                list.iter().filter_map(|entry| Some((text(&entry["name"])?, text(&entry["template"])?))).collect()
-            }
-            Some(one) => text(one).map(|source| (Templates::DEFAULT.to_owned(), source)).into_iter().collect(),
-            None => Vec::new(),
-        };
-        let others = [
-            ("pad_token", &self.pad_token),
-            ("unk_token", &self.unk_token),
-            ("sep_token", &self.sep_token),
-            ("cls_token", &self.cls_token),
-            ("mask_token", &self.mask_token),
-        ];
-        let others = others.map(|(name, token)| (name, Self::token(token)));
-        let ends = [("bos_token", Self::token(&self.bos_token)), ("eos_token", Self::token(&self.eos_token))];
-        let tokens = ends.into_iter().chain(others.into_iter().filter(|(_, token)| !token.is_empty())).collect();
-        Templates { sources, tokens }
-    }
-}
-
 impl Tokenizer {
     /// The tokenizer of `tokenizer.json`; `tokenizer_config.json` tells which tokens begin and end a
     /// text, and brings the chat template.
@@ -243,18 +185,14 @@ impl Tokenizer {
             let message = format!("tokenizer.json has {} bytes, at most {MAX_JSON}", tokenizer_json.len());
             return Err(Error::unsupported(message));
         }
-        let file: File =
+        let mut file: File =
             serde_json::from_str(tokenizer_json).map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))?;
-        Self::from_file(file, tokenizer_config, &[])
+        let config = TokenizerConfig::read(tokenizer_config)?;
+        config.overrule(&mut file)?;
+        Self::from_file(file, config)
     }
 
-    /// `usual`: special tokens by the parts they play, where `tokenizer_config.json` does not say.
-    pub(super) fn from_file(file: File, tokenizer_config: Option<&str>, usual: &[(&str, String)]) -> Result<Self> {
-        let read = |json| serde_json::from_str(json);
-        let mut config: Config = tokenizer_config
-            .map_or(Ok(Config::default()), read)
-            .map_err(|error| Error::corrupt(format!("tokenizer_config.json: {error}")))?;
-        config.fill(usual);
+    pub(super) fn from_file(file: File, config: TokenizerConfig) -> Result<Self> {
         let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, truncation, texts, codes } =
             file;
         let mut pipeline = Pipeline::default();
@@ -263,17 +201,20 @@ impl Tokenizer {
         pipeline.post_processor(post_processor.as_ref())?;
         let (joining, bytes) = json_parts::decoder(decoder.as_ref())?;
         let texts = texts.map(Vocabulary::Ids);
-        let tokens = decoder_of(texts.as_ref().unwrap_or(&model.vocab), &added_tokens, Decoder::new(joining), &bytes)?;
+        let shown = shown(&added_tokens, &pipeline.rules)?;
+        let vocabulary = texts.as_ref().unwrap_or(&model.vocab);
+        let tokens = decoder_of(vocabulary, &added_tokens, &shown, Decoder::new(joining), &bytes)?;
         let model = model.build()?;
         let mut parts = assemble(model, added_tokens, tokens, pipeline, &config)?;
         parts.codes = codes;
         let truncation = truncation.unwrap_or_default();
         // Files say "no limit" with a number like 1e30.
-        let length = config.model_max_length.as_ref().and_then(Value::as_f64).filter(|&length| length < 1e9);
+        let length = config.get("model_max_length").or(config.get("max_len"));
+        let length = length.and_then(Value::as_f64).filter(|&length| length < 1e9);
         let truncated = truncation["max_length"].as_u64();
         let truncated = truncated.map(|length| usize::try_from(length).unwrap_or(usize::MAX));
         parts.max_tokens = length.map(|length| length as usize).or(truncated);
-        let side = config.truncation_side.as_ref().unwrap_or(&truncation["direction"]).as_str();
+        let side = config.get("truncation_side").unwrap_or(&truncation["direction"]).as_str();
         parts.post_processor.keep_end = side.is_some_and(|side| side.eq_ignore_ascii_case("left"));
         Tokenizer::new(parts)
     }
@@ -284,14 +225,14 @@ fn assemble(
     added: Vec<AddedTokenFile>,
     decoder: Decoder,
     pipeline: Pipeline,
-    config: &Config,
+    config: &TokenizerConfig,
 ) -> Result<Parts> {
     let id_of = |token: &str| {
         let found = added.iter().find(|added| added.content == token).map(|added| added.id);
         found.or_else(|| model.id_of(token))
     };
-    let (bos_text, eos_text) = (Config::token(&config.bos_token), Config::token(&config.eos_token));
-    let (eos, padding) = (id_of(&eos_text), id_of(&Config::token(&config.pad_token)));
+    let (bos_text, eos_text) = (config.token("bos_token"), config.token("eos_token"));
+    let (eos, padding) = (id_of(&eos_text), id_of(&config.token("pad_token")));
     let Pipeline { rules, steps, post_processor, .. } = pipeline;
     let mut post_processor = post_processor.unwrap_or_else(|| PostProcessor::around(&[], &[]));
     let (mut before, mut after) = post_processor.sides();
@@ -300,8 +241,9 @@ fn assemble(
     if let Some(id) = post_processor.largest().filter(|&id| id as usize >= decoder.len()) {
         return Err(Error::corrupt(format!("tokenizer.json: the post-processor adds token {id}, which is not there")));
     }
-    let add_bos = bos.filter(|_| before.is_empty() && config.add_bos_token == Some(true));
-    let add_eos = eos.filter(|_| after.is_empty() && config.add_eos_token == Some(true));
+    let asked = [config.flag("add_bos_token")?, config.flag("add_eos_token")?];
+    let add_bos = bos.filter(|_| before.is_empty() && asked[0] == Some(true));
+    let add_eos = eos.filter(|_| after.is_empty() && asked[1] == Some(true));
     if add_bos.or(add_eos).is_some() {
         before.extend(add_bos);
         after.extend(add_eos);
@@ -329,32 +271,50 @@ fn assemble(
     })
 }
 
+/// Added tokens as the rules make them, where that is something else than is written: that is what they are decoded to.
+fn shown(added: &[AddedTokenFile], rules: &[Rule]) -> Result<HashMap<u32, String>> {
+    let work = Work::of(added.iter().map(|token| token.content.len()).sum());
+    let rules = Normalizing::new(rules, &work);
+    let mut shown = HashMap::new();
+    for token in added.iter().filter(|token| token.normalized) {
+        let mut text = NormalizedString::from(token.content.as_str());
+        let done = rules.normalize(&mut text);
+        done.map_err(|error| Error::unsupported(format!("tokenizer.json: added tokens: {error}")))?;
+        if text.get() != token.content {
+            shown.insert(token.id, text.get().to_owned());
+        }
+    }
+    Ok(shown)
+}
+
 /// What every id stands for. Ids may have gaps, and added tokens replace the vocabulary's.
 fn decoder_of(
     vocabulary: &Vocabulary,
     added: &[AddedTokenFile],
+    shown: &HashMap<u32, String>,
     mut decoder: Decoder,
     bytes: &Bytes,
 ) -> Result<Decoder> {
-    let mut texts: Vec<(&str, bool)> = Vec::new();
+    let mut texts: Vec<&str> = Vec::new();
     let tokens: Box<dyn Iterator<Item = (u32, &str)>> = match vocabulary {
         Vocabulary::Ids(list) => Box::new(list.iter().map(|(token, id)| (*id, token.as_str()))),
         Vocabulary::Scores(list) => Box::new((0..).zip(list.iter().map(|(token, _)| token.as_str()))),
     };
-    let tokens = tokens.map(|(id, token)| (id, token, false));
-    for (id, token, special) in
-        tokens.chain(added.iter().map(|added| (added.id, added.content.as_str(), added.special)))
-    {
+    let added_texts = added.iter().map(|added| (added.id, shown.get(&added.id).unwrap_or(&added.content).as_str()));
+    for (id, token) in tokens.chain(added_texts) {
         if id > MAX_ID {
             return Err(Error::unsupported(format!("tokenizer.json: token {token:?} has id {id}, at most {MAX_ID}")));
         }
         if id as usize >= texts.len() {
-            texts.resize(id as usize + 1, ("", false));
+            texts.resize(id as usize + 1, "");
         }
-        texts[id as usize] = (token, special);
+        texts[id as usize] = token;
     }
-    for (token, special) in texts {
-        decoder.add(&bytes.of(token)?, special)?;
+    // By their texts, as the crate has it: one that the rules change is none when it is decoded.
+    let special = added.iter().filter(|added| added.special).map(|added| added.content.as_str());
+    let special: HashSet<&str> = special.collect();
+    for token in texts {
+        decoder.add(&bytes.of(token)?, special.contains(token))?;
         if decoder.size() > MAX_TEXTS {
             return Err(Error::unsupported(format!("tokenizer.json: tokens of more than {MAX_TEXTS} bytes together")));
         }
@@ -397,6 +357,10 @@ impl ModelFile {
         let Some(merges) = self.merges else {
             return Err(Error::corrupt("tokenizer.json: a BPE model without merges"));
         };
+        if let Some(share) = self.dropout.filter(|share| *share != 0.0) {
+            let message = format!("tokenizer.json: \"dropout\": {share}, which leaves a text's tokens to chance");
+            return Err(Error::unsupported(message));
+        }
         let options = bpe::Options {
             unknown: self.unk_token,
             fuse_unknown: self.fuse_unk,

@@ -329,7 +329,11 @@ impl Bytes {
 /// How tokens become text. A decoder that is not known is no reason to refuse a model that only reads.
 pub(crate) fn decoder(value: Option<&Value>) -> Result<(Joining, Bytes)> {
     let list = members(value, "decoders")?;
-    let Some((first, rest)) = list.split_first() else { return Ok((Joining::Spaced, Bytes::Plain)) };
+    let Some((first, rest)) = list.split_first() else {
+        // Of no decoders, or no decoder.
+        let joining = if value.is_some_and(|value| !value.is_null()) { Joining::Plain } else { Joining::Spaced };
+        return Ok((joining, Bytes::Plain));
+    };
     let single = match (text(first, "type")?, rest) {
         ("ByteLevel", []) => Some((Joining::Plain, Bytes::ByteLevel)),
         ("WordPiece", []) => {

@@ -11,7 +11,7 @@ use super::work::{Spent, Work};
 
 /// Longest text that normalizing may make. Rules that lengthen text can follow one another, and a
 /// hostile tokenizer would double it at each.
-const MAX_NORMALIZED: usize = 6 << 20;
+pub(super) const MAX_NORMALIZED: usize = 6 << 20;
 /// Longest replacement of one match.
 pub(crate) const MAX_REPLACEMENT: usize = 16;
 

@@ -28,7 +28,7 @@ const COPIES: usize = 64;
 pub struct ChatTemplate {
     template: Template,
     /// `bos_token` and the like.
-    tokens: Vec<(&'static str, String)>,
+    tokens: Vec<(String, String)>,
     in_parts: bool,
     calls_tools: bool,
 }
@@ -80,7 +80,7 @@ impl ChatPrompt {
 
 impl ChatTemplate {
     /// `tokens`: the texts of `bos_token`, `eos_token` and the like.
-    pub fn new(source: &str, tokens: &[(&'static str, String)]) -> Result<Self> {
+    pub fn new(source: &str, tokens: &[(String, String)]) -> Result<Self> {
         if source.len() > MAX_SOURCE {
             let message = format!("the chat template has {} bytes, at most {MAX_SOURCE}", source.len());
             return Err(Error::unsupported(message));

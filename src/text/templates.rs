@@ -7,13 +7,15 @@ pub(crate) struct Templates {
     /// By name. A single one is the default.
     pub sources: Vec<(String, String)>,
     /// The texts of `bos_token`, `eos_token` and the like.
-    pub tokens: Vec<(&'static str, String)>,
+    pub tokens: Vec<(String, String)>,
+    /// The tokens beside special ones that mean more than their texts in chats, where the checkpoint lists them.
+    pub controls: Option<Vec<String>>,
 }
 
 impl Templates {
     pub const DEFAULT: &str = "default";
     /// Which of several is for conversations with tools.
-    const WITH_TOOLS: &str = "tool_use";
+    pub const WITH_TOOLS: &str = "tool_use";
 
     /// The one that transformers takes.
     pub fn source(&self, with_tools: bool) -> Result<&str> {

@@ -85,7 +85,6 @@ pub struct Tokenizer {
     decoder: Arc<Decoder>,
     post_processor: PostProcessor,
     max_tokens: Option<usize>,
-    lowercase: bool,
     bos: Option<u32>,
     ends: Vec<u32>,
     padding: Option<u32>,
@@ -113,7 +112,6 @@ impl Tokenizer {
             decoder: Arc::new(parts.decoder),
             post_processor: parts.post_processor,
             max_tokens: parts.max_tokens,
-            lowercase: false,
             bos: parts.bos,
             ends,
             padding: parts.padding,
@@ -175,13 +173,10 @@ impl Tokenizer {
         if prompt.allows_special() || prompt.given().is_empty() {
             return self.encode_plain(prompt.text());
         }
-        let is_text = |token: &AddedToken, span: Range<usize>| {
-            prompt.is_given(&span) && prompt.is_control(&token.content, token.special)
-        };
+        let is_text = |token: &AddedToken, span: Range<usize>| prompt.is_given(&span) && self.is_control(prompt, token);
         let (ids, of_texts) = self.encode_but(prompt.text(), &is_text)?;
         // A vocabulary may have control tokens among its words (SentencePiece), and find them there.
-        let is_control =
-            |token: &AddedToken| prompt.is_control(&token.content, token.special) && prompt.is_spelled(&token.content);
+        let is_control = |token: &AddedToken| self.is_control(prompt, token) && prompt.is_spelled(&token.content);
         match of_texts.iter().find(|id| self.added.is(**id, is_control)) {
             Some(id) => Err(Error::invalid(format!(
                 "a message spells out the control token {:?}, which this tokenizer cannot keep text; allowSpecial lets it count",
@@ -191,12 +186,20 @@ impl Tokenizer {
         }
     }
 
+    /// Whether a token means more than its text in chats: by the checkpoint's own list, or as the prompt tells.
+    fn is_control(&self, prompt: &ChatPrompt, token: &AddedToken) -> bool {
+        match &self.templates.controls {
+            Some(list) => token.special || list.contains(&token.content),
+            None => prompt.is_control(&token.content, token.special),
+        }
+    }
+
     /// The text of a rendered conversation, where it is not to be confused with one that a message has forged.
     pub fn chat_text(&self, prompt: ChatPrompt) -> Result<String> {
         let spelled = RefCell::new(None);
         if !prompt.allows_special() && !prompt.given().is_empty() {
             let is_text = |token: &AddedToken, span: Range<usize>| {
-                let forged = prompt.is_given(&span) && prompt.is_control(&token.content, token.special);
+                let forged = prompt.is_given(&span) && self.is_control(&prompt, token);
                 if forged {
                     spelled.borrow_mut().get_or_insert_with(|| token.content.clone());
                 }
@@ -223,8 +226,6 @@ impl Tokenizer {
             let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), MAX_TEXT);
             return Err(Error::invalid(message));
         }
-        let small = self.lowercase.then(|| text.to_lowercase());
-        let text = small.as_deref().unwrap_or(text);
         let whole = text.len();
         let code = self.codes.as_ref().and_then(|codes| codes.take(text));
         let (code, text) = code.map_or((None, text), |(id, rest)| (Some(id), rest));
@@ -295,10 +296,17 @@ impl Tokenizer {
         self.max_tokens
     }
 
-    /// Texts are written in small letters before anything else is done to them (`do_lower_case` of
-    /// sentence-transformers).
-    pub fn set_lowercase(&mut self, lowercase: bool) {
-        self.lowercase = lowercase;
+    /// Texts are written in small letters before any other rule (`do_lower_case` of sentence-transformers), but for the
+    /// tokens that are found in them as they are written. Error: unsupported-model.
+    pub fn set_lowercase(&mut self) -> Result<()> {
+        if self.rules.iter().any(|rule| matches!(rule, Rule::Lowercase)) {
+            return Ok(());
+        }
+        self.rules.insert(0, Rule::Lowercase);
+        let tokens = self.added.tokens().to_vec();
+        let work = Work::of(tokens.iter().map(|(token, _)| token.content.len()).sum());
+        self.added = Added::new(&self.model, tokens, &Normalizing::new(&self.rules, &work))?;
+        Ok(())
     }
 
     /// One more than the largest id. A model may have more logits than that.
@@ -325,9 +333,11 @@ impl Tokenizer {
         self.decoder.is_special(id)
     }
 
-    /// Takes another chat template (`chat_template.jinja`) than the tokenizer's own.
-    pub fn set_chat_template(&mut self, source: String) {
-        self.templates.sources = vec![(Templates::DEFAULT.to_owned(), source)];
+    /// Takes other chat templates than the tokenizer's own: `chat_template.jinja`, and the one for conversations with tools
+    /// that stands beside it (`additional_chat_templates`).
+    pub fn set_chat_templates(&mut self, default: String, with_tools: Option<String>) {
+        self.templates.sources = vec![(Templates::DEFAULT.to_owned(), default)];
+        self.templates.sources.extend(with_tools.map(|source| (Templates::WITH_TOOLS.to_owned(), source)));
     }
 
     /// The checkpoint's chat template: with tools the one for them, where there are several.

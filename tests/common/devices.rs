@@ -12,7 +12,7 @@ pub fn cpu(threads: usize) -> Cpu {
 }
 
 /// The variants in which every kernel has to be right: as the adapter allows, without subgroups and in grids so short that
-/// they are folded, and on what WebGPU promises everywhere. The browser's own SwiftShader will do: see scripts/cargo-test.mjs.
+/// they are folded, and on what WebGPU promises everywhere. A driver for processors will do: see scripts/cargo-test.mjs.
 pub fn gpus() -> [(&'static str, Rc<Kernels>); 3] {
     [
         ("all features", Wishes::default()),
@@ -40,11 +40,16 @@ pub fn basic() -> Rc<Kernels> {
     shared(&Wishes { basic_limits: true, ..Wishes::default() })
 }
 
+/// A piece of the kernels' texts that is another: see native/teeth.
+type Edit = Option<(String, String)>;
+
 /// A device with its kernels, which test after test has to itself: compiling them takes longer than most tests do.
 struct Shared {
     wishes: String,
     features: Vec<&'static str>,
     kernels: Rc<Kernels>,
+    /// What its kernels were compiled with.
+    edit: Edit,
     /// Whose thread has it: that one's [`ENDED`].
     owner: Arc<AtomicBool>,
 }
@@ -69,34 +74,47 @@ thread_local! {
 }
 
 impl Shared {
+    fn is_held(&self) -> bool {
+        (Rc::strong_count(&self.kernels), Rc::strong_count(&self.kernels.context)) != (1, 1)
+    }
+
     /// Whether it is as good as new: nobody holds anything of it, and nothing has happened to it.
     fn is_free(&self) -> bool {
         let context = &self.kernels.context;
-        (Rc::strong_count(&self.kernels), Rc::strong_count(context)) == (1, 1)
+        !self.is_held()
             && context.allocated() == 0
             && self.kernels.features() == self.features
             && context.errors() == 0
             && context.lost().is_ok()
     }
+
+    /// Forgets the kernels that have what was changed, or what changes now.
+    fn compile_anew(&mut self, edit: Edit) {
+        if self.edit != edit {
+            let pieces = [self.edit.take(), edit.clone()];
+            pieces.into_iter().flatten().for_each(|(right, _)| self.kernels.forget(&right));
+            self.edit = edit;
+        }
+    }
 }
 
 /// A device that another test has left behind, or a new one.
-fn shared(wishes: &Wishes) -> Rc<Kernels> {
+pub fn shared(wishes: &Wishes) -> Rc<Kernels> {
     let me = ENDED.with(|ended| ended.0.clone());
-    // One whose kernels were made wrong is no other's: see native/teeth.
-    let wishes_text = format!("{wishes:?}, {:?}", native::edit_in_force());
+    let (wishes_text, edit) = (format!("{wishes:?}"), native::edit_in_force());
     let mut all = SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
-    let found = all.iter_mut().find(|one| {
-        let mine = Arc::ptr_eq(&one.owner, &me) || one.owner.load(Ordering::Acquire);
-        one.wishes == wishes_text && mine && one.is_free()
-    });
+    let mine = |one: &Shared| Arc::ptr_eq(&one.owner, &me) || one.owner.load(Ordering::Acquire);
+    // What a test has broken is nobody's any more.
+    all.retain(|one| !mine(one) || one.is_held() || one.is_free());
+    let found = all.iter_mut().find(|one| one.wishes == wishes_text && mine(one) && one.is_free());
     if let Some(one) = found {
         one.owner = me;
+        one.compile_anew(edit);
         return one.kernels.clone();
     }
     drop(all);
     let kernels = open(wishes);
-    let one = Shared { wishes: wishes_text, features: kernels.features(), kernels: kernels.clone(), owner: me };
+    let one = Shared { wishes: wishes_text, features: kernels.features(), kernels: kernels.clone(), edit, owner: me };
     SHARED.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).push(one);
     kernels
 }

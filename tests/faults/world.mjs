@@ -214,7 +214,9 @@ export class World {
   /** Whether the neighbours answer as before. */
   async askNeighbours(oracle) {
     for (const [at, { lm, answer }] of this.#neighbours.entries()) {
-      oracle.judge(at === 0 ? "the neighbour elsewhere" : "the neighbour", await settled(answerOf(lm)), { right: [answer] });
+      // One has a worker, for which no time may pass meanwhile, however busy the machine is.
+      const outcome = await settled(this.clock.during(answerOf(lm)));
+      oracle.judge(at === 0 ? "the neighbour elsewhere" : "the neighbour", outcome, { right: [answer] });
     }
   }
 

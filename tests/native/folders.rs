@@ -7,7 +7,7 @@ use azulejo::Code;
 use azulejo::text::{Files, Tokenizer, tokenizer_files};
 use serde_json::Value;
 
-fn folder(name: &str) -> Value {
+pub(crate) fn folder(name: &str) -> Value {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/reference/tokenizers/folders").join(name);
     serde_json::from_str(&fs::read_to_string(path).unwrap()).unwrap()
 }
@@ -27,7 +27,7 @@ fn decode_base64(text: &str) -> Vec<u8> {
 }
 
 /// The folder's files but for tokenizer_config.json, and that one.
-fn files(folder: &Value) -> (Files, Option<String>) {
+pub(crate) fn files(folder: &Value) -> (Files, Option<String>) {
     let content = |value: &Value| match value["base64"].as_str() {
         Some(text) => decode_base64(text),
         None => value.as_str().unwrap().as_bytes().to_vec(),

@@ -1,5 +1,6 @@
 //! What `generation_config.json` asks of encoder-decoders, against transformers' own: tests/reference/beams/make_settings.py.
 
+use azulejo::checkpoint::{Header, TensorInfo, TensorType, Value as Item};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{Asked, Beams, Generation, Model, Plan, Step, families};
@@ -9,6 +10,7 @@ use serde_json::{Value, json};
 
 use crate::case::{folder, planned};
 use crate::devices::{cpu, first, gpu};
+use crate::metadata::metadata;
 
 fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
@@ -64,6 +66,15 @@ fn an_encoder_decoder_s_generation_config_is_heeded_as_transformers_heeds_it() {
         let some: Vec<&Value> = cases.iter().filter(greedy).chain(cases.iter().rev().step_by(9)).copied().collect();
         run(Some(&kernels.context), says_what_transformers_says(gpu(&kernels), family, &some));
     }
+}
+
+#[test]
+fn new_tokens_go_before_lengths_where_a_file_has_both() {
+    let settings = json!({ "min_length": 9, "min_new_tokens": 3, "max_length": 20, "max_new_tokens": 5 });
+    let plan = plan("bart", Some(&settings)).unwrap();
+    let before = Before { prompt: &[2], source: Some(&[5, 6]), ends: &[2] };
+    let sampling = plan.generation.sampling(&GenerateOptions::default(), 131, &before).unwrap();
+    assert_eq!((sampling.rules.min_tokens, sampling.max_tokens), (3, Some(5)));
 }
 
 #[test]
@@ -168,4 +179,74 @@ fn a_decoder_s_suggestions_are_used_where_they_are_asked_for_and_its_end_tokens_
     let options = GenerateOptions { use_defaults: Some(true), ..Default::default() };
     let sampling = generation.sampling(&options, 131, &before).unwrap();
     assert_eq!((sampling.max_tokens, sampling.temperature), (Some(10), 0.0), "a length counts the prompt");
+}
+
+#[test]
+fn a_gguf_file_s_sampling_is_a_suggestion_like_a_generation_config_s() {
+    let plan = |keys: &[(&str, Item)]| {
+        let mut metadata = metadata("llama");
+        keys.iter().for_each(|(key, value)| metadata.insert(format!("general.sampling.{key}"), value.clone()));
+        let table = TensorInfo {
+            name: "token_embd.weight".into(),
+            ty: TensorType::F32,
+            shape: vec![131, 48],
+            offset: 0,
+            bytes: 4 * 131 * 48,
+        };
+        families::from_gguf(&Header { metadata, tensors: vec![table], unread: Vec::new() }).unwrap().generation
+    };
+    let suggested = |keys: &[(&str, Item)]| serde_json::to_value(plan(keys).suggested()).unwrap();
+    let asked = GenerateOptions { use_defaults: Some(true), ..Default::default() };
+    let before = Before { prompt: &[1, 1], source: None, ends: &[] };
+    assert_eq!(suggested(&[]), json!({}));
+    // As llama.cpp's converter writes Qwen3's, in 32 bits.
+    let qwen = [
+        ("temp", Item::F32(0.6)),
+        ("top_k", Item::I32(20)),
+        ("top_p", Item::F32(0.95)),
+        ("min_p", Item::F32(0.0)),
+        ("penalty_repeat", Item::F32(1.05)),
+    ];
+    let expected = json!({ "temperature": 0.6, "topK": 20.0, "topP": 0.95, "minP": 0.0, "repetitionPenalty": 1.05 });
+    assert_eq!(suggested(&qwen), expected);
+    let sampling = plan(&qwen).sampling(&asked, 131, &before).unwrap();
+    assert_eq!(
+        (sampling.temperature, sampling.top_k, sampling.top_p, sampling.repetition_penalty),
+        (0.6, 20, 0.95, 1.05)
+    );
+    assert_eq!(
+        plan(&qwen).sampling(&GenerateOptions::default(), 131, &before).unwrap().temperature,
+        0.0,
+        "nobody asked"
+    );
+    // What is written there for "off".
+    let off = [
+        ("temp", Item::F32(-1.0)),
+        ("top_k", Item::I32(-1)),
+        ("penalty_repeat", Item::F32(1.3)),
+        ("penalty_last_n", Item::I32(0)),
+        ("mirostat", Item::I32(0)),
+        ("mirostat_tau", Item::F32(5.0)),
+        ("xtc_probability", Item::F32(0.0)),
+        ("xtc_threshold", Item::F32(0.1)),
+    ];
+    assert_eq!(suggested(&off), json!({ "temperature": 0.0, "topK": 0.0 }));
+    plan(&off).sampling(&asked, 131, &before).unwrap();
+    let penalty = ("penalty_repeat", Item::F32(1.3));
+    plan(&[penalty.clone(), ("penalty_last_n", Item::I32(-1))]).sampling(&asked, 131, &before).unwrap();
+    for (key, value) in [
+        ("penalty_last_n", Item::I32(64)),
+        ("mirostat", Item::I32(2)),
+        ("xtc_probability", Item::F32(0.5)),
+        ("typ_p", Item::F32(0.9)),
+        ("sequence", Item::String("top_k;temperature".into())),
+        ("top_p", Item::F32(1.5)),
+        ("temp", Item::String("hot".into())),
+    ] {
+        let generation = plan(&[penalty.clone(), (key, value)]);
+        generation.sampling(&GenerateOptions::default(), 131, &before).unwrap();
+        let error = generation.sampling(&asked, 131, &before).unwrap_err();
+        assert_eq!(error.code, Code::UnsupportedModel, "{key}");
+        assert!(error.message.contains(&format!("general.sampling.{key}")), "{error}");
+    }
 }

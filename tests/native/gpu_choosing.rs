@@ -5,6 +5,7 @@ use azulejo::device::gpu::{Gpu, Kernels};
 use azulejo::device::{Device, Span};
 use azulejo::error::Code;
 use azulejo::model::choosing;
+use azulejo::text::noise::{Noise, gumbel, scale, score};
 use azulejo::text::{GenerateOptions, Sampler, Sampling};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -71,7 +72,13 @@ impl Steps {
 }
 
 /// Steps of one generation on both: the tokens chosen before count for the next.
-fn check_greedy(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, logits: impl Fn(&mut Random) -> f32, what: &str) {
+pub fn check_greedy(
+    kernels: &Rc<Kernels>,
+    json: &str,
+    vocabulary: usize,
+    logits: impl Fn(&mut Random) -> f32,
+    what: &str,
+) {
     let mut random = Random::new(vocabulary as u64);
     let prompt: Vec<u32> = (0..20).map(|_| random.next() % vocabulary as u32).collect();
     let mut steps = Steps::new(kernels, json, vocabulary, &prompt);
@@ -159,7 +166,7 @@ pub fn a_logit_that_is_no_number_is_an_error_wherever_it_is() {
     }
 }
 
-const SIX: [f32; 6] = [1.0, 3.0, 2.0, -0.5, 2.5, 0.0];
+pub const SIX: [f32; 6] = [1.0, 3.0, 2.0, -0.5, 2.5, 0.0];
 
 /// The draws are spread over `possible` as the softmax of their logits says, and no further than chance allows.
 fn assert_spread(drawn: &[u32], possible: &BTreeSet<u32>, logits: &[f32], temperature: f64, what: &str) {
@@ -177,13 +184,11 @@ fn assert_spread(drawn: &[u32], possible: &BTreeSet<u32>, logits: &[f32], temper
     assert!(chi_square <= free + 4.0 * (2.0 * free).sqrt(), "{what}: χ² {chi_square:.1} of {free}");
 }
 
-/// Draws on the GPU, a position each, and by the sampler: the same, and as often as their logits say.
-fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) {
+/// Draws on the GPU, a position each, which are the sampler's.
+fn draws_of_both(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) -> Vec<u32> {
     let vocabulary = logits.len();
-    let sampling = sampling(json, vocabulary);
-    let temperature = f64::from(sampling.temperature);
     // The first is drawn at position 1: a prompt of one token came before it.
-    let mut sampler = Sampler::new(sampling, vocabulary, &[0], 0);
+    let mut sampler = Sampler::new(sampling(json, vocabulary), vocabulary, &[0], 0);
     let mut by_sampler = || {
         let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
         sampler.accept(id);
@@ -191,14 +196,21 @@ fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) 
     };
     let expected: Vec<u32> = (0..draws).map(|_| by_sampler()).collect();
     let drawn = Steps::new(kernels, json, vocabulary, &[0]).draw(logits, draws);
-    let what = format!("{json}, of {vocabulary}");
-    assert_eq!(drawn, expected, "{what}");
-    let possible: BTreeSet<u32> = expected.into_iter().collect();
-    assert_spread(&drawn, &possible, logits, temperature, &what);
+    assert_eq!(drawn, expected, "{json}, of {vocabulary}");
+    drawn
+}
+
+/// The same, and as often as their logits say.
+pub fn check_draws(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize) {
+    let vocabulary = logits.len();
+    let temperature = f64::from(sampling(json, vocabulary).temperature);
+    let drawn = draws_of_both(kernels, json, logits, draws);
+    let possible: BTreeSet<u32> = drawn.iter().copied().collect();
+    assert_spread(&drawn, &possible, logits, temperature, &format!("{json}, of {vocabulary}"));
 }
 
 /// Sixteen tokens that matter, anywhere in the vocabulary; the others weigh next to nothing.
-fn peaks(vocabulary: usize) -> Vec<f32> {
+pub fn peaks(vocabulary: usize) -> Vec<f32> {
     let mut random = Random::new(vocabulary as u64);
     let mut logits: Vec<f32> = (0..vocabulary).map(|_| -30.0 + random.float()).collect();
     for peak in 0..16 {
@@ -254,4 +266,96 @@ pub fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
     // First tokens of seeds that follow each other are spread as later ones of one seed are.
     let firsts: Vec<u32> = (0..600).map(|seed| draw(kernels, seed, 1)[0]).collect();
     assert_spread(&firsts, &(0..6).collect(), &SIX, 1.0, "by seeds");
+}
+
+#[test]
+pub fn zeros_of_either_sign_are_equal() {
+    for (name, kernels) in gpus() {
+        // In runs of their own.
+        let mut logits = vec![-1.0; 1025];
+        (logits[3], logits[1024]) = (-0.0, 0.0);
+        assert_eq!(Steps::new(&kernels, "{}", 1025, &[]).choose(&logits).unwrap(), 3, "{name}");
+        // 5 holds 0.987 of the weight of the best two or three, and would hold 0.993 of that of two.
+        let json = r#"{"temperature": 5, "seed": 1, "topK": 2, "topP": 0.99}"#;
+        check_draws(&kernels, json, &[5.0, 0.0, -0.0, -9.0], 100);
+    }
+}
+
+#[test]
+pub fn the_best_logit_may_be_any_number() {
+    let kernels = devices::first();
+    for best in [1e30f32, 2.5, 1e-30, 0.0, -0.0, -1e-30, -0.7, -1.5, -3.0, -1e30] {
+        let less = best - best.abs().max(10.0) / 10.0;
+        // A distance of 1 is as good as infinite; or it is enough to be left out.
+        for options in [r#""temperature": 0.0005"#, r#""temperature": 1, "minP": 0.9"#] {
+            let json = format!(r#"{{"seed": 4, {options}}}"#);
+            let drawn = draws_of_both(&kernels, &json, &[less, less, best, less, less], 20);
+            assert_eq!(drawn, [2; 20], "{best}, {json}");
+        }
+    }
+}
+
+#[test]
+pub fn what_is_left_of_a_distribution_is_the_sampler_s() {
+    let kernels = devices::first();
+    let among = |vocabulary: usize, logits: &[(usize, f32)]| {
+        let mut all = vec![-200.0; vocabulary];
+        logits.iter().for_each(|(token, logit)| all[*token] = *logit);
+        all
+    };
+    for (options, logits) in [
+        (r#""temperature": 1, "topK": 1"#, SIX.to_vec()),
+        // Of the whole weight one token has all but what no float shows.
+        (r#""temperature": 100, "topP": 0.9"#, vec![0.0, -200.0, -200.0]),
+        (r#""temperature": 30"#, vec![0.0, -30.0, -30.0]),
+        // As many as threads: the first one's share counts, and the last one's.
+        (r#""temperature": 1, "topP": 0.8"#, among(256, &[(255, 0.0), (7, -1.5)])),
+        (r#""temperature": 1, "topP": 0.8"#, among(256, &[(7, 0.0), (0, -1.0)])),
+        (r#""temperature": 1, "minP": 0.5"#, among(1025, &[(1024, 0.0), (3, -1.0)])),
+        // A zero behind the last would be the best.
+        (r#""temperature": 1"#, vec![-5.0, -5.5, -5.25, -6.0, -5.0, -5.75, -5.5, -5.0]),
+    ] {
+        check_draws(&kernels, &format!(r#"{{"seed": 8, {options}}}"#), &logits, 150);
+    }
+}
+
+/// A logit whose score is that.
+fn logit_of(expected: i32, scale: f32) -> f32 {
+    let near = (expected as f32 / scale).to_bits();
+    let mut bits = near.saturating_sub(64)..near + 64;
+    let found = bits.find(|bits| score(f32::from_bits(*bits), 0.0, scale) == expected);
+    f32::from_bits(found.unwrap_or_else(|| panic!("no logit has a score of {expected}")))
+}
+
+#[test]
+pub fn of_equal_scores_the_first_token_s_is_drawn() {
+    let kernels = devices::first();
+    let (seed, vocabulary) = (11, 1025);
+    let noise = Noise::at(seed, 1);
+    // Of one thread; of two, the first of which has the later token; of two runs.
+    for pair in [[3, 259], [2, 257], [3, 4], [260, 5], [3, 1024]] {
+        let [mut less, mut more] = pair;
+        if gumbel(noise.hash(less)) > gumbel(noise.hash(more)) {
+            (less, more) = (more, less);
+        }
+        let mut logits = vec![-1e4; vocabulary];
+        logits[less as usize] = 0.0;
+        logits[more as usize] = logit_of(gumbel(noise.hash(less)) - gumbel(noise.hash(more)), scale(1.0));
+        let json = format!(r#"{{"temperature": 1, "seed": {seed}}}"#);
+        let sampler = Sampler::new(sampling(&json, vocabulary), vocabulary, &[0], 0);
+        assert_eq!(sampler.sample(&mut logits.clone()).unwrap().id, pair[0].min(pair[1]));
+        let found = Steps::new(&kernels, &json, vocabulary, &[0]).choose(&logits).unwrap();
+        assert_eq!(found, pair[0].min(pair[1]), "{pair:?}");
+    }
+}
+
+#[test]
+pub fn tokens_at_the_ends_of_runs_are_biased_once() {
+    let kernels = devices::first();
+    for token in [0, 1023, 1024] {
+        let mut logits = vec![0.0; 1026];
+        (logits[token], logits[500]) = (10.0, 8.0);
+        let json = format!(r#"{{"logitBias": {{"{token}": -1.5}}}}"#);
+        assert_eq!(Steps::new(&kernels, &json, 1026, &[]).choose(&logits).unwrap(), token as u32);
+    }
 }

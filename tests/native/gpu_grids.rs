@@ -21,7 +21,7 @@ const MANY: usize = 65_537;
 /// Devices whose norms and products take a workgroup a row, and others.
 fn variants() -> [(&'static str, Rc<Kernels>); 2] {
     let without = Wishes { without: vec!["subgroups".into()], ..Wishes::default() };
-    [("all features", devices::first()), ("without subgroups", devices::open(&without))]
+    [("all features", devices::first()), ("without subgroups", devices::shared(&without))]
 }
 
 /// `work`'s numbers on both devices, which have to be as good as the same.
@@ -47,7 +47,7 @@ macro_rules! same_as_the_cpu {
 }
 
 #[test]
-fn a_head_of_262144_rows_is_right_whatever_the_lanes_of_a_row() {
+pub fn a_head_of_262144_rows_is_right_whatever_the_lanes_of_a_row() {
     let (ty, rows, columns) = (TensorType::Q8_0, 262_144, 32);
     let mut random = Random::new(1);
     let mut bytes: Vec<u8> = (0..rows * ty.row_bytes(columns).unwrap()).map(|_| random.next() as u8).collect();
@@ -79,7 +79,7 @@ fn a_head_of_262144_rows_is_right_whatever_the_lanes_of_a_row() {
 }
 
 #[test]
-fn as_many_rows_as_one_likes_are_looked_up_normed_and_gathered() {
+pub fn as_many_rows_as_one_likes_are_looked_up_normed_and_gathered() {
     let width = 4;
     let ids: Vec<u32> = (0..MANY as u32).map(|row| row * 7919 % 1000).collect();
     let runs: Vec<Range<usize>> = (0..MANY).map(|row| MANY - 1 - row..MANY - row).collect();
@@ -124,7 +124,7 @@ fn multiply_rows(wishes: Wishes, ty: TensorType, bytes: &[u8], x: &[f32], column
 }
 
 #[test]
-fn rows_beyond_a_grid_are_multiplied_and_become_bytes() {
+pub fn rows_beyond_a_grid_are_multiplied_and_become_bytes() {
     let (columns, rows) = (32, 3);
     let floats: Vec<u8> = Random::new(3).floats(rows * columns).iter().flat_map(|value| value.to_le_bytes()).collect();
     let row = |row: usize| half::f16::ONE.to_le_bytes().into_iter().chain((0..32).map(move |i| (i + row) as u8));
@@ -143,7 +143,7 @@ fn rows_beyond_a_grid_are_multiplied_and_become_bytes() {
 }
 
 #[test]
-fn as_many_heads_as_one_likes_are_turned_stored_and_attended_to() {
+pub fn as_many_heads_as_one_likes_are_turned_stored_and_attended_to() {
     // Each query sees the last few keys only.
     let mut shape = shape(1, 1, 4);
     shape.window = Some(3);
@@ -154,7 +154,7 @@ fn as_many_heads_as_one_likes_are_turned_stored_and_attended_to() {
 }
 
 #[test]
-fn attention_and_its_maps_go_on_in_another_dimension() {
+pub fn attention_and_its_maps_go_on_in_another_dimension() {
     let kernels = devices::open(&Wishes { most_groups: Some(12), ..Wishes::default() });
     let case = Case::new(shape(3, 1, 16), CacheType::F16, 0, 130);
     let numbers = numbers(&case, 6);
@@ -172,7 +172,7 @@ fn attention_and_its_maps_go_on_in_another_dimension() {
 }
 
 #[test]
-fn as_many_patches_as_one_likes_are_cut() {
+pub fn as_many_patches_as_one_likes_are_cut() {
     let patching = Patching { channels: 1, height: 1, width: MANY - 1, patch: [1, 1], before: 1, columns: 4 };
     same_as_the_cpu!(|device, context| {
         let mut images = device.buffer(MANY - 1).unwrap();
@@ -185,7 +185,7 @@ fn as_many_patches_as_one_likes_are_cut() {
 }
 
 #[test]
-fn a_picture_of_as_many_lines_as_one_likes_is_resampled() {
+pub fn a_picture_of_as_many_lines_as_one_likes_is_resampled() {
     let rgba: Vec<u8> = (0..4 * MANY).map(|i| if i % 4 == 3 { 255 } else { (i * 37 % 251) as u8 }).collect();
     let picture = Picture { rgba: &rgba, width: 1, height: MANY };
     let all = |len: usize| Taps { first: (0..len as u32).collect(), count: 1, weights: vec![1 << PRECISION; len] };
@@ -214,7 +214,7 @@ fn refused<T: std::fmt::Debug>(result: Result<T, Error>) {
 }
 
 #[test]
-fn what_no_fold_makes_fit_is_refused_by_the_kernels_name_at_load_and_the_device_goes_on() {
+pub fn what_no_fold_makes_fit_is_refused_by_the_kernels_name_at_load_and_the_device_goes_on() {
     let kernels = devices::open(&Wishes { most_groups: Some(3), ..Wishes::default() });
     let (mut device, context) = (gpu(&kernels), &kernels.context);
     let wide = Linear { weight: floats(&mut device, 1000, 4, &[1.0; 4000]), bias: None };

@@ -23,10 +23,12 @@ fn trusted(kernels: &Kernels) -> Rc<Kernels> {
 }
 
 #[test]
-fn a_poor_device_is_found_out() {
+pub fn a_poor_device_is_found_out() {
     let kernels = poor();
     assert!(kernels.extras().inexact_halves);
     assert!(!trusted(&kernels).extras().inexact_halves);
+    let good = devices::open(&Wishes::default());
+    assert!(!good.extras().inexact_halves, "the drivers of the tests are exact");
 }
 
 /// Weights whose scales are all subnormal halves, or that are so themselves.
@@ -66,7 +68,7 @@ fn error_of_product(kernels: &Rc<Kernels>, ty: TensorType, tokens: usize) -> f64
 }
 
 #[test]
-fn scales_that_are_subnormal_halves_are_right_in_every_format() {
+pub fn scales_that_are_subnormal_halves_are_right_in_every_format() {
     let kernels = poor();
     let own = trusted(&kernels);
     let formats = TensorType::ALL.into_iter().filter(|ty| ty.is_quantised() || *ty == TensorType::F16);
@@ -94,7 +96,7 @@ fn through_the_cache<D: Device>(device: &mut D, kernels: &Kernels) -> Vec<f32> {
 }
 
 #[test]
-fn what_is_cached_in_halves_is_rounded_to_the_nearest_as_on_the_cpu() {
+pub fn what_is_cached_in_halves_is_rounded_to_the_nearest_as_on_the_cpu() {
     let kernels = poor();
     let expected = through_the_cache(&mut cpu(1), &kernels);
     assert_eq!(through_the_cache(&mut gpu(&kernels), &kernels), expected);

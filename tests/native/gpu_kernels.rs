@@ -162,7 +162,8 @@ pub fn products_are_right_in_every_format() {
                 check_projection(&kernels, ty, columns, tokens, name);
             }
         }
-        for tokens in [40, 130] {
+        // A tile of 16 tokens, of 64, and several.
+        for tokens in [12, 40, 130] {
             check_projection(&kernels, TensorType::Q4_1, 576, tokens, name);
         }
     }
@@ -258,6 +259,13 @@ pub fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
     for (found, token) in found.chunks(columns).zip(tokens) {
         assert!(found.iter().all(|found| *found == value(token as usize)), "row {token}");
     }
+    // Each row comes from one part, and is added once.
+    begin(&mut device, 4);
+    device.embed(&weight, &Tokens::Known(&tokens), 1.0, true, &mut x);
+    let found = read(&mut device, &kernels.context, &x, 4 * columns);
+    for (found, token) in found.chunks(columns).zip(tokens) {
+        assert!(found.iter().all(|found| *found == 2.0 * value(token as usize)), "row {token}, added");
+    }
     let mut ones = device.buffer(columns).unwrap();
     fill(&mut device, &mut ones, &vec![1.0; columns], columns);
     let mut out = device.buffer(rows).unwrap();
@@ -324,35 +332,50 @@ pub fn products_of_bytes_are_off_by_half_a_level_of_each_input_at_most() {
 
 pub fn check_bytes(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, tokens: usize) {
     let mut random = Random::new((columns + tokens) as u64);
-    let mut device = gpu(kernels);
     let rows = 70;
     let bytes = random_bytes(&mut random, ty, rows, columns);
-    let weight = matrix(&mut device, ty, rows, columns, &bytes);
+    let weights = dequantised(ty, &bytes, rows * columns);
     let mut x = random.floats(tokens * columns);
     // A sixteen of zeros has no scale.
     x[..16].fill(0.0);
-    let x_buffer = filled(&mut device, &x, columns);
+    let differs = check_bytes_of((kernels, &x), (ty, &bytes, &weights), rows, |x, w| half_a_level(x) * total(w));
+    assert!(differs, "{ty}, {tokens} tokens: not computed in bytes");
+    // What is whole levels already loses nothing.
+    let level = |i: usize, random: &mut Random| if i % 16 == 5 { 127.0 } else { (random.next() % 255) as f32 - 127.0 };
+    let x: Vec<f32> = (0..tokens * columns).map(|i| level(i, &mut random) / 64.0).collect();
+    check_bytes_of((kernels, &x), (ty, &bytes, &weights), rows, |_, _| 0.0);
+}
+
+/// Whether a product in bytes differs from one in floats; each is off by the sum of what its sixteens may be off, at most.
+fn check_bytes_of(
+    (kernels, x): (&Rc<Kernels>, &[f32]),
+    (ty, bytes, weights): (TensorType, &[u8], &[f32]),
+    rows: usize,
+    off: impl Fn(&[f32], &[f32]) -> f64,
+) -> bool {
+    let (columns, mut device) = (weights.len() / rows, gpu(kernels));
+    let tokens = x.len() / columns;
+    let weight = matrix(&mut device, ty, rows, columns, bytes);
+    let x_buffer = filled(&mut device, x, columns);
     let mut out = device.buffer(tokens * rows).unwrap();
     begin(&mut device, tokens);
     let mut projections = [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
     device.project(&Input { x: &x_buffer, rows: tokens, norm: None }, &mut projections);
-    let weights = dequantised(ty, &bytes, rows * columns);
-    let (expected, size) = product(&x, &weights, columns);
+    let (expected, size) = product(x, weights, columns);
     let found = read(&mut device, &kernels.context, &out, tokens * rows);
     let mut differs = false;
     for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
         let (x, w) = (&x[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);
-        let sixteens = x.chunks(16).zip(w.chunks(16));
-        let most: f64 = sixteens.map(|(x, w)| f64::from(half_a_level(x)) * total(w)).sum();
+        let most: f64 = x.chunks(16).zip(w.chunks(16)).map(|(x, w)| off(x, w)).sum();
         let error = (f64::from(*found) - expected).abs();
         assert!(error <= most + 3e-6 * size, "{ty}, {tokens} tokens [{i}]: {found}, expected {expected}");
         differs |= error > 3e-6 * size;
     }
-    assert!(differs, "{ty}, {tokens} tokens: not computed in bytes");
+    differs
 }
 
-fn half_a_level(x: &[f32]) -> f32 {
-    x.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 254.0
+fn half_a_level(x: &[f32]) -> f64 {
+    f64::from(x.iter().fold(0.0f32, |most, x| most.max(x.abs())) / 254.0)
 }
 
 fn total(weights: &[f32]) -> f64 {

@@ -1,10 +1,10 @@
 //! Several tables of rotary angles in one batch, and copied caches, on the GPU and on the CPU.
 
-use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Context, Wishes};
 use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span, Turn};
 
-use crate::devices::{cpu, gpu, gpus};
+use crate::devices::{cpu, first, gpu, gpus, shared};
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -140,6 +140,36 @@ pub fn a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself() {
         for ty in [CacheType::F32, CacheType::F16, CacheType::Q8] {
             copy(&mut cpu(1), &kernels.context, ty, "CPU");
             copy(&mut gpu(&kernels), &kernels.context, ty, name);
+        }
+    }
+}
+
+/// Tokens that are stored among others, turned: what was behind them is still there.
+fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> Vec<f32> {
+    let mut cache = D::cache(2, 2, 40, ty);
+    store(device, context, Span::new(0, 30, 0, 0), &mut cache, 1);
+    let (span, shape, mut random) = ([Span::new(0, 17, 6, 0)], shape(4, 2, 40), Random::new(5));
+    let frequencies: Vec<f32> = (0..20).map(|pair| 0.1 * pair as f32).collect();
+    let mut rows = |width: usize| filled(device, &random.floats(17 * width), width);
+    let (mut query, mut key, value) = (rows(160), rows(80), rows(80));
+    device.begin(&span, &[Turn { frequencies: &frequencies, magnitude: 1.0 }]);
+    let pairs = RopePairs::HalfSplit;
+    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
+    device.store(0, &shape, &mut heads, &span, std::slice::from_mut(&mut cache));
+    seen(device, context, 30, &cache)
+}
+
+#[test]
+pub fn tokens_behind_those_that_are_stored_stay_as_they_are() {
+    // In short grids, too: those are folded, so that their last workgroups have nothing to do.
+    let short = shared(&Wishes { most_groups: Some(12), ..Wishes::default() });
+    for (name, kernels) in [("all features", first()), ("short grids", short)] {
+        for (ty, tolerance) in [(CacheType::F32, 1e-5), (CacheType::F16, 1e-3), (CacheType::Q8, 1e-2)] {
+            let expected = store_among(&mut cpu(1), &kernels.context, ty);
+            let found = store_among(&mut gpu(&kernels), &kernels.context, ty);
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                assert!((found - expected).abs() < tolerance, "{ty:?}, {name} [{i}]: {found}, expected {expected}");
+            }
         }
     }
 }

@@ -6,6 +6,8 @@
 //! Three are apart, since each counts or refuses what is allocated: ../hostile_config.rs, ../refused.rs and ../fuzz_corpus.rs.
 
 // What several of them need.
+#[path = "../common/alone.rs"]
+mod alone;
 #[path = "../common/attention.rs"]
 mod attention;
 #[path = "../common/case.rs"]
@@ -16,6 +18,8 @@ mod checkpoint;
 mod devices;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/metadata.rs"]
+mod metadata;
 #[path = "../common/outputs.rs"]
 mod outputs;
 #[path = "../common/pictures.rs"]
@@ -41,18 +45,22 @@ mod dtypes;
 mod edges;
 mod families;
 mod folders;
+mod found;
 mod generation_families;
 mod generation_fields;
 mod generation_settings;
 mod gguf_families;
 mod gguf_llama_cpp;
 mod gpu_attention;
+mod gpu_bounds;
 mod gpu_choosing;
 mod gpu_errors;
+mod gpu_functions;
 mod gpu_grids;
 mod gpu_halves;
 mod gpu_heads;
 mod gpu_kernels;
+mod gpu_limits;
 mod gpu_memory;
 mod gpu_pace;
 mod gpu_pixels;
@@ -73,3 +81,4 @@ mod text_tokenizer;
 mod tokenizer_families;
 mod warnings;
 mod what_is_read;
+mod what_is_read_of_tokenizers;

@@ -4,7 +4,10 @@ use azulejo::Code;
 use azulejo::text::{Chat, ChatPrompt, ChatTemplate, Moment};
 
 fn template(source: &str) -> azulejo::Result<ChatTemplate> {
-    ChatTemplate::new(source, &[("bos_token", "<s>".to_owned()), ("eos_token", "</s>".to_owned())])
+    ChatTemplate::new(
+        source,
+        &[("bos_token", "<s>"), ("eos_token", "</s>")].map(|(name, token)| (name.to_owned(), token.to_owned())),
+    )
 }
 
 fn render(source: &str, list: &[(&str, &str)]) -> azulejo::Result<String> {

@@ -303,9 +303,28 @@ fn what_is_far_beyond_the_cut_is_not_looked_at() {
 
 #[test]
 fn texts_are_written_small_where_sentence_transformers_say_so() {
-    let mut tokenizer = from_json(&tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}))).unwrap();
-    tokenizer.set_lowercase(true);
-    assert_eq!(tokenizer.encode("AB<S>", true).unwrap(), [3, 2, 3]);
+    let mut file = tokenizer_json(json!({"type": "ByteLevel", "add_prefix_space": false}));
+    file["added_tokens"][0]["content"] = json!("<S>");
+    let mut tokenizer = Tokenizer::from_json(&file.to_string(), None).unwrap();
+    tokenizer.set_lowercase().unwrap();
+    // But for what is a token as it is written.
+    assert_eq!(tokenizer.encode("AB<S>", false).unwrap(), [2, 3]);
+    file["added_tokens"][0]["normalized"] = json!(true);
+    let mut tokenizer = Tokenizer::from_json(&file.to_string(), None).unwrap();
+    tokenizer.set_lowercase().unwrap();
+    assert_eq!(tokenizer.encode("AB<s>", false).unwrap(), [2, 3]);
+}
+
+#[test]
+fn merges_that_are_left_to_chance_are_refused() {
+    let mut file = tokenizer_json(json!({"type": "ByteLevel"}));
+    for (dropout, is_read) in [(json!(null), true), (json!(0.0), true), (json!(0.1), false)] {
+        file["model"]["dropout"] = dropout;
+        match from_json(&file) {
+            Ok(_) => assert!(is_read, "{}", file["model"]),
+            Err(error) => assert!(!is_read && error.message.contains("dropout"), "{error}"),
+        }
+    }
 }
 
 #[test]

@@ -74,7 +74,29 @@ fn every_family_s_tokenizer_gives_what_the_python_package_gives() {
     assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
 }
 
-fn family(name: &str) -> Value {
+/// reference/tokenizers/configs/make.py.
+#[test]
+fn what_tokenizer_config_says_goes_before_tokenizer_json_as_in_transformers() {
+    let cases: Value = serde_json::from_str(include_str!("../reference/tokenizers/configs/cases.json")).unwrap();
+    let mut report = Vec::new();
+    for case in cases.as_array().unwrap() {
+        let (name, config) = (case["family"].as_str().unwrap(), case["config"].to_string());
+        let tokenizer = Tokenizer::from_json(&family(name)["tokenizer"].to_string(), Some(&config)).unwrap();
+        for row in case["rows"].as_array().unwrap() {
+            let plain = tokenizer.encode(row["text"].as_str().unwrap(), false).unwrap();
+            let both = tokenizer.encode_pair(row["text"].as_str().unwrap(), None, None).unwrap().0;
+            let skipped = tokenizer.decode(&ids(&row["plain"]), true).unwrap();
+            let ours = (both, plain, skipped.as_str());
+            let theirs = (ids(&row["ids"]), ids(&row["plain"]), row["skipped"].as_str().unwrap());
+            if ours != theirs {
+                report.push(format!("{name}, {config}: {}:\n    {ours:?}\n    {theirs:?}", row["text"]));
+            }
+        }
+    }
+    assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
+}
+
+pub(crate) fn family(name: &str) -> Value {
     families().into_iter().find(|(family, _)| family == name).unwrap().1
 }
 

@@ -10,22 +10,23 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use crate::case::{all_families, folder};
+use crate::metadata::metadata;
 
 const DOCUMENT: &str = include_str!("../../docs/what-is-read.md");
 const FIELDS: &str = include_str!("../what-is-read/fields.json");
 
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Verdict {
+pub(crate) enum Verdict {
     Read,
     Refused,
     Idle,
 }
 
-struct Row {
-    fields: Vec<String>,
+pub(crate) struct Row {
+    pub fields: Vec<String>,
     /// Empty: all that have the field.
     families: Vec<String>,
-    verdict: Verdict,
+    pub verdict: Verdict,
 }
 
 /// What stands in backticks.
@@ -34,7 +35,7 @@ fn quoted(cell: &str) -> Vec<String> {
 }
 
 /// The rows of the table under a heading.
-fn rows(heading: &str) -> Vec<Row> {
+pub(crate) fn rows(heading: &str) -> Vec<Row> {
     let section = DOCUMENT.split("\n## ").find(|section| section.starts_with(&format!("{heading}\n")));
     let section = section.unwrap_or_else(|| panic!("no section {heading:?}"));
     let lines = section.lines().filter(|line| line.starts_with("| `"));
@@ -56,7 +57,7 @@ fn rows(heading: &str) -> Vec<Row> {
 }
 
 /// What the table says of a field: the row that names the family, else the one for all.
-fn said(rows: &[Row], family: &str, field: &str) -> Option<Verdict> {
+pub(crate) fn said(rows: &[Row], family: &str, field: &str) -> Option<Verdict> {
     let of = |named: bool| {
         rows.iter().find(|row| {
             let here = if named { row.families.iter().any(|one| one == family) } else { row.families.is_empty() };
@@ -66,11 +67,11 @@ fn said(rows: &[Row], family: &str, field: &str) -> Option<Verdict> {
     of(true).or_else(|| of(false)).map(|row| row.verdict)
 }
 
-fn fields(file: &str) -> Value {
+pub(crate) fn fields(file: &str) -> Value {
     serde_json::from_str::<Value>(FIELDS).unwrap()[file].clone()
 }
 
-fn names(list: &Value) -> Vec<String> {
+pub(crate) fn names(list: &Value) -> Vec<String> {
     match list {
         Value::Null => Vec::new(),
         Value::Array(list) => list.iter().map(|name| name.as_str().unwrap().to_owned()).collect(),
@@ -79,12 +80,12 @@ fn names(list: &Value) -> Vec<String> {
 }
 
 /// What a change came to, as text; an error is "refused: …".
-fn outcome<T: std::fmt::Debug>(result: azulejo::Result<T>) -> String {
+pub(crate) fn outcome<T: std::fmt::Debug>(result: azulejo::Result<T>) -> String {
     result.map_or_else(|error| format!("refused: {error}"), |found| format!("{found:?}"))
 }
 
 /// Says where the table is wrong about a field, by what each of its values comes to.
-fn judge(what: &str, verdict: Verdict, plain: &str, changed: &[(String, String)]) -> Option<String> {
+pub(crate) fn judge(what: &str, verdict: Verdict, plain: &str, changed: &[(String, String)]) -> Option<String> {
     let refused = |outcome: &str| outcome.starts_with("refused");
     if refused(plain) {
         return Some(format!("{what}: {plain}"));
@@ -103,7 +104,7 @@ fn judge(what: &str, verdict: Verdict, plain: &str, changed: &[(String, String)]
     }
 }
 
-fn assert_none(failures: Vec<String>) {
+pub(crate) fn assert_none(failures: Vec<String>) {
     assert!(failures.is_empty(), "{} failures:\n{}", failures.len(), failures.join("\n"));
 }
 
@@ -339,25 +340,6 @@ fn every_field_of_sentence_transformers_is_read_refused_or_without_effect_as_the
         }
     }
     assert_none(failures);
-}
-
-/// The least that a GGUF file says of a model.
-fn metadata(architecture: &str) -> Metadata {
-    let mut metadata = Metadata::default();
-    metadata.insert("general.architecture", Item::String(architecture.to_owned()));
-    for (key, value) in [
-        ("block_count", 3),
-        ("embedding_length", 48),
-        ("feed_forward_length", 64),
-        ("context_length", 64),
-        ("attention.head_count", 4),
-    ] {
-        metadata.insert(format!("{architecture}.{key}"), Item::U32(value));
-    }
-    if architecture == "mpt" {
-        metadata.insert("mpt.attention.max_alibi_bias", Item::F32(8.0));
-    }
-    metadata
 }
 
 fn of_gguf(metadata: Metadata) -> String {

@@ -8,13 +8,15 @@ transformers 5.24, sentence-transformers 6.2, gguf 0.17 or later.
 import dataclasses
 import inspect
 import json
+import re
 
 import gguf
 from sentence_transformers.base.modules import Dense, Normalize, Transformer
 from sentence_transformers.sentence_transformer.modules import LayerNorm, Pooling
 from transformers import AutoConfig, PreTrainedTokenizerBase
-from transformers.models.auto.image_processing_auto import IMAGE_PROCESSOR_MAPPING_NAMES
+from transformers.models.auto.tokenization_auto import TOKENIZER_MAPPING_NAMES
 from transformers.processing_utils import ImagesKwargs
+from transformers.tokenization_utils_tokenizers import TokenizersBackend
 import transformers
 
 FAMILIES = """llama mistral qwen2 qwen3 gpt2 opt bloom mpt gptj gpt_neox falcon cohere gemma gemma2 gemma3_text phi phi3
@@ -43,6 +45,18 @@ def processor(name):
     return {field: plain(made.to_dict().get(field)) for field in sorted(fields)}
 
 
+def tokenizer():
+    """What the base classes ask for by name, and what the families' own take."""
+    found = {"tokenizer_class"} | set(PreTrainedTokenizerBase.SPECIAL_TOKENS_ATTRIBUTES)
+    for code in (PreTrainedTokenizerBase.__init__, PreTrainedTokenizerBase._from_pretrained, TokenizersBackend.__init__):
+        source = inspect.getsource(code)
+        found |= set(re.findall(r'kwargs(?:\.pop|\.get|\.setdefault)\(\s*"(\w+)"', source)) | set(re.findall(r'"(\w+)" in (?:init_)?kwargs', source))
+    for name in {"LlamaTokenizer"} | {TOKENIZER_MAPPING_NAMES.get(family) for family in FAMILIES} - {None}:
+        found |= set(inspect.signature(getattr(transformers, name).__init__).parameters)
+    # Of calls, not of the file.
+    return sorted(name for name in found - {"args", "kwargs", "self", "tokenizer"} if not name.startswith("_"))
+
+
 def keys():
     """llama.cpp's, without those of projectors and adapters, which are other files."""
     found = set()
@@ -57,6 +71,7 @@ if __name__ == "__main__":
     print(json.dumps({
         "config.json": {name: family(name) for name in FAMILIES},
         "preprocessor_config.json": {name: processor(name) for name in PROCESSORS},
+        "tokenizer_config.json": tokenizer(),
         "sentence_bert_config.json": sorted(set(Transformer.config_keys) | {"max_seq_length", "do_lower_case"}),
         "Pooling": sorted(set(Pooling.config_keys) | set(Pooling.config_key_renames)),
         "Normalize": sorted(Normalize.config_keys),

@@ -446,6 +446,13 @@ impl Kernels {
         pipeline
     }
 
+    /// Compiles the kernels anew that have this piece of text: see [`super::native::edit`].
+    #[cfg(not(target_arch = "wasm32"))]
+    pub fn forget(&self, piece: &str) {
+        let extras = self.extras();
+        self.pipelines.borrow_mut().retain(|kernel, _| !kernel.source(extras, false).contains(piece));
+    }
+
     /// Compiles a kernel. Where the driver refuses one that uses an extra, that is forgone from now on, and another
     /// variant, or another kernel, takes its place: the caller asks again for what it needs.
     pub async fn compile(&self, kernel: &Kernel) -> Result<()> {

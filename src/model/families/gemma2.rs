@@ -13,20 +13,20 @@ const SCORE_CAP: Option<f64> = Some(50.0);
 const LOGIT_CAP: Option<f64> = Some(30.0);
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let spec = block(config, [SCORE_CAP, LOGIT_CAP])?;
+    let mut spec = block(config, LOGIT_CAP)?;
+    spec.attention.soft_cap = cap(config, "attn_logit_softcapping", SCORE_CAP)?;
     let local = config.local_layers(spec.layers)?;
     let local = local.unwrap_or_else(|| (0..spec.layers).map(|layer| layer % 2 == 0).collect());
     windows(config, spec, &local)
 }
 
-/// What Gemma 3 shares. `caps`: of scores and of logits, where the configuration does not say.
-pub fn block(config: &Config, caps: [Option<f64>; 2]) -> Result<Spec> {
+/// What Gemma 3 shares. `logit_cap`: where the configuration does not say.
+pub fn block(config: &Config, logit_cap: Option<f64>) -> Result<Spec> {
     let mut spec = gemma::block(config)?;
     spec.residual = Residual::Sandwich;
     spec.attention.scale = (config.number("query_pre_attn_scalar", 256.0)? as f32).sqrt().recip();
-    spec.attention.soft_cap = cap(config, "attn_logit_softcapping", caps[0])?;
     if let Head::Vocabulary(head) = &mut spec.head {
-        head.soft_cap = cap(config, "final_logit_softcapping", caps[1])?;
+        head.soft_cap = cap(config, "final_logit_softcapping", logit_cap)?;
     }
     Ok(spec)
 }

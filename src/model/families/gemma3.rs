@@ -16,7 +16,8 @@ const THETA: f64 = 1_000_000.0;
 const LOCAL_THETA: f64 = 10_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = gemma2::block(config, [None, None])?;
+    // The configuration has Gemma 2's cap of scores, too, and transformers' code does not look at it.
+    let mut spec = gemma2::block(config, None)?;
     spec.architecture = "gemma3".to_owned();
     let pattern = config.count("sliding_window_pattern|_sliding_window_pattern", PATTERN)?;
     let by_pattern = || (1..=spec.layers).map(|layer| !layer.is_multiple_of(pattern)).collect();

@@ -76,6 +76,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
         plan.second = T5_ENCODER;
         plan.generation = config.seq2seq_generation(plan.spec.vocabulary())?;
     }
+    plan.generation.suggest(&header.metadata);
     if let Head::Classes(_) = plan.spec.head {
         plan.labels = config.labels()?;
         plan.warnings.push(WHOSE_SCORES.to_owned());

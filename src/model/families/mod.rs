@@ -148,14 +148,18 @@ impl Plan {
     /// What generation_config.json says of texts: instead of config.json, but for what ends a text or begins it. Errors:
     /// corrupt-file, unsupported-model where an encoder-decoder's texts would be others.
     pub fn set_generation(&mut self, json: Option<&str>) -> Result<()> {
+        let file = if json.is_some() { "generation_config.json" } else { "config.json" };
         if let Some(json) = json {
-            let config = Config::parse(json)?;
+            let config = Config::parse(json).map_err(|error| error.in_file(file))?;
             let mut generation = GenerationConfig::read(&config.into_fields(), self.spec.vocabulary());
             generation.start = generation.start.or(self.generation.start);
             self.end_tokens.extend(&generation.ends);
             self.generation = generation;
         }
-        if self.spec.cross_attention { self.generation.check() } else { Ok(()) }
+        if !self.spec.cross_attention {
+            return Ok(());
+        }
+        self.generation.check().map_err(|error| error.in_file(file))
     }
 
     /// What sentence-transformers makes of a cross-encoder's logits. Error: unsupported-model.

@@ -12,6 +12,7 @@ use self::specials::Specials;
 use super::json::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
 use super::json_parts::encode_base64;
 use super::tokenizer::{Codes, Tokenizer};
+use super::tokenizer_config::TokenizerConfig;
 use crate::{Code, Error, Result};
 
 /// Files by their names.
@@ -104,7 +105,9 @@ impl Tokenizer {
             config: &config,
         };
         let file = folder.file()?;
-        Self::from_file(file, tokenizer_config, &folder.specials.names()).map(Some)
+        let mut config = TokenizerConfig::read(tokenizer_config)?;
+        config.fill(&folder.specials.names());
+        Self::from_file(file, config).map(Some)
     }
 }
 

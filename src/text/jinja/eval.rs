@@ -27,7 +27,7 @@ impl<'t> Renderer<'t> {
             ExprKind::Int(value) => Value::Int(*value),
             ExprKind::Float(value) => Value::Float(*value),
             ExprKind::Text(text) => Value::Text(text.clone()),
-            ExprKind::Name(name) => self.lookup(*name),
+            ExprKind::Name(name) => self.named(*name)?,
             ExprKind::List(items) => self.eval_list(Kind::List, items)?,
             ExprKind::Tuple(items) => self.eval_list(Kind::Tuple, items)?,
             ExprKind::Map(entries) => self.eval_map(entries)?,

@@ -285,6 +285,16 @@ impl<'t> Renderer<'t> {
         Value::Undefined(format!("'{}' is undefined", self.template.names[name]).into())
     }
 
+    /// What a name stands for where it is read. Of what jinja2 has beside ours, nothing is said to be undefined.
+    pub fn named(&self, name: Name) -> Run<Value> {
+        let value = self.lookup(name);
+        let known = &*self.template.names[name];
+        if matches!(value, Value::Undefined(_)) && ["self", "lipsum"].contains(&known) {
+            return Err(Stop::new(format!("{known:?} is not supported")));
+        }
+        Ok(value)
+    }
+
     /// Goes into a new scope within `parent`; gives the one to go back to.
     pub fn open_scope(&mut self, parent: usize) -> Run<usize> {
         self.budget.pay(1)?;

@@ -9,6 +9,7 @@ mod program;
 mod search;
 pub(crate) mod unicode;
 
+use std::ops::Range;
 use std::sync::OnceLock;
 
 use tokenizers::Offsets;
@@ -111,6 +112,17 @@ impl Pattern for Within<'_> {
         }
         Ok(parts)
     }
+}
+
+/// The pieces of a text that a pattern matches, and those between them, as a tokenizer's `Split` has them: each with
+/// whether it is a match.
+///
+/// Errors: unsupported-model for the pattern, invalid-argument where it makes too much work of the text.
+pub fn pieces(pattern: &str, text: &str) -> crate::Result<Vec<(Range<usize>, bool)>> {
+    let regex = super::pre_tokenizer::compile(pattern)?;
+    let work = Work::of(text.len());
+    let found = regex.within(&work).find_matches(text).map_err(|_| Spent)?;
+    Ok(found.into_iter().map(|((start, end), found)| (start..end, found)).collect())
 }
 
 /// A pattern that matches the text itself.

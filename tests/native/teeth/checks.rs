@@ -1,17 +1,21 @@
 //! What a mistake is held against: the tests themselves and their cases, of what it is part of, the quickest first.
 
 use azulejo::checkpoint::TensorType;
-use azulejo::device::gpu::native::run;
-use azulejo::device::gpu::{Kernels, Wishes};
+use azulejo::device::gpu::native::{edit, run};
+use azulejo::device::gpu::{Kernel, Kernels, Shader, Wishes};
 use azulejo::device::{AttentionShape, CacheType};
 use std::rc::Rc;
 
-use super::families;
+use super::{fails, families};
 use crate::attention::{Case, numbers, shape};
-use crate::devices::{any_subgroups, cpu, first, gpu, open};
+use crate::devices::{any_subgroups, cpu, first, gpu, open, shared};
 use crate::gpu_kernels::WIDTHS;
 use crate::{conformance, conformance_images, conformance_texts, edges};
-use crate::{gpu_attention, gpu_choosing, gpu_heads, gpu_kernels, gpu_pixels, gpu_spans, gpu_turns, gpu_verbs};
+use crate::{
+    gpu_attention, gpu_bounds, gpu_choosing, gpu_functions, gpu_grids, gpu_halves, gpu_heads, gpu_kernels, gpu_limits,
+    gpu_pixels,
+};
+use crate::{gpu_spans, gpu_turns, gpu_verbs};
 
 /// A family's comparison with the reference implementation, on the CPU.
 pub fn conformance(family: &str) {
@@ -43,14 +47,68 @@ fn conformance_on(kernels: &Rc<Kernels>, family: &str) {
     }
 }
 
-pub type Check = Box<dyn Fn()>;
+/// Several rows' lanes in a workgroup, which add up through its memory.
+fn sixteen_lanes() -> Rc<Kernels> {
+    shared(&Wishes { lanes: Some(16), ..Wishes::default() })
+}
+
+/// Several rows' lanes in a subgroup, where it has more.
+fn four_lanes() -> Rc<Kernels> {
+    shared(&Wishes { lanes: Some(4), ..Wishes::default() })
+}
+
+fn short_grids() -> Rc<Kernels> {
+    shared(&Wishes { most_groups: Some(12), ..Wishes::default() })
+}
+
+type Check = Box<dyn Fn()>;
+
+/// What the mistakes of a file are held against.
+pub struct Checks {
+    file: String,
+    /// And whether it has been seen to hold without a mistake.
+    all: Vec<(Check, bool)>,
+}
+
+impl Checks {
+    pub fn of_file(file: &str) -> Self {
+        Self { file: file.to_owned(), all: of_file(file).into_iter().map(|check| (check, false)).collect() }
+    }
+
+    /// Whether one fails with the second text in place of the first: the next mistake is held against that one first.
+    pub fn catch(&mut self, (right, wrong): (String, String)) -> bool {
+        edit(Some((right, wrong)));
+        // scripts/teeth.mjs waits for so long for the next word.
+        let said = |check: &Check| {
+            println!("teeth go on");
+            fails(check)
+        };
+        let caught = self.all.iter().position(|(check, _)| said(check));
+        edit(None);
+        let Some(at) = caught else { return false };
+        let (check, holds) = &mut self.all[at];
+        *holds = *holds || !fails(check);
+        assert!(*holds, "a check of {} fails without a mistake, too", self.file);
+        self.all[..=at].rotate_right(1);
+        true
+    }
+}
+
+/// Lanes of the subgroups that it takes to run a file's kernels: Mesa's driver has 8, SwiftShader 4.
+pub fn lanes(file: &str) -> u32 {
+    match file {
+        // `unit_four` of the quantised formats is only for quads.
+        "matrix_matrix_quads" | "formats/levels" => 4,
+        _ => 8,
+    }
+}
 
 fn without_subgroups() -> Rc<Kernels> {
-    open(&Wishes { without: vec!["subgroups".into()], ..Wishes::default() })
+    shared(&Wishes { without: vec!["subgroups".into()], ..Wishes::default() })
 }
 
 /// Those of a file of `shaders/`.
-pub fn of_file(file: &str) -> Vec<Check> {
+fn of_file(file: &str) -> Vec<Check> {
     match file {
         _ if file.starts_with("formats/") => of_formats(file),
         "attention_weights" => maps(),
@@ -62,27 +120,51 @@ pub fn of_file(file: &str) -> Vec<Check> {
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "matrix_matrix_quads" => matrix_products(first),
         "product" => [matrix_products(first), matrix_products(without_subgroups)].into_iter().flatten().collect(),
-        "tiles_bytes" | "quantise" => bytes(&[TensorType::Q4_1, TensorType::Q3_K, TensorType::Q8_0]),
+        "tiles_bytes" | "quantise" => [
+            bytes(&[TensorType::Q4_1, TensorType::Q3_K, TensorType::Q8_0]),
+            vec![
+                Box::new(gpu_functions::a_row_that_becomes_bytes_writes_its_own_alone),
+                Box::new(gpu_grids::rows_beyond_a_grid_are_multiplied_and_become_bytes),
+            ],
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         "activation" => activations(),
         "resize" => vec![
             Box::new(gpu_pixels::every_way_of_resizing_gives_the_bits_of_the_cpu),
             Box::new(gpu_pixels::images_of_a_batch_stand_one_after_the_other),
+            Box::new(gpu_grids::a_picture_of_as_many_lines_as_one_likes_is_resampled),
             Box::new(gpu_pixels::large_pictures_go_through_in_strips_and_leave_nothing_behind),
         ],
-        "patches" => ["vit", "dinov2", "deit", "clip"].map(on_the_gpu).into(),
-        "probe" => vec![Box::new(gpu_kernels::the_variants_differ_in_what_their_kernels_use)],
+        "patches" => vec![
+            on_the_gpu("vit"),
+            Box::new(gpu_bounds::rows_behind_those_of_patches_are_left_alone),
+            Box::new(gpu_grids::as_many_patches_as_one_likes_are_cut),
+            on_the_gpu("dinov2"),
+            on_the_gpu("deit"),
+            on_the_gpu("clip"),
+        ],
+        "probe_halves" => halves(),
+        _ if file.starts_with("halves/") => halves(),
+        // A device is asked when it is opened.
+        "probe" => vec![Box::new(|| assert!(open(&Wishes::default()).extras().subgroups))],
         "norm" | "total_whole" | "total_shared" => vec![
             Box::new(gpu_verbs::norms_of_every_kind_replace_or_are_added),
+            sizes(Shader::Norm),
+            Box::new(gpu_bounds::rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone),
             Box::new(gpu_kernels::norms_of_any_width_and_of_extreme_rows_are_the_cpu_s),
+            Box::new(gpu_grids::as_many_rows_as_one_likes_are_looked_up_normed_and_gathered),
         ],
         "embed" | "pool" | "soft_cap" => vec![
             Box::new(gpu_verbs::caps_hold_the_first_values_and_leave_the_rest),
             Box::new(gpu_verbs::each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added),
             Box::new(gpu_verbs::as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch),
             Box::new(gpu_verbs::rows_of_a_quantised_table_are_scaled_and_added),
-            Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
+            Box::new(gpu_bounds::rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone),
             on_the_gpu("siglip"),
-            on_the_gpu("dinov2"),
+            Box::new(gpu_grids::as_many_rows_as_one_likes_are_looked_up_normed_and_gathered),
+            Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
         ],
         _ if file.starts_with("caches/read") => attention(),
         _ if file.starts_with("caches/write") => heads(),
@@ -92,6 +174,11 @@ pub fn of_file(file: &str) -> Vec<Check> {
             .collect(),
         _ => panic!("shaders/{file}.wgsl has no checks here"),
     }
+}
+
+/// What a kernel's variants take of a device.
+fn sizes(shader: Shader) -> Check {
+    Box::new(move || gpu_limits::check(Kernel::all().into_iter().filter(|kernel| kernel.shader == shader)))
 }
 
 fn on_the_gpu(family: &'static str) -> Check {
@@ -124,7 +211,7 @@ fn bytes(types: &[TensorType]) -> Vec<Check> {
     let cases = widths.flat_map(|(ty, columns)| [5, 21, 130].map(|tokens| (ty, columns, tokens)));
     let check = |(ty, columns, tokens)| -> Check {
         Box::new(move || {
-            let kernels = open(&Wishes { integer_dot: true, ..Wishes::default() });
+            let kernels = shared(&Wishes { integer_dot: true, ..Wishes::default() });
             gpu_kernels::check_bytes(&kernels, ty, columns, tokens);
         })
     };
@@ -133,16 +220,19 @@ fn bytes(types: &[TensorType]) -> Vec<Check> {
 
 fn vector_products() -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
-    for open in [first, any_subgroups, without_subgroups] {
+    for open in [first, any_subgroups, without_subgroups, sixteen_lanes, four_lanes, short_grids] {
         for (ty, columns, tokens) in [(TensorType::F32, 36, 1), (TensorType::Q4_1, 576, 3)] {
             checks.push(Box::new(move || gpu_kernels::check_projection(&open(), ty, columns, tokens, "")));
         }
         checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 3, [TensorType::Q4_K; 2], "")));
     }
+    checks.push(Box::new(gpu_bounds::what_is_no_number_stays_in_its_row_and_in_its_matrix));
+    checks.push(sizes(Shader::MatrixVector));
     checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
     checks.push(Box::new(gpu_kernels::norms_of_any_width_and_of_extreme_rows_are_the_cpu_s));
     checks.push(Box::new(gpu_verbs::products_have_as_many_rows_as_their_input_whatever_the_batch_has));
     checks.push(Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows));
+    checks.push(Box::new(gpu_grids::a_head_of_262144_rows_is_right_whatever_the_lanes_of_a_row));
     checks
 }
 
@@ -150,6 +240,7 @@ fn matrix_products(open: fn() -> Rc<Kernels>) -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for (ty, columns, tokens) in [
         (TensorType::F32, 36, 21),
+        (TensorType::F32, 36, 12),
         (TensorType::Q4_1, 576, 6),
         (TensorType::Q4_1, 576, 40),
         (TensorType::Q4_1, 576, 130),
@@ -159,6 +250,8 @@ fn matrix_products(open: fn() -> Rc<Kernels>) -> Vec<Check> {
     checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 33, [TensorType::Q4_K, TensorType::Q6_K], "")));
     checks.push(Box::new(gpu_verbs::products_have_as_many_rows_as_their_input_whatever_the_batch_has));
     checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
+    checks.push(Box::new(gpu_bounds::what_is_no_number_stays_in_its_row_and_in_its_matrix));
+    checks.push(Box::new(gpu_grids::rows_beyond_a_grid_are_multiplied_and_become_bytes));
     // LayerScale.
     checks.push(Box::new(move || conformance_on(&open(), "dinov2")));
     checks
@@ -181,17 +274,49 @@ fn heads() -> Vec<Check> {
         Box::new(gpu_heads::heads_that_were_turned_are_cached_so),
         Box::new(gpu_attention::halves_are_clamped_to_what_they_can_hold),
         Box::new(gpu_attention::levels_of_nothing_are_nothing),
+        Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
         Box::new(gpu_turns::a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself),
+        Box::new(gpu_grids::as_many_heads_as_one_likes_are_turned_stored_and_attended_to),
     ]
 }
 
 fn choosing() -> Vec<Check> {
+    let greedy = || {
+        let penalties = r#"{"repetitionPenalty": 1.3, "presencePenalty": 0.2, "frequencyPenalty": 0.45}"#;
+        let exact = r#"{"repetitionPenalty": 2, "presencePenalty": 0.5, "frequencyPenalty": 0.25}"#;
+        gpu_choosing::check_greedy(&first(), penalties, 1025, |random| 10.0 * random.float(), "any");
+        gpu_choosing::check_greedy(&first(), exact, 1025, |random| f32::from(random.next() as i8 / 16), "equal ones");
+    };
+    let draws = || {
+        let json = r#"{"temperature": 5, "seed": 7, "topK": 3, "topP": 0.95, "minP": 0.5}"#;
+        gpu_choosing::check_draws(&first(), json, &gpu_choosing::SIX, 200);
+        let json = r#"{"temperature": 1, "seed": 5, "topK": 12, "topP": 0.8}"#;
+        gpu_choosing::check_draws(&first(), json, &gpu_choosing::peaks(1025), 500);
+    };
     vec![
-        Box::new(gpu_choosing::without_temperature_the_gpu_takes_the_sampler_s_token),
+        Box::new(greedy),
+        Box::new(draws),
+        Box::new(gpu_functions::noise_is_the_sampler_s_to_the_bit),
+        Box::new(gpu_choosing::what_is_left_of_a_distribution_is_the_sampler_s),
+        Box::new(gpu_choosing::of_equal_scores_the_first_token_s_is_drawn),
+        Box::new(gpu_choosing::the_best_logit_may_be_any_number),
+        Box::new(gpu_choosing::zeros_of_either_sign_are_equal),
+        Box::new(gpu_choosing::tokens_at_the_ends_of_runs_are_biased_once),
         Box::new(gpu_choosing::a_logit_that_is_no_number_is_an_error_wherever_it_is),
         Box::new(gpu_choosing::a_bias_forbids_tokens_or_all_of_them),
-        Box::new(gpu_choosing::a_seed_draws_its_own_tokens_and_the_same_in_every_variant),
+        Box::new(gpu_choosing::without_temperature_the_gpu_takes_the_sampler_s_token),
         Box::new(gpu_choosing::draws_come_from_the_sampler_s_distribution),
+        Box::new(gpu_choosing::a_seed_draws_its_own_tokens_and_the_same_in_every_variant),
+    ]
+}
+
+fn halves() -> Vec<Check> {
+    vec![
+        Box::new(gpu_functions::halves_by_their_bits_are_the_nearest),
+        Box::new(gpu_halves::a_poor_device_is_found_out),
+        Box::new(gpu_halves::scales_that_are_subnormal_halves_are_right_in_every_format),
+        Box::new(gpu_halves::what_is_cached_in_halves_is_rounded_to_the_nearest_as_on_the_cpu),
+        Box::new(gpu_attention::halves_are_clamped_to_what_they_can_hold),
     ]
 }
 
@@ -211,7 +336,12 @@ fn maps() -> Vec<Check> {
             }
         }
     };
-    vec![Box::new(some), Box::new(gpu_attention::attention_maps_are_the_cpu_s)]
+    vec![
+        Box::new(some),
+        Box::new(gpu_functions::a_line_of_an_attention_map_is_written_alone),
+        Box::new(gpu_grids::attention_and_its_maps_go_on_in_another_dimension),
+        Box::new(gpu_attention::attention_maps_are_the_cpu_s),
+    ]
 }
 
 /// Lengths around the edges of tiles and splits in each cache; then everything that has a test.
@@ -225,11 +355,37 @@ fn attention() -> Vec<Check> {
             }
         })
     };
+    let masks = || {
+        let shape = shape(3, 1, 8);
+        let shapes = [
+            AttentionShape { window: Some(17), ..shape },
+            AttentionShape { causal: false, window: Some(5), soft_cap: Some(0.7), ..shape },
+            AttentionShape { soft_cap: Some(30.0), ..shape },
+            AttentionShape { causal: false, block: Some(1), ..shape },
+            AttentionShape { causal: false, block: Some(5), ..shape },
+        ];
+        for (bias, shape) in gpu_attention::biases(3).iter().flat_map(|bias| shapes.map(|shape| (bias, shape))) {
+            for (before, len) in [(0, 47), (50, 1)] {
+                let case = Case { bias: bias.clone(), ..Case::new(shape, CacheType::F32, before, len) };
+                gpu_attention::check_numbers(&first(), "", &case, &numbers(&case, 1), gpu_attention::TOLERANCE);
+            }
+        }
+    };
+    let extremes = || {
+        for (before, len) in [(2, 35), (260, 1)] {
+            let case = Case::new(AttentionShape { scale: 2048.0, ..shape(2, 1, 32) }, CacheType::F32, before, len);
+            gpu_attention::check_numbers(&first(), "", &case, &numbers(&case, 3), gpu_attention::TOLERANCE);
+        }
+    };
     vec![
         lengths(CacheType::F32, 8),
+        Box::new(masks),
+        Box::new(extremes),
+        sizes(Shader::Attention),
         lengths(CacheType::F16, 20),
         lengths(CacheType::Q8, 80),
         lengths(CacheType::F32, 256),
+        Box::new(gpu_bounds::rows_behind_those_that_attend_are_left_alone),
         Box::new(gpu_attention::masks_windows_caps_and_biases_are_right_together),
         Box::new(gpu_attention::blocks_of_a_sequence_do_not_see_each_other),
         Box::new(gpu_spans::windows_reach_to_both_sides_in_sequences_of_any_length),
@@ -242,5 +398,6 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_attention::equal_scores_give_the_mean_however_large_they_are),
         Box::new(gpu_attention::huge_and_tiny_values_come_through_floats),
         Box::new(gpu_attention::heads_of_every_size_are_right_in_every_cache),
+        Box::new(gpu_grids::attention_and_its_maps_go_on_in_another_dimension),
     ]
 }

@@ -32,34 +32,43 @@ impl Mistake {
     }
 }
 
-/// A mistake, or all of a line's (`wrong` is left out), that change nothing that anybody can see.
+/// Mistakes that change nothing that anybody can see: of each file, right lines and what they become.
 #[derive(Deserialize)]
 pub struct Equivalent {
-    file: String,
-    line: String,
-    wrong: Option<Vec<String>>,
     proof: String,
+    mistakes: BTreeMap<String, BTreeMap<String, Vec<String>>>,
 }
 
 impl Equivalent {
-    pub fn label(&self) -> String {
-        format!("{}: {}", self.file, self.line)
-    }
-
     pub fn is(&self, mistake: &Mistake) -> bool {
         assert!(!self.proof.is_empty());
-        let same = |wrong: &Vec<String>| wrong.contains(&mistake.wrong);
-        self.file == mistake.file && self.line == mistake.line && self.wrong.as_ref().is_none_or(same)
+        let wrongs = self.mistakes.get(&mistake.file).and_then(|lines| lines.get(&mistake.line));
+        wrongs.is_some_and(|wrongs| wrongs.contains(&mistake.wrong))
+    }
+
+    /// Those of its own that nobody makes any more.
+    pub fn missing<'a>(&'a self, all: &'a [Mistake]) -> impl Iterator<Item = String> + 'a {
+        let lines = self.mistakes.iter().flat_map(|(file, lines)| lines.iter().map(move |line| (file, line)));
+        let each = lines.flat_map(|(file, (line, wrongs))| wrongs.iter().map(move |wrong| (file, line, wrong)));
+        each.filter(|(file, line, wrong)| {
+            !all.iter().any(|one| one.file == **file && one.line == **line && one.wrong == **wrong)
+        })
+        .map(|(file, line, wrong)| format!("{file}: {line}  →  {wrong}"))
     }
 }
 
 /// Whether WGSL's rules let the first kernel pass that has the text.
 pub fn compiles(right: &str, wrong: &str) -> bool {
     use wgpu::naga;
-    let extras = |subgroups| Extras { subgroups, integer_dot: true, ..Extras::default() };
+    let extras = |[subgroups, inexact_halves]: [bool; 2]| Extras {
+        subgroups,
+        inexact_halves,
+        integer_dot: true,
+        ..Extras::default()
+    };
     let source = |kernel: &Kernel| {
-        let has = |subgroups| Some(kernel.source(extras(subgroups), false)).filter(|source| source.contains(right));
-        has(true).or_else(|| has(false))
+        let ways = [[true, false], [false, false], [true, true]];
+        ways.into_iter().map(|way| kernel.source(extras(way), false)).find(|source| source.contains(right))
     };
     let source = Kernel::all().iter().find_map(source).expect("a kernel of that text");
     let Ok(module) = naga::front::wgsl::parse_str(&source.replacen(right, wrong, 1)) else { return false };
@@ -75,7 +84,7 @@ fn folder() -> &'static str {
 /// All of them, file by file.
 pub fn mistakes() -> Vec<Mistake> {
     let mut texts = BTreeMap::new();
-    for below in ["", "formats", "caches"] {
+    for below in ["", "formats", "caches", "halves"] {
         for entry in fs::read_dir(Path::new(folder()).join(below)).unwrap() {
             let path = entry.unwrap().path();
             if path.is_file() {
@@ -85,6 +94,8 @@ pub fn mistakes() -> Vec<Mistake> {
             }
         }
     }
+    // A device that is worse than any here: no kernel of a page has it.
+    texts.remove("halves/poor");
     let mut all = Vec::new();
     for (file, text) in texts {
         for (at, line) in text.lines().enumerate() {

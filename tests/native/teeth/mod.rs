@@ -8,10 +8,13 @@ mod checks;
 mod kernels;
 mod specs;
 
-use azulejo::device::gpu::native::{edit, run};
+use azulejo::device::gpu::native::run;
 use serde::Deserialize;
 use std::env::var;
+use std::fs::read_to_string;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use checks::Checks;
 
 use crate::case::{Case, all_families, families, plan, plan_instead, try_assembled};
 use crate::devices::cpu;
@@ -50,7 +53,8 @@ impl EquivalentSpec {
 }
 
 fn equivalents() -> Equivalents {
-    serde_json::from_str(include_str!("equivalent.json")).unwrap()
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/native/teeth/equivalent.json");
+    serde_json::from_str(&read_to_string(path).unwrap()).unwrap()
 }
 
 /// Does something that may fail an assertion, without a word of it.
@@ -107,15 +111,15 @@ fn a_wrong_number_in_a_spec_is_caught() {
 }
 
 /// What a mistake in a kernel comes to.
-fn try_kernel(mistake: &kernels::Mistake) -> Outcome {
+fn try_kernel(mistake: &kernels::Mistake, checks: &mut Checks) -> Outcome {
     let (right, wrong) = mistake.texts();
     if !kernels::compiles(&right, &wrong) {
         return Outcome::Refused;
     }
-    edit(Some((right, wrong)));
-    let caught = checks::of_file(&mistake.file).into_iter().any(fails);
-    edit(None);
-    if caught { Outcome::Caught } else { Outcome::Survived }
+    match checks.catch((right, wrong)) {
+        true => Outcome::Caught,
+        false => Outcome::Survived,
+    }
 }
 
 /// Mistakes that are caught within a second.
@@ -125,36 +129,40 @@ const QUICK: [(&str, &str); 3] = [
     ("total_shared", "sum -= parts[i]"),
 ];
 
-/// Some kernels with a wrong line. scripts/teeth.mjs asks for a list of all (`AZULEJO_TEETH=list`), and then for
-/// one after the other by its number, each in a process of its own: a wrong line may as well hang the driver.
+/// Some kernels with a wrong line. scripts/teeth.mjs asks for a list of all (`AZULEJO_TEETH=list`), and then for many of
+/// one file by their numbers: it reads what becomes of each, since a wrong line may as well hang the driver.
 #[test]
 fn a_wrong_line_in_a_kernel_is_caught() {
     let all = kernels::mistakes();
-    let equivalents = equivalents().kernels;
-    let counted = |mistake: &kernels::Mistake| !equivalents.iter().any(|equivalent| equivalent.is(mistake));
+    // The harness has begun a line.
+    println!();
     match var("AZULEJO_TEETH").as_deref() {
-        Ok("list") => {
-            for equivalent in &equivalents {
-                assert!(
-                    all.iter().any(|mistake| equivalent.is(mistake)),
-                    "no such mistake any more: {}",
-                    equivalent.label()
-                );
+        Ok("list") => list(&all),
+        Ok(numbers) => {
+            let numbers: Vec<usize> = numbers.split(',').map(|number| number.parse().expect("a number")).collect();
+            let mut checks = Checks::of_file(&all[numbers[0]].file);
+            for number in numbers {
+                println!("teeth {number} begins");
+                println!("teeth {number} {:?}", try_kernel(&all[number], &mut checks));
             }
-            for (n, mistake) in all.iter().enumerate().filter(|(_, mistake)| counted(mistake)) {
-                println!("teeth {n} {}", mistake.label());
-            }
-        }
-        Ok(number) => {
-            let mistake = &all[number.parse::<usize>().expect("a mistake's number")];
-            println!("teeth {number} {:?} {}", try_kernel(mistake), mistake.label());
         }
         Err(_) => {
             for (file, wrong) in QUICK {
                 let mut of_file = all.iter().filter(|mistake| mistake.file == file);
                 let mistake = of_file.find(|mistake| mistake.wrong.contains(wrong)).expect(wrong);
-                assert_eq!(try_kernel(mistake), Outcome::Caught, "{}", mistake.label());
+                assert_eq!(try_kernel(mistake, &mut Checks::of_file(file)), Outcome::Caught, "{}", mistake.label());
             }
         }
+    }
+}
+
+/// Each mistake with its number, and the driver on which its kernel runs.
+fn list(all: &[kernels::Mistake]) {
+    let equivalents = equivalents().kernels;
+    let missing: Vec<String> = equivalents.iter().flat_map(|equivalent| equivalent.missing(all)).collect();
+    assert!(missing.is_empty(), "no such mistakes any more:\n{}", missing.join("\n"));
+    let counted = |mistake: &kernels::Mistake| !equivalents.iter().any(|equivalent| equivalent.is(mistake));
+    for (number, mistake) in all.iter().enumerate().filter(|(_, mistake)| counted(mistake)) {
+        println!("teeth {number} {} {}", checks::lanes(&mistake.file), mistake.label());
     }
 }

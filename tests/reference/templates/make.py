@@ -190,4 +190,5 @@ def main():
     print(len(cases), "cases,", sum(text is None for _, text in cases), "of them refused")
 
 
-main()
+if __name__ == "__main__":
+    main()

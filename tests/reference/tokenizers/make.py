@@ -170,6 +170,25 @@ def nmt():
     return unigram(["</s>", "<unk>", "<pad>"], "<unk>", N.Sequence([N.Nmt(), N.NFKC(), N.Replace(Regex(" {2,}"), " ")]), P.Metaspace(prepend_scheme="first"), template("$A </s>"))
 
 
+def word_level(steps, normalizer=None, decoder=None):
+    """Whole words, or what else stands between the cuts."""
+    tokenizer = Tokenizer(models.WordLevel(unk_token="[UNK]"))
+    if normalizer:
+        tokenizer.normalizer = normalizer
+    tokenizer.pre_tokenizer = steps
+    trainer = trainers.WordLevelTrainer(vocab_size=300, special_tokens=["[UNK]", "[CLS]", "[SEP]"], show_progress=False)
+    return finish(tokenizer, trainer, decoder, template("[CLS] $A [SEP]", "[CLS] $A [SEP] $B:1 [SEP]:1"), [EXTRA, MASK])
+
+
+def bytes_first():
+    """The newer way to write bytes: before a text is cut, so that patterns see them."""
+    model, trainer = bpe(["<|endoftext|>"], 420)
+    tokenizer = Tokenizer(model)
+    tokenizer.normalizer = N.Sequence([N.NFC(), N.ByteLevel()])
+    tokenizer.pre_tokenizer = P.Split(Regex(r"Ġ?[^Ġ]+|Ġ+"), "isolated")
+    return finish(tokenizer, trainer, decoders.ByteLevel(), None, [EXTRA, MASK])
+
+
 LLAMA = [decoders.Replace("▁", " "), decoders.ByteFallback(), decoders.Fuse()]
 FAMILIES = {
     "gpt2": lambda: byte_level(["<|endoftext|>"], post=lambda of: processors.ByteLevel(trim_offsets=False)),
@@ -193,6 +212,10 @@ FAMILIES = {
     "llama_new": lambda: piece_bpe(None, P.Metaspace(prepend_scheme="first", split=False), template("<s> $A", "<s> $A <s>:1 $B:1"), decoders.Sequence(LLAMA + [decoders.Strip(" ", 1, 0)])),
     "gemma": lambda: piece_bpe(N.Replace(" ", "▁"), P.Split(" ", "merged_with_previous"), template("<bos> $A", "<bos> $A <bos>:1 $B:1"), decoders.Sequence(LLAMA), special=("<pad>", "<eos>", "<bos>", "<unk>"),
                                added=[AddedToken("\n" * n, special=False, normalized=False) for n in (2, 3)]),
+    "word_level": lambda: word_level(P.Whitespace(), N.Lowercase()),
+    "unicode_scripts": lambda: word_level(P.Sequence([P.UnicodeScripts(), P.CharDelimiterSplit(" ")]), N.NFKC()),
+    "fixed_length": lambda: word_level(P.FixedLength(3), None, decoders.Fuse()),
+    "bytes_first": bytes_first,
 }
 
 

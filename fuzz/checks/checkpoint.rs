@@ -1,56 +1,23 @@
-//! What must hold for any bytes that are read as a checkpoint. Run by the fuzz targets on what they invent, and
-//! by `tests/fuzz_corpus.rs` on the corpus.
-
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+//! What must hold for any bytes that are read as a checkpoint.
 
 use azulejo::Result;
 use azulejo::checkpoint::write::{self, NewTensor};
 use azulejo::checkpoint::{Format, Header, TensorInfo};
 
-#[path = "../tests/common/checkpoint.rs"]
+#[path = "../../tests/common/checkpoint.rs"]
 mod reading;
 use reading::{Collected, read};
 
-/// Counts what each thread has allocated.
-pub struct Counting;
-
-thread_local! {
-    static LIVE: Cell<i64> = const { Cell::new(0) };
-    static PEAK: Cell<i64> = const { Cell::new(0) };
-}
-
-fn count(bytes: i64) {
-    LIVE.set(LIVE.get() + bytes);
-    PEAK.set(PEAK.get().max(LIVE.get()));
-}
-
-// Safety: everything is left to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count(layout.size() as i64);
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        count(-(layout.size() as i64));
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
+use super::bounded;
 
 /// The most that reading may hold at a time, for a file of `bytes` bytes: what a header is parsed into, its vectors
 /// while they grow, and the data, which the test's own sink keeps.
-fn allowance(bytes: usize) -> i64 {
-    64 * bytes as i64 + 64 * 1024
+fn allowance(bytes: usize) -> usize {
+    64 * bytes + 64 * 1024
 }
 
 fn measured(format: Format, bytes: &[u8], size: Option<u64>, cut: impl FnMut() -> usize) -> Result<Collected> {
-    let before = LIVE.get();
-    PEAK.set(before);
-    let read = read(format, bytes, size, cut);
-    let held = PEAK.get() - before;
-    assert!(held <= allowance(bytes.len()), "{held} bytes allocated for a file of {}", bytes.len());
-    read
+    bounded(allowance(bytes.len()), || read(format, bytes, size, cut))
 }
 
 /// Pieces of 1 to 64 bytes, mostly short, the same for the same bytes.

@@ -1,0 +1,226 @@
+// Conversations and the texts that are made: what goes in, how it is chosen, what comes out. Nothing here runs.
+
+import type { ImageInput } from "./types-images.js";
+
+export interface Message {
+  role: "system" | "developer" | "user" | "assistant" | "tool";
+  /** `null`: nothing but tool calls, say. Parts are handed to templates that know them, and are one text for others. */
+  content: string | ContentPart[] | null;
+  name?: string | undefined;
+  /** What the model thought before it answered; whether the prompt has it is the template's choice. */
+  reasoning?: string | undefined;
+  toolCalls?: ToolCall[] | undefined;
+  /** Of a tool's answer: which call it answers. */
+  toolCallId?: string | undefined;
+}
+
+/** A part of a message. Images are refused with "unsupported-model". */
+export type ContentPart = { type: "text"; text: string } | { type: "image"; image: ImageInput };
+
+/** What the model may call; `parameters` is a JSON Schema. */
+export interface Tool {
+  name: string;
+  description?: string | undefined;
+  parameters?: object | undefined;
+}
+
+/** What the model has called. */
+export interface ToolCall {
+  id?: string | undefined;
+  name: string;
+  arguments?: unknown;
+}
+
+/** Of prompts that are messages. */
+export interface ChatOptions {
+  /** For the chat template, which tells the model of them; one that knows no tools refuses them. */
+  tools?: Tool[] | undefined;
+  /** Variables of the chat template: `{ enable_thinking: false }`. One that it does not have is refused. */
+  templateOptions?: Record<string, unknown> | undefined;
+  /**
+   * Control tokens that the messages or the tools spell out (`<|im_end|>`) count as such: whoever writes a message can
+   * then end its turn and forge others.
+   * @defaultValue false
+   */
+  allowSpecial?: boolean | undefined;
+}
+
+export interface ChatTemplateOptions extends ChatOptions {
+  /**
+   * The prompt ends with the beginning of the answer.
+   * @defaultValue true
+   */
+  addGenerationPrompt?: boolean | undefined;
+}
+
+export interface GenerateOptions extends ChatOptions {
+  /**
+   * How many tokens at most.
+   * @defaultValue until the end token or the context's end
+   */
+  maxTokens?: number | undefined;
+  /**
+   * 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
+   * @defaultValue 0
+   */
+  temperature?: number | undefined;
+  /**
+   * Only so many of the best tokens; 0: all.
+   * @defaultValue 0
+   */
+  topK?: number | undefined;
+  /**
+   * Only the best tokens that together have this share of what `topK` left, 0 to 1.
+   * @defaultValue 1
+   */
+  topP?: number | undefined;
+  /**
+   * Only tokens that have at least this share of the best one's probability, 0 to 1.
+   * @defaultValue 0
+   */
+  minP?: number | undefined;
+  /**
+   * Tokens of the prompt and the text become less likely above 1, more likely below, as transformers has it.
+   * @defaultValue 1
+   */
+  repetitionPenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token that the text has already.
+   * @defaultValue 0
+   */
+  presencePenalty?: number | undefined;
+  /**
+   * Taken from the logit of each token as often as the text has it.
+   * @defaultValue 0
+   */
+  frequencyPenalty?: number | undefined;
+  /** Added to the logits of these token ids, before all else. */
+  logitBias?: Record<number, number> | undefined;
+  /**
+   * For the draws. Seed, position and token decide each: devices whose logits agree draw the same text, with a cache and
+   * without, with `logprobs` and without.
+   */
+  seed?: number | undefined;
+  /** Never part of the text. */
+  stop?: string[] | undefined;
+  /** Go on past the end token (benchmarks). */
+  ignoreEnd?: boolean | undefined;
+  /** That many best alternatives with each token. */
+  logprobs?: number | undefined;
+  /**
+   * The text does not end before it has so many tokens.
+   * @defaultValue 0
+   */
+  minTokens?: number | undefined;
+  /**
+   * Runs of so many tokens come once only in prompt and text, as transformers' no_repeat_ngram_size has it; 0: they may
+   * come again. On WebGPU each token's logits then come to the CPU.
+   * @defaultValue 0
+   */
+  noRepeatNgram?: number | undefined;
+  /**
+   * Where an option is not given, what the checkpoint's generation_config.json or a GGUF file's general.sampling suggests
+   * takes its place: see `CausalLM.defaults`. Refused where the file asks for what this package lacks.
+   * @defaultValue false
+   */
+  useDefaults?: boolean | undefined;
+  /** Ends the generation; what was made stays, finishReason "aborted". */
+  signal?: AbortSignal | undefined;
+}
+
+/** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions> {
+  /**
+   * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
+   * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
+   * `logprobs`.
+   * @defaultValue what generation_config.json says, else 1; 1 with `temperature` or `logprobs`
+   */
+  beams?: number | undefined;
+  /**
+   * Of several beams: each text's score is divided by its length to this power, so that larger ones favour longer texts.
+   * @defaultValue what generation_config.json says, else 1
+   */
+  lengthPenalty?: number | undefined;
+  /**
+   * Of several beams: whether the search is over as soon as there are as many texts as beams (true), when a better one is
+   * unlikely (false), or impossible ("never").
+   * @defaultValue what generation_config.json says, else false
+   */
+  earlyStopping?: boolean | "never" | undefined;
+}
+
+/**
+ * Await it for the whole result, or iterate it for the tokens as they come. Work starts at the call.
+ * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
+ * with finishReason "length". Iterating without awaiting raises no unhandled rejection.
+ *
+ * It is a thenable: an async function that returns a Generation returns its result, and what `then`, `catch` and
+ * `finally` give is a plain promise. Hand on `stream()` instead, or the Generation inside of an object.
+ */
+export interface Generation extends Promise<GenerationResult>, AsyncIterable<GeneratedToken> {
+  /**
+   * The text as it comes. Cancelling it ends the generation; a failure is the stream's error. For a Response, which is
+   * bytes: `new Response(generation.stream().pipeThrough(new TextEncoderStream()))`.
+   */
+  stream(): ReadableStream<string>;
+  /** The whole text, once it is there. */
+  text(): Promise<string>;
+}
+
+export interface GeneratedToken {
+  id: number;
+  /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
+  text: string;
+  /** Of the model's own distribution, before bias, penalties and all else; where `logprobs` asks for it. */
+  logprob?: number | undefined;
+  /** Best first. */
+  alternatives?: { id: number; text: string; logprob: number }[] | undefined;
+}
+
+export interface GenerationResult {
+  text: string;
+  tokens: Uint32Array;
+  /** The end token, a stop string, `maxTokens` or the context's end, or the signal. */
+  finishReason: "end" | "stop" | "length" | "aborted";
+  stats: {
+    /** Of the whole prompt. */
+    promptTokens: number;
+    /** Those of the prompt that the session's cache had already. */
+    cachedTokens: number;
+    generatedTokens: number;
+    /** From the start of its turn to the first token. */
+    prefillMs: number;
+    /** From the first token to the last. */
+    decodeMs: number;
+    firstTokenMs: number;
+    /** Of decoding; 0 where there was one token or none. */
+    tokensPerSecond: number;
+  };
+}
+
+export interface Tokenizer {
+  /** `addSpecial` (default true): with the special tokens that the tokenizer puts around a text. */
+  encode(text: string, options?: { addSpecial?: boolean | undefined }): Promise<Uint32Array>;
+  /** `skipSpecial` (default true): without special tokens. */
+  decode(ids: ArrayLike<number>, options?: { skipSpecial?: boolean | undefined }): Promise<string>;
+  /**
+   * The prompt as text, for looking at. `generate` takes the messages themselves, and keeps what they spell out text: in one
+   * string a forged control token could not be told from the template's own, so it is refused, unless `allowSpecial`.
+   */
+  applyChatTemplate(messages: Message[], options?: ChatTemplateOptions): Promise<string>;
+}
+
+/** A conversation that keeps its KV cache between calls. */
+export interface Session {
+  /** The prompt is the whole conversation so far; the part that the cache already holds is not computed again. */
+  generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation;
+  /** Tokens in the cache. */
+  readonly length: number;
+  /** This version rejects: not supported yet. */
+  save(): Promise<Blob>;
+  /** Frees its cache, and ends what it generates. A session that nobody holds is freed too. */
+  dispose(): Promise<void>;
+  /** `dispose`, for `await using`. */
+  [Symbol.asyncDispose](): Promise<void>;
+}

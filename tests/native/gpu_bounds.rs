@@ -1,0 +1,161 @@
+//! What kernels leave alone: rows behind the last one that they are asked for; and what they do not see.
+
+use crate::attention::shape;
+use crate::devices::{first, gpu, shared};
+use crate::random::Random;
+use crate::verbs::{begin, floats, read};
+use azulejo::checkpoint::TensorType;
+use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::{Gpu, Kernels, Wishes};
+use azulejo::device::{
+    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs, Span,
+    Tokens,
+};
+use std::rc::Rc;
+
+type Buffer = <Gpu as Device>::Buffer;
+
+/// What stands in rows that nobody writes.
+const ALONE: f32 = 0.5;
+
+/// Rows of it behind the others: more than a workgroup of any kernel has.
+const BEHIND: usize = 130;
+
+/// Also in grids that are folded, so that their last workgroups have nothing to do.
+fn variants() -> [(&'static str, Rc<Kernels>); 2] {
+    let short = Wishes { without: vec!["subgroups".into()], most_groups: Some(12), ..Wishes::default() };
+    [("all features", first()), ("without subgroups, in short grids", shared(&short))]
+}
+
+/// A buffer of these values, by no kernel.
+fn written(device: &mut Gpu, values: &[f32]) -> Buffer {
+    let mut buffer = device.buffer(values.len()).unwrap();
+    device.write(values, 0, &mut buffer);
+    buffer
+}
+
+/// Has `rows` of `width` values written to the front of a buffer.
+fn check(device: &mut Gpu, [rows, width]: [usize; 2], what: &str, write: impl FnOnce(&mut Gpu, &mut Buffer)) {
+    let mut out = written(device, &vec![ALONE; (rows + BEHIND) * width]);
+    begin(device, rows);
+    write(device, &mut out);
+    let context = device.context();
+    let found = read(device, &context, &out, (rows + BEHIND) * width);
+    for (row, found) in found.chunks(width).enumerate() {
+        let alone = found.iter().filter(|value| **value == ALONE).count();
+        assert!(if row < rows { alone < width } else { alone == width }, "{what}: row {row} of {rows}: {found:?}");
+    }
+}
+
+#[test]
+pub fn rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone() {
+    for (name, kernels) in variants() {
+        let device = &mut gpu(&kernels);
+        for [rows, width] in [[1, 4], [5, 36], [9, 60], [63, 256], [130, 20]] {
+            let what = |verb: &str| format!("{verb}, {rows} × {width}, {name}");
+            let mut random = Random::new((rows + width) as u64);
+            let table = floats(device, 7, width, &random.floats(7 * width));
+            let ids: Vec<u32> = (0..rows as u32).map(|row| row % 7).collect();
+            let x = written(device, &random.floats(rows * width));
+            let weight = device.upload(&random.floats(width)).unwrap();
+            check(device, [rows, width], &what("looked up"), |device, out| {
+                device.embed(&table, &Tokens::Known(&ids), 1.0, false, out);
+            });
+            for centred in [false, true] {
+                check(device, [rows, width], &what("normed"), |device, out| {
+                    let norm = Some(Norm { weight: &weight, bias: None, centred, epsilon: 1e-5 });
+                    device.norm(&Input { x: &x, rows, norm }, width, false, out);
+                });
+            }
+            check(device, [rows, width], &what("gathered"), |device, out| {
+                let runs: Vec<_> = (0..rows).map(|row| row / 2..row + 1).collect();
+                device.pool(&x, width, &runs, out);
+            });
+        }
+    }
+}
+
+#[test]
+pub fn rows_behind_those_of_patches_are_left_alone() {
+    for (name, kernels) in variants() {
+        let device = &mut gpu(&kernels);
+        for [height, width] in [[2, 2], [7, 9], [16, 16]] {
+            // The last columns are no pixels'.
+            let patching = Patching { channels: 3, height, width, patch: [2, 2], before: 1, columns: 16 };
+            let rows = 2 * (1 + patching.grid().iter().product::<usize>());
+            let images = written(device, &Random::new(1).floats(2 * 3 * height * width));
+            check(device, [rows, 16], &format!("{height} × {width}, {name}"), |device, out| {
+                device.patches(&images, 2, &patching, out);
+            });
+        }
+    }
+}
+
+/// A cache with random keys and values, which no short grid could store at once.
+fn cached(device: &mut Gpu, shape: &AttentionShape, ty: CacheType, tokens: usize) -> <Gpu as Device>::Cache {
+    let mut random = Random::new(tokens as u64);
+    let mut cache = Gpu::cache(1, shape.kv_heads, shape.head_dim, ty);
+    let context = device.context();
+    run(Some(&context), device.reserve(&mut cache, tokens)).unwrap();
+    for first in (0..tokens).step_by(100) {
+        let len = (tokens - first).min(100);
+        let [mut query, mut key, value] = [shape.heads, shape.kv_heads, shape.kv_heads]
+            .map(|heads| written(device, &random.floats(len * heads * shape.head_dim)));
+        let span = [Span::new(0, len, first, 0)];
+        device.begin(&span, &[]);
+        let pairs = RopePairs::HalfSplit;
+        let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+        device.store(0, shape, &mut heads, &span, std::slice::from_mut(&mut cache));
+    }
+    cache
+}
+
+#[test]
+pub fn rows_behind_those_that_attend_are_left_alone() {
+    for (name, kernels) in variants() {
+        let device = &mut gpu(&kernels);
+        for (head_dim, ty) in [(8, CacheType::F32), (20, CacheType::F16), (64, CacheType::Q8), (256, CacheType::F32)] {
+            for (before, len) in [(0, 5), (0, 33), (4, 1), (300, 1)] {
+                let shape = shape(6, 2, head_dim);
+                let cache = cached(device, &shape, ty, before + len);
+                let width = shape.heads * head_dim;
+                let query = written(device, &Random::new(3).floats(len * width));
+                check(device, [len, width], &format!("{before} + {len}, {head_dim}, {ty:?}, {name}"), |device, out| {
+                    let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+                    let span = [Span::new(0, len, before, 0)];
+                    device.attend(&attention, &query, &span, std::slice::from_ref(&cache), out);
+                });
+            }
+        }
+    }
+}
+
+#[test]
+pub fn what_is_no_number_stays_in_its_row_and_in_its_matrix() {
+    // Less than whole sixteens: kernels go beyond the last column, where the next row of inputs begins.
+    let (height, columns, mut random) = (9, 36, Random::new(8));
+    let weights = random.floats(height * columns);
+    let x = random.floats(40 * columns);
+    for (name, kernels) in variants() {
+        let device = &mut gpu(&kernels);
+        device.expect_weights(3 * Gpu::matrix_bytes(TensorType::F32, height, columns)).unwrap();
+        let none = vec![f32::NAN; height * columns];
+        let [_, weight, _] = [&none, &weights, &none].map(|values| floats(device, height, columns, values));
+        let linear = Linear { weight, bias: None };
+        for rows in [3, 6, 40] {
+            let mut x = x[..rows * columns].to_vec();
+            x.chunks_mut(columns).skip(1).step_by(2).for_each(|row| row.fill(f32::NAN));
+            let (input, mut out) = (written(device, &x), device.buffer(rows * height).unwrap());
+            begin(device, rows);
+            device.project(&Input { x: &input, rows, norm: None }, &mut [linear.to(&mut out)]);
+            let context = device.context();
+            let found = read(device, &context, &out, rows * height);
+            for (i, found) in found.iter().enumerate().filter(|(i, _)| (i / height) % 2 == 0) {
+                let pairs = x[i / height * columns..].iter().zip(&weights[i % height * columns..][..columns]);
+                let expected: f32 = pairs.map(|(x, weight)| x * weight).sum();
+                let what = || format!("{rows} rows, {name}, [{i}]: {found}, expected {expected}");
+                assert!((found - expected).abs() < 1e-4, "{}", what());
+            }
+        }
+    }
+}
