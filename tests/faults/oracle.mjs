@@ -41,7 +41,7 @@ export class Oracle {
   /** `outcome` is one of the answers in `right`, or an error with one of `codes`. */
   judge(when, outcome, { right, codes = [] }) {
     const { error, value, hangs } = outcome;
-    if (hangs) return this.wrong(`${when}: not settled after ${DEADLINE_MS / 1000} s`);
+    if (hangs) return this.wrong(`${when}: not settled in time`);
     if (error !== undefined) return this.#judgeError(when, error, codes);
     if (!right.includes(value)) this.wrong(`${when}: a wrong answer, ${value} instead of ${right.join(" or ")}`);
     return undefined;

@@ -3,7 +3,7 @@
 //!     cargo test --test native                   # all
 //!     cargo test --test native conformance       # those whose names have that in them: a module's, or a test's
 //!
-//! Two are apart, since each counts what is allocated: ../hostile_config.rs and ../fuzz_corpus.rs.
+//! Three are apart, since each counts or refuses what is allocated: ../hostile_config.rs, ../refused.rs and ../fuzz_corpus.rs.
 
 // What several of them need.
 #[path = "../common/alone.rs"]
