@@ -10,7 +10,7 @@ import { run } from "./run.mjs";
 import { environment } from "./sample.mjs";
 
 /** What is other on SwiftShader: subgroups of four, which have products of their own. */
-const IN_QUADS = ["gpu_kernels::gated_products", "gpu_kernels::products_are_right", "gpu_kernels::the_variants"];
+const IN_QUADS = ["gpu_bounds::what_is_no_number", "gpu_kernels::gated_products", "gpu_kernels::products_are_right", "gpu_kernels::the_variants"];
 /** What Mesa's driver cannot show: a submit to it returns when all is computed. */
 const LATE = "gpu_pace::more_steps_are_under_way";
 

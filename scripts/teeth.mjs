@@ -4,12 +4,11 @@
 // holds each mistake against the conformance set and the kernels' tests (tests/native/teeth). The mistakes are made by
 // rule, within one build of the native tests. Those that make no difference are in equivalent.json with their proofs.
 //
-// All of the specs' are tried, and of the kernels' those that are due: as many as half an hour has room for on two cores,
-// of every file some. --seed takes others, --all all, --only those of some files. It ends with
-// `N mutations, 0 survive`; what survives is told, and makes it fail.
-//
-// The kernels' run on Mesa's driver where that is installed, which compiles them quickest; what takes subgroups of four, and
-// everything where it is not, on the browser's SwiftShader.
+// All of the specs' are tried. The kernels' run on Mesa's driver where that is installed, which compiles them quickest: all
+// of them, a few tenths of a second each; those that take subgroups of four on the browser's SwiftShader. Where there is
+// only that one, those are tried that are due: as many as half an hour has room for on two cores, of every file some.
+// --seed takes others, --all all, --only those of some files. It ends with `N mutations, 0 survive`; what survives is told,
+// and makes it fail.
 
 import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
@@ -19,7 +18,7 @@ import { parseArgs } from "node:util";
 import { mesaEnvironment, vulkanEnvironment } from "./chromium.mjs";
 import { root } from "./run.mjs";
 
-/** So many of the kernels' are due. */
+/** So many of the kernels' are due on a slow driver. */
 const DUE = 1000;
 /** A process tries so many of one file: it takes a while to begin. */
 const TOGETHER = 60;
@@ -72,10 +71,11 @@ function teeth(test, what, env, hear) {
   return run(program, args, { ...env, AZULEJO_TEETH: what, RUST_BACKTRACE: "0" }, hear);
 }
 
+const mesa = process.env.VK_ICD_FILENAMES ? undefined : mesaEnvironment();
+
 /** The environment of a driver whose subgroups have so many lanes. */
 function driver(lanes) {
-  const mesa = lanes === "8" && !process.env.VK_ICD_FILENAMES && mesaEnvironment();
-  return mesa ? { ...mesa, AZULEJO_HALVES: "1" } : vulkanEnvironment();
+  return mesa && lanes === "8" ? { ...mesa, AZULEJO_HALVES: "1" } : vulkanEnvironment();
 }
 
 /** Every mistake that the kernels could have: its number, where it is tried and what it is. */
@@ -102,7 +102,7 @@ function due(mistakes) {
   for (const mistake of mistakes) (files[mistake.file] ??= []).push(mistake);
   const only = values.only?.split(",");
   const chosen = Object.entries(files).filter(([file]) => !only || only.includes(file)).map(([, list]) => list);
-  if (values.all || only) return chosen;
+  if (values.all || only || mesa) return chosen;
   const share = DUE / mistakes.length;
   const order = ({ label }) => hash(`${values.seed} ${label}`);
   return chosen.map((list) => list.sort((a, b) => order(a) - order(b)).slice(0, Math.max(2, Math.round(share * list.length))));

@@ -9,7 +9,7 @@
 use std::io::{BufRead, Write, stdin, stdout};
 
 use azulejo::text::{Chat, ChatTemplate, Moment, Tokenizer};
-use azulejo::{Error, Result};
+use azulejo::Result;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
@@ -45,12 +45,12 @@ fn render(question: Rendering) -> Result<Value> {
 
 fn tokenize(question: Tokenizing) -> Result<Value> {
     let tokenizer = Tokenizer::from_json(&question.tokenizer, question.config.as_deref())?;
-    let answer = |text: &String| {
+    let answer = |text: &String| -> Result<Value> {
         let ids = tokenizer.encode(text, false)?;
         let decoded = tokenizer.decode(&ids, false).ok();
         Ok(json!([ids, tokenizer.encode_pair(text, None, None)?.0, decoded]))
     };
-    Ok(question.texts.iter().map(|text| answer(text).unwrap_or_else(|_: Error| Value::Null)).collect())
+    Ok(question.texts.iter().map(|text| answer(text).unwrap_or(Value::Null)).collect())
 }
 
 fn main() {

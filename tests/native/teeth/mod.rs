@@ -87,6 +87,8 @@ fn a_wrong_number_in_a_spec_is_caught() {
     let equivalents = equivalents().specs;
     let (mut tried, mut refused, mut survivors, mut at) = (0, 0, Vec::new(), 0);
     let whole = var("AZULEJO_TEETH").is_ok();
+    // The harness has begun a line.
+    println!();
     for family in all_families() {
         assert!(!fails(|| checks::conformance(&family)), "{family} fails as it is");
         for (name, spec) in specs::mistakes(&plan(&family).spec) {
