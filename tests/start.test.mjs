@@ -1,4 +1,4 @@
-// How an engine starts, and starts again: files of two releases, threads that do not come or go, an instance that has failed.
+// How an engine starts, and starts again: files of two releases, threads that do not come, an instance that has failed.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -94,33 +94,6 @@ describe("in a browser", DEADLINE, () => {
     assert.equal(device.reason, undefined);
     const { features } = await inPage(start, { threads: 2 });
     assert.deepEqual(features, ["simd128", "relaxed-simd", "threads"]);
-  });
-
-  test("a thread of the pool that ends without a word ends its worker, and what is called next has another", async () => {
-    const ends = (body) => `{
-      const { Worker } = globalThis;
-      const channel = new BroadcastChannel("a thread");
-      globalThis.Worker = class extends Worker {
-        constructor(...given) {
-          super(...given);
-          channel.onmessage = ({ data }) => data === "end" && (this.terminate(), channel.postMessage("it has ended"));
-        }
-      };
-    }\n${body}`;
-    const endThread = async () => {
-      const engine = await Engine.create({ device: "cpu", threads: 2 });
-      const lm = await CausalLM.load("/endless.gguf", { engine, contextLength: 64 });
-      const made = async () => `${(await lm.generate("a", { maxTokens: 3, ignoreEnd: true })).tokens}`;
-      const before = await made();
-      const channel = new BroadcastChannel("a thread");
-      channel.postMessage("end");
-      await new Promise((resolve) => { channel.onmessage = resolve; });
-      const meanwhile = await made().catch(({ code, message }) => `${code}: ${message}`);
-      return { before, meanwhile, after: await made() };
-    };
-    const { before, meanwhile, after } = await inPage(endThread, undefined, { "worker.js": ends });
-    assert([before, "internal: a thread of azulejo's worker has ended"].includes(meanwhile), meanwhile);
-    assert.equal(after, before);
   });
 
   /** In the page's own thread: it fails as `how` says, and the same model is asked again; a model beside it, too. */

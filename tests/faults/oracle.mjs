@@ -59,7 +59,7 @@ export class Oracle {
   /** The same as before, at the latest when the event loop has gone round some times: releasing may take a few turns. */
   async same(when, before, count) {
     let after;
-    for (let turn = 0; turn < 200; turn++) {
+    for (let look = 0; look < 200; look++) {
       after = await count();
       if (differences(before, after).length === 0) return;
       await turn();

@@ -17,17 +17,23 @@ globalThis.Worker = class extends Worker {
   }
 };
 
-/** The locks of workers, which say to the page that they live. */
-async function locks() {
-  const { held } = await navigator.locks.query();
-  return held.map(({ name }) => name).filter((name) => name.startsWith("azulejo "));
+/** The locks of workers, which say that they live; `pending`: those by which the page would hear of their end. */
+async function locks(state) {
+  const all = await navigator.locks.query();
+  return all[state].map(({ name }) => name).filter((name) => name.startsWith("azulejo "));
 }
 
-/** All workers end at once, and the page has heard of it. */
+/** Looks often, but not for ever. */
+async function until(holds) {
+  for (let look = 0; look < 20_000 && !(await holds()); look++);
+}
+
+/** All workers end at once, and the page has heard of it. One that only starts is waited for: of its end no browser tells. */
 async function kill() {
-  const names = new Set(await locks());
+  await until(async () => (await locks("pending")).length >= alive.size);
+  const names = new Set(await locks("held"));
   for (const worker of alive) worker.terminate();
-  while ((await locks()).some((name) => names.has(name)));
+  await until(async () => !(await locks("held")).some((name) => names.has(name)));
 }
 
 async function bytesOf(path) {
