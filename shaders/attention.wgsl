@@ -130,12 +130,12 @@ fn main(
   for (var i = 0u; i < 8u; i += 1u) {
     total += vec2<f32>(maxima[16u * pair + i], maxima[16u * pair + 8u + i]);
   }
-  for (var i = 0u; i < 2u; i += 1u) {
-    for (var n = 0u; n < FOURS_EACH; n += 1u) {
-      let d = part + 8u * n;
-      if (d < FOURS && first_row + 2u * pair + i <= last_row) {
+  for (var row = 0u; row < 2u; row += 1u) {
+    for (var four = 0u; four < FOURS_EACH; four += 1u) {
+      let d = part + 8u * four;
+      if (d < FOURS && first_row + 2u * pair + row <= last_row) {
         // A row that has seen no key has nothing.
-        out[at[i] + d] = sums[i][n] / select(total[i], 1.0, total[i] == 0.0);
+        out[at[row] + d] = sums[row][four] / select(total[row], 1.0, total[row] == 0.0);
       }
     }
   }

@@ -141,7 +141,7 @@ pub fn sequences_of_one_batch_do_not_see_each_other() {
 
 /// A case of each kernel: a prompt, one query, a long cache.
 fn each_kernel(shape: AttentionShape, cache: CacheType) -> [Case; 3] {
-    [(2, 35), (40, 1), (260, 1)].map(|(before, len)| Case::new(shape, cache, before, len))
+    [(2, 35), (40, 1), (500, 1)].map(|(before, len)| Case::new(shape, cache, before, len))
 }
 
 /// Every cache in a case of each kernel, for every variant.

@@ -91,14 +91,23 @@ pub fn rows_behind_those_of_patches_are_left_alone() {
     }
 }
 
-/// A cache with random keys and values.
-fn cached(device: &mut Gpu, shape: &AttentionShape, ty: CacheType, tokens: usize) -> <Gpu as Device>::Cache {
+/// A cache with random keys and values; those of the last `none` tokens are no numbers.
+fn cached(
+    device: &mut Gpu,
+    shape: &AttentionShape,
+    ty: CacheType,
+    tokens: usize,
+    none: usize,
+) -> <Gpu as Device>::Cache {
     let mut random = Random::new(tokens as u64);
     let mut cache = Gpu::cache(1, shape.kv_heads, shape.head_dim, ty);
     let context = device.context();
     run(Some(&context), device.reserve(&mut cache, tokens)).unwrap();
-    let [mut query, mut key, value] = [shape.heads, shape.kv_heads, shape.kv_heads]
-        .map(|heads| written(device, &random.floats(tokens * heads * shape.head_dim)));
+    let [mut query, mut key, value] = [shape.heads, shape.kv_heads, shape.kv_heads].map(|heads| {
+        let mut values = random.floats(tokens * heads * shape.head_dim);
+        values[(tokens - none) * heads * shape.head_dim..].fill(f32::NAN);
+        written(device, &values)
+    });
     let span = [Span::new(0, tokens, 0, 0)];
     device.begin(&span, &[]);
     let pairs = RopePairs::HalfSplit;
@@ -115,7 +124,7 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
     for (head_dim, ty) in [(8, CacheType::F32), (20, CacheType::F16)] {
         for (before, len) in [(0, 5), (0, 33), (4, 1), (300, 1)] {
             let shape = shape(6, 2, head_dim);
-            let cache = cached(device, &shape, ty, before + len);
+            let cache = cached(device, &shape, ty, before + len, 0);
             let width = shape.heads * head_dim;
             let query = written(device, &Random::new(3).floats(len * width));
             check(device, [len, width], &format!("{before} + {len}, {head_dim}, {ty:?}"), |device, out| {
@@ -123,6 +132,27 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
                 let span = [Span::new(0, len, before, 0)];
                 device.attend(&attention, &query, &span, std::slice::from_ref(&cache), out);
             });
+        }
+    }
+}
+
+#[test]
+pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
+    let kernels = first();
+    let device = &mut gpu(&kernels);
+    for causal in [true, false] {
+        let shape = AttentionShape { causal, ..shape(2, 1, 8) };
+        let cache = cached(device, &shape, CacheType::F32, 40, 7);
+        for (before, len) in [(0, 33), (32, 1)] {
+            let query = written(device, &Random::new(3).floats(len * 16));
+            let mut out = device.buffer(len * 16).unwrap();
+            let span = [Span::new(0, len, before, 0)];
+            device.begin(&span, &[]);
+            let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+            device.attend(&attention, &query, &span, std::slice::from_ref(&cache), &mut out);
+            let context = device.context();
+            let found = read(device, &context, &out, len * 16);
+            assert!(found.iter().all(|value| value.is_finite()), "causal: {causal}, {before} + {len}: {found:?}");
         }
     }
 }

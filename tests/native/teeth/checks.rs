@@ -372,7 +372,7 @@ fn attention() -> Vec<Check> {
         }
     };
     let extremes = || {
-        for (before, len) in [(2, 35), (260, 1)] {
+        for (before, len) in [(2, 35), (260, 1), (500, 1), (511, 1)] {
             let case = Case::new(AttentionShape { scale: 2048.0, ..shape(2, 1, 32) }, CacheType::F32, before, len);
             gpu_attention::check_numbers(&first(), "", &case, &numbers(&case, 3), gpu_attention::TOLERANCE);
         }
@@ -382,10 +382,12 @@ fn attention() -> Vec<Check> {
         Box::new(masks),
         Box::new(extremes),
         sizes(Shader::Attention),
+        sizes(Shader::AttentionOne),
         lengths(CacheType::F16, 20),
         lengths(CacheType::Q8, 80),
         lengths(CacheType::F32, 256),
         Box::new(gpu_bounds::rows_behind_those_that_attend_are_left_alone),
+        Box::new(gpu_bounds::keys_behind_those_that_are_there_may_be_no_numbers),
         Box::new(gpu_attention::masks_windows_caps_and_biases_are_right_together),
         Box::new(gpu_attention::blocks_of_a_sequence_do_not_see_each_other),
         Box::new(gpu_spans::windows_reach_to_both_sides_in_sequences_of_any_length),
