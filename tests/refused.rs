@@ -117,7 +117,7 @@ impl Given {
             "seq2seq" => {
                 let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
                 let targets = vec![self.targets[..self.targets.len() / 2].to_vec()];
-                let mut scoring = Scoring::new(&mut model, targets, vec![self.rows[0].ids.clone()], false)?;
+                let mut scoring = Scoring::new(&model, targets, vec![self.rows[0].ids.clone()], false)?;
                 let mut seen = DefaultHasher::new();
                 while scoring.step(&mut model, |_, _, logits| hash(&mut seen, logits)).await? {}
                 Ok(seen.finish())

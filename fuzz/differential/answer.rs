@@ -8,8 +8,8 @@
 
 use std::io::{BufRead, Write, stdin, stdout};
 
-use azulejo::text::{Chat, ChatTemplate, Moment, Tokenizer};
 use azulejo::Result;
+use azulejo::text::{Chat, ChatTemplate, Moment, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
 

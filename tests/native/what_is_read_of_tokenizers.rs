@@ -36,9 +36,12 @@ fn with(config: &Value, field: &str, value: &Value) -> String {
     config.to_string()
 }
 
+/// What becomes of a field that has a value, in one kind of folder.
+type Kind = Box<dyn Fn(&str, &Value) -> String>;
+
 /// A tokenizer of each kind, made with a field of its configuration changed.
-fn kinds() -> Vec<Box<dyn Fn(&str, &Value) -> String>> {
-    let mut kinds: Vec<Box<dyn Fn(&str, &Value) -> String>> = Vec::new();
+fn kinds() -> Vec<Kind> {
+    let mut kinds: Vec<Kind> = Vec::new();
     for (name, class) in [("bert_uncased", "BertTokenizer"), ("gpt2", "GPT2Tokenizer")] {
         let json = family(name)["tokenizer"].to_string();
         // Where tokenizer.json says otherwise, whose class it is makes a difference.
