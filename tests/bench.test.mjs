@@ -20,7 +20,7 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url));
 let folder;
 before(() => {
   folder = mkdtempSync(join(tmpdir(), "azulejo-bench-"));
-  writeFileSync(join(folder, "endless.gguf"), endless());
+  writeFileSync(join(folder, "endless.gguf"), endless({ plain: true }));
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 

@@ -220,8 +220,8 @@ test("a model that kills its worker at every call is loaded again with growing p
   const pauses = [];
   const { setTimeout: later } = globalThis;
   globalThis.setTimeout = (task, ms, ...given) => {
-    if (ms >= 200 && ms < 10_000) pauses.push(ms);
-    return later(task, ms >= 200 && ms < 10_000 ? 0 : ms, ...given);
+    if (ms >= 200 && ms < 5000) pauses.push(ms);
+    return later(task, ms >= 200 && ms < 5000 ? 0 : ms, ...given);
   };
   try {
     /** The worker dies of it. */

@@ -17,7 +17,7 @@ const DEADLINE = { timeout: 120_000 };
 const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8"));
 
 describe("in a browser", DEADLINE, () => {
-  const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless() } }));
+  const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless({ plain: true }) } }));
 
   /** Runs `work` in a page of its own, to which files come as `changes` (path → what becomes of the body) has made them. */
   async function inPage(work, given, changes = {}) {

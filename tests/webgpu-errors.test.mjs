@@ -10,7 +10,7 @@ import { gpuBrowser } from "./support/gpu-browser.mjs";
 
 deadline(10);
 
-const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless() } }));
+const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless({ plain: true }) } }));
 
 /** Runs `work` in a page of its own. */
 async function inPage(work, given, beforehand = async () => {}) {

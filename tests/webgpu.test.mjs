@@ -22,7 +22,7 @@ const CASES = join(ROOT, "tests/conformance");
 const FAMILIES = Object.keys(JSON.parse(readFileSync(join(CASES, "index.json"), "utf8")).families);
 const OPTIONAL = ["subgroups", "shader-f16", "timestamp-query"];
 
-const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless() } }));
+const there = gpuBrowser(() => ({ "/endless.gguf": { bytes: endless({ plain: true }) } }));
 
 /** A page with the package's exports and the helpers of support/webgpu-page.js as globals. */
 async function openPage(where = there.browser) {

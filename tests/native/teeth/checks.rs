@@ -107,29 +107,30 @@ fn without_subgroups() -> Rc<Kernels> {
     shared(&Wishes { without: vec!["subgroups".into()], ..Wishes::default() })
 }
 
+fn all<const N: usize>(lists: [Vec<Check>; N]) -> Vec<Check> {
+    lists.into_iter().flatten().collect()
+}
+
 /// Those of a file of `shaders/`.
 fn of_file(file: &str) -> Vec<Check> {
     match file {
         _ if file.starts_with("formats/") => of_formats(file),
         "attention_weights" => maps(),
-        "score" => [attention(), maps()].into_iter().flatten().collect(),
+        "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
         "matrix_vector" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "matrix_matrix_quads" => matrix_products(first),
-        "product" => [matrix_products(first), matrix_products(without_subgroups)].into_iter().flatten().collect(),
-        "tiles_bytes" | "quantise" => [
+        "product" => all([matrix_products(first), matrix_products(without_subgroups)]),
+        "tiles_bytes" | "quantise" => all([
             bytes(&[TensorType::Q4_1, TensorType::Q3_K, TensorType::Q8_0]),
             vec![
                 Box::new(gpu_functions::a_row_that_becomes_bytes_writes_its_own_alone),
                 Box::new(gpu_grids::rows_beyond_a_grid_are_multiplied_and_become_bytes),
             ],
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
+        ]),
         "activation" => activations(),
         "resize" => vec![
             Box::new(gpu_pixels::every_way_of_resizing_gives_the_bits_of_the_cpu),
@@ -145,8 +146,7 @@ fn of_file(file: &str) -> Vec<Check> {
             on_the_gpu("deit"),
             on_the_gpu("clip"),
         ],
-        "probe_halves" => halves(),
-        _ if file.starts_with("halves/") => halves(),
+        _ if file == "probe_halves" || file.starts_with("halves/") => halves(),
         // A device is asked when it is opened.
         "probe" => vec![Box::new(|| assert!(open(&Wishes::default()).extras().subgroups))],
         "norm" | "total_whole" | "total_shared" => vec![
@@ -168,10 +168,7 @@ fn of_file(file: &str) -> Vec<Check> {
         ],
         _ if file.starts_with("caches/read") => attention(),
         _ if file.starts_with("caches/write") => heads(),
-        "prelude" => [of_formats("formats/q6_k"), of_formats("formats/q8_0"), attention(), choosing()]
-            .into_iter()
-            .flatten()
-            .collect(),
+        "prelude" => all([of_formats("formats/q6_k"), of_formats("formats/q8_0"), attention(), choosing()]),
         _ => panic!("shaders/{file}.wgsl has no checks here"),
     }
 }
