@@ -2,6 +2,20 @@
 
 use serde_json::{Map, Value, json};
 
+/// Makes this the mutator of a target, with the dictionary of that path.
+macro_rules! with_dictionary {
+    ($path:literal) => {
+        fn dictionary() -> &'static mutator::Dictionary {
+            static DICTIONARY: std::sync::OnceLock<mutator::Dictionary> = std::sync::OnceLock::new();
+            DICTIONARY.get_or_init(|| mutator::Dictionary::read(include_str!($path)))
+        }
+
+        libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
+            mutator::mutate(data, size, max_size, seed, dictionary())
+        });
+    };
+}
+
 /// What a target knows of its files.
 pub struct Dictionary {
     /// Whole values.

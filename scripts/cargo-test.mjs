@@ -16,8 +16,8 @@ const LATE = "gpu_pace::more_steps_are_under_way";
 
 const given = process.argv.slice(2);
 const [ours, theirs] = given.includes("--") ? [given.slice(0, given.indexOf("--")), given.slice(given.indexOf("--") + 1)] : [given, []];
-const mesa = process.env.VK_ICD_FILENAMES ? undefined : mesaEnvironment();
-const driver = mesa ? { ...mesa, AZULEJO_HALVES: "1" } : vulkanEnvironment();
+const mesa = mesaEnvironment();
+const driver = mesa ?? vulkanEnvironment();
 const skipped = mesa ? ["--skip", LATE] : [];
 run("cargo", ["test", "--locked", "--no-fail-fast", ...ours, "--", "--include-ignored", ...skipped, ...theirs], { ...driver, ...environment });
 

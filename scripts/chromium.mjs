@@ -63,12 +63,13 @@ function swiftShader() {
 const MESA = "/usr/share/vulkan/icd.d";
 
 /**
- * The environment in which native tests find Mesa's driver for processors, which has `shader-f16` and subgroups of eight;
- * nothing where it is not installed. The loader is the browser's.
+ * The environment in which native tests find Mesa's driver for processors, which has `shader-f16` and subgroups of eight, and
+ * are told so; nothing where it is not installed, or where another driver was given. The loader is the browser's.
  */
 export function mesaEnvironment() {
+  if (process.env.VK_ICD_FILENAMES) return undefined;
   const file = existsSync(MESA) && readdirSync(MESA).find((name) => /^lvp_icd.*\.json$/.test(name));
-  return file ? { ...swiftShader(), VK_ICD_FILENAMES: join(MESA, file) } : undefined;
+  return file ? { ...swiftShader(), VK_ICD_FILENAMES: join(MESA, file), AZULEJO_HALVES: "1" } : undefined;
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) console.log(findChromium());

@@ -71,11 +71,11 @@ function teeth(test, what, env, hear) {
   return run(program, args, { ...env, AZULEJO_TEETH: what, RUST_BACKTRACE: "0" }, hear);
 }
 
-const mesa = process.env.VK_ICD_FILENAMES ? undefined : mesaEnvironment();
+const mesa = mesaEnvironment();
 
 /** The environment of a driver whose subgroups have so many lanes. */
 function driver(lanes) {
-  return mesa && lanes === "8" ? { ...mesa, AZULEJO_HALVES: "1" } : vulkanEnvironment();
+  return mesa && lanes === "8" ? mesa : vulkanEnvironment();
 }
 
 /** Every mistake that the kernels could have: its number, where it is tried and what it is. */

@@ -4,27 +4,19 @@
 mod checks;
 
 #[path = "../mutator.rs"]
+#[macro_use]
 mod mutator;
 #[path = "../reference.rs"]
 mod reference;
 
 use std::str::FromStr;
-use std::sync::OnceLock;
 
-use mutator::Dictionary;
 use tokenizers::Tokenizer;
 
 #[global_allocator]
 static ALLOCATOR: checks::Counting = checks::Counting;
 
-fn dictionary() -> &'static Dictionary {
-    static DICTIONARY: OnceLock<Dictionary> = OnceLock::new();
-    DICTIONARY.get_or_init(|| Dictionary::read(include_str!("../dictionaries/tokenizer.json")))
-}
-
-libfuzzer_sys::fuzz_mutator!(|data: &mut [u8], size: usize, max_size: usize, seed: u32| {
-    mutator::mutate(data, size, max_size, seed, dictionary())
-});
+with_dictionary!("../dictionaries/tokenizer.json");
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     let answers = checks::tokenizer::check(bytes);

@@ -146,7 +146,7 @@ pub fn the_variants_differ_in_what_their_kernels_use() {
         println!("{}, {name}: {:?}", kernels.context.description, kernels.features());
         kernels.features()
     });
-    // scripts/cargo-test.mjs sets it where a driver is there that has them.
+    // scripts/chromium.mjs sets it where a driver is there that has them.
     let halves = std::env::var_os("AZULEJO_HALVES").is_some();
     assert!(!halves || all.contains(&"shader-f16"), "{all:?}: a driver with shader-f16 was promised");
     assert!(all.contains(&"subgroups"), "{all:?}: a driver with subgroups is needed");
