@@ -37,6 +37,8 @@ const LAST_WORDS_MS = 100;
 
 export class Connection {
   device!: DeviceInfo;
+  /** Of a dead one: resolves once its worker has let go of everything, where that is told. */
+  gone: Promise<unknown> | undefined;
   #transport!: Transport;
   readonly #pending = new Map<number, Pending>();
   #last = 0;
@@ -114,7 +116,7 @@ export class Connection {
     this.#onDeath();
     for (const id of [...this.#pending.keys()]) this.#finish(id, (pending) => pending.reject(error));
     for (const port of this.#ports) port.close();
-    this.#transport?.close();
+    this.gone = this.#transport?.close();
   }
 
   #heard(message: FromHost): void {

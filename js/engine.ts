@@ -57,7 +57,7 @@ export class Engine {
 
   /**
    * Frees every model, the device and WebAssembly's memory, which grows with the largest models and is given back in no
-   * other way. Models of a disposed engine reject with code "disposed".
+   * other way. Models of a disposed engine reject with code "disposed". Under Node the worker has ended when it resolves.
    */
   async dispose(): Promise<void> {
     abandoned.unregister(this.#home);
@@ -89,26 +89,41 @@ export class Engine {
 interface Home {
   readonly options: StartOptions;
   connection?: Promise<Connection> | undefined;
+  /** The one before, which has died. */
+  last?: Promise<Connection>;
   device?: DeviceInfo;
   disposed: boolean;
 }
 
 function open(home: Home): Promise<Connection> {
   const forget = () => {
-    if (home.connection === opening) home.connection = undefined;
+    if (home.connection !== opening) return;
+    home.connection = undefined;
+    home.last = opening;
   };
-  const opening = Connection.open(home.options, () => forget()).then((connection) => {
+  const start = async () => {
+    // First it has written what it was writing, and its memory is free.
+    await ended(home.last);
+    const connection = await Connection.open(home.options, () => forget());
     home.device = connection.device;
     return connection;
-  });
+  };
+  const opening = start();
   opening.catch(forget);
   return opening;
 }
 
+async function ended(last: Promise<Connection> | undefined): Promise<void> {
+  const connection = await last?.catch(() => undefined);
+  await connection?.gone;
+}
+
 async function leave(home: Home): Promise<void> {
   home.disposed = true;
-  const connection = await home.connection?.catch(() => undefined);
+  const { connection: last } = home;
+  const connection = await last?.catch(() => undefined);
   connection?.die(disposed("the engine"));
+  await ended(last);
 }
 
 /** Engines that nobody disposed of. Their models hold them. */

@@ -30,6 +30,9 @@ export async function cacheFolder(): Promise<string> {
   return paths.join(place, "azulejo");
 }
 
+/** To put a file into the place of another. */
+const MOST_TRIES = 3;
+
 const isMissing = (error: unknown) => (error as { code?: string }).code === "ENOENT";
 
 export class NodeShelf implements Shelf {
@@ -90,15 +93,29 @@ export class NodeShelf implements Shelf {
 
   async put(name: string, bytes: Uint8Array): Promise<void> {
     const beside = this.#path(`${name}.${Math.random().toString(36).slice(2)}`);
-    await this.#make();
     try {
-      await this.#fs.writeFile(beside, bytes);
-      await this.#fs.rename(beside, this.#path(name));
+      await this.#replace(this.#path(name), beside, bytes);
     } catch (error) {
       leftovers.add(beside);
       throw error;
     } finally {
       for (const path of leftovers) await this.#fs.rm(path, { force: true }).then(() => leftovers.delete(path), () => {});
+    }
+    // Whoever has ended between the two has left one.
+    for (const other of await this.names().catch(() => []))
+      if (other.startsWith(`${name}.`)) await this.#fs.rm(this.#path(other), { force: true }).catch(() => {});
+  }
+
+  async #replace(path: string, beside: string, bytes: Uint8Array): Promise<void> {
+    for (let tries = 1; ; tries++) {
+      try {
+        await this.#make();
+        await this.#fs.writeFile(beside, bytes);
+        return await this.#fs.rename(beside, path);
+      } catch (error) {
+        // Another process has taken it for such a one.
+        if (!isMissing(error) || tries === MOST_TRIES) throw error;
+      }
     }
   }
 

@@ -41,6 +41,7 @@ async function openHere(address: string, ears: Ears): Promise<Transport> {
     close() {
       port1.postMessage({ kind: "close" } satisfies ToHost);
       port1.onmessage = null;
+      return undefined;
     },
   };
 }

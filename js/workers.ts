@@ -10,7 +10,8 @@ export interface WorkerHandle<To> {
   post(message: To, transfer?: Transferable[]): void;
   /** Whether Node should stay for its sake. */
   ref(stay: boolean): void;
-  close(): void;
+  /** Resolves once it is gone, where that is told. */
+  close(): Promise<unknown> | undefined;
 }
 
 export interface WorkerEars<From> {
@@ -39,7 +40,7 @@ async function startNode<To, From>(url: string, role: Role, ears: WorkerEars<Fro
   return {
     post: (message, transfer) => worker.postMessage(message, transfer),
     ref: (stay) => (stay ? worker.ref() : worker.unref()),
-    close: () => void worker.terminate(),
+    close: () => worker.terminate(),
   };
 }
 
@@ -75,6 +76,7 @@ function startWeb<To, From>(url: string, role: Role, ears: WorkerEars<From>): Wo
     close() {
       forget();
       worker.terminate();
+      return undefined;
     },
   };
 }

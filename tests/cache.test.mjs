@@ -103,6 +103,13 @@ describe("the cache", () => {
       assert.equal(loads.files().data.length, 1);
     });
 
+    test("is rid of what somebody has left who ended while writing its notes", async () => {
+      const before = loads.files();
+      writeFileSync(join(loads.folder, `${before.notes[0]}.begun`), "");
+      assert.deepEqual((await load()).asked, [HEAD]);
+      assert.deepEqual(loads.files(), before);
+    });
+
     test("is asked after as `revalidate` says", async () => {
       assert.deepEqual((await load({ revalidate: "never" })).asked, []);
       assert.deepEqual((await load({ revalidate: 3_600_000 })).asked, []);

@@ -8,6 +8,7 @@ import vm from "node:vm";
 import { AzulejoError, CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { fileURLToPath } from "node:url";
 import { endless, ON_AND_ON, tiny } from "./api-models.mjs";
+import { Tap } from "./faults/wire.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { killWorker } from "./support/worker-death.mjs";
@@ -299,4 +300,22 @@ test("a session whose cache could not be made is made at the next call", async (
   assert.equal((await session.generate([5, 6], { maxTokens: 1, ...ON_AND_ON })).tokens.length, 1);
   assert(session.length >= 2);
   assert.equal((await engine.diagnostics()).sessions, 1);
+});
+
+test("a worker starts once the dead one before it is gone, and an engine is disposed of once its worker is", async () => {
+  const alive = [];
+  class Counting extends Tap {
+    started(worker) {
+      alive.push(this.alive.size);
+      super.started(worker);
+    }
+  }
+  const tap = new Counting();
+  tap.install();
+  const engine = await newEngine();
+  (await engine.connect()).die(new AzulejoError("internal", "for a test"));
+  await engine.diagnostics();
+  assert.deepEqual(alive, [0, 0]);
+  await engine.dispose();
+  assert.equal(tap.alive.size, 0);
 });

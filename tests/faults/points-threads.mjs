@@ -28,9 +28,15 @@ class ThreadTap extends Tap {
     return [WORKER, { ...options, env }];
   };
 
-  /** Of the next worker that starts; nothing happens to those after it. */
+  started(worker) {
+    super.started(worker);
+    this.gone ??= new Promise((resolve) => worker.once("exit", resolve));
+  }
+
+  /** Of the next worker that starts, until it is `gone`; nothing happens to those after it. */
   arm(point) {
     this.#point = point;
+    this.gone = undefined;
     this.hit = new Promise((resolve) => {
       this.#hears = ({ hits }) => hits > 0 && resolve();
     });
@@ -72,9 +78,11 @@ function points({ counts }) {
 async function trial(world, point) {
   const oracle = new Oracle(AzulejoError);
   const { tap } = world;
-  await disturbed(world, oracle, point, async () => {
-    const { hangs } = await settled(tap.hit);
-    if (hangs) oracle.wrong("the fault has not come to pass");
+  await disturbed(world, oracle, point, async ({ engine }) => {
+    if ((await settled(tap.hit)).hangs) oracle.wrong("the fault has not come to pass");
+    // One that has not started is done without.
+    if (engine?.device.features.includes("threads") === false) return;
+    if ((await settled(tap.gone)).hangs) oracle.wrong("nobody has heard of it");
   });
   return oracle.wrongs;
 }

@@ -3,10 +3,12 @@
 
 import { syncBuiltinESMExports } from "node:module";
 import threads from "node:worker_threads";
+import { firstsOnly } from "./wire.mjs";
 
 const { Worker, parentPort } = threads;
 const { direction: wanted, when, at } = JSON.parse(process.env.AZULEJO_THREAD_ENDS);
 const counts = { "to-worker": 0, "from-worker": 0, "to-thread": 0, "from-thread": 0 };
+const isCounted = firstsOnly();
 const pool = [];
 let hits = 0;
 
@@ -15,8 +17,8 @@ channel.onmessage = () => channel.postMessage({ counts, hits });
 channel.unref();
 
 /** A message, from when there are threads: `thread` is whose it is, where it is a thread's. */
-function pass(direction, deliver, thread = pool[at % pool.length]) {
-  if (pool.length === 0) return deliver();
+function pass(direction, message, deliver, thread = pool[at % pool.length]) {
+  if (pool.length === 0 || !isCounted(message)) return deliver();
   const nth = ++counts[direction];
   const isIt = direction === wanted && nth === at;
   const end = () => {
@@ -36,19 +38,19 @@ threads.Worker = class extends Worker {
   }
 
   postMessage(...given) {
-    pass("to-thread", () => super.postMessage(...given), this);
+    pass("to-thread", given[0], () => super.postMessage(...given), this);
   }
 
   emit(event, ...given) {
     if (event !== "message") return super.emit(event, ...given);
-    return pass("from-thread", () => super.emit(event, ...given), this);
+    return pass("from-thread", given[0], () => super.emit(event, ...given), this);
   }
 };
 syncBuiltinESMExports();
 
 const { postMessage } = parentPort;
-parentPort.postMessage = (...given) => pass("from-worker", () => postMessage.apply(parentPort, given));
+parentPort.postMessage = (...given) => pass("from-worker", given[0], () => postMessage.apply(parentPort, given));
 const { set } = Object.getOwnPropertyDescriptor(Object.getPrototypeOf(parentPort), "onmessage");
 Object.defineProperty(parentPort, "onmessage", {
-  set: (listener) => set.call(parentPort, (event) => pass("to-worker", () => listener(event))),
+  set: (listener) => set.call(parentPort, (event) => pass("to-worker", event.data, () => listener(event))),
 });

@@ -163,7 +163,8 @@ export async function openWorld(tap, options, count) {
 }
 
 /**
- * The play, during which something ends; then what is beside it, and the play again. `buried`: waits for what has ended.
+ * The play, during which something ends; then what is beside it, and the play again. `buried`: waits until what has ended
+ * in a play is heard of.
  * `world`: { tap, url, options, neighbour, answer, right, left }
  */
 export async function disturbed(world, oracle, point, buried) {
@@ -174,7 +175,7 @@ export async function disturbed(world, oracle, point, buried) {
   tap.arm(point);
   await play.run();
   tap.disarm();
-  await buried();
+  await buried(play);
   // What has died again and again says so, and wants to be loaded anew.
   if (point.onwards) await play.forget();
   judge(oracle, "with the fault", right, play, point);
