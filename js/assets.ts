@@ -1,8 +1,8 @@
 // Where the package's other files lie. The page finds out, and tells its worker, which tells the threads: they are
 // copied about by bundlers as they are, and find nothing by themselves.
 
-import { AzulejoError } from "./errors.js";
-import type { Assets } from "./protocol.js";
+import { AzulejoError } from "./shared/errors.js";
+import type { Assets } from "./shared/protocol.js";
 
 /** `folder`: where the caller says that they lie, an address that ends in "/". */
 export function findAssets(folder: string | undefined): Assets {

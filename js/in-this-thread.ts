@@ -1,6 +1,6 @@
 // The package and its worker's code in one module graph, without any `import()`: for service workers, which allow none.
 
-import { provideHost } from "./transport.js";
+import { provideHost } from "./page/transport.js";
 import { Host } from "./worker.js";
 
 export * from "./index.js";

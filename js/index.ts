@@ -2,17 +2,18 @@
 //
 // Importing this does nothing: no fetch, no `window`, no `navigator`. It works from the first `load`.
 
-export { cache } from "./cache.js";
-export { CausalLM } from "./causal-lm.js";
-export { Engine } from "./engine.js";
-export { AzulejoError } from "./errors.js";
-export { ImageClassifier } from "./image-classifier.js";
-export { ImageTextMatcher } from "./image-text-matcher.js";
-export { inspect } from "./inspect.js";
-export { Seq2SeqLM } from "./seq2seq-lm.js";
-export { TextClassifier } from "./text-classifier.js";
-export { TextEmbedder } from "./text-embedder.js";
-export { version } from "./version.js";
+export { cache } from "./page/cache.js";
+export { CausalLM } from "./page/causal-lm.js";
+export { Engine } from "./page/engine.js";
+export { AzulejoError } from "./shared/errors.js";
+export { ImageClassifier } from "./page/image-classifier.js";
+export { ImageTextMatcher } from "./page/image-text-matcher.js";
+export { inspect } from "./page/inspect.js";
+export { Seq2SeqLM } from "./page/seq2seq-lm.js";
+export { TextClassifier } from "./page/text-classifier.js";
+export { TextEmbedder } from "./page/text-embedder.js";
+export { version } from "./shared/version.js";
+export type { CausalLMOptions, InspectOptions, LoadOptions } from "./page/types-load.js";
 export type {
   AttentionOptions,
   BatchOptions,
@@ -20,7 +21,6 @@ export type {
   CachedFile,
   ChatOptions,
   ChatTemplateOptions,
-  CausalLMOptions,
   Classification,
   ClassifyOptions,
   ClassifyTextOptions,
@@ -38,10 +38,8 @@ export type {
   GenerationResult,
   Heatmap,
   ImageInput,
-  InspectOptions,
   LayerOptions,
   LegendEntry,
-  LoadOptions,
   LoadProgress,
   MatchOptions,
   Message,
@@ -60,5 +58,5 @@ export type {
   Tokenizer,
   Tool,
   ToolCall,
-} from "./types.js";
-export type { ErrorCode, ErrorPlace } from "./errors.js";
+} from "./shared/types.js";
+export type { ErrorCode, ErrorPlace } from "./shared/errors.js";

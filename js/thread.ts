@@ -1,12 +1,12 @@
 // A thread of the pool: starts on the host's memory, then computes for ever.
 
-import type { FromThread, ThreadStart, ToThread } from "./protocol.js";
+import { serveAs, type OwnPort } from "./host/serve.js";
+import { readTrap } from "./host/traps.js";
 import * as relaxed from "./relaxed/azulejo.js";
-import { serveAs, type OwnPort } from "./serve.js";
+import type { FromThread, ThreadStart, ToThread } from "./shared/protocol.js";
+import { sameVersion } from "./shared/version-check.js";
+import { version } from "./shared/version.js";
 import * as threads from "./threads/azulejo.js";
-import { readTrap } from "./traps.js";
-import { sameVersion } from "./version-check.js";
-import { version } from "./version.js";
 
 const CORES = { threads, relaxed };
 

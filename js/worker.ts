@@ -1,8 +1,8 @@
 // The worker's entry: a host at the other end of this worker's channel.
 
-import { Host } from "./host.js";
-import { serveAs } from "./serve.js";
-import type { FromHost, ToHost } from "./protocol.js";
+import { Host } from "./host/host.js";
+import { serveAs } from "./host/serve.js";
+import type { FromHost, ToHost } from "./shared/protocol.js";
 
 export { Host };
 

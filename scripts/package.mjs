@@ -1,12 +1,12 @@
 // The TypeScript package in dist/, from js/ and the core's bindings in dist/simd, dist/threads and dist/relaxed:
 //
-//     index.js, in-this-thread.js   the page's modules, each with its types, for bundlers to choose from
+//     index.js, in-this-thread.js   the page's modules (page/, shared/), each with its types, for bundlers to choose from
 //     azulejo.min.js                the same in one file, for a <script type=module>
 //     worker.js, thread.js          one file each, bindings and all: bundlers copy them and look no further
 
 import { build } from "esbuild";
-import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
-import { basename, dirname, join, relative, sep } from "node:path";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, posix, relative, sep } from "node:path";
 import { root, run } from "./run.mjs";
 import { BUILDS } from "./toolchain.mjs";
 
@@ -27,6 +27,8 @@ export function typescript(project, source) {
 /** Removes every file below `folder` that is not among `made`: what an earlier build left behind. */
 export function removeOthers(folder, made) {
   for (const file of filesUnder(folder)) if (!made.has(file)) rmSync(join(folder, file));
+  for (const each of readdirSync(folder, { withFileTypes: true }))
+    if (each.isDirectory() && filesUnder(join(folder, each.name)).length === 0) rmSync(join(folder, each.name), { recursive: true });
 }
 
 export async function buildPackage() {
@@ -40,6 +42,7 @@ export async function buildPackage() {
   removeOthers(compiled, new Set(modules.flatMap((module) => [`${module}.js`, `${module}.d.ts`])));
   const made = new Set(["azulejo.min.js", "worker.js", "thread.js"]);
   for (const file of [...await modulesOf("index", "in-this-thread"), ...typesOf("index", "in-this-thread")]) {
+    mkdirSync(dirname(join(dist, file)), { recursive: true });
     copyFileSync(join(compiled, file), join(dist, file));
     made.add(file);
   }
@@ -52,7 +55,7 @@ export async function buildPackage() {
 
 /** package.json says it, and the modules of page, worker and threads are told. */
 function writeVersion() {
-  const file = join(root, "js", "version.ts");
+  const file = join(root, "js", "shared", "version.ts");
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   const code = `// Made by scripts/package.mjs from package.json.\n\nexport const version: string = ${JSON.stringify(version)};\n`;
   if (!existsSync(file) || readFileSync(file, "utf8") !== code) writeFileSync(file, code);
@@ -74,14 +77,14 @@ function bundle(entry, output, how) {
   });
 }
 
-/** `./simd/azulejo.js` and its like are wasm-bindgen's, in dist/. What is the same for two builds is bundled once. */
+/** `simd/azulejo.js` and its like are wasm-bindgen's, in dist/. What is the same for two builds is bundled once. */
 const bindings = {
   name: "bindings",
   setup({ onResolve }) {
     const at = (name) => join(dist, name, "azulejo.js");
     const names = Object.keys(BUILDS);
-    onResolve({ filter: new RegExp(`^\\./(${names.join("|")})/azulejo\\.js$`) }, ({ path }) => {
-      const code = readFileSync(at(dirname(path)), "utf8");
+    onResolve({ filter: new RegExp(`^\\.{1,2}/(${names.join("|")})/azulejo\\.js$`) }, ({ path }) => {
+      const code = readFileSync(at(basename(dirname(path))), "utf8");
       return { path: at(names.find((name) => readFileSync(at(name), "utf8") === code)) };
     });
   },
@@ -92,7 +95,7 @@ async function modulesOf(...entries) {
   const files = new Set();
   for (const entry of entries) {
     const { metafile } = await bundle(entry, `${entry}.js`, { write: false, external: ["./worker.js"] });
-    for (const input of Object.keys(metafile.inputs)) files.add(basename(input));
+    for (const input of Object.keys(metafile.inputs)) files.add(relative(compiled, join(root, input)).replaceAll(sep, "/"));
   }
   return files;
 }
@@ -103,7 +106,8 @@ function typesOf(...entries) {
   const visit = (file) => {
     if (files.has(file)) return;
     files.add(file);
-    for (const [, module] of readFileSync(join(compiled, file), "utf8").matchAll(/(?:from|import\()\s*"\.\/([^"]+)\.js"/g)) visit(`${module}.d.ts`);
+    for (const [, module] of readFileSync(join(compiled, file), "utf8").matchAll(/(?:from|import\()\s*"(\.[^"]+)\.js"/g))
+      visit(`${posix.join(dirname(file), module)}.d.ts`);
   };
   for (const entry of entries) visit(`${entry}.d.ts`);
   return files;

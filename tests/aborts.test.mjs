@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { AzulejoError, CausalLM, Engine, inspect } from "../dist/index.js";
-import { fromWire, toWire } from "../dist/errors.js";
+import { fromWire, toWire } from "../dist/shared/errors.js";
 import { endless, ON_AND_ON } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { computingCalls, loadEach } from "./support/calls.mjs";

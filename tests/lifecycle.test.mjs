@@ -70,7 +70,7 @@ for (const worker of [true, false]) {
 }
 
 test("where the platform has no Symbol.asyncDispose, compilers' name for it is taken", () => {
-  const source = readFileSync(new URL("../dist/dispose.js", import.meta.url), "utf8").replace("export const", "const");
+  const source = readFileSync(new URL("../dist/page/dispose.js", import.meta.url), "utf8").replace("export const", "const");
   const made = vm.runInNewContext(`delete Symbol.asyncDispose; ${source}; Symbol.keyFor(asyncDispose)`);
   // This Node's own contexts may have it: then there is nothing to make.
   assert(made === "Symbol.asyncDispose" || vm.runInNewContext("Symbol.asyncDispose") !== undefined);

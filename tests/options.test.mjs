@@ -3,8 +3,8 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
-import { meantBy } from "../dist/other-names.js";
-import { Patches, windowsOf } from "../dist/patches.js";
+import { meantBy } from "../dist/page/other-names.js";
+import { Patches, windowsOf } from "../dist/page/images/patches.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { computingCalls, family, IMAGE, loadEach } from "./support/calls.mjs";

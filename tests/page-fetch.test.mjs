@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { PageFetches } from "../dist/page-fetch.js";
+import { PageFetches } from "../dist/page/page-fetch.js";
 import { deadline } from "./support/deadline.mjs";
 
 deadline(5);

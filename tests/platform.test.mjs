@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, afterEach, mock, test } from "node:test";
-import { isNode, nextTurn } from "../target/js/platform.js";
+import { isNode, nextTurn } from "../target/js/shared/platform.js";
 import { deadline } from "./support/deadline.mjs";
 
 deadline(5);

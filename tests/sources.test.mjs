@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
 import { CausalLM, inspect } from "../dist/index.js";
-import { sourceOf } from "../dist/source.js";
+import { sourceOf } from "../dist/page/source.js";
 import { rejection } from "./support/rejections.mjs";
 import { deadline } from "./support/deadline.mjs";
 

@@ -1,6 +1,5 @@
 // What the Rust core exports through wasm-bindgen, as this package uses it. The JavaScript lies beside the .wasm in dist/.
 
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../types.js";
 import type {
   GpuDiagnostics,
   Picture,
@@ -9,7 +8,8 @@ import type {
   WirePair,
   WireSeq2SeqOptions,
   WireText,
-} from "../protocol.js";
+} from "../shared/protocol.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../shared/types.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;

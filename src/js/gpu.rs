@@ -44,7 +44,7 @@ struct Info<'a> {
     description: &'a str,
     features: Vec<&'static str>,
     limits: Limits,
-    /// An empty queue takes a long time to say that it is: see js/instance.ts.
+    /// An empty queue takes a long time to say that it is: see js/host/instance.ts.
     is_late: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What JavaScript sees of the core. The package's worker (`js/host.ts`) is its only caller.
+//! What JavaScript sees of the core. The package's worker (`js/host/host.ts`) is its only caller.
 
 mod beams;
 mod classes;

@@ -1,5 +1,5 @@
 //! What lies where JavaScript reads it without a call, also when the instance has failed and nothing can be called any
-//! more: the counts of the heap, the size of an allocation that was refused, and what a panic said. Its reader is `js/notes.ts`.
+//! more: the counts of the heap, the size of an allocation that was refused, and what a panic said. Its reader is `js/host/notes.ts`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::{self, Write};
@@ -12,7 +12,7 @@ pub struct Notes {
     /// Bytes that are allocated now, and the most that ever were.
     live: AtomicUsize,
     peak: AtomicUsize,
-    /// The size of the last allocation that was refused. Who goes on without it sets it back to 0: `js/instance.ts`, where
+    /// The size of the last allocation that was refused. Who goes on without it sets it back to 0: `js/host/instance.ts`, where
     /// it hears of "out-of-memory".
     refused: AtomicUsize,
     /// How many bytes of `panic` have been written.

@@ -1,0 +1,106 @@
+// What a generation takes.
+
+import { invalid } from "../shared/errors.js";
+import type { WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
+import type { ChatOptions, GenerateOptions, Seq2SeqOptions } from "../shared/types.js";
+import { CHAT } from "./messages.js";
+import { optionsOf, type Check } from "./options.js";
+import { checkCount, checkFlag, checkList, checkOptions, checkSignal, checkText, count, describe } from "./validate.js";
+
+const number =
+  (least: number, most: number): Check<number> =>
+  (value, name) => {
+    if (typeof value !== "number" || !(value >= least && value <= most))
+      throw invalid(`${name} should be a number ${range(least, most)}, not ${describe(value)}`);
+    return value;
+  };
+
+function range(least: number, most: number): string {
+  if (most === Number.MAX_VALUE)
+    return least === -Number.MAX_VALUE
+      ? "(finite)"
+      : `of ${least === Number.MIN_VALUE ? "more than 0" : `${least} or more`}`;
+  return `from ${least} to ${most}`;
+}
+
+const ANY = number(-Number.MAX_VALUE, Number.MAX_VALUE);
+
+const GENERATE = {
+  maxTokens: count(0),
+  temperature: number(0, Number.MAX_VALUE),
+  topK: count(0),
+  topP: number(0, 1),
+  minP: number(0, 1),
+  repetitionPenalty: number(Number.MIN_VALUE, Number.MAX_VALUE),
+  presencePenalty: ANY,
+  frequencyPenalty: ANY,
+  logitBias: checkBias,
+  seed: count(0),
+  stop: checkStops,
+  ignoreEnd: checkFlag,
+  logprobs: count(0),
+  minTokens: count(0),
+  noRepeatNgram: count(0),
+  useDefaults: checkFlag,
+  // An abort is no failure of a generation's: what was made stays.
+  signal: checkSignal,
+};
+const LATER = ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"];
+
+const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CHAT }, LATER);
+const readSeq2Seq = optionsOf<Seq2SeqOptions>(
+  "generate",
+  { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
+  [...LATER, "tools", "templateOptions", "allowSpecial"],
+);
+
+/** What goes to the core, and what is for the chat template. */
+export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
+  const { signal: _, tools, templateOptions, allowSpecial, ...wire } = readGenerate(options);
+  const chat = {
+    ...(tools !== undefined && { tools }),
+    ...(templateOptions !== undefined && { templateOptions }),
+    ...(allowSpecial !== undefined && { allowSpecial }),
+  };
+  return { wire, chat };
+}
+
+export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {
+  const { signal: _, ...wire } = readSeq2Seq(options);
+  return wire;
+}
+
+function checkEarlyStopping(value: unknown, name: string): boolean | "never" {
+  if (typeof value !== "boolean" && value !== "never")
+    throw invalid(`${name} should be true, false or "never", not ${describe(value)}`);
+  return value;
+}
+
+/** Each beam has a cache of its own. */
+const MOST_BEAMS = 16;
+
+function checkBeams(value: unknown, name: string): number {
+  const beams = checkCount(value, name, 1);
+  if (beams > MOST_BEAMS) throw invalid(`${name} is ${beams}; ${MOST_BEAMS} are the most`);
+  return beams;
+}
+
+function checkBias(bias: unknown, name: string): Record<number, number> {
+  checkOptions(bias, name);
+  const checked: Record<number, number> = {};
+  for (const [id, value] of Object.entries(bias as object)) {
+    if (!/^\d+$/.test(id) || Number(id) > 0xffffffff)
+      throw invalid(`${name} has the key ${JSON.stringify(id)}, which is not a token id`);
+    if (typeof value !== "number" || Number.isNaN(value))
+      throw invalid(`${name}[${id}] should be a number, not ${describe(value)}`);
+    checked[Number(id)] = value;
+  }
+  return checked;
+}
+
+function checkStops(stops: unknown, name: string): string[] {
+  return checkList(stops, name, "strings", (stop, name) => {
+    if (checkText(stop, name) === "") throw invalid(`${name} is empty`);
+    return stop as string;
+  });
+}

@@ -1,0 +1,120 @@
+// A conversation that keeps its KV cache in the worker.
+
+import { disposed, invalid } from "../shared/errors.js";
+import type { Prompt } from "../shared/protocol.js";
+import type { ChatOptions, GenerateOptions, Generation, Message, Session } from "../shared/types.js";
+import type { Connection } from "./connection.js";
+import { asyncDispose } from "./dispose.js";
+import { checkGenerate } from "./generate-options.js";
+import { startGeneration } from "./generation.js";
+import { checkChat, refuseChatOptions } from "./messages.js";
+import type { RemoteModel } from "./remote.js";
+import { checkPrompt } from "./validate.js";
+
+/** A generation with the model, in a session's cache where one is given. */
+export function generate(
+  model: RemoteModel,
+  session: RemoteSession | undefined,
+  prompt: string | Message[] | ArrayLike<number>,
+  options?: GenerateOptions,
+): Generation {
+  const site = new Error();
+  return startGeneration(async (signal, onTokens) => {
+    const { wire: checked, chat } = checkGenerate(options);
+    const wire = { prompt: readPrompt(prompt, chat), options: checked };
+    session?.check();
+    const connection = await model.reach(signal);
+    const opened = session?.openAt(connection);
+    const call = { signal, onTokens, owner: session ?? model, site };
+    const generating = model.callAt(connection, "generate", { ...wire, session: session?.id }, call);
+    const [{ result, sessionLength }] = await Promise.all([generating, opened]);
+    if (sessionLength !== undefined) session!.length = sessionLength;
+    return result;
+  }, options?.signal);
+}
+
+function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {
+  const checked = checkPrompt(prompt);
+  if (Array.isArray(checked)) return checkChat(checked, "prompt", chat, true);
+  refuseChatOptions(chat);
+  return checked;
+}
+
+export class RemoteSession implements Session {
+  length = 0;
+  readonly #model: RemoteModel;
+  readonly #home: Home;
+  /** On its way to `home`. */
+  #opening?: { connection: Connection; done: Promise<void> } | undefined;
+  #disposed = false;
+
+  constructor(model: RemoteModel) {
+    this.#model = model;
+    this.#home = { id: ++lastId, model: model.id };
+    abandoned.register(this, this.#home, this.#home);
+  }
+
+  get id(): number {
+    return this.#home.id;
+  }
+
+  generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation {
+    return generate(this.#model, this, prompt, options);
+  }
+
+  save(): Promise<Blob> {
+    return Promise.reject(invalid("session.save: not supported yet"));
+  }
+
+  async dispose(): Promise<void> {
+    if (this.#disposed) return;
+    this.#disposed = true;
+    abandoned.unregister(this.#home);
+    await this.#opening?.done.catch(() => {});
+    await leave(this.#home);
+  }
+
+  [asyncDispose](): Promise<void> {
+    return this.dispose();
+  }
+
+  check(): void {
+    if (this.#disposed) throw disposed("the session");
+  }
+
+  /** Makes the cache, in a new worker a new one: the prompt is the whole conversation, so nothing is lost. */
+  openAt(connection: Connection): Promise<void> | undefined {
+    this.check();
+    if (this.#home.connection === connection) return undefined;
+    if (this.#opening?.connection === connection) return this.#opening.done;
+    this.length = 0;
+    const opening = { connection, done: this.#open(connection) };
+    this.#opening = opening;
+    opening.done.catch(() => {
+      // The next call tries again.
+      if (this.#opening === opening) this.#opening = undefined;
+    });
+    return opening.done;
+  }
+
+  async #open(connection: Connection): Promise<void> {
+    await this.#model.callAt(connection, "openSession", { session: this.id }, { owner: this });
+    this.#home.connection = connection;
+  }
+}
+
+/** Where a session's cache is: apart from it, to be found when it is gone. */
+interface Home {
+  readonly id: number;
+  readonly model: number;
+  connection?: Connection;
+}
+
+async function leave({ id, model, connection }: Home): Promise<void> {
+  // In a dead worker, or with the model gone, there is nothing left to free.
+  await connection?.call("disposeSession", { model, session: id }).catch(() => {});
+}
+
+/** Sessions that nobody disposed of. */
+const abandoned = /* @__PURE__ */ new FinalizationRegistry<Home>((home) => void leave(home));
+let lastId = 0;

@@ -1,0 +1,16 @@
+// The shelf that there is here.
+
+import { isNode } from "../platform.js";
+import type { Shelf } from "./shelf.js";
+import { NodeShelf } from "./shelf-node.js";
+import { OpfsShelf } from "./shelf-opfs.js";
+
+/** `undefined` where nothing can be kept: private windows, pages without a secure origin. */
+export async function openShelf(): Promise<Shelf | undefined> {
+  try {
+    if (globalThis.navigator?.storage?.getDirectory !== undefined) return await OpfsShelf.open();
+    return isNode() ? await NodeShelf.open() : undefined;
+  } catch {
+    return undefined;
+  }
+}
