@@ -45,8 +45,8 @@ fn main(
   }
   rest[thread] = best;
   workgroupBarrier();
-  for (var i = 0u; i < THREADS; i += 1u) {
-    best = max(best, rest[i]);
+  for (var other = 0u; other < THREADS; other += 1u) {
+    best = max(best, rest[other]);
   }
   workgroupBarrier();
   var total = 0.0;

@@ -43,13 +43,14 @@ fn main(
   }
   rest[thread] = best;
   workgroupBarrier();
-  for (var i = 0u; i < THREADS; i += 1u) {
-    best = max(best, rest[i]);
+  for (var other = 0u; other < THREADS; other += 1u) {
+    best = max(best, rest[other]);
   }
   workgroupBarrier();
   var total = 0.0;
   for (var k = thread; k < rows; k += THREADS) {
-    let weight = select(exp(out[line + k] - best), 0.0, out[line + k] == LOWEST);
+    let made = out[line + k];
+    let weight = select(exp(made - best), 0.0, made == LOWEST);
     out[line + k] = weight;
     total += weight;
   }

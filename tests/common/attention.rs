@@ -91,13 +91,15 @@ pub struct Numbers {
     pub value: Vec<f32>,
 }
 
-/// Numbers that a cache of any type holds exactly: whole levels from −127 to 127, an outermost one in each 32.
+/// Numbers that a cache of any type holds exactly: whole levels from −127 to 127, an outermost one in each 32, of which
+/// every second has another scale.
 pub fn levels(random: &mut Random, len: usize, head_dim: usize) -> Vec<f32> {
     let level = |i: usize, random: &mut Random| match (i % head_dim).is_multiple_of(32) {
         true => 127.0 * (1.0f32).copysign(random.float()),
         false => (random.next() % 255) as f32 - 127.0,
     };
-    (0..len).map(|i| level(i, random) / 64.0).collect()
+    let scale = |i: usize| [128.0, 64.0][i % head_dim / 32 % 2];
+    (0..len).map(|i| level(i, random) / scale(i)).collect()
 }
 
 /// Random ones for each sequence.

@@ -41,7 +41,7 @@ pub fn heads_of_every_size_are_right_in_every_cache() {
     // A prompt, one query, and one whose keys are split over workgroups.
     let lengths = [(3, 18), (33, 1), (260, 1)];
     for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
-        let sizes = |cache| [8, 12, 20, 64, 80, 96, 128, 256].map(|head_dim| (cache, head_dim));
+        let sizes = |cache| [8, 12, 20, 64, 80, 100, 128, 256].map(|head_dim| (cache, head_dim));
         for (cache, head_dim) in share(CACHES.into_iter().flat_map(sizes), variant) {
             for (before, len) in lengths {
                 let case = Case::new(shape(2, 1, head_dim), cache, before, len);
@@ -86,6 +86,14 @@ pub fn query_heads_find_their_key_head_in_groups_of_any_size() {
         };
         lengths.into_iter().flat_map(groups).collect()
     });
+}
+
+#[test]
+pub fn one_head_s_splits_are_joined_too() {
+    for (name, kernels) in gpus() {
+        let case = Case::new(shape(1, 1, 16), CacheType::F32, 260, 1);
+        check_numbers(&kernels, name, &case, &numbers(&case, 1), TOLERANCE);
+    }
 }
 
 pub fn biases(heads: usize) -> Vec<Bias> {
@@ -229,8 +237,8 @@ pub fn halves_are_clamped_to_what_they_can_hold() {
 #[test]
 pub fn levels_of_nothing_are_nothing() {
     check_extremes(shape(2, 1, 64), &[CacheType::Q8], |kernels, name, case| {
-        // Zeros; and numbers whose scale is too small for a float.
-        for size in [0.0, 1e-37] {
+        // Zeros; numbers whose scale is too small for a float; and some whose scale is 1.
+        for size in [0.0, 1e-37, 128.0] {
             let mut numbers = numbers(&case, 7);
             let Numbers { key, value, .. } = &mut numbers[0];
             let halves = value.chunks_mut(32).chain(key.chunks_mut(32));

@@ -85,6 +85,21 @@ pub fn a_row_that_becomes_bytes_writes_its_own_alone() {
 }
 
 #[test]
+pub fn a_part_of_a_table_looks_up_its_own_rows_alone() {
+    let kernels = first();
+    // Rows of 16 floats: of the four here the part has two, those of tokens 1 and 2.
+    let rows: Vec<u32> = (0..64).map(|i| (i as f32).to_bits()).collect();
+    let alone = Alone {
+        storage: vec![(0, vec![0, 1, 2, 3]), (1, rows.clone()), (2, vec![7; 64])],
+        uniforms: Some([&[0, 1, 2, 1, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]]),
+        grid: [1, 4, 1],
+    };
+    let kernel = Kernel::new(Shader::Embed).format(TensorType::F32);
+    let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(2);
+    assert_eq!(found, [&[7; 16], &rows[..32], &[7; 16]].concat());
+}
+
+#[test]
 pub fn a_line_of_an_attention_map_is_written_alone() {
     let kernels = first();
     let floats = |len: usize| (0..len).map(|i| (i as f32 / 10.0).to_bits()).collect::<Vec<u32>>();

@@ -33,7 +33,7 @@ fn headings(head_dim: usize) -> Vec<Heading> {
                 let frequencies = (0..turning).map(|pair| 10_000f32.powf(-(pair as f32) / turning as f32)).collect();
                 let mut norm = || random.floats(head_dim);
                 let norms = normed.then(|| [norm(), norm()]);
-                headings.push(Heading { norms, epsilon: 1e-6, pairs, frequencies, magnitude: 1.25 });
+                headings.push(Heading { norms, epsilon: 0.05, pairs, frequencies, magnitude: 1.25 });
             }
         }
     }

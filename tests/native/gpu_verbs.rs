@@ -92,12 +92,14 @@ pub fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
 
 #[test]
 pub fn rows_of_a_quantised_table_are_scaled_and_added() {
-    let (ty, rows, width) = (TensorType::Q8_0, 9, 64);
+    let (ty, rows, width) = (TensorType::Q4_1, 9, 64);
     on_each_device!(|device, context, name| {
         let mut random = Random::new(4);
         let mut bytes: Vec<u8> = (0..rows * ty.row_bytes(width).unwrap()).map(|_| random.next() as u8).collect();
         for block in bytes.chunks_mut(ty.block_bytes()) {
-            block[..2].copy_from_slice(&half::f16::from_f32(0.01 * random.float()).to_le_bytes());
+            for half in block[..4].chunks_mut(2) {
+                half.copy_from_slice(&half::f16::from_f32(0.1 * random.float()).to_le_bytes());
+            }
         }
         let mut values = vec![0.0; rows * width];
         ty.dequantize(&bytes, &mut values);

@@ -47,8 +47,11 @@ pub(super) enum Op {
         max: u32,
         kind: Kind,
     },
-    /// Goes on; where that fails, from the other place.
-    Try(usize),
+    /// Goes on, if the next character is one that it may begin with; where that fails, from the other place.
+    Try {
+        other: usize,
+        first: Option<usize>,
+    },
     /// Goes on at the other place; where that fails, here.
     TryLater(usize),
     Jump(usize),
@@ -90,16 +93,22 @@ pub(super) struct Program {
     pub ops: Vec<Op>,
     pub sets: Vec<Set>,
     pub slots: usize,
-    /// What a match begins with, where it begins with anything for sure.
-    pub first: Option<Set>,
+    /// The set of what a match begins with, where it begins with anything for sure.
+    pub first: Option<usize>,
 }
 
 impl Program {
     pub fn new(node: &Node) -> Result<Self, String> {
-        let mut first = ClassUnicode::empty();
-        let first = node.first(&mut first).then(|| Set::new(&first));
-        let mut program = Self { slots: 2 * groups(node), first, ..Self::default() };
-        program.add(node)?;
+        let mut program = Self { slots: 2 * groups(node), ..Self::default() };
+        program.first = program.first_of(node);
+        match node {
+            Node::Either(list) => {
+                // Here alone: to look through each group again for those around it would take long.
+                let firsts = list.iter().map(|node| program.first_of(node)).collect();
+                program.either(list, firsts)?;
+            }
+            _ => program.add(node)?,
+        }
         program.push(Op::Accept)?;
         Ok(program)
     }
@@ -127,6 +136,11 @@ impl Program {
         })
     }
 
+    fn first_of(&mut self, node: &Node) -> Option<usize> {
+        let mut first = ClassUnicode::empty();
+        node.first(&mut first).then(|| self.set(&first))
+    }
+
     fn add(&mut self, node: &Node) -> Result<(), String> {
         match node {
             Node::Empty => {}
@@ -135,7 +149,7 @@ impl Program {
                 self.push(Op::One(set))?;
             }
             Node::Sequence(list) => list.iter().try_for_each(|node| self.add(node))?,
-            Node::Either(list) => self.either(list)?,
+            Node::Either(list) => self.either(list, vec![None; list.len()])?,
             Node::Repeat { node, min, max, kind } => self.repeat(node, *min, *max, *kind)?,
             Node::Look { node, behind: false, negative } => self.inside(node, How::Ahead { negative: *negative })?,
             Node::Look { node, behind: true, negative } => {
@@ -158,14 +172,15 @@ impl Program {
         Ok(())
     }
 
-    fn either(&mut self, list: &[Node]) -> Result<(), String> {
+    /// `firsts`: what each of the list may begin with, if that is known.
+    fn either(&mut self, list: &[Node], firsts: Vec<Option<usize>>) -> Result<(), String> {
         let Some((last, others)) = list.split_last() else { return Ok(()) };
         let mut jumps = Vec::new();
-        for node in others {
-            let split = self.push(Op::Try(0))?;
+        for (node, first) in others.iter().zip(firsts) {
+            let split = self.push(Op::Accept)?;
             self.add(node)?;
             jumps.push(self.push(Op::Jump(0))?);
-            self.ops[split] = Op::Try(self.ops.len());
+            self.ops[split] = Op::Try { other: self.ops.len(), first };
         }
         self.add(last)?;
         for jump in jumps {
@@ -186,7 +201,8 @@ impl Program {
             return self.end_inside(start, How::Atomic);
         }
         (0..min).try_for_each(|_| self.add(node))?;
-        let split = |later: usize| if kind == Kind::Lazy { Op::TryLater(later) } else { Op::Try(later) };
+        let greedy = |other: usize| Op::Try { other, first: None };
+        let split = |other: usize| if kind == Kind::Lazy { Op::TryLater(other) } else { greedy(other) };
         let Some(max) = max else {
             let start = self.push(Op::Accept)?;
             let slot = self.slots;

@@ -64,17 +64,15 @@ impl<'a> Search<'a> {
         self.from = from;
         let mut start = from;
         loop {
-            let next = self.text[start..].chars().next();
             self.pay(1)?;
-            let may_begin = self.program.first.as_ref().is_none_or(|first| next.is_some_and(|c| first.contains(c)));
-            if may_begin {
+            if self.may_begin(self.program.first, start) {
                 self.slots.fill(None);
                 self.returns.clear();
                 if let Some(end) = self.run(0, start)? {
                     return Ok(Some((start, end)));
                 }
             }
-            match next {
+            match self.next(start) {
                 Some(c) => start += c.len_utf8(),
                 None => return Ok(None),
             }
@@ -92,6 +90,11 @@ impl<'a> Search<'a> {
 
     fn before(&self, at: usize) -> Option<char> {
         self.text[..at].chars().next_back()
+    }
+
+    /// Whether what begins with a character of the set may begin here; without a set anything may.
+    fn may_begin(&self, first: Option<usize>, at: usize) -> bool {
+        first.is_none_or(|set| self.next(at).is_some_and(|c| self.program.sets[set].contains(c)))
     }
 
     fn push(&mut self, back: Return) -> Result<(), Spent> {
@@ -120,9 +123,13 @@ impl<'a> Search<'a> {
                     c.map(|c| (op + 1, at + c.len_utf8()))
                 }
                 Op::Run { .. } => self.take(op, at)?.map(|at| (op + 1, at)),
-                &Op::Try(other) => {
-                    self.push(Return::Go { op: other, at })?;
-                    Some((op + 1, at))
+                &Op::Try { other, first } => {
+                    if self.may_begin(first, at) {
+                        self.push(Return::Go { op: other, at })?;
+                        Some((op + 1, at))
+                    } else {
+                        Some((other, at))
+                    }
                 }
                 &Op::TryLater(other) => {
                     self.push(Return::Go { op: op + 1, at })?;

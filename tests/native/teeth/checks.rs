@@ -163,6 +163,7 @@ fn of_file(file: &str) -> Vec<Check> {
             Box::new(gpu_verbs::rows_of_a_quantised_table_are_scaled_and_added),
             Box::new(gpu_bounds::rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone),
             on_the_gpu("siglip"),
+            Box::new(gpu_functions::a_part_of_a_table_looks_up_its_own_rows_alone),
             Box::new(gpu_grids::as_many_rows_as_one_likes_are_looked_up_normed_and_gathered),
             Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
         ],
@@ -270,6 +271,7 @@ fn heads() -> Vec<Check> {
         Box::new(gpu_heads::heads_are_normed_and_turned_as_on_the_cpu),
         Box::new(gpu_heads::heads_that_were_turned_are_cached_so),
         Box::new(gpu_attention::halves_are_clamped_to_what_they_can_hold),
+        lengths(CacheType::Q8, 100),
         Box::new(gpu_attention::levels_of_nothing_are_nothing),
         Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
         Box::new(gpu_turns::a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself),
@@ -341,17 +343,19 @@ fn maps() -> Vec<Check> {
     ]
 }
 
-/// Lengths around the edges of tiles and splits in each cache; then everything that has a test.
+/// Around the edges of tiles and splits.
+fn lengths(cache: CacheType, head_dim: usize) -> Check {
+    Box::new(move || {
+        let kernels = first();
+        for (before, len) in [(3, 18), (33, 1), (260, 1), (0, 47), (254, 1), (511, 1), (0, 65), (1100, 1)] {
+            let case = Case::new(shape(6, 2, head_dim), cache, before, len);
+            gpu_attention::check_numbers(&kernels, "", &case, &numbers(&case, 1), gpu_attention::TOLERANCE);
+        }
+    })
+}
+
+/// Lengths in each cache; then everything that has a test.
 fn attention() -> Vec<Check> {
-    let lengths = |cache, head_dim| -> Check {
-        Box::new(move || {
-            let kernels = first();
-            for (before, len) in [(3, 18), (33, 1), (260, 1), (0, 47), (254, 1), (511, 1), (0, 65), (1100, 1)] {
-                let case = Case::new(shape(6, 2, head_dim), cache, before, len);
-                gpu_attention::check_numbers(&kernels, "", &case, &numbers(&case, 1), gpu_attention::TOLERANCE);
-            }
-        })
-    };
     let masks = || {
         let shape = shape(3, 1, 8);
         let shapes = [
@@ -381,7 +385,7 @@ fn attention() -> Vec<Check> {
         sizes(Shader::Attention),
         sizes(Shader::AttentionOne),
         lengths(CacheType::F16, 20),
-        lengths(CacheType::Q8, 80),
+        lengths(CacheType::Q8, 100),
         lengths(CacheType::F32, 256),
         Box::new(gpu_bounds::rows_behind_those_that_attend_are_left_alone),
         Box::new(gpu_bounds::keys_behind_those_that_are_there_may_be_no_numbers),
@@ -391,6 +395,7 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_spans::a_query_that_sees_no_key_gets_nothing),
         Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
+        Box::new(gpu_attention::one_head_s_splits_are_joined_too),
         Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
         Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
         Box::new(gpu_attention::scores_of_tens_of_thousands_leave_the_softmax_whole),
