@@ -64,7 +64,12 @@ impl ExprKind {
     /// Of the deepest part.
     fn depth_within(&self) -> usize {
         let mut depth = 0;
-        let mut see = |part: &Expr| depth = depth.max(part.depth);
+        self.parts(&mut |part| depth = depth.max(part.depth));
+        depth
+    }
+
+    /// Looks at each expression that stands in this one itself.
+    pub fn parts(&self, see: &mut dyn FnMut(&Expr)) {
         match self {
             Self::None | Self::Bool(_) | Self::Int(_) | Self::Float(_) | Self::Text(_) | Self::Name(_) => {}
             Self::List(parts) | Self::Tuple(parts) | Self::Concat(parts) => parts.iter().for_each(see),
@@ -99,7 +104,6 @@ impl ExprKind {
                 otherwise.iter().for_each(|otherwise| see(otherwise));
             }
         }
-        depth
     }
 }
 
@@ -155,7 +159,12 @@ pub(crate) struct Statement {
     pub line: u32,
 }
 
-pub(crate) type Body = Vec<Statement>;
+#[derive(Default)]
+pub(crate) struct Body {
+    pub statements: Vec<Statement>,
+    /// Names that its scope has for itself before it has set them: see `symbols`.
+    pub unset: Vec<Name>,
+}
 
 pub(crate) enum StatementKind {
     Text(Rc<Text>),
@@ -190,10 +199,12 @@ pub(crate) enum StatementKind {
         filter: Expr,
         body: Body,
     },
-    /// Renders its body where it stands; `block`: seeing nothing but what is at the template's top.
+    /// Renders its body where it stands: a block of a name, which sees nothing but what is at the template's top unless it
+    /// is `scoped`, or a part that is marked as generated.
     Scope {
         body: Body,
-        block: bool,
+        is_block: bool,
+        scoped: bool,
     },
     Break,
     Continue,
@@ -208,6 +219,7 @@ pub(crate) struct For {
     pub recursive: bool,
 }
 
+#[derive(Default)]
 pub(crate) struct Macro {
     pub name: Rc<str>,
     pub parameters: Vec<(Name, Option<Expr>)>,

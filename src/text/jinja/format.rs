@@ -334,11 +334,16 @@ fn named_value(name: &str, args: &Args, automatic: &mut usize, renderer: &mut Re
 }
 
 fn brace_value(out: &mut Writer, value: &Value, conversion: &str, look: &str) -> Run<()> {
+    let is_plain = look.is_empty();
     let look = read_look(look)?;
     let text = match conversion {
         "" => match value {
-            Value::Int(_) | Value::Float(_) => return number(out, &look, value),
-            other => text_of(other, out.budget())?,
+            Value::Float(_) => return number(out, &look, value),
+            Value::Bool(_) if is_plain => text_of(value, out.budget())?,
+            Value::Int(_) | Value::Bool(_) => return whole_number(out, &look, value),
+            Value::Text(text) => text.clone(),
+            other if is_plain => text_of(other, out.budget())?,
+            other => return Err(Stop::new(format!("{} has no other format than its own", other.kind()))),
         },
         "s" => text_of(value, out.budget())?,
         "r" => {
@@ -353,6 +358,13 @@ fn brace_value(out: &mut Writer, value: &Value, conversion: &str, look: &str) ->
     }
     let end = look.precision.map_or(text.as_str().len(), |most| text.byte_of(most));
     padded(out, &look, &*text.part(0..end, out.budget())?, '<')
+}
+
+fn whole_number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
+    if look.precision.is_some() && !matches!(look.kind, Some('f' | 'F' | 'e' | 'E' | '%')) {
+        return Err(Stop::new("precision not allowed in integer format specifier"));
+    }
+    number(out, look, &Value::Int(value.expect_int("the value")?))
 }
 
 /// `[[fill]align][sign][#][0][width][,][.precision][kind]`

@@ -34,6 +34,7 @@ mod render;
 mod sort;
 mod stop;
 mod string;
+mod symbols;
 #[cfg(test)]
 mod tests;
 mod value;

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::args::{Args, needed};
 use super::ast::{For, Macro};
-use super::render::Renderer;
+use super::render::{Flow, Renderer};
 use super::stop::{Run, Stop};
 use super::string::{Text, Writer};
 use super::value::{Function, Kind, Value};
@@ -121,7 +121,9 @@ impl<'t> Renderer<'t> {
                 let over = needed(over, "loop", "iterable")?;
                 self.enter()?;
                 let mut out = Writer::new(&self.budget);
-                self.for_loop(each, &over, depth, &mut out)?;
+                if self.for_loop(each, &over, depth, &mut out)? != Flow::Next {
+                    return Err(Stop::new("'break' or 'continue' outside of a loop"));
+                }
                 self.leave();
                 Ok(Value::Text(Rc::new(out.finish())))
             }

@@ -7,6 +7,7 @@ use super::ast::{Body, Expr, ExprKind, For, Macro, Name, Statement, StatementKin
 use super::lexer::{Token, lex};
 use super::stop::{Run, Stop};
 use super::string::Text;
+use super::symbols;
 
 /// Statements and expressions within each other, while they are read: that takes native stack.
 const MAX_NEST: usize = 60;
@@ -33,12 +34,14 @@ pub(crate) struct Parser {
 }
 
 pub(crate) fn parse(source: &str) -> Run<Template> {
-    let template = Template { body: Vec::new(), names: Vec::new(), macros: Vec::new(), literals: Vec::new() };
+    let template = Template { body: Body::default(), names: Vec::new(), macros: Vec::new(), literals: Vec::new() };
     let tokens = lex(source)?;
     let mut parser =
         Parser { tokens, at: 0, nest: 0, places: HashMap::new(), uses: Vec::new(), in_loop: false, template };
     let body = parser.body(&[]).map_err(|stop| stop.at(parser.line()))?;
-    Ok(Template { body, ..parser.template })
+    let mut template = Template { body, ..parser.template };
+    symbols::resolve(&mut template);
+    Ok(template)
 }
 
 impl Parser {
@@ -153,7 +156,7 @@ impl Parser {
 
     /// Statements up to a block that begins with one of `ends`, whose word is left standing.
     fn body(&mut self, ends: &[&str]) -> Run<Body> {
-        let mut body = Vec::new();
+        let mut statements = Vec::new();
         loop {
             let line = self.line();
             let kind = match self.next() {
@@ -165,17 +168,17 @@ impl Parser {
                 }
                 Token::BlockBegin => {
                     if ends.iter().any(|end| self.is_word(end)) {
-                        return Ok(body);
+                        return Ok(Body { statements, ..Body::default() });
                     }
                     self.within(Self::statement)?
                 }
-                Token::End if ends.is_empty() => return Ok(body),
+                Token::End if ends.is_empty() => return Ok(Body { statements, ..Body::default() }),
                 _ => {
                     self.at -= 1;
                     return Err(self.unexpected(&format!("{{% {} %}}", ends.last().unwrap_or(&"end"))));
                 }
             };
-            body.push(Statement { kind, line });
+            statements.push(Statement { kind, line });
         }
     }
 
@@ -208,7 +211,12 @@ impl Parser {
             }
             "block" => self.block()?,
             // What marks the parts to train on means nothing here, but what is set within it stays within.
-            "generation" => StatementKind::Scope { body: self.body_to("endgeneration")?, block: false },
+            "generation" => {
+                let outer = std::mem::replace(&mut self.in_loop, false);
+                let body = self.body_to("endgeneration")?;
+                self.in_loop = outer;
+                StatementKind::Scope { body, is_block: false, scoped: true }
+            }
             "break" | "continue" if !self.in_loop => {
                 return Err(Stop::new(format!("'{word}' outside of a loop")).at(line));
             }
@@ -222,7 +230,7 @@ impl Parser {
 
     fn branches(&mut self) -> Run<StatementKind> {
         let mut branches = Vec::new();
-        let mut otherwise = Vec::new();
+        let mut otherwise = Body::default();
         loop {
             let condition = self.tuple_without_choice()?;
             self.expect_block_end()?;
@@ -250,7 +258,7 @@ impl Parser {
         self.in_loop = outer;
         let otherwise = match self.next() {
             Token::Name(word) if &*word == "else" => self.body_to("endfor")?,
-            _ => Vec::new(),
+            _ => Body::default(),
         };
         Ok(StatementKind::For(Box::new(For { target, over, condition, body, otherwise, recursive })))
     }
@@ -339,7 +347,7 @@ impl Parser {
         self.in_loop = outer;
         self.at += 1;
         self.skip_word(&name);
-        Ok(StatementKind::Scope { body, block: !scoped })
+        Ok(StatementKind::Scope { body, is_block: true, scoped })
     }
 
     /// One target, or several with commas between; `ends`: what they end at.

@@ -34,7 +34,10 @@ pub(crate) struct Renderer<'t> {
 #[derive(Default)]
 struct Scope {
     parent: Option<usize>,
-    variables: Vec<(Name, Value)>,
+    /// Without a value those that are not set yet.
+    variables: Vec<(Name, Option<Value>)>,
+    /// A block, which finds given what is not set yet at the template's top.
+    is_block: bool,
     /// A macro was made here, and sees it.
     captured: bool,
 }
@@ -68,7 +71,7 @@ impl<'t> Renderer<'t> {
             let function = FUNCTIONS.iter().find(|(known, _)| **known == **name).map(|(_, function)| *function);
             let function = function.filter(|function| *function != Function::StrftimeNow || now.is_some());
             let variable = variables.iter().rfind(|(known, _)| **known == **name).map(|(_, value)| value.clone());
-            given.variables.extend(variable.or(function.map(Value::Function)).map(|value| (place, value)));
+            given.variables.extend(variable.or(function.map(Value::Function)).map(|value| (place, Some(value))));
         }
         let top = Scope { parent: Some(0), ..Scope::default() };
         let loop_name = template.names.iter().position(|name| &**name == "loop");
@@ -99,8 +102,10 @@ impl<'t> Renderer<'t> {
 
     pub fn body(&mut self, body: &'t Body, out: &mut Writer) -> Run<Flow> {
         self.enter()?;
+        self.budget.pay(body.unset.len() as u64)?;
+        self.scopes[self.current].variables.extend(body.unset.iter().map(|name| (*name, None)));
         let mut flow = Flow::Next;
-        for statement in body {
+        for statement in &body.statements {
             flow = self.statement(statement, out).map_err(|stop| stop.at(statement.line))?;
             if flow != Flow::Next {
                 break;
@@ -127,7 +132,7 @@ impl<'t> Renderer<'t> {
             }
             StatementKind::For(each) => {
                 let over = self.eval(&each.over)?;
-                self.for_loop(each, &over, 0, out)?;
+                return self.for_loop(each, &over, 0, out);
             }
             StatementKind::Set(target, value) => {
                 let value = self.eval(value)?;
@@ -146,12 +151,15 @@ impl<'t> Renderer<'t> {
             }
             StatementKind::FilterBlock { filter, body } => {
                 let (text, flow) = self.captured(body)?;
-                let value = self.filtered(filter, Value::Text(text))?;
-                write(out, &value)?;
+                if flow == Flow::Next {
+                    let value = self.filtered(filter, Value::Text(text))?;
+                    write(out, &value)?;
+                }
                 return Ok(flow);
             }
-            StatementKind::Scope { body, block } => {
-                let outer = self.open_scope(if *block { TOP } else { self.current })?;
+            StatementKind::Scope { body, is_block, scoped } => {
+                let outer = self.open_scope(if *scoped { self.current } else { TOP })?;
+                self.scopes[self.current].is_block = *is_block;
                 let flow = self.body(body, out)?;
                 self.close_scope(outer);
                 return Ok(flow);
@@ -162,7 +170,7 @@ impl<'t> Renderer<'t> {
         Ok(Flow::Next)
     }
 
-    /// A body's text, in a scope of its own.
+    /// A body's text, in a scope of its own. Who leaves it before its end leaves the text behind.
     fn captured(&mut self, body: &'t Body) -> Run<(Rc<Text>, Flow)> {
         let outer = self.open_scope(self.current)?;
         let mut out = Writer::new(&self.budget);
@@ -173,13 +181,16 @@ impl<'t> Renderer<'t> {
 
     fn set_block(&mut self, target: &'t Target, filter: Option<&'t Expr>, body: &'t Body) -> Run<Flow> {
         let (text, flow) = self.captured(body)?;
+        if flow != Flow::Next {
+            return Ok(flow);
+        }
         let value = Value::Text(text);
         let value = match filter {
             Some(filter) => self.filtered(filter, value)?,
             None => value,
         };
         self.assign(target, value)?;
-        Ok(flow)
+        Ok(Flow::Next)
     }
 
     fn with(&mut self, assignments: &'t [(Target, Expr)], body: &'t Body, out: &mut Writer) -> Run<Flow> {
@@ -194,21 +205,26 @@ impl<'t> Renderer<'t> {
         Ok(flow)
     }
 
-    /// `depth`: of loops that call themselves.
-    pub fn for_loop(&mut self, each: &'t For, over: &Value, depth: usize, out: &mut Writer) -> Run<()> {
+    /// `depth`: of loops that call themselves. Gives how the statements around it go on: `break` in its `else` is theirs.
+    pub fn for_loop(&mut self, each: &'t For, over: &Value, depth: usize, out: &mut Writer) -> Run<Flow> {
         let items = self.loop_items(each, over)?;
-        if items.is_empty() {
-            let outer = self.open_scope(self.current)?;
-            self.body(&each.otherwise, out)?;
-            self.close_scope(outer);
-            return Ok(());
+        if !items.is_empty() && self.rounds(each, items.into(), depth, out)? {
+            return Ok(Flow::Next);
         }
-        let items: Rc<[Value]> = items.into();
+        let outer = self.open_scope(self.current)?;
+        let flow = self.body(&each.otherwise, out)?;
+        self.close_scope(outer);
+        Ok(flow)
+    }
+
+    /// The body for each item; whether it came to its end once, without which there is `else`, as in jinja2.
+    fn rounds(&mut self, each: &'t For, items: Rc<[Value]>, depth: usize, out: &mut Writer) -> Run<bool> {
         let _held = self.budget.hold(items.len() * size_of::<Value>())?;
         let place = match self.loop_name {
             Some(_) => Some(self.add(Object::Loop(Loop::new(items.clone(), depth, each)))?),
             None => None,
         };
+        let mut ended = false;
         for (at, item) in items.iter().enumerate() {
             let outer = self.open_scope(self.current)?;
             if let (Some(name), Some(place)) = (self.loop_name, place) {
@@ -220,6 +236,7 @@ impl<'t> Renderer<'t> {
             self.assign(&each.target, item.clone())?;
             let flow = self.body(&each.body, out)?;
             self.close_scope(outer);
+            ended |= flow == Flow::Next;
             if flow == Flow::Break {
                 break;
             }
@@ -227,7 +244,7 @@ impl<'t> Renderer<'t> {
         if let Some(Object::Loop(state)) = place.map(|place| &mut self.objects[place]) {
             state.end();
         }
-        Ok(())
+        Ok(ended)
     }
 
     /// Those that its condition lets through.
@@ -267,20 +284,22 @@ impl<'t> Renderer<'t> {
     pub fn set(&mut self, name: Name, value: Value) -> Run<()> {
         let variables = &mut self.scopes[self.current].variables;
         match variables.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => variables.push((name, value)),
+            Some((_, known)) => *known = Some(value),
+            None => variables.push((name, Some(value))),
         }
         Ok(())
     }
 
     pub fn lookup(&self, name: Name) -> Value {
-        let mut at = Some(self.current);
+        let (mut at, mut in_block) = (Some(self.current), false);
         while let Some(place) = at {
             let scope = &self.scopes[place];
-            if let Some((_, value)) = scope.variables.iter().find(|(known, _)| *known == name) {
-                return value.clone();
+            in_block |= scope.is_block;
+            match scope.variables.iter().find(|(known, _)| *known == name) {
+                Some((_, Some(value))) => return value.clone(),
+                Some((_, None)) if !(in_block && place == TOP) => break,
+                _ => at = scope.parent,
             }
-            at = scope.parent;
         }
         Value::Undefined(format!("'{}' is undefined", self.template.names[name]).into())
     }

@@ -77,8 +77,32 @@ def snippets():
                 yield "{{ (%s) %s (%s) }}" % (left, sign, right)
     for letter in "aAbBcCdDeFgGhHIjklmMnpPrRsSTtuUVwWxXyYzZ%fQ":
         yield "{{ strftime_now('%%%s|%%-%s|%%_%s|%%0%s|%%^%s|%%#%s|%%5%s') }}" % ((letter,) * 7)
+    for value in ["true", "none", "numbers", "nested", "missing", "7", "-2.5", "'ab'", "range(3)", "(1, 2)"]:
+        for look in [":", ":4", ":<4", ":>6", ":^5", ":05", ":*^7", ":x", ":s", ":d", ":.1", ":.1f", ":+", ":,", ":%", ":=5", "!s:8", "!r:8"]:
+            yield "{{ '[{%s}]'.format(%s) }}" % (look, value)
+    # `pi` is given: where a scope sets it, it is not seen before, unless it was read.
+    for scope in SCOPES:
+        for reading in READINGS:
+            for setting in SETTINGS:
+                yield scope % (reading + setting + "|{{ pi }}")
+                yield scope % (setting + "|" + reading)
+    for body in ["x", "{% break %}", "{% continue %}", "{% if loop.first %}{% continue %}{% endif %}x", "{% if loop.last %}{% break %}{% endif %}x",
+                 "{% if loop.first %}{% break %}{% endif %}x", "{% for b in [] %}{% else %}{{ a }}{% break %}{% endfor %}y", "{% filter upper %}x{% break %}{% endfilter %}",
+                 "{% for b in [1] %}{% break %}{% else %}{% continue %}{% endfor %}y", "{% set s %}x{% continue %}{% endset %}y", "{% with w = a %}x{% break %}{% endwith %}"]:
+        for items in ["[]", "[1]", "[1, 2]", "[1, 2, 3] if a > 1", "[1, 2] recursive"]:
+            yield "{%% for a in %s %%}%s{%% else %%}else{%% endfor %%}" % (items, body)
 
 
+SCOPES = ["%s", "{%% for q in [1, 2] %%}%s{%% endfor %%}", "{%% macro f() %%}%s{%% endmacro %%}{{ f() }}", "{%% with w = 2 %%}%s{%% endwith %%}",
+          "{%% set pi = 9 %%}{%% for q in [1, 2] %%}%s{%% endfor %%}"]
+READINGS = ["{{ pi }}", "{% set u %}{{ pi }}{% endset %}{{ u }}", "{% filter upper %}{{ pi }}{% endfilter %}", "{% filter default(pi) %}{% endfilter %}",
+            "{% for z in [1] %}{{ pi }}{% endfor %}", "{% for z in [pi] if z == pi %}{{ z }}{% endfor %}", "{% for z in [] %}{% else %}{{ pi }}{% endfor %}",
+            "{% if yes %}{{ pi }}{% endif %}", "{% macro g(a, b=pi) %}{{ pi }}{{ b }}{% endmacro %}{{ g() }}", "{% with v = 1 %}{{ pi }}{% endwith %}", "{% with v = pi %}{{ v }}{% endwith %}",
+            "{% macro h() %}{{ caller() }}{% endmacro %}{% call h() %}{{ pi }}{% endcall %}", "{% generation %}{{ pi }}{% endgeneration %}",
+            "{% for z in [1] %}{% if yes %}{% for y in [1] %}{{ pi }}{% endfor %}{% endif %}{% set pi = 4 %}{{ pi }}{% endfor %}", "{% block b %}{{ pi }}{% endblock %}"]
+SETTINGS = ["{% set pi = 1 %}", "{% set pi = pi %}", "{% if yes %}{% set pi = 1 %}{% endif %}", "{% if no %}{% set pi = 1 %}{% endif %}", "{% if no %}{% set pi = 1 %}{% else %}{% set pi = 2 %}{% endif %}",
+            "{% if no %}{% set pi = 1 %}{% elif yes %}{% set pi = 2 %}{% else %}{% set pi = 3 %}{% endif %}", "{% if no %}{{ pi }}{% else %}{% set pi = 3 %}{% endif %}",
+            "{% macro pi() %}m{% endmacro %}", "{% set pi %}b{% endset %}", "{% for pi in [5] %}{{ pi }}{% endfor %}", "{% with pi = 6 %}{{ pi }}{% endwith %}", "{% set q, pi = 7, 8 %}"]
 VALUES = ["none", "true", "0", "7", "-3", "2.5", "'abc'", "''", "[1, 2]", "[]", "(1, 'x')", "{'a': 1}", "{}", "missing",
           "range(3)", "messages", "nested.items()", "words", "nested", "numbers|map('string')", "nested.missing", "'12'", "' 4.5 '",
           "people", "1e3", "10 ** 2", "text", "quote"]
