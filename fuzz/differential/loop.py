@@ -78,7 +78,7 @@ def run(make, differs, parts, show):
         case = make(chance)
         what = differs(case)
         counts[what or "wrong"] = counts.get(what or "wrong", 0) + 1
-        if what in ("same", "refused by us", "refused by both", "refused there"):
+        if what in ("same", "its own", "refused by us", "refused by both", "refused there"):
             continue
         small = smaller(case, parts, lambda less: differs(less) == what)
         line = show(small)

@@ -20,6 +20,8 @@ spec.loader.exec_module(pieces)
 compile_template = pieces.chat_template_utils._compile_jinja_template
 ours = Ours()
 
+# What no other can say: an object's place in memory, chance.
+ITS_OWN = re.compile(r"(?i) [ab]t 0x|built-in|generator|random|<bound|<class|\brandom\b")
 TOKENS = {"bos_token": "<s>", "eos_token": "</s>"}
 VARIABLES = {name: value for name, value in pieces.VARIABLES.items() if name not in ("messages", "tools", "add_generation_prompt", "bos_token")}
 # What we are asked, and what the reference is given: the same conversations in the shape of each.
@@ -132,9 +134,9 @@ def reference(source, chat):
     messages = CHATS[chat]
     tools = pieces.VARIABLES["tools"] if "tools" in source else None
     text = compile_template(source).render(messages=copy.deepcopy(messages), tools=copy.deepcopy(tools), documents=None, add_generation_prompt=chat != 2, **TOKENS, **copy.deepcopy(variables))
-    # Of an object's place in memory, and of chance, no other can say the same; nor what cannot be written at all.
+    # Some cannot be written at all.
     text.encode()
-    return REFUSED if re.search(r"(?i) [ab]t 0x|built-in|generator|random|<bound|<class|\brandom\b", text + source) else text
+    return text
 
 
 def question(source, chat):
@@ -160,6 +162,8 @@ def differs(case):
         return "refused by both" if theirs is REFUSED else "refused by us"
     if theirs is REFUSED:
         return "refused there" if asked(unknown, case[0]) is True else "taken by us alone"
+    if ITS_OWN.search(theirs + case[0]):
+        return "its own"
     return "same" if mine == theirs else "another text"
 
 

@@ -98,7 +98,7 @@ pub fn levels(random: &mut Random, len: usize, head_dim: usize) -> Vec<f32> {
         true => 127.0 * (1.0f32).copysign(random.float()),
         false => (random.next() % 255) as f32 - 127.0,
     };
-    let scale = |i: usize| [128.0, 64.0][i % head_dim / 32 % 2];
+    let scale = |i: usize| [64.0, 128.0][i % head_dim / 32 % 2];
     (0..len).map(|i| level(i, random) / scale(i)).collect()
 }
 

@@ -112,6 +112,8 @@ pub fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, t
     let heights = [70, 3, 129];
     let weights = heights.map(|rows| random_bytes(&mut random, ty, rows, columns));
     let biases = heights.map(|rows| random.floats(rows));
+    // Side by side, as a model's are: few rows are then multiplied with all three at once.
+    device.expect_weights(heights.map(|rows| Gpu::matrix_bytes(ty, rows, columns)).iter().sum()).unwrap();
     let matrices: Vec<_> =
         heights.iter().zip(&weights).map(|(rows, bytes)| matrix(&mut device, ty, *rows, columns, bytes)).collect();
     let bias_buffers: Vec<_> = biases.iter().map(|bias| device.upload(bias).unwrap()).collect();
@@ -189,6 +191,7 @@ pub fn check_gated(kernels: &Rc<Kernels>, tokens: usize, types: [TensorType; 2],
     fill(&mut device, &mut x_buffer, &x, columns);
     let bytes = types.map(|ty| random_bytes(&mut random, ty, rows, columns));
     let biases = [random.floats(rows), random.floats(rows)];
+    device.expect_weights(types.map(|ty| Gpu::matrix_bytes(ty, rows, columns)).iter().sum()).unwrap();
     let [gate, up] = [0, 1].map(|i| Linear::<Gpu> {
         weight: matrix(&mut device, types[i], rows, columns, &bytes[i]),
         bias: Some(device.upload(&biases[i]).unwrap()),
