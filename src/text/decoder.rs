@@ -9,6 +9,8 @@ pub(crate) enum Joining {
     Plain,
     /// One after the other, without up to this many spaces at the very start (SentencePiece).
     StripStart(usize),
+    /// One after the other, with spaces for the sign; in the first there are none.
+    Metaspace(String),
     /// With spaces between (tokenizers without a decoder).
     Spaced,
     /// With a space before each but the first, or the given prefix cut off instead (BERT).
@@ -126,6 +128,10 @@ impl Decoder {
             Joining::StripStart(count) => {
                 let cut = strip(&mut state.stripped, *count, bytes);
                 state.take(&bytes[cut..], out);
+            }
+            Joining::Metaspace(sign) => {
+                let space = if state.first { "" } else { " " };
+                state.take(String::from_utf8_lossy(bytes).replace(sign, space).as_bytes(), out);
             }
             Joining::Spaced => {
                 if !state.first {
@@ -249,6 +255,16 @@ mod tests {
         let mut text = String::new();
         decoder.push(&mut State::new(true), 0, false, &mut text);
         assert_eq!(text, " a", "a text that goes on keeps its space");
+    }
+
+    #[test]
+    fn the_first_piece_has_none_of_its_signs() {
+        let decoder = decoder(Joining::Metaspace("▁".into()), &["▁▁a".as_bytes(), "b▁".as_bytes(), b" ", b"<s>"]);
+        assert_eq!(decoder.decode(&[0, 0], false).unwrap(), "a  a");
+        assert_eq!(decoder.decode(&[1, 1], false).unwrap(), "bb ");
+        assert_eq!(decoder.decode(&[2, 0], false).unwrap(), "   a");
+        assert_eq!(decoder.decode(&[3, 0], false).unwrap(), "<s>  a");
+        assert_eq!(decoder.decode(&[3, 0], true).unwrap(), "a");
     }
 
     #[test]

@@ -342,9 +342,13 @@ pub(crate) fn decoder(value: Option<&Value>) -> Result<(Joining, Bytes)> {
         }
         ("Metaspace", []) => {
             let (sign, scheme) = metaspace(first)?;
-            let joining = if scheme == PrependScheme::Never { Joining::Plain } else { Joining::StripStart(1) };
-            let replace = vec![(sign.to_string(), " ".to_owned())];
-            Some((joining, Bytes::Pieces { replace, byte_fallback: false }))
+            Some(match scheme {
+                PrependScheme::Never => {
+                    let replace = vec![(sign.to_string(), " ".to_owned())];
+                    (Joining::Plain, Bytes::Pieces { replace, byte_fallback: false })
+                }
+                _ => (Joining::Metaspace(sign.to_string()), Bytes::Plain),
+            })
         }
         _ => None,
     };

@@ -12,7 +12,6 @@ use std::rc::Rc;
 
 use crate::devices::{self, gpu, gpus};
 use crate::random::Random;
-use crate::verbs::fill;
 
 /// A vocabulary's edges: nothing to choose from, less than a thread each, one run of the kernels, many.
 const VOCABULARIES: [usize; 5] = [1, 5, 1000, 1025, 49_152];
@@ -43,7 +42,8 @@ impl Steps {
         let mut padded = logits.to_vec();
         // What the buffer has beyond the vocabulary is nobody's logit.
         padded.resize(logits.len().next_multiple_of(4), f32::NAN);
-        fill(&mut self.device, &mut self.logits, &padded, padded.len());
+        // As they are: a kernel may make of a zero another one.
+        self.device.write(&padded, 0, &mut self.logits);
     }
 
     /// Chooses from the logits that were put last, as they are now, at the next position.
@@ -271,13 +271,31 @@ pub fn a_seed_draws_its_own_tokens_and_the_same_in_every_variant() {
 #[test]
 pub fn zeros_of_either_sign_are_equal() {
     for (name, kernels) in gpus() {
-        // In runs of their own.
+        // In runs of their own; not the first, to which a bias of nothing is added.
         let mut logits = vec![-1.0; 1025];
-        (logits[3], logits[1024]) = (-0.0, 0.0);
-        assert_eq!(Steps::new(&kernels, "{}", 1025, &[]).choose(&logits).unwrap(), 3, "{name}");
+        (logits[700], logits[1024]) = (-0.0, 0.0);
+        assert_eq!(Steps::new(&kernels, "{}", 1025, &[]).choose(&logits).unwrap(), 700, "{name}");
         // 5 holds 0.987 of the weight of the best two or three, and would hold 0.993 of that of two.
         let json = r#"{"temperature": 5, "seed": 1, "topK": 2, "topP": 0.99}"#;
-        check_draws(&kernels, json, &[5.0, 0.0, -0.0, -9.0], 100);
+        let mut logits = [-9.0; 40];
+        (logits[3], logits[20], logits[30]) = (5.0, 0.0, -0.0);
+        check_draws(&kernels, json, &logits, 100);
+    }
+}
+
+#[test]
+pub fn presence_and_frequency_are_of_what_was_chosen() {
+    for (name, kernels) in gpus() {
+        // The prompt's token is not one of them.
+        let mut logits = [0.8f32; 8];
+        logits[3] = 1.0;
+        for (json, expected) in
+            [(r#"{"presencePenalty": 0.5}"#, [3, 0, 1, 2, 4]), (r#"{"frequencyPenalty": 0.15}"#, [3, 3, 0, 1, 2])]
+        {
+            let mut steps = Steps::new(&kernels, json, 8, &[3]);
+            let chosen = [(); 5].map(|()| steps.choose(&logits).unwrap());
+            assert_eq!(chosen, expected, "{json}, {name}");
+        }
     }
 }
 
@@ -298,6 +316,8 @@ pub fn the_best_logit_may_be_any_number() {
 #[test]
 pub fn what_is_left_of_a_distribution_is_the_sampler_s() {
     let kernels = devices::first();
+    // Shares that are rounded down do not come to the sum that is asked for: then all stay.
+    draws_of_both(&kernels, r#"{"seed": 1, "temperature": 1, "topP": 0.9999999}"#, &[0.0; 1600], 50);
     let among = |vocabulary: usize, logits: &[(usize, f32)]| {
         let mut all = vec![-200.0; vocabulary];
         logits.iter().for_each(|(token, logit)| all[*token] = *logit);
@@ -305,6 +325,12 @@ pub fn what_is_left_of_a_distribution_is_the_sampler_s() {
     };
     for (options, logits) in [
         (r#""temperature": 1, "topK": 1"#, SIX.to_vec()),
+        // The last byte of the first one's order is the largest that there is.
+        (r#""temperature": 1, "topK": 2"#, among(300, &[(3, 1.9999999), (4, 1.9999998)])),
+        // Top-p leaves all, though one token's share is as good as the whole.
+        (r#""temperature": 30, "topK": 3"#, vec![0.0, -30.0, -30.0, -200.0]),
+        // One more than threads.
+        (r#""temperature": 1, "topK": 1"#, among(300, &[(256, 0.0), (7, -0.1)])),
         // Of the whole weight one token has all but what no float shows.
         (r#""temperature": 100, "topP": 0.9"#, vec![0.0, -200.0, -200.0]),
         (r#""temperature": 30"#, vec![0.0, -30.0, -30.0]),

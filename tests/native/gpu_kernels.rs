@@ -269,14 +269,18 @@ pub fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
     for (found, token) in found.chunks(columns).zip(tokens) {
         assert!(found.iter().all(|found| *found == 2.0 * value(token as usize)), "row {token}, added");
     }
-    let mut ones = device.buffer(columns).unwrap();
-    fill(&mut device, &mut ones, &vec![1.0; columns], columns);
-    let mut out = device.buffer(rows).unwrap();
-    let mut projections = [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
-    device.project(&Input { x: &ones, rows: 1, norm: None }, &mut projections);
-    let found = read(&mut device, &kernels.context, &out, rows);
-    for (row, found) in found.iter().enumerate() {
-        assert_eq!(*found, value(row) * columns as f32, "row {row}");
+    // One row and many take other kernels.
+    for tokens in [1, 9] {
+        let ones = filled(&mut device, &vec![1.0; tokens * columns], columns);
+        let mut out = device.buffer(tokens * rows).unwrap();
+        let mut projections =
+            [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];
+        begin(&mut device, tokens);
+        device.project(&Input { x: &ones, rows: tokens, norm: None }, &mut projections);
+        let found = read(&mut device, &kernels.context, &out, tokens * rows);
+        for (at, found) in found.iter().enumerate() {
+            assert_eq!(*found, value(at % rows) * columns as f32, "row {} of {tokens}", at % rows);
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
-use azulejo::device::{Activation, Device, Input, Linear, Norm, Tokens};
+use azulejo::device::{Activation, Device, Input, Linear, Norm, Patching, Tokens};
 
 use crate::devices::{cpu, gpu, gpus};
 use crate::random::Random;
@@ -87,6 +87,48 @@ pub fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
             let sum: usize = (0..=n).map(|m| (n + m) % 50).sum();
             assert_eq!(read(device, context, gathered, width), vec![sum as f32; width], "{n}, {name}");
         }
+    });
+}
+
+#[test]
+pub fn runs_of_rows_become_their_means() {
+    let (width, rows) = (12, 9);
+    on_each_device!(|device, context, name| {
+        let x = Random::new(6).floats(rows * width);
+        let buffer = filled(device, &x, width);
+        let runs = [0..1, 1..4, 3..9, 8..9, 2..4];
+        let mut out = device.buffer(runs.len() * width).unwrap();
+        begin(device, rows);
+        device.pool(&buffer, width, &runs, &mut out);
+        let mean = |run: &std::ops::Range<usize>, column: usize| {
+            run.clone().map(|row| f64::from(x[row * width + column])).sum::<f64>() / run.len() as f64
+        };
+        let expected: Vec<f64> = runs.iter().flat_map(|run| (0..width).map(|column| mean(run, column))).collect();
+        assert_close(&read(device, context, &out, runs.len() * width), &expected, 1.0, name);
+    });
+}
+
+#[test]
+pub fn patches_have_their_pixels_line_by_line_and_zeros_behind() {
+    let patching = Patching { channels: 2, height: 4, width: 6, patch: [2, 3], before: 1, columns: 16 };
+    on_each_device!(|device, context, name| {
+        let images = Random::new(8).floats(2 * 2 * 4 * 6);
+        let pixel = |image: usize, channel: usize, y: usize, x: usize| images[((image * 2 + channel) * 4 + y) * 6 + x];
+        let mut expected = Vec::new();
+        for image in 0..2 {
+            expected.extend([0.0; 16]);
+            for (y, x) in [(0, 0), (0, 3), (2, 0), (2, 3)] {
+                let places = (0..12).map(|at| (at / 6, y + at % 6 / 3, x + at % 3));
+                expected.extend(places.map(|(channel, y, x)| pixel(image, channel, y, x)));
+                expected.extend([0.0; 4]);
+            }
+        }
+        let mut buffer = device.buffer(images.len()).unwrap();
+        device.write(&images, 0, &mut buffer);
+        let mut out = device.buffer(expected.len()).unwrap();
+        begin(device, 10);
+        device.patches(&buffer, 2, &patching, &mut out);
+        assert_eq!(read(device, context, &out, expected.len()), expected, "{name}");
     });
 }
 

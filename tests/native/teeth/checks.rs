@@ -123,7 +123,11 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_vector" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "matrix_matrix_quads" => matrix_products(first),
-        "product" => all([matrix_products(first), matrix_products(without_subgroups)]),
+        "product" => all([
+            matrix_products(first),
+            matrix_products(without_subgroups),
+            vec![Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows)],
+        ]),
         "tiles_bytes" | "quantise" => all([
             bytes(&[TensorType::Q4_1, TensorType::Q3_K, TensorType::Q8_0]),
             vec![
@@ -140,6 +144,7 @@ fn of_file(file: &str) -> Vec<Check> {
         ],
         "patches" => vec![
             on_the_gpu("vit"),
+            Box::new(gpu_verbs::patches_have_their_pixels_line_by_line_and_zeros_behind),
             Box::new(gpu_bounds::rows_behind_those_of_patches_are_left_alone),
             Box::new(gpu_grids::as_many_patches_as_one_likes_are_cut),
             on_the_gpu("dinov2"),
@@ -161,6 +166,7 @@ fn of_file(file: &str) -> Vec<Check> {
             Box::new(gpu_verbs::each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added),
             Box::new(gpu_verbs::as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch),
             Box::new(gpu_verbs::rows_of_a_quantised_table_are_scaled_and_added),
+            Box::new(gpu_verbs::runs_of_rows_become_their_means),
             Box::new(gpu_bounds::rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone),
             on_the_gpu("siglip"),
             Box::new(gpu_functions::a_part_of_a_table_looks_up_its_own_rows_alone),
@@ -300,6 +306,7 @@ fn choosing() -> Vec<Check> {
         Box::new(gpu_choosing::of_equal_scores_the_first_token_s_is_drawn),
         Box::new(gpu_choosing::the_best_logit_may_be_any_number),
         Box::new(gpu_choosing::zeros_of_either_sign_are_equal),
+        Box::new(gpu_choosing::presence_and_frequency_are_of_what_was_chosen),
         Box::new(gpu_choosing::tokens_at_the_ends_of_runs_are_biased_once),
         Box::new(gpu_choosing::a_logit_that_is_no_number_is_an_error_wherever_it_is),
         Box::new(gpu_choosing::a_bias_forbids_tokens_or_all_of_them),
