@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
 
-use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString};
+use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString, Token};
 
 use super::added::{Added, IsText};
 use super::decoder::Decoder;
@@ -22,6 +22,8 @@ use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
 const MAX_TEXT: usize = 2 << 20;
+/// Longest word whose tokens are kept for the rest of a text.
+const MAX_KNOWN: usize = 64;
 
 /// Tokens that end a turn in models that were trained for chat. A vocabulary that has one as a token of
 /// its own means it so, whether or not its metadata say it.
@@ -258,9 +260,20 @@ impl Tokenizer {
             work.pay(text.len() as u64)?;
             step.apply(&mut parts, work)?;
         }
+        // Most words of a text come again.
+        let known = RefCell::new(HashMap::<Box<str>, Vec<Token>>::new());
         parts.tokenize(|part| {
-            let tokens = self.model.tokenize(part.get(), work)?;
+            let word = part.get();
+            if let Some(tokens) = known.borrow().get(word) {
+                return Ok(tokens.clone());
+            }
+            // Nobody asks for what they are written as.
+            let bare = |token: Token| Token::new(token.id, String::new(), token.offsets);
+            let tokens: Vec<Token> = self.model.tokenize(word, work)?.into_iter().map(bare).collect();
             of_texts.borrow_mut().extend(tokens.iter().map(|token| token.id));
+            if word.len() <= MAX_KNOWN {
+                known.borrow_mut().insert(word.into(), tokens.clone());
+            }
             Ok(tokens)
         })?;
         Ok(parts)
