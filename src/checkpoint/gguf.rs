@@ -460,10 +460,13 @@ fn size(ty: TensorType, shape: &[usize]) -> Result<u64> {
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64> {
-    let Some(value) = metadata.get("general.alignment") else { return Ok(DEFAULT_ALIGNMENT) };
-    metadata.u64("general.alignment").filter(|x| x.is_power_of_two() && *x <= MAX_ALIGNMENT).ok_or_else(|| {
-        Error::corrupt(format!("general.alignment is {value}, expected a power of two up to {MAX_ALIGNMENT}"))
-    })
+    match metadata.get("general.alignment") {
+        None => Ok(DEFAULT_ALIGNMENT),
+        Some(Value::U32(x)) if x.is_power_of_two() && u64::from(*x) <= MAX_ALIGNMENT => Ok(u64::from(*x)),
+        Some(value) => Err(Error::corrupt(format!(
+            "general.alignment is {value}, expected a power of two up to {MAX_ALIGNMENT} in 32 bits without a sign"
+        ))),
+    }
 }
 
 /// Turns a tensor's offset into one from the file's start, and checks that nothing else is there.

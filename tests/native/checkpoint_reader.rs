@@ -231,6 +231,7 @@ fn metadata_that_makes_no_sense_is_refused() {
         corrupt(&bytes, &format!("general.alignment is {alignment}, expected a power of two"));
     }
     corrupt(&gguf(0, 1, &[&key("general.alignment", 7, &[1])]), "general.alignment is true");
+    corrupt(&gguf(0, 1, &[&key("general.alignment", 5, &64i32.to_le_bytes())]), "general.alignment is 64");
 }
 
 /// A file of tensors, with `data` bytes after the header.
