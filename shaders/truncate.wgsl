@@ -56,8 +56,9 @@ fn search(thread: u32, lowest: u32, target_weight: u32, best: f32, whole: f32) -
     if (thread == 0u) {
       var byte = 255u;
       var sum = above;
-      while (byte > 0u && sum + atomicLoad(&histogram[byte]) < target_weight) {
-        sum += atomicLoad(&histogram[byte]);
+      // Shares that are rounded down may not come to what is asked for: then all stay.
+      while (byte > 0u && sum + atomicLoad(&histogram[byte & 255u]) < target_weight) {
+        sum += atomicLoad(&histogram[byte & 255u]);
         byte -= 1u;
       }
       found = vec2<u32>(byte, sum);

@@ -4,6 +4,7 @@
 //! | question | answer |
 //! |---|---|
 //! | `{"template", "tokens", "chat", "now"}` | the prompt |
+//! | `{"processor", "width", "height", "seed"}` | `[levels, Adler-32 of them]` of the picture that [`picture`] makes |
 //! | `{"gguf"}`, in hex | `[metadata, tensors]`: of each its key and value; its name, shape, type and values in hex |
 //! | `{"tokenizer", "config", "texts"}` | of each text `[ids, ids with special tokens, decoded]`, or `null` where it is refused |
 
@@ -11,6 +12,9 @@ use std::io::{BufRead, Write, stdin, stdout};
 
 use azulejo::Result;
 use azulejo::checkpoint::{Array, Format, Value as Field};
+use azulejo::device::Picture;
+use azulejo::device::cpu::{Cpu, pool::Pool};
+use azulejo::image::Processor;
 use azulejo::text::{Chat, ChatTemplate, Moment, Tokenizer};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -39,11 +43,23 @@ struct Reading {
     gguf: String,
 }
 
+#[path = "../../tests/common/pictures.rs"]
+mod pictures;
+
+#[derive(Deserialize)]
+struct Preparing {
+    processor: String,
+    width: usize,
+    height: usize,
+    seed: usize,
+}
+
 #[derive(Deserialize)]
 #[serde(untagged)]
 enum Question {
     Rendering(Rendering),
     Reading(Reading),
+    Preparing(Preparing),
     Tokenizing(Tokenizing),
 }
 
@@ -111,6 +127,25 @@ fn read(question: Reading) -> Result<Value> {
     Ok(json!([metadata, tensors.collect::<Vec<_>>()]))
 }
 
+/// Red, green, blue of each pixel; image_sizes.py makes the same.
+fn picture(pixels: usize, seed: usize) -> Vec<u8> {
+    let level = |at: usize| (at * at % 251 + at * seed % 257) as u8;
+    (0..pixels).flat_map(|pixel| [level(3 * pixel), level(3 * pixel + 1), level(3 * pixel + 2), 255]).collect()
+}
+
+fn prepare(Preparing { processor, width, height, seed }: Preparing) -> Result<Value> {
+    let processor = Processor::from_json(&processor, 3, "vit")?;
+    processor.preparation(width, height)?;
+    let rgba = picture(width * height, seed);
+    let found = pictures::pixels(&mut Cpu::new(Pool::native(1)), &processor, &Picture { rgba: &rgba, width, height });
+    let (mut a, mut b) = (1u32, 0u32);
+    for level in found.iter() {
+        a = (a + u32::from(*level as u8)) % 65521;
+        b = (b + a) % 65521;
+    }
+    Ok(json!([found.len(), b << 16 | a]))
+}
+
 fn tokenize(question: Tokenizing) -> Result<Value> {
     let tokenizer = Tokenizer::from_json(&question.tokenizer, question.config.as_deref())?;
     let answer = |text: &String| -> Result<Value> {
@@ -127,6 +162,7 @@ fn main() {
         let answer = match serde_json::from_str(&line).expect("a question") {
             Question::Rendering(question) => render(question),
             Question::Reading(question) => read(question),
+            Question::Preparing(question) => prepare(question),
             Question::Tokenizing(question) => tokenize(question),
         };
         let told = match answer {

@@ -175,7 +175,13 @@ fn of_file(file: &str) -> Vec<Check> {
         ],
         _ if file.starts_with("caches/read") => attention(),
         _ if file.starts_with("caches/write") => heads(),
-        "prelude" => all([of_formats("formats/q6_k"), of_formats("formats/q8_0"), attention(), choosing()]),
+        "prelude" => all([
+            of_formats("formats/q6_k"),
+            of_formats("formats/q8_0"),
+            attention(),
+            choosing(),
+            vec![Box::new(gpu_pixels::every_way_of_resizing_gives_the_bits_of_the_cpu)],
+        ]),
         _ => panic!("shaders/{file}.wgsl has no checks here"),
     }
 }
