@@ -103,7 +103,8 @@ function open(home: Home): Promise<Connection> {
   };
   const start = async () => {
     // First it has written what it was writing, and its memory is free.
-    await ended(home.last);
+    const last = await home.last?.catch(() => undefined);
+    await last?.gone;
     const connection = await Connection.open(home.options, () => forget());
     home.device = connection.device;
     return connection;
@@ -113,17 +114,11 @@ function open(home: Home): Promise<Connection> {
   return opening;
 }
 
-async function ended(last: Promise<Connection> | undefined): Promise<void> {
-  const connection = await last?.catch(() => undefined);
-  await connection?.gone;
-}
-
 async function leave(home: Home): Promise<void> {
   home.disposed = true;
-  const { connection: last } = home;
-  const connection = await last?.catch(() => undefined);
+  const connection = await home.connection?.catch(() => undefined);
   connection?.die(disposed("the engine"));
-  await ended(last);
+  await connection?.gone;
 }
 
 /** Engines that nobody disposed of. Their models hold them. */

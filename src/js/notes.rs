@@ -1,5 +1,6 @@
 //! What lies where JavaScript reads it without a call, also when the instance has failed and nothing can be called any
-//! more: the counts of the heap, the size of an allocation that was refused, and what a panic said. Its reader is `js/host/notes.ts`.
+//! more: the counts of the heap, the size of an allocation that was refused, and what a panic said. Its reader is
+//! `js/host/notes.ts`.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::fmt::{self, Write};
