@@ -44,18 +44,12 @@ impl Span {
     }
 }
 
-/// One table of rotary angles, position · frequency for each pair of dimensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn<'a> {
-    /// Radians a position, one a pair that turns.
-    pub frequencies: &'a [f32],
-    /// Multiplies cos and sin.
-    pub magnitude: f32,
-}
-
-/// The position of each row of a batch.
-fn positions(spans: &[Span]) -> impl Iterator<Item = usize> {
-    spans.iter().flat_map(|span| span.position..span.position + span.len)
+/// What turns the heads of a batch's rows: cos and sin of each angle, [rows, angles, 2].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rotations<'a> {
+    pub values: &'a [f32],
+    /// Which of a row's angles each table has: layers may turn differently.
+    pub tables: &'a [Range<usize>],
 }
 
 /// How attention looks at a cache.
@@ -146,10 +140,21 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
+/// What weights are where they lie. A list of what is wanted has nothing there.
+pub trait Leaves {
+    type Matrix;
+    type Buffer;
+}
+
+impl<D: Device> Leaves for D {
+    type Matrix = D::Matrix;
+    type Buffer = D::Buffer;
+}
+
 /// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<D: Device> {
-    pub weight: D::Matrix,
-    pub bias: Option<D::Buffer>,
+pub struct Linear<L: Leaves> {
+    pub weight: L::Matrix,
+    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -178,7 +183,7 @@ pub struct Heads<'a, D: Device> {
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
     pub norms: Option<[Norm<'a, D>; 2]>,
-    /// Which of the batch's turns rotates them. None: they are left as they are (layers without positions).
+    /// Which of the batch's tables rotates them. None: they are left as they are (layers without positions).
     pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
@@ -330,9 +335,8 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by. A model whose layers
-    /// turn differently has several tables of them.
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]);
+    /// A batch begins: where its rows stand, and what [`Device::store`] turns their heads by.
+    fn begin(&mut self, spans: &[Span], rotations: Rotations);
     /// out[row] = scale · table[tokens[row]], or that added to what is there. Positions and types are looked up like
     /// tokens, so a batch calls it more than once.
     fn embed(

@@ -2,11 +2,11 @@
 
 use super::arriving::{ArrivingMatrix, Stored};
 use super::copies::Copies;
-use super::families::{self, Plan};
-use super::gathered::Gathered;
+use super::families::{self, Plan, Stack};
+use super::loaded::LoadedTensors;
 use super::part::{Layout, Part, Shape, Slot};
 use super::sideways::Sideways;
-use super::spec::Spec;
+use super::spec::{Block, Spec};
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -35,7 +35,7 @@ pub struct Assembly<D: Device> {
     /// A tensor that lies on its side.
     sideways: Option<Sideways>,
     copies: Copies,
-    gathered: Gathered<D>,
+    loaded: LoadedTensors<D>,
 }
 
 /// A group of weights of one kind: see [`Part::group`].
@@ -75,7 +75,7 @@ impl<D: Device> Assembly<D> {
             pieces: VecDeque::new(),
             sideways: None,
             copies: Copies::default(),
-            gathered: Gathered::default(),
+            loaded: LoadedTensors::default(),
         }
     }
 
@@ -161,7 +161,7 @@ impl<D: Device> Assembly<D> {
     fn slots(&self, tensor: &TensorInfo) -> Vec<Slot> {
         let Some(plan) = &self.plan else { return Vec::new() };
         // With several GGUF files it is known only after the last whether the head is tied.
-        let tied = is_tied(&plan.spec) && !(self.from_gguf && self.files > 1);
+        let tied = is_tied(plan.spec()) && !(self.from_gguf && self.files > 1);
         let mut slots = plan.slots(&tensor.name);
         slots.retain(|slot| !(slot.part == Part::Head && !slot.bias && tied) && self.is_wanted(slot));
         slots.retain(|slot| slot.part != Part::Embedding || self.is_first(plan, slot, tensor));
@@ -188,8 +188,8 @@ impl<D: Device> Assembly<D> {
     /// Whether a tensor of these slots lies on its side.
     fn is_sideways(&self, slots: &[Slot]) -> bool {
         let in_block = |slot: &Slot| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
-        let layout = self.plan.as_ref().map(|plan| plan.names.layout);
-        layout == Some(Layout::Transposed) && slots.first().is_some_and(in_block)
+        let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
+        plan.stacks[usize::from(slot.stack)].names.layout == Layout::Transposed && in_block(slot)
     }
 
     /// How a matrix of that type in the file is kept.
@@ -216,14 +216,14 @@ impl<D: Device> Assembly<D> {
         }
         if let (Some(expected), Some(slot)) = (shapes.into_iter().reduce(Shape::above), slots.first()) {
             let expected = if self.is_sideways(&slots) { expected.transposed() } else { expected };
-            return expected.check(&tensor.shape, || explain(&plan.spec, slot.part));
+            return expected.check(&tensor.shape, || explain(&plan.stacks[usize::from(slot.stack)].spec, slot));
         }
         let is = |part: Part| slots.first().is_some_and(|slot| slot.part == part && !slot.bias);
         match tensor.shape.as_slice() {
             _ if plan.ignores(&tensor.name) => Ok(()),
-            &[pairs] if is(Part::RopeFactors) && rope_pairs(&plan.spec) == Some(pairs) => Ok(()),
+            &[pairs] if is(Part::RopeFactors) && rope_pairs(plan.spec()) == Some(pairs) => Ok(()),
             // Some checkpoints save the tied table twice; the head's copy is then not read.
-            _ if is(Part::Head) && is_tied(&plan.spec) => Ok(()),
+            _ if is(Part::Head) && is_tied(plan.spec()) => Ok(()),
             // A later file may still bring what tells this model's choices.
             _ if !slots.is_empty() && !complete => Ok(()),
             _ => Err(no_place(plan)),
@@ -231,20 +231,21 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The device, the model's plan and what has come; every tensor must have.
-    pub fn finish(mut self) -> Result<(D, Plan, Gathered<D>)> {
+    pub fn finish(mut self) -> Result<(D, Plan, LoadedTensors<D>)> {
         let mut plan = self.plan()?.clone();
         if self.copies.settle(&plan, &self.header)? {
-            self.gathered.matrices.remove(&Slot::weight(Part::Head, 0));
-            if let Some(head) = plan.spec.vocabulary_head_mut() {
+            self.loaded.matrices.remove(&Slot::weight(Part::Head, 0));
+            if let Some(head) = plan.spec_mut().vocabulary_head_mut() {
                 head.tied = true;
             }
         }
-        for (slot, shape) in plan.spec.slots() {
-            if !self.gathered.has(&slot, &shape) && !plan.spec.spare(&slot) {
+        for (slot, shape) in plan.wanted()? {
+            let spec = &mut plan.stacks[usize::from(slot.stack)].spec;
+            if !self.loaded.has(&slot, &shape) && !spec.spare(&slot) {
                 return Err(self.missing(&plan.tensor(slot)));
             }
         }
-        Ok((self.device, plan, self.gathered))
+        Ok((self.device, plan, self.loaded))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -293,8 +294,12 @@ impl<D: Device> Assembly<D> {
     /// The order in which the parts of a tensor come.
     fn pieces(&self) -> VecDeque<(usize, usize)> {
         let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
-        let by_heads = |plan: &Plan| (plan.names.layout == Layout::ByHeads).then_some(plan.spec.attention.kv_heads);
-        match (self.plan.as_ref().and_then(by_heads), self.arriving.len()) {
+        let by_heads = |(plan, first): (&Plan, &Arriving<D>)| {
+            let Stack { spec, names } = &plan.stacks[usize::from(first.slot.stack)];
+            let block = spec.blocks.get(first.slot.layer).filter(|_| names.layout == Layout::ByHeads)?;
+            Some(block.attention.kv_heads)
+        };
+        match (self.plan.as_ref().zip(self.arriving.first()).and_then(by_heads), self.arriving.len()) {
             (Some(heads), 3) => (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect(),
             _ => parts().collect(),
         }
@@ -322,10 +327,10 @@ impl<D: Device> Assembly<D> {
         for Arriving { slot, what, .. } in std::mem::take(&mut self.arriving) {
             match what {
                 What::Matrix(matrix) => {
-                    self.gathered.matrices.insert(slot, matrix.finish(&mut self.device));
+                    self.loaded.matrices.insert(slot, matrix.finish(&mut self.device));
                 }
                 What::Vector(bytes) => {
-                    self.gathered.vectors.insert(slot, dequantised(ty, &bytes)?);
+                    self.loaded.vectors.insert(slot, dequantised(ty, &bytes)?);
                 }
             }
         }
@@ -338,17 +343,17 @@ fn is_tied(spec: &Spec) -> bool {
 }
 
 fn rope_pairs(spec: &Spec) -> Option<usize> {
-    spec.attention.ropes.first().map(|rope| rope.dims / 2)
+    spec.blocks.iter().find_map(|block| block.attention.rope.as_ref()).map(|rope| rope.dims / 2)
 }
 
 fn no_place(plan: &Plan) -> Error {
-    Error::unsupported(format!("has no place in a {} model", plan.spec.architecture))
+    Error::unsupported(format!("has no place in a {} model", plan.spec().architecture))
 }
 
 /// Why a part has the shape that was expected.
-fn explain(spec: &Spec, part: Part) -> String {
-    let attention = &spec.attention;
-    match part {
+fn explain(spec: &Spec, slot: &Slot) -> String {
+    let Some(Block { attention, .. }) = spec.blocks.get(slot.layer) else { return String::new() };
+    match slot.part {
         Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
         Part::Key | Part::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),
         _ => String::new(),
@@ -370,7 +375,7 @@ impl<D: Device> Sink for Assembly<D> {
             self.copies.untie(plan, header);
         }
         let complete = !self.from_gguf || self.seen >= self.files;
-        self.expected = self.plan()?.spec.slots().into_iter().collect();
+        self.expected = self.plan()?.wanted()?.into_iter().collect();
         for tensor in if self.seen >= self.files { &self.header.tensors } else { &header.tensors } {
             self.check(tensor, complete).map_err(|error| error.in_tensor(&tensor.name))?;
         }

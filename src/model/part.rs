@@ -111,13 +111,13 @@ pub struct Slot {
     pub part: Part,
     pub layer: usize,
     pub bias: bool,
-    /// Of the other stack: an encoder-decoder's encoder, or the image tower.
-    pub second: bool,
+    /// Of which of the model's stacks.
+    pub stack: u8,
 }
 
 impl Slot {
     pub fn weight(part: Part, layer: usize) -> Self {
-        Self { part, layer, bias: false, second: false }
+        Self { part, layer, bias: false, stack: 0 }
     }
 
     pub fn bias(part: Part, layer: usize) -> Self {

@@ -3,9 +3,9 @@
 use super::maps::attention_maps;
 use super::pooling::{Vector, finish, pooled, runs};
 use super::spec::{Head, Pooling};
+use super::stack::Weights;
 use super::tower::{Sequence, Tower};
-use super::weights::Weights;
-use super::{Assembly, Plan, Spec};
+use super::{Assembly, Spec};
 use crate::device::{Activation, Device, Input, Progress};
 use crate::error::{Error, Result, try_vec};
 
@@ -52,20 +52,20 @@ impl<D: Device> Heads<D> {
 
     /// activation(pooled · weight + bias), in `dense`.
     fn activate(&mut self, device: &mut D, weights: &Weights<D>, activation: Activation, rows: usize) {
-        let Some(dense) = &weights.dense else { return };
+        let Some(dense) = &weights.head.dense else { return };
         let input = Input { x: &self.pooled, rows, norm: None };
         device.project_activated(&input, None, dense, activation, &mut self.dense);
     }
 
     /// The classifier's logits of what is pooled.
     fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, rows: usize) {
-        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head) else { return };
+        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head.output) else { return };
         let mut x = &self.pooled;
         let mut norm = None;
         if let Some(dense) = head.dense {
             self.activate(device, weights, dense.activation, rows);
             x = &self.dense;
-            norm = weights.dense_norm.as_ref().map(|norm| norm.of(spec));
+            norm = weights.head.dense_norm.as_ref().map(|norm| norm.of(spec));
         }
         if norm.is_some() {
             device.norm(&Input { x, rows, norm }, spec.width, false, &mut self.normed);
@@ -78,8 +78,9 @@ impl<D: Device> Heads<D> {
 impl<D: Device> TextModel<D> {
     /// Errors: what loading may meet.
     pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
-        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
-        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
+        let (spec, labels) = (plan.spec().clone(), plan.labels);
         let heads = Heads::new(&mut device, &spec, 1)?;
         let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads };
         model.prepare(progress).await?;

@@ -14,13 +14,12 @@ mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
+    Preparation, Progress, Projection, Rotations, Span, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use cache::Cache;
-use elementwise::Rotations;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
@@ -35,8 +34,9 @@ const PRODUCTS: usize = 1 << 16;
 pub struct Cpu {
     pool: Pool,
     attention: FlashAttention,
-    /// One for each of the batch's turns.
-    rotations: Vec<Rotations>,
+    /// The batch's: see [`Rotations`].
+    rotations: Vec<f32>,
+    tables: Vec<Range<usize>>,
     quantised: Vec<QuantisedBlock>,
     /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
@@ -47,7 +47,15 @@ pub struct Cpu {
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
         let attention = FlashAttention::new(pool.threads());
-        Self { pool, attention, rotations: Vec::new(), quantised: Vec::new(), normed: Vec::new(), up: Vec::new() }
+        Self {
+            pool,
+            attention,
+            rotations: Vec::new(),
+            tables: Vec::new(),
+            quantised: Vec::new(),
+            normed: Vec::new(),
+            up: Vec::new(),
+        }
     }
 
     /// Runs `body` on each run of `width` values of `x`.
@@ -198,11 +206,11 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
-        self.rotations.resize_with(turns.len(), Rotations::default);
-        for (rotations, turn) in self.rotations.iter_mut().zip(turns) {
-            rotations.set(positions(spans), turn);
-        }
+    fn begin(&mut self, _spans: &[Span], rotations: Rotations) {
+        self.rotations.clear();
+        self.rotations.extend_from_slice(rotations.values);
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
@@ -299,7 +307,9 @@ impl Device for Cpu {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
-        let rotations = heads.turn.map(|turn| &self.rotations[turn]);
+        let angles = self.tables.last().map_or(0, |table| table.end);
+        let rotations = self.rotations.as_chunks::<2>().0;
+        let table = heads.turn.map(|turn| self.tables[turn].clone());
         for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
             if width == 0 {
                 continue;
@@ -308,8 +318,8 @@ impl Device for Cpu {
                 if let Some(Norm { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
-                if let Some(rotations) = rotations {
-                    rotations.turn(row, x, dim, heads.pairs);
+                if let Some(table) = &table {
+                    elementwise::turn(&rotations[row * angles..][table.clone()], x, dim, heads.pairs);
                 }
             });
         }

@@ -27,7 +27,7 @@ pub use profile::{Counters, Runs};
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
+    Preparation, Progress, Projection, Rotations, Span, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -50,10 +50,9 @@ pub struct Gpu {
     arenas: Arenas,
     /// Tokens, and runs of rows.
     notes: Notes,
-    /// [rows, angles of all turns, 2]: cos and sin.
+    /// The batch's: see [`Rotations`].
     rotations: Buffer,
-    /// Where each turn's angles lie in a row's.
-    turns: Vec<Range<usize>>,
+    tables: Vec<Range<usize>>,
     /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
     quantised: Buffer,
@@ -74,7 +73,7 @@ impl Gpu {
             arenas: Arenas::default(),
             notes: Notes::new(&mut memory, 8 * Self::CHUNK)?,
             rotations: memory.storage("rotations", 2)?,
-            turns: Vec::new(),
+            tables: Vec::new(),
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
@@ -262,36 +261,24 @@ impl Device for Gpu {
         }
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
+    fn begin(&mut self, spans: &[Span], rotations: Rotations) {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let mut batches = vec![all_of(rows)];
         batches.extend(spans.iter().map(span_words));
         self.recorder.begin(batches);
         self.notes.clear();
-        self.turns.clear();
-        let mut angles = 0;
-        for turn in turns {
-            self.turns.push(angles..angles + turn.frequencies.len());
-            angles += turn.frequencies.len();
-        }
-        // cos and sin of large angles are beyond what a GPU promises.
-        let mut values = Vec::with_capacity(2 * rows * angles);
-        for position in positions(spans) {
-            for Turn { frequencies, magnitude } in turns {
-                for frequency in *frequencies {
-                    let (sin, cos) = (position as f32 * frequency).sin_cos();
-                    values.extend([cos * magnitude, sin * magnitude]);
-                }
-            }
-        }
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
+        let Rotations { values, tables } = rotations;
         if self.rotations.len < values.len() {
+            let angles = tables.last().map_or(0, |table| table.end);
             let len = values.len().max(2 * angles * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
                 Err(error) => return self.recorder.fail(Err(error)),
             }
         }
-        self.memory.write(&self.rotations, &values);
+        self.memory.write(&self.rotations, values);
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
