@@ -4,6 +4,7 @@
 //! search may cost is bounded (`Work`), since a stranger has written the pattern.
 
 mod class;
+mod cursor;
 mod parse;
 mod program;
 mod search;
