@@ -20,6 +20,7 @@ mod generation_gguf;
 mod gguf;
 mod jinja;
 mod json;
+mod json_file;
 mod json_parts;
 mod model;
 pub mod noise;

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use self::sentence_piece::{CONTROL, Model, USER_DEFINED};
 use self::specials::Specials;
-use super::json::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
+use super::json_file::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
 use super::json_parts::encode_base64;
 use super::tokenizer::{Codes, Tokenizer};
 use super::tokenizer_config::TokenizerConfig;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use super::{Class, Files, config_of};
-use crate::text::json::AddedTokenFile;
+use crate::text::json_file::AddedTokenFile;
 use crate::{Error, Result};
 
 /// The parts a special token plays.
