@@ -40,8 +40,9 @@ mod tests;
 mod value;
 mod write;
 
+pub(crate) use ast::Template;
 pub(crate) use budget::Budget;
-pub(crate) use parser::{Template, parse};
+pub(crate) use parser::parse;
 pub(crate) use render::Renderer;
 pub(crate) use stop::{Run, Stop};
 pub(crate) use string::{Spans, Text};
