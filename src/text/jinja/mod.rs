@@ -16,6 +16,7 @@ mod args;
 mod arithmetic;
 mod ast;
 mod budget;
+mod calls;
 mod chars;
 mod checks;
 mod escapes;
