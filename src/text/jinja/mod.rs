@@ -31,6 +31,7 @@ mod lexer;
 mod methods;
 mod objects;
 mod parser;
+mod places;
 mod render;
 mod sort;
 mod stop;
