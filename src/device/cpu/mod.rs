@@ -7,6 +7,7 @@ mod elementwise;
 mod matrix;
 mod pixels;
 pub mod pool;
+mod products;
 mod quantised;
 mod score;
 mod simd;
@@ -127,7 +128,7 @@ impl Cpu {
             })
             .collect();
         let grain =
-            (PRODUCTS / (blocks::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
+            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
         self.pool.ranges(panels, grain, |range, _| {
             for mut panel in range {
                 for (matrix, output) in &outputs {

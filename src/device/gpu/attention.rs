@@ -124,7 +124,7 @@ impl Gpu {
                 parameters: &scores.parameters,
                 batch,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
-                work: Work::attention(shape, span, cache),
+                work: Work::attention(shape, span, cache.bytes(1)),
             });
         }
         Ok(())
@@ -150,7 +150,7 @@ impl Gpu {
             parameters: &scores.parameters,
             batch,
             grid: [splits, shape.heads, 1],
-            work: Work::attention(shape, span, cache),
+            work: Work::attention(shape, span, cache.bytes(1)),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {

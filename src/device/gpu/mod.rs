@@ -7,23 +7,31 @@ mod attention;
 mod buffer;
 mod cache;
 mod choose;
+mod chooser;
 mod context;
+#[cfg(not(target_arch = "wasm32"))]
+mod edit;
 mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod pace;
+mod pipelines;
 mod pixels;
 mod probe;
 mod profile;
 mod project;
 mod recorder;
+mod signal;
+mod timer;
 mod trials;
 
 pub use buffer::Buffer;
-pub use context::{Context, Features, Signal, Wishes};
-pub use kernels::{Extras, Kernel, Kernels, Shader};
+pub use context::{Context, Features, Wishes};
+pub use kernels::{Extras, Kernel, Shader};
+pub use pipelines::Kernels;
 pub use profile::{Counters, Runs};
+pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
@@ -33,14 +41,16 @@ use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
 use cache::Cache;
-use choose::Chooser;
+use chooser::Chooser;
 use kernels::{SHARED, WHOLE};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
-use pixels::Pictures;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
 use std::ops::Range;
 use std::rc::Rc;
+
+/// Buffers that pictures go through: the picture or a strip of it, what is resampled along one axis, and tables.
+type Pictures = [Option<Buffer>; 3];
 
 /// One model's part of a device.
 pub struct Gpu {
@@ -439,7 +449,7 @@ impl Device for Gpu {
     }
 
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Chooser>> {
-        self.new_chooser(choosing).map(Some)
+        Chooser::new(&mut self.memory, choosing).map(Some)
     }
 
     fn choose(&mut self, logits: &mut Buffer, chooser: &mut Chooser) -> Result<Reading> {
