@@ -247,9 +247,10 @@ const CLASSES: Record<Task, string> = {
   seq2seq: "Seq2SeqLM",
   "text-classification": "TextClassifier",
   "text-embedding": "TextEmbedder",
+  "token-classification": "TokenClassifier",
 };
-/** A classifier of texts is an encoder with something on top. */
-const ALSO: Partial<Record<Task, Task[]>> = { "text-embedding": ["text-classification"] };
+/** A classifier of texts or tokens is an encoder with something on top. */
+const ALSO: Partial<Record<Task, Task[]>> = { "text-embedding": ["text-classification", "token-classification"] };
 /** So much may be on its way to the GPU before anybody looks whether it gets there. */
 const SETTLE_BYTES = 16 << 20;
 

@@ -2,7 +2,7 @@
 
 import { invalid } from "../shared/errors.js";
 import type { Job } from "../shared/jobs.js";
-import type { Loaded, WireGeneration } from "../shared/protocol.js";
+import type { Calls, Loaded, WireGeneration } from "../shared/protocol.js";
 import type { Classification, TensorF32 } from "../shared/types.js";
 import type { Seq2SeqModel, TextModel } from "../simd/azulejo.js";
 import { finishGeneration, type OnTokens } from "./generating.js";
@@ -27,6 +27,10 @@ export class LoadedTexts extends LoadedReader<TextModel> {
 
   classify(job: Job, { texts, topK }: Takes<"classifyTexts">): Promise<Classification[][]> {
     return this.finish(job, (model) => model.classify(texts, topK), { texts });
+  }
+
+  classifyTokens(job: Job, { texts, merge }: Takes<"classifyTokens">): Promise<Calls["classifyTokens"]["gives"]> {
+    return this.finish(job, (model) => model.classifyTokens(texts, merge), { texts });
   }
 
   logits(job: Job, { rows, types }: Takes<"textLogits">): Promise<TensorF32> {

@@ -14,6 +14,7 @@ import type {
   Pooling,
   Seq2SeqOptions,
   TensorF32,
+  TextSpan,
 } from "./types.js";
 
 export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions>;
@@ -198,7 +199,9 @@ export interface Calls {
   hidden: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
   textAttentionMaps: { takes: { model: number; text: WireText; layer?: number }; gives: TensorF32 };
   classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
-  /** [rows, classes] */
+  /** In UTF-16 units. */
+  classifyTokens: { takes: { model: number; texts: string[]; merge: boolean }; gives: Omit<TextSpan, "text">[][] };
+  /** [rows, classes], or [rows, positions, classes] of a classifier of tokens. */
   textLogits: { takes: { model: number; rows: Uint32Array[]; types?: Uint32Array[] }; gives: TensorF32 };
   /** [rows, decoder positions, vocabulary] */
   seq2seqLogits: { takes: { model: number; rows: Uint32Array[]; decoderRows: Uint32Array[] }; gives: TensorF32 };

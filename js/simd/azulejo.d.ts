@@ -9,7 +9,7 @@ import type {
   WireSeq2SeqOptions,
   WireText,
 } from "../shared/protocol.js";
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../shared/types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32, TextSpan } from "../shared/types.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -214,7 +214,8 @@ export class TextModel {
   /** [layers, heads, positions, positions], or of one layer. */
   attentionMaps(text: WireText, layer?: number): Run<TensorF32>;
   classify(texts: WirePair[], topK: number): Run<Classification[][]>;
-  /** `types`: which of two texts each token is of; [rows, classes] */
+  classifyTokens(texts: string[], merge: boolean): Run<Omit<TextSpan, "text">[][]>;
+  /** `types`: which of two texts each token is of; [rows, classes], or [rows, positions, classes] of a classifier of tokens. */
   logits(rows: Uint32Array[], types?: Uint32Array[]): Run<TensorF32>;
   free(): void;
 }

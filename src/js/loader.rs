@@ -327,7 +327,7 @@ impl ModelLoader {
                         let model = model::Matcher::new(assembly, processor, &progress).await?;
                         Ok(MatchModel::new(model, summary, tokenizer).into())
                     }
-                    "text-embedding" | "text-classification" => {
+                    "text-embedding" | "text-classification" | "token-classification" => {
                         let model = model::TextModel::new(assembly, &progress).await?;
                         Ok(TextModel::new(model, summary, tokenizer, sentence)?.into())
                     }
