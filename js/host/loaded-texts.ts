@@ -10,7 +10,8 @@ import { LoadedReader, type Takes } from "./loaded-base.js";
 
 export class LoadedTexts extends LoadedReader<TextModel> {
   override facts(): Loaded {
-    return { ...super.facts(), labels: this.instance.call(() => this.model.labels()) };
+    const [labels, vectorWidth] = this.instance.call(() => [this.model.labels(), this.model.vectorWidth()] as const);
+    return { ...super.facts(), labels, vectorWidth };
   }
 
   embed(job: Job, { texts, pooling, normalize, prompt, promptName }: Takes<"embed">): Promise<TensorF32> {

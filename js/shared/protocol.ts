@@ -46,6 +46,8 @@ export interface Loaded {
   defaults?: GenerateOptions;
   /** A classifier's, by index. */
   labels?: string[];
+  /** Values of the vector that an encoder makes of a text. */
+  vectorWidth?: number;
   /** What images become: [channels, height, width]. */
   inputSize?: [number, number, number];
   /** Of a model that matches images with texts: what it does with a cosine. */
@@ -190,7 +192,7 @@ export interface Calls {
   imageAttentionMaps: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
   /** Without `layer` all of them rolled out, without `head` their mean: [1, rows, columns]. */
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
-  /** Without `pooling` and `normalize` as the checkpoint says: [rows, width]. */
+  /** Without `pooling` and `normalize` as the checkpoint says: [rows, values of a vector]. */
   embed: {
     takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean; prompt?: string; promptName?: string };
     gives: TensorF32;

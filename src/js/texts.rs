@@ -6,11 +6,11 @@ use super::running::{Maps, taken};
 use super::task::Task;
 use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
-use crate::device::Device;
+use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
-use crate::model::{Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
+use crate::model::{DenseFile, Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
-use crate::text::{Prompt, Sentence, SentencePooling, Tokenizer};
+use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -124,6 +124,18 @@ fn vector_of(pooling: SentencePooling) -> Vector {
     }
 }
 
+/// A product of sentence-transformers', whose weights are to come.
+pub fn dense_file(module: &SentenceDense) -> DenseFile {
+    let activation = match module.activation {
+        SentenceActivation::Identity => None,
+        SentenceActivation::Tanh => Some(Activation::Tanh),
+        SentenceActivation::Relu => Some(Activation::Relu),
+        SentenceActivation::Gelu => Some(Activation::Gelu),
+        SentenceActivation::Silu => Some(Activation::Silu),
+    };
+    DenseFile::new(module.inputs, module.outputs, module.bias, activation)
+}
+
 #[wasm_bindgen]
 pub struct TextModel {
     pub(super) texts: Rc<dyn AnyEncoder>,
@@ -135,6 +147,8 @@ pub struct TextModel {
     pub(super) most: usize,
     pub(super) classes: usize,
     scores: Scores,
+    /// Values of a text's vector.
+    vector_width: usize,
     /// What the classifier is asked for.
     logits: Reading,
 }
@@ -156,10 +170,11 @@ impl TextModel {
         }
         let most = said.map_or(longest, |said| said.min(longest));
         let scores = model.tower.spec.scores();
+        let vector_width = model.width(Reading::Vector(Vector::Mean));
         let of_tokens = model.tower.spec.task() == "token-classification";
         let logits = if of_tokens { Reading::TokenLogits } else { Reading::Logits };
         let texts = Rc::new(Rc::new(RefCell::new(model)));
-        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, logits })
+        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
     }
 
     fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {
@@ -168,7 +183,7 @@ impl TextModel {
             Reading::Hidden => vec![rows.len(), longest, self.summary.width],
             Reading::TokenLogits => vec![rows.len(), longest, self.classes],
             Reading::Logits => vec![rows.len(), self.classes],
-            Reading::Vector(_) => vec![rows.len(), self.summary.width],
+            Reading::Vector(_) => vec![rows.len(), self.vector_width],
         };
         let lengths = rows.iter().map(|row| row.ids.len()).collect();
         let batches = Batches::new(self.texts.clone(), rows, reading)?;
@@ -205,6 +220,11 @@ impl TextModel {
 
     pub fn labels(&self) -> Vec<String> {
         self.labels.to_vec()
+    }
+
+    #[wasm_bindgen(js_name = vectorWidth)]
+    pub fn vector_width(&self) -> usize {
+        self.vector_width
     }
 
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {

@@ -1,7 +1,8 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
+use super::dense::{DenseChain, DenseFile};
 use super::maps::attention_maps;
-use super::pooling::{Vector, finish, pooled, runs};
+use super::pooling::{Vector, by_root_of_length, pooled, runs};
 use super::spec::{Head, Pooling};
 use super::tower::{Sequence, Tower};
 use super::weights::Weights;
@@ -16,6 +17,8 @@ pub struct TextModel<D: Device> {
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     heads: Heads<D>,
+    /// What vectors go through behind the pooling.
+    dense: DenseChain<D>,
 }
 
 /// What the head reads and gives, [rows, …]: a row is a sequence, or a token where each is classified.
@@ -96,16 +99,23 @@ impl<D: Device> Heads<D> {
 impl<D: Device> TextModel<D> {
     /// Errors: what loading may meet.
     pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
+        Self::with_dense(assembly, Vec::new(), progress).await
+    }
+
+    /// With what its vectors go through behind the pooling, which the caller has seen to fit. Errors: what loading may meet.
+    pub async fn with_dense(assembly: Assembly<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
+        let quantize = assembly.quantize;
         let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
         let (weights, _) = gathered.weights(&mut device, &spec)?;
         let heads = Heads::new(&mut device, &spec, 1)?;
-        let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads };
+        let dense = DenseChain::new(&mut device, dense, quantize)?;
+        let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads, dense };
         model.prepare(progress).await?;
         Ok(model)
     }
 
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let Self { device, tower, heads, .. } = self;
+        let Self { device, tower, heads, dense, .. } = self;
         tower.reserve_rehearsal(device).await?;
         let each = is_of_tokens(&tower.spec);
         if each {
@@ -122,6 +132,7 @@ impl<D: Device> TextModel<D> {
                     heads.classify(device, &tower.spec, &tower.weights, Some(hidden), tokens);
                     continue;
                 }
+                dense.apply(device, &heads.pooled, rows);
                 heads.activate(device, &tower.weights, Activation::Tanh, None, rows);
                 heads.classify(device, &tower.spec, &tower.weights, None, rows);
             }
@@ -152,6 +163,7 @@ impl<D: Device> TextModel<D> {
     /// Values of one text's result; of one token's where each has its own.
     pub fn width(&self, reading: Reading) -> usize {
         match (reading, &self.tower.spec.head) {
+            (Reading::Vector(_), _) => self.dense.width().unwrap_or(self.tower.spec.width),
             (Reading::Logits | Reading::TokenLogits, Head::Classes(head)) => head.classes,
             _ => self.tower.spec.width,
         }
@@ -170,7 +182,7 @@ impl<D: Device> TextModel<D> {
     pub async fn read(&mut self, rows: &[Sequence], reading: Reading) -> Result<Vec<f32>> {
         self.check(reading)?;
         let width = self.width(reading);
-        let Self { device, tower, heads, .. } = self;
+        let Self { device, tower, heads, dense, .. } = self;
         let spans = tower.encode(device, rows, None).await?;
         let Some(hidden) = tower.hidden() else { return Ok(Vec::new()) };
         let tokens: usize = spans.iter().map(|span| span.len).sum();
@@ -188,26 +200,41 @@ impl<D: Device> TextModel<D> {
             _ => Vector::FirstToken,
         };
         let runs = runs(&spans, rows, pooling)?;
-        if !pooling.is_plain() {
-            let hidden = receive(device, hidden, tokens * width).await?;
-            return Ok(pooled(&hidden, width, &spans, &runs, pooling));
+        let (inner, count) = (tower.spec.width, rows.len());
+        heads.reserve(device, &tower.spec, count)?;
+        dense.reserve(device, count)?;
+        // What devices have no verb for is computed here and goes back.
+        let made = match pooling {
+            _ if !pooling.is_plain() => {
+                let hidden = receive(device, hidden, tokens * inner).await?;
+                Some(pooled(&hidden, inner, &spans, &runs, pooling))
+            }
+            Vector::MeanSqrtLength => {
+                device.pool(hidden, inner, &runs, &mut heads.pooled);
+                let mut means = receive(device, &heads.pooled, count * inner).await?;
+                by_root_of_length(&mut means, inner, &runs);
+                Some(means)
+            }
+            _ => None,
+        };
+        match made {
+            Some(vectors) => device.write(&vectors, 0, &mut heads.pooled),
+            None => device.pool(hidden, inner, &runs, &mut heads.pooled),
         }
-        heads.reserve(device, &tower.spec, rows.len())?;
-        device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
         let result = match reading {
             Reading::Logits => {
-                heads.classify(device, &tower.spec, &tower.weights, None, rows.len());
+                heads.classify(device, &tower.spec, &tower.weights, None, count);
                 &heads.logits
             }
             Reading::Vector(Vector::Pooler) => {
-                heads.activate(device, &tower.weights, Activation::Tanh, None, rows.len());
-                &heads.dense
+                heads.activate(device, &tower.weights, Activation::Tanh, None, count);
+                dense.apply(device, &heads.dense, count)
             }
-            _ => &heads.pooled,
+            _ => dense.apply(device, &heads.pooled, count),
         };
-        let mut vectors = receive(device, result, rows.len() * width).await?;
-        heads.rows = heads.rows.max(rows.len());
-        finish(&mut vectors, width, &runs, pooling);
+        let vectors = receive(device, result, count * width).await?;
+        heads.rows = heads.rows.max(count);
+        dense.is_there(count);
         Ok(vectors)
     }
 }
