@@ -25,7 +25,8 @@ const HUB = [
 
 const TASKS: Record<ModelSummary["task"], string> = {
   "causal-lm": "continues a text", "image-classification": "classifies pictures", "text-embedding": "turns texts into vectors",
-  "text-classification": "classifies texts", "seq2seq": "turns a text into another", "image-text-matching": "compares pictures with texts",
+  "text-classification": "classifies texts", "token-classification": "finds names in texts",
+  "seq2seq": "turns a text into another", "image-text-matching": "compares pictures with texts",
 };
 
 const WORDS: Words = {

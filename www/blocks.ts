@@ -183,6 +183,7 @@ function poolingWords(pooling: string | { token: number }): string {
   const words: Record<string, string> = {
     "class-token": "the first token", "both-tokens": "the class token and the distillation token",
     "class-token-and-mean": "the class token and the mean of the patches", "mean": "the mean of all tokens", "last": "the last token",
+    "each": "each token by itself",
     "largest-token": "the end token", "attention": "what a learned query looks at",
   };
   return words[pooling] ?? pooling;

@@ -139,13 +139,14 @@ interface FeedForward {
 
 type Activation = "silu" | "gelu" | "gelu-tanh" | "gelu-quick" | "relu" | "tanh";
 
-/** Which tokens a head reads; `token`: the first of that id. */
+/** Which tokens a head reads; `each`: each by itself; `token`: the first of that id. */
 type Pooling =
   | "class-token"
   | "both-tokens"
   | "class-token-and-mean"
   | "mean"
   | "last"
+  | "each"
   | { token: number }
   | "largest-token"
   | "attention";

@@ -93,7 +93,9 @@ impl Spec {
             false => Err(Error::unsupported(format!("a {} whose head reads {pooling:?}", self.task()))),
         };
         match (&self.input, &self.head) {
-            (Input::Tokens(_), Head::Classes(head)) => pooling(&[Pooling::ClassToken, Pooling::Mean], head.pooling),
+            (Input::Tokens(_), Head::Classes(head)) => {
+                pooling(&[Pooling::ClassToken, Pooling::Mean, Pooling::Each], head.pooling)
+            }
             (Input::Patches(_), Head::Embedding(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Attention], head.pooling)
             }

@@ -6,6 +6,7 @@ mod assembly;
 mod beams;
 mod check;
 mod copies;
+mod dense;
 pub mod families;
 mod forward;
 mod generation;
@@ -34,6 +35,7 @@ mod workspace;
 
 pub use assembly::Assembly;
 pub use beams::Beams;
+pub use dense::DenseFile;
 pub use families::Plan;
 pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;

@@ -205,6 +205,8 @@ pub enum Pooling {
     ClassTokenAndMean,
     Mean,
     Last,
+    /// Each by itself.
+    Each,
     /// The first of that id.
     Token(u32),
     /// The one of the largest id: the end token of vocabularies where it is the last.
@@ -499,6 +501,7 @@ impl Spec {
             (_, Head::Vocabulary(_)) => "causal-lm",
             (_, Head::Embedding(_)) => "image-text-matching",
             (Input::Patches(_), _) => "image-classification",
+            (_, Head::Classes(head)) if head.pooling == Pooling::Each => "token-classification",
             (_, Head::Classes(_)) => "text-classification",
             (_, Head::None { .. }) => "text-embedding",
         }

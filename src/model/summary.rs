@@ -100,6 +100,21 @@ impl Summary {
         })
     }
 
+    /// Adds weights of the head that lie in files of their own.
+    pub fn add_to_head(&mut self, parameters: usize, bytes: usize) {
+        self.parameters += parameters as u64;
+        self.memory.weights += bytes as f64;
+        self.memory.total += bytes as f64;
+        let name = "head";
+        match self.parts.iter_mut().find(|part| part.name == name) {
+            Some(part) => {
+                part.parameters += parameters as u64;
+                part.bytes += bytes as u64;
+            }
+            None => self.parts.push(PartSize { name, parameters: parameters as u64, bytes: bytes as u64 }),
+        }
+    }
+
     /// Adds what else is assumed, unless it is told already.
     pub fn warn(&mut self, warnings: &[String]) {
         for warning in warnings {

@@ -177,6 +177,11 @@ impl<D: Device> Tower<D> {
         lengths.map(row).to_vec()
     }
 
+    /// Tokens of the largest of these passes.
+    pub fn rehearsed_tokens(&self) -> usize {
+        self.rehearsal().iter().map(|row| row.ids.len()).sum()
+    }
+
     /// The last pass's result, [tokens, width].
     pub fn hidden(&self) -> Option<&D::Buffer> {
         self.room.as_ref().map(|room| &room.normed)

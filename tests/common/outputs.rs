@@ -78,8 +78,10 @@ pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly
         _ => {
             let mut model = TextModel::new(assembly, &progress).await?;
             let mut all = model.read(&rows(case), Reading::Hidden).await?;
-            if model.check(Reading::Logits).is_ok() {
-                all.extend(model.read(&rows(case), Reading::Logits).await?);
+            for reading in [Reading::Logits, Reading::TokenLogits] {
+                if model.check(reading).is_ok() {
+                    all.extend(model.read(&rows(case), reading).await?);
+                }
             }
             Ok(all)
         }

@@ -71,6 +71,7 @@ mod heads;
 mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
+mod offsets;
 mod quants;
 mod spellings;
 mod teeth;

@@ -70,8 +70,11 @@ pub fn stack(
     Ok(Spec { input_norm: true, output_norm: false, ..spec })
 }
 
-/// A classifier of the first token, after `dense`, where the checkpoint is one of a class that has it.
+/// A classifier of the first token, after `dense`, or of each, where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, dense: Dense) -> Result<Head> {
+    if config.is_class("ForTokenClassification") {
+        return Ok(Head::Classes(config.token_classes(None)?));
+    }
     if !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: true });
     }

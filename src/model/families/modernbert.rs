@@ -70,19 +70,23 @@ fn rope(config: &Config, layers: &str, head_dim: usize, theta: f64) -> Result<Ro
 
 /// A classifier where the checkpoint is one of a class that has it.
 fn head(config: &Config) -> Result<Head> {
-    if !config.is_class("ForSequenceClassification") {
+    let of_tokens = config.is_class("ForTokenClassification");
+    if !of_tokens && !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: false });
     }
-    let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
-        "cls" => Pooling::ClassToken,
-        "mean" => Pooling::Mean,
-        other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
-    };
     let dense = Dense {
         activation: config.activation("classifier_activation", Activation::Gelu)?,
         bias: config.flag("classifier_bias", false)?,
         norm: true,
         pooler: false,
+    };
+    if of_tokens {
+        return Ok(Head::Classes(config.token_classes(Some(dense))?));
+    }
+    let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
+        "cls" => Pooling::ClassToken,
+        "mean" => Pooling::Mean,
+        other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
     };
     Ok(Head::Classes(config.classes(pooling, Some(dense))?))
 }

@@ -32,7 +32,7 @@ pub fn conformance(family: &str) {
 }
 
 fn kind_of(family: &str) -> &'static str {
-    let kinds = ["causal", "encoder", "seq2seq", "vision", "dual"];
+    let kinds = ["causal", "encoder", "seq2seq", "vision", "dual", "tokens"];
     kinds.into_iter().find(|kind| families(kind).iter().any(|name| name == family)).expect("it has a kind")
 }
 
