@@ -7,10 +7,12 @@
 //! the caller made at load, so that a step allocates nothing.
 
 pub mod cpu;
+pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod picture;
 
+pub use experts::{ExpertLinear, Gating, Routing};
 pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
@@ -285,6 +287,8 @@ pub trait Device: Sized + 'static {
     type Matrix;
     /// A matrix whose bytes are still arriving.
     type MatrixBuilder;
+    /// The same matrix of several experts: [experts, rows, columns].
+    type Experts;
     /// The keys and values of one sequence, of all layers.
     type Cache;
     /// What choosing tokens on the device needs between steps.
@@ -311,6 +315,17 @@ pub trait Device: Sized + 'static {
     fn finish(&mut self, builder: Self::MatrixBuilder) -> Self::Matrix;
     /// Bytes that such a matrix takes here.
     fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize;
+    /// Begins the same matrix [rows, columns] of each expert. They are filled in any order, also by turns: a checkpoint has
+    /// a tensor for each expert, or one for all. Errors: those of [`Device::matrix`].
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<Self::MatrixBuilder>>;
+    /// Puts together what [`Device::expert_matrices`] has begun, in its order.
+    fn join_experts(&mut self, matrices: Vec<Self::Matrix>) -> Self::Experts;
 
     /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
@@ -365,6 +380,35 @@ pub trait Device: Sized + 'static {
         gate: Option<&Linear<Self>>,
         up: &Linear<Self>,
         activation: Activation,
+        out: &mut Self::Buffer,
+    );
+    /// routes[row, k] = the number, as a float, of the expert with the k-th largest of scores [rows, experts] (of equal ones
+    /// the first), and its weight: [rows, used, 2]. Where a score is no number, no weight of its row is.
+    fn route(&mut self, scores: &Self::Buffer, rows: usize, routing: &Routing, routes: &mut Self::Buffer);
+    /// out[row, k] = gating(norm(x[row]) · gate[e]ᵀ + bias[e], norm(x[row]) · up[e]ᵀ + bias[e]), [rows, used, width], e being
+    /// the row's k-th expert.
+    #[allow(clippy::too_many_arguments)] // Each is one of the formula's.
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Self::Buffer,
+        used: usize,
+        out: &mut Self::Buffer,
+    );
+    /// out[row] = Σₖ weight[row, k] · (x[row, k] · down[e]ᵀ + bias[e]), or that added to what is there: [rows, width] of x
+    /// [rows, used, inner].
+    #[allow(clippy::too_many_arguments)] // Likewise.
+    fn project_experts_down(
+        &mut self,
+        x: &Self::Buffer,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Self::Buffer,
+        used: usize,
+        accumulate: bool,
         out: &mut Self::Buffer,
     );
     /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the

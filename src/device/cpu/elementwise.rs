@@ -1,7 +1,7 @@
 //! Norms, rotary positions, activations, patches and means: a pass or two over memory each.
 
 use super::simd::F32x4;
-use crate::device::{Activation, Patching, RopePairs};
+use crate::device::{Activation, Gating, Patching, RopePairs};
 
 /// x / √(mean x² + epsilon) · weight.
 pub fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
@@ -70,6 +70,27 @@ pub fn activate(activation: Activation, x: &mut [f32]) {
         Activation::GeluQuick => each_four(x, |x| sigmoid_times(x, x.mul(F32x4::splat(1.702)))),
         Activation::Relu => each_four(x, |x| x.max(F32x4::ZERO)),
         Activation::Tanh => each_four(x, tanh),
+    }
+}
+
+/// gates = gating(gates, ups).
+pub fn gate(gating: Gating, gates: &mut [f32], ups: &[f32]) {
+    match gating {
+        Gating::Plain(activation) => {
+            activate(activation, gates);
+            multiply(gates, ups);
+        }
+        Gating::Clamped { limit } => {
+            // Of what is no number none of these makes one.
+            each_four(gates, |gate| {
+                let gate = gate.min(F32x4::splat(limit));
+                sigmoid_times(gate, gate.mul(F32x4::splat(1.702)))
+            });
+            for (gate, up) in gates.iter_mut().zip(ups) {
+                let up = if *up > limit { limit } else { *up };
+                *gate *= if up < -limit { -limit } else { up } + 1.0;
+            }
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod attention;
 mod blocks;
 mod cache;
 mod elementwise;
+mod experts;
 mod matrix;
 mod pixels;
 pub mod pool;
@@ -14,13 +15,14 @@ mod simd;
 mod wide;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,
-    Preparation, Progress, Projection, Rotations, Span, Tokens,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
+    Norm, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use cache::Cache;
+use experts::Experts;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
@@ -43,6 +45,7 @@ pub struct Cpu {
     normed: Vec<f32>,
     /// The second half of a gated projection.
     up: Vec<f32>,
+    experts: experts::Scratch,
 }
 
 impl Cpu {
@@ -56,6 +59,7 @@ impl Cpu {
             quantised: Vec::new(),
             normed: Vec::new(),
             up: Vec::new(),
+            experts: Default::default(),
         }
     }
 
@@ -105,17 +109,22 @@ impl Cpu {
         });
     }
 
+    /// Makes integers of floats [rows, columns]: `quantised` begins with them.
+    fn quantise(&mut self, x: &[f32], columns: usize) {
+        let blocks = x.len() / BLOCK;
+        if self.quantised.len() < blocks {
+            self.quantised.resize(blocks, QuantisedBlock::default());
+        }
+        quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
+    }
+
     /// The products of some matrices with the same floats, [rows, columns].
     fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
         let mut quantised: &[QuantisedBlock] = &[];
         if projections.iter().any(|projection| projection.weight.is_quantised()) {
-            let blocks = rows * columns / BLOCK;
-            if self.quantised.len() < blocks {
-                self.quantised.resize(blocks, QuantisedBlock::default());
-            }
-            quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
-            quantised = &self.quantised[..blocks];
+            self.quantise(x, columns);
+            quantised = &self.quantised[..x.len() / BLOCK];
         }
         let inputs = Inputs { floats: x, quantised, tokens: rows };
         // The panels of all matrices in one loop: one barrier for queries, keys and values.
@@ -148,6 +157,7 @@ impl Device for Cpu {
     type Buffer = Vec<f32>;
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
+    type Experts = Experts;
     type Cache = Cache;
     type Chooser = Infallible;
     type Reading = Vec<f32>;
@@ -185,6 +195,20 @@ impl Device for Cpu {
 
     fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
         Matrix::bytes(ty, rows, columns)
+    }
+
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<MatrixBuilder>> {
+        (0..experts).map(|_| MatrixBuilder::new(ty, rows, columns)).collect()
+    }
+
+    fn join_experts(&mut self, matrices: Vec<Matrix>) -> Experts {
+        Experts(matrices)
     }
 
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
@@ -295,6 +319,40 @@ impl Device for Cpu {
             elementwise::multiply(gates, &ups[range]);
         });
         self.up = ups;
+    }
+
+    fn route(&mut self, scores: &Vec<f32>, rows: usize, routing: &Routing, routes: &mut Vec<f32>) {
+        self.each_row(&mut routes[..2 * rows * routing.used], 2 * routing.used, |row, routes| {
+            experts::route(&scores[row * routing.experts..][..routing.experts], routing, routes);
+        });
+    }
+
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Vec<f32>,
+        used: usize,
+        out: &mut Vec<f32>,
+    ) {
+        let routes = &routes[..2 * input.rows * used];
+        self.with_input(input, gate.weight.columns(), |cpu, x| cpu.gate_experts(x, [gate, up], gating, routes, out));
+    }
+
+    fn project_experts_down(
+        &mut self,
+        x: &Vec<f32>,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Vec<f32>,
+        used: usize,
+        accumulate: bool,
+        out: &mut Vec<f32>,
+    ) {
+        let x = &x[..rows * used * down.weight.columns()];
+        self.join_experts_down(x, down, (&routes[..2 * rows * used], used), accumulate, out);
     }
 
     fn store(

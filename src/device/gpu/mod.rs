@@ -11,6 +11,7 @@ mod chooser;
 mod context;
 #[cfg(not(target_arch = "wasm32"))]
 mod edit;
+mod experts;
 mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
@@ -23,6 +24,7 @@ mod profile;
 mod project;
 mod recorder;
 mod signal;
+mod texts;
 mod timer;
 mod trials;
 
@@ -34,15 +36,15 @@ pub use profile::{Counters, Runs};
 pub use signal::Signal;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
-    Preparation, Progress, Projection, Rotations, Span, Tokens,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
+    Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
 use cache::Cache;
 use chooser::Chooser;
-use kernels::{SHARED, WHOLE};
+use experts::{Experts, Routes};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
@@ -95,27 +97,6 @@ impl Gpu {
 
     pub fn context(&self) -> Rc<Context> {
         self.memory.context.clone()
-    }
-
-    /// The size of all subgroups, where they are used and it is known.
-    fn subgroup_size(&self) -> Option<u32> {
-        let [least, most] = self.memory.context.features.subgroups?;
-        (self.kernels.extras().subgroups && least == most).then_some(least)
-    }
-
-    /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
-    fn lanes(&self) -> (u32, u32) {
-        let features = &self.memory.context.features;
-        let most = features.subgroups.filter(|_| self.kernels.extras().subgroups).map(|[_, most]| most);
-        match (features.lanes, self.subgroup_size(), most) {
-            (Some(lanes), Some(size), _) if lanes == size => (lanes, WHOLE),
-            (Some(lanes), _, Some(most)) if lanes < most => (lanes, SHARED),
-            (Some(lanes), ..) => (lanes, 0),
-            (None, Some(size), _) => (size, WHOLE),
-            // As many as the largest subgroup at least, or as there are of it in a workgroup.
-            (None, None, Some(most)) if most > 32 => (64, 0),
-            _ => (32, 0),
-        }
     }
 
     /// Room for `len` values that nobody needs after the next product: normed inputs, or `quantised`.
@@ -186,6 +167,7 @@ impl Device for Gpu {
     type Buffer = Buffer;
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
+    type Experts = Experts;
     type Cache = Cache;
     type Chooser = Chooser;
     type Reading = Reading;
@@ -225,6 +207,21 @@ impl Device for Gpu {
 
     fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize {
         Matrix::bytes(ty, rows, columns)
+    }
+
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<MatrixBuilder>> {
+        fours("a width of", columns)?;
+        self.place_experts(ty, experts, [rows, columns])
+    }
+
+    fn join_experts(&mut self, matrices: Vec<Matrix>) -> Experts {
+        Experts::join(matrices)
     }
 
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
@@ -370,6 +367,37 @@ impl Device for Gpu {
             Some(gate) => self.project_gate(input, gate, up, activation, out),
             None => self.project_up(input, up, activation, out),
         }
+    }
+
+    fn route(&mut self, scores: &Buffer, rows: usize, routing: &Routing, routes: &mut Buffer) {
+        self.route_rows(scores, rows, routing, routes);
+    }
+
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Buffer,
+        used: usize,
+        out: &mut Buffer,
+    ) {
+        let routes = Routes { routes, rows: input.rows, used };
+        self.gate_experts(input, [gate, up], gating, &routes, out);
+    }
+
+    fn project_experts_down(
+        &mut self,
+        x: &Buffer,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Buffer,
+        used: usize,
+        accumulate: bool,
+        out: &mut Buffer,
+    ) {
+        self.join_experts_down(x, down, &Routes { routes, rows, used }, accumulate, out);
     }
 
     fn store(

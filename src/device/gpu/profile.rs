@@ -38,6 +38,14 @@ impl Work {
         Self { bytes: bytes as f64, operations: 2.0 * tokens as f64 * (rows * columns) as f64 }
     }
 
+    /// Multiplies `pairs` inputs by weights [rows, columns] of one of `experts` each, which have `bytes` each, and moves
+    /// `outs` values of the output.
+    pub fn of_experts(bytes: usize, pairs: usize, experts: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
+        let bytes = pairs.min(experts) as f64 * bytes as f64;
+        let moved = 4.0 * (pairs * columns + outs) as f64;
+        Self { bytes: bytes + moved, operations: 2.0 * pairs as f64 * (rows * columns) as f64 }
+    }
+
     /// Attends from each query of a span to the keys that it sees, of `bytes` each.
     pub fn attention(shape: &AttentionShape, span: &Span, bytes: usize) -> Self {
         let seen = |query: usize| shape.visible(span.position + query, span.keys);
