@@ -145,11 +145,13 @@ impl<'a, D: Device> Norm<'a, D> {
 /// What weights are where they lie. A list of what is wanted has nothing there.
 pub trait Leaves {
     type Matrix;
+    type Experts;
     type Buffer;
 }
 
 impl<D: Device> Leaves for D {
     type Matrix = D::Matrix;
+    type Experts = D::Experts;
     type Buffer = D::Buffer;
 }
 
