@@ -297,7 +297,7 @@ impl<D: Device> Block<'_, D> {
             BiasWeights::Slopes(slopes) => PositionBias::Linear(slopes),
             BiasWeights::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
-        let cached = Attention { layer: spec.attention.cache_layer(self.index), shape, bias };
+        let cached = Attention { layer: spec.attention.cache_layer(self.index), shape, bias, sinks: None };
         dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
         dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
@@ -331,7 +331,8 @@ impl<D: Device> Block<'_, D> {
         let spec = self.spec;
         let input = Input { x: &s.hidden, rows: count, norm: weights.branch.norm(spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
-        let cached = Attention { layer: self.index, shape: spec.attention.cross_shape(), bias: PositionBias::None };
+        let (shape, bias) = (spec.attention.cross_shape(), PositionBias::None);
+        let cached = Attention { layer: self.index, shape, bias, sinks: None };
         dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
         self.join(dev, &weights.branch, &weights.output, Joining::Attended, s, count);
     }
