@@ -106,6 +106,9 @@ pub struct Attention<'a, D: Device> {
     pub layer: usize,
     pub shape: AttentionShape,
     pub bias: PositionBias<'a, D>,
+    /// A learned score of each head that nothing belongs to, [heads]: it takes its share of the softmax and adds nothing,
+    /// so that a head may look away (<https://arxiv.org/abs/2309.17453>, gpt-oss).
+    pub sinks: Option<&'a D::Buffer>,
 }
 
 /// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
@@ -425,7 +428,8 @@ pub trait Device: Sized + 'static {
     );
     /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
     /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
-    /// The spans need not be the batch's. Several may share a cache; a query that sees no key gets zeros.
+    /// With sinks, exp(sink[h]) is in the softmax's denominator too. The spans need not be the batch's. Several may share a cache; a query that
+    /// sees no key gets zeros.
     fn attend(
         &mut self,
         attention: &Attention<Self>,
@@ -434,7 +438,8 @@ pub trait Device: Sized + 'static {
         caches: &[Self::Cache],
         out: &mut Self::Buffer,
     );
-    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows].
+    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of
+    /// them adds up to less than 1.
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,

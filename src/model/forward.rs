@@ -316,7 +316,7 @@ impl<D: Device> Block<'_, D> {
             ScoreBiasTensors::Slopes(slopes) => PositionBias::Linear(slopes),
             ScoreBiasTensors::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
-        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias };
+        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
         dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
         dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
@@ -343,7 +343,7 @@ impl<D: Device> Block<'_, D> {
         let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
-        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None };
+        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
         dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
