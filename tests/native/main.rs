@@ -18,6 +18,8 @@ mod checkpoint;
 mod devices;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/metadata.rs"]
 mod metadata;
 #[path = "../common/outputs.rs"]

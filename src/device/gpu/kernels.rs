@@ -78,7 +78,9 @@ impl Shader {
         match self {
             Shader::MatrixVector => shader!("activation"),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
-            Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
+            Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
+            Shader::AttentionWeights => shader!("score"),
+            Shader::Heads | Shader::AttentionJoin => shader!("places"),
             _ => "",
         }
     }
