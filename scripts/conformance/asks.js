@@ -72,6 +72,13 @@ async function encoder({ TextEmbedder, TextClassifier }, source, engine, { rows,
   return { ...vectors, logits };
 }
 
+/** Hidden states, logits of classes of each token. */
+async function tokens({ TextEmbedder, TokenClassifier }, source, engine, { rows }) {
+  const hidden = await using(TextEmbedder, source, { engine }, (model) => both(rows, (rows) => model.hidden(rows)));
+  const logits = await using(TokenClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
+  return { hidden, logits };
+}
+
 /** As of a causal model; `ragged` is of decoder rows of which each is shorter than the one before. */
 function seq2seq({ Seq2SeqLM }, source, engine, { rows, decoderRows, prompt, start, generated }) {
   return using(Seq2SeqLM, source, { engine }, async (model) => {
@@ -118,6 +125,7 @@ function dual({ ImageTextMatcher }, source, engine, { pixels, rows }) {
 export const KINDS = {
   causal: { needs: ["CausalLM"], ask: causal },
   encoder: { needs: ["TextEmbedder", "TextClassifier"], ask: encoder },
+  tokens: { needs: ["TextEmbedder", "TokenClassifier"], ask: tokens },
   seq2seq: { needs: ["Seq2SeqLM"], ask: seq2seq },
   vision: { needs: ["ImageClassifier"], ask: vision },
   dual: { needs: ["ImageTextMatcher"], ask: dual },

@@ -44,6 +44,20 @@ const encoder = {
   },
 };
 
+/** Hidden states and logits of each token, of the rows together and of each alone. */
+const tokens = {
+  input: (tensors) => ({ rows: unpaddedRows(tensors) }),
+  compare(tensors, { hidden, logits }, tolerance) {
+    const verdict = new Verdict(tolerance);
+    const lengths = lengthsOf(tensors);
+    comparePositions(verdict, "hidden", tensors.hidden, { ...hidden, lengths, place: "value" });
+    comparePositions(verdict, "logits", tensors.logits, { ...logits, lengths, place: "class" });
+    comparePadding(verdict, logits.together, lengths);
+    verdict.more = `${lengths.length} rows`;
+    return verdict;
+  },
+};
+
 /** Batched rows, single rows, decoder rows of several lengths, the whole greedy path, the cached steps. */
 const seq2seq = {
   input(tensors, config) {
@@ -99,7 +113,7 @@ const dual = {
   },
 };
 
-export const KINDS = { causal, encoder, seq2seq, vision, dual };
+export const KINDS = { causal, encoder, tokens, seq2seq, vision, dual };
 
 function pixels({ pixel_values: { data, shape } }) {
   return { data: Array.from(data), dims: shape };
@@ -125,7 +139,7 @@ function pooledHidden({ hidden: { shape: [rows, length, width], data } }, length
 function comparePadding(verdict, { data, dims: [, length, width] }, lengths) {
   lengths.forEach((count, row) => {
     const padding = data.slice((row * length + count) * width, (row + 1) * length * width);
-    if (padding.some((value) => value !== 0)) verdict.fail(`hidden, row ${row}: the padding is not zero`);
+    if (padding.some((value) => value !== 0)) verdict.fail(`row ${row}: the padding is not zero`);
   });
 }
 

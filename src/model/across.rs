@@ -2,8 +2,8 @@
 
 use super::forward::store_across;
 use super::spec::Spec;
+use super::stack::Weights;
 use super::state::Pool;
-use super::weights::Weights;
 use super::{Model, Sequence, Session, Tower};
 use crate::device::{Device, Span, Table};
 use crate::error::{Code, Error, Result};

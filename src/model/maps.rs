@@ -2,8 +2,8 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::Spec;
+use super::stack::Weights;
 use super::state::{Pool, state_shapes};
-use super::weights::Weights;
 use crate::device::{CacheType, Device, Span, Table, Tokens};
 use crate::error::{Error, Result, no_memory};
 
@@ -16,12 +16,12 @@ pub async fn attention_maps<D: Device>(
     tokens: &[u32],
     only: Option<usize>,
 ) -> Result<(Vec<f32>, [usize; 4])> {
-    if let Some(layer) = only.filter(|layer| *layer >= spec.layers) {
-        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers - 1)));
+    if let Some(layer) = only.filter(|layer| *layer >= spec.layers()) {
+        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers() - 1)));
     }
-    let (rows, attention) = (tokens.len(), &spec.attention);
+    let (rows, attention) = (tokens.len(), spec.attention());
     let heads = attention.heads;
-    let layers = if only.is_some() { 1 } else { spec.layers };
+    let layers = if only.is_some() { 1 } else { spec.layers() };
     let mut maps = room(&[layers, heads, rows, rows])?;
     let (mut pool, mut table) = (Pool::<D>::new(&state_shapes(spec), CacheType::F32), Table::default());
     pool.reserve(device, &mut table, 0..rows, rows).await?;

@@ -6,34 +6,37 @@ mod assembly;
 mod beams;
 mod check;
 mod copies;
+mod dense;
 pub mod families;
 mod forward;
-mod gathered;
 mod generation;
+mod head;
 mod heat;
 mod image;
+mod loaded;
 mod maps;
 mod matcher;
 mod part;
 mod patches;
 mod pooling;
 mod positions;
-mod rope;
+pub mod rope;
 mod scoring;
 mod session;
 mod sideways;
-mod slots;
 pub mod spec;
+mod stack;
 mod state;
 mod summary;
 mod tables;
+mod tensors;
 mod text;
 mod tower;
-mod weights;
 mod workspace;
 
 pub use assembly::Assembly;
 pub use beams::Beams;
+pub use dense::DenseFile;
 pub use families::Plan;
 pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
@@ -51,9 +54,9 @@ use crate::device::{CacheType, Device, Progress, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use forward::{Across, Batch, Scratch, forward, head};
 use maps::attention_maps;
+use stack::Weights;
 use state::{Pool, source_shapes, state_shapes};
 use std::ops::Range;
-use weights::Weights;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
 const HEAD_ROWS: usize = 16;
@@ -87,15 +90,17 @@ impl<D: Device> Model<D> {
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
-        let (weights, encoder) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let mut weights = loaded.weights(&mut device, plan.specs())?;
+        let encoder = (weights.len() > 1).then(|| Tower::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
-            encoder: spec.second.as_deref().cloned().zip(encoder).map(|(spec, weights)| Tower::new(spec, weights)),
+            encoder,
             device,
             weights,
             context,

@@ -1,6 +1,6 @@
 //! The pool of what a model's layers keep of all its sequences.
 
-use super::spec::Spec;
+use super::spec::{Attention, Block, Spec};
 use crate::device::{CacheType, Device, PAGE, Pages, StateShape, Table};
 use crate::error::Result;
 use std::ops::Range;
@@ -8,23 +8,23 @@ use std::ops::Range;
 /// Positions that there is room for at least: pools that are smaller would only grow again and again.
 const SMALLEST: usize = 256;
 
-/// What the layers of a stack keep, by [`super::spec::Attention::cache_layer`].
+/// What the layers of a stack keep, by [`Spec::cache_layer`].
 pub fn state_shapes(spec: &Spec) -> Vec<StateShape> {
-    let attention = &spec.attention;
-    let layer = |layer: usize| StateShape::KeysValues {
-        kv_heads: attention.kv_heads,
-        head_dim: attention.head_dim,
+    let layer = |block: &Block| {
+        let Attention { kv_heads, head_dim, window, causal, .. } = block.attention;
         // Where nothing is kept for later, all layers have their keys in one place.
-        window: attention.windows[layer].filter(|_| attention.causal),
+        StateShape::KeysValues { kv_heads, head_dim, window: window.filter(|_| causal) }
     };
-    (0..attention.cache_layers()).map(layer).collect()
+    spec.blocks.iter().take(spec.cache_layers()).map(layer).collect()
 }
 
 /// What cross-attention looks at, in all layers of a decoder.
 pub fn source_shapes(spec: &Spec) -> Vec<StateShape> {
-    let (kv_heads, head_dim) = (spec.attention.kv_heads, spec.attention.head_dim);
-    let layers = if spec.cross_attention { spec.layers } else { 0 };
-    vec![StateShape::KeysValues { kv_heads, head_dim, window: None }; layers]
+    let layer = |block: &Block| {
+        let Attention { kv_heads, head_dim, .. } = *block.cross.as_ref().unwrap_or(&block.attention);
+        StateShape::KeysValues { kv_heads, head_dim, window: None }
+    };
+    spec.blocks.iter().filter(|_| spec.looks_across()).map(layer).collect()
 }
 
 /// Bytes of pages for one sequence of `positions`, where `chunk` come at a time.

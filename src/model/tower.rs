@@ -2,8 +2,8 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::{Input as InputSpec, Spec};
+use super::stack::Weights;
 use super::state::{Pool, state_shapes};
-use super::weights::Weights;
 use crate::device::{CacheType, Device, Input, Span, Table, Tokens};
 use crate::error::{Code, Error, Result};
 
@@ -173,6 +173,11 @@ impl<D: Device> Tower<D> {
         let lengths = [1, 4, 16, TOKENS / 2];
         let row = |length: usize| Sequence::new(vec![0; length.min(self.spec.context())]);
         lengths.map(row).to_vec()
+    }
+
+    /// Tokens of the largest of these passes.
+    pub fn rehearsed_tokens(&self) -> usize {
+        self.rehearsal().iter().map(|row| row.ids.len()).sum()
     }
 
     /// The last pass's result, [tokens, width].

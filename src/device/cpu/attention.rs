@@ -11,10 +11,10 @@
 //! 64 queries instead of 16 as well 405.
 
 use super::pool::{Pool, Shards};
+use super::score;
 use super::simd::F32x4;
 use super::state::{Places, State};
-use super::{Cpu, score};
-use crate::device::{Attention, AttentionShape, PAGE, Span};
+use crate::device::{Attention, AttentionShape, Device, PAGE, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -79,7 +79,7 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &Attention<Cpu>,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
         query: &[f32],
         places: &Places,
         state: &State,
@@ -179,7 +179,14 @@ impl Work {
 
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
-    fn attend(&mut self, attention: &Attention<Cpu>, work: &Work, query: &[f32], places: &Places, state: &State) {
+    fn attend(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        places: &Places,
+        state: &State,
+    ) {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
@@ -228,7 +235,13 @@ impl Tiles {
     }
 
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(&mut self, attention: &Attention<Cpu>, work: &Work, query: &[f32], width: usize) {
+    fn begin(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        width: usize,
+    ) {
         let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {

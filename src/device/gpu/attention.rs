@@ -58,12 +58,12 @@ impl Gpu {
             return;
         }
         let norms = heads.norms.as_ref();
-        let turn = heads.turn.map_or(0..0, |turn| self.turns[turn].clone());
+        let turn = heads.turn.map_or(0..0, |turn| self.tables[turn].clone());
         // Queries that stay as they are need not be looked at.
         let query_heads = if turn.is_empty() && norms.is_none() { 0 } else { shape.heads };
         let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
-        let angles = self.turns.last().map_or(0, |turn| turn.end);
+        let angles = self.tables.last().map_or(0, |turn| turn.end);
         let [a, b, c, d, e] = [query_heads, shape.kv_heads, turn.len(), at(0), at(1)].map(|n| n as u32);
         let places_at = places.of(state.group(layer));
         let parameters = [a, b, c, d, e, epsilon.to_bits(), turn.start as u32, angles as u32, places_at];
