@@ -16,6 +16,6 @@ mod shards;
 pub mod write;
 
 pub use metadata::{Array, Metadata, Value};
-pub use quant::{Levels, TensorType};
+pub use quant::{Levels, TensorType, mxfp4_from_pairs};
 pub use reader::{FileReader, Format, Header, Sink, TensorInfo, UnreadTensor};
 pub use shards::{Shards, safetensors_shards, shard_names};

@@ -103,6 +103,16 @@ pub(super) fn mxfp4(bytes: &[u8; 17], out: &mut [Levels; 1]) {
     out[0] = Levels::new(scale, 0.0, |i| E2M1_VALUES[nibble(&bytes[1..], i) as usize]);
 }
 
+/// A block of MXFP4 from where gpt-oss' safetensors have it: an exponent of `…_scales` and 16 bytes of `…_blocks`, of which
+/// byte i holds elements 2 i (low half) and 2 i + 1.
+pub fn mxfp4_from_pairs(exponent: u8, pairs: &[u8; 16]) -> [u8; 17] {
+    let element = |i: usize| pairs[i / 2] >> (i % 2 * 4) & 15;
+    std::array::from_fn(|at| match at {
+        0 => exponent,
+        _ => element(at - 1) | element(at + 15) << 4,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -164,6 +174,16 @@ mod tests {
             assert_eq!(out[..16], [-scale; 16], "{e}");
             assert_eq!(out[16..], [scale; 16], "{e}");
         }
+    }
+
+    #[test]
+    fn mxfp4_from_pairs_keeps_the_elements_order() {
+        // Elements 0 to 15, then 15 to 0.
+        let code = |i: usize| if i < 16 { i as u8 } else { 31 - i as u8 };
+        let pairs = std::array::from_fn(|i| code(2 * i) | code(2 * i + 1) << 4);
+        let out = floats(mxfp4, mxfp4_from_pairs(128, &pairs));
+        let expected: [f32; 32] = std::array::from_fn(|i| f32::from(E2M1_VALUES[code(i) as usize]));
+        assert_eq!(out, expected);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod k_blocks;
 mod quantize;
 
 use crate::error::{Code, Error, Result};
+pub use blocks::mxfp4_from_pairs;
 
 /// How the elements of a tensor are stored.
 #[allow(non_camel_case_types)] // ggml's names, which is how people know these formats.

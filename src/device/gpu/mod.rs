@@ -60,6 +60,7 @@ pub struct Gpu {
     normed: Buffer,
     quantised: Buffer,
     splits: Buffer,
+    experts: experts::Scratch,
     pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
@@ -80,6 +81,7 @@ impl Gpu {
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
+            experts: experts::Scratch::new(&mut memory)?,
             pictures: Pictures::default(),
             nothing,
             memory,
@@ -122,6 +124,7 @@ impl Gpu {
                 buffer.len = 0;
             }
             self.notes.forget();
+            self.experts.forget();
             self.pictures = Pictures::default();
         }
         result
