@@ -7,10 +7,12 @@
 //! the caller made at load, so that a step allocates nothing.
 
 pub mod cpu;
+pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod picture;
 
+pub use experts::{ExpertLinear, Gating, Routing};
 pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
@@ -44,18 +46,12 @@ impl Span {
     }
 }
 
-/// One table of rotary angles, position · frequency for each pair of dimensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn<'a> {
-    /// Radians a position, one a pair that turns.
-    pub frequencies: &'a [f32],
-    /// Multiplies cos and sin.
-    pub magnitude: f32,
-}
-
-/// The position of each row of a batch.
-fn positions(spans: &[Span]) -> impl Iterator<Item = usize> {
-    spans.iter().flat_map(|span| span.position..span.position + span.len)
+/// What turns the heads of a batch's rows: cos and sin of each angle, [rows, angles, 2].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rotations<'a> {
+    pub values: &'a [f32],
+    /// Which of a row's angles each table has: layers may turn differently.
+    pub tables: &'a [Range<usize>],
 }
 
 /// How attention looks at a cache.
@@ -146,10 +142,23 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
+/// What weights are where they lie. A list of what is wanted has nothing there.
+pub trait Leaves {
+    type Matrix;
+    type Experts;
+    type Buffer;
+}
+
+impl<D: Device> Leaves for D {
+    type Matrix = D::Matrix;
+    type Experts = D::Experts;
+    type Buffer = D::Buffer;
+}
+
 /// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<D: Device> {
-    pub weight: D::Matrix,
-    pub bias: Option<D::Buffer>,
+pub struct Linear<L: Leaves> {
+    pub weight: L::Matrix,
+    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -178,7 +187,7 @@ pub struct Heads<'a, D: Device> {
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
     pub norms: Option<[Norm<'a, D>; 2]>,
-    /// Which of the batch's turns rotates them. None: they are left as they are (layers without positions).
+    /// Which of the batch's tables rotates them. None: they are left as they are (layers without positions).
     pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
@@ -280,6 +289,8 @@ pub trait Device: Sized + 'static {
     type Matrix;
     /// A matrix whose bytes are still arriving.
     type MatrixBuilder;
+    /// The same matrix of several experts: [experts, rows, columns].
+    type Experts;
     /// The keys and values of one sequence, of all layers.
     type Cache;
     /// What choosing tokens on the device needs between steps.
@@ -306,6 +317,17 @@ pub trait Device: Sized + 'static {
     fn finish(&mut self, builder: Self::MatrixBuilder) -> Self::Matrix;
     /// Bytes that such a matrix takes here.
     fn matrix_bytes(ty: TensorType, rows: usize, columns: usize) -> usize;
+    /// Begins the same matrix [rows, columns] of each expert. They are filled in any order, also by turns: a checkpoint has
+    /// a tensor for each expert, or one for all. Errors: those of [`Device::matrix`].
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<Self::MatrixBuilder>>;
+    /// Puts together what [`Device::expert_matrices`] has begun, in its order.
+    fn join_experts(&mut self, matrices: Vec<Self::Matrix>) -> Self::Experts;
 
     /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
@@ -330,9 +352,8 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by. A model whose layers
-    /// turn differently has several tables of them.
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]);
+    /// A batch begins: where its rows stand, and what [`Device::store`] turns their heads by.
+    fn begin(&mut self, spans: &[Span], rotations: Rotations);
     /// out[row] = scale · table[tokens[row]], or that added to what is there. Positions and types are looked up like
     /// tokens, so a batch calls it more than once.
     fn embed(
@@ -361,6 +382,35 @@ pub trait Device: Sized + 'static {
         gate: Option<&Linear<Self>>,
         up: &Linear<Self>,
         activation: Activation,
+        out: &mut Self::Buffer,
+    );
+    /// routes[row, k] = the number, as a float, of the expert with the k-th largest of scores [rows, experts] (of equal ones
+    /// the first), and its weight: [rows, used, 2]. Where a score is no number, no weight of its row is.
+    fn route(&mut self, scores: &Self::Buffer, rows: usize, routing: &Routing, routes: &mut Self::Buffer);
+    /// out[row, k] = gating(norm(x[row]) · gate[e]ᵀ + bias[e], norm(x[row]) · up[e]ᵀ + bias[e]), [rows, used, width], e being
+    /// the row's k-th expert.
+    #[allow(clippy::too_many_arguments)] // Each is one of the formula's.
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Self::Buffer,
+        used: usize,
+        out: &mut Self::Buffer,
+    );
+    /// out[row] = Σₖ weight[row, k] · (x[row, k] · down[e]ᵀ + bias[e]), or that added to what is there: [rows, width] of x
+    /// [rows, used, inner].
+    #[allow(clippy::too_many_arguments)] // Likewise.
+    fn project_experts_down(
+        &mut self,
+        x: &Self::Buffer,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Self::Buffer,
+        used: usize,
+        accumulate: bool,
         out: &mut Self::Buffer,
     );
     /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the

@@ -219,7 +219,7 @@ impl ModelLoader {
     /// preprocessor_config.json or processor_config.json, after config.json.
     pub fn preprocessor(&mut self, json: &str) -> Result<()> {
         let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
-        let read = |channels| Processor::from_json(json, channels, &plan.spec.architecture);
+        let read = |channels| Processor::from_json(json, channels, &plan.spec().architecture);
         self.processor = plan.channels().map(read).transpose()?;
         Ok(())
     }
@@ -239,7 +239,7 @@ impl ModelLoader {
         }
         let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
         let sentence = Sentence::from_json(&files)?;
-        let width = inside!(self.assembly, assembly => assembly.plan()?.spec.width);
+        let width = inside!(self.assembly, assembly => assembly.plan()?.spec().width);
         SentenceDense::chain(&sentence.dense, width)?;
         let folders = sentence.dense.iter().map(|module| module.folder.clone()).collect();
         self.dense = sentence.dense.iter().map(dense_file).collect();
@@ -337,12 +337,12 @@ impl ModelLoader {
         summary.warn(&self.warnings);
         let processor = self.processor.take().or(plan.processor.clone());
         let sentence = self.take_sentence(&plan, &mut summary)?;
-        let (context_length, cache) = (self.options.context_length, cache_type(&plan.spec, &self.options));
+        let (context_length, cache) = (self.options.context_length, cache_type(plan.spec(), &self.options));
         let (progress, dense) = (self.progress.clone(), std::mem::take(&mut self.dense));
         with_assembly!(self.assembly, shared => {
             let assembly = shared.borrow_mut().take().ok_or_else(over)?;
             or_null(self.finishing.run(|| async move {
-                match plan.spec.task() {
+                match plan.spec().task() {
                     "image-classification" => {
                         let model = model::ImageModel::new(assembly, processor, &progress).await?;
                         Ok(ImageModel::new(model, summary).into())
@@ -369,7 +369,7 @@ impl ModelLoader {
 impl ModelLoader {
     /// How a text becomes one vector, where a file says so.
     fn take_sentence(&mut self, plan: &Plan, summary: &mut Summary) -> Result<Option<Sentence>> {
-        let task = plan.spec.task();
+        let task = plan.spec().task();
         if self.sentence.is_some() || self.format == Format::Safetensors || !task.starts_with("text") {
             return Ok(self.sentence.take());
         }
@@ -386,7 +386,7 @@ impl ModelLoader {
 }
 
 fn summary<D: Device>(assembly: &Assembly<D>, options: &Options, dense: &[DenseFile]) -> Result<Summary> {
-    let spec = &assembly.plan()?.spec;
+    let spec = assembly.plan()?.spec();
     let context = model::check_context(spec, options.context_length)?;
     let mut summary = Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))?;
     for file in dense {
@@ -397,7 +397,7 @@ fn summary<D: Device>(assembly: &Assembly<D>, options: &Options, dense: &[DenseF
 
 /// An encoder-decoder's texts are short, and its caches too: they are exact.
 fn cache_type(spec: &Spec, options: &Options) -> CacheType {
-    let default = if spec.cross_attention { CacheType::F32 } else { CacheType::default() };
+    let default = if spec.looks_across() { CacheType::F32 } else { CacheType::default() };
     options.kv_cache_type.unwrap_or(default)
 }
 

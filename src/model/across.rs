@@ -2,7 +2,7 @@
 
 use super::forward::{Across, store_across};
 use super::spec::Spec;
-use super::weights::Weights;
+use super::stack::Weights;
 use super::{Model, Sequence, Session, Tower};
 use crate::device::{Device, Span};
 use crate::error::{Code, Error, Result};

@@ -2,7 +2,7 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::Spec;
-use super::weights::Weights;
+use super::stack::Weights;
 use crate::device::{CacheType, Device, Span, Tokens};
 use crate::error::{Error, Result, no_memory};
 
@@ -15,14 +15,14 @@ pub async fn attention_maps<D: Device>(
     tokens: &[u32],
     only: Option<usize>,
 ) -> Result<(Vec<f32>, [usize; 4])> {
-    if let Some(layer) = only.filter(|layer| *layer >= spec.layers) {
-        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers - 1)));
+    if let Some(layer) = only.filter(|layer| *layer >= spec.layers()) {
+        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers() - 1)));
     }
-    let (rows, attention) = (tokens.len(), &spec.attention);
+    let (rows, attention) = (tokens.len(), spec.attention());
     let heads = attention.heads;
-    let layers = if only.is_some() { 1 } else { spec.layers };
+    let layers = if only.is_some() { 1 } else { spec.layers() };
     let mut maps = room(&[layers, heads, rows, rows])?;
-    let mut cache = D::cache(attention.cache_layers(), attention.kv_heads, attention.head_dim, CacheType::F32);
+    let mut cache = D::cache(spec.cache_layers(), attention.kv_heads, attention.head_dim, CacheType::F32);
     device.reserve(&mut cache, rows).await?;
     let mut scratch = Scratch::new(device, spec, rows)?;
     device.settle().await?;

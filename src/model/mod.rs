@@ -9,27 +9,28 @@ mod copies;
 mod dense;
 pub mod families;
 mod forward;
-mod gathered;
 mod generation;
+mod head;
 mod heat;
 mod image;
+mod loaded;
 mod maps;
 mod matcher;
 mod part;
 mod patches;
 mod pooling;
 mod positions;
-mod rope;
+pub mod rope;
 mod scoring;
 mod session;
 mod sideways;
-mod slots;
 pub mod spec;
+mod stack;
 mod summary;
 mod tables;
+mod tensors;
 mod text;
 mod tower;
-mod weights;
 mod workspace;
 
 pub use assembly::Assembly;
@@ -52,8 +53,8 @@ use crate::device::{CacheType, Device, Progress, Span, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use forward::{Batch, Scratch, forward, head};
 use maps::attention_maps;
+use stack::Weights;
 use std::ops::Range;
-use weights::Weights;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
 const HEAD_ROWS: usize = 16;
@@ -85,15 +86,17 @@ impl<D: Device> Model<D> {
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
-        let (weights, encoder) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let mut weights = loaded.weights(&mut device, plan.specs())?;
+        let encoder = (weights.len() > 1).then(|| Tower::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
-            encoder: spec.second.as_deref().cloned().zip(encoder).map(|(spec, weights)| Tower::new(spec, weights)),
+            encoder,
             device,
             weights,
             context,
@@ -143,7 +146,7 @@ impl<D: Device> Model<D> {
 
     /// What new sequences are like.
     pub fn session_shape(&self) -> SessionShape {
-        let (layers, attention) = (self.spec.layers, &self.spec.attention);
+        let (layers, attention) = (self.spec.layers(), self.spec.attention());
         SessionShape { layers, kv_heads: attention.kv_heads, head_dim: attention.head_dim, cache: self.cache_type }
     }
 

@@ -31,7 +31,14 @@ pub struct Summary {
     pub parts: Vec<PartSize>,
     /// What the checkpoint leaves open and is assumed, in words.
     pub warnings: Vec<String>,
-    pub spec: Spec,
+    pub spec: SummarySpec,
+}
+
+/// The model as data.
+#[derive(Clone, Debug, Serialize)]
+pub struct SummarySpec {
+    /// The first one answers: see [`Plan::stacks`](super::families::Plan).
+    pub stacks: Vec<Spec>,
 }
 
 /// Bytes on the device, which may be more than 32 bits count.
@@ -50,16 +57,16 @@ impl Summary {
     /// header has come.
     pub fn new<D: Device>(assembly: &Assembly<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
         let (header, plan) = (assembly.header(), assembly.plan()?);
-        let spec = &plan.spec;
+        let spec = plan.spec();
         let mut quantization = BTreeMap::new();
         let mut parameters = 0;
         for tensor in &header.tensors {
             *quantization.entry(tensor.ty.name()).or_insert(0) += 1;
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
         }
-        let attention = &spec.attention;
+        let attention = spec.attention();
         // Of one token and sequence, in all layers.
-        let kept = 2.0 * (spec.layers * attention.kv_heads) as f64 * cache_bytes(cache, attention.head_dim) as f64;
+        let kept = 2.0 * (spec.layers() * attention.kv_heads) as f64 * cache_bytes(cache, attention.head_dim) as f64;
         let kept = |tokens: usize| kept * tokens as f64 * batch as f64;
         let mut kv_cache = 0.0;
         let mut activations = stack::<D>(spec, batch);
@@ -68,11 +75,11 @@ impl Summary {
             let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
             activations = Scratch::<D>::bytes(spec, D::CHUNK) + head as f64;
         }
-        if let Some(second) = &spec.second {
+        for other in plan.specs().skip(1) {
             // A source's keys and values are kept in all layers of the decoder.
-            let source = if spec.cross_attention { second.context() } else { 0 };
+            let source = if spec.looks_across() { other.context() } else { 0 };
             kv_cache += kept(source);
-            activations += stack::<D>(second, batch);
+            activations += stack::<D>(other, batch);
         }
         let weights = assembly.weight_bytes() as f64;
         Ok(Self {
@@ -80,7 +87,7 @@ impl Summary {
             task: spec.task(),
             parameters,
             quantization,
-            layers: spec.layers,
+            layers: spec.layers(),
             width: spec.width,
             heads: attention.heads,
             kv_heads: attention.kv_heads,
@@ -89,7 +96,7 @@ impl Summary {
             parts: assembly.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             warnings: plan.warnings.clone(),
-            spec: spec.clone(),
+            spec: SummarySpec { stacks: plan.specs().cloned().collect() },
         })
     }
 
@@ -120,8 +127,8 @@ impl Summary {
 
 /// Activations of a stack that reads whole sequences or images, with one layer's keys and values as floats.
 fn stack<D: Device>(spec: &Spec, batch: usize) -> f64 {
-    let (attention, rows) = (&spec.attention, spec.context());
-    let keys = 8.0 * (attention.kv_heads * attention.head_dim) as f64 * rows as f64;
+    let rows = spec.context();
+    let keys = 8.0 * spec.attention().keys() as f64 * rows as f64;
     batch as f64 * (Scratch::<D>::bytes(spec, rows) + keys)
 }
 

@@ -4,9 +4,9 @@ use super::dense::{DenseChain, DenseFile};
 use super::maps::attention_maps;
 use super::pooling::{Vector, by_root_of_length, pooled, runs};
 use super::spec::{Head, Pooling};
+use super::stack::Weights;
 use super::tower::{Sequence, Tower};
-use super::weights::Weights;
-use super::{Assembly, Plan, Spec};
+use super::{Assembly, Spec};
 use crate::device::{Activation, Device, Input, Progress};
 use crate::error::{Error, Result, try_vec};
 
@@ -73,20 +73,20 @@ impl<D: Device> Heads<D> {
         hidden: Option<&D::Buffer>,
         rows: usize,
     ) {
-        let Some(dense) = &weights.dense else { return };
+        let Some(dense) = &weights.head.dense else { return };
         let input = Input { x: hidden.unwrap_or(&self.pooled), rows, norm: None };
         device.project_activated(&input, None, dense, activation, &mut self.dense);
     }
 
     /// The classifier's logits of what is pooled, or of each token's `hidden`.
     fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, hidden: Option<&D::Buffer>, rows: usize) {
-        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head) else { return };
+        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head.output) else { return };
         let mut x = hidden.unwrap_or(&self.pooled);
         let mut norm = None;
         if let Some(dense) = head.dense {
             self.activate(device, weights, dense.activation, hidden, rows);
             x = &self.dense;
-            norm = weights.dense_norm.as_ref().map(|norm| norm.of(spec));
+            norm = weights.head.dense_norm.as_ref().map(|norm| norm.of(spec));
         }
         if norm.is_some() {
             device.norm(&Input { x, rows, norm }, spec.width, false, &mut self.normed);
@@ -105,8 +105,9 @@ impl<D: Device> TextModel<D> {
     /// With what its vectors go through behind the pooling, which the caller has seen to fit. Errors: what loading may meet.
     pub async fn with_dense(assembly: Assembly<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
         let quantize = assembly.quantize;
-        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
-        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
+        let (spec, labels) = (plan.spec().clone(), plan.labels);
         let heads = Heads::new(&mut device, &spec, 1)?;
         let dense = DenseChain::new(&mut device, dense, quantize)?;
         let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads, dense };

@@ -2,7 +2,7 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::{Input as InputSpec, Spec};
-use super::weights::Weights;
+use super::stack::Weights;
 use crate::device::{CacheType, Device, Input, Span, Tokens};
 use crate::error::{Code, Error, Result};
 
@@ -111,10 +111,10 @@ impl<D: Device> Tower<D> {
                 normed: device.buffer(tokens.saturating_mul(self.spec.width))?,
             });
         }
-        let attention = &self.spec.attention;
+        let attention = self.spec.attention();
         while self.caches.len() < rows.len() {
             self.caches.push(D::cache(
-                attention.cache_layers(),
+                self.spec.cache_layers(),
                 attention.kv_heads,
                 attention.head_dim,
                 CacheType::F32,

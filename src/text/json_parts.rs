@@ -153,8 +153,8 @@ impl Pipeline {
     fn replace(&mut self, value: &Value) -> Result<Rule> {
         let content = short(text(value, "content")?)?;
         let regex = match pattern_of(value)? {
-            Pattern::Text(text) => pre_tokenizer::compile(&pattern::escape(text))?,
-            Pattern::Regex(regex) => pre_tokenizer::compile(regex)?,
+            Pattern::Text(text) => pattern::compile(&pattern::escape(text))?,
+            Pattern::Regex(regex) => pattern::compile(regex)?,
         };
         self.count(&regex)?;
         // The crate loses count of its characters there.

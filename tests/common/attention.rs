@@ -5,7 +5,8 @@ use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span, Turn};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span};
+use azulejo::model::rope::{Angles, RopeTable};
 
 #[derive(Clone)]
 pub enum Bias {
@@ -176,8 +177,8 @@ fn store<D: Device>(
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
-    let turn = Turn { frequencies: &heading.frequencies, magnitude: heading.magnitude };
-    device.begin(spans, &[turn]);
+    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude };
+    device.begin(spans, Angles::of(&[table], spans).rotations());
     let mut heads =
         Heads { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
     device.store(LAYER, shape, &mut heads, spans, caches);

@@ -8,8 +8,8 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs, Span,
-    Tokens,
+    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs,
+    Rotations, Span, Tokens,
 };
 use std::rc::Rc;
 
@@ -109,7 +109,7 @@ fn cached(
         written(device, &values)
     });
     let span = [Span::new(0, tokens, 0, 0)];
-    device.begin(&span, &[]);
+    device.begin(&span, Rotations::default());
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     device.store(0, shape, &mut heads, &span, std::slice::from_mut(&mut cache));
@@ -147,7 +147,7 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
             let query = written(device, &Random::new(3).floats(len * 16));
             let mut out = device.buffer(len * 16).unwrap();
             let span = [Span::new(0, len, before, 0)];
-            device.begin(&span, &[]);
+            device.begin(&span, Rotations::default());
             let attention = Attention { layer: 0, shape, bias: PositionBias::None };
             device.attend(&attention, &query, &span, std::slice::from_ref(&cache), &mut out);
             let context = device.context();

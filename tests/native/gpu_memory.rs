@@ -4,9 +4,10 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Span, Turn,
+    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Rotations, Span,
 };
 use azulejo::error::Code;
+use azulejo::model::rope::{Angles, RopeTable};
 use std::io::Write;
 use std::rc::Rc;
 
@@ -37,7 +38,8 @@ fn scratch(positions: usize) -> u64 {
     let mut steps = |device: &mut Gpu| {
         for len in [Gpu::CHUNK, 1] {
             let spans = [Span::new(0, len, positions - len, 0)];
-            device.begin(&spans, &[Turn { frequencies: &[0.1; 32], magnitude: 1.0 }]);
+            let table = RopeTable { frequencies: vec![0.1; 32], magnitude: 1.0 };
+            device.begin(&spans, Angles::of(&[table], &spans).rotations());
             let pairs = RopePairs::HalfSplit;
             let mut heads =
                 Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
@@ -137,7 +139,7 @@ impl Alive {
         let mut rows = || filled(&mut alive.device, &random.floats(40 * Self::WIDTH), Self::WIDTH);
         let (mut query, mut key, value) = (rows(), rows(), rows());
         let spans = [Span::new(0, 40, 0, 0)];
-        alive.device.begin(&spans, &[]);
+        alive.device.begin(&spans, Rotations::default());
         let pairs = RopePairs::HalfSplit;
         let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
         alive.device.store(0, &Self::shape(), &mut heads, &spans, &mut alive.caches);
@@ -159,7 +161,7 @@ impl Alive {
         let query = filled(&mut self.device, &[0.5; Self::WIDTH], Self::WIDTH);
         let mut out = self.device.buffer(Self::WIDTH).unwrap();
         let spans = [Span::new(0, 1, 39, 0)];
-        self.device.begin(&spans, &[]);
+        self.device.begin(&spans, Rotations::default());
         let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None };
         self.device.attend(&attention, &query, &spans, &self.caches, &mut out);
         run(Some(&self.kernels.context), self.device.settle()).unwrap();

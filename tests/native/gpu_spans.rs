@@ -3,7 +3,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Kernels};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
 use std::rc::Rc;
 
 use crate::devices::{cpu, first, gpu, gpus};
@@ -136,7 +136,7 @@ impl Case {
             (Bias::Table(_, reach), Some(table)) => PositionBias::Table { table, reach: *reach },
             _ => PositionBias::None,
         };
-        device.begin(&[Span::new(0, self.rows(), 0, 0)], &[]);
+        device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
         device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, &caches, &mut out);
         read(device, context, &out, numbers.query.len())
     }
@@ -165,7 +165,7 @@ fn store<D: Device>(
     let width = shape.kv_heads * shape.head_dim;
     let (mut query, mut key, value) =
         (device.buffer(0).unwrap(), filled(device, key, width), filled(device, value, width));
-    device.begin(&[span], &[]);
+    device.begin(&[span], Rotations::default());
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     let shape = AttentionShape { heads: 0, ..*shape };
@@ -274,7 +274,7 @@ fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32
     let query = filled(device, &numbers.query, shape.head_dim);
     let mut outs = [0; 2].map(|_| device.buffer(numbers.query.len()).unwrap());
     let others: Vec<Span> = case.spans.iter().map(|span| Span { keys: 401 - span.row, ..*span }).collect();
-    device.begin(&others, &[]);
+    device.begin(&others, Rotations::default());
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
         let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None };
         device.attend(&attention, &query, spans, &caches, out);

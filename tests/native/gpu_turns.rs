@@ -2,7 +2,8 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Wishes};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span, Turn};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
+use azulejo::model::rope::{Angles, RopeTable};
 
 use crate::devices::{cpu, first, gpu, gpus, shared};
 use crate::random::Random;
@@ -13,9 +14,9 @@ fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
 }
 
 /// A head at `position` after its turn, in f64.
-fn turned(head: &[f32], position: usize, turn: Option<&Turn>, pairs: RopePairs) -> Vec<f64> {
+fn turned(head: &[f32], position: usize, turn: Option<&RopeTable>, pairs: RopePairs) -> Vec<f64> {
     let mut out: Vec<f64> = head.iter().map(|value| f64::from(*value)).collect();
-    let Some(Turn { frequencies, magnitude }) = turn else { return out };
+    let Some(RopeTable { frequencies, magnitude }) = turn else { return out };
     for (pair, frequency) in frequencies.iter().enumerate() {
         let (i, j) = match pairs {
             RopePairs::HalfSplit => (pair, pair + frequencies.len()),
@@ -36,7 +37,7 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     // Of all dimensions, slowly; of some, quickly.
     let slow: Vec<f32> = (0..head_dim / 2).map(|pair| 1e4f32.powf(-2.0 * pair as f32 / head_dim as f32)).collect();
     let quick: Vec<f32> = (0..head_dim / 4).map(|pair| 10f32.powf(-(pair as f32))).collect();
-    let turns = [Turn { frequencies: &slow, magnitude: 1.0 }, Turn { frequencies: &quick, magnitude: 1.25 }];
+    let turns = [(slow, 1.0), (quick, 1.25)].map(|(frequencies, magnitude)| RopeTable { frequencies, magnitude });
     let spans = [Span::new(0, 3, 5, 0), Span::new(3, 1, 90, 1), Span::new(4, 2, 0, 2)];
     let positions: Vec<usize> = spans.iter().flat_map(|span| span.position..span.keys).collect();
     let mut caches: Vec<D::Cache> = spans.iter().map(|_| D::cache(3, 1, head_dim, CacheType::F32)).collect();
@@ -49,7 +50,7 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     };
     let mut layers = [(); 3].map(|()| [rows(device, 3), rows(device, 1)]);
     let order = [Some(1), None, Some(0)];
-    device.begin(&spans, &turns);
+    device.begin(&spans, Angles::of(&turns, &spans).rotations());
     for (layer, ([(query, _), (key, values)], turn)) in layers.iter_mut().zip(order).enumerate() {
         let value = device.upload(values).unwrap();
         let mut heads = Heads { query, key, value: &value, norms: None, turn, pairs };
@@ -89,7 +90,7 @@ fn store<D: Device>(device: &mut D, context: &Context, span: Span, cache: &mut D
         let mut rows = || filled(device, &random.floats(span.len * 80), 80);
         let (mut key, value) = (rows(), rows());
         let mut query = device.buffer(0).unwrap();
-        device.begin(&[span], &[]);
+        device.begin(&[span], Rotations::default());
         let pairs = RopePairs::HalfSplit;
         let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
         device.store(layer, &shape, &mut heads, &[span], std::slice::from_mut(cache));
@@ -103,7 +104,7 @@ fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, cache: &D::Ca
     let mut all = Vec::new();
     for layer in 0..2 {
         let mut out = device.buffer(160).unwrap();
-        device.begin(&span, &[]);
+        device.begin(&span, Rotations::default());
         let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None };
         device.attend(&attention, &query, &span, std::slice::from_ref(cache), &mut out);
         all.extend(read(device, context, &out, 160));
@@ -152,7 +153,8 @@ fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> V
     let frequencies: Vec<f32> = (0..20).map(|pair| 0.1 * pair as f32).collect();
     let mut rows = |width: usize| filled(device, &random.floats(17 * width), width);
     let (mut query, mut key, value) = (rows(160), rows(80), rows(80));
-    device.begin(&span, &[Turn { frequencies: &frequencies, magnitude: 1.0 }]);
+    let table = RopeTable { frequencies, magnitude: 1.0 };
+    device.begin(&span, Angles::of(&[table], &span).rotations());
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
     device.store(0, &shape, &mut heads, &span, std::slice::from_mut(&mut cache));

@@ -16,6 +16,8 @@ mod case;
 mod checkpoint;
 #[path = "../common/devices.rs"]
 mod devices;
+#[path = "../common/experts.rs"]
+mod experts_case;
 #[path = "../common/fetched.rs"]
 mod fetched;
 #[path = "../common/metadata.rs"]
@@ -44,6 +46,7 @@ mod dense;
 mod draws;
 mod dtypes;
 mod edges;
+mod experts;
 mod families;
 mod folders;
 mod found;
@@ -56,6 +59,7 @@ mod gpu_attention;
 mod gpu_bounds;
 mod gpu_choosing;
 mod gpu_errors;
+mod gpu_experts;
 mod gpu_functions;
 mod gpu_grids;
 mod gpu_halves;

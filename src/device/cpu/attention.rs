@@ -12,9 +12,9 @@
 
 use super::cache::{Cache, Rows};
 use super::pool::{Pool, Shards};
+use super::score;
 use super::simd::F32x4;
-use super::{Cpu, score};
-use crate::device::{Attention, AttentionShape, Span};
+use crate::device::{Attention, AttentionShape, Device, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -78,7 +78,7 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &Attention<Cpu>,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
         query: &[f32],
         spans: &[Span],
         caches: &[Cache],
@@ -178,7 +178,13 @@ impl Work {
 
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
-    fn attend(&mut self, attention: &Attention<Cpu>, work: &Work, query: &[f32], (keys, values): (&Rows, &Rows)) {
+    fn attend(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        (keys, values): (&Rows, &Rows),
+    ) {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
@@ -341,6 +347,7 @@ impl Tiles {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::device::cpu::Cpu;
     use crate::device::{CacheType, PositionBias};
 
     fn numbers(len: usize, seed: usize) -> Vec<f32> {

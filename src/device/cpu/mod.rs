@@ -4,23 +4,25 @@ mod attention;
 mod blocks;
 mod cache;
 mod elementwise;
+mod experts;
 mod matrix;
 mod pixels;
 pub mod pool;
+mod products;
 mod quantised;
 mod score;
 mod simd;
 mod wide;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Norm, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
+    Norm, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use cache::Cache;
-use elementwise::Rotations;
+use experts::Experts;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
@@ -35,19 +37,30 @@ const PRODUCTS: usize = 1 << 16;
 pub struct Cpu {
     pool: Pool,
     attention: FlashAttention,
-    /// One for each of the batch's turns.
-    rotations: Vec<Rotations>,
+    /// The batch's: see [`Rotations`].
+    rotations: Vec<f32>,
+    tables: Vec<Range<usize>>,
     quantised: Vec<QuantisedBlock>,
     /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
     /// The second half of a gated projection.
     up: Vec<f32>,
+    experts: experts::Scratch,
 }
 
 impl Cpu {
     pub fn new(pool: Pool) -> Self {
         let attention = FlashAttention::new(pool.threads());
-        Self { pool, attention, rotations: Vec::new(), quantised: Vec::new(), normed: Vec::new(), up: Vec::new() }
+        Self {
+            pool,
+            attention,
+            rotations: Vec::new(),
+            tables: Vec::new(),
+            quantised: Vec::new(),
+            normed: Vec::new(),
+            up: Vec::new(),
+            experts: Default::default(),
+        }
     }
 
     /// Runs `body` on each run of `width` values of `x`.
@@ -96,17 +109,22 @@ impl Cpu {
         });
     }
 
+    /// Makes integers of floats [rows, columns]: `quantised` begins with them.
+    fn quantise(&mut self, x: &[f32], columns: usize) {
+        let blocks = x.len() / BLOCK;
+        if self.quantised.len() < blocks {
+            self.quantised.resize(blocks, QuantisedBlock::default());
+        }
+        quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
+    }
+
     /// The products of some matrices with the same floats, [rows, columns].
     fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
         let mut quantised: &[QuantisedBlock] = &[];
         if projections.iter().any(|projection| projection.weight.is_quantised()) {
-            let blocks = rows * columns / BLOCK;
-            if self.quantised.len() < blocks {
-                self.quantised.resize(blocks, QuantisedBlock::default());
-            }
-            quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
-            quantised = &self.quantised[..blocks];
+            self.quantise(x, columns);
+            quantised = &self.quantised[..x.len() / BLOCK];
         }
         let inputs = Inputs { floats: x, quantised, tokens: rows };
         // The panels of all matrices in one loop: one barrier for queries, keys and values.
@@ -119,7 +137,7 @@ impl Cpu {
             })
             .collect();
         let grain =
-            (PRODUCTS / (blocks::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
+            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
         self.pool.ranges(panels, grain, |range, _| {
             for mut panel in range {
                 for (matrix, output) in &outputs {
@@ -139,6 +157,7 @@ impl Device for Cpu {
     type Buffer = Vec<f32>;
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
+    type Experts = Experts;
     type Cache = Cache;
     type Chooser = Infallible;
     type Reading = Vec<f32>;
@@ -178,6 +197,20 @@ impl Device for Cpu {
         Matrix::bytes(ty, rows, columns)
     }
 
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<MatrixBuilder>> {
+        (0..experts).map(|_| MatrixBuilder::new(ty, rows, columns)).collect()
+    }
+
+    fn join_experts(&mut self, matrices: Vec<Matrix>) -> Experts {
+        Experts(matrices)
+    }
+
     fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
         Cache::new(layers, kv_heads, head_dim, ty)
     }
@@ -198,11 +231,11 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
-        self.rotations.resize_with(turns.len(), Rotations::default);
-        for (rotations, turn) in self.rotations.iter_mut().zip(turns) {
-            rotations.set(positions(spans), turn);
-        }
+    fn begin(&mut self, _spans: &[Span], rotations: Rotations) {
+        self.rotations.clear();
+        self.rotations.extend_from_slice(rotations.values);
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
@@ -288,6 +321,40 @@ impl Device for Cpu {
         self.up = ups;
     }
 
+    fn route(&mut self, scores: &Vec<f32>, rows: usize, routing: &Routing, routes: &mut Vec<f32>) {
+        self.each_row(&mut routes[..2 * rows * routing.used], 2 * routing.used, |row, routes| {
+            experts::route(&scores[row * routing.experts..][..routing.experts], routing, routes);
+        });
+    }
+
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Vec<f32>,
+        used: usize,
+        out: &mut Vec<f32>,
+    ) {
+        let routes = &routes[..2 * input.rows * used];
+        self.with_input(input, gate.weight.columns(), |cpu, x| cpu.gate_experts(x, [gate, up], gating, routes, out));
+    }
+
+    fn project_experts_down(
+        &mut self,
+        x: &Vec<f32>,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Vec<f32>,
+        used: usize,
+        accumulate: bool,
+        out: &mut Vec<f32>,
+    ) {
+        let x = &x[..rows * used * down.weight.columns()];
+        self.join_experts_down(x, down, (&routes[..2 * rows * used], used), accumulate, out);
+    }
+
     fn store(
         &mut self,
         layer: usize,
@@ -299,7 +366,9 @@ impl Device for Cpu {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
-        let rotations = heads.turn.map(|turn| &self.rotations[turn]);
+        let angles = self.tables.last().map_or(0, |table| table.end);
+        let rotations = self.rotations.as_chunks::<2>().0;
+        let table = heads.turn.map(|turn| self.tables[turn].clone());
         for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
             if width == 0 {
                 continue;
@@ -308,8 +377,8 @@ impl Device for Cpu {
                 if let Some(Norm { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
-                if let Some(rotations) = rotations {
-                    rotations.turn(row, x, dim, heads.pairs);
+                if let Some(table) = &table {
+                    elementwise::turn(&rotations[row * angles..][table.clone()], x, dim, heads.pairs);
                 }
             });
         }

@@ -50,14 +50,14 @@ impl Gpu {
         caches: &[Cache],
     ) {
         let norms = heads.norms.as_ref();
-        let turn = heads.turn.map_or(0..0, |turn| self.turns[turn].clone());
+        let turn = heads.turn.map_or(0..0, |turn| self.tables[turn].clone());
         if turn.is_empty() && norms.is_none() && caches.iter().all(|cache| cache.ty == CacheType::F32) {
             return self.copy_heads(layer, shape, heads, spans, caches);
         }
         let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset as u32);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
         let [query_heads, kv_heads, pairs] = [shape.heads, shape.kv_heads, turn.len()].map(|n| n as u32);
-        let angles = self.turns.last().map_or(0, |turn| turn.end as u32);
+        let angles = self.tables.last().map_or(0, |turn| turn.end as u32);
         let parameters = [query_heads, kv_heads, pairs, at(0), at(1), epsilon.to_bits(), turn.start as u32, angles];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
         let moved = shape.head_dim * (2 * shape.heads + 3 * shape.kv_heads);
@@ -124,7 +124,7 @@ impl Gpu {
                 parameters: &scores.parameters,
                 batch,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
-                work: Work::attention(shape, span, cache),
+                work: Work::attention(shape, span, cache.bytes(1)),
             });
         }
         Ok(())
@@ -150,7 +150,7 @@ impl Gpu {
             parameters: &scores.parameters,
             batch,
             grid: [splits, shape.heads, 1],
-            work: Work::attention(shape, span, cache),
+            work: Work::attention(shape, span, cache.bytes(1)),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {

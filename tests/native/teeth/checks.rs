@@ -12,8 +12,8 @@ use crate::devices::{any_subgroups, cpu, first, gpu, open, shared};
 use crate::gpu_kernels::WIDTHS;
 use crate::{conformance, conformance_images, conformance_texts, edges};
 use crate::{
-    gpu_attention, gpu_bounds, gpu_choosing, gpu_functions, gpu_grids, gpu_halves, gpu_heads, gpu_kernels, gpu_limits,
-    gpu_pixels,
+    gpu_attention, gpu_bounds, gpu_choosing, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads, gpu_kernels,
+    gpu_limits, gpu_pixels,
 };
 use crate::{gpu_spans, gpu_turns, gpu_verbs};
 
@@ -120,7 +120,8 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention" | "attention_one" | "attention_join" => attention(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
-        "matrix_vector" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
+        "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
+        "route" | "experts" | "experts_down" | "gating" => experts(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "matrix_matrix_quads" => matrix_products(first),
         "product" => all([
@@ -244,6 +245,18 @@ fn vector_products() -> Vec<Check> {
     checks.push(Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows));
     checks.push(Box::new(gpu_grids::a_head_of_262144_rows_is_right_whatever_the_lanes_of_a_row));
     checks
+}
+
+fn experts() -> Vec<Check> {
+    vec![
+        Box::new(gpu_experts::gates_are_clamped_or_activated),
+        Box::new(gpu_experts::rows_go_to_one_expert_or_to_all_of_many),
+        Box::new(gpu_experts::gate_and_up_may_differ_in_format),
+        Box::new(gpu_experts::experts_that_are_cut_over_arenas_are_all_found),
+        Box::new(gpu_experts::grids_of_experts_are_folded),
+        Box::new(gpu_experts::lanes_of_any_number_share_rows_of_experts),
+        Box::new(gpu_experts::a_score_that_is_no_number_makes_none_of_its_row),
+    ]
 }
 
 fn matrix_products(open: fn() -> Rc<Kernels>) -> Vec<Check> {
