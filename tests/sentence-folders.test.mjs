@@ -1,5 +1,5 @@
-// Folders that sentence-transformers has saved (tests/reference/sentence/folders.py): Dense modules behind the pooling,
-// the last token's vector with prompts. Under Node, on the CPU.
+// Folders that sentence-transformers has saved (tests/reference/sentence/folders.py): Dense modules behind the pooling, as
+// EmbeddingGemma has them; the last token's vector with prompts, as Qwen3-Embedding has it. Under Node, on the CPU.
 
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
@@ -16,21 +16,15 @@ deadline(5);
 const read = (path) => readFileSync(new URL(path, import.meta.url));
 const { texts, folders } = JSON.parse(read("reference/sentence/folders.json"));
 
-/** What sentence-transformers has saved, and the body that it was saved with. */
+/** What sentence-transformers has saved, with the body that it was saved with. */
 function folder(name) {
-  const tokenizer = tokenizerOf("bert");
-  if (name === "last") {
-    const template = tokenizer.post_processor;
-    template.single = template.single.filter((piece) => piece.SpecialToken?.id !== "[FIRST]");
-  }
   const of = `reference/sentence/${name}/`;
-  const names = readdirSync(fileURLToPath(new URL(of, import.meta.url)), { recursive: true }).map((path) => path.replaceAll("\\", "/"));
+  const paths = readdirSync(fileURLToPath(new URL(of, import.meta.url)), { recursive: true }).map((path) => path.replaceAll("\\", "/"));
   return {
-    "config.json": read("conformance/bert/config.json"),
-    "model.safetensors": read("conformance/bert/model.safetensors"),
-    "tokenizer.json": JSON.stringify(tokenizer),
-    "tokenizer_config.json": JSON.stringify({ model_max_length: 64 }),
-    ...Object.fromEntries(names.filter((path) => /\.\w+$/.test(path)).map((path) => [path, read(of + path)])),
+    "config.json": read(`conformance/${folders[name].body}/config.json`),
+    "model.safetensors": read(`conformance/${folders[name].body}/model.safetensors`),
+    "tokenizer.json": JSON.stringify(tokenizerOf("bert")),
+    ...Object.fromEntries(paths.filter((path) => /\.\w+$/.test(path)).map((path) => [path, read(of + path)])),
   };
 }
 
@@ -48,7 +42,7 @@ async function using(files, options, work) {
 }
 
 describe("vectors are sentence-transformers'", () => {
-  for (const [name, cases] of Object.entries(folders)) {
+  for (const [name, { cases }] of Object.entries(folders)) {
     test(name, () =>
       using(folder(name), {}, async (embedder) => {
         for (const { options, vectors, values } of cases) {
