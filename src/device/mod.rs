@@ -6,13 +6,15 @@
 //! Activations are f32, [rows, width], rows being the tokens of a [`Batch`]. Outputs are buffers that
 //! the caller made at load, so that a step allocates nothing.
 
+mod activation;
 pub mod cpu;
 pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod picture;
 
-pub use experts::{ExpertLinear, Gating, Routing};
+pub use activation::{Activation, Gating};
+pub use experts::{ExpertLinear, Routing};
 pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
@@ -227,24 +229,6 @@ pub enum RopePairs {
     HalfSplit,
     /// Dimension 2i with 2i + 1.
     Interleaved,
-}
-
-/// Feed-forward activations. Their numbers are what kernels know them by: see `shaders/activation.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// x · σ(x)
-    Silu = 1,
-    /// x · Φ(x), Φ being the normal distribution (<https://arxiv.org/abs/1606.08415>).
-    Gelu,
-    /// Its approximation by tanh: x · σ(√(8 / π) · (x + 0.044715 x³)).
-    GeluTanh,
-    /// Its approximation x · σ(1.702 x).
-    GeluQuick,
-    /// max(x, 0)
-    Relu,
-    /// tanh x
-    Tanh,
 }
 
 /// How images become rows of patches: [images, before + patches, columns].
