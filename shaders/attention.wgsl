@@ -9,7 +9,7 @@
 @group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
 @group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
-@group(0) @binding(4) var<storage, read> biases: array<f32>;                // see score.wgsl
+@group(0) @binding(4) var<storage, read> vectors: array<f32>;               // see score.wgsl
 
 const QUERIES = 16u;
 const FOURS = HEAD_DIM / 4u;
@@ -67,8 +67,10 @@ fn main(
   let seen_from = vec2<u32>(first_key(position.x), first_key(position.y));
   let seen_to = vec2<u32>(end_key(position.x, batch.keys), end_key(position.y, batch.keys));
   var sums: array<array<vec4<f32>, FOURS_EACH>, 2>;
-  var maximum = vec2<f32>(LOWEST);
-  var total = vec2<f32>(0.0);
+  var maximum = vec2<f32>(first_maximum(head.x), first_maximum(head.y));
+  // One of those that share a row has its sink.
+  let sink = vec2<f32>(first_total(head.x, maximum.x), first_total(head.y, maximum.y));
+  var total = select(vec2<f32>(0.0), sink, part == 0u);
   for (var first = start; first < end; first += KEYS) {
     load_keys(thread, first, end - 1u, kv_head);
     workgroupBarrier();

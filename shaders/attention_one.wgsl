@@ -9,7 +9,7 @@
 @group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
 @group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>;     // [heads, splits, head_dim / 4 + 1]
-@group(0) @binding(5) var<storage, read> biases: array<f32>;                // see score.wgsl
+@group(0) @binding(5) var<storage, read> vectors: array<f32>;               // see score.wgsl
 
 const SPLIT = 256u;
 const THREADS = 64u;
@@ -33,7 +33,11 @@ fn main(
   let count = min(max(first, end) - first, SPLIT);
   let at = (batch.row * parameters.heads + head) * FOURS;
 
+  // The first split has the sink.
   var best = LOWEST;
+  if (group.x == 0u) {
+    best = first_maximum(head);
+  }
   for (var i = thread; i < count; i += THREADS) {
     let key = ((first + i) * parameters.kv_heads + kv_head) * HEAD_WORDS;
     var product = 0.0;
@@ -58,6 +62,9 @@ fn main(
   rest[thread] = total;
   workgroupBarrier();
   total = 0.0;
+  if (group.x == 0u) {
+    total = first_total(head, best);
+  }
   for (var i = 0u; i < THREADS; i += 1u) {
     total += rest[i];
   }
@@ -79,7 +86,7 @@ fn main(
     }
     if (groups.x == 1u) {
       // Where it has seen no key it has nothing.
-      out[at + d] = sum / select(total, 1.0, count == 0u);
+      out[at + d] = sum / select(total, 1.0, total == 0.0);
     } else {
       parts[part + d] = sum;
     }

@@ -12,10 +12,12 @@ pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod picture;
+mod weights;
 
 pub use activation::{Activation, Gating};
 pub use experts::{ExpertLinear, Routing};
 pub use picture::{Picture, Preparation, Taps};
+pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
@@ -108,6 +110,9 @@ pub struct Attention<'a, D: Device> {
     pub layer: usize,
     pub shape: AttentionShape,
     pub bias: PositionBias<'a, D>,
+    /// A learned score of each head that nothing belongs to, [heads]: it takes its share of the softmax and adds nothing,
+    /// so that a head may look away (<https://arxiv.org/abs/2309.17453>, gpt-oss).
+    pub sinks: Option<&'a D::Buffer>,
 }
 
 /// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
@@ -144,21 +149,10 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
-/// What weights are where they lie. A list of what is wanted has nothing there.
-pub trait Leaves {
-    type Matrix;
-    type Buffer;
-}
-
 impl<D: Device> Leaves for D {
     type Matrix = D::Matrix;
+    type Experts = D::Experts;
     type Buffer = D::Buffer;
-}
-
-/// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<L: Leaves> {
-    pub weight: L::Matrix,
-    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -407,7 +401,8 @@ pub trait Device: Sized + 'static {
     );
     /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
     /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
-    /// The spans need not be the batch's. Several may share a cache; a query that sees no key gets zeros.
+    /// With sinks, exp(sink[h]) is in the softmax's denominator too. The spans need not be the batch's. Several may share a cache; a query that
+    /// sees no key gets zeros.
     fn attend(
         &mut self,
         attention: &Attention<Self>,
@@ -416,7 +411,8 @@ pub trait Device: Sized + 'static {
         caches: &[Self::Cache],
         out: &mut Self::Buffer,
     );
-    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows].
+    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of
+    /// them adds up to less than 1.
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,

@@ -28,6 +28,8 @@ pub struct Assembly<D: Device> {
     /// Files that there will be.
     files: usize,
     seen: usize,
+    /// Where experts' matrices go that have not begun to come, and how they are kept.
+    experts: HashMap<Slot, (Stored, Vec<Option<D::MatrixBuilder>>)>,
     /// What the tensor that arrives brings.
     arriving: Vec<Arriving<D>>,
     /// Which of them its next bytes are of, and how many.
@@ -71,6 +73,7 @@ impl<D: Device> Assembly<D> {
             from_gguf: true,
             files: 1,
             seen: 0,
+            experts: HashMap::new(),
             arriving: Vec::new(),
             pieces: VecDeque::new(),
             sideways: None,
@@ -124,11 +127,9 @@ impl<D: Device> Assembly<D> {
         let mut parts: Vec<PartSize> = Vec::new();
         for tensor in &self.header.tensors {
             for slot in self.slots(tensor) {
-                let (parameters, bytes) = match self.expected.get(&slot) {
-                    Some(Shape::Matrix(rows, columns)) => {
-                        (*rows as u64 * *columns as u64, self.slot_bytes(&slot, tensor.ty) as u64)
-                    }
-                    Some(Shape::Vector(len)) => (*len as u64, 4 * *len as u64),
+                let (parameters, bytes) = match self.shape(&slot) {
+                    Some(Shape::Vector(len)) => (len as u64, 4 * len as u64),
+                    Some(shape) => (shape.values(), self.slot_bytes(&slot, tensor.ty)),
                     None => continue,
                 };
                 let name = slot.part.group();
@@ -143,18 +144,33 @@ impl<D: Device> Assembly<D> {
 
     /// Of a tensor, with vectors or without.
     fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> u64 {
-        let bytes = |slot: &Slot| match self.expected.get(slot) {
-            Some(Shape::Vector(len)) if vectors => 4 * *len as u64,
-            _ => self.slot_bytes(slot, tensor.ty) as u64,
+        let bytes = |slot: &Slot| match self.shape(slot) {
+            Some(Shape::Vector(len)) if vectors => 4 * len as u64,
+            _ => self.slot_bytes(slot, tensor.ty),
         };
         self.slots(tensor).iter().map(bytes).sum()
     }
 
-    /// Of a matrix whose tensor has that type.
-    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> usize {
-        let Some(Shape::Matrix(rows, columns)) = self.expected.get(slot) else { return 0 };
-        let Stored { ty, columns } = self.stored(slot.part, ty, *columns);
-        D::matrix_bytes(ty, *rows, columns)
+    /// Of matrices whose tensor has that type.
+    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> u64 {
+        let (count, rows, columns) = match self.shape(slot) {
+            Some(Shape::Matrix(rows, columns)) => (1, rows, columns),
+            Some(Shape::Experts(experts, rows, columns)) => (experts as u64, rows, columns),
+            _ => return 0,
+        };
+        let Stored { ty, columns } = self.stored(slot.part, ty, columns);
+        count * D::matrix_bytes(ty, rows, columns) as u64
+    }
+
+    /// What a tensor's slot holds: that of one expert, its matrix.
+    fn shape(&self, slot: &Slot) -> Option<Shape> {
+        match (*self.expected.get(&slot.of_all())?, slot.expert) {
+            (shape, None) => Some(shape),
+            (Shape::Experts(experts, rows, columns), Some(expert)) if expert < experts => {
+                Some(Shape::Matrix(rows, columns))
+            }
+            _ => None,
+        }
     }
 
     /// The slots that a tensor fills; none where nobody needs it.
@@ -182,14 +198,18 @@ impl<D: Device> Assembly<D> {
     /// Whether the model has that slot, or may turn out to have it.
     fn is_wanted(&self, slot: &Slot) -> bool {
         let open = self.from_gguf && self.files > 1 || slot.part == Part::RopeFactors;
-        open || self.expected.contains_key(slot)
+        open || self.shape(slot).is_some()
     }
 
     /// Whether a tensor of these slots lies on its side.
     fn is_sideways(&self, slots: &[Slot]) -> bool {
         let in_block = |slot: &Slot| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
         let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
-        plan.stacks[usize::from(slot.stack)].names.layout == Layout::Transposed && in_block(slot)
+        match plan.stacks[usize::from(slot.stack)].names.layout {
+            Layout::Transposed => in_block(slot),
+            Layout::ExpertsTransposed => slot.part.is_of_experts() && !slot.bias,
+            Layout::Stacked | Layout::ByHeads => false,
+        }
     }
 
     /// How a matrix of that type in the file is kept.
@@ -210,7 +230,7 @@ impl<D: Device> Assembly<D> {
             let message = format!("{} bytes in one tensor are more than WebAssembly can count", tensor.bytes);
             return Err(Error::new(crate::Code::OutOfMemory, message));
         }
-        let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.expected.get(slot).copied()).collect();
+        let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.shape(slot)).collect();
         if shapes.windows(2).any(|pair| !pair[0].fits_above(pair[1])) {
             return Err(no_place(plan));
         }
@@ -271,38 +291,97 @@ impl<D: Device> Assembly<D> {
             (&[rows, columns], 1) => Some(Shape::Matrix(rows, columns)),
             _ => None,
         };
-        for slot in slots {
-            let shape = self.expected.get(&slot).copied().or(unasked);
-            let (bytes, what) = match shape {
-                Some(Shape::Matrix(rows, columns)) => {
-                    let stored = self.stored(slot.part, tensor.ty, columns);
-                    let row = columns / tensor.ty.block_len() * tensor.ty.block_bytes();
-                    let matrix = ArrivingMatrix::new(&mut self.device, tensor.ty, rows, columns, stored)?;
-                    (rows * row, What::Matrix(matrix))
-                }
-                Some(Shape::Vector(len)) => {
-                    (len / tensor.ty.block_len() * tensor.ty.block_bytes(), What::Vector(Vec::new()))
-                }
-                None => (tensor.bytes as usize, What::Vector(Vec::new())),
-            };
-            self.arriving.push(Arriving { slot, bytes, what });
+        for slot in &slots {
+            match self.shape(slot).or(unasked) {
+                // Below: those of one expert stand together.
+                Some(Shape::Experts(..)) => {}
+                shape => self.begin_slot(*slot, shape, tensor)?,
+            }
         }
-        self.pieces = self.pieces();
+        let experts = slots.iter().find_map(|slot| match self.shape(slot) {
+            Some(Shape::Experts(experts, ..)) => Some(experts),
+            _ => None,
+        });
+        for expert in 0..experts.unwrap_or(0) {
+            for slot in &slots {
+                let slot = Slot { expert: Some(expert), ..*slot };
+                self.begin_slot(slot, self.shape(&slot), tensor)?;
+            }
+        }
+        self.pieces = self.pieces(&slots, tensor.ty);
         Ok(())
     }
 
-    /// The order in which the parts of a tensor come.
-    fn pieces(&self) -> VecDeque<(usize, usize)> {
-        let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
-        let by_heads = |(plan, first): (&Plan, &Arriving<D>)| {
-            let Stack { spec, names } = &plan.stacks[usize::from(first.slot.stack)];
-            let block = spec.blocks.get(first.slot.layer).filter(|_| names.layout == Layout::ByHeads)?;
-            Some(block.attention.kv_heads)
+    /// Begins what a tensor brings for one slot.
+    fn begin_slot(&mut self, slot: Slot, shape: Option<Shape>, tensor: &TensorInfo) -> Result<()> {
+        let ty = tensor.ty;
+        let (bytes, what) = match shape {
+            Some(Shape::Matrix(rows, columns)) => {
+                let stored = self.stored(slot.part, ty, columns);
+                let builder = match slot.expert {
+                    Some(expert) => self.expert_builder(&slot, expert, rows, stored)?,
+                    None => self.device.matrix(stored.ty, rows, stored.columns)?,
+                };
+                let row = columns / ty.block_len() * ty.block_bytes();
+                (rows * row, What::Matrix(ArrivingMatrix::new(builder, ty, columns, stored)?))
+            }
+            Some(Shape::Vector(len)) => (len / ty.block_len() * ty.block_bytes(), What::Vector(Vec::new())),
+            _ => (tensor.bytes as usize, What::Vector(Vec::new())),
         };
-        match (self.plan.as_ref().zip(self.arriving.first()).and_then(by_heads), self.arriving.len()) {
-            (Some(heads), 3) => (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect(),
+        self.arriving.push(Arriving { slot, bytes, what });
+        Ok(())
+    }
+
+    /// Where one expert's matrix goes. Errors: corrupt-file for one that has come already, unsupported-model for types that
+    /// differ, out-of-memory.
+    fn expert_builder(&mut self, slot: &Slot, expert: usize, rows: usize, stored: Stored) -> Result<D::MatrixBuilder> {
+        let Some(Shape::Experts(experts, ..)) = self.expected.get(&slot.of_all()).copied() else {
+            return Err(Error::corrupt("an expert without a mixture"));
+        };
+        if !self.experts.contains_key(&slot.of_all()) {
+            let builders = self.device.expert_matrices(stored.ty, experts, rows, stored.columns)?;
+            self.experts.insert(slot.of_all(), (stored, builders.into_iter().map(Some).collect()));
+        }
+        let (first, builders) = self.experts.get_mut(&slot.of_all()).expect("just put there");
+        if *first != stored {
+            let message = format!("experts of {} and {}", first.ty.name(), stored.ty.name());
+            return Err(Error::unsupported(message));
+        }
+        builders[expert].take().ok_or_else(|| Error::corrupt(format!("expert {expert} is there twice")))
+    }
+
+    /// The order in which the parts of a tensor come.
+    fn pieces(&self, slots: &[Slot], ty: TensorType) -> VecDeque<(usize, usize)> {
+        let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
+        let Some((first, plan)) = slots.first().zip(self.plan.as_ref()) else { return parts().collect() };
+        let Stack { spec, names } = &plan.stacks[usize::from(first.stack)];
+        if first.part.is_of_experts() && slots.len() > 1 && first.expert.is_none() {
+            return self.pieces_of_experts(slots, names.layout, ty);
+        }
+        match (names.layout, spec.blocks.get(first.layer), self.arriving.len()) {
+            (Layout::ByHeads, Some(block), 3) => {
+                let heads = block.attention.kv_heads;
+                (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect()
+            }
             _ => parts().collect(),
         }
+    }
+
+    /// Those of experts' parts that share a tensor: expert by expert, one part after the other or row by row.
+    fn pieces_of_experts(&self, slots: &[Slot], layout: Layout, ty: TensorType) -> VecDeque<(usize, usize)> {
+        let weight = Slot { bias: false, ..slots[0] };
+        let Some(Shape::Experts(experts, rows, columns)) = self.expected.get(&weight).copied() else {
+            return VecDeque::new();
+        };
+        let (parts, bias) = (slots.len(), slots[0].bias);
+        let row = if bias { 1 } else { columns } / ty.block_len() * ty.block_bytes();
+        let (turns, piece) = if layout == Layout::ExpertsTransposed { (rows, row) } else { (1, rows * row) };
+        let mut pieces = VecDeque::new();
+        for expert in 0..experts {
+            let first = if bias { 0 } else { expert * parts };
+            pieces.extend((0..turns).flat_map(|_| (0..parts).map(move |part| (first + part, piece))));
+        }
+        pieces
     }
 
     /// Gives the next bytes to the parts that they are of.
@@ -327,7 +406,15 @@ impl<D: Device> Assembly<D> {
         for Arriving { slot, what, .. } in std::mem::take(&mut self.arriving) {
             match what {
                 What::Matrix(matrix) => {
-                    self.loaded.matrices.insert(slot, matrix.finish(&mut self.device));
+                    let matrix = matrix.finish(&mut self.device);
+                    match (slot.expert, self.expected.get(&slot.of_all())) {
+                        (Some(expert), Some(Shape::Experts(experts, ..))) => {
+                            let all = self.loaded.experts.entry(slot.of_all());
+                            let all = all.or_insert_with(|| (0..*experts).map(|_| None).collect());
+                            all[expert] = Some(matrix);
+                        }
+                        _ => drop(self.loaded.matrices.insert(slot, matrix)),
+                    }
                 }
                 What::Vector(bytes) => {
                     self.loaded.vectors.insert(slot, dequantised(ty, &bytes)?);

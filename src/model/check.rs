@@ -3,7 +3,9 @@
 use super::families::Plan;
 use super::patches::Patches;
 use super::rope::Rope;
-use super::spec::{Attention, Block, Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens};
+use super::spec::{
+    Attention, Block, Experts, FeedForward, Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
+};
 use crate::error::{Error, Result};
 
 /// No real model has more of anything; a larger number is a damaged or hostile file. In WebAssembly 32 bits count all
@@ -16,6 +18,9 @@ const MOST_VALUES: usize = 1 << 20;
 /// The deepest have some hundred layers, each of some hundred heads.
 const MOST_LAYERS: usize = 1 << 12;
 const MOST_HEADS: usize = 1 << 12;
+
+/// Of a layer; real models have some hundred.
+const MOST_EXPERTS: usize = 1 << 12;
 
 /// Distances that a table of positions tells apart; T5's are 128.
 const MOST_DISTANCES: usize = 1 << 16;
@@ -133,14 +138,15 @@ impl Spec {
 
     fn check_sizes(&self) -> Result<()> {
         check_width("width", self.width)?;
-        for Block { attention, cross, feed_forward, .. } in &self.blocks {
+        for Block { attention, cross, feed_forward, layer_scale, .. } in &self.blocks {
             for attention in std::iter::once(attention).chain(cross) {
                 check_heads("heads", attention.heads)?;
                 check_heads("KV heads", attention.kv_heads)?;
                 check_width("head size", attention.head_dim)?;
                 check_width("values of all heads", attention.queries())?;
             }
-            check_width("feed-forward width", feed_forward.width)?;
+            check_width("feed-forward width", feed_forward.inner())?;
+            check_experts(feed_forward, *layer_scale)?;
         }
         match &self.input {
             Input::Tokens(tokens) => self.check_tokens(tokens)?,
@@ -214,5 +220,18 @@ fn check_cap(cap: f32) -> Result<()> {
     match cap.is_finite() && cap > 0.0 {
         true => Ok(()),
         false => Err(Error::corrupt(format!("values capped at {cap}, expected a positive number"))),
+    }
+}
+
+fn check_experts(feed_forward: &FeedForward, layer_scale: bool) -> Result<()> {
+    let Some(Experts { count, used, limit, .. }) = feed_forward.experts else { return Ok(()) };
+    check_most("experts", count, MOST_EXPERTS)?;
+    check_most("experts of a token", used, count)?;
+    if !feed_forward.gated || layer_scale {
+        return Err(Error::unsupported("experts without gates, or with LayerScale"));
+    }
+    match limit.filter(|limit| !(limit.is_finite() && *limit > 0.0)) {
+        Some(limit) => Err(Error::corrupt(format!("gates clamped at {limit}, expected a positive number"))),
+        None => Ok(()),
     }
 }

@@ -57,7 +57,8 @@ impl DenseFile {
             return missing(BIAS);
         }
         device.expect_weights(D::matrix_bytes(stored.ty, self.outputs, self.inputs))?;
-        let mut matrix = ArrivingMatrix::new(device, ty, self.outputs, self.inputs, stored)?;
+        let mut matrix =
+            ArrivingMatrix::new(device.matrix(stored.ty, self.outputs, stored.columns)?, ty, self.inputs, stored)?;
         matrix.push(device, &bytes)?;
         let bias = if self.bias { Some(device.upload(&self.bias_values)?) } else { None };
         Ok(Linear { weight: matrix.finish(device), bias })

@@ -3,9 +3,10 @@
 use super::rope::Angles;
 use super::spec::{self, HeadNorm, Input as InputSpec, Positions, Residual, Spec};
 use super::stack::{InputTensors, ScoreBiasTensors, Weights};
-use super::tensors::{AttentionTensors, BlockTensors, Branch, NormTensors};
+use super::tensors::{AttentionTensors, BlockTensors, Branch, FeedForwardTensors, NormTensors};
 use crate::device::{
-    Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens,
+    Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
+    Tokens,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -23,8 +24,12 @@ pub struct Scratch<D: Device> {
     pub value: D::Buffer,
     /// [rows, heads, head_dim]
     pub attended: D::Buffer,
-    /// [rows, feed-forward width]
+    /// [rows, experts of a token, feed-forward width]
     pub activated: D::Buffer,
+    /// [rows, experts]: what a mixture's router says.
+    scores: D::Buffer,
+    /// [rows, experts of a token, 2]: see [`Device::route`].
+    routes: D::Buffer,
     /// [rows, width]: a branch's result, or the hidden state normed. Empty where no norm comes after a branch.
     branch: D::Buffer,
     /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
@@ -37,7 +42,7 @@ pub struct Scratch<D: Device> {
 
 impl<D: Device> Scratch<D> {
     pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
-        let [width, queries, keys, ffn, branch, normed_key] =
+        let [width, queries, keys, ffn, branch, normed_key, scores, routes] =
             Self::widths(spec).map(|width| width.saturating_mul(rows));
         Ok(Self {
             hidden: dev.buffer(width)?,
@@ -46,6 +51,8 @@ impl<D: Device> Scratch<D> {
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
             activated: dev.buffer(ffn)?,
+            scores: dev.buffer(scores)?,
+            routes: dev.buffer(routes)?,
             branch: dev.buffer(branch)?,
             normed_key: dev.buffer(normed_key)?,
             kept: dev.buffer(0)?,
@@ -53,19 +60,23 @@ impl<D: Device> Scratch<D> {
         })
     }
 
-    /// Widths of the hidden state, all queries, all keys, the feed-forward network, and what norms after them need.
-    fn widths(spec: &Spec) -> [usize; 6] {
+    /// Widths of the hidden state, all queries, all keys, the feed-forward network, what norms after them need, and what
+    /// choosing experts does.
+    fn widths(spec: &Spec) -> [usize; 8] {
         let attentions = || spec.blocks.iter().flat_map(|block| std::iter::once(&block.attention).chain(&block.cross));
         let keys = attentions().map(spec::Attention::keys).max().unwrap_or(0);
+        let experts = || spec.blocks.iter().filter_map(|block| block.feed_forward.experts);
         let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
         let normed_after = spec.blocks.iter().any(|block| after(block.residual));
         [
             spec.width,
             attentions().map(spec::Attention::queries).max().unwrap_or(0),
             keys,
-            spec.blocks.iter().map(|block| block.feed_forward.width).max().unwrap_or(0),
+            spec.blocks.iter().map(|block| block.feed_forward.inner()).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
             if attentions().any(|attention| attention.head_norm == HeadNorm::Whole) { keys } else { 0 },
+            experts().map(|experts| experts.count).max().unwrap_or(0),
+            experts().map(|experts| 2 * experts.used).max().unwrap_or(0),
         ]
     }
 
@@ -305,11 +316,11 @@ impl<D: Device> Block<'_, D> {
             ScoreBiasTensors::Slopes(slopes) => PositionBias::Linear(slopes),
             ScoreBiasTensors::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
-        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias };
+        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
         dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
         dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
-        self.join(dev, branch, &weights.output, Joining::Attended, s, count);
+        self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())
     }
 
@@ -332,9 +343,9 @@ impl<D: Device> Block<'_, D> {
         let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
-        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None };
+        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
         dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
-        self.join(dev, branch, &weights.output, Joining::Attended, s, count);
+        self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 
     /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
@@ -345,55 +356,67 @@ impl<D: Device> Block<'_, D> {
     }
 
     fn activate(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
-        let BlockTensors { attention_branch, feed_forward_branch, feed_forward: weights, .. } = self.tensors;
-        let norm = feed_forward_branch.norm(self.spec).or_else(|| match self.block.residual {
-            Residual::Parallel { shared_norm: true } => attention_branch.norm(self.spec),
-            _ => None,
-        });
-        let (input, activation) = (Input { x: &s.hidden, rows, norm }, self.block.feed_forward.activation);
-        dev.project_activated(&input, weights.gate.as_ref(), &weights.up, activation, &mut s.activated);
+        let (spec, BlockTensors { attention_branch, feed_forward_branch, .. }) = (self.spec, self.tensors);
+        let norm = || match self.block.residual {
+            Residual::Parallel { shared_norm: true } => attention_branch.norm(spec),
+            _ => feed_forward_branch.norm(spec),
+        };
+        let (network, Scratch { hidden, activated, scores, routes, .. }) = (&self.block.feed_forward, s);
+        let input = || Input { x: hidden, rows, norm: norm() };
+        match &self.tensors.feed_forward {
+            FeedForwardTensors::Dense(weights) => {
+                dev.project_activated(&input(), weights.gate.as_ref(), &weights.up, network.activation, activated);
+            }
+            FeedForwardTensors::Experts(weights) => {
+                let routing = network.routing();
+                dev.project(&input(), &mut [weights.router.to(scores)]);
+                dev.route(scores, rows, &routing, routes);
+                let (gate, up) = (&weights.gate, &weights.up);
+                dev.project_experts(&input(), gate, up, network.gating(), routes, routing.used, activated);
+            }
+        }
     }
 
     fn join_feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
-        let BlockTensors { feed_forward_branch, feed_forward, .. } = self.tensors;
-        self.join(dev, feed_forward_branch, &feed_forward.down, Joining::Activated, s, rows);
+        let made = match &self.tensors.feed_forward {
+            FeedForwardTensors::Dense(weights) => Made::Activated(&weights.down),
+            FeedForwardTensors::Experts(weights) => Made::ByExperts(&weights.down),
+        };
+        self.join(dev, &self.tensors.feed_forward_branch, made, s, rows);
     }
 
-    /// hidden = residual(hidden, linear(x))
-    fn join(
-        &self,
-        dev: &mut D,
-        branch: &Branch<D>,
-        linear: &Linear<D>,
-        what: Joining,
-        s: &mut Scratch<D>,
-        rows: usize,
-    ) {
-        let Scratch { hidden, branch: result, attended, activated, .. } = s;
-        let x = match what {
-            Joining::Attended => &*attended,
-            Joining::Activated => &*activated,
+    /// hidden = residual(hidden, what a branch has made)
+    fn join(&self, dev: &mut D, branch: &Branch<D>, made: Made<D>, s: &mut Scratch<D>, rows: usize) {
+        let Scratch { hidden, branch: result, attended, activated, routes, .. } = s;
+        let inside = matches!(self.block.residual, Residual::Sandwich | Residual::InnerNorm);
+        let (out, accumulate) = if inside { (&mut *result, false) } else { (&mut *hidden, true) };
+        let (x, linear) = match made {
+            Made::Attended(linear) => (attended, Some(linear)),
+            Made::Activated(linear) => (activated, Some(linear)),
+            Made::ByExperts(down) => {
+                let used = self.block.feed_forward.routing().used;
+                dev.project_experts_down(activated, rows, down, routes, used, accumulate, out);
+                (activated, None)
+            }
         };
-        let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
-        match (self.block.residual, &branch.after) {
-            (Residual::Sandwich | Residual::InnerNorm, Some(norm)) => {
-                dev.project(&input, &mut [Projection { scale, ..linear.to(result) }]);
+        if let Some(linear) = linear {
+            let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
+            dev.project(&input, &mut [Projection { scale, accumulate, ..linear.to(out) }]);
+        }
+        match &branch.after {
+            Some(norm) if inside => {
                 let input = Input { x: result, rows, norm: Some(norm.of(self.spec)) };
                 dev.norm(&input, self.spec.width, true, hidden);
             }
-            (_, norm) => {
-                dev.project(&input, &mut [Projection { scale, accumulate: true, ..linear.to(hidden) }]);
-                if let Some(norm) = norm {
-                    norm_hidden(dev, self.spec, norm, s, rows);
-                }
-            }
+            Some(norm) => norm_hidden(dev, self.spec, norm, s, rows),
+            None => {}
         }
     }
 }
 
-/// What a branch has made.
-#[derive(Clone, Copy)]
-enum Joining {
-    Attended,
-    Activated,
+/// What a branch has made, and the product that brings it back to the hidden state.
+enum Made<'a, D: Device> {
+    Attended(&'a Linear<D>),
+    Activated(&'a Linear<D>),
+    ByExperts(&'a ExpertLinear<D>),
 }

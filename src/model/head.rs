@@ -2,7 +2,7 @@
 
 use super::part::{Part, Slot};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
-use super::tensors::{AttentionTensors, FeedForwardTensors, NormTensors, Source, Tree};
+use super::tensors::{AttentionTensors, DenseTensors, NormTensors, Source, Tree};
 use crate::device::{Leaves, Linear};
 use crate::error::Result;
 
@@ -12,7 +12,7 @@ pub struct PoolTensors<L: Leaves> {
     pub probe: L::Buffer,
     pub attention: AttentionTensors<L>,
     pub norm: NormTensors<L>,
-    pub feed_forward: FeedForwardTensors<L>,
+    pub feed_forward: DenseTensors<L>,
 }
 
 pub struct HeadTensors<L: Leaves> {
@@ -107,13 +107,14 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             value: square(PoolValue)?,
             output: square(PoolOutput)?,
             head_norms: None,
+            sinks: None,
         };
         Ok(PoolTensors {
             // A product's input has a buffer of its own.
             probe: self.source.computed(&mut || Ok(probe.clone()))?,
             attention,
             norm: self.norm(PoolNorm, 0)?,
-            feed_forward: FeedForwardTensors {
+            feed_forward: DenseTensors {
                 gate: None,
                 up: self.linear(PoolUp, 0, [inner, width], true)?,
                 down: self.linear(PoolDown, 0, [width, inner], true)?,

@@ -14,11 +14,13 @@ pub struct LoadedTensors<D: Device> {
     /// In the device's layout already.
     pub matrices: HashMap<Slot, D::Matrix>,
     pub vectors: HashMap<Slot, Vec<f32>>,
+    /// Those of each expert of a mixture, as far as they have come.
+    pub experts: HashMap<Slot, Vec<Option<D::Matrix>>>,
 }
 
 impl<D: Device> Default for LoadedTensors<D> {
     fn default() -> Self {
-        Self { matrices: HashMap::new(), vectors: HashMap::new() }
+        Self { matrices: HashMap::new(), vectors: HashMap::new(), experts: HashMap::new() }
     }
 }
 
@@ -26,6 +28,7 @@ impl<D: Device> LoadedTensors<D> {
     pub fn has(&self, slot: &Slot, shape: &Shape) -> bool {
         match shape {
             Shape::Matrix(..) => self.matrices.contains_key(slot),
+            Shape::Experts(..) => self.experts.get(slot).is_some_and(|experts| experts.iter().all(Option::is_some)),
             // One that came before it was known what it is of has another length.
             Shape::Vector(len) => self.vectors.get(slot).is_some_and(|vector| vector.len() == *len),
         }
@@ -66,6 +69,12 @@ impl<D: Device> OnDevice<'_, D> {
 impl<D: Device> Source<D> for OnDevice<'_, D> {
     fn matrix(&mut self, slot: Slot, _rows: usize, _columns: usize) -> Result<D::Matrix> {
         self.loaded.matrices.remove(&Slot { stack: self.stack, ..slot }).ok_or_else(|| missing(slot))
+    }
+
+    fn experts(&mut self, slot: Slot, _experts: usize, _rows: usize, _columns: usize) -> Result<D::Experts> {
+        let matrices = self.loaded.experts.remove(&Slot { stack: self.stack, ..slot }).unwrap_or_default();
+        let whole: Option<Vec<D::Matrix>> = matrices.into_iter().collect();
+        Ok(self.device.join_experts(whole.filter(|whole| !whole.is_empty()).ok_or_else(|| missing(slot))?))
     }
 
     fn vector(&mut self, slot: Slot, _len: usize, change: &dyn Fn(&mut f32)) -> Result<D::Buffer> {

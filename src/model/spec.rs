@@ -5,7 +5,7 @@
 
 pub use super::patches::Patches;
 pub use super::rope::{Rope, RopeScaling};
-use crate::device::{Activation, AttentionShape};
+use crate::device::{Activation, AttentionShape, Gating, Routing};
 use serde::Serialize;
 
 /// A stack of blocks: an encoder, a decoder, a tower of texts or images.
@@ -274,6 +274,8 @@ pub struct Attention {
     pub soft_cap: Option<f32>,
     /// The norm of queries and keys, before RoPE.
     pub head_norm: HeadNorm,
+    /// A learned score of no key, for each head, which has its share of the softmax.
+    pub sinks: bool,
     pub qkv_bias: bool,
     pub output_bias: bool,
 }
@@ -312,6 +314,46 @@ pub struct FeedForward {
     /// activation(gate(x)) · up(x) instead of activation(up(x)).
     pub gated: bool,
     pub bias: bool,
+    /// There are several of that width, and each token goes through some of them.
+    pub experts: Option<Experts>,
+}
+
+/// A mixture of experts (<https://arxiv.org/abs/1701.06538>): a product of the block's input scores them.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Experts {
+    pub count: usize,
+    /// Those with the largest scores.
+    pub used: usize,
+    /// Their shares of the softmax over all scores are divided by their sum.
+    pub renormalise: bool,
+    /// Of the scores.
+    pub bias: bool,
+    /// Gates are gpt-oss': see [`Gating::Clamped`].
+    pub limit: Option<f32>,
+}
+
+impl FeedForward {
+    /// How gates and products become one, in a mixture of experts.
+    pub fn gating(&self) -> Gating {
+        match self.experts.and_then(|experts| experts.limit) {
+            Some(limit) => Gating::Clamped { limit },
+            None => Gating::Plain(self.activation),
+        }
+    }
+
+    /// How many experts there are, and what they count; of a network by itself none.
+    pub fn routing(&self) -> Routing {
+        let Some(Experts { count, used, renormalise, .. }) = self.experts else {
+            return Routing { experts: 0, used: 0, renormalise: false };
+        };
+        Routing { experts: count, used, renormalise }
+    }
+
+    /// Values of a token inside it.
+    pub fn inner(&self) -> usize {
+        self.width * self.experts.map_or(1, |experts| experts.used)
+    }
 }
 
 impl Attention {
@@ -327,6 +369,7 @@ impl Attention {
             window: None,
             soft_cap: None,
             head_norm: HeadNorm::None,
+            sinks: false,
             qkv_bias: false,
             output_bias: false,
         }
@@ -383,7 +426,7 @@ impl Spec {
 
     /// Values of a token where it has most of them: between the blocks, or in one's feed-forward network.
     pub fn widest(&self) -> usize {
-        self.blocks.iter().map(|block| block.feed_forward.width).fold(self.width, usize::max)
+        self.blocks.iter().map(|block| block.feed_forward.inner()).fold(self.width, usize::max)
     }
 
     /// The first block's attention: for what blocks of a family have in common.

@@ -170,12 +170,18 @@ pub struct Wanted {
 
 impl Leaves for Wanted {
     type Matrix = ();
+    type Experts = ();
     type Buffer = ();
 }
 
 impl Source<Wanted> for Wanted {
     fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<()> {
         self.slots.push((slot, Shape::Matrix(rows, columns)));
+        Ok(())
+    }
+
+    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<()> {
+        self.slots.push((slot, Shape::Experts(experts, rows, columns)));
         Ok(())
     }
 

@@ -7,13 +7,15 @@
 use super::part::{Part, Slot};
 use super::rope::RopeTable;
 use super::spec::{self, Attention, Block, HeadNorm, Residual, Rope, Spec};
-use crate::device::{Device, Leaves, Linear, Norm};
+use crate::device::{Device, ExpertLinear, Leaves, Linear, Norm};
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
 
 /// Makes the leaves of a stack's tree.
 pub trait Source<L: Leaves> {
     fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<L::Matrix>;
+    /// The matrices of experts, [rows, columns] each.
+    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<L::Experts>;
     /// `change`: what the model's values are of the checkpoint's.
     fn vector(&mut self, slot: Slot, len: usize, change: &dyn Fn(&mut f32)) -> Result<L::Buffer>;
     /// A vector that is read where the pass is prepared, not on the device.
@@ -71,6 +73,8 @@ pub struct AttentionTensors<L: Leaves> {
     pub output: Linear<L>,
     /// The norms of queries and keys.
     pub head_norms: Option<[NormTensors<L>; 2]>,
+    /// Each head's score of no key, [heads].
+    pub sinks: Option<L::Buffer>,
 }
 
 impl<D: Device> AttentionTensors<D> {
@@ -81,7 +85,24 @@ impl<D: Device> AttentionTensors<D> {
     }
 }
 
-pub struct FeedForwardTensors<L: Leaves> {
+pub enum FeedForwardTensors<L: Leaves> {
+    Dense(DenseTensors<L>),
+    Experts(ExpertTensors<L>),
+}
+
+/// A mixture's.
+pub struct ExpertTensors<L: Leaves> {
+    /// [experts, width]
+    pub router: Linear<L>,
+    /// [experts, inner width, width]
+    pub gate: ExpertLinear<L>,
+    /// [experts, inner width, width]
+    pub up: ExpertLinear<L>,
+    /// [experts, width, inner width]
+    pub down: ExpertLinear<L>,
+}
+
+pub struct DenseTensors<L: Leaves> {
     /// [inner width, width]
     pub gate: Option<Linear<L>>,
     /// [inner width, width]
@@ -212,6 +233,7 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             value: self.linear(value, layer, [keys, width], attention.qkv_bias)?,
             output: self.linear(output, layer, [width, queries], attention.output_bias)?,
             head_norms: None,
+            sinks: attention.sinks.then(|| self.vector(Part::Sinks, layer, attention.heads)).transpose()?,
         })
     }
 
@@ -226,12 +248,35 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
     }
 
     fn feed_forward(&mut self, layer: usize, feed_forward: &spec::FeedForward) -> Result<FeedForwardTensors<L>> {
+        if let Some(experts) = &feed_forward.experts {
+            return self.experts(layer, feed_forward, experts).map(FeedForwardTensors::Experts);
+        }
         let spec::FeedForward { width: inner, gated, bias, .. } = *feed_forward;
         let width = self.spec.width;
-        Ok(FeedForwardTensors {
+        Ok(FeedForwardTensors::Dense(DenseTensors {
             gate: gated.then(|| self.linear(Part::Gate, layer, [inner, width], bias)).transpose()?,
             up: self.linear(Part::Up, layer, [inner, width], bias)?,
             down: self.linear(Part::Down, layer, [width, inner], bias)?,
+        }))
+    }
+
+    fn experts(
+        &mut self,
+        layer: usize,
+        feed_forward: &spec::FeedForward,
+        experts: &spec::Experts,
+    ) -> Result<ExpertTensors<L>> {
+        let (inner, width, count) = (feed_forward.width, self.spec.width, experts.count);
+        let mut linear = |part, rows, columns| -> Result<ExpertLinear<L>> {
+            let weight = self.source.experts(Slot::weight(part, layer), count, rows, columns)?;
+            let bias = || self.source.vector(Slot::bias(part, layer), count * rows, &|_| {});
+            Ok(ExpertLinear { weight, bias: feed_forward.bias.then(bias).transpose()? })
+        };
+        Ok(ExpertTensors {
+            gate: linear(Part::ExpertGate, inner, width)?,
+            up: linear(Part::ExpertUp, inner, width)?,
+            down: linear(Part::ExpertDown, width, inner)?,
+            router: self.linear(Part::Router, layer, [count, width], experts.bias)?,
         })
     }
 }

@@ -178,7 +178,7 @@ impl<D: Device> Workspace<D> {
         // Each image's query stands where its tokens begin.
         let span = |image: usize| Span { keys: rows, ..Span::new(image, 1, image * tokens, 0) };
         let spans: Vec<Span> = (0..images).map(span).collect();
-        let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+        let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
         device.attend(&attention, query, &spans, &self.cache, attended);
         let input = Input { x: attended, rows: images, norm: None };
         device.project(&input, &mut [pool.attention.output.to(&mut self.pooled)]);

@@ -57,6 +57,8 @@ pub struct Case {
     pub shape: AttentionShape,
     pub cache: CacheType,
     pub bias: Bias,
+    /// [heads]
+    pub sinks: Option<Vec<f32>>,
     pub heading: Heading,
     /// Tokens before, and now.
     pub sequences: Vec<(usize, usize)>,
@@ -64,17 +66,17 @@ pub struct Case {
 
 impl Case {
     pub fn new(shape: AttentionShape, cache: CacheType, before: usize, len: usize) -> Self {
-        Self { shape, cache, bias: Bias::None, heading: Heading::none(), sequences: vec![(before, len)] }
+        Self { shape, cache, bias: Bias::None, sinks: None, heading: Heading::none(), sequences: vec![(before, len)] }
     }
 
     pub fn label(&self) -> String {
-        let Self { shape, cache, bias, sequences, .. } = self;
+        let Self { shape, cache, bias, sinks, sequences, .. } = self;
         let bias = match bias {
             Bias::None => "no bias".into(),
             Bias::Linear(_) => "slopes".into(),
             Bias::Table { reach, .. } => format!("a table of {reach}"),
         };
-        format!("{shape:?}, {cache:?}, {bias}, {sequences:?}")
+        format!("{shape:?}, {cache:?}, {bias}, sinks {sinks:?}, {sequences:?}")
     }
 }
 
@@ -138,7 +140,9 @@ pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers
     let len = rows * shape.heads * shape.head_dim;
     let mut out = device.buffer(len).unwrap();
     let vector = case.bias.upload(device);
-    let attention = Attention { layer: LAYER, shape: *shape, bias: case.bias.of(&vector) };
+    let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
+    let bias = case.bias.of(&vector);
+    let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
     device.attend(&attention, &query, &now, &caches, &mut out);
     let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, len));
     Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
@@ -192,8 +196,9 @@ pub fn attention_map<D: Device>(device: &mut D, context: &Context, case: &Case, 
     let query = filled(device, &numbers.query, heads * head_dim);
     let key = filled(device, &numbers.key, kv_heads * head_dim);
     let vector = case.bias.upload(device);
+    let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
     begin(device, rows);
-    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector) };
+    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector), sinks: sinks.as_ref() };
     let weights = device.attention_weights(&attention, &query, &key, rows).unwrap();
     read(device, context, &weights, heads * rows * rows)
 }

@@ -128,7 +128,7 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
             let width = shape.heads * head_dim;
             let query = written(device, &Random::new(3).floats(len * width));
             check(device, [len, width], &format!("{before} + {len}, {head_dim}, {ty:?}"), |device, out| {
-                let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+                let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
                 let span = [Span::new(0, len, before, 0)];
                 device.attend(&attention, &query, &span, std::slice::from_ref(&cache), out);
             });
@@ -148,7 +148,7 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
             let mut out = device.buffer(len * 16).unwrap();
             let span = [Span::new(0, len, before, 0)];
             device.begin(&span, Rotations::default());
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
             device.attend(&attention, &query, &span, std::slice::from_ref(&cache), &mut out);
             let context = device.context();
             let found = read(device, &context, &out, len * 16);

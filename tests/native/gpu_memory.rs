@@ -44,7 +44,7 @@ fn scratch(positions: usize) -> u64 {
             let mut heads =
                 Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
             device.store(0, &shape, &mut heads, &spans, &mut caches);
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
             device.attend(&attention, &query, &spans, &caches, &mut out);
         }
         Ok(())
@@ -162,7 +162,7 @@ impl Alive {
         let mut out = self.device.buffer(Self::WIDTH).unwrap();
         let spans = [Span::new(0, 1, 39, 0)];
         self.device.begin(&spans, Rotations::default());
-        let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None };
+        let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None, sinks: None };
         self.device.attend(&attention, &query, &spans, &self.caches, &mut out);
         run(Some(&self.kernels.context), self.device.settle()).unwrap();
         read(&mut self.device, &self.kernels.context, &out, Self::WIDTH)

@@ -137,7 +137,7 @@ impl Case {
             _ => PositionBias::None,
         };
         device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
-        device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, &caches, &mut out);
+        device.attend(&Attention { layer: LAYER, shape: *shape, bias, sinks: None }, &query, spans, &caches, &mut out);
         read(device, context, &out, numbers.query.len())
     }
 
@@ -276,7 +276,7 @@ fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32
     let others: Vec<Span> = case.spans.iter().map(|span| Span { keys: 401 - span.row, ..*span }).collect();
     device.begin(&others, Rotations::default());
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
-        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None };
+        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
         device.attend(&attention, &query, spans, &caches, out);
     }
     read(device, context, &outs[1], numbers.query.len())

@@ -105,7 +105,7 @@ fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, cache: &D::Ca
     for layer in 0..2 {
         let mut out = device.buffer(160).unwrap();
         device.begin(&span, Rotations::default());
-        let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None };
+        let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None, sinks: None };
         device.attend(&attention, &query, &span, std::slice::from_ref(cache), &mut out);
         all.extend(read(device, context, &out, 160));
     }

@@ -50,6 +50,7 @@ struct Work {
     from: usize,
     to: usize,
     /// Which of `splits` parts of the same queries it is.
+    split: usize,
     splits: usize,
 }
 
@@ -134,7 +135,7 @@ impl FlashAttention {
                     for split in 0..splits {
                         let from = keys.start + split * step;
                         let to = keys.end.min(from + step);
-                        self.work.push(Work { span: *span, kv_head, first, count, from, to, splits });
+                        self.work.push(Work { span: *span, kv_head, first, count, from, to, split, splits });
                     }
                 }
             }
@@ -188,7 +189,7 @@ impl Tiles {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
-        self.begin(shape, work, query, width);
+        self.begin(attention, work, query, width);
         for start in (work.from..work.to).step_by(KEYS) {
             let count = KEYS.min(work.to - start);
             for key in 0..count {
@@ -222,7 +223,14 @@ impl Tiles {
     }
 
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(&mut self, shape: &AttentionShape, work: &Work, query: &[f32], width: usize) {
+    fn begin(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        width: usize,
+    ) {
+        let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {
             // The padding must be zero, and `read` writes head_dim values: so it stays once it is.
@@ -237,6 +245,13 @@ impl Tiles {
         self.maximum.resize(rows, f32::NEG_INFINITY);
         self.total.clear();
         self.total.resize(rows, 0.0);
+        // A sink is a key that was seen before all others, without a value: one split has it.
+        if let Some(sinks) = attention.sinks.filter(|_| work.split == 0) {
+            let group = shape.heads / shape.kv_heads;
+            let heads = sinks[work.kv_head * group..][..group].iter().cycle();
+            self.maximum.iter_mut().zip(heads).for_each(|(maximum, sink)| *maximum = *sink);
+            self.total.fill(1.0);
+        }
         work.each_row(shape, |row, at| {
             let scaled = query[at..at + shape.head_dim].iter().map(|value| value * shape.scale);
             self.queries[row * width..].iter_mut().zip(scaled).for_each(|(out, value)| *out = value);
@@ -383,7 +398,8 @@ mod tests {
             shape.soft_cap.map_or(product, |cap| f64::from(cap) * (product / f64::from(cap)).tanh()) + bias
         };
         let weights: Vec<f64> = seen.clone().map(|key| score(key).exp()).collect();
-        let total: f64 = weights.iter().sum();
+        let sink = attention.sinks.map_or(0.0, |sinks| f64::from(sinks[head]).exp());
+        let total: f64 = weights.iter().sum::<f64>() + sink;
         let weighted = |i: usize| {
             seen.clone().zip(&weights).map(|(key, w)| w * f64::from(values[key * width + kv + i])).sum::<f64>()
         };
@@ -392,11 +408,15 @@ mod tests {
 
     /// `before` tokens in the cache, then a pass of `len`.
     fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
-        check_biased(shape, PositionBias::None, before, len, threads);
+        check_attention(&plain_attention(shape), before, len, threads);
     }
 
-    fn check_biased(shape: &AttentionShape, bias: PositionBias<Cpu>, before: usize, len: usize, threads: usize) {
-        let attention = Attention { layer: 0, shape: *shape, bias };
+    fn plain_attention<'a>(shape: &AttentionShape) -> Attention<'a, Cpu> {
+        Attention { layer: 0, shape: *shape, bias: PositionBias::None, sinks: None }
+    }
+
+    fn check_attention(attention: &Attention<Cpu>, before: usize, len: usize, threads: usize) {
+        let shape = &attention.shape;
         let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
         let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
         let query = numbers(len * shape.heads * shape.head_dim, 3);
@@ -413,12 +433,12 @@ mod tests {
         let mut out = vec![f32::NAN; query.len()];
         let span = Span::new(0, len, before, 0);
         let pool = Pool::native(threads);
-        FlashAttention::new(threads).run(&pool, &attention, &query, &[span], &[cache], &mut out);
+        FlashAttention::new(threads).run(&pool, attention, &query, &[span], &[cache], &mut out);
         for row in 0..len {
             for head in 0..shape.heads {
                 let at = (row * shape.heads + head) * shape.head_dim;
                 let query = &query[at..at + shape.head_dim];
-                let expected = plain(&attention, query, &keys, &values, (before + row, positions), head);
+                let expected = plain(attention, query, &keys, &values, (before + row, positions), head);
                 for (found, expected) in out[at..].iter().zip(expected) {
                     // Sums of up to a thousand terms below 1, in f32.
                     assert!(
@@ -475,8 +495,25 @@ mod tests {
         for causal in [true, false] {
             for soft_cap in [None, Some(0.7)] {
                 let shape = AttentionShape { causal, soft_cap, ..shape(6, 3, 12, None) };
-                biases().into_iter().for_each(|bias| check_biased(&shape, bias, 31, 46, 2));
+                for bias in biases() {
+                    check_attention(&Attention { bias, ..plain_attention(&shape) }, 31, 46, 2);
+                }
             }
+        }
+    }
+
+    #[test]
+    fn sinks_take_their_share_of_the_softmax() {
+        // Less than all scores, among them, and more: by the head.
+        let sinks = vec![-30.0, -1.0, 0.5, 2.0, 3.0, 30.0];
+        for (shape, before, len) in [
+            (shape(6, 2, 12, None), 0, 1),
+            (shape(6, 3, 12, Some(8)), 31, 46),
+            // Split over threads: one split has it.
+            (shape(6, 1, 16, None), 1000, 1),
+        ] {
+            let attention = Attention { sinks: Some(&sinks), ..plain_attention(&shape) };
+            check_attention(&attention, before, len, 4);
         }
     }
 }

@@ -428,9 +428,10 @@ impl Device for Cpu {
             let first = seen.start;
             let out = &mut out[seen];
             score::finish(attention, out, head, row, first);
-            let maximum = out.iter().fold(f32::NEG_INFINITY, |maximum, score| maximum.max(*score));
+            let sink = attention.sinks.map_or(f32::NEG_INFINITY, |sinks| sinks[head]);
+            let maximum = out.iter().fold(sink, |maximum, score| maximum.max(*score));
             out.iter_mut().for_each(|score| *score = (*score - maximum).exp());
-            let total: f32 = out.iter().sum();
+            let total = out.iter().sum::<f32>() + (sink - maximum).exp();
             out.iter_mut().for_each(|weight| *weight /= total);
         });
         Ok(weights)

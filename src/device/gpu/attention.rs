@@ -13,17 +13,17 @@ use crate::error::Result;
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 9],
-    biases: Buffer,
+    parameters: [u32; 10],
+    vectors: Buffer,
 }
 
 impl Scores {
-    fn new(gpu: &Gpu, attention: &Attention<Gpu>) -> Self {
-        let Attention { shape, bias, .. } = attention;
+    fn new(gpu: &mut Gpu, attention: &Attention<Gpu>) -> Self {
+        let Attention { shape, bias, sinks, .. } = attention;
         let (kind, reach, biases) = match bias {
-            PositionBias::None => (0, 0, &gpu.nothing[2]),
-            PositionBias::Linear(slopes) => (1, 0, *slopes),
-            PositionBias::Table { table, reach } => (2, *reach as u32, *table),
+            PositionBias::None => (0, 0, None),
+            PositionBias::Linear(slopes) => (1, 0, Some(*slopes)),
+            PositionBias::Table { table, reach } => (2, *reach as u32, Some(*table)),
         };
         let parameters = [
             shape.heads as u32,
@@ -32,11 +32,13 @@ impl Scores {
             shape.window.unwrap_or(0) as u32,
             u32::from(shape.causal),
             shape.soft_cap.unwrap_or(0.0).to_bits(),
-            biases.offset as u32,
+            biases.map_or(0, |biases| biases.offset as u32),
             reach,
             shape.block.unwrap_or(0) as u32,
+            sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
         ];
-        Self { constants: [shape.head_dim as u32, kind, 0], parameters, biases: biases.clone() }
+        let vectors = gpu.together(biases.into_iter().chain(*sinks));
+        Self { constants: [shape.head_dim as u32, kind, 0], parameters, vectors }
     }
 }
 
@@ -120,7 +122,7 @@ impl Gpu {
             let tile = Shader::Attention.constant("QUERIES") as usize;
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::Attention).cache(cache.ty).with(scores.constants),
-                storage: &[query, keys, values, out, &scores.biases],
+                storage: &[query, keys, values, out, &scores.vectors],
                 parameters: &scores.parameters,
                 batch,
                 grid: [rows.div_ceil(tile), shape.kv_heads, 1],
@@ -146,7 +148,7 @@ impl Gpu {
         let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(scores.constants),
-            storage: &[query, keys, values, out, &parts, &scores.biases],
+            storage: &[query, keys, values, out, &parts, &scores.vectors],
             parameters: &scores.parameters,
             batch,
             grid: [splits, shape.heads, 1],
@@ -178,7 +180,7 @@ impl Gpu {
         let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::AttentionWeights).with(scores.constants),
-            storage: &[query, key, &out, &scores.biases],
+            storage: &[query, key, &out, &scores.vectors],
             parameters: &scores.parameters,
             batch,
             grid: [rows, heads, 1],

@@ -63,7 +63,7 @@ pub fn stack(
     let Sizes { layers, width, heads, feed_forward } = *sizes;
     let attention =
         Attention { qkv_bias: true, output_bias: true, ..Attention::plain(heads, config.head_dim(width, heads)?) };
-    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true };
+    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true, experts: None };
     let norm = Norm::Layer { epsilon: epsilon as f32, bias: true };
     let block = Block { residual: Residual::PostNorm, ..Block::new(attention, feed_forward) };
     let spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, block);

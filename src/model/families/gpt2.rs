@@ -42,6 +42,7 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
         activation: config.activation("activation_function|hidden_act|activation", activation)?,
         gated: false,
         bias: true,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };

@@ -46,6 +46,7 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
         activation: config.activation("hidden_act", Activation::Silu)?,
         gated: true,
         bias: false,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };

@@ -22,6 +22,7 @@ mod gguf_keys;
 mod gguf_names;
 mod gpt2;
 mod gpt_neox;
+mod gpt_oss;
 mod gptj;
 mod granite;
 mod granite4;
@@ -29,15 +30,18 @@ mod labels;
 mod llama;
 mod marian;
 mod mistral;
+mod mixtral;
 mod modernbert;
 mod mpt;
 mod olmo2;
 mod olmo3;
+mod olmoe;
 mod opt;
 mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen3_moe;
 mod roberta;
 mod rotary;
 mod siglip;
@@ -71,8 +75,11 @@ const fn family(model_type: &'static str, stacks: &'static [(MakeSpec, Names)]) 
 const FAMILIES: &[Family] = &[
     family("llama", &[(llama::spec, llama::NAMES)]),
     family("mistral", &[(mistral::spec, llama::NAMES)]),
+    family("mixtral", &[(mixtral::spec, mixtral::NAMES)]),
     family("qwen2", &[(qwen2::spec, llama::NAMES)]),
     family("qwen3", &[(qwen3::spec, llama::NAMES)]),
+    family("qwen3_moe", &[(qwen3_moe::spec, qwen3_moe::NAMES)]),
+    family("gpt_oss", &[(gpt_oss::spec, gpt_oss::NAMES)]),
     family("gpt2", &[(gpt2::spec, gpt2::NAMES)]),
     family("opt", &[(opt::spec, opt::NAMES)]),
     family("bloom", &[(bloom::spec, bloom::NAMES)]),
@@ -92,6 +99,7 @@ const FAMILIES: &[Family] = &[
     family("stablelm", &[(stablelm::spec, llama::NAMES)]),
     family("olmo2", &[(olmo2::spec, gemma2::NAMES)]),
     family("olmo3", &[(olmo3::spec, gemma2::NAMES)]),
+    family("olmoe", &[(olmoe::spec, qwen3_moe::NAMES)]),
     family("granite", &[(granite::spec, llama::NAMES)]),
     family("granitemoehybrid", &[(granite4::spec, granite4::NAMES)]),
     family("smollm3", &[(smollm3::spec, llama::NAMES)]),
@@ -254,17 +262,18 @@ fn plan(config: &Config) -> Result<Plan> {
         let message = format!("model type {model_type:?} (supported: {})", supported.join(", "));
         return Err(Error::unsupported(message));
     };
-    // Mixtures of experts have the model types of models without.
-    for name in ["num_local_experts", "num_experts"] {
-        if let Some(experts) = config.optional_count(name)?.filter(|experts| *experts > 0) {
-            return Err(Error::unsupported(format!("{name:?}: {experts}")));
-        }
-    }
     if let Some(method) = config.part("quantization_config")?.text("quant_method")? {
         return Err(Error::new(Code::UnsupportedQuantization, format!("quantization {method:?}")));
     }
     let plan = Plan::new(family.stacks(config)?).check()?;
     let spec = plan.spec();
+    // Mixtures of experts have the model types of models without.
+    let mixed = plan.specs().flat_map(|spec| &spec.blocks).any(|block| block.feed_forward.experts.is_some());
+    for name in ["num_local_experts", "num_experts"] {
+        if let Some(experts) = config.optional_count(name)?.filter(|experts| *experts > 0 && !mixed) {
+            return Err(Error::unsupported(format!("{name:?}: {experts}")));
+        }
+    }
     let labels = match spec.head {
         Head::Classes(_) => config.labels()?,
         _ => Vec::new(),

@@ -28,6 +28,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         activation: config.activation("hidden_activation|hidden_act", Activation::Gelu)?,
         gated: true,
         bias: config.flag("mlp_bias", false)?,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?);
     let block = |attention| Block::new(attention, feed_forward.clone());

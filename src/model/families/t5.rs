@@ -58,7 +58,7 @@ fn feed_forward(config: &Config) -> Result<FeedForward> {
         Some(name) => (true, activation(name)?),
         None => (false, activation(name)?),
     };
-    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false })
+    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false, experts: None })
 }
 
 /// The first T5's head is the embedding table, and its logits are scaled. Later ones, and mT5, have a head of their own;

@@ -38,6 +38,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         activation: config.activation("hidden_act", Activation::Gelu)?,
         gated: false,
         bias: true,
+        experts: None,
     };
     let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
     let block = Block::new(attention, feed_forward);

@@ -422,6 +422,7 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
         Box::new(gpu_attention::one_head_s_splits_are_joined_too),
+        Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),
         Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
         Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
         Box::new(gpu_attention::scores_of_tens_of_thousands_leave_the_softmax_whole),
