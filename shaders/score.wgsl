@@ -13,6 +13,7 @@ struct Parameters {
   reach: u32,      // of the table: distances beyond it are as that
   block: u32,      // a query sees only those of its own so many; 0: all
   sinks: u32,      // 1 more than where they begin; 0: none
+  places: u32,     // where the spans' begin: see places.wgsl
 }
 
 const BIAS_LINEAR = 1u;

@@ -6,7 +6,7 @@ use super::stack::{InputTensors, ScoreBiasTensors, Weights};
 use super::tensors::{AttentionTensors, BlockTensors, Branch, FeedForwardTensors, NormTensors};
 use crate::device::{
     Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
-    Tokens,
+    Table, Tokens,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -87,7 +87,7 @@ impl<D: Device> Scratch<D> {
     }
 }
 
-/// The rows of one pass: tokens of one or more sequences, each continuing its own cache.
+/// The rows of one pass: tokens that continue one or more sequences.
 pub struct Batch<'a, D: Device> {
     pub tokens: Tokens<'a, D>,
     /// Which kind each is of; empty: all of the first.
@@ -100,7 +100,9 @@ pub struct Batch<'a, D: Device> {
 /// Rows that go through the blocks, and what they see of their sequences.
 pub struct Rows<'a, D: Device> {
     pub spans: &'a [Span],
-    pub caches: &'a mut [D::Cache],
+    /// Where their sequences are kept.
+    pub tables: &'a [&'a Table],
+    pub state: &'a mut D::State,
     /// See [`AttentionShape::block`].
     pub block: Option<usize>,
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
@@ -114,12 +116,13 @@ pub struct Rows<'a, D: Device> {
 pub struct Across<'a, D: Device> {
     /// The same rows as the batch's spans, with the keys of their sources.
     pub spans: &'a [Span],
-    pub caches: &'a [D::Cache],
+    pub tables: &'a [&'a Table],
+    pub state: &'a D::State,
 }
 
 impl<'a, D: Device> Rows<'a, D> {
-    pub fn new(spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
-        Self { spans, caches, block: None, kept: &[], across: None }
+    pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
+        Self { spans, tables, state, block: None, kept: &[], across: None }
     }
 
     fn count(&self) -> usize {
@@ -128,8 +131,8 @@ impl<'a, D: Device> Rows<'a, D> {
 }
 
 impl<'a, D: Device> Batch<'a, D> {
-    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
-        Self { tokens, types: &[], table: None, rows: Rows::new(spans, caches) }
+    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
+        Self { tokens, types: &[], table: None, rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -204,18 +207,20 @@ pub fn blocks<D: Device>(
     rows: &mut Rows<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
+    let places = dev.places(rows.spans, rows.tables);
+    let across = rows.across.as_ref().map(|across| (dev.places(across.spans, across.tables), across.state));
     for (index, (block, tensors)) in spec.blocks.iter().zip(&weights.blocks).enumerate() {
         let block = Block { spec, block, index, tensors, bias: &weights.score_bias };
         let (count, residual) = (rows.count(), block.block.residual);
         if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
-            block.attention(dev, s, rows, watch)?;
+            block.attention(dev, s, rows, &places, watch)?;
             block.join_feed_forward(dev, s, count);
             continue;
         }
-        block.attention(dev, s, rows, watch)?;
-        if let Some(across) = &rows.across {
-            block.cross_attention(dev, s, count, across);
+        block.attention(dev, s, rows, &places, watch)?;
+        if let Some((places, state)) = &across {
+            block.cross_attention(dev, s, count, (places, state));
         }
         let spared = matches!(residual, Residual::PreNorm { .. }) && index + 1 == spec.layers();
         if spared && !rows.kept.is_empty() {
@@ -256,17 +261,16 @@ pub fn head<D: Device>(
     }
 }
 
-/// Puts an encoder's output into caches for the cross-attention of all layers. `hidden`: after the encoder's norm, the
-/// rows of `spans`. Error: out-of-memory.
+/// Keeps an encoder's output for the cross-attention of all layers. `hidden`: after the encoder's norm, the
+/// first `rows` rows, which belong at those places. Error: out-of-memory.
 pub fn store_across<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     hidden: &D::Buffer,
-    spans: &[Span],
-    caches: &mut [D::Cache],
+    (places, rows): (&D::Places, usize),
+    state: &mut D::State,
 ) -> Result<()> {
-    let rows = spans.iter().map(|span| span.len).sum();
     let crosses = || spec.blocks.iter().map(|block| &block.cross);
     let keys = rows * crosses().flatten().map(spec::Attention::keys).max().unwrap_or(0);
     let (mut query, mut key, mut value) = (dev.buffer(0)?, dev.buffer(keys)?, dev.buffer(keys)?);
@@ -278,7 +282,7 @@ pub fn store_across<D: Device>(
         dev.project(&input, &mut [tensors.key.to(&mut key), tensors.value.to(&mut value)]);
         let (query, key, value) = (&mut query, &mut key, &value);
         let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-        dev.store(index, &shape, &mut heads, spans, caches);
+        dev.store(index, &shape, &mut heads, places, state);
     }
     Ok(())
 }
@@ -295,7 +299,14 @@ struct Block<'a, D: Device> {
 
 impl<D: Device> Block<'_, D> {
     /// hidden = residual(hidden, output(attention(query, key, value of norm(hidden))))
-    fn attention(&self, dev: &mut D, s: &mut Scratch<D>, rows: &mut Rows<D>, watch: &mut Watch<D>) -> Result<()> {
+    fn attention(
+        &self,
+        dev: &mut D,
+        s: &mut Scratch<D>,
+        rows: &mut Rows<D>,
+        places: &D::Places,
+        watch: &mut Watch<D>,
+    ) -> Result<()> {
         let (spec, attention) = (self.spec, &self.block.attention);
         let (weights, branch) = (&self.tensors.attention, &self.tensors.attention_branch);
         let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..attention.shape() });
@@ -317,9 +328,9 @@ impl<D: Device> Block<'_, D> {
             ScoreBiasTensors::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
         let cached = Attention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
-        dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
+        dev.store(cached.layer, &shape, &mut heads, places, rows.state);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
-        dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
+        dev.attend(&cached, &s.query, places, rows.state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())
     }
@@ -339,12 +350,18 @@ impl<D: Device> Block<'_, D> {
     }
 
     /// The same with the keys and values of the encoder's output.
-    fn cross_attention(&self, dev: &mut D, s: &mut Scratch<D>, count: usize, across: &Across<D>) {
+    fn cross_attention(
+        &self,
+        dev: &mut D,
+        s: &mut Scratch<D>,
+        count: usize,
+        (places, state): (&D::Places, &D::State),
+    ) {
         let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
         let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
-        dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
+        dev.attend(&cached, &s.query, places, state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 

@@ -7,8 +7,9 @@ use super::patches::Patches;
 use super::positions;
 use super::spec::{Head, Input as SpecInput, Pooling, Spec};
 use super::stack::{InputTensors, PatchTensors, Weights};
+use super::state::{Pool, state_shapes};
 use super::workspace::Workspace;
-use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress};
+use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress, Table};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
 
@@ -191,9 +192,11 @@ impl<D: Device> ImageModel<D> {
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
         let Self { device, spec, .. } = self;
-        let mut cache = D::cache(1, spec.attention().kv_heads, spec.attention().head_dim, CacheType::F32);
         let rows = images.saturating_mul(tokens);
-        device.reserve(&mut cache, rows).await?;
+        let mut pool = Pool::new(&state_shapes(spec), CacheType::F32);
+        let mut tables: Vec<Table> = (0..images).map(|_| Table::default()).collect();
+        let mut sequences: Vec<_> = tables.iter_mut().map(|table| (table, 0..tokens)).collect();
+        pool.reserve_all(device, &mut sequences, tokens).await?;
         let (classes, pools) = match spec.head {
             Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
             Head::Embedding(head) => (head.width, 1),
@@ -210,7 +213,8 @@ impl<D: Device> ImageModel<D> {
             normed: device.buffer(rows.saturating_mul(spec.width))?,
             pooled: device.buffer(images * pools * spec.width)?,
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
-            cache: [cache],
+            pool,
+            tables,
             patching,
         };
         // It is kept once it is known to be there.

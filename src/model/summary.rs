@@ -5,7 +5,8 @@ use super::HEAD_ROWS;
 use super::assembly::PartSize;
 use super::forward::Scratch;
 use super::spec::{Input, Spec};
-use crate::device::{CacheType, Device};
+use super::state::{self, source_shapes, state_shapes};
+use crate::device::{CacheType, Device, StateShape};
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -65,20 +66,18 @@ impl Summary {
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
         }
         let attention = spec.attention();
-        // Of one token and sequence, in all layers.
-        let kept = 2.0 * (spec.layers() * attention.kv_heads) as f64 * cache_bytes(cache, attention.head_dim) as f64;
-        let kept = |tokens: usize| kept * tokens as f64 * batch as f64;
+        let kept = |shapes: &[StateShape], tokens| batch as f64 * state::bytes(shapes, cache, tokens, D::CHUNK);
         let mut kv_cache = 0.0;
         let mut activations = stack::<D>(spec, batch);
         if spec.vocabulary_head().is_some() {
-            kv_cache = kept(context);
+            kv_cache = kept(&state_shapes(spec), context);
             let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
             activations = Scratch::<D>::bytes(spec, D::CHUNK) + head as f64;
         }
         for other in plan.specs().skip(1) {
             // A source's keys and values are kept in all layers of the decoder.
             let source = if spec.looks_across() { other.context() } else { 0 };
-            kv_cache += kept(source);
+            kv_cache += kept(&source_shapes(spec), source);
             activations += stack::<D>(other, batch);
         }
         let weights = assembly.weight_bytes() as f64;
@@ -130,13 +129,4 @@ fn stack<D: Device>(spec: &Spec, batch: usize) -> f64 {
     let rows = spec.context();
     let keys = 8.0 * spec.attention().keys() as f64 * rows as f64;
     batch as f64 * (Scratch::<D>::bytes(spec, rows) + keys)
-}
-
-/// Bytes of one head's keys, or values, for one token.
-fn cache_bytes(ty: CacheType, head_dim: usize) -> usize {
-    match ty {
-        CacheType::F32 => 4 * head_dim,
-        CacheType::F16 => 2 * head_dim,
-        CacheType::Q8 => head_dim + 4 * head_dim.div_ceil(32),
-    }
 }

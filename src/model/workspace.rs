@@ -4,8 +4,9 @@ use super::forward::{Rows, Scratch, Watch, begin, blocks, norm_hidden};
 use super::head::PoolTensors;
 use super::spec::{Head, Pooling, Spec};
 use super::stack::{InputTensors, Weights};
+use super::state::Pool;
 use crate::device::{
-    Attention, AttentionShape, Device, Heads, Input, Patching, PositionBias, Projection, RopePairs, Span,
+    Attention, AttentionShape, Device, Heads, Input, Patching, PositionBias, Projection, RopePairs, Span, Table,
 };
 use crate::error::{Result, try_vec};
 use std::ops::Range;
@@ -27,8 +28,9 @@ pub struct Workspace<D: Device> {
     pub pooled: D::Buffer,
     /// [images, classes] of both heads.
     pub logits: [D::Buffer; 2],
-    /// Keys and values of one layer, [images, tokens].
-    pub cache: [D::Cache; 1],
+    /// Keys and values of one layer, an image's each.
+    pub pool: Pool<D>,
+    pub tables: Vec<Table>,
 }
 
 impl<D: Device> Workspace<D> {
@@ -85,7 +87,7 @@ impl<D: Device> Workspace<D> {
     ) -> Result<()> {
         let InputTensors::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
-        let spans = [Span::new(0, images * tokens, 0, 0)];
+        let spans = each_image(images, tokens);
         begin(device, weights, &mut self.scratch, &spans);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
@@ -98,7 +100,8 @@ impl<D: Device> Workspace<D> {
         if let Some(norm) = &weights.input_norm {
             norm_hidden(device, spec, norm, &mut self.scratch, rows);
         }
-        let mut through = Rows { block: Some(tokens), kept, ..Rows::new(&spans, &mut self.cache) };
+        let tables: Vec<&Table> = self.tables.iter().collect();
+        let mut through = Rows { kept, ..Rows::new(&spans, &tables, &mut self.pool.state) };
         blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
         let (x, rows) = match kept.len() {
             0 => (&self.scratch.hidden, rows),
@@ -166,20 +169,20 @@ impl<D: Device> Workspace<D> {
         let (tokens, Scratch { query, key, value, attended, activated, .. }) =
             (self.patching.tokens(), &mut self.scratch);
         let rows = images * tokens;
-        let shape = AttentionShape { block: Some(tokens), causal: false, window: None, ..spec.attention().shape() };
+        let shape = AttentionShape { causal: false, window: None, ..spec.attention().shape() };
         let input = Input { x: &self.normed, rows, norm: None };
         device.project(&input, &mut [pool.attention.key.to(key), pool.attention.value.to(value)]);
         let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-        let spans = [Span::new(0, rows, 0, 0)];
-        device.store(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &spans, &mut self.cache);
+        let tables: Vec<&Table> = self.tables.iter().collect();
+        let places = device.places(&each_image(images, tokens), &tables);
+        device.store(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, &mut self.pool.state);
         let probe = Input { x: &pool.probe, rows: 1, norm: None };
         device.project(&probe, &mut [pool.attention.query.to(attended)]);
         device.pool(attended, spec.width, &vec![0..1; images], query);
-        // Each image's query stands where its tokens begin.
-        let span = |image: usize| Span { keys: rows, ..Span::new(image, 1, image * tokens, 0) };
-        let spans: Vec<Span> = (0..images).map(span).collect();
+        let spans: Vec<Span> = (0..images).map(|image| Span::across(image, 1, tokens, image)).collect();
+        let places = device.places(&spans, &tables);
         let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
-        device.attend(&attention, query, &spans, &self.cache, attended);
+        device.attend(&attention, query, &places, &self.pool.state, attended);
         let input = Input { x: attended, rows: images, norm: None };
         device.project(&input, &mut [pool.attention.output.to(&mut self.pooled)]);
         let input = Input { x: &self.pooled, rows: images, norm: Some(pool.norm.of(spec)) };
@@ -193,4 +196,9 @@ impl<D: Device> Workspace<D> {
         let input = Input { x: activated, rows: images, norm: None };
         device.project(&input, &mut [Projection { accumulate: true, ..pool.feed_forward.down.to(&mut self.pooled) }]);
     }
+}
+
+/// The spans of a batch of images, a table for each.
+fn each_image(images: usize, tokens: usize) -> Vec<Span> {
+    (0..images).map(|image| Span::new(image * tokens, tokens, 0, image)).collect()
 }

@@ -20,6 +20,8 @@ mod devices;
 mod experts_case;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/metadata.rs"]
 mod metadata;
 #[path = "../common/outputs.rs"]

@@ -2,7 +2,6 @@
 
 mod attention;
 mod blocks;
-mod cache;
 mod elementwise;
 mod experts;
 mod matrix;
@@ -13,20 +12,22 @@ mod project_experts;
 mod quantised;
 mod score;
 mod simd;
+mod state;
 mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Norm, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, Tokens,
+    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
+    Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
-use cache::Cache;
 use experts::Experts;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
+use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
 
@@ -159,7 +160,8 @@ impl Device for Cpu {
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
     type Experts = Experts;
-    type Cache = Cache;
+    type State = State;
+    type Places = Places;
     type Chooser = Infallible;
     type Reading = Vec<f32>;
 
@@ -212,16 +214,20 @@ impl Device for Cpu {
         Experts(matrices)
     }
 
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
+    fn state(layers: &[StateShape], ty: CacheType) -> State {
+        State::new(layers, ty)
     }
 
-    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(positions)
+    async fn grow(&mut self, state: &mut State, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        state.grow(pages)
     }
 
-    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        to.copy(from, positions)
+    fn trim(&mut self, state: &mut State, pages: &[usize]) -> Vec<usize> {
+        state.trim(pages)
+    }
+
+    fn copy_pages(&mut self, state: &mut State, copies: &[PageCopy]) {
+        state.copy(copies);
     }
 
     async fn settle(&mut self) -> Result<usize> {
@@ -237,6 +243,10 @@ impl Device for Cpu {
         self.rotations.extend_from_slice(rotations.values);
         self.tables.clear();
         self.tables.extend_from_slice(rotations.tables);
+    }
+
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
+        Places::new(spans, tables)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
@@ -361,10 +371,10 @@ impl Device for Cpu {
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Cache],
+        places: &Places,
+        state: &mut State,
     ) {
-        let rows: usize = spans.iter().map(|span| span.len).sum();
+        let rows: usize = places.spans.iter().map(|span| span.len).sum();
         let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
         let angles = self.tables.last().map_or(0, |table| table.end);
@@ -383,13 +393,13 @@ impl Device for Cpu {
                 }
             });
         }
-        for span in spans {
-            for head in 0..shape.kv_heads {
-                let (keys, values) = caches[span.cache].head_mut(layer, head);
-                for token in 0..span.len {
+        let group = state.group(layer);
+        for span in &places.spans {
+            for token in 0..span.len {
+                let place = places.of(span, group, span.position + token);
+                for head in 0..shape.kv_heads {
                     let at = ((span.row + token) * shape.kv_heads + head) * dim;
-                    keys.write(span.position + token, &heads.key[at..at + dim]);
-                    values.write(span.position + token, &heads.value[at..at + dim]);
+                    state.write(layer, head, place, &heads.key[at..at + dim], &heads.value[at..at + dim]);
                 }
             }
         }
@@ -399,11 +409,11 @@ impl Device for Cpu {
         &mut self,
         attention: &Attention<Self>,
         query: &Vec<f32>,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut Vec<f32>,
     ) {
-        self.attention.run(&self.pool, attention, query, spans, caches, out);
+        self.attention.run(&self.pool, attention, query, places, state, out);
     }
 
     fn attention_weights(

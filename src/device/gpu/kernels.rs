@@ -76,7 +76,9 @@ impl Shader {
             Shader::Experts => concat!(shader!("lanes"), shader!("activation"), shader!("gating")),
             Shader::ExpertsDown => shader!("lanes"),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
-            Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
+            Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
+            Shader::AttentionWeights => shader!("score"),
+            Shader::Heads | Shader::AttentionJoin => shader!("places"),
             _ => "",
         }
     }

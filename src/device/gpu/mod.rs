@@ -5,7 +5,6 @@
 
 mod attention;
 mod buffer;
-mod cache;
 mod choose;
 mod chooser;
 mod context;
@@ -19,11 +18,13 @@ pub mod native;
 mod pace;
 mod pipelines;
 mod pixels;
+mod places;
 mod probe;
 mod profile;
 mod project;
 mod recorder;
 mod signal;
+mod state;
 mod texts;
 mod timer;
 mod trials;
@@ -37,17 +38,18 @@ pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, Tokens,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
-use cache::Cache;
 use chooser::Chooser;
 use experts::{Experts, Routes};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use places::Places;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
+use state::State;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -168,7 +170,8 @@ impl Device for Gpu {
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
     type Experts = Experts;
-    type Cache = Cache;
+    type State = State;
+    type Places = Places;
     type Chooser = Chooser;
     type Reading = Reading;
 
@@ -224,19 +227,22 @@ impl Device for Gpu {
         Experts::join(matrices)
     }
 
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
+    fn state(layers: &[StateShape], ty: CacheType) -> State {
+        State::new(layers, ty)
     }
 
-    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        let reserved = cache.reserve(&mut self.memory, &mut self.recorder, positions).await;
-        self.whole(reserved)
+    async fn grow(&mut self, state: &mut State, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        let grown = state.grow(&mut self.memory, &mut self.recorder, pages).await;
+        self.whole(grown)
     }
 
-    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        self.reserve(to, positions).await?;
-        to.copy(&mut self.recorder, from, positions);
-        Ok(())
+    fn trim(&mut self, state: &mut State, pages: &[usize]) -> Vec<usize> {
+        state.trim(&mut self.recorder, pages)
+    }
+
+    fn copy_pages(&mut self, state: &mut State, copies: &[PageCopy]) {
+        let copied = state.copy(&mut self.memory, &mut self.recorder, copies);
+        self.recorder.fail(copied);
     }
 
     async fn settle(&mut self) -> Result<usize> {
@@ -286,6 +292,10 @@ impl Device for Gpu {
             }
         }
         self.memory.write(&self.rotations, values);
+    }
+
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
+        self.put_places(spans, tables)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
@@ -405,23 +415,23 @@ impl Device for Gpu {
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Cache],
+        places: &Places,
+        state: &mut State,
     ) {
         let fits = check_head(shape.head_dim);
         self.recorder.fail(fits);
-        self.store_heads(layer, shape, heads, spans, caches);
+        self.store_heads(layer, shape, heads, places, state);
     }
 
     fn attend(
         &mut self,
         attention: &Attention<Self>,
         query: &Buffer,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut Buffer,
     ) {
-        let attended = self.attend_spans(attention, query, spans, caches, out);
+        let attended = self.attend_places(attention, query, places, state, out);
         self.recorder.fail(attended);
     }
 

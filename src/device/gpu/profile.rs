@@ -46,14 +46,16 @@ impl Work {
         Self { bytes: bytes + moved, operations: 2.0 * pairs as f64 * (rows * columns) as f64 }
     }
 
-    /// Attends from each query of a span to the keys that it sees, of `bytes` each.
-    pub fn attention(shape: &AttentionShape, span: &Span, bytes: usize) -> Self {
-        let seen = |query: usize| shape.visible(span.position + query, span.keys);
-        let pairs: usize = (0..span.len).map(|query| seen(query).len()).sum();
-        let keys = seen(span.len - 1).end - seen(0).start;
+    /// Attends from each query of some spans to the keys that it sees, of `bytes` each.
+    pub fn attention(shape: &AttentionShape, spans: &[Span], bytes: usize) -> Self {
         let width = shape.heads * shape.head_dim;
-        let bytes = 2 * bytes * keys + 2 * 4 * span.len * width;
-        Self { bytes: bytes as f64, operations: 4.0 * width as f64 * pairs as f64 }
+        let (mut moved, mut pairs) = (0, 0);
+        for span in spans {
+            let seen = |query: usize| shape.visible(span.position + query, span.keys);
+            pairs += (0..span.len).map(|query| seen(query).len()).sum::<usize>();
+            moved += 2 * bytes * (seen(span.len - 1).end - seen(0).start) + 2 * 4 * span.len * width;
+        }
+        Self { bytes: moved as f64, operations: 4.0 * width as f64 * pairs as f64 }
     }
 }
 

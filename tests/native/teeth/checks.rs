@@ -118,6 +118,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
+        "places" => all([heads(), attention()]),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
@@ -299,7 +300,7 @@ fn heads() -> Vec<Check> {
         lengths(CacheType::Q8, 100),
         Box::new(gpu_attention::levels_of_nothing_are_nothing),
         Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
-        Box::new(gpu_turns::a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself),
+        Box::new(gpu_turns::sequences_with_a_common_beginning_share_it_and_go_on_by_themselves),
         Box::new(gpu_grids::as_many_heads_as_one_likes_are_turned_stored_and_attended_to),
     ]
 }
