@@ -15,19 +15,15 @@ pub mod pages;
 pub mod picture;
 mod weights;
 
-<<<<<<< HEAD
 pub use activation::{Activation, Gating};
 pub use experts::{ExpertLinear, Routing};
-=======
-pub use experts::{ExpertLinear, Gating, Routing};
-pub use pages::{PAGE, PageCopy, Pages, StateShape, Table};
->>>>>>> main
+pub use pages::{CacheType, PAGE, PageCopy, Pages, StateShape, Table};
 pub use picture::{Picture, Preparation, Taps};
 pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::ops::Range;
 
 /// Consecutive tokens of one sequence inside a batch.
@@ -119,16 +115,6 @@ pub struct Attention<'a, D: Device> {
     /// A learned score of each head that nothing belongs to, [heads]: it takes its share of the softmax and adds nothing,
     /// so that a head may look away (<https://arxiv.org/abs/2309.17453>, gpt-oss).
     pub sinks: Option<&'a D::Buffer>,
-}
-
-/// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheType {
-    F32,
-    #[default]
-    F16,
-    Q8,
 }
 
 /// What projections read: rows, normed on the way where `norm` says so.

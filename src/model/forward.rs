@@ -350,13 +350,7 @@ impl<D: Device> Block<'_, D> {
     }
 
     /// The same with the keys and values of the encoder's output.
-    fn cross_attention(
-        &self,
-        dev: &mut D,
-        s: &mut Scratch<D>,
-        count: usize,
-        (places, state): (&D::Places, &D::State),
-    ) {
+    fn cross_attention(&self, dev: &mut D, s: &mut Scratch<D>, count: usize, (places, state): (&D::Places, &D::State)) {
         let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);

@@ -38,7 +38,8 @@ pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table, Tokens,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
+    Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
