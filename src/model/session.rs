@@ -59,6 +59,11 @@ impl<D: Device> Session<D> {
         self.settled();
     }
 
+    /// Its cache, to lie beside others' in a batch.
+    pub(super) fn lend(&mut self) -> D::Cache {
+        std::mem::replace(&mut self.cache, D::cache(0, 0, 0, CacheType::F32))
+    }
+
     /// These are on their way.
     pub(super) fn begin(&mut self, tokens: &[u32]) {
         self.tokens.extend_from_slice(tokens);

@@ -51,7 +51,7 @@ impl Steps {
         let span = Span::new(0, 1, self.position, 0);
         self.position += 1;
         self.device.begin(&[span], &[]);
-        self.device.choose(&mut self.logits, &mut self.chooser).unwrap()
+        self.device.choose(&mut self.logits, 0, 0, &mut self.chooser).unwrap()
     }
 
     fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {

@@ -66,7 +66,7 @@ fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
     };
     let mut chooser = device.chooser(&choosing).unwrap().unwrap();
     let mut choose = |device: &mut Gpu, logits: &mut <Gpu as Device>::Buffer| {
-        let reading = device.choose(logits, &mut chooser).unwrap();
+        let reading = device.choose(logits, 0, 0, &mut chooser).unwrap();
         run(Some(context), device.chosen(reading))
     };
     let mut logits = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);

@@ -18,6 +18,8 @@ mod checkpoint;
 mod devices;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/generated.rs"]
+mod generated;
 #[path = "../common/metadata.rs"]
 mod metadata;
 #[path = "../common/outputs.rs"]
@@ -72,6 +74,7 @@ mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
 mod quants;
+mod scheduler;
 mod spellings;
 mod teeth;
 mod text_limits;

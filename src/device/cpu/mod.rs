@@ -207,8 +207,8 @@ impl Device for Cpu {
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
         let tokens = match tokens {
-            Tokens::Known(tokens) => tokens,
-            Tokens::Chosen(never) => match **never {},
+            Tokens::Known(tokens) | Tokens::Chosen { known: tokens, spans: [] } => tokens,
+            Tokens::Chosen { spans: [(_, never), ..], .. } => match **never {},
         };
         let width = table.columns;
         let out = &mut out[..tokens.len() * width];
@@ -396,7 +396,7 @@ impl Device for Cpu {
         Ok(None)
     }
 
-    fn choose(&mut self, _: &mut Vec<f32>, chooser: &mut Infallible) -> Result<Vec<f32>> {
+    fn choose(&mut self, _: &mut Vec<f32>, _: usize, _: usize, chooser: &mut Infallible) -> Result<Vec<f32>> {
         match *chooser {}
     }
 
