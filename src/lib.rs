@@ -13,10 +13,10 @@
 //! knows nothing of models, text and images nothing of devices (but [`device::Preparation`], which is plain numbers), and
 //! only `js` knows of JavaScript.
 //!
-//! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] hands them, a
-//! chunk at a time, to [`model::Model::extend`], which runs the forward pass into the session's KV
-//! cache; the last row's logits go to the sampler, whose choice is the next input and, through
-//! [`text::TextStream`], the next piece of text.
+//! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] wants them computed, a
+//! chunk at a time; [`model::Scheduler`] puts them into a [`model::Pass`] with what other generations want, which runs
+//! through the model into the sessions' KV caches; the last row's logits go to the sampler, whose choice is the next
+//! input and, through [`text::TextStream`], the next piece of text.
 
 pub mod checkpoint;
 pub mod device;

@@ -104,7 +104,9 @@ pub struct Pass<D: Device> {
 impl<D: Device> Pass<D> {
     /// Computes what is wanted, or waits for the oldest answer where nothing is. Failures are of those whose rows it had.
     pub async fn run(mut self, model: &mut Model<D>) -> Self {
-        let computes = self.entries.iter().any(|entry| entry.wanted.is_some());
+        let wanted = self.entries.iter().filter(|entry| entry.wanted.is_some()).count();
+        // The device is given all steps that are wanted ahead before anybody listens: else it would have but one at a time.
+        let is_ahead = wanted > 0 && wanted == self.entries.iter().filter(|entry| entry.is_chosen()).count();
         for entry in &mut self.entries {
             if let Err(error) = entry.prepare(model).await {
                 entry.fail(error);
@@ -113,7 +115,9 @@ impl<D: Device> Pass<D> {
         if let Err(error) = self.compute(model).await {
             self.computing().for_each(|entry| entry.fail(error.clone()));
         }
-        self.hear(&mut model.device, !computes).await;
+        if !is_ahead {
+            self.hear(&mut model.device, wanted == 0).await;
+        }
         self
     }
 
