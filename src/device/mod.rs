@@ -428,8 +428,8 @@ pub trait Device: Sized + 'static {
         span: usize,
         chooser: &mut Self::Chooser,
     ) -> Result<Self::Reading>;
-    /// Its id has come. Errors: those of `receive`; internal where a logit was no number.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
+    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
 }
 
 /// How far [`Device::prepare`] has come, for whoever shows it.

@@ -102,23 +102,28 @@ pub struct Pass<D: Device> {
 }
 
 impl<D: Device> Pass<D> {
-    /// Computes what is wanted, or waits for the oldest answer where nothing is. Failures are of those whose rows it had.
+    /// Computes what is wanted, or waits for the oldest answer where nothing is.
     pub async fn run(mut self, model: &mut Model<D>) -> Self {
+        if let Err(error) = self.try_run(model).await {
+            // The device says once what went wrong: whatever anybody of these has under way may never come.
+            self.entries.iter_mut().for_each(|entry| entry.fail(error.clone()));
+        }
+        self
+    }
+
+    async fn try_run(&mut self, model: &mut Model<D>) -> Result<()> {
         let wanted = self.entries.iter().filter(|entry| entry.wanted.is_some()).count();
         // The device is given all steps that are wanted ahead before anybody listens: else it would have but one at a time.
         let is_ahead = wanted > 0 && wanted == self.entries.iter().filter(|entry| entry.is_chosen()).count();
         for entry in &mut self.entries {
-            if let Err(error) = entry.prepare(model).await {
-                entry.fail(error);
+            match entry.prepare(model).await {
+                // No room for one is its own affair.
+                Err(error) if error.code == Code::OutOfMemory => entry.fail(error),
+                prepared => prepared?,
             }
         }
-        if let Err(error) = self.compute(model).await {
-            self.computing().for_each(|entry| entry.fail(error.clone()));
-        }
-        if !is_ahead {
-            self.hear(&mut model.device, wanted == 0).await;
-        }
-        self
+        self.compute(model).await?;
+        if is_ahead { Ok(()) } else { self.hear(&mut model.device, wanted == 0).await }
     }
 
     /// Those whose rows go through the model.
@@ -151,7 +156,7 @@ impl<D: Device> Pass<D> {
     }
 
     /// Takes a token of everyone's for whom one has come; with `wait` the oldest is waited for.
-    async fn hear(&mut self, device: &mut D, wait: bool) {
+    async fn hear(&mut self, device: &mut D, wait: bool) -> Result<()> {
         let first = |entry: &Entry<D>| entry.held.coming.front().map(|(pass, _)| *pass);
         let oldest = self.entries.iter().filter(|entry| entry.failure.is_none()).filter_map(first).min();
         // The one that is waited for comes first: meanwhile others come too.
@@ -164,10 +169,9 @@ impl<D: Device> Pass<D> {
             if entry.failure.is_some() || (Some(at) != waited && !device.has_come(reading)) {
                 continue;
             }
-            if let Err(error) = entry.hear(device).await {
-                entry.fail(error);
-            }
+            entry.hear(device).await?;
         }
+        Ok(())
     }
 }
 
@@ -209,7 +213,10 @@ impl<D: Device> Entry<D> {
         let Held { session, coming, last, .. } = &mut self.held;
         let Some((_, reading)) = coming.pop_front() else { return Ok(()) };
         let waited = !device.has_come(&reading);
-        let id = device.chosen(reading).await?;
+        let Some(id) = device.chosen(reading).await? else {
+            self.fail(Error::new(Code::Internal, "the model's logits are not all numbers"));
+            return Ok(());
+        };
         // The device had nothing left to do, and nobody knew.
         let starved = waited && coming.iter().all(|(_, reading)| device.has_come(reading));
         session.begin(last.as_slice());

@@ -55,7 +55,8 @@ impl Steps {
     }
 
     fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {
-        run(Some(&self.kernels.context), self.device.chosen(reading))
+        let id = run(Some(&self.kernels.context), self.device.chosen(reading))?;
+        id.ok_or_else(|| azulejo::Error::new(Code::Internal, "a logit is no number"))
     }
 
     fn choose(&mut self, logits: &[f32]) -> azulejo::Result<u32> {

@@ -400,7 +400,7 @@ impl Device for Cpu {
         match *chooser {}
     }
 
-    async fn chosen(&mut self, _: Vec<f32>) -> Result<u32> {
+    async fn chosen(&mut self, _: Vec<f32>) -> Result<Option<u32>> {
         Err(Error::new(Code::Internal, "the CPU does not choose tokens"))
     }
 }

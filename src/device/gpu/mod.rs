@@ -480,7 +480,7 @@ impl Device for Gpu {
         self.choose_token(logits, row, span, chooser)
     }
 
-    async fn chosen(&mut self, reading: Reading) -> Result<u32> {
+    async fn chosen(&mut self, reading: Reading) -> Result<Option<u32>> {
         self.chosen_token(reading).await
     }
 }
