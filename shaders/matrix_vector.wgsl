@@ -1,6 +1,6 @@
 // out[token, r] = activation(Σ_c weight[r, c] · norm(x)[token, c] + bias[r])
 //
-// Decoding: every weight is read once, so memory sets the pace. LANES lanes share ROWS rows, sixteen columns at a time.
+// Decoding: every weight is read once, so memory sets the pace. Rows are shared among lanes as lanes.wgsl says.
 // RMSNorm costs no pass of its own: the sum of squares is taken along the way, and its root divides the result.
 // GATED: the first matrix is a gate, out = activation(gate) · up. Up to three matrices (queries, keys and values) of one
 // arena in one dispatch. Grid: (Σ ceil(rows / rows of a workgroup), further ones, tokens).
@@ -33,35 +33,8 @@ struct Parameters {
 @group(0) @binding(4) var<storage, read_write> out_second: array<f32>;
 @group(0) @binding(5) var<storage, read_write> out_third: array<f32>;
 
-const THREADS = max(64u, LANES);
-const ROWS = 4u;                    // of a run of lanes
-const RUNS = THREADS / LANES;
 // In a gated product, half of the sums are the gate's.
 const OUTPUTS = ROWS / (1u + GATED);
-
-// The sums of a row's lanes: fold_whole.wgsl, fold_subgroups.wgsl or fold_shared.wgsl makes them.
-struct Folded {
-  sums: vec4<f32>,
-  squares: f32,
-}
-
-fn norm_weight(column: u32) -> vec4<f32> {
-  return vectors[(parameters.norm - 1u) / 4u + column];
-}
-
-/// Four columns of the input, zeros beyond the last.
-fn input(token: u32, column: u32) -> vec4<f32> {
-  if (column >= parameters.columns) {
-    return vec4<f32>();
-  }
-  return x[token * parameters.columns + column];
-}
-
-fn product(start: u32, unit: u32, a: mat4x4<f32>, total: f32) -> f32 {
-  let w = sixteen(start, unit);
-  let sum = dot(w.levels[0], a[0]) + dot(w.levels[1], a[1]) + dot(w.levels[2], a[2]) + dot(w.levels[3], a[3]);
-  return w.scale * sum + w.minimum * total;
-}
 
 fn with_bias(value: f32, segment: u32, row: u32) -> f32 {
   let bias = parameters.segments[segment].bias;
@@ -98,34 +71,16 @@ fn main(
   let token = group.z;
   let row = ((index - matrix.groups) * RUNS + run) * OUTPUTS;
   // Rows beyond the matrix are computed as its last, and not written.
-  let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(matrix.rows - 1u)) * parameters.units;
-  let up = parameters.segments[1].start;
-  var sums = vec4<f32>(0.0);
-  var squares = 0.0;
-  // All lanes go round as often, so that they are together where they add up.
-  for (var first = 0u; first < parameters.units; first += LANES) {
-    let unit = first + lane;
-    if (unit >= parameters.units) {
-      continue;
-    }
-    let column = 4u * unit;
-    var a = mat4x4<f32>(input(token, column), input(token, column + 1u), input(token, column + 2u), input(token, column + 3u));
-    if (parameters.norm != 0u) {
-      squares += dot(a[0], a[0]) + dot(a[1], a[1]) + dot(a[2], a[2]) + dot(a[3], a[3]);
-      a = mat4x4<f32>(a[0] * norm_weight(column), a[1] * norm_weight(column + 1u), a[2] * norm_weight(column + 2u), a[3] * norm_weight(column + 3u));
-    }
-    let total = dot(a[0] + a[1] + a[2] + a[3], vec4<f32>(1.0));
-    sums.x += product(matrix.start, rows.x + unit, a, total);
-    sums.y += product(matrix.start, rows.y + unit, a, total);
-    if (GATED == 0u) {
-      sums.z += product(matrix.start, rows.z + unit, a, total);
-      sums.w += product(matrix.start, rows.w + unit, a, total);
-    } else {
-      sums.z += product(up, rows.x + unit, a, total);
-      sums.w += product(up, rows.y + unit, a, total);
-    }
+  var four = vec4<u32>(0u, 1u, 2u, 3u);
+  var second = matrix.start;
+  if (GATED != 0u) {
+    four = vec4<u32>(0u, 1u, 0u, 1u);
+    second = parameters.segments[1].start;
   }
-  let folded = fold(local, sums, squares);
+  let rows = min(vec4<u32>(row) + four, vec4<u32>(matrix.rows - 1u)) * parameters.units;
+  let starts = vec4<u32>(matrix.start, matrix.start, second, second);
+  let sums = lane_products(token, lane, starts, rows);
+  let folded = fold(local, sums.sums, sums.squares);
   if (lane != 0u) {
     return;
   }

@@ -5,7 +5,7 @@ use super::task::{Run, Task, holding, pause, taken};
 use super::value::{Tensor, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{self, Asked, Finish, Generation, Home, Scheduler, Scoring, Session, SessionShape, Step};
+use crate::model::{self, Asked, Finish, Generation, Home, Scheduler, Scoring, SessionShape, Step};
 use crate::text::{Sampling, TextStream};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -85,17 +85,14 @@ struct Shared<D: Device> {
     model: Rc<RefCell<model::Model<D>>>,
     scheduler: RefCell<Scheduler<D>>,
     shape: SessionShape,
-    /// What a generation without a session leaves for the next one.
-    spare: RefCell<Option<Session<D>>>,
 }
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
         let (shape, vocabulary, has_encoder) =
-            (model.session_shape(), model.spec.vocabulary(), model.spec.cross_attention);
-        let (model, scheduler, spare) = (Rc::new(RefCell::new(model)), RefCell::default(), RefCell::default());
-        let shared = Rc::new(Shared { model, scheduler, shape, spare });
-        Self { shared, pass: RefCell::default(), vocabulary, has_encoder }
+            (model.session_shape(), model.spec.vocabulary(), model.spec.looks_across());
+        let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default(), shape };
+        Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder }
     }
 }
 
@@ -128,9 +125,7 @@ impl<D: Device> AnyModel for On<D> {
         if beginning.sampling.beams > 1 {
             return Ok(Box::new(Search::new(self.shared.model.clone(), beginning)?));
         }
-        let spare = self.shared.spare.take();
-        let home = Home::new(spare.unwrap_or_else(|| self.shared.shape.session()));
-        begin(&self.shared, home, true, beginning)
+        begin(&self.shared, &Home::new(self.shared.shape.session()), beginning)
     }
 
     fn pass(&self) -> Option<Result<bool>> {
@@ -172,30 +167,23 @@ impl<D: Device> AnySession for OnSession<D> {
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
-        begin(&self.shared, self.home.clone(), false, beginning)
+        begin(&self.shared, &self.home, beginning)
     }
 }
 
 /// Begins a generation among the others.
-fn begin<D: Device>(
-    shared: &Rc<Shared<D>>,
-    home: Home<D>,
-    passing: bool,
-    beginning: Beginning,
-) -> Result<Box<dyn AnyGeneration>> {
+fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home<D>, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
     let Beginning { asked, sampling, stream, ends, seed } = beginning;
     let mut model = taken(&shared.model)?;
     let generation = model.generation(asked, sampling, stream, ends, seed)?;
-    let id = shared.scheduler.borrow_mut().begin(&mut model, &home, generation)?;
-    Ok(Box::new(Member { shared: shared.clone(), id, home: passing.then_some(home) }))
+    let id = shared.scheduler.borrow_mut().begin(&mut model, home, generation)?;
+    Ok(Box::new(Member { shared: shared.clone(), id }))
 }
 
 /// A generation among others.
 struct Member<D: Device> {
     shared: Rc<Shared<D>>,
     id: u64,
-    /// Of a sequence that nothing will go on from.
-    home: Option<Home<D>>,
 }
 
 impl<D: Device> AnyGeneration for Member<D> {
@@ -220,9 +208,5 @@ impl<D: Device> AnyGeneration for Member<D> {
 impl<D: Device> Drop for Member<D> {
     fn drop(&mut self) {
         self.shared.scheduler.borrow_mut().end(self.id);
-        if let Some(mut session) = self.home.as_ref().and_then(Home::take) {
-            session.release(&self.shared.shape);
-            self.shared.spare.replace(Some(session));
-        }
     }
 }

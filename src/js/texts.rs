@@ -4,11 +4,11 @@ use super::classes::{Classification, best};
 use super::task::{Run, Work, holding, pause, taken};
 use super::value::{Maps, Tensor, maps_to_js, rows_from_js, to_js};
 use super::words::Words;
-use crate::device::Device;
+use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
-use crate::model::{Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
+use crate::model::{DenseFile, Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
-use crate::text::{Prompt, Sentence, SentencePooling, Tokenizer};
+use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -47,7 +47,7 @@ impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
 }
 
 /// What shows where it looks, too.
-trait AnyEncoder: AnyTexts {
+pub trait AnyEncoder: AnyTexts {
     /// Refuses types of tokens that a caller gave and the model does not have.
     fn check_types(&self, row: &Sequence) -> Result<()>;
 
@@ -88,8 +88,9 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
         let count = together(order.iter().rev().map(|row| rows[*row].ids.len()));
         let batch = order.split_off(order.len() - count);
         let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), reading).await?;
-        // Of hidden states there are as many as tokens.
-        let parts = |row: usize| if reading == Reading::Hidden { rows[row].ids.len() } else { 1 };
+        // Of some there are as many as tokens.
+        let of_tokens = matches!(reading, Reading::Hidden | Reading::TokenLogits);
+        let parts = |row: usize| if of_tokens { rows[row].ids.len() } else { 1 };
         let part = values.len() / batch.iter().map(|row| parts(*row)).sum::<usize>();
         let mut rest = &values[..];
         for row in batch {
@@ -116,17 +117,33 @@ fn vector_of(pooling: SentencePooling) -> Vector {
     }
 }
 
+/// A product of sentence-transformers', whose weights are to come.
+pub fn dense_file(module: &SentenceDense) -> DenseFile {
+    let activation = match module.activation {
+        SentenceActivation::Identity => None,
+        SentenceActivation::Tanh => Some(Activation::Tanh),
+        SentenceActivation::Relu => Some(Activation::Relu),
+        SentenceActivation::Gelu => Some(Activation::Gelu),
+        SentenceActivation::Silu => Some(Activation::Silu),
+    };
+    DenseFile::new(module.inputs, module.outputs, module.bias, activation)
+}
+
 #[wasm_bindgen]
 pub struct TextModel {
-    texts: Rc<dyn AnyEncoder>,
+    pub(super) texts: Rc<dyn AnyEncoder>,
     summary: Summary,
-    labels: Rc<Vec<String>>,
-    words: Words,
+    pub(super) labels: Rc<Vec<String>>,
+    pub(super) words: Words,
     sentence: Sentence,
     /// Tokens that a text may have.
-    most: usize,
-    classes: usize,
+    pub(super) most: usize,
+    pub(super) classes: usize,
     scores: Scores,
+    /// Values of a text's vector.
+    vector_width: usize,
+    /// What the classifier is asked for.
+    logits: Reading,
 }
 
 impl TextModel {
@@ -146,8 +163,11 @@ impl TextModel {
         }
         let most = said.map_or(longest, |said| said.min(longest));
         let scores = model.tower.spec.scores();
+        let vector_width = model.width(Reading::Vector(Vector::Mean));
+        let of_tokens = model.tower.spec.task() == "token-classification";
+        let logits = if of_tokens { Reading::TokenLogits } else { Reading::Logits };
         let texts = Rc::new(Rc::new(RefCell::new(model)));
-        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores })
+        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
     }
 
     /// A tensor of all texts, [rows, …]; `normalize`: vectors become as long as 1.
@@ -156,8 +176,9 @@ impl TextModel {
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let dims = match reading {
             Reading::Hidden => vec![rows.len(), longest, self.summary.width],
+            Reading::TokenLogits => vec![rows.len(), longest, self.classes],
             Reading::Logits => vec![rows.len(), self.classes],
-            Reading::Vector(_) => vec![rows.len(), self.summary.width],
+            Reading::Vector(_) => vec![rows.len(), self.vector_width],
         };
         let (tensor, row_len) = (Tensor::new(&dims)?, dims[1..].iter().product::<usize>());
         Ok(Run::new(async move {
@@ -206,6 +227,11 @@ impl TextModel {
         self.labels.to_vec()
     }
 
+    #[wasm_bindgen(js_name = vectorWidth)]
+    pub fn vector_width(&self) -> usize {
+        self.vector_width
+    }
+
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
         self.words.encode(text, add_special)
     }
@@ -244,14 +270,15 @@ impl TextModel {
         self.run(rows, Reading::Hidden, false)
     }
 
-    /// [rows, classes]; `types`: which of two texts each token is of.
+    /// [rows, classes], or [rows, positions, classes] of a classifier of tokens, rows padded with zeros; `types`: which of two
+    /// texts each token is of.
     pub fn logits(&self, rows: Vec<JsValue>, types: Option<Vec<JsValue>>) -> Result<Run> {
         let mut rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
         for (row, types) in rows.iter_mut().zip(types.map(rows_from_js).transpose()?.unwrap_or_default()) {
             row.types = types;
             self.texts.check_types(row)?;
         }
-        self.run(rows, Reading::Logits, false)
+        self.run(rows, self.logits, false)
     }
 
     /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.

@@ -1,11 +1,10 @@
 //! One pass of several generations' rows through a model, and what comes back of them.
 
-use super::across::Source;
 use super::forward::{Across, Batch, forward, head};
 use super::generation::{Answer, Came, Generation, Want};
 use super::scheduler::Home;
 use super::{Model, Session};
-use crate::device::{Device, Span, Tokens};
+use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -142,7 +141,7 @@ impl<D: Device> Pass<D> {
             self.logits = logits;
             return Ok(());
         }
-        run_together(model, &mut batch)?;
+        run_together(model, &batch)?;
         if batch.iter().any(|entry| !entry.is_chosen()) {
             for entry in batch.iter_mut().filter(|entry| !entry.is_chosen()) {
                 entry.begin_tokens();
@@ -195,7 +194,7 @@ impl<D: Device> Entry<D> {
                 Ok(())
             }
             Some(Wanted::Rows { tokens, position, .. }) => {
-                session.reserve_to(&mut model.device, position + tokens.len(), model.context).await
+                model.reserve(session, *position..position + tokens.len()).await
             }
             None => Ok(()),
         }
@@ -228,19 +227,19 @@ impl<D: Device> Entry<D> {
 }
 
 /// The rows of several sequences, one span each, through all blocks.
-fn run_together<D: Device>(model: &mut Model<D>, batch: &mut [&mut Entry<D>]) -> Result<()> {
-    let (mut spans, mut known) = (Vec::new(), Vec::new());
+fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Result<()> {
+    let (mut spans, mut known, mut across) = (Vec::new(), Vec::new(), Vec::new());
     for (index, entry) in batch.iter().enumerate() {
-        if let Some(Wanted::Rows { tokens, position, .. }) = &entry.wanted {
-            spans.push(Span::new(known.len(), tokens.len(), *position, index));
-            known.extend_from_slice(tokens);
+        let Some(Wanted::Rows { tokens, position, .. }) = &entry.wanted else { continue };
+        if let Some(source) = &entry.held.session.source {
+            across.push(Span::across(known.len(), tokens.len(), source.keys, index));
         }
+        spans.push(Span::new(known.len(), tokens.len(), *position, index));
+        known.extend_from_slice(tokens);
     }
-    let (mut caches, sources) = lend(batch);
-    let mut across = Vec::new();
-    for (span, keys) in spans.iter().zip(sources.iter().flat_map(|(_, keys)| keys)) {
-        across.push(Span::across(span.row, span.len, *keys, span.cache));
-    }
+    let sessions = || batch.iter().map(|entry| &entry.held.session);
+    let tables: Vec<&Table> = sessions().map(|session| &session.table).collect();
+    let source_tables: Vec<&Table> = sessions().filter_map(|session| Some(&session.source.as_ref()?.table)).collect();
     let chosen = batch.iter().enumerate().filter(|(_, entry)| entry.is_chosen());
     let choosers: Vec<(usize, &D::Chooser)> =
         chosen.filter_map(|(index, entry)| Some((index, entry.held.chooser.as_ref()?))).collect();
@@ -248,33 +247,11 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &mut [&mut Entry<D>]) ->
         true => Tokens::Known(&known),
         false => Tokens::Chosen { known: &known, spans: &choosers },
     };
-    let Model { device, spec, weights, scratch, .. } = model;
-    let mut rows = Batch::new(tokens, &spans, &mut caches);
-    rows.rows.across = sources.as_ref().map(|(caches, _)| Across { spans: &across, caches });
-    let ran = forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()));
-    give_back(batch, caches, sources);
-    ran
-}
-
-/// Caches of sources, and their keys.
-type Sources<D> = (Vec<<D as Device>::Cache>, Vec<usize>);
-
-/// The sequences' caches side by side, as a batch has them, and what they look across at.
-fn lend<D: Device>(batch: &mut [&mut Entry<D>]) -> (Vec<D::Cache>, Option<Sources<D>>) {
-    let caches = batch.iter_mut().map(|entry| entry.held.session.lend()).collect();
-    let sources: Option<Vec<Source<D>>> = batch.iter_mut().map(|entry| entry.held.session.source.take()).collect();
-    let sources = sources.map(|sources| sources.into_iter().map(|source| (source.keys(), source.into_cache())));
-    (caches, sources.map(|sources| sources.map(|(keys, cache)| (cache, keys)).unzip()))
-}
-
-fn give_back<D: Device>(batch: &mut [&mut Entry<D>], caches: Vec<D::Cache>, sources: Option<Sources<D>>) {
-    for (entry, cache) in batch.iter_mut().zip(caches) {
-        entry.held.session.cache = cache;
-    }
-    let Some((caches, keys)) = sources else { return };
-    for (entry, (cache, keys)) in batch.iter_mut().zip(caches.into_iter().zip(keys)) {
-        entry.held.session.source = Some(Source::new(cache, keys));
-    }
+    let Model { device, spec, weights, scratch, pool, sources, .. } = model;
+    let mut rows = Batch::new(tokens, &spans, &tables, &mut pool.state);
+    let across = Across { spans: &across, tables: &source_tables, state: &sources.state };
+    rows.rows.across = (!source_tables.is_empty()).then_some(across);
+    forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()))
 }
 
 /// Gives everyone what was asked of its last row.

@@ -40,7 +40,7 @@ pub fn scales_of(ty: TensorType) -> &'static [usize] {
 }
 
 /// A matrix in the file's format: any bits, under scales that are numbers of a sane size.
-fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: usize) -> Vec<u8> {
+pub fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: usize) -> Vec<u8> {
     let mut bytes: Vec<u8> = (0..rows * ty.row_bytes(columns).unwrap()).map(|_| random.next() as u8).collect();
     if !ty.is_quantised() {
         let encode = |value: f32| match ty {

@@ -34,7 +34,7 @@ pub fn check(kernels: impl IntoIterator<Item = Kernel>) {
             let [threads, 1, 1] = module.entry_points[0].workgroup_size else { panic!("{}", kernel.label()) };
             assert!(threads <= THREADS, "{}: {threads} threads", kernel.label());
             // As many as the grid counts on: whole runs of lanes.
-            if matches!(kernel.shader, Shader::Norm | Shader::MatrixVector) {
+            if kernel.shader == Shader::Norm || kernel.shader.has_lanes() {
                 assert_eq!(threads, kernel.constants[0].max(64), "{}", kernel.label());
             }
         }

@@ -16,10 +16,14 @@ mod case;
 mod checkpoint;
 #[path = "../common/devices.rs"]
 mod devices;
+#[path = "../common/experts.rs"]
+mod experts_case;
 #[path = "../common/fetched.rs"]
 mod fetched;
 #[path = "../common/generated.rs"]
 mod generated;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/metadata.rs"]
 mod metadata;
 #[path = "../common/outputs.rs"]
@@ -45,6 +49,7 @@ mod conformance_texts;
 mod draws;
 mod dtypes;
 mod edges;
+mod experts;
 mod families;
 mod folders;
 mod found;
@@ -57,6 +62,7 @@ mod gpu_attention;
 mod gpu_bounds;
 mod gpu_choosing;
 mod gpu_errors;
+mod gpu_experts;
 mod gpu_functions;
 mod gpu_grids;
 mod gpu_halves;
@@ -73,6 +79,7 @@ mod heads;
 mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
+mod offsets;
 mod quants;
 mod scheduler;
 mod spellings;

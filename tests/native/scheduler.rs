@@ -19,7 +19,7 @@ async fn load<D: Device>(family: &str, device: D) -> Model<D> {
 fn text<D: Device>(model: &Model<D>, prompt: &[u32], options: &Value) -> Generation {
     let options: GenerateOptions = serde_json::from_value(options.clone()).unwrap();
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
-    let asked = match model.spec.cross_attention {
+    let asked = match model.spec.looks_across() {
         false => Asked { source: None, prompt: prompt.to_vec() },
         true => Asked { source: Some(prompt.to_vec()), prompt: vec![1, 2] },
     };

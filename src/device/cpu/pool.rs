@@ -205,6 +205,13 @@ impl<'a, T> Shards<'a, T> {
         Self { start: slice.as_mut_ptr(), len: slice.len(), _borrow: PhantomData }
     }
 
+    /// What lies behind the first `start`.
+    pub fn after(&self, start: usize) -> Shards<'_, T> {
+        assert!(start <= self.len);
+        // SAFETY: inside the slice, or at its end, by the assertion.
+        Shards { start: unsafe { self.start.add(start) }, len: self.len - start, _borrow: PhantomData }
+    }
+
     /// # Safety
     /// Parts that are in use at one time must not overlap.
     #[allow(clippy::mut_from_ref)] // That is this type's purpose; see Safety.

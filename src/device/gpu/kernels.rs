@@ -1,19 +1,9 @@
-//! The shaders: their texts, put together in variants, and their pipelines.
+//! The shaders: their texts, put together in variants.
 
-use super::context::{Context, Features};
+use super::texts::{cache_text, format_text, halves_text, shader};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
-use crate::error::{Code, Error, Result};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
-
-/// A file of `shaders/`, as `build.rs` has left it.
-macro_rules! shader {
-    ($name:literal) => {
-        include_str!(concat!(env!("OUT_DIR"), "/shaders/", $name, ".wgsl"))
-    };
-}
+use crate::error::{Error, Result};
 
 /// What every kernel has before it.
 const PRELUDE: &str = shader!("prelude");
@@ -27,6 +17,9 @@ pub enum Shader {
     MatrixVector,
     MatrixMatrix,
     MatrixMatrixQuads,
+    Route,
+    Experts,
+    ExpertsDown,
     Quantise,
     Heads,
     Attention,
@@ -55,6 +48,9 @@ impl Shader {
             MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
             MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
             MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
+            Route => (shader!("route"), &[], Uses::Nothing),
+            Experts => (shader!("experts"), &["LANES", "GATED"], Uses::Subgroups),
+            ExpertsDown => (shader!("experts_down"), &["LANES"], Uses::Subgroups),
             Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
             Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
@@ -76,9 +72,13 @@ impl Shader {
     /// What stands before its text, besides what a format or a cache brings.
     fn before(self) -> &'static str {
         match self {
-            Shader::MatrixVector => shader!("activation"),
+            Shader::MatrixVector => concat!(shader!("lanes"), shader!("activation")),
+            Shader::Experts => concat!(shader!("lanes"), shader!("activation"), shader!("gating")),
+            Shader::ExpertsDown => shader!("lanes"),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
-            Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
+            Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
+            Shader::AttentionWeights => shader!("score"),
+            Shader::Heads | Shader::AttentionJoin => shader!("places"),
             _ => "",
         }
     }
@@ -89,8 +89,9 @@ impl Shader {
         use Shader::*;
         match self {
             MatrixVector => Some([0, 1]),
+            Experts | ExpertsDown => Some([2, 1]),
             Attention | AttentionWeights => Some([0, 2]),
-            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | Pool | Resize => {
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Route | Heads | Pool | Resize => {
                 Some([1, 2])
             }
             _ => None,
@@ -99,15 +100,21 @@ impl Shader {
 
     /// For each storage binding, in order, whether the kernel writes to it. Read from the text, so that
     /// the two cannot differ.
-    fn writes(self) -> Vec<bool> {
+    pub(super) fn writes(self) -> Vec<bool> {
         let lines = self.parts().0.lines().filter(|line| line.starts_with("@group(0) @binding("));
         lines.map(|line| line.contains("var<storage, read_write>")).collect()
+    }
+
+    /// Whether its rows are shared among lanes: see `shaders/lanes.wgsl`.
+    pub fn has_lanes(self) -> bool {
+        matches!(self, Shader::MatrixVector | Shader::Experts | Shader::ExpertsDown)
     }
 
     /// The value of a `const NAME = 16u;` in its text.
     pub fn constant(self, name: &str) -> u32 {
         let prefix = format!("const {name} = ");
-        let value = self.parts().0.lines().find_map(|line| line.strip_prefix(&prefix)?.split('u').next()?.parse().ok());
+        let mut lines = self.parts().0.lines().chain(self.before().lines());
+        let value = lines.find_map(|line| line.strip_prefix(&prefix)?.split('u').next()?.parse().ok());
         value.unwrap_or_else(|| panic!("{self:?} has no constant {name}"))
     }
 }
@@ -176,11 +183,11 @@ impl Kernel {
     }
 
     /// What of `extras` it uses.
-    fn uses(&self, extras: Extras) -> Uses {
+    pub(super) fn uses(&self, extras: Extras) -> Uses {
         match self.shader.parts().2 {
             // A norm's rows are whole subgroups, or the whole workgroup's.
             Uses::Subgroups if self.shader == Shader::Norm && self.constants[2] != WHOLE => Uses::Nothing,
-            Uses::Subgroups if self.shader == Shader::MatrixVector && self.constants[2] == SHARED => Uses::Nothing,
+            Uses::Subgroups if self.shader.has_lanes() && self.constants[2] == SHARED => Uses::Nothing,
             Uses::Subgroups if extras.subgroups => Uses::Subgroups,
             // Only halves that lie in the cache as such: nothing is rounded.
             Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
@@ -214,7 +221,7 @@ impl Kernel {
         }
         source += PRELUDE;
         match self.shader {
-            Shader::MatrixVector => source += self.fold(uses),
+            shader if shader.has_lanes() => source += self.fold(uses),
             Shader::Norm if uses == Uses::Subgroups => source += shader!("total_whole"),
             Shader::Norm => source += shader!("total_shared"),
             Shader::MatrixMatrix if uses == Uses::IntegerDot => source += shader!("tiles_bytes"),
@@ -228,7 +235,7 @@ impl Kernel {
         let cache = self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
         let has_halves = |text: &str| text.contains("halves(") || text.contains("half_word(");
         if self.shader == Shader::ProbeHalves || has_halves(format) || has_halves(cache) {
-            source += halves_text(extras);
+            source += halves_text(extras.poor_halves, extras.inexact_halves);
         }
         source + format + cache + text
     }
@@ -246,7 +253,7 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [Patches, Quantise, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
+            [Patches, Quantise, Route, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
                 .map(Kernel::new)
                 .to_vec();
         all.extend(
@@ -257,8 +264,10 @@ impl Kernel {
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
             for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE], [128, 1, WHOLE]] {
-                all.push(Kernel::new(MatrixVector).format(format).with(constants));
+                let of = |shader| Kernel::new(shader).format(format).with(constants);
+                all.extend([MatrixVector, Experts].map(of));
             }
+            all.extend([[32, 0, 0], [4, 0, WHOLE]].map(|ways| Kernel::new(ExpertsDown).format(format).with(ways)));
             all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
             if format.is_quantised() {
                 all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, BYTES, 0])));
@@ -296,13 +305,6 @@ impl Kernel {
     }
 }
 
-/// A quantised format: its levels as bytes, and as floats.
-macro_rules! quantised {
-    ($($part:literal),+) => {
-        concat!(shader!("formats/packed"), $(shader!($part)),+, shader!("formats/levels"))
-    };
-}
-
 /// A grid that is longer along one dimension than a device allows goes on in another: a kernel finds its place by both,
 /// and what lies beyond the end does nothing. `None`: it is too long all the same.
 fn folded(mut grid: [usize; 3], long: Option<[usize; 2]>, most: usize) -> Option<[u32; 3]> {
@@ -316,7 +318,7 @@ fn folded(mut grid: [usize; 3], long: Option<[usize; 2]>, most: usize) -> Option
     grid.iter().all(|groups| *groups <= most).then(|| grid.map(|groups| groups as u32))
 }
 
-/// Third of the constants of [`Shader::MatrixVector`]: every subgroup has as many lanes as a row.
+/// Third of the constants of shaders that [`Shader::has_lanes`]: every subgroup has as many lanes as a row.
 pub const WHOLE: u32 = 1;
 
 /// Likewise: a row's lanes are fewer than a subgroup's, so that they add up through workgroup memory.
@@ -324,174 +326,3 @@ pub const SHARED: u32 = 2;
 
 /// Second of the constants of [`Shader::MatrixMatrix`]: its tiles are of bytes.
 pub const BYTES: u32 = 1;
-
-/// How sixteen weights are unpacked.
-fn format_text(format: TensorType) -> &'static str {
-    use TensorType::*;
-    match format {
-        F32 => shader!("formats/f32"),
-        F16 => shader!("formats/f16"),
-        BF16 => shader!("formats/bf16"),
-        Q4_0 => quantised!("formats/q4_0"),
-        Q4_1 => quantised!("formats/q4_1"),
-        Q5_0 => quantised!("formats/fifths", "formats/q5_0"),
-        Q5_1 => quantised!("formats/fifths", "formats/q5_1"),
-        Q8_0 => quantised!("formats/q8_0"),
-        Q2_K => quantised!("formats/q2_k"),
-        Q3_K => quantised!("formats/q3_k"),
-        Q4_K => quantised!("formats/six_bits", "formats/q4_k"),
-        Q5_K => quantised!("formats/six_bits", "formats/q5_k"),
-        Q6_K => quantised!("formats/q6_k"),
-        IQ4_NL => quantised!("formats/iq4_nl"),
-    }
-}
-
-/// How halves are unpacked and packed. Only native tests know poor devices.
-fn halves_text(Extras { inexact_halves, poor_halves, .. }: Extras) -> &'static str {
-    match (poor_halves && cfg!(not(target_arch = "wasm32")), inexact_halves) {
-        (false, false) => concat!(shader!("halves/device"), shader!("halves/trusted")),
-        (false, true) => concat!(shader!("halves/device"), shader!("halves/integers")),
-        (true, false) => concat!(shader!("halves/poor"), shader!("halves/trusted")),
-        (true, true) => concat!(shader!("halves/poor"), shader!("halves/integers")),
-    }
-}
-
-/// How four values of a key are read, or a head is written.
-fn cache_text(cache: CacheType, writes: bool) -> &'static str {
-    match (cache, writes) {
-        (CacheType::F32, false) => shader!("caches/read_f32"),
-        (CacheType::F16, false) => shader!("caches/read_f16"),
-        (CacheType::Q8, false) => shader!("caches/read_q8"),
-        (CacheType::F32, true) => shader!("caches/write_f32"),
-        (CacheType::F16, true) => shader!("caches/write_f16"),
-        (CacheType::Q8, true) => shader!("caches/write_q8"),
-    }
-}
-
-pub struct Pipeline {
-    pub raw: wgpu::ComputePipeline,
-    pub layout: wgpu::BindGroupLayout,
-}
-
-/// The pipelines of a device: each is compiled once, whatever model wants it.
-pub struct Kernels {
-    pub context: Rc<Context>,
-    pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
-    /// Each is off once a driver has refused a kernel that uses it.
-    extras: Cell<Extras>,
-    /// The uniforms, which all kernels see alike.
-    pub uniforms: wgpu::BindGroupLayout,
-}
-
-/// Bytes of a kernel's parameters, and of what it is told of a batch: the least that uniforms are apart.
-pub const UNIFORM: u64 = 256;
-
-impl Kernels {
-    pub fn new(context: Rc<Context>) -> Rc<Self> {
-        let ty = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
-            min_binding_size: wgpu::BufferSize::new(UNIFORM),
-        };
-        let entries = [0, 1].map(|binding| entry(binding, ty));
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
-        let uniforms = context.device.create_bind_group_layout(&descriptor);
-        let Features { subgroups, halves, integer_dot, .. } = context.features;
-        let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
-        let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
-        Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
-    }
-
-    /// What is used of what not every device has.
-    pub fn extras(&self) -> Extras {
-        self.extras.get()
-    }
-
-    /// Unpacks and packs halves by their bits from now on.
-    pub(super) fn distrust_halves(&self) {
-        self.extras.set(Extras { inexact_halves: true, halves: false, ..self.extras() });
-    }
-
-    /// Does without an extra from now on.
-    pub(super) fn forgo(&self, extra: Uses) {
-        let mut extras = self.extras();
-        match extra {
-            Uses::Nothing => {}
-            Uses::Subgroups => extras.subgroups = false,
-            Uses::Halves => extras.halves = false,
-            Uses::IntegerDot => extras.integer_dot = false,
-        }
-        self.extras.set(extras);
-    }
-
-    /// The features in use, by their WebGPU names.
-    pub fn features(&self) -> Vec<&'static str> {
-        let Extras { subgroups, halves, integer_dot, .. } = self.extras();
-        let all = [
-            (subgroups, "subgroups"),
-            (halves, "shader-f16"),
-            (self.context.features.timestamps, "timestamp-query"),
-            (integer_dot, "packed_4x8_integer_dot_product"),
-        ];
-        all.into_iter().filter_map(|(used, name)| used.then_some(name)).collect()
-    }
-
-    /// A kernel's pipeline; compiled now where nobody has seen to it before.
-    pub fn get(&self, kernel: &Kernel) -> Rc<Pipeline> {
-        if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
-            return pipeline.clone();
-        }
-        let pipeline = Rc::new(self.pipeline(kernel));
-        self.pipelines.borrow_mut().insert(*kernel, pipeline.clone());
-        pipeline
-    }
-
-    /// Compiles the kernels anew that have this piece of text: see [`super::native::edit`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn forget(&self, piece: &str) {
-        let extras = self.extras();
-        self.pipelines.borrow_mut().retain(|kernel, _| !kernel.source(extras, false).contains(piece));
-    }
-
-    /// Compiles a kernel. Where the driver refuses one that uses an extra, that is forgone from now on, and another
-    /// variant, or another kernel, takes its place: the caller asks again for what it needs.
-    pub async fn compile(&self, kernel: &Kernel) -> Result<()> {
-        if self.pipelines.borrow().contains_key(kernel) {
-            return Ok(());
-        }
-        let uses = kernel.uses(self.extras());
-        match self.context.watched(&kernel.label(), || self.pipeline(kernel)).await {
-            Ok(pipeline) => {
-                self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
-            }
-            Err(error) if uses != Uses::Nothing && error.code == Code::Internal => self.forgo(uses),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn pipeline(&self, kernel: &Kernel) -> Pipeline {
-        let storage = |write: bool| wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: !write },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
-        let writes = kernel.shader.writes();
-        let entries: Vec<_> = writes.iter().enumerate().map(|(n, write)| entry(n as u32, storage(*write))).collect();
-        let device = &self.context.device;
-        let layout =
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-        let whole = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
-            immediate_size: 0,
-        });
-        let raw =
-            self.context.pipeline(&kernel.label(), kernel.source(self.extras(), cfg!(target_arch = "wasm32")), &whole);
-        Pipeline { raw, layout }
-    }
-}
-
-fn entry(binding: u32, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
-}

@@ -39,7 +39,7 @@ fn block_bytes(ty: TensorType) -> (usize, usize) {
 }
 
 /// Words of a row.
-fn row_words(ty: TensorType, columns: usize) -> usize {
+pub fn row_words(ty: TensorType, columns: usize) -> usize {
     match ty {
         TensorType::F32 => 16 * units(columns),
         TensorType::F16 | TensorType::BF16 => 8 * units(columns),
@@ -75,23 +75,47 @@ impl Arenas {
         if row > most {
             return Err(Error::unsupported(format!("rows of {columns} weights are too long for this GPU")));
         }
+        self.pieces(memory, row, rows, false)
+    }
+
+    /// Room for the same matrix of several experts: whole ones, in parts. Errors: out-of-memory, unsupported-model.
+    pub fn place_experts(
+        &mut self,
+        memory: &mut Memory,
+        ty: TensorType,
+        experts: usize,
+        [rows, columns]: [usize; 2],
+    ) -> Result<Vec<Part>> {
+        let (expert, most) = (rows * row_words(ty, columns), most_words(memory));
+        if expert > most {
+            let [mib, most] = [expert, most].map(|words| words >> 18);
+            let message = format!("an expert's matrix of {mib} MiB: this GPU's buffers have {most} MiB at most");
+            return Err(Error::unsupported(message));
+        }
+        // They are large: what they would leave at arenas' ends is worth a dispatch more.
+        self.pieces(memory, expert, experts, true)
+    }
+
+    /// Room for `count` pieces of `words` each: together where that can be; else, if they may be `cut` apart or no arena
+    /// could hold them all, as many as fit somewhere, and so on.
+    fn pieces(&mut self, memory: &mut Memory, words: usize, count: usize, cut: bool) -> Result<Vec<Part>> {
+        let most = most_words(memory);
         let room = |(arena, taken): &(Buffer, usize)| arena.len - taken;
         let (mut parts, mut first) = (Vec::new(), 0);
-        while first < rows {
-            let needed = (rows - first) * row;
-            // Whole where it can be; else as much as fits somewhere.
+        while first < count {
+            let needed = (count - first) * words;
             let whole = self.0.iter().position(|arena| room(arena) >= needed);
-            let some = || self.0.iter().position(|arena| room(arena) >= row && needed > most);
+            let some = || self.0.iter().position(|arena| room(arena) >= words && (cut || needed > most));
             let Some(at) = whole.or_else(some) else {
-                // What rows leave at the ends of arenas has to be made up for.
+                // What pieces leave at the ends of arenas has to be made up for.
                 self.0.push((memory.storage("weights", needed.min(most))?, 0));
                 continue;
             };
             let (arena, taken) = &mut self.0[at];
-            let count = ((arena.len - *taken) / row).min(rows - first);
-            parts.push(Part { arena: arena.clone(), start: *taken, first, rows: count });
-            *taken += count * row;
-            first += count;
+            let rows = ((arena.len - *taken) / words).min(count - first);
+            parts.push(Part { arena: arena.clone(), start: *taken, first, rows });
+            *taken += rows * words;
+            first += rows;
         }
         Ok(parts)
     }
@@ -176,7 +200,11 @@ impl MatrixBuilder {
         let at = (4 * start + self.written) as u64;
         self.trials.write(&arena.handle.raw, at, &self.stage);
         self.written += self.stage.len();
-        self.stage.clear();
+        // Of many experts' matrices, each has its own: what is complete needs none.
+        match self.rows == self.matrix.parts[self.part].rows {
+            true => self.stage = Vec::new(),
+            false => self.stage.clear(),
+        }
     }
 
     pub fn finish(self) -> Matrix {

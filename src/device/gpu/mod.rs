@@ -5,42 +5,57 @@
 
 mod attention;
 mod buffer;
-mod cache;
 mod choose;
+mod chooser;
 mod context;
+#[cfg(not(target_arch = "wasm32"))]
+mod edit;
+mod experts;
 mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod pace;
+mod pipelines;
 mod pixels;
+mod places;
 mod probe;
 mod profile;
 mod project;
 mod recorder;
+mod signal;
+mod state;
+mod texts;
+mod timer;
 mod trials;
 
 pub use buffer::Buffer;
-pub use context::{Context, Features, Signal, Wishes};
-pub use kernels::{Extras, Kernel, Kernels, Shader};
+pub use context::{Context, Features, Wishes};
+pub use kernels::{Extras, Kernel, Shader};
+pub use pipelines::Kernels;
 pub use profile::{Counters, Runs};
+pub use signal::Signal;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, Heads, Input, Linear, Patching, Picture,
-    Preparation, Progress, Projection, Span, Tokens, Turn, positions,
+    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
+    Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
-use cache::Cache;
-use choose::Chooser;
-use kernels::{SHARED, WHOLE};
+use chooser::Chooser;
+use experts::{Experts, Routes};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
-use pixels::Pictures;
+use places::Places;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
+use state::State;
 use std::ops::Range;
 use std::rc::Rc;
+
+/// Buffers that pictures go through: the picture or a strip of it, what is resampled along one axis, and tables.
+type Pictures = [Option<Buffer>; 3];
 
 /// One model's part of a device.
 pub struct Gpu {
@@ -50,10 +65,9 @@ pub struct Gpu {
     arenas: Arenas,
     /// Tokens, and runs of rows.
     notes: Notes,
-    /// [rows, angles of all turns, 2]: cos and sin.
+    /// The batch's: see [`Rotations`].
     rotations: Buffer,
-    /// Where each turn's angles lie in a row's.
-    turns: Vec<Range<usize>>,
+    tables: Vec<Range<usize>>,
     /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
     quantised: Buffer,
@@ -74,7 +88,7 @@ impl Gpu {
             arenas: Arenas::default(),
             notes: Notes::new(&mut memory, 8 * Self::CHUNK)?,
             rotations: memory.storage("rotations", 2)?,
-            turns: Vec::new(),
+            tables: Vec::new(),
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
@@ -86,27 +100,6 @@ impl Gpu {
 
     pub fn context(&self) -> Rc<Context> {
         self.memory.context.clone()
-    }
-
-    /// The size of all subgroups, where they are used and it is known.
-    fn subgroup_size(&self) -> Option<u32> {
-        let [least, most] = self.memory.context.features.subgroups?;
-        (self.kernels.extras().subgroups && least == most).then_some(least)
-    }
-
-    /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
-    fn lanes(&self) -> (u32, u32) {
-        let features = &self.memory.context.features;
-        let most = features.subgroups.filter(|_| self.kernels.extras().subgroups).map(|[_, most]| most);
-        match (features.lanes, self.subgroup_size(), most) {
-            (Some(lanes), Some(size), _) if lanes == size => (lanes, WHOLE),
-            (Some(lanes), _, Some(most)) if lanes < most => (lanes, SHARED),
-            (Some(lanes), ..) => (lanes, 0),
-            (None, Some(size), _) => (size, WHOLE),
-            // As many as the largest subgroup at least, or as there are of it in a workgroup.
-            (None, None, Some(most)) if most > 32 => (64, 0),
-            _ => (32, 0),
-        }
     }
 
     /// Room for `len` values that nobody needs after the next product: normed inputs, or `quantised`.
@@ -203,7 +196,9 @@ impl Device for Gpu {
     type Buffer = Buffer;
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
-    type Cache = Cache;
+    type Experts = Experts;
+    type State = State;
+    type Places = Places;
     type Chooser = Chooser;
     type Reading = Reading;
 
@@ -244,19 +239,37 @@ impl Device for Gpu {
         Matrix::bytes(ty, rows, columns)
     }
 
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
+    fn expert_matrices(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Vec<MatrixBuilder>> {
+        fours("a width of", columns)?;
+        self.place_experts(ty, experts, [rows, columns])
     }
 
-    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        let reserved = cache.reserve(&mut self.memory, &mut self.recorder, positions).await;
-        self.whole(reserved)
+    fn join_experts(&mut self, matrices: Vec<Matrix>) -> Experts {
+        Experts::join(matrices)
     }
 
-    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        self.reserve(to, positions).await?;
-        to.copy(&mut self.recorder, from, positions);
-        Ok(())
+    fn state(layers: &[StateShape], ty: CacheType) -> State {
+        State::new(layers, ty)
+    }
+
+    async fn grow(&mut self, state: &mut State, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        let grown = state.grow(&mut self.memory, &mut self.recorder, pages).await;
+        self.whole(grown)
+    }
+
+    fn trim(&mut self, state: &mut State, pages: &[usize]) -> Vec<usize> {
+        state.trim(&mut self.recorder, pages)
+    }
+
+    fn copy_pages(&mut self, state: &mut State, copies: &[PageCopy]) {
+        let copied = state.copy(&mut self.memory, &mut self.recorder, copies);
+        self.recorder.fail(copied);
     }
 
     async fn settle(&mut self) -> Result<usize> {
@@ -288,36 +301,28 @@ impl Device for Gpu {
         }
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
+    fn begin(&mut self, spans: &[Span], rotations: Rotations) {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let mut batches = vec![all_of(rows)];
         batches.extend(spans.iter().map(span_words));
         self.recorder.begin(batches);
         self.notes.clear();
-        self.turns.clear();
-        let mut angles = 0;
-        for turn in turns {
-            self.turns.push(angles..angles + turn.frequencies.len());
-            angles += turn.frequencies.len();
-        }
-        // cos and sin of large angles are beyond what a GPU promises.
-        let mut values = Vec::with_capacity(2 * rows * angles);
-        for position in positions(spans) {
-            for Turn { frequencies, magnitude } in turns {
-                for frequency in *frequencies {
-                    let (sin, cos) = (position as f32 * frequency).sin_cos();
-                    values.extend([cos * magnitude, sin * magnitude]);
-                }
-            }
-        }
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
+        let Rotations { values, tables } = rotations;
         if self.rotations.len < values.len() {
+            let angles = tables.last().map_or(0, |table| table.end);
             let len = values.len().max(2 * angles * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
                 Err(error) => return self.recorder.fail(Err(error)),
             }
         }
-        self.memory.write(&self.rotations, &values);
+        self.memory.write(&self.rotations, values);
+    }
+
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
+        self.put_places(spans, tables)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
@@ -395,28 +400,59 @@ impl Device for Gpu {
         }
     }
 
+    fn route(&mut self, scores: &Buffer, rows: usize, routing: &Routing, routes: &mut Buffer) {
+        self.route_rows(scores, rows, routing, routes);
+    }
+
+    fn project_experts(
+        &mut self,
+        input: &Input<Self>,
+        gate: &ExpertLinear<Self>,
+        up: &ExpertLinear<Self>,
+        gating: Gating,
+        routes: &Buffer,
+        used: usize,
+        out: &mut Buffer,
+    ) {
+        let routes = Routes { routes, rows: input.rows, used };
+        self.gate_experts(input, [gate, up], gating, &routes, out);
+    }
+
+    fn project_experts_down(
+        &mut self,
+        x: &Buffer,
+        rows: usize,
+        down: &ExpertLinear<Self>,
+        routes: &Buffer,
+        used: usize,
+        accumulate: bool,
+        out: &mut Buffer,
+    ) {
+        self.join_experts_down(x, down, &Routes { routes, rows, used }, accumulate, out);
+    }
+
     fn store(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Cache],
+        places: &Places,
+        state: &mut State,
     ) {
         let fits = check_head(shape.head_dim);
         self.recorder.fail(fits);
-        self.store_heads(layer, shape, heads, spans, caches);
+        self.store_heads(layer, shape, heads, places, state);
     }
 
     fn attend(
         &mut self,
         attention: &Attention<Self>,
         query: &Buffer,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut Buffer,
     ) {
-        let attended = self.attend_spans(attention, query, spans, caches, out);
+        let attended = self.attend_places(attention, query, places, state, out);
         self.recorder.fail(attended);
     }
 
@@ -472,7 +508,7 @@ impl Device for Gpu {
     }
 
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Chooser>> {
-        self.new_chooser(choosing).map(Some)
+        Chooser::new(&mut self.memory, choosing).map(Some)
     }
 
     fn choose(&mut self, logits: &mut Buffer, row: usize, span: usize, chooser: &mut Chooser) -> Result<Reading> {

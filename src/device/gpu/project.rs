@@ -2,8 +2,8 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{BYTES, Kernel, Shader, WHOLE};
-use super::matrix::{Part, units};
+use super::kernels::{BYTES, Kernel, SHARED, Shader, WHOLE};
+use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
@@ -44,11 +44,22 @@ impl<'a> Segment<'a> {
 }
 
 /// The input of products of few rows.
-struct Few<'a> {
+pub(super) struct Few<'a> {
     rows: usize,
-    x: Buffer,
+    pub x: Buffer,
     /// The weights and the epsilon of its RMSNorm.
     norm: Option<(&'a Buffer, f32)>,
+}
+
+impl<'a> Few<'a> {
+    pub fn norm_weight(&self) -> Option<&'a Buffer> {
+        self.norm.map(|(weight, _)| weight)
+    }
+
+    /// For kernels: where the norm's weights begin, plus 1, and its epsilon; 0: there is no norm.
+    pub fn norm_words(&self) -> [u32; 2] {
+        self.norm.map_or([0, 0], |(weight, epsilon)| [weight.offset as u32 + 1, epsilon.to_bits()])
+    }
 }
 
 /// The input of products of many rows.
@@ -74,6 +85,27 @@ enum How {
 type Becoming = (How, u32);
 
 impl Gpu {
+    /// The size of all subgroups, where they are used and it is known.
+    fn subgroup_size(&self) -> Option<u32> {
+        let [least, most] = self.memory.context.features.subgroups?;
+        (self.kernels.extras().subgroups && least == most).then_some(least)
+    }
+
+    /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
+    pub(super) fn lanes(&self) -> (u32, u32) {
+        let features = &self.memory.context.features;
+        let most = features.subgroups.filter(|_| self.kernels.extras().subgroups).map(|[_, most]| most);
+        match (features.lanes, self.subgroup_size(), most) {
+            (Some(lanes), Some(size), _) if lanes == size => (lanes, WHOLE),
+            (Some(lanes), _, Some(most)) if lanes < most => (lanes, SHARED),
+            (Some(lanes), ..) => (lanes, 0),
+            (None, Some(size), _) => (size, WHOLE),
+            // As many as the largest subgroup at least, or as there are of it in a workgroup.
+            (None, None, Some(most)) if most > 32 => (64, 0),
+            _ => (32, 0),
+        }
+    }
+
     pub(super) fn project_all(&mut self, input: &Input<Self>, projections: &[Projection<Self>]) {
         let accumulate = projections.iter().any(|projection| projection.accumulate);
         let scaled = projections.iter().any(|projection| projection.scale.is_some());
@@ -142,7 +174,7 @@ impl Gpu {
     }
 
     /// The input of products of few rows: those norm it themselves, but for the mean.
-    fn few<'a>(&mut self, input: &Input<'a, Self>, width: usize) -> Few<'a> {
+    pub(super) fn few<'a>(&mut self, input: &Input<'a, Self>, width: usize) -> Few<'a> {
         match &input.norm {
             Some(norm) if norm.centred => Few { rows: input.rows, x: self.normed(input, width), norm: None },
             norm => {
@@ -209,16 +241,17 @@ impl Gpu {
         });
     }
 
+    /// Rows of a workgroup whose lanes share them.
+    pub(super) fn rows_of_lanes(&self) -> u32 {
+        // Runs of lanes in a workgroup of 64, or of as many as a run has.
+        64 / self.lanes().0.min(64) * Shader::MatrixVector.constant("ROWS")
+    }
+
     fn matrix_vector(&mut self, input: &Few, segments: &[Segment], accumulate: bool, (gated, activation): (bool, u32)) {
         let (lanes, fold) = self.lanes();
-        // Runs of lanes in a workgroup of 64, or of as many as a run has.
-        let runs = 64 / lanes.min(64);
-        let rows = runs * Shader::MatrixVector.constant("ROWS") / (1 + u32::from(gated));
+        let rows = self.rows_of_lanes() / (1 + u32::from(gated));
         let first = &segments[0];
-        let (norm, epsilon) = match &input.norm {
-            Some((weight, epsilon)) => (weight.offset as u32 + 1, epsilon.to_bits()),
-            None => (0, 0),
-        };
+        let [norm, epsilon] = input.norm_words();
         let (units, columns) = (units(first.columns) as u32, first.columns as u32 / 4);
         let mut parameters = vec![units, columns, norm, epsilon, u32::from(accumulate), activation, 0, 0];
         let mut groups = 0;
@@ -242,8 +275,8 @@ impl Gpu {
         // What is not there begins after everything.
         parameters.extend([0, 0, 0, 0, 0, u32::MAX, 0, 0].repeat(3 - segments.len()));
         let outs: Vec<&Buffer> = if gated { vec![first.out] } else { segments.iter().map(|s| s.out).collect() };
-        let norm_weight = input.norm.map(|(weight, _)| weight);
-        let vectors = self.together(norm_weight.into_iter().chain(segments.iter().filter_map(|segment| segment.bias)));
+        let vectors =
+            self.together(input.norm_weight().into_iter().chain(segments.iter().filter_map(|segment| segment.bias)));
         let storage = [
             &input.x,
             &first.part.arena,
@@ -253,6 +286,7 @@ impl Gpu {
             outs.get(2).copied().unwrap_or(&self.nothing[1]),
         ];
         let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let weights = Matrix::bytes(first.ty, shape[0], shape[1]);
         let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), fold]),
@@ -260,7 +294,7 @@ impl Gpu {
             parameters: &parameters,
             batch: 0,
             grid: [groups as usize, 1, input.rows],
-            work: Work::product(first.ty, input.rows, shape, moved),
+            work: Work::product(weights, input.rows, shape, moved),
         });
     }
 
@@ -274,13 +308,14 @@ impl Gpu {
         let moved = if matches!(how, How::Replace | How::Activate) { 1 } else { 2 };
         let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
         let batch = self.recorder.told(all_of(x.rows), 0);
+        let weights = Matrix::bytes(segment.ty, part.rows, columns);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),
             storage: &[input, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch,
             grid: [part.rows.div_ceil(rows), x.rows.div_ceil(tokens), 1],
-            work: Work::product(segment.ty, x.rows, [part.rows, columns], x.rows * part.rows * moved),
+            work: Work::product(weights, x.rows, [part.rows, columns], x.rows * part.rows * moved),
         });
     }
 

@@ -1,0 +1,271 @@
+//! Mixtures of experts: only the weights that a row is routed to are read, and where that is, kernels find out themselves.
+
+use super::Gpu;
+use super::buffer::Buffer;
+use super::kernels::{Kernel, Shader};
+use super::matrix::{Matrix, MatrixBuilder, row_words, units};
+use super::profile::Work;
+use super::recorder::{Dispatch, all_of};
+use crate::checkpoint::TensorType;
+use crate::device::{ExpertLinear, Gating, Input, Routing};
+use crate::error::Result;
+use std::ops::Range;
+
+/// The same matrix of each expert.
+pub struct Experts {
+    ty: TensorType,
+    /// Of one.
+    rows: usize,
+    columns: usize,
+    parts: Vec<Part>,
+}
+
+/// Those of some experts, one after the other.
+struct Part {
+    /// The whole arena, as kernels see it.
+    arena: Buffer,
+    /// Where the first begins, in words.
+    start: usize,
+    experts: Range<usize>,
+}
+
+impl Experts {
+    /// Of matrices of one type and shape, each in one piece.
+    pub fn join(matrices: Vec<Matrix>) -> Self {
+        let Matrix { ty, rows, columns, .. } = matrices[0];
+        let stride = rows * row_words(ty, columns);
+        let mut parts: Vec<Part> = Vec::new();
+        for (expert, matrix) in matrices.into_iter().enumerate() {
+            let piece = matrix.parts.into_iter().next().expect("it has rows");
+            let follows = |last: &&mut Part| {
+                let end = last.start + last.experts.len() * stride;
+                last.arena.handle.id == piece.arena.handle.id && end == piece.start
+            };
+            match parts.last_mut().filter(follows) {
+                Some(last) => last.experts.end += 1,
+                None => parts.push(Part { arena: piece.arena, start: piece.start, experts: expert..expert + 1 }),
+            }
+        }
+        Self { ty, rows, columns, parts }
+    }
+
+    /// Words of an expert.
+    fn stride(&self) -> usize {
+        self.rows * row_words(self.ty, self.columns)
+    }
+
+    fn count(&self) -> usize {
+        self.parts.last().map_or(0, |part| part.experts.end)
+    }
+}
+
+/// Some experts' weights that lie in one arena.
+struct Slice<'a> {
+    linear: &'a ExpertLinear<Gpu>,
+    part: &'a Part,
+    experts: Range<usize>,
+}
+
+impl<'a> Slice<'a> {
+    /// All of a matrix, part by part.
+    fn all(linear: &'a ExpertLinear<Gpu>) -> impl Iterator<Item = Self> {
+        linear.weight.parts.iter().map(move |part| Self { linear, part, experts: part.experts.clone() })
+    }
+
+    /// Those experts of both that each has.
+    fn shared(self, other: &Self) -> Option<[Self; 2]> {
+        let experts = self.experts.start.max(other.experts.start)..self.experts.end.min(other.experts.end);
+        let other = Self { linear: other.linear, part: other.part, experts: experts.clone() };
+        (!experts.is_empty()).then_some([Self { experts, ..self }, other])
+    }
+
+    /// Where the weights of the first expert begin.
+    fn start(&self) -> usize {
+        self.part.start + (self.experts.start - self.part.experts.start) * self.linear.weight.stride()
+    }
+
+    /// Where its bias does, plus 1; 0: none.
+    fn bias(&self) -> usize {
+        let before = self.experts.start * self.linear.weight.rows;
+        self.linear.bias.as_ref().map_or(0, |bias| bias.offset + before + 1)
+    }
+
+    /// What `pairs` of rows and experts, spread over all of those, cost here.
+    fn work(&self, pairs: usize, outs: usize) -> Work {
+        let Experts { ty, rows, columns, .. } = self.linear.weight;
+        let share = |of: usize| (of * self.experts.len()).div_ceil(self.linear.weight.count());
+        Work::of_experts(
+            Matrix::bytes(ty, rows, columns),
+            share(pairs),
+            self.experts.len(),
+            [rows, columns],
+            share(outs),
+        )
+    }
+}
+
+/// What a row's experts are: [rows, used, 2].
+pub struct Routes<'a> {
+    pub routes: &'a Buffer,
+    pub rows: usize,
+    pub used: usize,
+}
+
+/// What kernels know a gating by: see `shaders/gating.wgsl`.
+fn gating_words(gating: Gating) -> [u32; 2] {
+    match gating {
+        Gating::Plain(activation) => [activation as u32, 0],
+        Gating::Clamped { limit } => [7, limit.to_bits()],
+    }
+}
+
+impl Gpu {
+    /// See [`crate::device::Device::expert_matrices`].
+    pub(super) fn place_experts(
+        &mut self,
+        ty: TensorType,
+        experts: usize,
+        [rows, columns]: [usize; 2],
+    ) -> Result<Vec<MatrixBuilder>> {
+        let parts = self.arenas.place_experts(&mut self.memory, ty, experts, [rows, columns])?;
+        let stride = rows * row_words(ty, columns);
+        let each = parts.into_iter().flat_map(|part| {
+            (0..part.rows).map(move |expert| {
+                let start = part.start + expert * stride;
+                super::matrix::Part { arena: part.arena.clone(), start, first: 0, rows }
+            })
+        });
+        let matrices = each.map(|part| Matrix { ty, rows, columns, parts: vec![part] });
+        Ok(matrices.map(|matrix| MatrixBuilder::new(self.memory.trials.clone(), matrix)).collect())
+    }
+
+    pub(super) fn route_rows(&mut self, scores: &Buffer, rows: usize, routing: &Routing, routes: &Buffer) {
+        let Routing { experts, used, renormalise } = *routing;
+        let batch = self.recorder.told(all_of(rows), 0);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Route),
+            storage: &[scores, routes],
+            parameters: &[experts as u32, used as u32, u32::from(renormalise)],
+            batch,
+            grid: [1, rows, 1],
+            work: Work::moving(4 * rows * (experts + 2 * used)),
+        });
+    }
+
+    /// out = gating(gate, up) of each pair, [rows, used, width].
+    pub(super) fn gate_experts(
+        &mut self,
+        input: &Input<Self>,
+        [gate, up]: [&ExpertLinear<Self>; 2],
+        gating: Gating,
+        routes: &Routes,
+        out: &Buffer,
+    ) {
+        for gate in Slice::all(gate) {
+            for up in Slice::all(up) {
+                let slices = Slice { linear: gate.linear, part: gate.part, experts: gate.experts.clone() }.shared(&up);
+                if let Some(slices) = slices {
+                    self.gate_slices(input, &slices, gating, routes, out);
+                }
+            }
+        }
+    }
+
+    fn gate_slices(
+        &mut self,
+        input: &Input<Self>,
+        [gate, up]: &[Slice; 2],
+        gating: Gating,
+        routes: &Routes,
+        out: &Buffer,
+    ) {
+        let [of_gate, of_up] = [gate, up].map(|slice| (slice.linear.weight.ty, slice.part.arena.handle.id));
+        if of_gate == of_up {
+            return self.gate_few(input, [gate, up], (true, 0), gating, routes, out);
+        }
+        self.gate_few(input, [gate, gate], (false, 0), gating, routes, out);
+        self.gate_few(input, [up, up], (false, 1), gating, routes, out);
+    }
+
+    /// One dispatch: of both where it is `gated`, else of the first alone, which is then gated by what is there where
+    /// `gates` is 1.
+    fn gate_few(
+        &mut self,
+        input: &Input<Self>,
+        [first, second]: [&Slice; 2],
+        (gated, gates): (bool, usize),
+        gating: Gating,
+        routes: &Routes,
+        out: &Buffer,
+    ) {
+        let Experts { ty, rows, columns, .. } = first.linear.weight;
+        let few = self.few(input, columns);
+        let [norm, epsilon] = few.norm_words();
+        let pairs = routes.rows * routes.used;
+        let [start, second_start] = [first, second].map(Slice::start);
+        let [bias, second_bias] = [first, second].map(Slice::bias);
+        let mut parameters = vec![units(columns) as u32, columns as u32 / 4, norm, epsilon];
+        let (stride, experts) = (first.linear.weight.stride(), &first.experts);
+        let words = [start, second_start, bias, second_bias, stride, experts.start, experts.len(), rows];
+        parameters.extend(words.iter().chain(&[routes.used, gates]).map(|word| *word as u32));
+        parameters.extend(gating_words(gating));
+        let biases = [first, second].into_iter().filter_map(|slice| slice.linear.bias.as_ref());
+        let vectors = self.together(few.norm_weight().into_iter().chain(biases));
+        let (lanes, fold) = self.lanes();
+        let batch = self.recorder.told(all_of(pairs), 0);
+        let each = self.rows_of_lanes() as usize / (1 + usize::from(gated));
+        let mut work = first.work(pairs, pairs * rows * (1 + gates));
+        if gated {
+            let more = second.work(pairs, 0);
+            work = Work { bytes: work.bytes + more.bytes, operations: work.operations + more.operations };
+        }
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Experts).format(ty).with([lanes, u32::from(gated), fold]),
+            storage: &[&few.x, &first.part.arena, &vectors, routes.routes, out],
+            parameters: &parameters,
+            batch,
+            grid: [rows.div_ceil(each), 1, pairs],
+            work,
+        });
+    }
+
+    /// out (+)= Σₖ weight · (x · downᵀ + bias), [rows, width] of x [rows, used, inner].
+    pub(super) fn join_experts_down(
+        &mut self,
+        x: &Buffer,
+        down: &ExpertLinear<Self>,
+        routes: &Routes,
+        accumulate: bool,
+        out: &Buffer,
+    ) {
+        let Experts { ty, rows, columns, .. } = down.weight;
+        let (lanes, fold) = self.lanes();
+        let each = self.rows_of_lanes() as usize;
+        let vectors = self.together(down.bias.iter());
+        let batch = self.recorder.told(all_of(routes.rows), 0);
+        for (n, slice) in Slice::all(down).enumerate() {
+            let accumulate = accumulate || n > 0;
+            let words = [
+                units(columns),
+                columns / 4,
+                0,
+                slice.start(),
+                slice.bias(),
+                down.weight.stride(),
+                slice.experts.start,
+                slice.experts.len(),
+                rows,
+                routes.used,
+                usize::from(accumulate),
+            ];
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::ExpertsDown).format(ty).with([lanes, 0, fold]),
+                storage: &[x, &slice.part.arena, &vectors, routes.routes, out],
+                parameters: &words.map(|word| word as u32),
+                batch,
+                grid: [rows.div_ceil(each), 1, routes.rows],
+                work: slice.work(routes.rows * routes.used, routes.rows * rows * (1 + usize::from(accumulate))),
+            });
+        }
+    }
+}
