@@ -71,12 +71,6 @@ impl<D: Device> Session<D> {
         self.settled();
     }
 
-    /// Forgets everything, its source too.
-    pub fn release(&mut self, _: &SessionShape) {
-        self.clear();
-        self.source = None;
-    }
-
     /// Keeps what the sequence shares with the beginning of `prompt` and drops the rest; all of it where a window has let
     /// go what the prompt's next token looks at. Returns how many tokens need not be computed again: all but the last,
     /// whose logits are wanted, at most.
