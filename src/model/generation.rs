@@ -63,6 +63,8 @@ pub struct Limits {
     pub vocabulary: usize,
     /// Tokens that may be made.
     pub max_tokens: usize,
+    /// Where a sequence has more tokens than that, all of it is computed otherwise: LongRoPE.
+    pub turning_point: Option<usize>,
 }
 
 /// What a generation wants computed next.
@@ -106,7 +108,10 @@ pub struct Generation {
     /// What an encoder has to read first.
     source: Option<Vec<u32>>,
     prompt: Vec<u32>,
-    /// Tokens of the prompt that are computed, or begun.
+    /// What is read instead, once the sequence has grown beyond the turning point: all of it.
+    again: Option<Vec<u32>>,
+    turning_point: Option<usize>,
+    /// Tokens of either that are computed, or begun.
     begun: usize,
     /// Of what was asked: the source where there is one.
     prompt_tokens: usize,
@@ -143,11 +148,13 @@ impl Generation {
         ends: &[u32],
         seed: u64,
     ) -> Self {
-        let Limits { vocabulary, max_tokens } = limits;
+        let Limits { vocabulary, max_tokens, turning_point } = limits;
         // The device knows how much was said, and what, but not in which order.
         let chosen_here = sampling.logprobs.is_some() || sampling.rules.read_text();
         Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
+            again: None,
+            turning_point,
             begun: 0,
             cached: 0,
             choosing: (!chosen_here).then(|| choosing(&sampling, vocabulary, &prompt, seed)),
@@ -183,6 +190,16 @@ impl Generation {
         (self.begun, self.chosen_there, self.choosing) = (self.cached, chosen_there, None);
     }
 
+    /// What is read before the next token is made.
+    fn reading(&self) -> &[u32] {
+        self.again.as_ref().unwrap_or(&self.prompt)
+    }
+
+    /// Whether a token at that position makes the sequence longer than the turning point, for the first time.
+    fn turns_at(&self, position: usize) -> bool {
+        self.again.is_none() && self.turning_point.is_some_and(|most| self.prompt.len() <= most && position == most)
+    }
+
     /// What it wants now.
     pub fn wants(&self) -> Want<'_> {
         if self.finish.is_some() {
@@ -193,17 +210,20 @@ impl Generation {
         }
         let made = self.tokens.len() + self.under_way;
         let most = self.forced.map_or(self.max_tokens, |(after, _)| self.max_tokens.min(after));
-        if self.begun < self.prompt.len() {
+        let reading = self.reading();
+        if self.begun < reading.len() {
             let answer = match self.chosen_there {
                 _ if self.max_tokens == 0 => Answer::Computed,
                 true if most == 0 => Answer::Computed,
                 true => Answer::Chosen,
                 false => Answer::Logits,
             };
-            return Want::Prompt { tokens: &self.prompt[self.begun..], position: self.begun, answer };
+            return Want::Prompt { tokens: &reading[self.begun..], position: self.begun, answer };
         }
         let position = self.prompt.len() + made - 1;
         match (self.chosen_there, self.tokens.last()) {
+            // What comes beyond the turning point has to wait for what it is read with.
+            (true, _) if self.turns_at(position) => Want::Waiting,
             (true, _) if made > 0 && made < most && self.under_way < self.ahead => {
                 Want::Step { token: None, position, answer: Answer::Chosen }
             }
@@ -219,9 +239,9 @@ impl Generation {
         if self.source.take().is_some() {
             return;
         }
-        if self.begun < self.prompt.len() {
+        if self.begun < self.reading().len() {
             self.begun += rows;
-            self.under_way += usize::from(self.begun == self.prompt.len());
+            self.under_way += usize::from(self.begun == self.reading().len());
         } else {
             self.under_way += 1;
         }
@@ -281,6 +301,10 @@ impl Generation {
             text += &self.held_back();
         }
         self.text += &text;
+        if self.finish.is_none() && self.under_way == 0 && self.turns_at(self.prompt.len() + self.tokens.len() - 1) {
+            self.again = Some([&self.prompt[..], &self.tokens].concat());
+            self.begun = 0;
+        }
         Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
     }
 
@@ -359,7 +383,7 @@ mod tests {
     fn generation(options: &str, max_tokens: usize) -> Generation {
         let options: GenerateOptions = serde_json::from_str(options).unwrap();
         let asked = Asked { source: None, prompt: vec![0, 1, 2, 3, 0] };
-        let limits = Limits { vocabulary: 4, max_tokens };
+        let limits = Limits { vocabulary: 4, max_tokens, turning_point: None };
         Generation::new(asked, Sampling::new(&options, 4).unwrap(), limits, None, &[3], 1)
     }
 

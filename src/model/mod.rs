@@ -191,6 +191,11 @@ impl<D: Device> Model<D> {
         Ok(())
     }
 
+    /// Where a sequence has more tokens than that, its angles are others: LongRoPE.
+    pub(super) fn turning_point(&self) -> Option<usize> {
+        self.weights.ropes.iter().filter_map(|rope| rope.beyond.as_ref()).map(|(most, _)| *most).min()
+    }
+
     /// How many tokens follow a prompt, where so many were asked for. The last token's logits choose one more than the
     /// context holds.
     pub(super) fn room(&self, prompt: usize, asked: Option<usize>) -> usize {
@@ -214,7 +219,7 @@ impl<D: Device> Model<D> {
             self.check_source(source)?;
         }
         let max_tokens = self.room(asked.prompt.len(), sampling.max_tokens);
-        let limits = Limits { vocabulary: self.spec.vocabulary(), max_tokens };
+        let limits = Limits { vocabulary: self.spec.vocabulary(), max_tokens, turning_point: self.turning_point() };
         Ok(Generation::new(asked, sampling, limits, stream, ends, seed))
     }
 

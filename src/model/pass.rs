@@ -48,6 +48,8 @@ pub enum Wanted {
         tokens: Vec<u32>,
         chosen: bool,
         position: usize,
+        /// Tokens that the sequence is known to have.
+        length: usize,
         answer: Option<Answer>,
     },
 }
@@ -58,12 +60,12 @@ impl Wanted {
         let wanted = match generation.wants() {
             Want::Source(source) => Self::Source(source.to_vec()),
             Want::Prompt { tokens, position, answer } => {
-                let answer = (rows == tokens.len()).then_some(answer);
-                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, answer }
+                let (answer, length) = ((rows == tokens.len()).then_some(answer), position + tokens.len());
+                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, length, answer }
             }
             Want::Step { token, position, answer } => {
                 let tokens = vec![token.unwrap_or(0)];
-                Self::Rows { tokens, chosen: token.is_none(), position, answer: Some(answer) }
+                Self::Rows { tokens, chosen: token.is_none(), position, length: position + 1, answer: Some(answer) }
             }
             Want::Waiting | Want::Nothing => unreachable!("a share is only of what is wanted"),
         };
@@ -186,14 +188,20 @@ impl<D: Device> Entry<D> {
 
     /// Reads a source, or makes room for the rows.
     async fn prepare(&mut self, model: &mut Model<D>) -> Result<()> {
-        let Held { session, .. } = &mut self.held;
+        let Held { session, last, .. } = &mut self.held;
         match &self.wanted {
             Some(Wanted::Source(source)) => {
                 model.read_source(session, source).await?;
                 self.came.push(Arrived::Computed);
                 Ok(())
             }
-            Some(Wanted::Rows { tokens, position, .. }) => {
+            Some(Wanted::Rows { tokens, position, chosen, length, .. }) => {
+                if !chosen && *position < session.len() {
+                    // All of it is read anew: see `Limits::turning_point`.
+                    session.clear();
+                    *last = None;
+                }
+                session.has(*length);
                 model.reserve(session, *position..position + tokens.len()).await
             }
             None => Ok(()),
@@ -228,9 +236,10 @@ impl<D: Device> Entry<D> {
 
 /// The rows of several sequences, one span each, through all blocks.
 fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Result<()> {
-    let (mut spans, mut known, mut across) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut spans, mut known, mut across, mut lengths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, entry) in batch.iter().enumerate() {
-        let Some(Wanted::Rows { tokens, position, .. }) = &entry.wanted else { continue };
+        let Some(Wanted::Rows { tokens, position, length, .. }) = &entry.wanted else { continue };
+        lengths.push(*length);
         if let Some(source) = &entry.held.session.source {
             across.push(Span::across(known.len(), tokens.len(), source.keys, index));
         }
@@ -249,6 +258,7 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Res
     };
     let Model { device, spec, weights, scratch, pool, sources, .. } = model;
     let mut rows = Batch::new(tokens, &spans, &tables, &mut pool.state);
+    rows.lengths = &lengths;
     let across = Across { spans: &across, tables: &source_tables, state: &sources.state };
     rows.rows.across = (!source_tables.is_empty()).then_some(across);
     forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()))

@@ -100,7 +100,7 @@ impl<D: Device> Scheduler<D> {
                 return Err(error);
             }
         };
-        generation.start(session.rewind_to(generation.prompt()), chooser.is_some());
+        generation.start(session.rewind_to(generation.prompt(), model.turning_point()), chooser.is_some());
         let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None };
         self.last += 1;
         self.slots.push(Slot { id: self.last, generation, held: Some(held), events: VecDeque::new() });

@@ -80,6 +80,7 @@ mod heads;
 mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
+mod longrope;
 mod offsets;
 mod quants;
 mod scheduler;
