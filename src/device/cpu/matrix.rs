@@ -56,7 +56,7 @@ impl Panels {
             F16 => Panels::F16(Vec::new()),
             BF16 => Panels::Bf16(Vec::new()),
             Q4_0 | Q4_1 | Q4_K => Panels::Nibbles(Vec::new()),
-            Q5_0 | Q8_0 | IQ4_NL => Panels::Bytes(Vec::new()),
+            Q5_0 | Q8_0 | IQ4_NL | MXFP4 => Panels::Bytes(Vec::new()),
             Q5_1 | Q5_K => Panels::BytesMin(Vec::new()),
             Q3_K | Q6_K => Panels::HalfBytes(Vec::new()),
             Q2_K => Panels::HalfBytesMin(Vec::new()),
@@ -358,6 +358,7 @@ mod tests {
                     block.copy_from_slice(&half::bf16::from_f32(f32::from(block[0]) - 128.0).to_le_bytes())
                 }
                 TensorType::Q3_K | TensorType::Q6_K => block[len - 2..].copy_from_slice(&scale),
+                TensorType::MXFP4 => block[0] = 120 + block[0] % 4,
                 TensorType::Q2_K => block[len - 4..].copy_from_slice(&[scale, scale].concat()),
                 TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => {
                     block[..4].copy_from_slice(&[scale, scale].concat());

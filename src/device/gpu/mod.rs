@@ -72,6 +72,7 @@ pub struct Gpu {
     normed: Buffer,
     quantised: Buffer,
     splits: Buffer,
+    experts: experts::Scratch,
     pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
@@ -92,6 +93,7 @@ impl Gpu {
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
+            experts: experts::Scratch::new(&mut memory)?,
             pictures: Pictures::default(),
             nothing,
             memory,
@@ -134,6 +136,7 @@ impl Gpu {
                 buffer.len = 0;
             }
             self.notes.forget();
+            self.experts.forget();
             self.pictures = Pictures::default();
         }
         result
