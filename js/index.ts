@@ -12,6 +12,7 @@ export { inspect } from "./page/inspect.js";
 export { Seq2SeqLM } from "./page/seq2seq-lm.js";
 export { TextClassifier } from "./page/text-classifier.js";
 export { TextEmbedder } from "./page/text-embedder.js";
+export { TokenClassifier } from "./page/token-classifier.js";
 export { version } from "./shared/version.js";
 export type { CausalLMOptions, InspectOptions, LoadOptions } from "./page/types-load.js";
 export type {
@@ -52,9 +53,11 @@ export type {
   Seq2SeqOptions,
   Session,
   SignalOptions,
+  SpanOptions,
   Spec,
   TensorF32,
   TextLogitsOptions,
+  TextSpan,
   Tokenizer,
   Tool,
   ToolCall,

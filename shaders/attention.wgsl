@@ -3,13 +3,15 @@
 // Prompts and images: FlashAttention. A workgroup has one KV head and QUERIES rows, a row being a position and a query head of the
 // group, so that a tile of KEYS keys, and then of values, serves the whole group from workgroup memory. Maximum and sum
 // run along, so the scores never exist. A thread has 2 rows and KEYS / 8 keys, then every eighth four of the output.
-// Tiles that the mask hides are not visited. Grid: (ceil(rows · group / QUERIES), kv_heads, further ones of the first).
+// Tiles that the mask hides are not visited. All spans of several rows: a span's tiles begin at the whole tiles of those
+// before it, and one more for each. Grid: (floor(rows · group / QUERIES) + spans, kv_heads, further ones of the first).
 
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
-@group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [positions, kv_heads, head], packed
+@group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [pages, PAGE, kv_heads, head], packed
 @group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
 @group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
-@group(0) @binding(4) var<storage, read> biases: array<f32>;                // see score.wgsl
+@group(0) @binding(4) var<storage, read> vectors: array<f32>;               // see score.wgsl
+@group(0) @binding(5) var<storage, read> places: array<u32>;
 
 const QUERIES = 16u;
 const FOURS = HEAD_DIM / 4u;
@@ -21,16 +23,16 @@ var<workgroup> tile: array<vec4<real>, KEYS * FOURS>;     // keys [head_dim / 4,
 var<workgroup> weights: array<f32, QUERIES * KEYS>;
 var<workgroup> maxima: array<f32, QUERIES * 8u>;
 
-fn load_keys(thread: u32, first: u32, last: u32, head: u32) {
+fn load_keys(thread: u32, pages: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
-    let key = min(first + i / FOURS, last);
+    let key = kept_at(pages, min(first + i / FOURS, last));
     tile[(i % FOURS) * KEYS + i / FOURS] = vec4<real>(key_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
 }
 
-fn load_values(thread: u32, first: u32, last: u32, head: u32) {
+fn load_values(thread: u32, pages: u32, first: u32, last: u32, head: u32) {
   for (var i = thread; i < KEYS * FOURS; i += 64u) {
-    let key = min(first + i / FOURS, last);
+    let key = kept_at(pages, min(first + i / FOURS, last));
     tile[i] = vec4<real>(value_four((key * parameters.kv_heads + head) * HEAD_WORDS, i % FOURS));
   }
 }
@@ -43,14 +45,17 @@ fn main(
 ) {
   let kv_head = group.y;
   let shared_by = parameters.heads / parameters.kv_heads;
-  let first_row = (group.z * groups.x + group.x) * QUERIES;
-  if (first_row >= batch.len * shared_by) {
+  let tile_number = group.z * groups.x + group.x;
+  let index = span_of(tile_number, shared_by, QUERIES);
+  let span = span_at(index);
+  let first_row = (tile_number - first_tile(index, shared_by, QUERIES)) * QUERIES;
+  if (first_row >= span.len * shared_by) {
     return;
   }
-  let last_row = min(first_row + QUERIES, batch.len * shared_by) - 1u;
+  let last_row = min(first_row + QUERIES, span.len * shared_by) - 1u;
   // What the first of the queries sees first, and the last one last.
-  let start = first_key(batch.position + first_row / shared_by);
-  let end = end_key(batch.position + last_row / shared_by, batch.keys);
+  let start = first_key(span.position + first_row / shared_by);
+  let end = end_key(span.position + last_row / shared_by, span.keys);
 
   let pair = thread / 8u;
   let part = thread % 8u;
@@ -59,18 +64,20 @@ fn main(
   var at: vec2<u32>;
   for (var i = 0u; i < 2u; i += 1u) {
     let row = min(first_row + 2u * pair + i, last_row);
-    let token = batch.row + row / shared_by;
-    position[i] = batch.position + row / shared_by;
+    let token = span.row + row / shared_by;
+    position[i] = span.position + row / shared_by;
     head[i] = kv_head * shared_by + row % shared_by;
     at[i] = (token * parameters.heads + head[i]) * FOURS;
   }
   let seen_from = vec2<u32>(first_key(position.x), first_key(position.y));
-  let seen_to = vec2<u32>(end_key(position.x, batch.keys), end_key(position.y, batch.keys));
+  let seen_to = vec2<u32>(end_key(position.x, span.keys), end_key(position.y, span.keys));
   var sums: array<array<vec4<f32>, FOURS_EACH>, 2>;
-  var maximum = vec2<f32>(LOWEST);
-  var total = vec2<f32>(0.0);
+  var maximum = vec2<f32>(first_maximum(head.x), first_maximum(head.y));
+  // One of those that share a row has its sink.
+  let sink = vec2<f32>(first_total(head.x, maximum.x), first_total(head.y, maximum.y));
+  var total = select(vec2<f32>(0.0), sink, part == 0u);
   for (var first = start; first < end; first += KEYS) {
-    load_keys(thread, first, end - 1u, kv_head);
+    load_keys(thread, span.pages, first, end - 1u, kv_head);
     workgroupBarrier();
     var scores = array<vec2<f32>, KEYS_EACH>();
     for (var d = 0u; d < FOURS; d += 1u) {
@@ -106,7 +113,7 @@ fn main(
       weights[2u * pair * KEYS + part + 8u * j] = weight.x;
       weights[(2u * pair + 1u) * KEYS + part + 8u * j] = weight.y;
     }
-    load_values(thread, first, end - 1u, kv_head);
+    load_values(thread, span.pages, first, end - 1u, kv_head);
     workgroupBarrier();
     for (var n = 0u; n < FOURS_EACH; n += 1u) {
       sums[0][n] *= fade.x;

@@ -6,7 +6,7 @@
 @group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
 @group(0) @binding(1) var<storage, read> key: array<vec4<f32>>;             // [rows, kv_heads, head_dim / 4]
 @group(0) @binding(2) var<storage, read_write> out: array<f32>;             // [heads, rows, rows]
-@group(0) @binding(3) var<storage, read> biases: array<f32>;                // see score.wgsl
+@group(0) @binding(3) var<storage, read> vectors: array<f32>;               // see score.wgsl
 
 const FOURS = HEAD_DIM / 4u;
 const THREADS = 64u;
@@ -28,7 +28,7 @@ fn main(
   let kv_head = head / (parameters.heads / parameters.kv_heads);
   let at = (row * parameters.heads + head) * FOURS;
   let line = (head * rows + row) * rows;
-  var best = LOWEST;
+  var best = first_maximum(head);
   for (var k = thread; k < rows; k += THREADS) {
     var made = LOWEST;
     if (k >= first_key(row) && k < end_key(row, rows)) {
@@ -56,7 +56,7 @@ fn main(
   }
   rest[thread] = total;
   workgroupBarrier();
-  total = 0.0;
+  total = first_total(head, best);
   for (var i = 0u; i < THREADS; i += 1u) {
     total += rest[i];
   }

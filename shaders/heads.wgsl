@@ -1,11 +1,11 @@
-// query, key = rotate(norm(query, key)); the keys' and values' cache = key, value
+// query, key = rotate(norm(query, key)); the pool's keys and values = key, value
 //
 // A workgroup has one head of one row: a query head, a key head or a value head. NORMED: RMSNorm of each head first.
 // Rotary positions: pair i of the leading dimensions turns by the row's i-th angle; its halves lie half of those
-// dimensions apart, or beside each other (INTERLEAVED). Grid: (heads + 2 · kv_heads, rows of the span, further ones).
+// dimensions apart, or beside each other (INTERLEAVED). Grid: (heads + 2 · kv_heads, rows, further ones).
 
 struct Parameters {
-  heads: u32,
+  heads: u32,        // 0: queries stay as they are
   kv_heads: u32,
   pairs: u32,        // that turn
   query_norm: u32,   // where the norms' weights begin
@@ -13,6 +13,7 @@ struct Parameters {
   epsilon: f32,
   turn: u32,         // the first of their angles in a row's
   angles: u32,       // of a row: those of all turns
+  places: u32,       // where the rows' begin: see places.wgsl
 }
 
 @group(0) @binding(0) var<storage, read_write> query: array<f32>;           // [rows, heads, head_dim]
@@ -20,8 +21,9 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> value: array<f32>;                 // [rows, kv_heads, head_dim]
 @group(0) @binding(3) var<storage, read> rotations: array<vec2<f32>>;       // [rows, angles]: cos, sin
 @group(0) @binding(4) var<storage, read> vectors: array<f32>;
-@group(0) @binding(5) var<storage, read_write> keys: array<u32>;            // [positions, kv_heads, head], packed
+@group(0) @binding(5) var<storage, read_write> keys: array<u32>;            // [pages, PAGE, kv_heads, head], packed
 @group(0) @binding(6) var<storage, read_write> values: array<u32>;          // likewise
+@group(0) @binding(7) var<storage, read> places: array<u32>;
 
 const THREADS = 64u;
 
@@ -66,11 +68,10 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let index = group.z * groups.y + group.y;
-  if (index >= batch.len) {
+  let row = group.z * groups.y + group.y;
+  if (row >= places[parameters.places]) {
     return;
   }
-  let row = batch.row + index;
   let is_query = group.x < parameters.heads;
   let is_key = !is_query && group.x < parameters.heads + parameters.kv_heads;
   let kv_head = (group.x - parameters.heads) % parameters.kv_heads;
@@ -97,7 +98,7 @@ fn main(
     }
     return;
   }
-  let place = ((batch.position + index) * parameters.kv_heads + kv_head) * HEAD_WORDS;
+  let place = (places[parameters.places + HEADER + row] * parameters.kv_heads + kv_head) * HEAD_WORDS;
   for (var word = thread; word < HEAD_WORDS; word += THREADS) {
     if (is_key) {
       keys[place + word] = packed(word);

@@ -1,5 +1,6 @@
 // Before the kernels of attention: which keys a query sees, and what a score is.
-// score = cap · tanh(scale · query · key / cap) + bias(key − query)
+// score = cap · tanh(scale · query · key / cap) + bias(key − query). A sink is a score that no key has, [heads]: the
+// first to be seen.
 
 struct Parameters {
   heads: u32,
@@ -11,6 +12,8 @@ struct Parameters {
   biases: u32,     // where they begin
   reach: u32,      // of the table: distances beyond it are as that
   block: u32,      // a query sees only those of its own so many; 0: all
+  sinks: u32,      // 1 more than where they begin; 0: none
+  places: u32,     // where the spans' begin: see places.wgsl
 }
 
 const BIAS_LINEAR = 1u;
@@ -41,12 +44,28 @@ fn score(product: f32, head: u32, key: u32, position: u32) -> f32 {
   }
   let distance = i32(key) - i32(position);
   if (BIAS == BIAS_LINEAR) {
-    score += biases[parameters.biases + head] * f32(distance);
+    score += vectors[parameters.biases + head] * f32(distance);
   }
   if (BIAS == BIAS_TABLE) {
     let reach = i32(parameters.reach);
     let line = parameters.biases + head * (2u * parameters.reach + 1u);
-    score += biases[line + u32(clamp(distance, -reach, reach) + reach)];
+    score += vectors[line + u32(clamp(distance, -reach, reach) + reach)];
   }
   return score;
+}
+
+/// The maximum before any key is seen.
+fn first_maximum(head: u32) -> f32 {
+  if (parameters.sinks == 0u) {
+    return LOWEST;
+  }
+  return vectors[parameters.sinks - 1u + head];
+}
+
+/// The sum of weights before any key is seen, exp(first_maximum − best).
+fn first_total(head: u32, best: f32) -> f32 {
+  if (parameters.sinks == 0u) {
+    return 0.0;
+  }
+  return exp(vectors[parameters.sinks - 1u + head] - best);
 }

@@ -1,17 +1,19 @@
 //! azulejo: transformers that run where the user is, in the page.
 //!
-//! | module | what lives there |
-//! |---|---|
-//! | [`checkpoint`] | GGUF and safetensors files, read as their bytes arrive; the block formats |
-//! | [`text`] | tokenizers, chat templates, streaming text, sampling |
-//! | [`image`] | `preprocessor_config.json`: how a picture becomes the pixels that a model takes |
-//! | [`model`] | `Spec`, the families, the one forward pass, generation |
-//! | [`device`] | the verbs a forward pass is made of, and the CPU that computes them |
-//! | `js` | what JavaScript sees (wasm only) |
+//! | module | imports from | what lives there |
+//! |---|---|---|
+//! | [`checkpoint`] | | GGUF and safetensors files, read as their bytes arrive; the block formats |
+//! | [`device`] | `checkpoint` | the verbs a forward pass is made of, and the CPU and the GPU that compute them |
+//! | [`text`] | `checkpoint` | tokenizers, chat templates, streaming text, sampling |
+//! | [`image`] | `device` | `preprocessor_config.json`: how a picture becomes the pixels that a model takes |
+//! | [`model`] | `checkpoint`, `device`, `image`, `text` | `Spec`, the families, the one forward pass, generation |
+//! | `js` | `checkpoint`, `device`, `image`, `model`, `text` | what JavaScript sees (wasm only) |
 //!
-//! Arrows point one way: `js` → `model` → `device`, `model` → `checkpoint`, `model` → `text`, `model` → `image`. A device
-//! knows nothing of models, text and images nothing of devices (but [`device::Preparation`], which is plain numbers), and
-//! only `js` knows of JavaScript.
+//! Arrows point one way, and none is missing here: `tests/rust_imports.test.mjs` compares. All import [`error`] and `json`. A
+//! device knows nothing of models, and of files only how weights are stored ([`checkpoint::TensorType`]); text, of what GGUF
+//! says ([`checkpoint::Metadata`]); images, of the plain numbers that a device prepares them by ([`device::Preparation`]). Only
+//! `js` knows of JavaScript. Nor do files import each other in a circle: what a file and its submodules share lies in a file
+//! of its own.
 //!
 //! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] hands them, a
 //! chunk at a time, to [`model::Model::extend`], which runs the forward pass into the session's KV

@@ -15,5 +15,5 @@ export async function use(source: ModelSource): Promise<unknown[]> {
   const spec: Spec = (await inspect("hf:org/name")).spec;
   const vit = await ImageClassifier.load("/models/vit/");
   const [best] = await vit.classify({ data: new Uint8Array(4), width: 1, height: 1 });
-  return [text, spec.width, best?.label, lm[Symbol.asyncDispose]()];
+  return [text, spec.stacks[0]?.width, best?.label, lm[Symbol.asyncDispose]()];
 }

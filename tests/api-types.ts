@@ -48,7 +48,9 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   await CausalLM.load("hf:org/name", { device: "cpu", fetch, revalidate: 60_000, cacheKey: "a", retries: 2, token: "b", endpoint: "https://a.example/", quant: "Q8_0", signal });
   const counts: Record<string, number> = await engine.diagnostics();
   const spec: Spec = summary.spec;
-  const factor = spec.attention.ropes[0]?.scaling.type === "yarn" ? spec.attention.ropes[0].scaling.betaFast : spec.width;
+  const [stack] = spec.stacks;
+  const scaling = stack?.blocks[0]?.attention.rope?.scaling;
+  const factor = scaling?.type === "yarn" ? scaling.betaFast : stack?.width;
   void [piece, bytes, counts, factor];
   const ids: Uint32Array = await lm.tokenizer.encode("hi", { addSpecial: false });
   const error = new AzulejoError("aborted", "by the caller", { file: "a.gguf", offset: 3 });

@@ -147,7 +147,7 @@ fn everywhere(config: &Value, value: u64) -> Value {
 
 /// The largest number of rows, columns or values in the shapes of a model's weights: WebAssembly has 32 bits for it.
 fn largest(plan: &Plan) -> u64 {
-    let shapes = plan.spec.slots().into_iter().map(|(_, shape)| format!("{shape:?}"));
+    let shapes = plan.wanted().unwrap().into_iter().map(|(_, shape)| format!("{shape:?}"));
     let numbers = |shape: String| -> u64 {
         shape.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).max().unwrap()
     };
@@ -287,7 +287,7 @@ fn a_wrong_field_of_generation_config_is_an_error_or_leaves_tokens_of_the_vocabu
     let config = fs::read_to_string(format!("{}/config.json", folder("marian"))).unwrap();
     let plan = families::from_config(&config).unwrap();
     let mut ways = 0;
-    let vocabulary = plan.spec.vocabulary();
+    let vocabulary = plan.spec().vocabulary();
     for name in FIELDS {
         for value in values() {
             let mut changed = plan.clone();

@@ -11,7 +11,7 @@ deadline(5);
 
 const read = (path) => readFileSync(new URL(`conformance/${path}`, import.meta.url));
 const { families } = JSON.parse(read("index.json"));
-const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
+const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", tokens: "TokenClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
 
 /** Unknown to us, known to transformers. */
 const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "siglip2", "whisper"];

@@ -112,7 +112,7 @@ impl Given {
     /// Loads it and computes what it computes: that, to be compared.
     async fn work(&self) -> Result<u64> {
         let (assembly, progress) = (self.assembly()?, Progress::default());
-        match assembly.plan()?.spec.task() {
+        match assembly.plan()?.spec().task() {
             "causal-lm" => self.generate(Model::new(assembly, None, CacheType::F16, &progress).await?).await,
             "seq2seq" => {
                 let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;

@@ -25,7 +25,8 @@ const HUB = [
 
 const TASKS: Record<ModelSummary["task"], string> = {
   "causal-lm": "continues a text", "image-classification": "classifies pictures", "text-embedding": "turns texts into vectors",
-  "text-classification": "classifies texts", "seq2seq": "turns a text into another", "image-text-matching": "compares pictures with texts",
+  "text-classification": "classifies texts", "token-classification": "finds names in texts",
+  "seq2seq": "turns a text into another", "image-text-matching": "compares pictures with texts",
 };
 
 const WORDS: Words = {
@@ -112,11 +113,11 @@ class Anatomy {
     const { spec } = summary;
     body.hidden = false; // before anything is measured
     body.dataset["model"] = choice.name;
-    body.dataset["stacks"] = String(spec.second ? 2 : 1);
+    body.dataset["stacks"] = String(spec.stacks.length);
     byId("anatomy-heading", HTMLElement).textContent = choice.name;
     byId("anatomy-facts", HTMLElement).replaceChildren(...factsOf(summary, [TASKS[summary.task], `reads ${format.count(summary.contextLength)} tokens`]));
     byId("anatomy-fits", HTMLElement).textContent = summary.fits === false ? `It does not fit on this device: ${summary.why}.` : "";
-    const formulas = formula(spec);
+    const formulas = formula(spec.stacks[0]!);
     byId("diagram", HTMLElement).replaceChildren(diagram(spec, `The block of ${choice.name}: ${formulas.join(", then ")}`));
     byId("formula", HTMLElement).textContent = formulas.join("\n");
     measure(summary, spec);

@@ -1,7 +1,7 @@
 // A stack as boxes, from its output down to its input, in words.
 
 import * as format from "./format.js";
-import { alike, type Attention, type FeedForward, type Head, type Norm, type Rope, type Spec } from "./spec.js";
+import { distinct, type Attention, type Block, type FeedForward, type Head, type Norm, type Rope, type Stack } from "./spec.js";
 
 export type Tone = "plain" | "norm" | "attention" | "feed-forward";
 
@@ -33,42 +33,56 @@ export interface Frame {
 export type Item = Box | Sum | Frame;
 
 const box = (tone: Tone, title: string, lines: string[] = [], crossing = false): Box => ({ kind: "box", tone, title, lines, crossing });
-const residual = (...columns: Item[][]): Sum => ({ kind: "sum", columns, below: [], skip: true });
+const sum = (...columns: Item[][]): Sum => ({ kind: "sum", columns, below: [], skip: true });
 
 /** The whole stack. */
-export function stack(spec: Spec): Item[] {
-  const norm = normBox(spec.norm);
+export function boxesOf(stack: Stack): Item[] {
+  const norm = normBox(stack.norm);
+  const total = stack.blocks.length;
+  const frames = kindsOf(stack.blocks).map((blocks): Frame => {
+    const label = blocks.length === total ? `${total} ×` : `${blocks.length} of ${total} ×`;
+    return { kind: "frame", label, items: blockItems(stack, blocks) };
+  });
   return [
-    ...headBoxes(spec.head),
-    ...(spec.outputNorm ? [norm] : []),
-    { kind: "frame", label: `${spec.layers} ×`, items: block(spec) },
-    ...(spec.inputNorm ? [norm] : []),
-    ...inputItems(spec),
+    ...headBoxes(stack.head),
+    ...(stack.outputNorm ? [norm] : []),
+    ...frames.reverse(),
+    ...(stack.inputNorm ? [norm] : []),
+    ...inputItems(stack),
   ];
 }
 
-/** One block: its branches, each inside its residual. */
-function block(spec: Spec): Item[] {
-  const { residual: kind, attention } = spec;
-  const scaled = (inner: Box): Item[] => (spec.layerScale ? [box("norm", "LayerScale", ["× a learned factor for each value"]), inner] : [inner]);
-  const own = scaled(box("attention", attention.causal ? "Causal attention" : "Attention", attentionLines(attention)));
-  const feed = scaled(box("feed-forward", "Feed-forward", feedForwardLines(spec.feedForward, spec.width)));
-  const norm = normBox(spec.norm);
+/** Blocks that differ in no more than what they see and how they tell positions, together. */
+function kindsOf(blocks: readonly Block[]): Block[][] {
+  const key = ({ attention, residual, ...rest }: Block) =>
+    JSON.stringify({ ...rest, attention: { ...attention, window: null, rope: null }, residual: { ...residual, bare: false } });
+  return distinct(blocks, key).map((kind) => blocks.filter((block) => key(block) === key(kind)));
+}
+
+/** Blocks of one kind: their branches, each inside its residual. */
+function blockItems(stack: Stack, blocks: Block[]): Item[] {
+  const { residual: kind, attention, cross: across, feedForward, layerScale } = blocks.at(-1)!;
+  const scaled = (inner: Box): Item[] => (layerScale ? [box("norm", "LayerScale", ["× a learned factor for each value"]), inner] : [inner]);
+  const lines = attentionLines(stack, blocks.map(({ attention }) => attention));
+  const own = scaled(box("attention", attention.causal ? "Causal attention" : "Attention", lines));
+  const feed = scaled(box("feed-forward", "Feed-forward", feedForwardLines(feedForward, stack.width)));
+  const norm = normBox(stack.norm);
   if (kind.type === "parallel") {
-    if (kind.sharedNorm) return [{ ...residual(feed, own), below: [norm] }];
-    return [residual([...feed, norm], [...own, norm])];
+    if (kind.sharedNorm) return [{ ...sum(feed, own), below: [norm] }];
+    return [sum([...feed, norm], [...own, norm])];
   }
-  const first = kind.type === "pre-norm" && kind.firstBare ? { ...norm, lines: [...norm.lines, "not in the first block"] } : norm;
+  const bare = blocks.some(({ residual }) => residual.type === "pre-norm" && residual.bare);
+  const first = bare ? { ...norm, lines: [...norm.lines, "not in the first block"] } : norm;
   const branch = (inner: Item[], before: Box): Item[] => {
     switch (kind.type) {
-      case "post-norm": return [norm, residual(inner)];
-      case "sandwich": return [residual([norm, ...inner, norm])];
-      case "inner-norm": return [residual([norm, ...inner])];
-      default: return [residual([...inner, before])];
+      case "post-norm": return [norm, sum(inner)];
+      case "sandwich": return [sum([norm, ...inner, norm])];
+      case "inner-norm": return [sum([norm, ...inner])];
+      default: return [sum([...inner, before])];
     }
   };
   const cross = box("attention", "Cross-attention", ["queries from here, keys and values from the encoder’s output"], true);
-  return [...branch(feed, norm), ...(spec.crossAttention ? branch([cross], norm) : []), ...branch(own, first)];
+  return [...branch(feed, norm), ...(across ? branch([cross], norm) : []), ...branch(own, first)];
 }
 
 function normBox(norm: Norm): Box {
@@ -76,28 +90,30 @@ function normBox(norm: Norm): Box {
   return box("norm", "LayerNorm", norm.bias ? [] : ["without bias"]);
 }
 
-function attentionLines(attention: Attention): string[] {
+/** `layers`: the attention of all blocks of a kind. */
+function attentionLines(stack: Stack, layers: Attention[]): string[] {
+  const attention = layers[0]!;
   const { heads, kvHeads, headDim, softCap, headNorm } = attention;
   const sharing = kvHeads === heads ? "" : kvHeads === 1 ? ", one of keys and values" : `, ${kvHeads} of keys and values`;
   const norms = { none: [], each: ["queries and keys normed, each head by itself"], whole: ["queries and keys normed"] }[headNorm];
   return [
     `${heads} ${heads === 1 ? "head" : "heads"} of ${headDim}${sharing}`,
     ...(attention.causal ? [] : ["every token sees every other"]),
-    ...positionLines(attention),
-    ...windowLines(attention),
+    ...positionLines(stack, layers),
+    ...windowLines(layers),
     ...norms,
     ...(softCap ? [`scores capped at ±${softCap}`] : []),
     biases([["queries, keys, values", attention.qkvBias], ["output", attention.outputBias]]),
   ];
 }
 
-function positionLines({ ropes, turns, bias }: Attention): string[] {
-  const without = turns.filter((turn) => turn === null).length;
-  const lines = ropes.map((rope, at) => {
-    const layers = turns.filter((turn) => turn === at).length;
-    return ropeWords(rope) + (layers < turns.length ? `, in ${layers} of ${turns.length} layers` : "");
+function positionLines({ scoreBias: bias }: Stack, layers: Attention[]): string[] {
+  const ropes = layers.flatMap(({ rope }) => rope ?? []).map(ropeWords);
+  const lines = distinct(ropes, (words) => words).map((words) => {
+    const alike = ropes.filter((other) => other === words).length;
+    return words + (alike < layers.length ? `, in ${alike} of ${layers.length} layers` : "");
   });
-  if (ropes.length > 0 && without > 0) lines.push(`${without} layers without positions`);
+  if (ropes.length > 0 && ropes.length < layers.length) lines.push(`${layers.length - ropes.length} layers without positions`);
   if (bias.type === "linear") lines.push("ALiBi: scores fall with the distance");
   if (bias.type === "buckets") lines.push(`a learned score for each of ${bias.buckets} distances, up to ${bias.distance}`);
   return lines;
@@ -108,11 +124,11 @@ function ropeWords({ pairs, dims, theta, scaling }: Rope): string {
   return `RoPE of ${dims} values, base ${format.count(theta)}${pairs === "interleaved" ? ", neighbours paired" : ""}${stretched}`;
 }
 
-function windowLines({ windows }: Attention): string[] {
-  const sizes = [...new Set(windows.filter((window) => window !== null))];
-  return sizes.map((size) => {
-    const layers = windows.filter((window) => window === size).length;
-    return `window of ${format.count(size)} tokens` + (alike(windows) ? "" : ` in ${layers} of ${windows.length} layers`);
+function windowLines(layers: Attention[]): string[] {
+  const windows = layers.flatMap(({ window }) => window ?? []);
+  return [...new Set(windows)].map((size) => {
+    const alike = windows.filter((window) => window === size).length;
+    return `window of ${format.count(size)} tokens` + (alike === layers.length ? "" : ` in ${alike} of ${layers.length} layers`);
   });
 }
 
@@ -167,12 +183,13 @@ function poolingWords(pooling: string | { token: number }): string {
   const words: Record<string, string> = {
     "class-token": "the first token", "both-tokens": "the class token and the distillation token",
     "class-token-and-mean": "the class token and the mean of the patches", "mean": "the mean of all tokens", "last": "the last token",
+    "each": "each token by itself",
     "largest-token": "the end token", "attention": "what a learned query looks at",
   };
   return words[pooling] ?? pooling;
 }
 
-function inputItems({ input, width }: Spec): Item[] {
+function inputItems({ input, width }: Stack): Item[] {
   if (input.type === "patches") {
     const [height, across] = input.image;
     const [rows, columns] = [Math.floor(height / input.patch[0]), Math.floor(across / input.patch[1])];
@@ -201,18 +218,19 @@ function inputItems({ input, width }: Spec): Item[] {
 const short = (value: number) => String(Number(value.toPrecision(4)));
 
 /** One block as a formula, line by line. */
-export function formula(spec: Spec): string[] {
+export function formula({ blocks }: Stack): string[] {
+  const { residual, cross } = blocks.at(-1)!;
   const around = (f: string, more = ""): string => {
-    switch (spec.residual.type) {
+    switch (residual.type) {
       case "post-norm": return `x ← norm(x + ${f}(x${more}))`;
       case "sandwich": return `x ← x + norm(${f}(norm(x)${more}))`;
       case "inner-norm": return `x ← x + norm(${f}(x${more}))`;
       default: return `x ← x + ${f}(norm(x)${more})`;
     }
   };
-  if (spec.residual.type === "parallel") {
-    const [first, second] = spec.residual.sharedNorm ? ["norm", "norm"] : ["norm₁", "norm₂"];
+  if (residual.type === "parallel") {
+    const [first, second] = residual.sharedNorm ? ["norm", "norm"] : ["norm₁", "norm₂"];
     return [`x ← x + attention(${first}(x)) + feed_forward(${second}(x))`];
   }
-  return [around("attention"), ...(spec.crossAttention ? [around("cross_attention", ", encoder")] : []), around("feed_forward")];
+  return [around("attention"), ...(cross ? [around("cross_attention", ", encoder")] : []), around("feed_forward")];
 }

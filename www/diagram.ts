@@ -1,7 +1,7 @@
 // Boxes and arrows: draws what blocks.ts says, as SVG.
 
-import { stack, type Box, type Frame, type Item, type Sum } from "./blocks.js";
-import { stacksOf, type Spec } from "./spec.js";
+import { boxesOf, type Box, type Frame, type Item, type Sum } from "./blocks.js";
+import { looksAcross, stacksOf, type Spec } from "./spec.js";
 
 /** Of one stack, in units of the picture. */
 const WIDTH = 400;
@@ -37,18 +37,20 @@ interface Column {
 
 /** The model's picture. */
 export function diagram(spec: Spec, label: string): SVGSVGElement {
-  const stacks = stacksOf(spec).map(({ name, spec }) => ({ name, items: stack(spec) }));
+  const stacks = stacksOf(spec).map(({ name, stack }) => ({ name, items: boxesOf(stack) }));
   const heights = stacks.map(({ items }) => new Painter().stack(items, 0, 0).bottom);
   const tallest = Math.max(...heights);
-  const [above, below] = spec.second ? [ABOVE, BELOW] : [8, 8];
+  const several = stacks.length > 1;
+  const [above, below] = several ? [ABOVE, BELOW] : [8, 8];
   const painter = new Painter();
   const drawn = stacks.map(({ name, items }, at) => {
     const top = above + tallest - heights[at]!;
-    if (spec.second) painter.text(name, at * (WIDTH + GAP) + MIDDLE, above + tallest + 22, "box-title");
+    if (several) painter.text(name, at * (WIDTH + GAP) + MIDDLE, above + tallest + 22, "box-title");
     return { top, ...painter.stack(items, at * (WIDTH + GAP), top) };
   });
-  if (spec.crossAttention) painter.cross(drawn[0]!, drawn[1]!);
-  if (spec.matching) painter.match(drawn.map(({ top }) => top), spec.matching.bias);
+  const { head } = spec.stacks[0]!;
+  if (spec.stacks.some(looksAcross)) painter.cross(drawn[0]!, drawn[1]!);
+  if (head.type === "embedding" && head.matching) painter.match(drawn.map(({ top }) => top), head.matching.bias);
   const width = stacks.length * (WIDTH + GAP) - GAP;
   const picture = create("svg", { viewBox: `0 0 ${width} ${above + tallest + below}`, role: "img", "aria-label": label, class: "diagram" });
   picture.style.setProperty("--stacks", String(stacks.length));

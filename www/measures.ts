@@ -3,7 +3,7 @@
 import type { ModelSummary } from "/azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
-import { stacksOf, type Attention, type Spec } from "./spec.js";
+import { distinct, stacksOf, type Attention, type Spec, type Stack } from "./spec.js";
 
 const length = byId("cache-length", HTMLInputElement);
 /** What the slider starts at, if the model reads that much. */
@@ -18,7 +18,7 @@ export function measure(model: ModelSummary, spec: Spec): void {
   summary = model;
   showParts(model);
   showRule(model, spec);
-  byId("layer-strips", HTMLElement).replaceChildren(...stacksOf(spec).flatMap(({ name, spec }) => strip(name, spec.attention)));
+  byId("layer-strips", HTMLElement).replaceChildren(...stacksOf(spec).flatMap(({ name, stack }) => strip(name, stack)));
   byId("cache-card", HTMLElement).hidden = model.memory.kvCache === 0;
   length.max = String(model.contextLength);
   length.value = String(Math.min(CONTEXT, model.contextLength));
@@ -45,7 +45,7 @@ function bar(name: string, numbers: string, part: number): HTMLElement {
 
 /** Attention has 4 · width² weights and a feed-forward network of the usual size 8 · width². */
 function showRule({ parameters }: ModelSummary, spec: Spec): void {
-  const terms = stacksOf(spec).map(({ spec: { layers, width } }) => ({ words: `12 · ${layers} · ${format.count(width)}²`, value: 12 * layers * width ** 2 }));
+  const terms = stacksOf(spec).map(({ stack: { blocks: { length: layers }, width } }) => ({ words: `12 · ${layers} · ${format.count(width)}²`, value: 12 * layers * width ** 2 }));
   const sum = terms.reduce((total, { value }) => total + value, 0);
   byId("rule-of-thumb", HTMLElement).textContent =
     `Rule of thumb, 12 · layers · width²: ${terms.map(({ words }) => words).join(" + ")} = ${format.parameters(sum)}. ` +
@@ -58,18 +58,19 @@ interface LayerKind {
   look: "whole" | "window" | "placeless";
 }
 
-function kindOf({ windows, turns, ropes }: Attention, layer: number): LayerKind {
-  const [window, turn] = [windows[layer], turns[layer]];
-  const sight = typeof window === "number" ? `looks ${format.count(window)} tokens back` : "sees the whole context";
-  const placeless = ropes.length > 0 && typeof turn !== "number";
-  const positions = placeless ? ", without positions" : ropes.length > 1 && typeof turn === "number" ? `, RoPE of base ${format.count(ropes[turn]!.theta)}` : "";
-  return { words: sight + positions, look: placeless ? "placeless" : typeof window === "number" ? "window" : "whole" };
+/** `bases`: those of all layers' RoPE. */
+function kindOf({ window, rope }: Attention, bases: Set<number>): LayerKind {
+  const sight = window === null ? "sees the whole context" : `looks ${format.count(window)} tokens back`;
+  const placeless = bases.size > 0 && !rope;
+  const positions = placeless ? ", without positions" : bases.size > 1 && rope ? `, RoPE of base ${format.count(rope.theta)}` : "";
+  return { words: sight + positions, look: placeless ? "placeless" : window === null ? "whole" : "window" };
 }
 
 /** A cell for each layer, and what the kinds are; `name` of the stack, if there are two. */
-function strip(name: string, attention: Attention): HTMLElement[] {
-  const kinds = attention.windows.map((_, layer) => kindOf(attention, layer));
-  const all = [...new Map(kinds.map((kind) => [kind.words, kind])).values()];
+function strip(name: string, { blocks }: Stack): HTMLElement[] {
+  const bases = new Set(blocks.flatMap(({ attention: { rope } }) => rope?.theta ?? []));
+  const kinds = blocks.map(({ attention }) => kindOf(attention, bases));
+  const all = distinct(kinds, ({ words }) => words);
   const cells = make("div", "strip");
   cells.setAttribute("role", "img");
   cells.ariaLabel = kinds.map(({ words }, layer) => `${layer + 1}: ${words}`).join("; ");

@@ -78,7 +78,7 @@ class Search {
   constructor() {
     this.models = new Models<TextEmbedder>({
       prefix: "search-",
-      tasks: ["text-embedding", "text-classification"],
+      tasks: ["text-embedding", "text-classification", "token-classification"],
       standard: STANDARD.search,
       load: async (source, options) => warm(await TextEmbedder.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),

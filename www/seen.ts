@@ -6,7 +6,7 @@ import type { Grid } from "./stage.js";
 
 /** What the model takes. */
 export function inputOf(summary: ModelSummary): PatchInput {
-  return (summary.spec as { input: PatchInput }).input;
+  return summary.spec.stacks[0]!.input as PatchInput;
 }
 
 /** The patches, and the size that pictures get before they are cut. */

@@ -3,19 +3,24 @@
 import type { Spec } from "/azulejo/index.js";
 
 export type { Spec };
-export type PatchInput = Extract<Spec["input"], { type: "patches" }>;
-export type Norm = Spec["norm"];
-export type Attention = Spec["attention"];
-export type Rope = Attention["ropes"][number];
-export type FeedForward = Spec["feedForward"];
-export type Head = Spec["head"];
+export type Stack = Spec["stacks"][number];
+export type Block = Stack["blocks"][number];
+export type PatchInput = Extract<Stack["input"], { type: "patches" }>;
+export type Norm = Stack["norm"];
+export type Attention = Block["attention"];
+export type Rope = NonNullable<Attention["rope"]>;
+export type FeedForward = Block["feedForward"];
+export type Head = Stack["head"];
 
-/** A model's stacks, from left to right, and what they are called where there are two. */
-export function stacksOf(spec: Spec): { name: string; spec: Spec }[] {
-  if (!spec.second) return [{ name: "", spec }];
-  const names = spec.crossAttention ? ["Encoder", "Decoder"] : ["Images", "Text"];
-  return [spec.second, spec].map((each, at) => ({ name: names[at]!, spec: each }));
+/** A model's stacks, from left to right, and what they are called where there are several. */
+export function stacksOf({ stacks }: Spec): { name: string; stack: Stack }[] {
+  const crossing = stacks.some(looksAcross);
+  const nameOf = (stack: Stack) => stack.input.type === "patches" ? "Images" : !crossing ? "Text" : looksAcross(stack) ? "Decoder" : "Encoder";
+  return stacks.map((stack) => ({ name: stacks.length > 1 ? nameOf(stack) : "", stack })).reverse();
 }
 
-/** Whether every layer of a list is the same. */
-export const alike = (layers: unknown[]): boolean => layers.every((layer) => layer === layers[0]);
+/** Whether it looks at another stack's output. */
+export const looksAcross = ({ blocks }: Stack): boolean => blocks.some(({ cross }) => cross !== null);
+
+/** A list without repetitions, by what `key` says of each. */
+export const distinct = <T>(list: readonly T[], key: (item: T) => string): T[] => [...new Map(list.map((item) => [key(item), item])).values()];

@@ -39,7 +39,7 @@ pub fn check(bytes: &[u8]) {
 
 /// No shape of a model's weights has a side that WebAssembly has no number for.
 pub fn assert_sizes(plan: &Plan) {
-    for (slot, shape) in plan.spec.slots() {
+    for (slot, shape) in plan.wanted().expect("a plan that was checked") {
         let shown = format!("{shape:?}");
         let numbers = shown.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
         let largest: u64 = numbers.max().unwrap_or(0);
@@ -48,7 +48,7 @@ pub fn assert_sizes(plan: &Plan) {
 }
 
 fn generates(plan: &mut Plan, json: Option<&str>) {
-    let vocabulary = plan.spec.vocabulary();
+    let vocabulary = plan.spec().vocabulary();
     if made_or_refused(plan.set_generation(json), &["generation_config.json"]).is_none() {
         return;
     }

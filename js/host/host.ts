@@ -126,6 +126,7 @@ export class Host {
     hidden: (takes, job) => this.#model(LoadedTexts, takes.model).hidden(job, takes),
     textAttentionMaps: (takes, job) => this.#model(LoadedTexts, takes.model).attentionMaps(job, takes),
     classifyTexts: (takes, job) => this.#model(LoadedTexts, takes.model).classify(job, takes),
+    classifyTokens: (takes, job) => this.#model(LoadedTexts, takes.model).classifyTokens(job, takes),
     textLogits: (takes, job) => this.#model(LoadedTexts, takes.model).logits(job, takes),
     seq2seqLogits: (takes, job) => this.#model(LoadedSeq2Seq, takes.model).logits(job, takes),
     embedImages: (takes, job) => this.#model(LoadedMatch, takes.model).embedImages(job, takes),

@@ -161,7 +161,14 @@ class Feed {
   async safetensors(config: string): Promise<void> {
     const { files, instance, job, task, headerOnly } = this.#of;
     instance.call(() => this.#loader.config(config));
-    if (!headerOnly) await readBeside({ files, instance, job, loader: this.#loader, task });
+    const folders = headerOnly ? [] : await readBeside({ files, instance, job, loader: this.#loader, task });
+    await this.#model();
+    for (const [module, folder] of folders.entries()) await this.weights(`${folder}/model.safetensors`, module);
+  }
+
+  /** The weights of a folder in Hugging Face's layout. */
+  async #model(): Promise<void> {
+    const { files, headerOnly } = this.#of;
     const single = await files.open("model.safetensors", headerOnly);
     if (single !== undefined) return this.#open(single);
     const index = await readText(files, "model.safetensors.index.json");
@@ -180,17 +187,21 @@ class Feed {
     );
   }
 
-  async weights(name: string): Promise<void> {
+  /** `module`: they are of that one of sentence-transformers' Dense modules. */
+  async weights(name: string, module?: number): Promise<void> {
     const { files, headerOnly } = this.#of;
     const file = await files.open(name, headerOnly);
     if (file === undefined) throw missing(name, files);
-    await this.#open(file);
+    await this.#open(file, module);
   }
 
-  async #open(file: OpenFile): Promise<void> {
+  async #open(file: OpenFile, module?: number): Promise<void> {
     const { instance, headerOnly } = this.#of;
     try {
-      instance.call(() => this.#loader.begin(file.name, file.size));
+      instance.call(() => {
+        if (module === undefined) this.#loader.begin(file.name, file.size);
+        else this.#loader.beginDense(module, file.name, file.size);
+      });
       await this.#bytes(file);
       if (headerOnly) return;
       instance.call(() => this.#loader.end());
@@ -247,9 +258,10 @@ const CLASSES: Record<Task, string> = {
   seq2seq: "Seq2SeqLM",
   "text-classification": "TextClassifier",
   "text-embedding": "TextEmbedder",
+  "token-classification": "TokenClassifier",
 };
-/** A classifier of texts is an encoder with something on top. */
-const ALSO: Partial<Record<Task, Task[]>> = { "text-embedding": ["text-classification"] };
+/** A classifier of texts or tokens is an encoder with something on top. */
+const ALSO: Partial<Record<Task, Task[]>> = { "text-embedding": ["text-classification", "token-classification"] };
 /** So much may be on its way to the GPU before anybody looks whether it gets there. */
 const SETTLE_BYTES = 16 << 20;
 

@@ -2,7 +2,7 @@
 
 import { invalid } from "../shared/errors.js";
 import type { Job } from "../shared/jobs.js";
-import type { Loaded, WireGeneration } from "../shared/protocol.js";
+import type { Calls, Loaded, WireGeneration } from "../shared/protocol.js";
 import type { Classification, TensorF32 } from "../shared/types.js";
 import type { Seq2SeqModel, TextModel } from "../simd/azulejo.js";
 import { finishGeneration, type OnTokens } from "./generating.js";
@@ -10,7 +10,8 @@ import { LoadedReader, type Takes } from "./loaded-base.js";
 
 export class LoadedTexts extends LoadedReader<TextModel> {
   override facts(): Loaded {
-    return { ...super.facts(), labels: this.instance.call(() => this.model.labels()) };
+    const [labels, vectorWidth] = this.instance.call(() => [this.model.labels(), this.model.vectorWidth()] as const);
+    return { ...super.facts(), labels, vectorWidth };
   }
 
   embed(job: Job, { texts, pooling, normalize, prompt, promptName }: Takes<"embed">): Promise<TensorF32> {
@@ -27,6 +28,10 @@ export class LoadedTexts extends LoadedReader<TextModel> {
 
   classify(job: Job, { texts, topK }: Takes<"classifyTexts">): Promise<Classification[][]> {
     return this.finish(job, (model) => model.classify(texts, topK), { texts });
+  }
+
+  classifyTokens(job: Job, { texts, merge }: Takes<"classifyTokens">): Promise<Calls["classifyTokens"]["gives"]> {
+    return this.finish(job, (model) => model.classifyTokens(texts, merge), { texts });
   }
 
   logits(job: Job, { rows, types }: Takes<"textLogits">): Promise<TensorF32> {

@@ -134,7 +134,7 @@ export class ImageTextMatcher {
 
   /** Of the vectors. */
   get #width(): number {
-    const { head } = this.#model.loaded.summary.spec;
+    const { head } = this.#model.loaded.summary.spec.stacks[0]!;
     return head.type === "embedding" ? head.width : this.#model.loaded.summary.width;
   }
 

@@ -65,7 +65,7 @@ export class TextEmbedder {
   }
 
   /**
-   * One vector per text or row of ids, [rows, width]: mean, CLS or pooler as the model says, unit length unless
+   * One vector per text or row of ids, [rows, values]: mean, CLS or pooler as the model says, unit length unless
    * `normalize: false`. Before each text stands what the checkpoint has for it (`default_prompt_name`), or `prompt`, or its
    * prompt called `promptName`. Long texts are cut as the checkpoint says; ids are taken as they are, special ones and all.
    */
@@ -75,7 +75,7 @@ export class TextEmbedder {
     const how = { normalize: true, ...given };
     if (checked.length === 0) await this.#model.reach(signal);
     const embed = (texts: WireText[], call: CallOptions) => this.#model.call("embed", { texts, ...how }, call);
-    return stack(await inTextBatches(checked, { signal, onProgress }, embed), this.summary.width);
+    return stack(await inTextBatches(checked, { signal, onProgress }, embed), this.#model.loaded.vectorWidth!);
   }
 
   /** Hidden states after the last norm: [rows, positions, width], zero where a row is padded. */

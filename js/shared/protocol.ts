@@ -14,6 +14,7 @@ import type {
   Pooling,
   Seq2SeqOptions,
   TensorF32,
+  TextSpan,
 } from "./types.js";
 
 export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions>;
@@ -45,6 +46,8 @@ export interface Loaded {
   defaults?: GenerateOptions;
   /** A classifier's, by index. */
   labels?: string[];
+  /** Values of the vector that an encoder makes of a text. */
+  vectorWidth?: number;
   /** What images become: [channels, height, width]. */
   inputSize?: [number, number, number];
   /** Of a model that matches images with texts: what it does with a cosine. */
@@ -189,7 +192,7 @@ export interface Calls {
   imageAttentionMaps: { takes: { model: number; pixels: TensorF32 }; gives: TensorF32 };
   /** Without `layer` all of them rolled out, without `head` their mean: [1, rows, columns]. */
   imageAttention: { takes: { model: number; picture: Picture; layer?: number; head?: number }; gives: TensorF32 };
-  /** Without `pooling` and `normalize` as the checkpoint says: [rows, width]. */
+  /** Without `pooling` and `normalize` as the checkpoint says: [rows, values of a vector]. */
   embed: {
     takes: { model: number; texts: WireText[]; pooling?: Pooling; normalize?: boolean; prompt?: string; promptName?: string };
     gives: TensorF32;
@@ -198,7 +201,9 @@ export interface Calls {
   hidden: { takes: { model: number; rows: Uint32Array[] }; gives: TensorF32 };
   textAttentionMaps: { takes: { model: number; text: WireText; layer?: number }; gives: TensorF32 };
   classifyTexts: { takes: { model: number; texts: WirePair[]; topK: number }; gives: Classification[][] };
-  /** [rows, classes] */
+  /** In UTF-16 units. */
+  classifyTokens: { takes: { model: number; texts: string[]; merge: boolean }; gives: Omit<TextSpan, "text">[][] };
+  /** [rows, classes], or [rows, positions, classes] of a classifier of tokens. */
   textLogits: { takes: { model: number; rows: Uint32Array[]; types?: Uint32Array[] }; gives: TensorF32 };
   /** [rows, decoder positions, vocabulary] */
   seq2seqLogits: { takes: { model: number; rows: Uint32Array[]; decoderRows: Uint32Array[] }; gives: TensorF32 };

@@ -1,10 +1,15 @@
 // What `ModelSummary.spec` holds: the core's own description of a model (src/model/spec.rs), as JSON.
 
-/** A stack of blocks, as data: every choice that tells one transformer from another. */
+/** A model as data: every choice that tells one transformer from another. */
 export interface Spec {
+  /** The first one answers: a decoder, before the encoder that it looks at; a tower of texts, before the one of images. */
+  stacks: Stack[];
+}
+
+/** A stack of blocks. */
+export interface Stack {
   /** The family: "llama", "qwen3", "vit", … */
   architecture: string;
-  layers: number;
   /** Values per token between the blocks. */
   width: number;
   /** What the first block reads. */
@@ -12,21 +17,24 @@ export interface Spec {
   /** A norm between the embedding and the first block. */
   inputNorm: boolean;
   norm: Norm;
-  residual: Residual;
-  /** The branches are scaled, value by value, before they join the residual: LayerScale. */
-  layerScale: boolean;
-  attention: Attention;
-  /** After its own attention each block looks at the encoder's output. */
-  crossAttention: boolean;
-  feedForward: FeedForward;
+  /** What is added to the scores of each block's own attention for where keys stand: nothing, ALiBi, T5's buckets of distances. */
+  scoreBias: { type: "none" } | { type: "linear"; slopes: number[] } | { type: "buckets"; buckets: number; distance: number };
+  blocks: Block[];
   /** A norm after the last block. */
   outputNorm: boolean;
   /** What becomes of the last block's output. */
   head: Head;
-  /** The encoder beside a decoder, or the image tower beside the text's. */
-  second: Spec | null;
-  /** How similarities of images and texts become logits: exp(scale) · image · text, with a bias or without. */
-  matching: { bias: boolean } | null;
+}
+
+/** One block: attention and a feed-forward network, each inside its residual. */
+export interface Block {
+  attention: Attention;
+  /** After its own attention it looks at another stack's output. */
+  cross: Attention | null;
+  feedForward: FeedForward;
+  residual: Residual;
+  /** The branches are scaled, value by value, before they join the residual: LayerScale. */
+  layerScale: boolean;
 }
 
 interface TokenInput {
@@ -68,8 +76,8 @@ type Norm =
   | { type: "layer"; epsilon: number; bias: boolean };
 
 type Residual =
-  /** x + f(norm(x)); `firstBare`: the first block's attention has no norm. */
-  | { type: "pre-norm"; firstBare: boolean }
+  /** x + f(norm(x)); `bare`: attention has no norm. */
+  | { type: "pre-norm"; bare: boolean }
   /** norm(x + f(x)) */
   | { type: "post-norm" }
   /** x + norm(f(norm(x))) */
@@ -109,14 +117,10 @@ interface Attention {
   scale: number;
   /** A query sees no key after itself. */
   causal: boolean;
-  /** Rotary positions; a model may have others for its local layers. */
-  ropes: Rope[];
-  /** Which of them each layer has; null: none. */
-  turns: (number | null)[];
-  /** What is added to scores for where keys stand: nothing, ALiBi, T5's buckets of distances. */
-  bias: { type: "none" } | { type: "linear"; slopes: number[] } | { type: "buckets"; buckets: number; distance: number };
-  /** Each layer's sliding window in tokens; null sees everything. */
-  windows: (number | null)[];
+  /** Rotary positions; null: none. */
+  rope: Rope | null;
+  /** A sliding window in tokens; null sees everything. */
+  window: number | null;
   /** Scores become cap · tanh(score / cap). */
   softCap: number | null;
   /** The norm of queries and keys, of each head by itself or of all together. */
@@ -135,13 +139,14 @@ interface FeedForward {
 
 type Activation = "silu" | "gelu" | "gelu-tanh" | "gelu-quick" | "relu" | "tanh";
 
-/** Which tokens a head reads; `token`: the first of that id. */
+/** Which tokens a head reads; `each`: each by itself; `token`: the first of that id. */
 type Pooling =
   | "class-token"
   | "both-tokens"
   | "class-token-and-mean"
   | "mean"
   | "last"
+  | "each"
   | { token: number }
   | "largest-token"
   | "attention";
@@ -158,7 +163,7 @@ type Head =
       /** What logits become: probabilities that add up to 1, one for each class by itself, or they stay as they are. */
       scores: "softmax" | "sigmoid" | "identity";
     }
-  /** One vector. */
-  | { type: "embedding"; width: number; pooling: Pooling; projection: boolean; bias: boolean }
+  /** One vector; `matching`: similarities with another stack's become exp(scale) · similarity, with a bias or without. */
+  | { type: "embedding"; width: number; pooling: Pooling; projection: boolean; bias: boolean; matching: { bias: boolean } | null }
   /** The hidden states are the result; `pooler`: or tanh of a product of the first one. */
   | { type: "none"; pooler: boolean };

@@ -98,7 +98,13 @@ export interface ModelSummary {
   architecture: string;
   /** What it is for, and so which class loads it. */
   task:
-    "causal-lm" | "image-classification" | "text-embedding" | "text-classification" | "seq2seq" | "image-text-matching";
+    | "causal-lm"
+    | "image-classification"
+    | "text-embedding"
+    | "text-classification"
+    | "token-classification"
+    | "seq2seq"
+    | "image-text-matching";
   /** How many numbers its weights are. */
   parameters: number;
   /** What it is made of, kind by kind: "embedding", "attention", …; bytes on the engine's device. */

@@ -34,6 +34,23 @@ export interface TextLogitsOptions extends SignalOptions {
   tokenTypes?: ArrayLike<number> | ArrayLike<number>[] | undefined;
 }
 
+/** A part of a text that is something. */
+export interface TextSpan {
+  /** Of what kind: a label without its "B-" or "I-"; the whole label where nothing is merged. */
+  label: string;
+  /** The probability of its tokens' classes, their mean. */
+  score: number;
+  text: string;
+  /** In UTF-16 units, as JavaScript's strings count. */
+  start: number;
+  end: number;
+}
+
+export interface SpanOptions extends BatchOptions {
+  /** Neighbours of one thing become one span. Default: true; else each token is one. */
+  merge?: boolean | undefined;
+}
+
 export interface MatchOptions {
   /** What becomes of a label: "{}" stands for it. Default "This is a photo of {}.". */
   template?: string | undefined;

@@ -9,7 +9,7 @@ import type {
   WireSeq2SeqOptions,
   WireText,
 } from "../shared/protocol.js";
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32 } from "../shared/types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32, TextSpan } from "../shared/types.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -82,6 +82,8 @@ export interface SentenceFiles {
   modules: string;
   pooling?: string | undefined;
   normalize?: string | undefined;
+  /** By the modules' folders. */
+  dense: Record<string, string>;
   model?: string | undefined;
   transformer?: string | undefined;
 }
@@ -97,13 +99,18 @@ export class ModelLoader {
   tokenizerFile(name: string, bytes: Uint8Array): void;
   /** preprocessor_config.json, before any weights. */
   preprocessor(json: string): void;
-  /** What sentence-transformers has beside a model; undefined where it has nothing. */
-  sentence(files: SentenceFiles | undefined): void;
+  /**
+   * What sentence-transformers has beside a model; undefined where it has nothing. The folders of its Dense modules, whose
+   * weights come after the model's, in that order.
+   */
+  sentence(files: SentenceFiles | undefined): string[];
   /** config_sentence_transformers.json of a cross-encoder. */
   crossEncoder(json: string): void;
   /** generation_config.json, after config.json; undefined where there is none. */
   generation(json: string | undefined): void;
   begin(file: string, size?: number): void;
+  /** The same of the weights of a Dense module, by its place. */
+  beginDense(module: number, file: string, size?: number): void;
   push(bytes: Uint8Array): void;
   /** Of the current file: enough for `summary`. */
   readonly headerComplete: boolean;
@@ -118,15 +125,6 @@ export class ModelLoader {
   /** While `finish` gives null: the pipelines that it waits for. */
   readonly compiled: { done: number; total: number };
   free(): void;
-}
-
-/** Texts of files: modules.json, its modules' config.json, sentence_bert_config.json, config_sentence_transformers.json. */
-export interface SentenceFiles {
-  modules: string;
-  pooling?: string | undefined;
-  normalize?: string | undefined;
-  transformer?: string | undefined;
-  model?: string | undefined;
 }
 
 /** By the checkpoint's task. */
@@ -205,16 +203,19 @@ export class TextModel {
   private constructor();
   summary(): ModelSummary;
   labels(): string[];
+  /** Values of a text's vector. */
+  vectorWidth(): number;
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
-  /** [rows, width] */
+  /** [rows, vectorWidth] */
   embed(texts: WireText[], pooling?: Pooling, normalize?: boolean, prompt?: string, promptName?: string): Run<TensorF32>;
   /** [rows, positions, width] */
   hidden(rows: Uint32Array[]): Run<TensorF32>;
   /** [layers, heads, positions, positions], or of one layer. */
   attentionMaps(text: WireText, layer?: number): Run<TensorF32>;
   classify(texts: WirePair[], topK: number): Run<Classification[][]>;
-  /** `types`: which of two texts each token is of; [rows, classes] */
+  classifyTokens(texts: string[], merge: boolean): Run<Omit<TextSpan, "text">[][]>;
+  /** `types`: which of two texts each token is of; [rows, classes], or [rows, positions, classes] of a classifier of tokens. */
   logits(rows: Uint32Array[], types?: Uint32Array[]): Run<TensorF32>;
   free(): void;
 }

@@ -61,15 +61,22 @@ function causal({ CausalLM }, source, engine, { rows, prompt, generated }) {
 }
 
 /** Hidden states, vectors by each pooling, logits of classes. */
-async function encoder({ TextEmbedder, TextClassifier }, source, engine, { rows, pooled }) {
+async function encoder({ TextEmbedder, TextClassifier }, source, engine, { rows, pooling, classes }) {
   const vectors = await using(TextEmbedder, source, { engine }, async (model) => ({
     hidden: await both(rows, (rows) => model.hidden(rows)),
-    pooled: pooled && await both(rows, (rows) => model.embed(rows, { pooling: "pooler", normalize: false })),
+    pooled: pooling && await both(rows, (rows) => model.embed(rows, { pooling, normalize: false })),
     mean: await both(rows, (rows) => model.embed(rows, { pooling: "mean", normalize: true })),
     cls: await both(rows, (rows) => model.embed(rows, { pooling: "cls", normalize: true })),
   }));
-  const logits = await using(TextClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
+  const logits = classes && await using(TextClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
   return { ...vectors, logits };
+}
+
+/** Hidden states, logits of classes of each token. */
+async function tokens({ TextEmbedder, TokenClassifier }, source, engine, { rows }) {
+  const hidden = await using(TextEmbedder, source, { engine }, (model) => both(rows, (rows) => model.hidden(rows)));
+  const logits = await using(TokenClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
+  return { hidden, logits };
 }
 
 /** As of a causal model; `ragged` is of decoder rows of which each is shorter than the one before. */
@@ -118,6 +125,7 @@ function dual({ ImageTextMatcher }, source, engine, { pixels, rows }) {
 export const KINDS = {
   causal: { needs: ["CausalLM"], ask: causal },
   encoder: { needs: ["TextEmbedder", "TextClassifier"], ask: encoder },
+  tokens: { needs: ["TextEmbedder", "TokenClassifier"], ask: tokens },
   seq2seq: { needs: ["Seq2SeqLM"], ask: seq2seq },
   vision: { needs: ["ImageClassifier"], ask: vision },
   dual: { needs: ["ImageTextMatcher"], ask: dual },

@@ -28,7 +28,11 @@ const causal = {
 
 /** Hidden states, each pooling and the classifier, of the rows together and of each alone. */
 const encoder = {
-  input: (tensors) => ({ rows: unpaddedRows(tensors), pooled: "pooled" in tensors }),
+  input(tensors) {
+    const classes = "logits" in tensors;
+    // Without a classifier it is a body alone, and what it pools is the last token.
+    return { rows: unpaddedRows(tensors), pooling: "pooled" in tensors ? (classes ? "pooler" : "last") : null, classes };
+  },
   compare(tensors, { hidden, pooled, mean, cls, logits }, tolerance) {
     const verdict = new Verdict(tolerance);
     const lengths = lengthsOf(tensors);
@@ -38,8 +42,22 @@ const encoder = {
     if (tensors.pooled) compareRows(verdict, "pooled", tensors.pooled, { ...pooled, ...value });
     compareRows(verdict, "mean of hidden", pooledHidden(tensors, lengths, (length) => length), { ...mean, ...value });
     compareRows(verdict, "first of hidden", pooledHidden(tensors, lengths, () => 1), { ...cls, ...value });
-    compareRows(verdict, "logits", tensors.logits, { ...logits, place: "class" });
-    verdict.more = `${lengths.length} rows, ${tensors.pooled ? "pooler too" : "no pooler"}`;
+    if (tensors.logits) compareRows(verdict, "logits", tensors.logits, { ...logits, place: "class" });
+    verdict.more = `${lengths.length} rows, ${tensors.pooled ? "pooled too" : "no pooler"}`;
+    return verdict;
+  },
+};
+
+/** Hidden states and logits of each token, of the rows together and of each alone. */
+const tokens = {
+  input: (tensors) => ({ rows: unpaddedRows(tensors) }),
+  compare(tensors, { hidden, logits }, tolerance) {
+    const verdict = new Verdict(tolerance);
+    const lengths = lengthsOf(tensors);
+    comparePositions(verdict, "hidden", tensors.hidden, { ...hidden, lengths, place: "value" });
+    comparePositions(verdict, "logits", tensors.logits, { ...logits, lengths, place: "class" });
+    comparePadding(verdict, logits.together, lengths);
+    verdict.more = `${lengths.length} rows`;
     return verdict;
   },
 };
@@ -99,7 +117,7 @@ const dual = {
   },
 };
 
-export const KINDS = { causal, encoder, seq2seq, vision, dual };
+export const KINDS = { causal, encoder, tokens, seq2seq, vision, dual };
 
 function pixels({ pixel_values: { data, shape } }) {
   return { data: Array.from(data), dims: shape };
@@ -125,7 +143,7 @@ function pooledHidden({ hidden: { shape: [rows, length, width], data } }, length
 function comparePadding(verdict, { data, dims: [, length, width] }, lengths) {
   lengths.forEach((count, row) => {
     const padding = data.slice((row * length + count) * width, (row + 1) * length * width);
-    if (padding.some((value) => value !== 0)) verdict.fail(`hidden, row ${row}: the padding is not zero`);
+    if (padding.some((value) => value !== 0)) verdict.fail(`row ${row}: the padding is not zero`);
   });
 }
 

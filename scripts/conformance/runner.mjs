@@ -13,6 +13,7 @@ const PATIENCE = 120_000;
 const KIND_OF_CLASS = [
   [/ForCausalLM$|LMHeadModel$/, "causal"],
   [/ForSequenceClassification$|ForMaskedLM$/, "encoder"],
+  [/ForTokenClassification$/, "tokens"],
   [/ForConditionalGeneration$|MTModel$/, "seq2seq"],
   [/ForImageClassification/, "vision"],
   [/^(CLIP|Siglip)Model$/, "dual"],

@@ -11,7 +11,7 @@
 
 use std::collections::HashSet;
 
-use super::reader::{Header, Limit, Step, TensorInfo};
+use super::header::{Header, Limit, Step, TensorInfo};
 use super::{Array, Metadata, TensorType, Value};
 use crate::error::{Error, Result, no_memory};
 

@@ -8,6 +8,7 @@
 //! [`TensorType`] is the definition of each block format: sizes, and how a block becomes floats.
 
 mod gguf;
+mod header;
 mod metadata;
 mod quant;
 mod reader;
@@ -15,7 +16,8 @@ mod safetensors;
 mod shards;
 pub mod write;
 
+pub use header::{Header, TensorInfo, UnreadTensor};
 pub use metadata::{Array, Metadata, Value};
 pub use quant::{Levels, TensorType, mxfp4_from_pairs};
-pub use reader::{FileReader, Format, Header, Sink, TensorInfo, UnreadTensor};
+pub use reader::{FileReader, Format, Sink};
 pub use shards::{Shards, safetensors_shards, shard_names};

@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use super::reader::{Header, Limit, Step, TensorInfo, UnreadTensor};
+use super::header::{Header, Limit, Step, TensorInfo, UnreadTensor};
 use super::{Metadata, TensorType};
 use crate::error::{Code, Error, Result};
 

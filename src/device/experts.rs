@@ -1,14 +1,14 @@
 //! Mixtures of experts: a layer has many feed-forward networks, and each row goes through the few that its router chooses
 //! (<https://arxiv.org/abs/1701.06538>).
 
-use super::{Activation, Device};
+use super::{Activation, Leaves};
 
 /// The same matrix of each expert of a layer, with an optional bias.
-pub struct ExpertLinear<D: Device> {
+pub struct ExpertLinear<L: Leaves> {
     /// [experts, out width, in width]
-    pub weight: D::Experts,
+    pub weight: L::Experts,
     /// [experts, out width]
-    pub bias: Option<D::Buffer>,
+    pub bias: Option<L::Buffer>,
 }
 
 /// How a row's experts are chosen, and what each counts: its share of the softmax over all experts' scores.

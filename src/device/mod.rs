@@ -10,9 +10,11 @@ pub mod cpu;
 pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
+pub mod pages;
 pub mod picture;
 
 pub use experts::{ExpertLinear, Gating, Routing};
+pub use pages::{PAGE, PageCopy, Pages, StateShape, Table};
 pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
@@ -26,41 +28,35 @@ pub struct Span {
     /// The first of its rows in the batch.
     pub row: usize,
     pub len: usize,
-    /// The first one's place in its sequence: as many tokens are in the cache before it.
+    /// The first one's place in its sequence: as many tokens are kept before it.
     pub position: usize,
-    /// Which of the caches is its sequence's.
-    pub cache: usize,
-    /// Keys of that cache that there are for it: for tokens that are stored in it, all up to the span's last one.
+    /// Which of the tables is its sequence's.
+    pub table: usize,
+    /// Keys of that sequence that there are for it: for tokens that are stored there, all up to the span's last one.
     pub keys: usize,
 }
 
 impl Span {
-    /// Tokens that continue their cache.
-    pub fn new(row: usize, len: usize, position: usize, cache: usize) -> Self {
-        Self { row, len, position, cache, keys: position + len }
+    /// Tokens that continue their sequence.
+    pub fn new(row: usize, len: usize, position: usize, table: usize) -> Self {
+        Self { row, len, position, table, keys: position + len }
     }
 
     /// Queries that look at the keys of another sequence: cross-attention.
-    pub fn across(row: usize, len: usize, keys: usize, cache: usize) -> Self {
-        Self { row, len, position: 0, cache, keys }
+    pub fn across(row: usize, len: usize, keys: usize, table: usize) -> Self {
+        Self { row, len, position: 0, table, keys }
     }
 }
 
-/// One table of rotary angles, position · frequency for each pair of dimensions.
-#[derive(Clone, Copy, Debug)]
-pub struct Turn<'a> {
-    /// Radians a position, one a pair that turns.
-    pub frequencies: &'a [f32],
-    /// Multiplies cos and sin.
-    pub magnitude: f32,
+/// What turns the heads of a batch's rows: cos and sin of each angle, [rows, angles, 2].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Rotations<'a> {
+    pub values: &'a [f32],
+    /// Which of a row's angles each table has: layers may turn differently.
+    pub tables: &'a [Range<usize>],
 }
 
-/// The position of each row of a batch.
-fn positions(spans: &[Span]) -> impl Iterator<Item = usize> {
-    spans.iter().flat_map(|span| span.position..span.position + span.len)
-}
-
-/// How attention looks at a cache.
+/// How attention looks at what is kept.
 #[derive(Clone, Copy, Debug)]
 pub struct AttentionShape {
     /// 0 where only keys and values are stored.
@@ -112,6 +108,9 @@ pub struct Attention<'a, D: Device> {
     pub layer: usize,
     pub shape: AttentionShape,
     pub bias: PositionBias<'a, D>,
+    /// A learned score of each head that nothing belongs to, [heads]: it takes its share of the softmax and adds nothing,
+    /// so that a head may look away (<https://arxiv.org/abs/2309.17453>, gpt-oss).
+    pub sinks: Option<&'a D::Buffer>,
 }
 
 /// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
@@ -148,10 +147,23 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
+/// What weights are where they lie. A list of what is wanted has nothing there.
+pub trait Leaves {
+    type Matrix;
+    type Experts;
+    type Buffer;
+}
+
+impl<D: Device> Leaves for D {
+    type Matrix = D::Matrix;
+    type Experts = D::Experts;
+    type Buffer = D::Buffer;
+}
+
 /// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<D: Device> {
-    pub weight: D::Matrix,
-    pub bias: Option<D::Buffer>,
+pub struct Linear<L: Leaves> {
+    pub weight: L::Matrix,
+    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -180,7 +192,7 @@ pub struct Heads<'a, D: Device> {
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
     pub norms: Option<[Norm<'a, D>; 2]>,
-    /// Which of the batch's turns rotates them. None: they are left as they are (layers without positions).
+    /// Which of the batch's tables rotates them. None: they are left as they are (layers without positions).
     pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
@@ -284,8 +296,10 @@ pub trait Device: Sized + 'static {
     type MatrixBuilder;
     /// The same matrix of several experts: [experts, rows, columns].
     type Experts;
-    /// The keys and values of one sequence, of all layers.
-    type Cache;
+    /// What a model's layers keep of all sequences' tokens: see [`pages`].
+    type State;
+    /// Where the rows of some spans are kept.
+    type Places;
     /// What choosing tokens on the device needs between steps.
     type Chooser;
     /// Values on their way back.
@@ -322,18 +336,16 @@ pub trait Device: Sized + 'static {
     /// Puts together what [`Device::expert_matrices`] has begun, in its order.
     fn join_experts(&mut self, matrices: Vec<Self::Matrix>) -> Self::Experts;
 
-    /// A cache for `layers` layers of `kv_heads` heads; it has no room yet.
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Self::Cache;
-    /// Makes room for `positions` tokens in all, keeping what is there. Error: out-of-memory; the cache stays as it was.
-    fn reserve(&mut self, cache: &mut Self::Cache, positions: usize) -> impl Future<Output = Result<()>>;
-    /// Makes `to` hold the first `positions` tokens of all layers of `from`, a cache of the same layers, heads and type.
-    /// Error: out-of-memory; `to` stays as it was.
-    fn copy_cache(
-        &mut self,
-        from: &Self::Cache,
-        positions: usize,
-        to: &mut Self::Cache,
-    ) -> impl Future<Output = Result<()>>;
+    /// What those layers keep, of keys and values as that type; there are no pages yet.
+    fn state(layers: &[StateShape], ty: CacheType) -> Self::State;
+    /// Makes room for pages: for each group as many as its range's start at least, and up to its end where growing is
+    /// dear. What is in them stays. Returns how many there are. Error: out-of-memory; all stays as it was.
+    fn grow(&mut self, state: &mut Self::State, pages: &[Range<usize>]) -> impl Future<Output = Result<Vec<usize>>>;
+    /// Gives back the memory of pages but for the first so many of each group, as far as that can be done at once.
+    /// Returns how many there are.
+    fn trim(&mut self, state: &mut Self::State, pages: &[usize]) -> Vec<usize>;
+    /// Copies pages, one after the other.
+    fn copy_pages(&mut self, state: &mut Self::State, copies: &[PageCopy]);
 
     /// Waits until no more is under way than keeps the device busy: says how many calls' work that is, the last ones'.
     /// Errors: what went wrong since the last time and could not be said at once: out-of-memory, device-lost, internal.
@@ -345,9 +357,11 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and the angles that [`Device::store`] turns heads by. A model whose layers
-    /// turn differently has several tables of them.
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]);
+    /// A batch begins: where its rows stand, and what [`Device::store`] turns their heads by.
+    fn begin(&mut self, spans: &[Span], rotations: Rotations);
+    /// Where spans' rows are kept, for verbs of the batch that has begun; they need not be the batch's spans. All tables
+    /// are of one pool.
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Self::Places;
     /// out[row] = scale · table[tokens[row]], or that added to what is there. Positions and types are looked up like
     /// tokens, so a batch calls it more than once.
     fn embed(
@@ -408,27 +422,29 @@ pub trait Device: Sized + 'static {
         out: &mut Self::Buffer,
     );
     /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the
-    /// leading dimensions), and puts keys and values at the spans' places in their caches.
+    /// leading dimensions), and puts keys and values at their places. The rows are the spans', from the first on.
     fn store(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Self::Cache],
+        places: &Self::Places,
+        state: &mut Self::State,
     );
     /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
     /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
-    /// The spans need not be the batch's. Several may share a cache; a query that sees no key gets zeros.
+    /// With sinks, exp(sink[h]) is in the softmax's denominator too. Several spans may have one table; a query that sees
+    /// no key gets zeros.
     fn attend(
         &mut self,
         attention: &Attention<Self>,
         query: &Self::Buffer,
-        spans: &[Span],
-        caches: &[Self::Cache],
+        places: &Self::Places,
+        state: &Self::State,
         out: &mut Self::Buffer,
     );
-    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows].
+    /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of
+    /// them adds up to less than 1.
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,

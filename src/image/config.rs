@@ -45,7 +45,16 @@ fn class_of(family: &str) -> &'static str {
     }
 }
 
-pub fn read(json: &str, channels: usize, family: &str) -> Result<Processor> {
+impl Processor {
+    /// Reads `preprocessor_config.json`, or `processor_config.json`, for a model of that many channels and that family.
+    ///
+    /// Errors: corrupt-file, unsupported-model with the name of what it asks for.
+    pub fn from_json(json: &str, channels: usize, family: &str) -> Result<Self> {
+        read(json, channels, family).map_err(|error| error.in_file("preprocessor_config.json"))
+    }
+}
+
+fn read(json: &str, channels: usize, family: &str) -> Result<Processor> {
     let mut config: Map<String, Value> = json::parse(json).map_err(|error| Error::corrupt(error.to_string()))?;
     // processor_config.json has it inside.
     if let Some(Value::Object(inside)) = config.remove("image_processor") {

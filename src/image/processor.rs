@@ -1,6 +1,5 @@
 //! `Processor`: what a model wants of pictures.
 
-use super::config;
 use super::resample::{Axis, Filter};
 use crate::device::Preparation;
 use crate::error::{Error, Result};
@@ -35,13 +34,6 @@ pub struct Processor {
 }
 
 impl Processor {
-    /// Reads `preprocessor_config.json`, or `processor_config.json`, for a model of that many channels and that family.
-    ///
-    /// Errors: corrupt-file, unsupported-model with the name of what it asks for.
-    pub fn from_json(json: &str, channels: usize, family: &str) -> Result<Self> {
-        config::read(json, channels, family).map_err(|error| error.in_file("preprocessor_config.json"))
-    }
-
     /// Where a model comes without the file: ViT's defaults, at that size. Error: unsupported-model.
     pub fn plain(channels: usize, height: usize, width: usize) -> Result<Self> {
         check_side("a model's images", height)?;

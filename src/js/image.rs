@@ -24,7 +24,7 @@ pub struct ImageModel {
 impl ImageModel {
     pub fn new<D: Device>(model: model::ImageModel<D>, summary: Summary) -> Self {
         let (labels, size) = (Rc::new(model.labels.clone()), model.image_size());
-        let scores = summary.spec.scores();
+        let scores = summary.spec.stacks[0].scores();
         Self { model: Box::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
     }
 

@@ -7,7 +7,7 @@ use super::matching::MatchModel;
 use super::model::{Model, On, Seq2SeqModel};
 use super::pool;
 use super::task::{Task, or_null};
-use super::texts::TextModel;
+use super::texts::{TextModel, dense_file};
 use super::value::{from_js, to_js};
 use crate::checkpoint::{FileReader, Format, TensorType};
 use crate::device::cpu::Cpu;
@@ -16,8 +16,10 @@ use crate::device::gpu::Gpu;
 use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
-use crate::model::{self, Assembly, Plan, Spec, Summary, families};
-use crate::text::{Files, Sentence, SentenceFiles, Tokenizer, cross_encoder_activation, tokenizer_files};
+use crate::model::{self, Assembly, DenseFile, Plan, Spec, Summary, families};
+use crate::text::{
+    Files, Sentence, SentenceDense, SentenceFiles, Tokenizer, cross_encoder_activation, tokenizer_files,
+};
 use serde::{Deserialize, Serialize};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -128,6 +130,9 @@ pub struct ModelLoader {
     tokenizer: Option<Tokenizer>,
     processor: Option<Processor>,
     sentence: Option<Sentence>,
+    /// What vectors go through behind the pooling, and which of it the current file is of.
+    dense: Vec<DenseFile>,
+    dense_arriving: Option<usize>,
     /// What had to be assumed of the files beside the weights.
     warnings: Vec<String>,
     progress: Rc<Progress>,
@@ -158,6 +163,8 @@ impl ModelLoader {
             tokenizer: None,
             processor: None,
             sentence: None,
+            dense: Vec::new(),
+            dense_arriving: None,
             warnings: Vec::new(),
             progress: Rc::default(),
             settling: Task::default(),
@@ -212,7 +219,7 @@ impl ModelLoader {
     /// preprocessor_config.json or processor_config.json, after config.json.
     pub fn preprocessor(&mut self, json: &str) -> Result<()> {
         let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
-        let read = |channels| Processor::from_json(json, channels, &plan.spec.architecture);
+        let read = |channels| Processor::from_json(json, channels, &plan.spec().architecture);
         self.processor = plan.channels().map(read).transpose()?;
         Ok(())
     }
@@ -223,15 +230,28 @@ impl ModelLoader {
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 
-    /// sentence-transformers' files: [`SentenceFiles`]; undefined where a model that makes vectors has none.
-    pub fn sentence(&mut self, files: JsValue) -> Result<()> {
+    /// sentence-transformers' files, after config.json: [`SentenceFiles`]; undefined where a model that makes vectors has
+    /// none. The folders of Dense modules: each has a weights file, to come after the model's in that order.
+    pub fn sentence(&mut self, files: JsValue) -> Result<Vec<String>> {
         if files.is_undefined() {
             self.warnings.push(ASSUMED_MEAN.to_owned());
-            return Ok(());
+            return Ok(Vec::new());
         }
         let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
-        self.sentence = Some(Sentence::from_json(&files)?);
-        Ok(())
+        let sentence = Sentence::from_json(&files)?;
+        let width = inside!(self.assembly, assembly => assembly.plan()?.spec.width);
+        SentenceDense::chain(&sentence.dense, width)?;
+        let folders = sentence.dense.iter().map(|module| module.folder.clone()).collect();
+        self.dense = sentence.dense.iter().map(dense_file).collect();
+        self.sentence = Some(sentence);
+        Ok(folders)
+    }
+
+    /// The weights file of a Dense module begins, instead of the model's next one.
+    #[wasm_bindgen(js_name = beginDense)]
+    pub fn begin_dense(&mut self, module: usize, file: &str, size: Option<f64>) {
+        self.begin(file, size);
+        self.dense_arriving = Some(module);
     }
 
     /// config_sentence_transformers.json of a classifier, after config.json.
@@ -249,6 +269,9 @@ impl ModelLoader {
     /// Its next bytes.
     pub fn push(&mut self, bytes: &[u8]) -> Result<()> {
         let reader = self.reader.as_mut().ok_or_else(|| Error::new(Code::Internal, "no file has begun"))?;
+        if let Some(dense) = self.dense_arriving.and_then(|module| self.dense.get_mut(module)) {
+            return reader.push(bytes, dense);
+        }
         inside!(self.assembly, assembly => reader.push(bytes, assembly))
     }
 
@@ -266,6 +289,7 @@ impl ModelLoader {
 
     /// The current file is over.
     pub fn end(&mut self) -> Result<()> {
+        self.dense_arriving = None;
         self.reader.take().map_or(Ok(()), FileReader::finish)
     }
 
@@ -313,12 +337,12 @@ impl ModelLoader {
         summary.warn(&self.warnings);
         let processor = self.processor.take().or(plan.processor.clone());
         let sentence = self.take_sentence(&plan, &mut summary)?;
-        let (context_length, cache) = (self.options.context_length, cache_type(&plan.spec, &self.options));
-        let progress = self.progress.clone();
+        let (context_length, cache) = (self.options.context_length, cache_type(plan.spec(), &self.options));
+        let (progress, dense) = (self.progress.clone(), std::mem::take(&mut self.dense));
         with_assembly!(self.assembly, shared => {
             let assembly = shared.borrow_mut().take().ok_or_else(over)?;
             or_null(self.finishing.run(|| async move {
-                match plan.spec.task() {
+                match plan.spec().task() {
                     "image-classification" => {
                         let model = model::ImageModel::new(assembly, processor, &progress).await?;
                         Ok(ImageModel::new(model, summary).into())
@@ -327,8 +351,8 @@ impl ModelLoader {
                         let model = model::Matcher::new(assembly, processor, &progress).await?;
                         Ok(MatchModel::new(model, summary, tokenizer).into())
                     }
-                    "text-embedding" | "text-classification" => {
-                        let model = model::TextModel::new(assembly, &progress).await?;
+                    "text-embedding" | "text-classification" | "token-classification" => {
+                        let model = model::TextModel::with_dense(assembly, dense, &progress).await?;
                         Ok(TextModel::new(model, summary, tokenizer, sentence)?.into())
                     }
                     task => {
@@ -345,7 +369,7 @@ impl ModelLoader {
 impl ModelLoader {
     /// How a text becomes one vector, where a file says so.
     fn take_sentence(&mut self, plan: &Plan, summary: &mut Summary) -> Result<Option<Sentence>> {
-        let task = plan.spec.task();
+        let task = plan.spec().task();
         if self.sentence.is_some() || self.format == Format::Safetensors || !task.starts_with("text") {
             return Ok(self.sentence.take());
         }
@@ -357,19 +381,23 @@ impl ModelLoader {
     }
 
     fn summarise(&self) -> Result<Summary> {
-        inside!(self.assembly, assembly => summary(assembly, &self.options))
+        inside!(self.assembly, assembly => summary(assembly, &self.options, &self.dense))
     }
 }
 
-fn summary<D: Device>(assembly: &Assembly<D>, options: &Options) -> Result<Summary> {
-    let spec = &assembly.plan()?.spec;
+fn summary<D: Device>(assembly: &Assembly<D>, options: &Options, dense: &[DenseFile]) -> Result<Summary> {
+    let spec = assembly.plan()?.spec();
     let context = model::check_context(spec, options.context_length)?;
-    Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))
+    let mut summary = Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))?;
+    for file in dense {
+        summary.add_to_head(file.parameters(), file.device_bytes::<D>(assembly.quantize));
+    }
+    Ok(summary)
 }
 
 /// An encoder-decoder's texts are short, and its caches too: they are exact.
 fn cache_type(spec: &Spec, options: &Options) -> CacheType {
-    let default = if spec.cross_attention { CacheType::F32 } else { CacheType::default() };
+    let default = if spec.looks_across() { CacheType::F32 } else { CacheType::default() };
     options.kv_cache_type.unwrap_or(default)
 }
 

@@ -13,6 +13,7 @@ mod notes;
 mod running;
 mod task;
 mod texts;
+mod tokens;
 mod value;
 mod words;
 

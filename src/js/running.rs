@@ -106,7 +106,7 @@ pub struct On<D: Device> {
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
         let (shape, vocabulary, has_encoder) =
-            (model.session_shape(), model.spec.vocabulary(), model.spec.cross_attention);
+            (model.session_shape(), model.spec.vocabulary(), model.spec.looks_across());
         Self { model: Rc::new(RefCell::new(model)), shape, vocabulary, has_encoder }
     }
 }

@@ -6,11 +6,11 @@ use super::running::{Maps, taken};
 use super::task::Task;
 use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
-use crate::device::Device;
+use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
-use crate::model::{Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
+use crate::model::{DenseFile, Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
-use crate::text::{Prompt, Sentence, SentencePooling, Tokenizer};
+use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -51,7 +51,7 @@ impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
 }
 
 /// What shows where it looks, too.
-trait AnyEncoder: AnyTexts {
+pub trait AnyEncoder: AnyTexts {
     /// Refuses types of tokens that a caller gave and the model does not have.
     fn check_types(&self, row: &Sequence) -> Result<()>;
 
@@ -124,17 +124,33 @@ fn vector_of(pooling: SentencePooling) -> Vector {
     }
 }
 
+/// A product of sentence-transformers', whose weights are to come.
+pub fn dense_file(module: &SentenceDense) -> DenseFile {
+    let activation = match module.activation {
+        SentenceActivation::Identity => None,
+        SentenceActivation::Tanh => Some(Activation::Tanh),
+        SentenceActivation::Relu => Some(Activation::Relu),
+        SentenceActivation::Gelu => Some(Activation::Gelu),
+        SentenceActivation::Silu => Some(Activation::Silu),
+    };
+    DenseFile::new(module.inputs, module.outputs, module.bias, activation)
+}
+
 #[wasm_bindgen]
 pub struct TextModel {
-    texts: Rc<dyn AnyEncoder>,
+    pub(super) texts: Rc<dyn AnyEncoder>,
     summary: Summary,
-    labels: Rc<Vec<String>>,
-    words: Words,
+    pub(super) labels: Rc<Vec<String>>,
+    pub(super) words: Words,
     sentence: Sentence,
     /// Tokens that a text may have.
-    most: usize,
-    classes: usize,
+    pub(super) most: usize,
+    pub(super) classes: usize,
     scores: Scores,
+    /// Values of a text's vector.
+    vector_width: usize,
+    /// What the classifier is asked for.
+    logits: Reading,
 }
 
 impl TextModel {
@@ -154,16 +170,20 @@ impl TextModel {
         }
         let most = said.map_or(longest, |said| said.min(longest));
         let scores = model.tower.spec.scores();
+        let vector_width = model.width(Reading::Vector(Vector::Mean));
+        let of_tokens = model.tower.spec.task() == "token-classification";
+        let logits = if of_tokens { Reading::TokenLogits } else { Reading::Logits };
         let texts = Rc::new(Rc::new(RefCell::new(model)));
-        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores })
+        Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
     }
 
     fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let dims = match reading {
             Reading::Hidden => vec![rows.len(), longest, self.summary.width],
+            Reading::TokenLogits => vec![rows.len(), longest, self.classes],
             Reading::Logits => vec![rows.len(), self.classes],
-            Reading::Vector(_) => vec![rows.len(), self.summary.width],
+            Reading::Vector(_) => vec![rows.len(), self.vector_width],
         };
         let lengths = rows.iter().map(|row| row.ids.len()).collect();
         let batches = Batches::new(self.texts.clone(), rows, reading)?;
@@ -200,6 +220,11 @@ impl TextModel {
 
     pub fn labels(&self) -> Vec<String> {
         self.labels.to_vec()
+    }
+
+    #[wasm_bindgen(js_name = vectorWidth)]
+    pub fn vector_width(&self) -> usize {
+        self.vector_width
     }
 
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
@@ -240,14 +265,15 @@ impl TextModel {
         self.run(rows, Reading::Hidden, false)
     }
 
-    /// [rows, classes]; `types`: which of two texts each token is of.
+    /// [rows, classes], or [rows, positions, classes] of a classifier of tokens, rows padded with zeros; `types`: which of two
+    /// texts each token is of.
     pub fn logits(&self, rows: Vec<JsValue>, types: Option<Vec<JsValue>>) -> Result<TextRun> {
         let mut rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
         for (row, types) in rows.iter_mut().zip(types.map(rows_from_js).transpose()?.unwrap_or_default()) {
             row.types = types;
             self.texts.check_types(row)?;
         }
-        self.run(rows, Reading::Logits, false)
+        self.run(rows, self.logits, false)
     }
 
     /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.

@@ -1,53 +1,38 @@
 //! What a decoder looks across at: a source text's keys and values in all layers, computed once.
 
-use super::forward::{Across, store_across};
+use super::forward::store_across;
 use super::spec::Spec;
-use super::weights::Weights;
+use super::stack::Weights;
+use super::state::Pool;
 use super::{Model, Sequence, Session, Tower};
-use crate::device::{Device, Span};
+use crate::device::{Device, Span, Table};
 use crate::error::{Code, Error, Result};
 
-pub struct Source<D: Device> {
-    /// One cache.
-    cache: [D::Cache; 1],
+pub struct Source {
+    pub table: Table,
     /// Tokens of the source.
-    keys: usize,
+    pub keys: usize,
 }
 
-impl<D: Device> Source<D> {
-    pub fn new(cache: D::Cache, keys: usize) -> Self {
-        Self { cache: [cache], keys }
-    }
-
+impl Source {
     /// The spans of a decoder's batch of one sequence.
     pub fn spans(&self, rows: usize) -> [Span; 1] {
         [Span::across(0, rows, self.keys, 0)]
     }
 
-    pub fn across<'a>(&'a self, spans: &'a [Span]) -> Across<'a, D> {
-        Across { spans, caches: &self.cache }
-    }
-
-    pub fn keys(&self) -> usize {
-        self.keys
-    }
-
-    pub fn into_cache(self) -> D::Cache {
-        let [cache] = self.cache;
-        cache
-    }
-
     /// The passes of an encoder, for [`Device::prepare`].
-    pub fn rehearse(
-        &mut self,
+    pub fn rehearse<D: Device>(
+        &self,
         device: &mut D,
         spec: &Spec,
         weights: &Weights<D>,
         encoder: &mut Tower<D>,
+        sources: &mut Pool<D>,
     ) -> Result<()> {
         let spans = encoder.rehearse(device, weights.table())?;
         if let (Some(hidden), Some(span)) = (encoder.hidden(), spans.first()) {
-            store_across(device, spec, weights, hidden, &[*span], &mut self.cache)?;
+            let places = device.places(&[*span], &[&self.table]);
+            store_across(device, spec, weights, hidden, (&places, span.len), &mut sources.state)?;
         }
         Ok(())
     }
@@ -64,18 +49,19 @@ impl<D: Device> Model<D> {
 
     /// Reads a source text: what the decoder then looks at.
     /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
-    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<Source<D>> {
-        let mut cache = [self.new_cache()];
-        let Self { device, spec, weights, encoder, .. } = self;
+    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<Source> {
+        let Self { device, spec, weights, encoder, sources, .. } = self;
         let Some(encoder) = encoder else {
             return Err(Error::invalid(format!("{} has no encoder", spec.architecture)));
         };
-        device.reserve(&mut cache[0], ids.len().max(1)).await?;
+        let (mut table, keys) = (Table::default(), ids.len());
+        sources.reserve(device, &mut table, 0..keys, encoder.spec.longest()).await?;
         let spans = encoder.encode(device, &[Sequence::new(ids.to_vec())], weights.table()).await?;
         let hidden = encoder.hidden().ok_or_else(|| Error::new(Code::Internal, "an encoder without a result"))?;
-        store_across(device, spec, weights, hidden, &spans, &mut cache)?;
+        let places = device.places(&spans, &[&table]);
+        store_across(device, spec, weights, hidden, (&places, keys), &mut sources.state)?;
         device.settle().await?;
-        Ok(Source { cache, keys: ids.len() })
+        Ok(Source { table, keys })
     }
 
     /// Gives a sequence its source text; what was said about another one is forgotten.
@@ -87,11 +73,11 @@ impl<D: Device> Model<D> {
     }
 
     /// A source of one token, for [`Device::prepare`]; none where there is no encoder.
-    pub(super) async fn rehearsed_source(&mut self) -> Result<Option<Source<D>>> {
-        let mut cache = [self.new_cache()];
-        let Self { device, encoder: Some(encoder), .. } = self else { return Ok(None) };
-        device.reserve(&mut cache[0], 1).await?;
+    pub(super) async fn rehearsed_source(&mut self) -> Result<Option<Source>> {
+        let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
+        let mut table = Table::default();
+        sources.reserve(device, &mut table, 0..1, 1).await?;
         encoder.reserve_rehearsal(device).await?;
-        Ok(Some(Source { cache, keys: 1 }))
+        Ok(Some(Source { table, keys: 1 }))
     }
 }

@@ -27,9 +27,8 @@ pub struct ArrivingMatrix<D: Device> {
 }
 
 impl<D: Device> ArrivingMatrix<D> {
-    /// Errors: out-of-memory, unsupported-model.
-    pub fn new(device: &mut D, from: TensorType, rows: usize, columns: usize, stored: Stored) -> Result<Self> {
-        let builder = device.matrix(stored.ty, rows, stored.columns)?;
+    /// Of `columns` in the file. Error: out-of-memory.
+    pub fn new(builder: D::MatrixBuilder, from: TensorType, columns: usize, stored: Stored) -> Result<Self> {
         let mut arriving =
             Self { builder, from, columns, stored, pending: Vec::new(), values: Vec::new(), bytes: Vec::new() };
         if arriving.is_converted() {

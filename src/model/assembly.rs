@@ -2,11 +2,11 @@
 
 use super::arriving::{ArrivingMatrix, Stored};
 use super::copies::Copies;
-use super::families::{self, Plan};
-use super::gathered::Gathered;
+use super::families::{self, Plan, Stack};
+use super::loaded::LoadedTensors;
 use super::part::{Layout, Part, Shape, Slot};
 use super::sideways::Sideways;
-use super::spec::Spec;
+use super::spec::{Block, Spec};
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -28,6 +28,8 @@ pub struct Assembly<D: Device> {
     /// Files that there will be.
     files: usize,
     seen: usize,
+    /// Where experts' matrices go that have not begun to come, and how they are kept.
+    experts: HashMap<Slot, (Stored, Vec<Option<D::MatrixBuilder>>)>,
     /// What the tensor that arrives brings.
     arriving: Vec<Arriving<D>>,
     /// Which of them its next bytes are of, and how many.
@@ -35,7 +37,7 @@ pub struct Assembly<D: Device> {
     /// A tensor that lies on its side.
     sideways: Option<Sideways>,
     copies: Copies,
-    gathered: Gathered<D>,
+    loaded: LoadedTensors<D>,
 }
 
 /// A group of weights of one kind: see [`Part::group`].
@@ -71,11 +73,12 @@ impl<D: Device> Assembly<D> {
             from_gguf: true,
             files: 1,
             seen: 0,
+            experts: HashMap::new(),
             arriving: Vec::new(),
             pieces: VecDeque::new(),
             sideways: None,
             copies: Copies::default(),
-            gathered: Gathered::default(),
+            loaded: LoadedTensors::default(),
         }
     }
 
@@ -124,11 +127,9 @@ impl<D: Device> Assembly<D> {
         let mut parts: Vec<PartSize> = Vec::new();
         for tensor in &self.header.tensors {
             for slot in self.slots(tensor) {
-                let (parameters, bytes) = match self.expected.get(&slot) {
-                    Some(Shape::Matrix(rows, columns)) => {
-                        (*rows as u64 * *columns as u64, self.slot_bytes(&slot, tensor.ty) as u64)
-                    }
-                    Some(Shape::Vector(len)) => (*len as u64, 4 * *len as u64),
+                let (parameters, bytes) = match self.shape(&slot) {
+                    Some(Shape::Vector(len)) => (len as u64, 4 * len as u64),
+                    Some(shape) => (shape.values(), self.slot_bytes(&slot, tensor.ty)),
                     None => continue,
                 };
                 let name = slot.part.group();
@@ -143,25 +144,40 @@ impl<D: Device> Assembly<D> {
 
     /// Of a tensor, with vectors or without.
     fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> u64 {
-        let bytes = |slot: &Slot| match self.expected.get(slot) {
-            Some(Shape::Vector(len)) if vectors => 4 * *len as u64,
-            _ => self.slot_bytes(slot, tensor.ty) as u64,
+        let bytes = |slot: &Slot| match self.shape(slot) {
+            Some(Shape::Vector(len)) if vectors => 4 * len as u64,
+            _ => self.slot_bytes(slot, tensor.ty),
         };
         self.slots(tensor).iter().map(bytes).sum()
     }
 
-    /// Of a matrix whose tensor has that type.
-    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> usize {
-        let Some(Shape::Matrix(rows, columns)) = self.expected.get(slot) else { return 0 };
-        let Stored { ty, columns } = self.stored(slot.part, ty, *columns);
-        D::matrix_bytes(ty, *rows, columns)
+    /// Of matrices whose tensor has that type.
+    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> u64 {
+        let (count, rows, columns) = match self.shape(slot) {
+            Some(Shape::Matrix(rows, columns)) => (1, rows, columns),
+            Some(Shape::Experts(experts, rows, columns)) => (experts as u64, rows, columns),
+            _ => return 0,
+        };
+        let Stored { ty, columns } = self.stored(slot.part, ty, columns);
+        count * D::matrix_bytes(ty, rows, columns) as u64
+    }
+
+    /// What a tensor's slot holds: that of one expert, its matrix.
+    fn shape(&self, slot: &Slot) -> Option<Shape> {
+        match (*self.expected.get(&slot.of_all())?, slot.expert) {
+            (shape, None) => Some(shape),
+            (Shape::Experts(experts, rows, columns), Some(expert)) if expert < experts => {
+                Some(Shape::Matrix(rows, columns))
+            }
+            _ => None,
+        }
     }
 
     /// The slots that a tensor fills; none where nobody needs it.
     fn slots(&self, tensor: &TensorInfo) -> Vec<Slot> {
         let Some(plan) = &self.plan else { return Vec::new() };
         // With several GGUF files it is known only after the last whether the head is tied.
-        let tied = is_tied(&plan.spec) && !(self.from_gguf && self.files > 1);
+        let tied = is_tied(plan.spec()) && !(self.from_gguf && self.files > 1);
         let mut slots = plan.slots(&tensor.name);
         slots.retain(|slot| !(slot.part == Part::Head && !slot.bias && tied) && self.is_wanted(slot));
         slots.retain(|slot| slot.part != Part::Embedding || self.is_first(plan, slot, tensor));
@@ -182,14 +198,18 @@ impl<D: Device> Assembly<D> {
     /// Whether the model has that slot, or may turn out to have it.
     fn is_wanted(&self, slot: &Slot) -> bool {
         let open = self.from_gguf && self.files > 1 || slot.part == Part::RopeFactors;
-        open || self.expected.contains_key(slot)
+        open || self.shape(slot).is_some()
     }
 
     /// Whether a tensor of these slots lies on its side.
     fn is_sideways(&self, slots: &[Slot]) -> bool {
         let in_block = |slot: &Slot| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
-        let layout = self.plan.as_ref().map(|plan| plan.names.layout);
-        layout == Some(Layout::Transposed) && slots.first().is_some_and(in_block)
+        let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
+        match plan.stacks[usize::from(slot.stack)].names.layout {
+            Layout::Transposed => in_block(slot),
+            Layout::ExpertsTransposed => slot.part.is_of_experts() && !slot.bias,
+            Layout::Stacked | Layout::ByHeads => false,
+        }
     }
 
     /// How a matrix of that type in the file is kept.
@@ -210,20 +230,20 @@ impl<D: Device> Assembly<D> {
             let message = format!("{} bytes in one tensor are more than WebAssembly can count", tensor.bytes);
             return Err(Error::new(crate::Code::OutOfMemory, message));
         }
-        let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.expected.get(slot).copied()).collect();
+        let shapes: Vec<Shape> = slots.iter().filter_map(|slot| self.shape(slot)).collect();
         if shapes.windows(2).any(|pair| !pair[0].fits_above(pair[1])) {
             return Err(no_place(plan));
         }
         if let (Some(expected), Some(slot)) = (shapes.into_iter().reduce(Shape::above), slots.first()) {
             let expected = if self.is_sideways(&slots) { expected.transposed() } else { expected };
-            return expected.check(&tensor.shape, || explain(&plan.spec, slot.part));
+            return expected.check(&tensor.shape, || explain(&plan.stacks[usize::from(slot.stack)].spec, slot));
         }
         let is = |part: Part| slots.first().is_some_and(|slot| slot.part == part && !slot.bias);
         match tensor.shape.as_slice() {
             _ if plan.ignores(&tensor.name) => Ok(()),
-            &[pairs] if is(Part::RopeFactors) && rope_pairs(&plan.spec) == Some(pairs) => Ok(()),
+            &[pairs] if is(Part::RopeFactors) && rope_pairs(plan.spec()) == Some(pairs) => Ok(()),
             // Some checkpoints save the tied table twice; the head's copy is then not read.
-            _ if is(Part::Head) && is_tied(&plan.spec) => Ok(()),
+            _ if is(Part::Head) && is_tied(plan.spec()) => Ok(()),
             // A later file may still bring what tells this model's choices.
             _ if !slots.is_empty() && !complete => Ok(()),
             _ => Err(no_place(plan)),
@@ -231,20 +251,21 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The device, the model's plan and what has come; every tensor must have.
-    pub fn finish(mut self) -> Result<(D, Plan, Gathered<D>)> {
+    pub fn finish(mut self) -> Result<(D, Plan, LoadedTensors<D>)> {
         let mut plan = self.plan()?.clone();
         if self.copies.settle(&plan, &self.header)? {
-            self.gathered.matrices.remove(&Slot::weight(Part::Head, 0));
-            if let Some(head) = plan.spec.vocabulary_head_mut() {
+            self.loaded.matrices.remove(&Slot::weight(Part::Head, 0));
+            if let Some(head) = plan.spec_mut().vocabulary_head_mut() {
                 head.tied = true;
             }
         }
-        for (slot, shape) in plan.spec.slots() {
-            if !self.gathered.has(&slot, &shape) && !plan.spec.spare(&slot) {
+        for (slot, shape) in plan.wanted()? {
+            let spec = &mut plan.stacks[usize::from(slot.stack)].spec;
+            if !self.loaded.has(&slot, &shape) && !spec.spare(&slot) {
                 return Err(self.missing(&plan.tensor(slot)));
             }
         }
-        Ok((self.device, plan, self.gathered))
+        Ok((self.device, plan, self.loaded))
     }
 
     fn missing(&self, name: &str) -> Error {
@@ -270,34 +291,97 @@ impl<D: Device> Assembly<D> {
             (&[rows, columns], 1) => Some(Shape::Matrix(rows, columns)),
             _ => None,
         };
-        for slot in slots {
-            let shape = self.expected.get(&slot).copied().or(unasked);
-            let (bytes, what) = match shape {
-                Some(Shape::Matrix(rows, columns)) => {
-                    let stored = self.stored(slot.part, tensor.ty, columns);
-                    let row = columns / tensor.ty.block_len() * tensor.ty.block_bytes();
-                    let matrix = ArrivingMatrix::new(&mut self.device, tensor.ty, rows, columns, stored)?;
-                    (rows * row, What::Matrix(matrix))
-                }
-                Some(Shape::Vector(len)) => {
-                    (len / tensor.ty.block_len() * tensor.ty.block_bytes(), What::Vector(Vec::new()))
-                }
-                None => (tensor.bytes as usize, What::Vector(Vec::new())),
-            };
-            self.arriving.push(Arriving { slot, bytes, what });
+        for slot in &slots {
+            match self.shape(slot).or(unasked) {
+                // Below: those of one expert stand together.
+                Some(Shape::Experts(..)) => {}
+                shape => self.begin_slot(*slot, shape, tensor)?,
+            }
         }
-        self.pieces = self.pieces();
+        let experts = slots.iter().find_map(|slot| match self.shape(slot) {
+            Some(Shape::Experts(experts, ..)) => Some(experts),
+            _ => None,
+        });
+        for expert in 0..experts.unwrap_or(0) {
+            for slot in &slots {
+                let slot = Slot { expert: Some(expert), ..*slot };
+                self.begin_slot(slot, self.shape(&slot), tensor)?;
+            }
+        }
+        self.pieces = self.pieces(&slots, tensor.ty);
         Ok(())
     }
 
+    /// Begins what a tensor brings for one slot.
+    fn begin_slot(&mut self, slot: Slot, shape: Option<Shape>, tensor: &TensorInfo) -> Result<()> {
+        let ty = tensor.ty;
+        let (bytes, what) = match shape {
+            Some(Shape::Matrix(rows, columns)) => {
+                let stored = self.stored(slot.part, ty, columns);
+                let builder = match slot.expert {
+                    Some(expert) => self.expert_builder(&slot, expert, rows, stored)?,
+                    None => self.device.matrix(stored.ty, rows, stored.columns)?,
+                };
+                let row = columns / ty.block_len() * ty.block_bytes();
+                (rows * row, What::Matrix(ArrivingMatrix::new(builder, ty, columns, stored)?))
+            }
+            Some(Shape::Vector(len)) => (len / ty.block_len() * ty.block_bytes(), What::Vector(Vec::new())),
+            _ => (tensor.bytes as usize, What::Vector(Vec::new())),
+        };
+        self.arriving.push(Arriving { slot, bytes, what });
+        Ok(())
+    }
+
+    /// Where one expert's matrix goes. Errors: corrupt-file for one that has come already, unsupported-model for types that
+    /// differ, out-of-memory.
+    fn expert_builder(&mut self, slot: &Slot, expert: usize, rows: usize, stored: Stored) -> Result<D::MatrixBuilder> {
+        let Some(Shape::Experts(experts, ..)) = self.expected.get(&slot.of_all()).copied() else {
+            return Err(Error::corrupt("an expert without a mixture"));
+        };
+        if !self.experts.contains_key(&slot.of_all()) {
+            let builders = self.device.expert_matrices(stored.ty, experts, rows, stored.columns)?;
+            self.experts.insert(slot.of_all(), (stored, builders.into_iter().map(Some).collect()));
+        }
+        let (first, builders) = self.experts.get_mut(&slot.of_all()).expect("just put there");
+        if *first != stored {
+            let message = format!("experts of {} and {}", first.ty.name(), stored.ty.name());
+            return Err(Error::unsupported(message));
+        }
+        builders[expert].take().ok_or_else(|| Error::corrupt(format!("expert {expert} is there twice")))
+    }
+
     /// The order in which the parts of a tensor come.
-    fn pieces(&self) -> VecDeque<(usize, usize)> {
+    fn pieces(&self, slots: &[Slot], ty: TensorType) -> VecDeque<(usize, usize)> {
         let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
-        let by_heads = |plan: &Plan| (plan.names.layout == Layout::ByHeads).then_some(plan.spec.attention.kv_heads);
-        match (self.plan.as_ref().and_then(by_heads), self.arriving.len()) {
-            (Some(heads), 3) => (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect(),
+        let Some((first, plan)) = slots.first().zip(self.plan.as_ref()) else { return parts().collect() };
+        let Stack { spec, names } = &plan.stacks[usize::from(first.stack)];
+        if first.part.is_of_experts() && slots.len() > 1 && first.expert.is_none() {
+            return self.pieces_of_experts(slots, names.layout, ty);
+        }
+        match (names.layout, spec.blocks.get(first.layer), self.arriving.len()) {
+            (Layout::ByHeads, Some(block), 3) => {
+                let heads = block.attention.kv_heads;
+                (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect()
+            }
             _ => parts().collect(),
         }
+    }
+
+    /// Those of experts' parts that share a tensor: expert by expert, one part after the other or row by row.
+    fn pieces_of_experts(&self, slots: &[Slot], layout: Layout, ty: TensorType) -> VecDeque<(usize, usize)> {
+        let weight = Slot { bias: false, ..slots[0] };
+        let Some(Shape::Experts(experts, rows, columns)) = self.expected.get(&weight).copied() else {
+            return VecDeque::new();
+        };
+        let (parts, bias) = (slots.len(), slots[0].bias);
+        let row = if bias { 1 } else { columns } / ty.block_len() * ty.block_bytes();
+        let (turns, piece) = if layout == Layout::ExpertsTransposed { (rows, row) } else { (1, rows * row) };
+        let mut pieces = VecDeque::new();
+        for expert in 0..experts {
+            let first = if bias { 0 } else { expert * parts };
+            pieces.extend((0..turns).flat_map(|_| (0..parts).map(move |part| (first + part, piece))));
+        }
+        pieces
     }
 
     /// Gives the next bytes to the parts that they are of.
@@ -322,10 +406,18 @@ impl<D: Device> Assembly<D> {
         for Arriving { slot, what, .. } in std::mem::take(&mut self.arriving) {
             match what {
                 What::Matrix(matrix) => {
-                    self.gathered.matrices.insert(slot, matrix.finish(&mut self.device));
+                    let matrix = matrix.finish(&mut self.device);
+                    match (slot.expert, self.expected.get(&slot.of_all())) {
+                        (Some(expert), Some(Shape::Experts(experts, ..))) => {
+                            let all = self.loaded.experts.entry(slot.of_all());
+                            let all = all.or_insert_with(|| (0..*experts).map(|_| None).collect());
+                            all[expert] = Some(matrix);
+                        }
+                        _ => drop(self.loaded.matrices.insert(slot, matrix)),
+                    }
                 }
                 What::Vector(bytes) => {
-                    self.gathered.vectors.insert(slot, dequantised(ty, &bytes)?);
+                    self.loaded.vectors.insert(slot, dequantised(ty, &bytes)?);
                 }
             }
         }
@@ -338,17 +430,17 @@ fn is_tied(spec: &Spec) -> bool {
 }
 
 fn rope_pairs(spec: &Spec) -> Option<usize> {
-    spec.attention.ropes.first().map(|rope| rope.dims / 2)
+    spec.blocks.iter().find_map(|block| block.attention.rope.as_ref()).map(|rope| rope.dims / 2)
 }
 
 fn no_place(plan: &Plan) -> Error {
-    Error::unsupported(format!("has no place in a {} model", plan.spec.architecture))
+    Error::unsupported(format!("has no place in a {} model", plan.spec().architecture))
 }
 
 /// Why a part has the shape that was expected.
-fn explain(spec: &Spec, part: Part) -> String {
-    let attention = &spec.attention;
-    match part {
+fn explain(spec: &Spec, slot: &Slot) -> String {
+    let Some(Block { attention, .. }) = spec.blocks.get(slot.layer) else { return String::new() };
+    match slot.part {
         Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
         Part::Key | Part::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),
         _ => String::new(),
@@ -370,7 +462,7 @@ impl<D: Device> Sink for Assembly<D> {
             self.copies.untie(plan, header);
         }
         let complete = !self.from_gguf || self.seen >= self.files;
-        self.expected = self.plan()?.spec.slots().into_iter().collect();
+        self.expected = self.plan()?.wanted()?.into_iter().collect();
         for tensor in if self.seen >= self.files { &self.header.tensors } else { &header.tensors } {
             self.check(tensor, complete).map_err(|error| error.in_tensor(&tensor.name))?;
         }

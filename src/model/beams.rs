@@ -8,23 +8,25 @@
 use super::across::Source;
 use super::forward::{Across, Batch, forward};
 use super::{HEAD_ROWS, Model};
-use crate::device::{Device, Span, Tokens};
+use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Error, Result};
 use crate::text::{Counts, EarlyStopping, Sampling, check_logits};
+use std::marker::PhantomData;
 
 /// A search under way.
 pub struct Beams<D: Device> {
     /// What the encoder reads first.
     source: Option<Vec<u32>>,
-    across: Option<Source<D>>,
+    across: Option<Source>,
     /// What every text begins with.
     prompt: Vec<u32>,
     sampling: Sampling,
     max_tokens: usize,
     ends: Vec<u32>,
     beams: Vec<Beam>,
-    /// The beams' keys and values, in their order, and those of no beam.
-    caches: Vec<D::Cache>,
+    /// Where the beams are kept, in their order. What they have in common they share.
+    tables: Vec<Table>,
+    device: PhantomData<D>,
     finished: Vec<Beam>,
     logits: Vec<f32>,
     done: bool,
@@ -72,7 +74,8 @@ impl<D: Device> Beams<D> {
             prompt,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             beams: vec![Beam::default()],
-            caches: (0..width).map(|_| model.new_cache()).collect(),
+            tables: vec![Table::default()],
+            device: PhantomData,
             finished: Vec::new(),
             logits: crate::error::try_vec(width * model.spec.vocabulary(), "logits")?,
             done: sampling.max_tokens == Some(0),
@@ -94,7 +97,7 @@ impl<D: Device> Beams<D> {
         let parents = self.choose(candidates);
         self.done |= self.beams.is_empty() || self.beams[0].tokens.len() >= self.max_tokens;
         if !self.done {
-            self.move_caches(model, &parents).await?;
+            self.tables = parents.iter().map(|parent| self.tables[*parent].clone()).collect();
         }
         Ok(!self.done)
     }
@@ -128,17 +131,16 @@ impl<D: Device> Beams<D> {
         let tokens: Vec<Vec<u32>> = self.beams.iter().map(last).collect();
         let len = tokens[0].len();
         let spans: Vec<Span> = (0..tokens.len()).map(|beam| Span::new(beam * len, len, position, beam)).collect();
-        for cache in &mut self.caches[..tokens.len()] {
-            // By doubling: every token would bring new memory.
-            let room = (position + len).next_power_of_two().min(model.context).max(position + len);
-            model.device.reserve(cache, room).await?;
-        }
-        let keys = self.across.as_ref().map_or(0, Source::keys);
+        let keys = self.across.as_ref().map_or(0, |source| source.keys);
         let across: Vec<Span> = spans.iter().map(|span| Span::across(span.row, span.len, keys, 0)).collect();
         let (tokens, rows) = (tokens.concat(), spans.iter().map(|span| span.row + len - 1).collect::<Vec<_>>());
-        let Model { device, spec, weights, scratch, .. } = model;
-        let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &mut self.caches);
-        batch.rows.across = self.across.as_ref().map(|source| Across { spans: &across, ..source.across(&[]) });
+        let Model { device, spec, weights, scratch, pool, sources, context, .. } = model;
+        let mut sequences: Vec<_> = self.tables.iter_mut().map(|table| (table, position..position + len)).collect();
+        pool.reserve_all(device, &mut sequences, *context).await?;
+        let tables: Vec<&Table> = self.tables.iter().collect();
+        let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &tables, &mut pool.state);
+        let table = self.across.as_ref().map(|source| [&source.table]);
+        batch.rows.across = table.as_ref().map(|tables| Across { spans: &across, tables, state: &sources.state });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         let len = rows.len() * model.spec.vocabulary();
         model.logits_of(&rows, &mut self.logits[..len]).await
@@ -219,29 +221,5 @@ impl<D: Device> Beams<D> {
         let length = if longest { self.max_tokens } else { best.tokens.len() };
         self.sampling.early_stopping == EarlyStopping::Full
             || self.normalised(worst) >= self.normalised_at(best.score, length)
-    }
-
-    /// Brings the caches into the order of the new beams: the first that goes on from one takes its cache, others copy it.
-    async fn move_caches(&mut self, model: &mut Model<D>, parents: &[usize]) -> Result<()> {
-        let positions = self.prompt.len() + self.beams[0].tokens.len() - 1;
-        let mut old: Vec<Option<D::Cache>> = std::mem::take(&mut self.caches).into_iter().map(Some).collect();
-        let mut places: Vec<Option<usize>> = vec![None; old.len()];
-        for (place, parent) in parents.iter().enumerate() {
-            let cache = match places[*parent] {
-                None => {
-                    places[*parent] = Some(place);
-                    old[*parent].take()
-                }
-                Some(first) => {
-                    let free = (0..old.len()).find(|at| old[*at].is_some() && !parents.contains(at));
-                    let mut cache = free.and_then(|at| old[at].take()).unwrap_or_else(|| model.new_cache());
-                    model.device.copy_cache(&self.caches[first], positions, &mut cache).await?;
-                    Some(cache)
-                }
-            };
-            self.caches.extend(cache);
-        }
-        self.caches.extend(old.into_iter().flatten());
-        Ok(())
     }
 }

@@ -1,8 +1,11 @@
 //! What a configuration may say: numbers that cannot be are refused before anything is allocated from them.
 
+use super::families::Plan;
 use super::patches::Patches;
 use super::rope::Rope;
-use super::spec::{Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens};
+use super::spec::{
+    Attention, Block, Experts, FeedForward, Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
+};
 use crate::error::{Error, Result};
 
 /// No real model has more of anything; a larger number is a damaged or hostile file. In WebAssembly 32 bits count all
@@ -15,6 +18,9 @@ const MOST_VALUES: usize = 1 << 20;
 /// The deepest have some hundred layers, each of some hundred heads.
 const MOST_LAYERS: usize = 1 << 12;
 const MOST_HEADS: usize = 1 << 12;
+
+/// Of a layer; real models have some hundred.
+const MOST_EXPERTS: usize = 1 << 12;
 
 /// Distances that a table of positions tells apart; T5's are 128.
 const MOST_DISTANCES: usize = 1 << 16;
@@ -52,23 +58,37 @@ fn check_most(what: &str, value: usize, most: usize) -> Result<usize> {
     }
 }
 
-impl Spec {
+impl Plan {
     /// Errors: corrupt-file for numbers that cannot be, unsupported-model.
     pub fn check(self) -> Result<Self> {
+        self.specs().try_for_each(Spec::check)?;
+        let (first, others) = (self.spec(), self.stacks.get(1).map(|stack| &stack.spec));
+        if let Some(other) = others.filter(|other| first.looks_across() && other.width != first.width) {
+            let message = format!("an encoder of width {} under a decoder of {}", other.width, first.width);
+            return Err(Error::unsupported(message));
+        }
+        // Texts and images have vectors of one width.
+        match (&first.head, others.map(|other| &other.head)) {
+            (Head::Embedding(text), Some(Head::Embedding(image))) if text.width != image.width => {
+                let message = format!("vectors of {} values for texts and {} for images", text.width, image.width);
+                Err(Error::unsupported(message))
+            }
+            _ => Ok(self),
+        }
+    }
+}
+
+impl Spec {
+    /// Errors: corrupt-file for numbers that cannot be, unsupported-model.
+    fn check(&self) -> Result<()> {
+        check_layers(self.layers())?;
         self.check_sizes()?;
-        self.check_attention()?;
+        self.check_blocks()?;
         let (Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. }) = self.norm;
         if !(epsilon.is_finite() && epsilon >= 0.0) {
             return Err(Error::corrupt(format!("norm epsilon {epsilon}, expected a small positive number")));
         }
-        let second = self.second.clone().map(|second| second.check()).transpose()?;
-        if let Some(second) = second.filter(|second| self.cross_attention && second.width != self.width) {
-            let message = format!("an encoder of width {} under a decoder of {}", second.width, self.width);
-            return Err(Error::unsupported(message));
-        }
-        self.check_matching()?;
-        self.check_head()?;
-        Ok(self)
+        self.check_head()
     }
 
     /// What a head reads, and its scale, which lies in the norm before it.
@@ -78,7 +98,9 @@ impl Spec {
             false => Err(Error::unsupported(format!("a {} whose head reads {pooling:?}", self.task()))),
         };
         match (&self.input, &self.head) {
-            (Input::Tokens(_), Head::Classes(head)) => pooling(&[Pooling::ClassToken, Pooling::Mean], head.pooling),
+            (Input::Tokens(_), Head::Classes(head)) => {
+                pooling(&[Pooling::ClassToken, Pooling::Mean, Pooling::Each], head.pooling)
+            }
             (Input::Patches(_), Head::Embedding(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Attention], head.pooling)
             }
@@ -89,50 +111,22 @@ impl Spec {
         }
     }
 
-    /// Texts and images have vectors of one width.
-    fn check_matching(&self) -> Result<()> {
-        let second = self.second.as_deref().map(|second| &second.head);
-        match (&self.head, second) {
-            (Head::Embedding(text), Some(Head::Embedding(image))) if text.width != image.width => {
-                let message = format!("vectors of {} values for texts and {} for images", text.width, image.width);
-                Err(Error::unsupported(message))
-            }
-            _ => Ok(()),
+    fn check_blocks(&self) -> Result<()> {
+        for block in &self.blocks {
+            check_attention(&block.attention)?;
+            block.cross.iter().try_for_each(check_attention)?;
         }
-    }
-
-    fn check_attention(&self) -> Result<()> {
-        let attention = &self.attention;
-        if !attention.heads.is_multiple_of(attention.kv_heads) {
-            let (heads, kv_heads) = (attention.heads, attention.kv_heads);
-            return Err(Error::corrupt(format!("{heads} heads are not a multiple of {kv_heads} KV heads")));
-        }
-        for rope @ Rope { dims, theta, .. } in &attention.ropes {
-            if !dims.is_multiple_of(2) || *dims > attention.head_dim || *dims == 0 {
-                return Err(Error::corrupt(format!("{dims} rotary dimensions in heads of {}", attention.head_dim)));
-            }
-            if !(theta.is_finite() && *theta > 1.0) {
-                return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
-            }
-            if !rope.magnitude().is_finite() {
-                return Err(Error::corrupt(format!("RoPE's magnitude {}", rope.magnitude())));
-            }
-        }
-        if let Some(window) = attention.windows.iter().flatten().find(|window| **window == 0 || **window > LIMIT) {
-            return Err(Error::corrupt(format!("a window of {window} tokens, expected 1 to {LIMIT}")));
-        }
-        if !attention.scale.is_finite() {
-            return Err(Error::corrupt(format!("scores scaled by {}", attention.scale)));
+        let first = self.attention();
+        let differs = |other: &Attention| (other.kv_heads, other.head_dim) != (first.kv_heads, first.head_dim);
+        if self.blocks.iter().flat_map(|block| std::iter::once(&block.attention).chain(&block.cross)).any(differs) {
+            return Err(Error::unsupported("heads that differ between layers"));
         }
         let head = self.vocabulary_head();
         if let Some(scale) = head.map(|head| head.scale).filter(|scale| !scale.is_finite()) {
             return Err(Error::corrupt(format!("logits scaled by {scale}")));
         }
-        let cap = head.and_then(|head| head.soft_cap);
-        if let Some(cap) = cap.iter().chain(&attention.soft_cap).find(|cap| !(cap.is_finite() && **cap > 0.0)) {
-            return Err(Error::corrupt(format!("values capped at {cap}, expected a positive number")));
-        }
-        match attention.bias {
+        head.and_then(|head| head.soft_cap).map_or(Ok(()), check_cap)?;
+        match self.score_bias {
             ScoreBias::Buckets { buckets, distance }
                 if buckets < 4 || buckets > distance || distance > MOST_DISTANCES =>
             {
@@ -143,13 +137,17 @@ impl Spec {
     }
 
     fn check_sizes(&self) -> Result<()> {
-        let attention = &self.attention;
         check_width("width", self.width)?;
-        check_heads("heads", attention.heads)?;
-        check_heads("KV heads", attention.kv_heads)?;
-        check_width("head size", attention.head_dim)?;
-        check_width("values of all heads", attention.heads * attention.head_dim)?;
-        check_width("feed-forward width", self.feed_forward.width)?;
+        for Block { attention, cross, feed_forward, layer_scale, .. } in &self.blocks {
+            for attention in std::iter::once(attention).chain(cross) {
+                check_heads("heads", attention.heads)?;
+                check_heads("KV heads", attention.kv_heads)?;
+                check_width("head size", attention.head_dim)?;
+                check_width("values of all heads", attention.queries())?;
+            }
+            check_width("feed-forward width", feed_forward.inner())?;
+            check_experts(feed_forward, *layer_scale)?;
+        }
         match &self.input {
             Input::Tokens(tokens) => self.check_tokens(tokens)?,
             Input::Patches(patches) => self.check_patches(patches)?,
@@ -190,5 +188,50 @@ impl Spec {
         let tokens = patches.patching(image[0], image[1]).tokens();
         check_count("values of an image's tokens", tokens.saturating_mul(self.width))?;
         Ok(())
+    }
+}
+
+fn check_attention(attention: &Attention) -> Result<()> {
+    if !attention.heads.is_multiple_of(attention.kv_heads) {
+        let (heads, kv_heads) = (attention.heads, attention.kv_heads);
+        return Err(Error::corrupt(format!("{heads} heads are not a multiple of {kv_heads} KV heads")));
+    }
+    if let Some(rope @ Rope { dims, theta, .. }) = &attention.rope {
+        if !dims.is_multiple_of(2) || *dims > attention.head_dim || *dims == 0 {
+            return Err(Error::corrupt(format!("{dims} rotary dimensions in heads of {}", attention.head_dim)));
+        }
+        if !(theta.is_finite() && *theta > 1.0) {
+            return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
+        }
+        if !rope.magnitude().is_finite() {
+            return Err(Error::corrupt(format!("RoPE's magnitude {}", rope.magnitude())));
+        }
+    }
+    if let Some(window) = attention.window.filter(|window| *window == 0 || *window > LIMIT) {
+        return Err(Error::corrupt(format!("a window of {window} tokens, expected 1 to {LIMIT}")));
+    }
+    if !attention.scale.is_finite() {
+        return Err(Error::corrupt(format!("scores scaled by {}", attention.scale)));
+    }
+    attention.soft_cap.map_or(Ok(()), check_cap)
+}
+
+fn check_cap(cap: f32) -> Result<()> {
+    match cap.is_finite() && cap > 0.0 {
+        true => Ok(()),
+        false => Err(Error::corrupt(format!("values capped at {cap}, expected a positive number"))),
+    }
+}
+
+fn check_experts(feed_forward: &FeedForward, layer_scale: bool) -> Result<()> {
+    let Some(Experts { count, used, limit, .. }) = feed_forward.experts else { return Ok(()) };
+    check_most("experts", count, MOST_EXPERTS)?;
+    check_most("experts of a token", used, count)?;
+    if !feed_forward.gated || layer_scale {
+        return Err(Error::unsupported("experts without gates, or with LayerScale"));
+    }
+    match limit.filter(|limit| !(limit.is_finite() && *limit > 0.0)) {
+        Some(limit) => Err(Error::corrupt(format!("gates clamped at {limit}, expected a positive number"))),
+        None => Ok(()),
     }
 }

@@ -54,7 +54,7 @@ impl Digest {
 }
 
 fn is_head(slot: &Slot) -> bool {
-    slot.part == Part::Head && !slot.bias && !slot.second
+    slot.part == Part::Head && !slot.bias && slot.stack == 0
 }
 
 impl Copies {
@@ -62,7 +62,7 @@ impl Copies {
     pub fn untie(&mut self, plan: &mut Plan, header: &Header) {
         let named = |tensor: &TensorInfo| plan.slots(&tensor.name).iter().any(is_head);
         let there = header.tensors.iter().any(named);
-        if let Some(head) = plan.spec.vocabulary_head_mut().filter(|head| head.tied && there) {
+        if let Some(head) = plan.spec_mut().vocabulary_head_mut().filter(|head| head.tied && there) {
             (head.tied, self.tied) = (false, true);
         }
     }
@@ -70,7 +70,7 @@ impl Copies {
     /// Whether a tensor is to be compared with others: a table that two stacks share, or a tied head and its table.
     pub fn compares(&self, plan: &Plan, tensor: &TensorInfo) -> bool {
         let table = |slot: &Slot| slot.part == Part::Embedding || is_head(slot);
-        (self.tied || plan.spec.cross_attention) && plan.slots(&tensor.name).iter().any(table)
+        (self.tied || plan.spec().looks_across()) && plan.slots(&tensor.name).iter().any(table)
     }
 
     pub fn push(&mut self, tensor: &TensorInfo, bytes: &[u8]) {

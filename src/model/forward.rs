@@ -1,9 +1,12 @@
 //! The forward pass: one for every family, on every device.
 
-use super::spec::{HeadNorm, Input as InputSpec, Positions, Residual, Spec};
-use super::weights::{AttentionWeights, BiasWeights, Branch, InputWeights, Layer, NormWeights, Weights};
+use super::rope::Angles;
+use super::spec::{self, HeadNorm, Input as InputSpec, Positions, Residual, Spec};
+use super::stack::{InputTensors, ScoreBiasTensors, Weights};
+use super::tensors::{AttentionTensors, BlockTensors, Branch, FeedForwardTensors, NormTensors};
 use crate::device::{
-    Attention, AttentionShape, Device, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span, Tokens, Turn,
+    Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
+    Table, Tokens,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -21,19 +24,25 @@ pub struct Scratch<D: Device> {
     pub value: D::Buffer,
     /// [rows, heads, head_dim]
     pub attended: D::Buffer,
-    /// [rows, feed-forward width]
+    /// [rows, experts of a token, feed-forward width]
     pub activated: D::Buffer,
+    /// [rows, experts]: what a mixture's router says.
+    scores: D::Buffer,
+    /// [rows, experts of a token, 2]: see [`Device::route`].
+    routes: D::Buffer,
     /// [rows, width]: a branch's result, or the hidden state normed. Empty where no norm comes after a branch.
     branch: D::Buffer,
     /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
     normed_key: D::Buffer,
     /// [kept rows, width]: see [`Rows::kept`].
     pub kept: D::Buffer,
+    /// Of the batch's rows.
+    angles: Angles,
 }
 
 impl<D: Device> Scratch<D> {
     pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
-        let [width, queries, keys, ffn, branch, normed_key] =
+        let [width, queries, keys, ffn, branch, normed_key, scores, routes] =
             Self::widths(spec).map(|width| width.saturating_mul(rows));
         Ok(Self {
             hidden: dev.buffer(width)?,
@@ -42,24 +51,32 @@ impl<D: Device> Scratch<D> {
             value: dev.buffer(keys)?,
             attended: dev.buffer(queries)?,
             activated: dev.buffer(ffn)?,
+            scores: dev.buffer(scores)?,
+            routes: dev.buffer(routes)?,
             branch: dev.buffer(branch)?,
             normed_key: dev.buffer(normed_key)?,
             kept: dev.buffer(0)?,
+            angles: Angles::default(),
         })
     }
 
-    /// Widths of the hidden state, all queries, all keys, the feed-forward network, and what norms after them need.
-    fn widths(spec: &Spec) -> [usize; 6] {
-        let attention = &spec.attention;
-        let keys = attention.kv_heads * attention.head_dim;
-        let normed_after = !matches!(spec.residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
+    /// Widths of the hidden state, all queries, all keys, the feed-forward network, what norms after them need, and what
+    /// choosing experts does.
+    fn widths(spec: &Spec) -> [usize; 8] {
+        let attentions = || spec.blocks.iter().flat_map(|block| std::iter::once(&block.attention).chain(&block.cross));
+        let keys = attentions().map(spec::Attention::keys).max().unwrap_or(0);
+        let experts = || spec.blocks.iter().filter_map(|block| block.feed_forward.experts);
+        let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
+        let normed_after = spec.blocks.iter().any(|block| after(block.residual));
         [
             spec.width,
-            attention.heads * attention.head_dim,
+            attentions().map(spec::Attention::queries).max().unwrap_or(0),
             keys,
-            spec.feed_forward.width,
+            spec.blocks.iter().map(|block| block.feed_forward.inner()).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
-            if attention.head_norm == HeadNorm::Whole { keys } else { 0 },
+            if attentions().any(|attention| attention.head_norm == HeadNorm::Whole) { keys } else { 0 },
+            experts().map(|experts| experts.count).max().unwrap_or(0),
+            experts().map(|experts| 2 * experts.used).max().unwrap_or(0),
         ]
     }
 
@@ -70,7 +87,7 @@ impl<D: Device> Scratch<D> {
     }
 }
 
-/// The rows of one pass: tokens of one or more sequences, each continuing its own cache.
+/// The rows of one pass: tokens that continue one or more sequences.
 pub struct Batch<'a, D: Device> {
     pub tokens: Tokens<'a, D>,
     /// Which kind each is of; empty: all of the first.
@@ -83,7 +100,9 @@ pub struct Batch<'a, D: Device> {
 /// Rows that go through the blocks, and what they see of their sequences.
 pub struct Rows<'a, D: Device> {
     pub spans: &'a [Span],
-    pub caches: &'a mut [D::Cache],
+    /// Where their sequences are kept.
+    pub tables: &'a [&'a Table],
+    pub state: &'a mut D::State,
     /// See [`AttentionShape::block`].
     pub block: Option<usize>,
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
@@ -97,12 +116,13 @@ pub struct Rows<'a, D: Device> {
 pub struct Across<'a, D: Device> {
     /// The same rows as the batch's spans, with the keys of their sources.
     pub spans: &'a [Span],
-    pub caches: &'a [D::Cache],
+    pub tables: &'a [&'a Table],
+    pub state: &'a D::State,
 }
 
 impl<'a, D: Device> Rows<'a, D> {
-    pub fn new(spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
-        Self { spans, caches, block: None, kept: &[], across: None }
+    pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
+        Self { spans, tables, state, block: None, kept: &[], across: None }
     }
 
     fn count(&self) -> usize {
@@ -111,8 +131,8 @@ impl<'a, D: Device> Rows<'a, D> {
 }
 
 impl<'a, D: Device> Batch<'a, D> {
-    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], caches: &'a mut [D::Cache]) -> Self {
-        Self { tokens, types: &[], table: None, rows: Rows::new(spans, caches) }
+    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
+        Self { tokens, types: &[], table: None, rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -129,16 +149,15 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    begin(dev, spec, weights, batch.rows.spans);
+    begin(dev, weights, s, batch.rows.spans);
     embed(dev, spec, weights, s, batch)?;
     blocks(dev, spec, weights, s, &mut batch.rows, watch)
 }
 
 /// A batch begins: the angles of its positions.
-pub fn begin<D: Device>(dev: &mut D, spec: &Spec, weights: &Weights<D>, spans: &[Span]) {
-    let turns = spec.attention.ropes.iter().zip(&weights.frequencies);
-    let turns: Vec<Turn> = turns.map(|(rope, frequencies)| Turn { frequencies, magnitude: rope.magnitude() }).collect();
-    dev.begin(spans, &turns);
+pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span]) {
+    s.angles.set(&weights.ropes, spans);
+    dev.begin(spans, s.angles.rotations());
 }
 
 /// hidden = norm(scale · table[token] + positions[position] + types[type])
@@ -149,7 +168,7 @@ fn embed<D: Device>(
     s: &mut Scratch<D>,
     batch: &Batch<D>,
 ) -> Result<()> {
-    let (InputSpec::Tokens(tokens), InputWeights::Tokens(input)) = (&spec.input, &weights.input) else {
+    let (InputSpec::Tokens(tokens), InputTensors::Tokens(input)) = (&spec.input, &weights.input) else {
         return Err(Error::new(Code::Internal, "tokens for a model of images"));
     };
     let table = input.table.as_ref().or(batch.table);
@@ -173,7 +192,7 @@ fn embed<D: Device>(
 }
 
 /// hidden = norm(hidden)
-pub fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormWeights<D>, s: &mut Scratch<D>, rows: usize) {
+pub fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormTensors<D>, s: &mut Scratch<D>, rows: usize) {
     let input = Input { x: &s.hidden, rows, norm: Some(norm.of(spec)) };
     dev.norm(&input, spec.width, false, &mut s.branch);
     swap(&mut s.hidden, &mut s.branch);
@@ -188,20 +207,22 @@ pub fn blocks<D: Device>(
     rows: &mut Rows<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    for (index, layer) in weights.layers.iter().enumerate() {
-        let block = Block { spec, index, layer, bias: &weights.score_bias };
-        let count = rows.count();
-        if let Residual::Parallel { .. } = spec.residual {
+    let places = dev.places(rows.spans, rows.tables);
+    let across = rows.across.as_ref().map(|across| (dev.places(across.spans, across.tables), across.state));
+    for (index, (block, tensors)) in spec.blocks.iter().zip(&weights.blocks).enumerate() {
+        let block = Block { spec, block, index, tensors, bias: &weights.score_bias };
+        let (count, residual) = (rows.count(), block.block.residual);
+        if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
-            block.attention(dev, s, rows, watch)?;
+            block.attention(dev, s, rows, &places, watch)?;
             block.join_feed_forward(dev, s, count);
             continue;
         }
-        block.attention(dev, s, rows, watch)?;
-        if let (Some(cross), Some(across)) = (&layer.cross, &rows.across) {
-            block.cross_attention(dev, cross, s, count, across);
+        block.attention(dev, s, rows, &places, watch)?;
+        if let Some((places, state)) = &across {
+            block.cross_attention(dev, s, count, (places, state));
         }
-        let spared = matches!(spec.residual, Residual::PreNorm { .. }) && index + 1 == spec.layers;
+        let spared = matches!(residual, Residual::PreNorm { .. }) && index + 1 == spec.layers();
         if spared && !rows.kept.is_empty() {
             dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
             swap(&mut s.hidden, &mut s.kept);
@@ -227,8 +248,8 @@ pub fn head<D: Device>(
     out: &mut D::Buffer,
 ) {
     let input = Input { x: hidden, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
-    let bias = weights.head_bias.as_ref();
-    match (&weights.head, weights.table()) {
+    let bias = weights.head.bias.as_ref();
+    match (&weights.head.output, weights.table()) {
         (Some(head), _) => dev.project(&input, &mut [Projection { bias: head.bias.as_ref().or(bias), ..head.to(out) }]),
         (None, Some(weight)) => {
             dev.project(&input, &mut [Projection { weight, bias, scale: None, out, accumulate: false }]);
@@ -240,28 +261,28 @@ pub fn head<D: Device>(
     }
 }
 
-/// Puts an encoder's output into caches for the cross-attention of all layers. `hidden`: after the encoder's norm, the
-/// rows of `spans`. Error: out-of-memory.
+/// Keeps an encoder's output for the cross-attention of all layers. `hidden`: after the encoder's norm, the
+/// first `rows` rows, which belong at those places. Error: out-of-memory.
 pub fn store_across<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     hidden: &D::Buffer,
-    spans: &[Span],
-    caches: &mut [D::Cache],
+    (places, rows): (&D::Places, usize),
+    state: &mut D::State,
 ) -> Result<()> {
-    let rows = spans.iter().map(|span| span.len).sum();
-    // Queries come later.
-    let shape = AttentionShape { heads: 0, ..spec.attention.cross_shape() };
-    let keys = rows * shape.kv_heads * shape.head_dim;
+    let crosses = || spec.blocks.iter().map(|block| &block.cross);
+    let keys = rows * crosses().flatten().map(spec::Attention::keys).max().unwrap_or(0);
     let (mut query, mut key, mut value) = (dev.buffer(0)?, dev.buffer(keys)?, dev.buffer(keys)?);
-    for (index, layer) in weights.layers.iter().enumerate() {
-        let Some(cross) = &layer.cross else { continue };
+    for (index, (cross, tensors)) in crosses().zip(&weights.blocks).enumerate() {
+        let (Some(cross), Some((_, tensors))) = (cross, &tensors.cross) else { continue };
+        // Queries come later.
+        let shape = AttentionShape { heads: 0, ..cross.shape() };
         let input = Input { x: hidden, rows, norm: None };
-        dev.project(&input, &mut [cross.key.to(&mut key), cross.value.to(&mut value)]);
+        dev.project(&input, &mut [tensors.key.to(&mut key), tensors.value.to(&mut value)]);
         let (query, key, value) = (&mut query, &mut key, &value);
         let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-        dev.store(index, &shape, &mut heads, spans, caches);
+        dev.store(index, &shape, &mut heads, places, state);
     }
     Ok(())
 }
@@ -269,71 +290,73 @@ pub fn store_across<D: Device>(
 /// One block on its way.
 struct Block<'a, D: Device> {
     spec: &'a Spec,
+    block: &'a spec::Block,
     index: usize,
-    layer: &'a Layer<D>,
-    bias: &'a BiasWeights<D>,
+    tensors: &'a BlockTensors<D>,
+    /// Of all blocks' scores.
+    bias: &'a ScoreBiasTensors<D>,
 }
 
 impl<D: Device> Block<'_, D> {
     /// hidden = residual(hidden, output(attention(query, key, value of norm(hidden))))
-    fn attention(&self, dev: &mut D, s: &mut Scratch<D>, rows: &mut Rows<D>, watch: &mut Watch<D>) -> Result<()> {
-        let (spec, weights) = (self.spec, &self.layer.attention);
-        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..spec.attention.shape(self.index) });
-        let input = Input { x: &s.hidden, rows: count, norm: weights.branch.norm(spec) };
+    fn attention(
+        &self,
+        dev: &mut D,
+        s: &mut Scratch<D>,
+        rows: &mut Rows<D>,
+        places: &D::Places,
+        watch: &mut Watch<D>,
+    ) -> Result<()> {
+        let (spec, attention) = (self.spec, &self.block.attention);
+        let (weights, branch) = (&self.tensors.attention, &self.tensors.attention_branch);
+        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..attention.shape() });
+        let input = Input { x: &s.hidden, rows: count, norm: branch.norm(spec) };
         let (query, key, value) = (&weights.query, &weights.key, &weights.value);
         dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
         self.norm_whole(dev, weights, s, count);
-        let turn = spec.attention.turns[self.index];
         let mut heads = Heads {
             query: &mut s.query,
             key: &mut s.key,
             value: &s.value,
-            norms: weights.each_head(spec),
-            turn,
-            pairs: turn.map_or(RopePairs::HalfSplit, |turn| spec.attention.ropes[turn].pairs),
+            norms: weights.each_head(spec, attention),
+            turn: self.tensors.rope,
+            pairs: attention.rope.as_ref().map_or(RopePairs::HalfSplit, |rope| rope.pairs),
         };
         let bias = match self.bias {
-            BiasWeights::None => PositionBias::None,
-            BiasWeights::Slopes(slopes) => PositionBias::Linear(slopes),
-            BiasWeights::Table { table, reach } => PositionBias::Table { table, reach: *reach },
+            ScoreBiasTensors::None => PositionBias::None,
+            ScoreBiasTensors::Slopes(slopes) => PositionBias::Linear(slopes),
+            ScoreBiasTensors::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
-        let cached = Attention { layer: spec.attention.cache_layer(self.index), shape, bias };
-        dev.store(cached.layer, &shape, &mut heads, rows.spans, rows.caches);
+        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
+        dev.store(cached.layer, &shape, &mut heads, places, rows.state);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
-        dev.attend(&cached, &s.query, rows.spans, rows.caches, &mut s.attended);
-        self.join(dev, &weights.branch, &weights.output, Joining::Attended, s, count);
+        dev.attend(&cached, &s.query, places, rows.state, &mut s.attended);
+        self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())
     }
 
     /// query, key = norm(query), norm(key), of all heads together.
-    fn norm_whole(&self, dev: &mut D, weights: &AttentionWeights<D>, s: &mut Scratch<D>, rows: usize) {
-        let (attention, Some([query, key])) = (&self.spec.attention, &weights.head_norms) else { return };
+    fn norm_whole(&self, dev: &mut D, weights: &AttentionTensors<D>, s: &mut Scratch<D>, rows: usize) {
+        let (attention, Some([query, key])) = (&self.block.attention, &weights.head_norms) else { return };
         if attention.head_norm != HeadNorm::Whole {
             return;
         }
         let input = Input { x: &s.query, rows, norm: Some(query.of(self.spec)) };
-        dev.norm(&input, attention.heads * attention.head_dim, false, &mut s.attended);
+        dev.norm(&input, attention.queries(), false, &mut s.attended);
         swap(&mut s.query, &mut s.attended);
         let input = Input { x: &s.key, rows, norm: Some(key.of(self.spec)) };
-        dev.norm(&input, attention.kv_heads * attention.head_dim, false, &mut s.normed_key);
+        dev.norm(&input, attention.keys(), false, &mut s.normed_key);
         swap(&mut s.key, &mut s.normed_key);
     }
 
     /// The same with the keys and values of the encoder's output.
-    fn cross_attention(
-        &self,
-        dev: &mut D,
-        weights: &AttentionWeights<D>,
-        s: &mut Scratch<D>,
-        count: usize,
-        across: &Across<D>,
-    ) {
-        let spec = self.spec;
-        let input = Input { x: &s.hidden, rows: count, norm: weights.branch.norm(spec) };
+    fn cross_attention(&self, dev: &mut D, s: &mut Scratch<D>, count: usize, (places, state): (&D::Places, &D::State)) {
+        let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
+        let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
-        let cached = Attention { layer: self.index, shape: spec.attention.cross_shape(), bias: PositionBias::None };
-        dev.attend(&cached, &s.query, across.spans, across.caches, &mut s.attended);
-        self.join(dev, &weights.branch, &weights.output, Joining::Attended, s, count);
+        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
+        dev.attend(&cached, &s.query, places, state, &mut s.attended);
+        self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 
     /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
@@ -344,54 +367,67 @@ impl<D: Device> Block<'_, D> {
     }
 
     fn activate(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
-        let (spec, layer) = (self.spec, self.layer);
-        let norm = layer.feed_forward.norm(spec).or_else(|| match spec.residual {
-            Residual::Parallel { shared_norm: true } => layer.attention.branch.norm(spec),
-            _ => None,
-        });
-        let input = Input { x: &s.hidden, rows, norm };
-        dev.project_activated(&input, layer.gate.as_ref(), &layer.up, spec.feed_forward.activation, &mut s.activated);
+        let (spec, BlockTensors { attention_branch, feed_forward_branch, .. }) = (self.spec, self.tensors);
+        let norm = || match self.block.residual {
+            Residual::Parallel { shared_norm: true } => attention_branch.norm(spec),
+            _ => feed_forward_branch.norm(spec),
+        };
+        let (network, Scratch { hidden, activated, scores, routes, .. }) = (&self.block.feed_forward, s);
+        let input = || Input { x: hidden, rows, norm: norm() };
+        match &self.tensors.feed_forward {
+            FeedForwardTensors::Dense(weights) => {
+                dev.project_activated(&input(), weights.gate.as_ref(), &weights.up, network.activation, activated);
+            }
+            FeedForwardTensors::Experts(weights) => {
+                let routing = network.routing();
+                dev.project(&input(), &mut [weights.router.to(scores)]);
+                dev.route(scores, rows, &routing, routes);
+                let (gate, up) = (&weights.gate, &weights.up);
+                dev.project_experts(&input(), gate, up, network.gating(), routes, routing.used, activated);
+            }
+        }
     }
 
     fn join_feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
-        self.join(dev, &self.layer.feed_forward, &self.layer.down, Joining::Activated, s, rows);
+        let made = match &self.tensors.feed_forward {
+            FeedForwardTensors::Dense(weights) => Made::Activated(&weights.down),
+            FeedForwardTensors::Experts(weights) => Made::ByExperts(&weights.down),
+        };
+        self.join(dev, &self.tensors.feed_forward_branch, made, s, rows);
     }
 
-    /// hidden = residual(hidden, linear(x))
-    fn join(
-        &self,
-        dev: &mut D,
-        branch: &Branch<D>,
-        linear: &Linear<D>,
-        what: Joining,
-        s: &mut Scratch<D>,
-        rows: usize,
-    ) {
-        let Scratch { hidden, branch: result, attended, activated, .. } = s;
-        let x = match what {
-            Joining::Attended => &*attended,
-            Joining::Activated => &*activated,
+    /// hidden = residual(hidden, what a branch has made)
+    fn join(&self, dev: &mut D, branch: &Branch<D>, made: Made<D>, s: &mut Scratch<D>, rows: usize) {
+        let Scratch { hidden, branch: result, attended, activated, routes, .. } = s;
+        let inside = matches!(self.block.residual, Residual::Sandwich | Residual::InnerNorm);
+        let (out, accumulate) = if inside { (&mut *result, false) } else { (&mut *hidden, true) };
+        let (x, linear) = match made {
+            Made::Attended(linear) => (attended, Some(linear)),
+            Made::Activated(linear) => (activated, Some(linear)),
+            Made::ByExperts(down) => {
+                let used = self.block.feed_forward.routing().used;
+                dev.project_experts_down(activated, rows, down, routes, used, accumulate, out);
+                (activated, None)
+            }
         };
-        let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
-        match (self.spec.residual, &branch.after) {
-            (Residual::Sandwich | Residual::InnerNorm, Some(norm)) => {
-                dev.project(&input, &mut [Projection { scale, ..linear.to(result) }]);
+        if let Some(linear) = linear {
+            let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
+            dev.project(&input, &mut [Projection { scale, accumulate, ..linear.to(out) }]);
+        }
+        match &branch.after {
+            Some(norm) if inside => {
                 let input = Input { x: result, rows, norm: Some(norm.of(self.spec)) };
                 dev.norm(&input, self.spec.width, true, hidden);
             }
-            (_, norm) => {
-                dev.project(&input, &mut [Projection { scale, accumulate: true, ..linear.to(hidden) }]);
-                if let Some(norm) = norm {
-                    norm_hidden(dev, self.spec, norm, s, rows);
-                }
-            }
+            Some(norm) => norm_hidden(dev, self.spec, norm, s, rows),
+            None => {}
         }
     }
 }
 
-/// What a branch has made.
-#[derive(Clone, Copy)]
-enum Joining {
-    Attended,
-    Activated,
+/// What a branch has made, and the product that brings it back to the hidden state.
+enum Made<'a, D: Device> {
+    Attended(&'a Linear<D>),
+    Activated(&'a Linear<D>),
+    ByExperts(&'a ExpertLinear<D>),
 }

@@ -197,7 +197,7 @@ impl<D: Device> Generation<D> {
         let most = self.forced.map_or(self.max_tokens, |(after, _)| self.max_tokens.min(after));
         while self.coming.len() < self.ahead && self.tokens.len() + self.coming.len() < most {
             let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
-            session.reserve_to(&mut model.device, position + 1, model.context).await?;
+            model.reserve(session, position..position + 1).await?;
             model.run(session, position, 1, Tokens::Chosen(chooser))?;
             model.head_of(0);
             self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);

@@ -1,14 +1,15 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
+use super::Assembly;
 use super::forward::Scratch;
 use super::heat::Heat;
 use super::patches::Patches;
 use super::positions;
 use super::spec::{Head, Input as SpecInput, Pooling, Spec};
-use super::weights::{InputWeights, PatchWeights, Weights};
+use super::stack::{InputTensors, PatchTensors, Weights};
+use super::state::{Pool, state_shapes};
 use super::workspace::Workspace;
-use super::{Assembly, Plan};
-use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress};
+use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress, Table};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
 
@@ -88,8 +89,9 @@ pub struct Seen {
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
-        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
-        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
+        let (spec, labels) = (plan.spec().clone(), plan.labels);
         let mut model = Self::with(device, spec, labels, weights, processor);
         model.device.settle().await?;
         model.prepare(progress).await?;
@@ -107,9 +109,9 @@ impl<D: Device> ImageModel<D> {
         Self { device, spec, labels, processor, weights, workspace: None }
     }
 
-    fn patches(&self) -> Result<(&Patches, &PatchWeights<D>)> {
+    fn patches(&self) -> Result<(&Patches, &PatchTensors<D>)> {
         match (&self.spec.input, &self.weights.input) {
-            (SpecInput::Patches(patches), InputWeights::Patches(weights)) => Ok((patches, weights)),
+            (SpecInput::Patches(patches), InputTensors::Patches(weights)) => Ok((patches, weights)),
             _ => Err(Error::invalid(format!("{} is no model of images", self.spec.architecture))),
         }
     }
@@ -168,7 +170,7 @@ impl<D: Device> ImageModel<D> {
             )));
         }
         let patching = patches.patching(height, width);
-        let widest = self.spec.width.max(self.spec.feed_forward.width).max(patching.columns);
+        let widest = self.spec.widest().max(patching.columns);
         match fit(patching.tokens(), widest) {
             true => Ok(()),
             false => {
@@ -190,9 +192,11 @@ impl<D: Device> ImageModel<D> {
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
         let Self { device, spec, .. } = self;
-        let mut cache = D::cache(1, spec.attention.kv_heads, spec.attention.head_dim, CacheType::F32);
         let rows = images.saturating_mul(tokens);
-        device.reserve(&mut cache, rows).await?;
+        let mut pool = Pool::new(&state_shapes(spec), CacheType::F32);
+        let mut tables: Vec<Table> = (0..images).map(|_| Table::default()).collect();
+        let mut sequences: Vec<_> = tables.iter_mut().map(|table| (table, 0..tokens)).collect();
+        pool.reserve_all(device, &mut sequences, tokens).await?;
         let (classes, pools) = match spec.head {
             Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
             Head::Embedding(head) => (head.width, 1),
@@ -209,7 +213,8 @@ impl<D: Device> ImageModel<D> {
             normed: device.buffer(rows.saturating_mul(spec.width))?,
             pooled: device.buffer(images * pools * spec.width)?,
             logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
-            cache: [cache],
+            pool,
+            tables,
             patching,
         };
         // It is kept once it is known to be there.
@@ -304,7 +309,7 @@ impl<D: Device> ImageModel<D> {
 
     /// Of one image's result. Error: invalid-argument.
     fn result_dims(&self, looking: Looking) -> Result<Vec<usize>> {
-        let (layers, heads) = (self.spec.layers, self.spec.attention.heads);
+        let (layers, heads) = (self.spec.layers(), self.spec.attention().heads);
         let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         match looking {
             Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
@@ -340,23 +345,23 @@ impl<D: Device> ImageModel<D> {
             }
             Looking::Logits => {
                 room.classify(device, spec, weights, images)?;
-                room.logits(device, weights.distillation_head.is_some(), out).await
+                room.logits(device, weights.head.distillation.is_some(), out).await
             }
             Looking::Embedding => {
                 room.embed(device, spec, weights, images)?;
-                let result = if weights.head.is_some() { &room.logits[0] } else { &room.pooled };
+                let result = if weights.head.output.is_some() { &room.logits[0] } else { &room.pooled };
                 let reading = device.send(result, out.len())?;
                 device.receive(reading, out).await
             }
             Looking::Attention => {
-                let len = out.len() / spec.layers;
+                let len = out.len() / spec.layers();
                 room.maps(device, spec, weights, None, |layer, map| {
                     out[layer * len..][..len].copy_from_slice(map);
                 })
                 .await
             }
             Looking::Heat(heat) => {
-                let (tokens, heads) = (room.patching.tokens(), spec.attention.heads);
+                let (tokens, heads) = (room.patching.tokens(), spec.attention().heads);
                 let mut maps = Vec::new();
                 room.maps(device, spec, weights, heat.layer, |_, map| maps.push(heat.of_heads(map, heads))).await?;
                 out.copy_from_slice(&heat.over_patches(&maps, tokens, room.patching.before));

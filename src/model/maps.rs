@@ -2,8 +2,9 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::Spec;
-use super::weights::Weights;
-use crate::device::{CacheType, Device, Span, Tokens};
+use super::stack::Weights;
+use super::state::{Pool, state_shapes};
+use crate::device::{CacheType, Device, Span, Table, Tokens};
 use crate::error::{Error, Result, no_memory};
 
 /// The attention weights of one sequence, [layers, heads, positions, positions], or of one layer.
@@ -15,19 +16,20 @@ pub async fn attention_maps<D: Device>(
     tokens: &[u32],
     only: Option<usize>,
 ) -> Result<(Vec<f32>, [usize; 4])> {
-    if let Some(layer) = only.filter(|layer| *layer >= spec.layers) {
-        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers - 1)));
+    if let Some(layer) = only.filter(|layer| *layer >= spec.layers()) {
+        return Err(Error::invalid(format!("layer {layer}, expected 0 to {}", spec.layers() - 1)));
     }
-    let (rows, attention) = (tokens.len(), &spec.attention);
+    let (rows, attention) = (tokens.len(), spec.attention());
     let heads = attention.heads;
-    let layers = if only.is_some() { 1 } else { spec.layers };
+    let layers = if only.is_some() { 1 } else { spec.layers() };
     let mut maps = room(&[layers, heads, rows, rows])?;
-    let mut cache = D::cache(attention.cache_layers(), attention.kv_heads, attention.head_dim, CacheType::F32);
-    device.reserve(&mut cache, rows).await?;
+    let (mut pool, mut table) = (Pool::<D>::new(&state_shapes(spec), CacheType::F32), Table::default());
+    pool.reserve(device, &mut table, 0..rows, rows).await?;
     let mut scratch = Scratch::new(device, spec, rows)?;
     device.settle().await?;
     let spans = [Span::new(0, rows, 0, 0)];
-    let mut batch = Batch::new(Tokens::Known(tokens), &spans, std::slice::from_mut(&mut cache));
+    let tables = [&table];
+    let mut batch = Batch::new(Tokens::Known(tokens), &spans, &tables, &mut pool.state);
     let mut readings = Vec::new();
     forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
         if only.is_none_or(|only| only == layer) {

@@ -1,12 +1,11 @@
 //! Two towers: images and texts as vectors of one space (CLIP: <https://arxiv.org/abs/2103.00020>, SigLIP:
 //! <https://arxiv.org/abs/2303.15343>).
 
+use super::Assembly;
 use super::image::{ImageModel, Looking, Seen, Source};
-use super::part::Part;
 use super::spec::{Head, Pooling};
 use super::text::receive;
 use super::tower::{Sequence, Tower};
-use super::{Assembly, Plan};
 use crate::device::{Device, Input, Progress};
 use crate::error::{Error, Result};
 use crate::image::Processor;
@@ -52,13 +51,16 @@ impl<D: Device> Vectors<D> {
 impl<D: Device> Matcher<D> {
     /// Errors: what loading may meet.
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
-        let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
-        let number = |part: Part| gathered.number(part);
-        let likeness = Likeness { scale: number(Part::MatchScale).unwrap_or(0.0).exp(), bias: number(Part::MatchBias) };
-        let (texts, images) = gathered.weights(&mut device, &spec)?;
-        let (Some(image_spec), Some(images)) = (spec.second.as_deref().cloned(), images) else {
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let mut weights = loaded.weights(&mut device, plan.specs())?;
+        let spec = plan.spec().clone();
+        if weights.len() < 2 {
             return Err(Error::invalid(format!("{} has no image tower", spec.architecture)));
-        };
+        }
+        let (images, texts) = (weights.remove(1), weights.remove(0));
+        let image_spec = plan.stacks[1].spec.clone();
+        let (scale, bias) = texts.head.matching.unwrap_or((0.0, None));
+        let likeness = Likeness { scale: scale.exp(), bias };
         let vectors = Vectors::new(&mut device, spec.width, width_of(&spec.head), 1)?;
         let images = ImageModel::with(device, image_spec, Vec::new(), images, processor);
         let mut matcher = Self { images, texts: Tower::new(spec, texts), likeness, vectors };
@@ -133,7 +135,7 @@ fn project<D: Device>(
     runs: &[Range<usize>],
 ) {
     device.pool(hidden, texts.spec.width, runs, &mut vectors.pooled);
-    if let Some(head) = &texts.weights.head {
+    if let Some(head) = &texts.weights.head.output {
         let input = Input { x: &vectors.pooled, rows: runs.len(), norm: None };
         device.project(&input, &mut [head.to(&mut vectors.projected)]);
     }

@@ -6,33 +6,37 @@ mod assembly;
 mod beams;
 mod check;
 mod copies;
+mod dense;
 pub mod families;
 mod forward;
-mod gathered;
 mod generation;
+mod head;
 mod heat;
 mod image;
+mod loaded;
 mod maps;
 mod matcher;
 mod part;
 mod patches;
 mod pooling;
 mod positions;
-mod rope;
+pub mod rope;
 mod scoring;
 mod session;
 mod sideways;
-mod slots;
 pub mod spec;
+mod stack;
+mod state;
 mod summary;
 mod tables;
+mod tensors;
 mod text;
 mod tower;
-mod weights;
 mod workspace;
 
 pub use assembly::Assembly;
 pub use beams::Beams;
+pub use dense::DenseFile;
 pub use families::Plan;
 pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
 pub use heat::Heat;
@@ -46,12 +50,13 @@ pub use summary::{Memory, Summary};
 pub use text::{Reading, TextModel};
 pub use tower::{Sequence, Tower, together};
 
-use crate::device::{CacheType, Device, Progress, Span, Tokens};
+use crate::device::{CacheType, Device, Progress, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
-use forward::{Batch, Scratch, forward, head};
+use forward::{Across, Batch, Scratch, forward, head};
 use maps::attention_maps;
+use stack::Weights;
+use state::{Pool, source_shapes, state_shapes};
 use std::ops::Range;
-use weights::Weights;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
 const HEAD_ROWS: usize = 16;
@@ -72,7 +77,9 @@ pub struct Model<D: Device> {
     pub context: usize,
     /// Tokens that a sequence may have.
     longest: usize,
-    cache_type: CacheType,
+    /// What is kept of sequences, and of what cross-attention looks at.
+    pool: Pool<D>,
+    sources: Pool<D>,
 }
 
 impl<D: Device> Model<D> {
@@ -83,20 +90,23 @@ impl<D: Device> Model<D> {
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, Plan { spec, .. }, gathered) = assembly.finish()?;
-        let (weights, encoder) = gathered.weights(&mut device, &spec)?;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let mut weights = loaded.weights(&mut device, plan.specs())?;
+        let encoder = (weights.len() > 1).then(|| Tower::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
         let mut model = Self {
             scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
-            encoder: spec.second.as_deref().cloned().zip(encoder).map(|(spec, weights)| Tower::new(spec, weights)),
+            encoder,
             device,
             weights,
             context,
             longest,
-            cache_type,
+            pool: Pool::new(&state_shapes(&spec), cache_type),
+            sources: Pool::new(&source_shapes(&spec), cache_type),
             spec,
         };
         model.device.settle().await?;
@@ -106,23 +116,25 @@ impl<D: Device> Model<D> {
 
     /// Lets the device get ready for batches of every size.
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let mut cache = self.new_cache();
-        let mut source = self.rehearsed_source().await?;
+        let source = self.rehearsed_source().await?;
         let context = self.context;
-        let Self { device, spec, weights, encoder, scratch, selected, logits, .. } = self;
-        device.reserve(&mut cache, D::CHUNK.min(context)).await?;
+        let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
+        let mut table = Table::default();
+        pool.reserve(device, &mut table, 0..D::CHUNK.min(context), context).await?;
         let steps = |device: &mut D| {
-            if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_mut()) {
-                source.rehearse(device, spec, weights, encoder)?;
+            if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_ref()) {
+                source.rehearse(device, spec, weights, encoder, sources)?;
             }
             let mut rows = D::CHUNK;
             while rows > 0 {
                 let len = rows.min(context);
                 let spans = [Span::new(0, len, 0, 0)];
                 let tokens = vec![0; len];
-                let mut batch = Batch::new(Tokens::Known(&tokens), &spans, std::slice::from_mut(&mut cache));
-                let across = source.as_ref().map(|source| source.spans(len));
-                batch.rows.across = source.as_ref().zip(across.as_ref()).map(|(source, spans)| source.across(spans));
+                let tables = [&table];
+                let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &tables, &mut pool.state);
+                let across = source.as_ref().map(|source| (source.spans(len), [&source.table]));
+                batch.rows.across =
+                    across.as_ref().map(|(spans, tables)| Across { spans, tables, state: &sources.state });
                 forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
                 device.pool(&scratch.hidden, spec.width, &vec![0..1; few], selected);
@@ -141,12 +153,18 @@ impl<D: Device> Model<D> {
 
     /// What new sequences are like.
     pub fn session_shape(&self) -> SessionShape {
-        let (layers, attention) = (self.spec.layers, &self.spec.attention);
-        SessionShape { layers, kv_heads: attention.kv_heads, head_dim: attention.head_dim, cache: self.cache_type }
+        SessionShape
     }
 
-    fn new_cache(&self) -> D::Cache {
-        self.session_shape().cache::<D>()
+    /// Gives back memory that no sequence needs, as far as the device can at once.
+    pub fn trim(&mut self) {
+        self.pool.trim(&mut self.device);
+        self.sources.trim(&mut self.device);
+    }
+
+    /// Makes room for a sequence's next tokens. Error: out-of-memory; what the session has stays.
+    pub(super) async fn reserve(&mut self, session: &mut Session<D>, positions: Range<usize>) -> Result<()> {
+        self.pool.reserve(&mut self.device, &mut session.table, positions, self.context).await
     }
 
     /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
@@ -187,7 +205,7 @@ impl<D: Device> Model<D> {
     }
 
     async fn try_extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
-        session.reserve(&mut self.device, tokens.len(), self.context).await?;
+        self.reserve(session, session.len()..session.len() + tokens.len()).await?;
         self.run(session, session.len(), tokens.len(), Tokens::Known(tokens))?;
         session.begin(tokens);
         let unfinished = self.device.settle().await?;
@@ -198,10 +216,11 @@ impl<D: Device> Model<D> {
     /// Runs `len` tokens that stand at `position` of their sequence.
     fn run(&mut self, session: &mut Session<D>, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
         let spans = [Span::new(0, len, position, 0)];
-        let mut batch = Batch::new(tokens, &spans, std::slice::from_mut(&mut session.cache));
-        let across = session.source.as_ref().map(|source| source.spans(len));
-        batch.rows.across = session.source.as_ref().zip(across.as_ref()).map(|(source, spans)| source.across(spans));
-        let Self { device, spec, weights, scratch, .. } = self;
+        let Self { device, spec, weights, scratch, pool, sources, .. } = self;
+        let tables = [&session.table];
+        let mut batch = Batch::new(tokens, &spans, &tables, &mut pool.state);
+        let across = session.source.as_ref().map(|source| (source.spans(len), [&source.table]));
+        batch.rows.across = across.as_ref().map(|(spans, tables)| Across { spans, tables, state: &sources.state });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }
 

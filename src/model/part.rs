@@ -52,6 +52,13 @@ pub enum Part {
     Gate,
     Up,
     Down,
+    /// A mixture of experts: what scores them, and their matrices, [experts, …].
+    Router,
+    ExpertGate,
+    ExpertUp,
+    ExpertDown,
+    /// Each head's score of no key, [heads].
+    Sinks,
     /// After the feed-forward network, inside its residual.
     FeedForwardPostNorm,
     /// LayerScale's factors, after attention and after the feed-forward network.
@@ -79,11 +86,17 @@ impl Part {
                 | Registers
                 | Positions
                 | AttentionScale
+                | Sinks
                 | FeedForwardScale
                 | PoolProbe
                 | MatchScale
                 | MatchBias
         )
+    }
+
+    /// Whether there is one of each expert of a mixture.
+    pub fn is_of_experts(self) -> bool {
+        matches!(self, Part::ExpertGate | Part::ExpertUp | Part::ExpertDown)
     }
 
     /// What a reader of a summary calls it.
@@ -96,9 +109,9 @@ impl Part {
             | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => {
                 "norms"
             }
-            Query | Key | Value | Output => "attention",
+            Query | Key | Value | Output | Sinks => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
-            Gate | Up | Down => "feed-forward",
+            Gate | Up | Down | Router | ExpertGate | ExpertUp | ExpertDown => "feed-forward",
             Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey
             | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
         }
@@ -111,17 +124,24 @@ pub struct Slot {
     pub part: Part,
     pub layer: usize,
     pub bias: bool,
-    /// Of the other stack: an encoder-decoder's encoder, or the image tower.
-    pub second: bool,
+    /// Of which of the model's stacks.
+    pub stack: u8,
+    /// Of which expert of a mixture, where a tensor is only one's.
+    pub expert: Option<usize>,
 }
 
 impl Slot {
     pub fn weight(part: Part, layer: usize) -> Self {
-        Self { part, layer, bias: false, second: false }
+        Self { part, layer, bias: false, stack: 0, expert: None }
     }
 
     pub fn bias(part: Part, layer: usize) -> Self {
         Self { bias: true, ..Self::weight(part, layer) }
+    }
+
+    /// That of all experts.
+    pub fn of_all(self) -> Self {
+        Self { expert: None, ..self }
     }
 }
 
@@ -132,14 +152,28 @@ pub enum Shape {
     Matrix(usize, usize),
     /// As many values, in whatever dimensions.
     Vector(usize),
+    /// [experts, rows, columns]
+    Experts(usize, usize, usize),
 }
 
 impl Shape {
+    /// How many there are.
+    pub fn values(self) -> u64 {
+        match self {
+            Shape::Matrix(rows, columns) => rows as u64 * columns as u64,
+            Shape::Vector(len) => len as u64,
+            Shape::Experts(experts, rows, columns) => experts as u64 * rows as u64 * columns as u64,
+        }
+    }
+
     /// Whether two parts may be one tensor.
     pub fn fits_above(self, other: Self) -> bool {
         match (self, other) {
             (Shape::Matrix(_, columns), Shape::Matrix(_, below)) => columns == below,
             (Shape::Vector(_), Shape::Vector(_)) => true,
+            (Shape::Experts(experts, _, columns), Shape::Experts(others, _, below)) => {
+                experts == others && columns == below
+            }
             _ => false,
         }
     }
@@ -149,6 +183,9 @@ impl Shape {
         match (self, other) {
             (Shape::Matrix(above, columns), Shape::Matrix(below, _)) => Shape::Matrix(above + below, columns),
             (Shape::Vector(above), Shape::Vector(below)) => Shape::Vector(above + below),
+            (Shape::Experts(experts, above, columns), Shape::Experts(_, below, _)) => {
+                Shape::Experts(experts, above + below, columns)
+            }
             (shape, _) => shape,
         }
     }
@@ -157,6 +194,7 @@ impl Shape {
     pub fn transposed(self) -> Self {
         match self {
             Shape::Matrix(rows, columns) => Shape::Matrix(columns, rows),
+            Shape::Experts(experts, rows, columns) => Shape::Experts(experts, columns, rows),
             vector => vector,
         }
     }
@@ -171,6 +209,9 @@ impl Shape {
                 (fits, format!("[{rows}, {columns}]"))
             }
             Shape::Vector(len) => (product(found) == Some(len), format!("[{len}]")),
+            Shape::Experts(experts, rows, columns) => {
+                (found == [experts, rows, columns], format!("[{experts}, {rows}, {columns}]"))
+            }
         };
         match fits {
             true => Ok(()),
@@ -188,9 +229,11 @@ pub enum Layout {
     ByHeads,
     /// [in, out], parts that share a tensor side by side.
     Transposed,
+    /// Experts' matrices as [experts, in, out]; the rows of those that share a tensor take turns.
+    ExpertsTransposed,
 }
 
-/// Tensor names, without `.weight` and `.bias`; `{}` is the layer.
+/// Tensor names, without `.weight` and `.bias`; `{}` is the layer, and a second one the expert.
 #[derive(Clone, Copy, Debug)]
 pub struct Names {
     /// What may stand before all of them.
@@ -214,8 +257,14 @@ impl Names {
         let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
         let suffixed = SUFFIXES.iter().find_map(|(suffix, bias)| Some((tensor.strip_suffix(suffix)?, *bias)));
         let slot = |(part, pattern): &(Part, &str)| {
-            let (stem, bias) = if part.is_bare() { (tensor, false) } else { suffixed? };
-            Some(Slot { bias, ..Slot::weight(*part, layer_of(pattern, stem)?) })
+            let (stem, bias) = match suffixed {
+                Some(suffixed) if !part.is_bare() => suffixed,
+                // Experts' matrices that are one tensor are no module's.
+                None if !(part.is_bare() || part.is_of_experts()) => return None,
+                _ => (tensor, false),
+            };
+            let (layer, expert) = numbers_of(pattern, stem)?;
+            Some(Slot { bias, expert, ..Slot::weight(*part, layer) })
         };
         self.parts.iter().filter_map(slot).collect()
     }
@@ -225,7 +274,7 @@ impl Names {
         let stem = tensor.strip_suffix(".weight").unwrap_or(tensor);
         let ignored = |pattern: &&str| match pattern.strip_suffix('*') {
             Some(beginning) => tensor.starts_with(beginning),
-            None => layer_of(pattern, stem).is_some(),
+            None => numbers_of(pattern, stem).is_some(),
         };
         self.ignored.iter().any(ignored)
     }
@@ -238,17 +287,23 @@ impl Names {
             Slot { part, .. } if part.is_bare() => "",
             _ => ".weight",
         };
-        format!("{}{suffix}", pattern.replace("{}", &slot.layer.to_string()))
+        let name = pattern.replacen("{}", &slot.layer.to_string(), 1);
+        format!("{}{suffix}", name.replace("{}", &slot.expert.map_or("*".to_owned(), |expert| expert.to_string())))
     }
 }
 
-/// The layer for which the pattern gives this name; 0 where the pattern has no layer.
-fn layer_of(pattern: &str, name: &str) -> Option<usize> {
-    match pattern.split_once("{}") {
-        None => (pattern == name).then_some(0),
-        Some((before, after)) => {
-            let digits = name.strip_prefix(before)?.strip_suffix(after)?;
-            digits.parse().ok().filter(|layer: &usize| layer.to_string() == digits)
+/// The layer, and the expert if the pattern has one, for which it gives this name; layer 0 where it has none.
+fn numbers_of(pattern: &str, name: &str) -> Option<(usize, Option<usize>)> {
+    let number = |digits: &str| digits.parse().ok().filter(|number: &usize| number.to_string() == digits);
+    let mut parts = pattern.split("{}");
+    let (first, second, third) = (parts.next()?, parts.next(), parts.next());
+    let rest = name.strip_prefix(first)?;
+    match (second, third) {
+        (None, _) => rest.is_empty().then_some((0, None)),
+        (Some(after), None) => Some((number(rest.strip_suffix(after)?)?, None)),
+        (Some(between), Some(after)) => {
+            let (layer, expert) = rest.strip_suffix(after)?.split_once(between)?;
+            Some((number(layer)?, Some(number(expert)?)))
         }
     }
 }

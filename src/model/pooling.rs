@@ -46,12 +46,10 @@ pub(super) fn runs(spans: &[Span], rows: &[Sequence], vector: Vector) -> Result<
     spans.iter().zip(rows).map(run).collect()
 }
 
-/// What a device's sums become, [sequences, width].
-pub(super) fn finish(vectors: &mut [f32], width: usize, runs: &[Range<usize>], vector: Vector) {
-    if vector == Vector::MeanSqrtLength {
-        for (values, run) in vectors.chunks_exact_mut(width).zip(runs) {
-            values.iter_mut().for_each(|value| *value *= (run.len() as f32).sqrt());
-        }
+/// What a device's means become where each counts by the root of its length, [sequences, width].
+pub(super) fn by_root_of_length(vectors: &mut [f32], width: usize, runs: &[Range<usize>]) {
+    for (values, run) in vectors.chunks_exact_mut(width).zip(runs) {
+        values.iter_mut().for_each(|value| *value *= (run.len() as f32).sqrt());
     }
 }
 

@@ -4,11 +4,12 @@
 //! was trained on: linear (<https://arxiv.org/abs/2306.15595>), Llama 3's (by wavelength) and YaRN
 //! (<https://arxiv.org/abs/2309.00071>). The formulas follow `modeling_rope_utils.py` of transformers.
 
-use crate::device::RopePairs;
+use crate::device::{RopePairs, Rotations, Span};
 use serde::Serialize;
 use std::f64::consts::TAU;
+use std::ops::Range;
 
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Rope {
     pub pairs: RopePairs,
@@ -100,4 +101,54 @@ impl Rope {
 /// YaRN's correction of attention's temperature for a context stretched by `factor`.
 pub fn yarn_magnitude(factor: f64, mscale: f64) -> f64 {
     if factor <= 1.0 { 1.0 } else { 0.1 * mscale * factor.ln() + 1.0 }
+}
+
+/// One table of rotary angles.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RopeTable {
+    /// Radians a position, one a pair that turns.
+    pub frequencies: Vec<f32>,
+    /// Multiplies cos and sin.
+    pub magnitude: f32,
+}
+
+/// Rotary angles of a batch's rows, made once for whatever device: see [`Rotations`].
+#[derive(Default)]
+pub struct Angles {
+    values: Vec<f32>,
+    tables: Vec<Range<usize>>,
+}
+
+impl Angles {
+    /// Those of spans whose rows stand one after the other, angle = position · frequency.
+    pub fn of(ropes: &[RopeTable], spans: &[Span]) -> Self {
+        let mut angles = Self::default();
+        angles.set(ropes, spans);
+        angles
+    }
+
+    /// The same, in the memory that there is.
+    pub fn set(&mut self, ropes: &[RopeTable], spans: &[Span]) {
+        let Self { values, tables } = self;
+        tables.clear();
+        let mut end = 0;
+        for rope in ropes {
+            tables.push(end..end + rope.frequencies.len());
+            end += rope.frequencies.len();
+        }
+        values.clear();
+        for position in spans.iter().flat_map(|span| span.position..span.position + span.len) {
+            for RopeTable { frequencies, magnitude } in ropes {
+                for frequency in frequencies {
+                    // cos and sin of large angles are beyond what a GPU promises.
+                    let (sin, cos) = (position as f32 * frequency).sin_cos();
+                    values.extend([cos * magnitude, sin * magnitude]);
+                }
+            }
+        }
+    }
+
+    pub fn rotations(&self) -> Rotations<'_> {
+        Rotations { values: &self.values, tables: &self.tables }
+    }
 }

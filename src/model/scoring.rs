@@ -3,8 +3,9 @@
 use super::across::Source;
 use super::forward::{Across, Batch, forward};
 use super::{HEAD_ROWS, Model};
-use crate::device::{Device, Span, Tokens};
+use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Error, Result, try_vec};
+use std::marker::PhantomData;
 
 /// Rows of tokens of different lengths, scored a chunk at a time. Rows share chunks, so that many
 /// short ones cost what their tokens cost; padding is never computed.
@@ -14,10 +15,11 @@ pub struct Scoring<D: Device> {
     sources: Vec<Vec<u32>>,
     /// Only the last position of each row.
     last: bool,
-    /// The row and position to go on from, and that row's cache if it is begun.
+    /// The row and position to go on from, and where it is kept if that row is begun.
     row: usize,
     position: usize,
-    open: Option<(D::Cache, Option<Source<D>>)>,
+    open: Option<(Table, Option<Source>)>,
+    device: PhantomData<D>,
     logits: Vec<f32>,
 }
 
@@ -33,7 +35,7 @@ impl<D: Device> Scoring<D> {
         sources.iter().try_for_each(|source| model.check_source(source))?;
         rows.iter().try_for_each(|row| model.check_tokens(row))?;
         let logits = try_vec(HEAD_ROWS * model.spec.vocabulary(), "logits")?;
-        Ok(Self { rows, sources, last, row: 0, position: 0, open: None, logits })
+        Ok(Self { rows, sources, last, row: 0, position: 0, open: None, device: PhantomData, logits })
     }
 
     /// Rows, positions of the longest (or 1), vocabulary.
@@ -43,7 +45,7 @@ impl<D: Device> Scoring<D> {
     }
 
     /// What the current row looks across at.
-    async fn source(&self, model: &mut Model<D>) -> Result<Option<Source<D>>> {
+    async fn source(&self, model: &mut Model<D>) -> Result<Option<Source>> {
         match self.sources.get(self.row) {
             Some(source) => model.source(source).await.map(Some),
             None => Ok(None),
@@ -53,25 +55,25 @@ impl<D: Device> Scoring<D> {
     /// Scores the next chunk; `take` gets the row, the position in the result and the logits.
     /// Returns whether there is more to do.
     pub async fn step(&mut self, model: &mut Model<D>, mut take: impl FnMut(usize, usize, &[f32])) -> Result<bool> {
-        let (mut tokens, mut spans, mut caches) = (Vec::new(), Vec::new(), Vec::new());
-        let (mut across, mut keys, mut sources) = (Vec::new(), 0, Vec::new());
+        let (mut tokens, mut spans, mut tables) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut across, mut sources) = (Vec::new(), Vec::new());
         // Row of the batch → row and position of the result.
         let (mut selected, mut places) = (Vec::new(), Vec::new());
         while self.row < self.rows.len() && tokens.len() < D::CHUNK {
             let row = &self.rows[self.row];
             let len = (row.len() - self.position).min(D::CHUNK - tokens.len());
-            let (mut cache, source) = match self.open.take() {
+            let (mut table, source) = match self.open.take() {
                 Some(open) => open,
-                None => (model.new_cache(), self.source(model).await?),
+                None => (Table::default(), self.source(model).await?),
             };
             if let Some(source) = source {
-                keys = source.keys();
-                across.push(Span::across(tokens.len(), len, keys, sources.len()));
-                sources.push(source.into_cache());
+                across.push(Span::across(tokens.len(), len, source.keys, sources.len()));
+                sources.push(source);
             }
-            model.device.reserve(&mut cache, self.position + len).await?;
-            spans.push(Span::new(tokens.len(), len, self.position, caches.len()));
-            caches.push(cache);
+            let Model { device, pool, context, .. } = &mut *model;
+            pool.reserve(device, &mut table, self.position..self.position + len, *context).await?;
+            spans.push(Span::new(tokens.len(), len, self.position, tables.len()));
+            tables.push(table);
             for position in self.position..self.position + len {
                 if !self.last || position + 1 == row.len() {
                     selected.push(tokens.len() + position - self.position);
@@ -84,14 +86,9 @@ impl<D: Device> Scoring<D> {
                 (self.row, self.position) = (self.row + 1, 0);
             }
         }
-        let Model { device, spec, weights, scratch, .. } = model;
-        device.settle().await?;
-        let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &mut caches);
-        batch.rows.across = (!across.is_empty()).then_some(Across { spans: &across, caches: &sources });
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+        self.run(model, &tokens, (&spans, &tables), (&across, &sources)).await?;
         if self.position > 0 {
-            let source = sources.pop().map(|cache| Source::new(cache, keys));
-            self.open = caches.pop().map(|cache| (cache, source));
+            self.open = tables.pop().map(|table| (table, sources.pop()));
         }
         let vocabulary = model.spec.vocabulary();
         for (rows, places) in selected.chunks(HEAD_ROWS).zip(places.chunks(HEAD_ROWS)) {
@@ -102,5 +99,22 @@ impl<D: Device> Scoring<D> {
             }
         }
         Ok(self.row < self.rows.len())
+    }
+    /// A batch, and what its rows look across at.
+    async fn run(
+        &self,
+        model: &mut Model<D>,
+        tokens: &[u32],
+        (spans, tables): (&[Span], &[Table]),
+        (across, sources): (&[Span], &[Source]),
+    ) -> Result<()> {
+        let Model { device, spec, weights, scratch, pool, sources: kept, .. } = model;
+        device.settle().await?;
+        let tables: Vec<&Table> = tables.iter().collect();
+        let source_tables: Vec<&Table> = sources.iter().map(|source| &source.table).collect();
+        let mut batch = Batch::new(Tokens::Known(tokens), spans, &tables, &mut pool.state);
+        let across = Across { spans: across, tables: &source_tables, state: &kept.state };
+        batch.rows.across = (!sources.is_empty()).then_some(across);
+        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }
 }

@@ -1,46 +1,32 @@
-//! One sequence of tokens and its KV cache.
+//! One sequence of tokens, and where the model's pool keeps it.
 
 use super::across::Source;
-use crate::device::{CacheType, Device};
-use crate::error::Result;
+use crate::device::{Device, Table};
 use std::collections::VecDeque;
+use std::marker::PhantomData;
 
-/// Room that a cache keeps where nothing goes on from it.
-const KEPT: usize = 1024;
-
-/// Room that a cache gets at least: shorter ones would only grow again and again.
-const SMALLEST: usize = 256;
-
+/// Of a model on `D`.
 pub struct Session<D: Device> {
-    pub(super) cache: D::Cache,
-    /// The tokens whose keys and values are in the cache, or on their way there.
+    pub(super) table: Table,
+    /// The tokens whose keys and values are kept, or on their way there.
     tokens: Vec<u32>,
     /// How many of them are there beyond doubt, and how many there will be after each call that is under way.
     sure: usize,
     under_way: VecDeque<usize>,
-    capacity: usize,
     /// The encoder's output, of encoder-decoders.
-    pub(super) source: Option<Source<D>>,
+    pub(super) source: Option<Source>,
+    device: PhantomData<D>,
 }
 
 /// What it takes to begin a sequence: it can be done while the model is busy.
 #[derive(Clone, Copy)]
-pub struct SessionShape {
-    pub(super) layers: usize,
-    pub(super) kv_heads: usize,
-    pub(super) head_dim: usize,
-    pub(super) cache: CacheType,
-}
+pub struct SessionShape;
 
 impl SessionShape {
-    pub(super) fn cache<D: Device>(&self) -> D::Cache {
-        D::cache(self.layers, self.kv_heads, self.head_dim, self.cache)
-    }
-
     /// An empty sequence.
     pub fn session<D: Device>(&self) -> Session<D> {
-        let (tokens, under_way) = (Vec::new(), VecDeque::new());
-        Session { cache: self.cache::<D>(), tokens, sure: 0, under_way, capacity: 0, source: None }
+        let (table, tokens, under_way) = (Table::default(), Vec::new(), VecDeque::new());
+        Session { table, tokens, sure: 0, under_way, source: None, device: PhantomData }
     }
 }
 
@@ -53,9 +39,10 @@ impl<D: Device> Session<D> {
         self.tokens.is_empty()
     }
 
-    /// Forgets everything, but keeps the memory.
+    /// Forgets everything.
     pub fn clear(&mut self) {
         self.tokens.clear();
+        self.table.cut_to(0);
         self.settled();
     }
 
@@ -84,38 +71,24 @@ impl<D: Device> Session<D> {
         self.settled();
     }
 
-    /// The same, and gives back the memory that a longer text took.
-    pub fn release(&mut self, shape: &SessionShape) {
+    /// Forgets everything, its source too.
+    pub fn release(&mut self, _: &SessionShape) {
         self.clear();
-        if self.capacity > KEPT {
-            (self.cache, self.capacity) = (shape.cache::<D>(), 0);
-        }
+        self.source = None;
     }
 
-    /// Keeps what the cache shares with the beginning of `prompt` and drops the rest. Returns how many
-    /// tokens need not be computed again: all but the last, whose logits are wanted, at most.
+    /// Keeps what the sequence shares with the beginning of `prompt` and drops the rest; all of it where a window has let
+    /// go what the prompt's next token looks at. Returns how many tokens need not be computed again: all but the last,
+    /// whose logits are wanted, at most.
     pub fn rewind_to(&mut self, prompt: &[u32]) -> usize {
         // Of what was left on its way nobody has heard since.
         self.forget_unsure();
         let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
-        self.tokens.truncate(common.min(prompt.len().saturating_sub(1)));
+        let kept = common.min(prompt.len().saturating_sub(1));
+        let kept = if self.table.can_cut_to(kept) { kept } else { 0 };
+        self.tokens.truncate(kept);
+        self.table.cut_to(kept);
         self.settled();
-        self.tokens.len()
-    }
-
-    /// Makes room for `more` tokens, doubling up to the context's length.
-    pub(super) async fn reserve(&mut self, device: &mut D, more: usize, context: usize) -> Result<()> {
-        self.reserve_to(device, self.tokens.len() + more, context).await
-    }
-
-    /// Makes room for `needed` tokens in all.
-    pub(super) async fn reserve_to(&mut self, device: &mut D, needed: usize, context: usize) -> Result<()> {
-        if needed > self.capacity {
-            let capacity = needed.max(2 * self.capacity).max(SMALLEST).min(context.max(needed));
-            device.reserve(&mut self.cache, capacity).await?;
-            device.settle().await?;
-            self.capacity = capacity;
-        }
-        Ok(())
+        kept
     }
 }

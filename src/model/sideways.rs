@@ -4,6 +4,7 @@ use crate::checkpoint::TensorInfo;
 use crate::error::{Error, Result, try_vec};
 
 pub struct Sideways {
+    /// Of a matrix; those of experts lie one after the other.
     rows: usize,
     columns: usize,
     /// Bytes of a value.
@@ -17,7 +18,7 @@ pub struct Sideways {
 impl Sideways {
     /// Errors: out-of-memory; unsupported-model for blocks, which cannot be turned.
     pub fn new(tensor: &TensorInfo) -> Result<Self> {
-        let (&[rows, columns], 1) = (tensor.shape.as_slice(), tensor.ty.block_len()) else {
+        let (&[.., rows, columns], 1) = (tensor.shape.as_slice(), tensor.ty.block_len()) else {
             return Err(Error::unsupported(format!("{} in a layout of [in, out]", tensor.ty.name())));
         };
         let upright = try_vec(tensor.bytes as usize, "a matrix to be turned")?;
@@ -29,7 +30,8 @@ impl Sideways {
         let Self { rows, columns, size, .. } = *self;
         for byte in bytes {
             let (value, part) = (self.at / size, self.at % size);
-            let place = value % columns * rows + value / columns;
+            let (matrix, value) = (value / (rows * columns), value % (rows * columns));
+            let place = matrix * rows * columns + value % columns * rows + value / columns;
             self.upright[place * size + part] = *byte;
             self.at += 1;
         }

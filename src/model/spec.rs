@@ -5,35 +5,47 @@
 
 pub use super::patches::Patches;
 pub use super::rope::{Rope, RopeScaling};
-use crate::device::{Activation, AttentionShape};
+use crate::device::{Activation, AttentionShape, Gating, Routing};
 use serde::Serialize;
 
+/// A stack of blocks: an encoder, a decoder, a tower of texts or images.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
     /// The family: "llama", "qwen3", …
     pub architecture: String,
-    pub layers: usize,
     /// Values per token between the blocks.
     pub width: usize,
     pub input: Input,
     /// A norm between the embedding and the first block.
     pub input_norm: bool,
     pub norm: Norm,
-    pub residual: Residual,
-    /// The branches are scaled, value by value, before they join the residual: LayerScale.
-    pub layer_scale: bool,
-    pub attention: Attention,
-    /// After its own attention each block looks at the encoder's output.
-    pub cross_attention: bool,
-    pub feed_forward: FeedForward,
+    /// What the scores of each block's own attention get for where keys stand.
+    pub score_bias: ScoreBias,
+    pub blocks: Vec<Block>,
     /// A norm after the last block.
     pub output_norm: bool,
     pub head: Head,
-    /// The other stack: the encoder that cross-attention looks at, or the image tower beside the text's.
-    pub second: Option<Box<Spec>>,
-    /// How similarities of images and texts become logits.
-    pub matching: Option<Matching>,
+}
+
+/// One block: a mixer of tokens and a feed-forward network, each inside its residual.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Block {
+    pub attention: Attention,
+    /// After its own attention it looks at another stack's output.
+    pub cross: Option<Attention>,
+    pub feed_forward: FeedForward,
+    pub residual: Residual,
+    /// The branches are scaled, value by value, before they join the residual: LayerScale.
+    pub layer_scale: bool,
+}
+
+impl Block {
+    /// With norms before its branches, as most are.
+    pub fn new(attention: Attention, feed_forward: FeedForward) -> Self {
+        Self { attention, cross: None, feed_forward, residual: Residual::PRE_NORM, layer_scale: false }
+    }
 }
 
 /// Of a sequence without an end: far more than devices have memory for.
@@ -177,6 +189,8 @@ pub struct EmbeddingHead {
     /// A product after the pooling.
     pub projection: bool,
     pub bias: bool,
+    /// How similarities with another stack's vectors become logits.
+    pub matching: Option<Matching>,
 }
 
 /// Which tokens the head reads.
@@ -191,6 +205,8 @@ pub enum Pooling {
     ClassTokenAndMean,
     Mean,
     Last,
+    /// Each by itself.
+    Each,
     /// The first of that id.
     Token(u32),
     /// The one of the largest id: the end token of vocabularies where it is the last.
@@ -218,9 +234,8 @@ pub enum Norm {
 pub enum Residual {
     /// x + f(norm(x)), for attention and then for the feed-forward network.
     PreNorm {
-        /// The first block's attention has no norm: the input's own is just before it.
-        #[serde(rename = "firstBare")]
-        first_bare: bool,
+        /// Attention has none: the input's own is just before it.
+        bare: bool,
     },
     /// norm(x + f(x)): the original Transformer (<https://arxiv.org/abs/1706.03762>).
     PostNorm,
@@ -237,7 +252,7 @@ pub enum Residual {
 }
 
 impl Residual {
-    pub const PRE_NORM: Self = Residual::PreNorm { first_bare: false };
+    pub const PRE_NORM: Self = Residual::PreNorm { bare: false };
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -251,17 +266,16 @@ pub struct Attention {
     pub scale: f32,
     /// A query sees no key after itself.
     pub causal: bool,
-    /// Rotary positions; a model may have others for its local layers.
-    pub ropes: Vec<Rope>,
-    /// Which of them turns each layer's heads; none: that layer has no positions.
-    pub turns: Vec<Option<usize>>,
-    pub bias: ScoreBias,
-    /// Each layer's sliding window in tokens, the query's own included; none sees everything.
-    pub windows: Vec<Option<usize>>,
+    /// Rotary positions; none: attention is told none.
+    pub rope: Option<Rope>,
+    /// A sliding window in tokens, the query's own included; none sees everything.
+    pub window: Option<usize>,
     /// Scores become cap · tanh(score / cap).
     pub soft_cap: Option<f32>,
     /// The norm of queries and keys, before RoPE.
     pub head_norm: HeadNorm,
+    /// A learned score of no key, for each head, which has its share of the softmax.
+    pub sinks: bool,
     pub qkv_bias: bool,
     pub output_bias: bool,
 }
@@ -300,91 +314,180 @@ pub struct FeedForward {
     /// activation(gate(x)) · up(x) instead of activation(up(x)).
     pub gated: bool,
     pub bias: bool,
+    /// There are several of that width, and each token goes through some of them.
+    pub experts: Option<Experts>,
+}
+
+/// A mixture of experts (<https://arxiv.org/abs/1701.06538>): a product of the block's input scores them.
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Experts {
+    pub count: usize,
+    /// Those with the largest scores.
+    pub used: usize,
+    /// Their shares of the softmax over all scores are divided by their sum.
+    pub renormalise: bool,
+    /// Of the scores.
+    pub bias: bool,
+    /// Gates are gpt-oss': see [`Gating::Clamped`].
+    pub limit: Option<f32>,
+}
+
+impl FeedForward {
+    /// How gates and products become one, in a mixture of experts.
+    pub fn gating(&self) -> Gating {
+        match self.experts.and_then(|experts| experts.limit) {
+            Some(limit) => Gating::Clamped { limit },
+            None => Gating::Plain(self.activation),
+        }
+    }
+
+    /// How many experts there are, and what they count; of a network by itself none.
+    pub fn routing(&self) -> Routing {
+        let Some(Experts { count, used, renormalise, .. }) = self.experts else {
+            return Routing { experts: 0, used: 0, renormalise: false };
+        };
+        Routing { experts: count, used, renormalise }
+    }
+
+    /// Values of a token inside it.
+    pub fn inner(&self) -> usize {
+        self.width * self.experts.map_or(1, |experts| experts.used)
+    }
 }
 
 impl Attention {
     /// As many heads of keys as of queries, without positions, norms or biases; each query sees everything.
-    pub fn plain(layers: usize, heads: usize, head_dim: usize) -> Self {
+    pub fn plain(heads: usize, head_dim: usize) -> Self {
         Self {
             heads,
             kv_heads: heads,
             head_dim,
             scale: (head_dim as f32).sqrt().recip(),
             causal: false,
-            ropes: Vec::new(),
-            turns: vec![None; layers],
-            bias: ScoreBias::None,
-            windows: vec![None; layers],
+            rope: None,
+            window: None,
             soft_cap: None,
             head_norm: HeadNorm::None,
+            sinks: false,
             qkv_bias: false,
             output_bias: false,
         }
     }
 
-    /// The same with one RoPE in all layers.
-    pub fn rotated(mut self, rope: Rope) -> Self {
-        self.turns.fill(Some(0));
-        self.ropes = vec![rope];
-        self
+    /// Values of all query heads.
+    pub fn queries(&self) -> usize {
+        self.heads * self.head_dim
     }
 
-    /// Where a layer's keys and values are kept: those that no later token sees make room for the next layer's.
-    pub fn cache_layer(&self, layer: usize) -> usize {
-        if self.causal { layer } else { 0 }
+    /// Values of all heads of keys.
+    pub fn keys(&self) -> usize {
+        self.kv_heads * self.head_dim
     }
 
-    /// Layers that a cache has.
-    pub fn cache_layers(&self) -> usize {
-        if self.causal { self.turns.len() } else { 1 }
-    }
-
-    pub fn shape(&self, layer: usize) -> AttentionShape {
+    pub fn shape(&self) -> AttentionShape {
         AttentionShape {
             heads: self.heads,
             kv_heads: self.kv_heads,
             head_dim: self.head_dim,
             scale: self.scale,
             causal: self.causal,
-            window: self.windows[layer],
+            window: self.window,
             soft_cap: self.soft_cap,
             block: None,
         }
     }
-
-    /// How the encoder's output is looked at.
-    pub fn cross_shape(&self) -> AttentionShape {
-        AttentionShape { causal: false, window: None, ..self.shape(0) }
-    }
 }
 
 impl Spec {
-    /// A stack with norms before its branches and after the last block, as most are.
-    pub fn new(
-        architecture: &str,
-        width: usize,
-        input: Input,
-        norm: Norm,
-        attention: Attention,
-        feed_forward: FeedForward,
-    ) -> Self {
+    /// `layers` blocks that are alike.
+    pub fn uniform(architecture: &str, width: usize, input: Input, norm: Norm, layers: usize, block: Block) -> Self {
+        Self::new(architecture, width, input, norm, vec![block; layers])
+    }
+
+    /// With a norm after the last block, as most have it.
+    pub fn new(architecture: &str, width: usize, input: Input, norm: Norm, blocks: Vec<Block>) -> Self {
         Self {
             architecture: architecture.to_owned(),
-            layers: attention.windows.len(),
             width,
             input,
             input_norm: false,
             norm,
-            residual: Residual::PRE_NORM,
-            layer_scale: false,
-            attention,
-            cross_attention: false,
-            feed_forward,
+            score_bias: ScoreBias::None,
+            blocks,
             output_norm: true,
             head: Head::None { pooler: false },
-            second: None,
-            matching: None,
         }
+    }
+
+    pub fn layers(&self) -> usize {
+        self.blocks.len()
+    }
+
+    /// Values of a token where it has most of them: between the blocks, or in one's feed-forward network.
+    pub fn widest(&self) -> usize {
+        self.blocks.iter().map(|block| block.feed_forward.inner()).fold(self.width, usize::max)
+    }
+
+    /// The first block's attention: for what blocks of a family have in common.
+    pub fn attention(&self) -> &Attention {
+        &self.blocks[0].attention
+    }
+
+    /// Each block's own attention.
+    pub fn attentions(&mut self) -> impl Iterator<Item = &mut Attention> {
+        self.blocks.iter_mut().map(|block| &mut block.attention)
+    }
+
+    pub fn feed_forwards(&mut self) -> impl Iterator<Item = &mut FeedForward> {
+        self.blocks.iter_mut().map(|block| &mut block.feed_forward)
+    }
+
+    /// Gives all blocks that residual.
+    pub fn set_residual(&mut self, residual: Residual) {
+        self.blocks.iter_mut().for_each(|block| block.residual = residual);
+    }
+
+    /// Gives all of each block's products a bias, or none.
+    pub fn set_biases(&mut self, biases: bool) {
+        for Block { attention, feed_forward, .. } in &mut self.blocks {
+            (attention.qkv_bias, attention.output_bias, feed_forward.bias) = (biases, biases, biases);
+        }
+    }
+
+    /// Gives the layers that are `local` their window.
+    pub fn set_windows(&mut self, local: &[bool], window: Option<usize>) {
+        for (attention, local) in self.attentions().zip(local) {
+            attention.window = window.filter(|_| *local);
+        }
+    }
+
+    /// Has every block look at another stack's output, by attention like its own.
+    pub fn look_across(&mut self) {
+        for block in &mut self.blocks {
+            let own = block.attention.clone();
+            block.cross = Some(Attention { causal: false, window: None, rope: None, ..own });
+        }
+    }
+
+    /// Whether it looks at another stack's output.
+    pub fn looks_across(&self) -> bool {
+        self.blocks.iter().any(|block| block.cross.is_some())
+    }
+
+    /// Where a layer's keys and values are kept: those that no later token sees make room for the next layer's.
+    pub fn cache_layer(&self, layer: usize) -> usize {
+        if self.is_causal() { layer } else { 0 }
+    }
+
+    /// Layers that a cache has.
+    pub fn cache_layers(&self) -> usize {
+        if self.is_causal() { self.layers() } else { 1 }
+    }
+
+    /// Whether a later token of a sequence sees what was computed for those before it.
+    pub fn is_causal(&self) -> bool {
+        self.blocks.iter().any(|block| block.attention.causal)
     }
 
     /// Token ids that there are; 0 for images.
@@ -405,7 +508,7 @@ impl Spec {
 
     /// Tokens that a sequence may have: distances between them, as in T5, have no end.
     pub fn longest(&self) -> usize {
-        match self.attention.bias {
+        match self.score_bias {
             ScoreBias::Buckets { .. } => self.context().max(MOST_TOKENS),
             _ => self.context(),
         }
@@ -437,10 +540,11 @@ impl Spec {
     /// What the model is for, by the API's names.
     pub fn task(&self) -> &'static str {
         match (&self.input, &self.head) {
-            (_, Head::Vocabulary(_)) if self.cross_attention => "seq2seq",
+            (_, Head::Vocabulary(_)) if self.looks_across() => "seq2seq",
             (_, Head::Vocabulary(_)) => "causal-lm",
             (_, Head::Embedding(_)) => "image-text-matching",
             (Input::Patches(_), _) => "image-classification",
+            (_, Head::Classes(head)) if head.pooling == Pooling::Each => "token-classification",
             (_, Head::Classes(_)) => "text-classification",
             (_, Head::None { .. }) => "text-embedding",
         }

@@ -5,7 +5,8 @@ use super::HEAD_ROWS;
 use super::assembly::PartSize;
 use super::forward::Scratch;
 use super::spec::{Input, Spec};
-use crate::device::{CacheType, Device};
+use super::state::{self, source_shapes, state_shapes};
+use crate::device::{CacheType, Device, StateShape};
 use crate::error::Result;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -31,7 +32,14 @@ pub struct Summary {
     pub parts: Vec<PartSize>,
     /// What the checkpoint leaves open and is assumed, in words.
     pub warnings: Vec<String>,
-    pub spec: Spec,
+    pub spec: SummarySpec,
+}
+
+/// The model as data.
+#[derive(Clone, Debug, Serialize)]
+pub struct SummarySpec {
+    /// The first one answers: see [`Plan::stacks`](super::families::Plan).
+    pub stacks: Vec<Spec>,
 }
 
 /// Bytes on the device, which may be more than 32 bits count.
@@ -50,29 +58,27 @@ impl Summary {
     /// header has come.
     pub fn new<D: Device>(assembly: &Assembly<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
         let (header, plan) = (assembly.header(), assembly.plan()?);
-        let spec = &plan.spec;
+        let spec = plan.spec();
         let mut quantization = BTreeMap::new();
         let mut parameters = 0;
         for tensor in &header.tensors {
             *quantization.entry(tensor.ty.name()).or_insert(0) += 1;
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
         }
-        let attention = &spec.attention;
-        // Of one token and sequence, in all layers.
-        let kept = 2.0 * (spec.layers * attention.kv_heads) as f64 * cache_bytes(cache, attention.head_dim) as f64;
-        let kept = |tokens: usize| kept * tokens as f64 * batch as f64;
+        let attention = spec.attention();
+        let kept = |shapes: &[StateShape], tokens| batch as f64 * state::bytes(shapes, cache, tokens, D::CHUNK);
         let mut kv_cache = 0.0;
         let mut activations = stack::<D>(spec, batch);
         if spec.vocabulary_head().is_some() {
-            kv_cache = kept(context);
+            kv_cache = kept(&state_shapes(spec), context);
             let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
             activations = Scratch::<D>::bytes(spec, D::CHUNK) + head as f64;
         }
-        if let Some(second) = &spec.second {
+        for other in plan.specs().skip(1) {
             // A source's keys and values are kept in all layers of the decoder.
-            let source = if spec.cross_attention { second.context() } else { 0 };
-            kv_cache += kept(source);
-            activations += stack::<D>(second, batch);
+            let source = if spec.looks_across() { other.context() } else { 0 };
+            kv_cache += kept(&source_shapes(spec), source);
+            activations += stack::<D>(other, batch);
         }
         let weights = assembly.weight_bytes() as f64;
         Ok(Self {
@@ -80,7 +86,7 @@ impl Summary {
             task: spec.task(),
             parameters,
             quantization,
-            layers: spec.layers,
+            layers: spec.layers(),
             width: spec.width,
             heads: attention.heads,
             kv_heads: attention.kv_heads,
@@ -89,8 +95,23 @@ impl Summary {
             parts: assembly.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             warnings: plan.warnings.clone(),
-            spec: spec.clone(),
+            spec: SummarySpec { stacks: plan.specs().cloned().collect() },
         })
+    }
+
+    /// Adds weights of the head that lie in files of their own.
+    pub fn add_to_head(&mut self, parameters: usize, bytes: usize) {
+        self.parameters += parameters as u64;
+        self.memory.weights += bytes as f64;
+        self.memory.total += bytes as f64;
+        let name = "head";
+        match self.parts.iter_mut().find(|part| part.name == name) {
+            Some(part) => {
+                part.parameters += parameters as u64;
+                part.bytes += bytes as u64;
+            }
+            None => self.parts.push(PartSize { name, parameters: parameters as u64, bytes: bytes as u64 }),
+        }
     }
 
     /// Adds what else is assumed, unless it is told already.
@@ -105,16 +126,7 @@ impl Summary {
 
 /// Activations of a stack that reads whole sequences or images, with one layer's keys and values as floats.
 fn stack<D: Device>(spec: &Spec, batch: usize) -> f64 {
-    let (attention, rows) = (&spec.attention, spec.context());
-    let keys = 8.0 * (attention.kv_heads * attention.head_dim) as f64 * rows as f64;
+    let rows = spec.context();
+    let keys = 8.0 * spec.attention().keys() as f64 * rows as f64;
     batch as f64 * (Scratch::<D>::bytes(spec, rows) + keys)
-}
-
-/// Bytes of one head's keys, or values, for one token.
-fn cache_bytes(ty: CacheType, head_dim: usize) -> usize {
-    match ty {
-        CacheType::F32 => 4 * head_dim,
-        CacheType::F16 => 2 * head_dim,
-        CacheType::Q8 => head_dim + 4 * head_dim.div_ceil(32),
-    }
 }

@@ -1,11 +1,12 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
+use super::dense::{DenseChain, DenseFile};
 use super::maps::attention_maps;
-use super::pooling::{Vector, finish, pooled, runs};
+use super::pooling::{Vector, by_root_of_length, pooled, runs};
 use super::spec::{Head, Pooling};
+use super::stack::Weights;
 use super::tower::{Sequence, Tower};
-use super::weights::Weights;
-use super::{Assembly, Plan, Spec};
+use super::{Assembly, Spec};
 use crate::device::{Activation, Device, Input, Progress};
 use crate::error::{Error, Result, try_vec};
 
@@ -16,11 +17,13 @@ pub struct TextModel<D: Device> {
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     heads: Heads<D>,
+    /// What vectors go through behind the pooling.
+    dense: DenseChain<D>,
 }
 
-/// What the head reads and gives, [sequences, …].
+/// What the head reads and gives, [rows, …]: a row is a sequence, or a token where each is classified.
 struct Heads<D: Device> {
-    sequences: usize,
+    rows: usize,
     pooled: D::Buffer,
     dense: D::Buffer,
     normed: D::Buffer,
@@ -36,36 +39,54 @@ pub enum Reading {
     Vector(Vector),
     /// [classes]
     Logits,
+    /// [tokens, classes]
+    TokenLogits,
 }
 
 impl<D: Device> Heads<D> {
-    fn new(device: &mut D, spec: &Spec, sequences: usize) -> Result<Self> {
+    fn new(device: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
         let classes = if let Head::Classes(head) = spec.head { head.classes } else { 0 };
         Ok(Self {
-            sequences,
-            pooled: device.buffer(sequences * spec.width)?,
-            dense: device.buffer(sequences * spec.width)?,
-            normed: device.buffer(sequences * spec.width)?,
-            logits: device.buffer(sequences * classes)?,
+            rows,
+            pooled: device.buffer(rows * spec.width)?,
+            dense: device.buffer(rows * spec.width)?,
+            normed: device.buffer(rows * spec.width)?,
+            logits: device.buffer(rows * classes)?,
         })
     }
 
-    /// activation(pooled · weight + bias), in `dense`.
-    fn activate(&mut self, device: &mut D, weights: &Weights<D>, activation: Activation, rows: usize) {
-        let Some(dense) = &weights.dense else { return };
-        let input = Input { x: &self.pooled, rows, norm: None };
+    /// Makes room for so many rows.
+    fn reserve(&mut self, device: &mut D, spec: &Spec, rows: usize) -> Result<()> {
+        if self.rows < rows {
+            // It counts once it is known to be there.
+            *self = Self { rows: 0, ..Self::new(device, spec, rows)? };
+        }
+        Ok(())
+    }
+
+    /// activation(x · weight + bias) of what is pooled, or of each token's `hidden`, in `dense`.
+    fn activate(
+        &mut self,
+        device: &mut D,
+        weights: &Weights<D>,
+        activation: Activation,
+        hidden: Option<&D::Buffer>,
+        rows: usize,
+    ) {
+        let Some(dense) = &weights.head.dense else { return };
+        let input = Input { x: hidden.unwrap_or(&self.pooled), rows, norm: None };
         device.project_activated(&input, None, dense, activation, &mut self.dense);
     }
 
-    /// The classifier's logits of what is pooled.
-    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, rows: usize) {
-        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head) else { return };
-        let mut x = &self.pooled;
+    /// The classifier's logits of what is pooled, or of each token's `hidden`.
+    fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, hidden: Option<&D::Buffer>, rows: usize) {
+        let (Head::Classes(head), Some(classifier)) = (&spec.head, &weights.head.output) else { return };
+        let mut x = hidden.unwrap_or(&self.pooled);
         let mut norm = None;
         if let Some(dense) = head.dense {
-            self.activate(device, weights, dense.activation, rows);
+            self.activate(device, weights, dense.activation, hidden, rows);
             x = &self.dense;
-            norm = weights.dense_norm.as_ref().map(|norm| norm.of(spec));
+            norm = weights.head.dense_norm.as_ref().map(|norm| norm.of(spec));
         }
         if norm.is_some() {
             device.norm(&Input { x, rows, norm }, spec.width, false, &mut self.normed);
@@ -78,25 +99,43 @@ impl<D: Device> Heads<D> {
 impl<D: Device> TextModel<D> {
     /// Errors: what loading may meet.
     pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
-        let (mut device, Plan { spec, labels, .. }, gathered) = assembly.finish()?;
-        let (weights, _) = gathered.weights(&mut device, &spec)?;
+        Self::with_dense(assembly, Vec::new(), progress).await
+    }
+
+    /// With what its vectors go through behind the pooling, which the caller has seen to fit. Errors: what loading may meet.
+    pub async fn with_dense(assembly: Assembly<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
+        let quantize = assembly.quantize;
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
+        let (spec, labels) = (plan.spec().clone(), plan.labels);
         let heads = Heads::new(&mut device, &spec, 1)?;
-        let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads };
+        let dense = DenseChain::new(&mut device, dense, quantize)?;
+        let mut model = Self { device, tower: Tower::new(spec, weights), labels, heads, dense };
         model.prepare(progress).await?;
         Ok(model)
     }
 
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let Self { device, tower, heads, .. } = self;
+        let Self { device, tower, heads, dense, .. } = self;
         tower.reserve_rehearsal(device).await?;
+        let each = is_of_tokens(&tower.spec);
+        if each {
+            *heads = Heads::new(device, &tower.spec, tower.rehearsed_tokens())?;
+        }
         let steps = |device: &mut D| {
             let spans = tower.rehearse(device, None)?;
             for few in 1..=spans.len() {
-                let (Some(hidden), rows) = (tower.hidden(), few.min(heads.sequences)) else { return Ok(()) };
+                let (Some(hidden), rows) = (tower.hidden(), few.min(heads.rows)) else { return Ok(()) };
                 let runs: Vec<_> = spans[..rows].iter().map(|span| span.row..span.row + span.len).collect();
                 device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
-                heads.activate(device, &tower.weights, Activation::Tanh, rows);
-                heads.classify(device, &tower.spec, &tower.weights, rows);
+                if each {
+                    let tokens = runs.iter().map(|run| run.len()).sum();
+                    heads.classify(device, &tower.spec, &tower.weights, Some(hidden), tokens);
+                    continue;
+                }
+                dense.apply(device, &heads.pooled, rows);
+                heads.activate(device, &tower.weights, Activation::Tanh, None, rows);
+                heads.classify(device, &tower.spec, &tower.weights, None, rows);
             }
             Ok(())
         };
@@ -107,6 +146,10 @@ impl<D: Device> TextModel<D> {
     pub fn check(&self, reading: Reading) -> Result<()> {
         let spec = &self.tower.spec;
         match (reading, &spec.head) {
+            (Reading::Logits, _) if is_of_tokens(spec) => Err(Error::invalid("this checkpoint classifies tokens")),
+            (Reading::TokenLogits, _) if !is_of_tokens(spec) => {
+                Err(Error::invalid("this checkpoint has no classifier of tokens"))
+            }
             (Reading::Logits, Head::Classes(_)) => Ok(()),
             (Reading::Logits, _) => Err(Error::invalid("this checkpoint has no classifier")),
             (Reading::Vector(Vector::Pooler), Head::None { pooler: true }) => Ok(()),
@@ -118,10 +161,11 @@ impl<D: Device> TextModel<D> {
         }
     }
 
-    /// Values of one text's result; of one token's for hidden states.
+    /// Values of one text's result; of one token's where each has its own.
     pub fn width(&self, reading: Reading) -> usize {
         match (reading, &self.tower.spec.head) {
-            (Reading::Logits, Head::Classes(head)) => head.classes,
+            (Reading::Vector(_), _) => self.dense.width().unwrap_or(self.tower.spec.width),
+            (Reading::Logits | Reading::TokenLogits, Head::Classes(head)) => head.classes,
             _ => self.tower.spec.width,
         }
     }
@@ -139,42 +183,66 @@ impl<D: Device> TextModel<D> {
     pub async fn read(&mut self, rows: &[Sequence], reading: Reading) -> Result<Vec<f32>> {
         self.check(reading)?;
         let width = self.width(reading);
-        let Self { device, tower, heads, .. } = self;
+        let Self { device, tower, heads, dense, .. } = self;
         let spans = tower.encode(device, rows, None).await?;
         let Some(hidden) = tower.hidden() else { return Ok(Vec::new()) };
         let tokens: usize = spans.iter().map(|span| span.len).sum();
         let pooling = match (reading, &tower.spec.head) {
             (Reading::Hidden, _) => return receive(device, hidden, tokens * width).await,
+            (Reading::TokenLogits, _) => {
+                heads.reserve(device, &tower.spec, tokens)?;
+                heads.classify(device, &tower.spec, &tower.weights, Some(hidden), tokens);
+                let logits = receive(device, &heads.logits, tokens * width).await?;
+                heads.rows = heads.rows.max(tokens);
+                return Ok(logits);
+            }
             (Reading::Vector(vector), _) => vector,
             (_, Head::Classes(head)) if head.pooling == Pooling::Mean => Vector::Mean,
             _ => Vector::FirstToken,
         };
         let runs = runs(&spans, rows, pooling)?;
-        if !pooling.is_plain() {
-            let hidden = receive(device, hidden, tokens * width).await?;
-            return Ok(pooled(&hidden, width, &spans, &runs, pooling));
+        let (inner, count) = (tower.spec.width, rows.len());
+        heads.reserve(device, &tower.spec, count)?;
+        dense.reserve(device, count)?;
+        // What devices have no verb for is computed here and goes back.
+        let made = match pooling {
+            _ if !pooling.is_plain() => {
+                let hidden = receive(device, hidden, tokens * inner).await?;
+                Some(pooled(&hidden, inner, &spans, &runs, pooling))
+            }
+            Vector::MeanSqrtLength => {
+                device.pool(hidden, inner, &runs, &mut heads.pooled);
+                let mut means = receive(device, &heads.pooled, count * inner).await?;
+                by_root_of_length(&mut means, inner, &runs);
+                Some(means)
+            }
+            _ => None,
+        };
+        match made {
+            Some(vectors) => device.write(&vectors, 0, &mut heads.pooled),
+            None => device.pool(hidden, inner, &runs, &mut heads.pooled),
         }
-        if heads.sequences < rows.len() {
-            // It counts once it is known to be there.
-            *heads = Heads { sequences: 0, ..Heads::new(device, &tower.spec, rows.len())? };
-        }
-        device.pool(hidden, tower.spec.width, &runs, &mut heads.pooled);
         let result = match reading {
             Reading::Logits => {
-                heads.classify(device, &tower.spec, &tower.weights, rows.len());
+                heads.classify(device, &tower.spec, &tower.weights, None, count);
                 &heads.logits
             }
             Reading::Vector(Vector::Pooler) => {
-                heads.activate(device, &tower.weights, Activation::Tanh, rows.len());
-                &heads.dense
+                heads.activate(device, &tower.weights, Activation::Tanh, None, count);
+                dense.apply(device, &heads.dense, count)
             }
-            _ => &heads.pooled,
+            _ => dense.apply(device, &heads.pooled, count),
         };
-        let mut vectors = receive(device, result, rows.len() * width).await?;
-        heads.sequences = heads.sequences.max(rows.len());
-        finish(&mut vectors, width, &runs, pooling);
+        let vectors = receive(device, result, count * width).await?;
+        heads.rows = heads.rows.max(count);
+        dense.is_there(count);
         Ok(vectors)
     }
+}
+
+/// Whether the head has classes of each token.
+fn is_of_tokens(spec: &Spec) -> bool {
+    matches!(spec.head, Head::Classes(head) if head.pooling == Pooling::Each)
 }
 
 /// The first values of a buffer.

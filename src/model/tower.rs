@@ -2,8 +2,9 @@
 
 use super::forward::{Batch, Scratch, forward};
 use super::spec::{Input as InputSpec, Spec};
-use super::weights::Weights;
-use crate::device::{CacheType, Device, Input, Span, Tokens};
+use super::stack::Weights;
+use super::state::{Pool, state_shapes};
+use crate::device::{CacheType, Device, Input, Span, Table, Tokens};
 use crate::error::{Code, Error, Result};
 
 /// A stack that reads whole sequences, on its device.
@@ -12,8 +13,9 @@ pub struct Tower<D: Device> {
     pub weights: Weights<D>,
     /// What a pass needs; made again where more is needed.
     room: Option<Room<D>>,
-    /// A sequence's keys and values each.
-    caches: Vec<D::Cache>,
+    /// The sequences' keys and values, as floats.
+    pool: Pool<D>,
+    tables: Vec<Table>,
 }
 
 struct Room<D: Device> {
@@ -56,7 +58,8 @@ pub fn together(lengths: impl Iterator<Item = usize>) -> usize {
 
 impl<D: Device> Tower<D> {
     pub fn new(spec: Spec, weights: Weights<D>) -> Self {
-        Self { spec, weights, room: None, caches: Vec::new() }
+        let pool = Pool::new(&state_shapes(&spec), CacheType::F32);
+        Self { spec, weights, room: None, pool, tables: Vec::new() }
     }
 
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary; unsupported-model for types that it does not
@@ -111,18 +114,12 @@ impl<D: Device> Tower<D> {
                 normed: device.buffer(tokens.saturating_mul(self.spec.width))?,
             });
         }
-        let attention = &self.spec.attention;
-        while self.caches.len() < rows.len() {
-            self.caches.push(D::cache(
-                attention.cache_layers(),
-                attention.kv_heads,
-                attention.head_dim,
-                CacheType::F32,
-            ));
-        }
-        for (cache, row) in self.caches.iter_mut().zip(rows) {
-            device.reserve(cache, row.ids.len()).await?;
-        }
+        // Those of the last pass are for nothing.
+        self.tables.clear();
+        self.tables.resize_with(rows.len(), Table::default);
+        let mut sequences: Vec<_> =
+            self.tables.iter_mut().zip(rows).map(|(table, row)| (table, 0..row.ids.len())).collect();
+        self.pool.reserve_all(device, &mut sequences, self.spec.context()).await?;
         device.settle().await?;
         self.room = room;
         Ok(())
@@ -139,14 +136,15 @@ impl<D: Device> Tower<D> {
     /// The same without making room: what [`Device::prepare`] repeats.
     fn run(&mut self, device: &mut D, rows: &[Sequence], table: Option<&D::Matrix>) -> Result<Vec<Span>> {
         let (mut ids, mut types, mut spans) = (Vec::new(), Vec::new(), Vec::new());
-        for (cache, row) in rows.iter().enumerate() {
-            spans.push(Span::new(ids.len(), row.ids.len(), 0, cache));
+        for (table, row) in rows.iter().enumerate() {
+            spans.push(Span::new(ids.len(), row.ids.len(), 0, table));
             ids.extend_from_slice(&row.ids);
             types.extend_from_slice(if self.kinds() > 1 { &row.types } else { &[] });
             types.resize(ids.len(), 0);
         }
-        let Self { spec, weights, room: Some(room), caches } = self else { return Ok(spans) };
-        let batch = Batch::new(Tokens::Known(&ids), &spans, caches);
+        let Self { spec, weights, room: Some(room), pool, tables } = self else { return Ok(spans) };
+        let tables: Vec<&Table> = tables.iter().collect();
+        let batch = Batch::new(Tokens::Known(&ids), &spans, &tables, &mut pool.state);
         let mut batch = Batch { types: &types, table, ..batch };
         forward(device, spec, weights, &mut room.scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         let norm = weights.output_norm.as_ref().map(|norm| norm.of(spec));
@@ -175,6 +173,11 @@ impl<D: Device> Tower<D> {
         let lengths = [1, 4, 16, TOKENS / 2];
         let row = |length: usize| Sequence::new(vec![0; length.min(self.spec.context())]);
         lengths.map(row).to_vec()
+    }
+
+    /// Tokens of the largest of these passes.
+    pub fn rehearsed_tokens(&self) -> usize {
+        self.rehearsal().iter().map(|row| row.ids.len()).sum()
     }
 
     /// The last pass's result, [tokens, width].

@@ -1,10 +1,12 @@
 //! A pass of a model of images: what it needs, and its way from pixels to what is asked.
 
 use super::forward::{Rows, Scratch, Watch, begin, blocks, norm_hidden};
+use super::head::PoolTensors;
 use super::spec::{Head, Pooling, Spec};
-use super::weights::{InputWeights, PoolWeights, Weights};
+use super::stack::{InputTensors, Weights};
+use super::state::Pool;
 use crate::device::{
-    Attention, AttentionShape, Device, Heads, Input, Patching, PositionBias, Projection, RopePairs, Span,
+    Attention, AttentionShape, Device, Heads, Input, Patching, PositionBias, Projection, RopePairs, Span, Table,
 };
 use crate::error::{Result, try_vec};
 use std::ops::Range;
@@ -26,8 +28,9 @@ pub struct Workspace<D: Device> {
     pub pooled: D::Buffer,
     /// [images, classes] of both heads.
     pub logits: [D::Buffer; 2],
-    /// Keys and values of one layer, [images, tokens].
-    pub cache: [D::Cache; 1],
+    /// Keys and values of one layer, an image's each.
+    pub pool: Pool<D>,
+    pub tables: Vec<Table>,
 }
 
 impl<D: Device> Workspace<D> {
@@ -54,7 +57,7 @@ impl<D: Device> Workspace<D> {
         mut take: impl FnMut(usize, &[f32]),
     ) -> Result<()> {
         let tokens = self.patching.tokens();
-        let len = spec.attention.heads.saturating_mul(tokens).saturating_mul(tokens);
+        let len = spec.attention().heads.saturating_mul(tokens).saturating_mul(tokens);
         let mut map: Vec<f32> = try_vec(len, "an attention map")?;
         let mut readings = Vec::new();
         self.encode(device, spec, weights, 1, &[], &mut |device, layer, attention, query, key| {
@@ -82,10 +85,10 @@ impl<D: Device> Workspace<D> {
         kept: &[Range<usize>],
         watch: &mut Watch<D>,
     ) -> Result<()> {
-        let InputWeights::Patches(input) = &weights.input else { return Ok(()) };
+        let InputTensors::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
-        let spans = [Span::new(0, images * tokens, 0, 0)];
-        begin(device, spec, weights, &spans);
+        let spans = each_image(images, tokens);
+        begin(device, weights, &mut self.scratch, &spans);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
         let hidden = &mut self.scratch.hidden;
@@ -97,7 +100,8 @@ impl<D: Device> Workspace<D> {
         if let Some(norm) = &weights.input_norm {
             norm_hidden(device, spec, norm, &mut self.scratch, rows);
         }
-        let mut through = Rows { block: Some(tokens), kept, ..Rows::new(&spans, &mut self.cache) };
+        let tables: Vec<&Table> = self.tables.iter().collect();
+        let mut through = Rows { kept, ..Rows::new(&spans, &tables, &mut self.pool.state) };
         blocks(device, spec, weights, &mut self.scratch, &mut through, watch)?;
         let (x, rows) = match kept.len() {
             0 => (&self.scratch.hidden, rows),
@@ -110,7 +114,7 @@ impl<D: Device> Workspace<D> {
 
     /// The classifiers' logits of the images whose pixels are there.
     pub fn classify(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) -> Result<()> {
-        let (Head::Classes(classes), Some(head)) = (&spec.head, &weights.head) else { return Ok(()) };
+        let (Head::Classes(classes), Some(head)) = (&spec.head, &weights.head.output) else { return Ok(()) };
         let pooling = classes.pooling;
         let (tokens, before) = (self.patching.tokens(), self.patching.before);
         let token = |index: usize| move |image: usize| image * tokens + index..image * tokens + index + 1;
@@ -130,7 +134,7 @@ impl<D: Device> Workspace<D> {
             x = &self.pooled;
         }
         device.project(&Input { x, rows: images, norm: None }, &mut [head.to(&mut self.logits[0])]);
-        if let Some(second) = &weights.distillation_head {
+        if let Some(second) = &weights.head.distillation {
             let runs: Vec<Range<usize>> = (images..2 * images).map(|row| row..row + 1).collect();
             device.pool(&self.normed, spec.width, &runs, &mut self.pooled);
             let input = Input { x: &self.pooled, rows: images, norm: None };
@@ -142,7 +146,7 @@ impl<D: Device> Workspace<D> {
     /// One vector of each image whose pixels are there, in `logits[0]` or, where nothing is projected, `pooled`.
     pub fn embed(&mut self, device: &mut D, spec: &Spec, weights: &Weights<D>, images: usize) -> Result<()> {
         let tokens = self.patching.tokens();
-        match &weights.pool {
+        match &weights.head.pool {
             Some(pool) => {
                 self.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
                 self.pool(device, spec, pool, images);
@@ -151,7 +155,7 @@ impl<D: Device> Workspace<D> {
                 let kept: Vec<Range<usize>> = (0..images).map(|image| image * tokens..image * tokens + 1).collect();
                 self.encode(device, spec, weights, images, &kept, &mut |_, _, _, _, _| Ok(()))?;
                 let input = Input { x: &self.normed, rows: images, norm: None };
-                match &weights.head {
+                match &weights.head.output {
                     Some(head) => device.project(&input, &mut [head.to(&mut self.logits[0])]),
                     None => device.norm(&input, spec.width, false, &mut self.pooled),
                 }
@@ -161,29 +165,40 @@ impl<D: Device> Workspace<D> {
     }
 
     /// pooled = x + down(activation(up(norm(x)))), x = output(attention(probe, tokens)) of each image.
-    fn pool(&mut self, device: &mut D, spec: &Spec, pool: &PoolWeights<D>, images: usize) {
+    fn pool(&mut self, device: &mut D, spec: &Spec, pool: &PoolTensors<D>, images: usize) {
         let (tokens, Scratch { query, key, value, attended, activated, .. }) =
             (self.patching.tokens(), &mut self.scratch);
         let rows = images * tokens;
-        let shape = AttentionShape { block: Some(tokens), ..spec.attention.cross_shape() };
+        let shape = AttentionShape { causal: false, window: None, ..spec.attention().shape() };
         let input = Input { x: &self.normed, rows, norm: None };
-        device.project(&input, &mut [pool.key.to(key), pool.value.to(value)]);
+        device.project(&input, &mut [pool.attention.key.to(key), pool.attention.value.to(value)]);
         let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-        let spans = [Span::new(0, rows, 0, 0)];
-        device.store(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &spans, &mut self.cache);
+        let tables: Vec<&Table> = self.tables.iter().collect();
+        let places = device.places(&each_image(images, tokens), &tables);
+        device.store(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, &mut self.pool.state);
         let probe = Input { x: &pool.probe, rows: 1, norm: None };
-        device.project(&probe, &mut [pool.query.to(attended)]);
+        device.project(&probe, &mut [pool.attention.query.to(attended)]);
         device.pool(attended, spec.width, &vec![0..1; images], query);
-        // Each image's query stands where its tokens begin.
-        let span = |image: usize| Span { keys: rows, ..Span::new(image, 1, image * tokens, 0) };
-        let spans: Vec<Span> = (0..images).map(span).collect();
-        let attention = Attention { layer: 0, shape, bias: PositionBias::None };
-        device.attend(&attention, query, &spans, &self.cache, attended);
+        let spans: Vec<Span> = (0..images).map(|image| Span::across(image, 1, tokens, image)).collect();
+        let places = device.places(&spans, &tables);
+        let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+        device.attend(&attention, query, &places, &self.pool.state, attended);
         let input = Input { x: attended, rows: images, norm: None };
-        device.project(&input, &mut [pool.output.to(&mut self.pooled)]);
+        device.project(&input, &mut [pool.attention.output.to(&mut self.pooled)]);
         let input = Input { x: &self.pooled, rows: images, norm: Some(pool.norm.of(spec)) };
-        device.project_activated(&input, None, &pool.up, spec.feed_forward.activation, activated);
+        device.project_activated(
+            &input,
+            None,
+            &pool.feed_forward.up,
+            spec.blocks[0].feed_forward.activation,
+            activated,
+        );
         let input = Input { x: activated, rows: images, norm: None };
-        device.project(&input, &mut [Projection { accumulate: true, ..pool.down.to(&mut self.pooled) }]);
+        device.project(&input, &mut [Projection { accumulate: true, ..pool.feed_forward.down.to(&mut self.pooled) }]);
     }
+}
+
+/// The spans of a batch of images, a table for each.
+fn each_image(images: usize, tokens: usize) -> Vec<Span> {
+    (0..images).map(|image| Span::new(image * tokens, tokens, 0, image)).collect()
 }

@@ -153,8 +153,8 @@ impl Pipeline {
     fn replace(&mut self, value: &Value) -> Result<Rule> {
         let content = short(text(value, "content")?)?;
         let regex = match pattern_of(value)? {
-            Pattern::Text(text) => pre_tokenizer::compile(&pattern::escape(text))?,
-            Pattern::Regex(regex) => pre_tokenizer::compile(regex)?,
+            Pattern::Text(text) => pattern::compile(&pattern::escape(text))?,
+            Pattern::Regex(regex) => pattern::compile(regex)?,
         };
         self.count(&regex)?;
         // The crate loses count of its characters there.
@@ -216,8 +216,12 @@ impl Pipeline {
     }
 
     pub fn post_processor(&mut self, value: Option<&Value>) -> Result<()> {
+        let mut trims = Vec::new();
         for value in members(value, "processors")? {
             let kind = text(value, "type")?;
+            if ["ByteLevel", "RobertaProcessing"].contains(&kind) && value["trim_offsets"] != false {
+                trims.push(value["add_prefix_space"] != false);
+            }
             let found = match kind {
                 // It moves offsets and changes no ids.
                 "ByteLevel" => continue,
@@ -235,6 +239,9 @@ impl Pipeline {
             if self.post_processor.replace(found).is_some() {
                 return Err(unsupported("second post-processor", kind));
             }
+        }
+        if !trims.is_empty() {
+            self.post_processor.get_or_insert_with(|| PostProcessor::around(&[], &[])).trims = trims;
         }
         Ok(())
     }

@@ -6,12 +6,13 @@ use tokenizers::{NormalizedString, Normalizer};
 
 use super::pattern::Regex;
 use super::pre_tokenizer::{A_BYTE, bytes};
-use super::precompiled::Precompiled;
+use super::precompiled::{self, Precompiled};
 use super::work::{Spent, Work};
+use crate::Result;
 
 /// Longest text that normalizing may make. Rules that lengthen text can follow one another, and a
 /// hostile tokenizer would double it at each.
-pub(super) const MAX_NORMALIZED: usize = 6 << 20;
+const MAX_NORMALIZED: usize = 6 << 20;
 /// Longest replacement of one match.
 pub(crate) const MAX_REPLACEMENT: usize = 16;
 
@@ -80,4 +81,13 @@ impl Normalizer for Normalizing<'_> {
         }
         Ok(())
     }
+}
+
+/// A text by SentencePiece's compiled rules, as a tokenizer's `Precompiled` has it.
+///
+/// Errors: corrupt-file and unsupported-model for the rules, invalid-argument where they make too much of the text.
+pub fn normalized(rules: &[u8], text: &str) -> Result<String> {
+    let mut text = NormalizedString::from(text);
+    precompiled::read(rules)?.apply(&mut text, MAX_NORMALIZED).map_err(|_| Spent)?;
+    Ok(text.get().to_owned())
 }

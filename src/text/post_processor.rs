@@ -19,6 +19,8 @@ pub(crate) struct PostProcessor {
     pub pair: Template,
     /// Of a text that is too long, the end stays.
     pub keep_end: bool,
+    /// Each takes the spaces at its ends from what a token covers, but, where true, a single one before a text's first.
+    pub trims: Vec<bool>,
 }
 
 fn token(id: u32) -> Piece {
@@ -27,7 +29,7 @@ fn token(id: u32) -> Piece {
 
 impl PostProcessor {
     pub fn new(single: Template, pair: Template) -> Self {
-        Self { single, pair, keep_end: false }
+        Self { single, pair, keep_end: false, trims: Vec::new() }
     }
 
     /// The same around each text; the second has type 1.

@@ -12,12 +12,9 @@ use tokenizers::pre_tokenizers::whitespace::WhitespaceSplit;
 use tokenizers::{NormalizedString, PreTokenizedString, PreTokenizer};
 
 use super::bpe;
-use super::pattern::Regex;
+use super::pattern::{Regex, compile};
 use super::work::Work;
 use crate::{Error, Result};
-
-/// Longest pattern taken; the longest in use has some 500 bytes.
-const MAX_PATTERN: usize = 4096;
 
 /// What it costs to look at a part of a text, and to write a byte anew.
 const A_PART: u64 = 16;
@@ -86,16 +83,6 @@ pub(crate) fn bytes(part: &mut NormalizedString) {
         characters.extend(bytes.map(|(index, byte)| (bpe::character_of(byte), isize::from(index > 0))));
     }
     part.transform(characters, 0);
-}
-
-/// Compiles a regular expression.
-pub(crate) fn compile(pattern: &str) -> Result<Regex> {
-    let shown: String = pattern.chars().take(200).collect();
-    if pattern.len() > MAX_PATTERN {
-        return Err(Error::unsupported(format!("tokenizer: the pattern {shown:?}… is too long")));
-    }
-    let regex = Regex::new(pattern);
-    regex.map_err(|error| Error::unsupported(format!("tokenizer: the pattern {shown:?} is not supported: {error}")))
 }
 
 const CONTRACTIONS: &str = "(?i:'s|'t|'re|'ve|'m|'ll|'d)";

@@ -6,7 +6,6 @@ use tokenizers::NormalizedString;
 use tokenizers::normalizers::Precompiled as Rules;
 use unicode_segmentation::UnicodeSegmentation;
 
-use super::normalizer::MAX_NORMALIZED;
 use super::work::Spent;
 use crate::{Error, Result};
 
@@ -58,15 +57,6 @@ pub(crate) fn read(bytes: &[u8]) -> Result<Box<Precompiled>> {
     }
     let rules = Rules::from(bytes).map_err(|error| corrupt(&error.to_string()))?;
     Ok(Box::new(Precompiled(rules)))
-}
-
-/// A text by SentencePiece's compiled rules, as a tokenizer's `Precompiled` has it.
-///
-/// Errors: corrupt-file and unsupported-model for the rules, invalid-argument where they make too much of the text.
-pub fn normalized(rules: &[u8], text: &str) -> Result<String> {
-    let mut text = NormalizedString::from(text);
-    read(rules)?.apply(&mut text, MAX_NORMALIZED).map_err(|_| Spent)?;
-    Ok(text.get().to_owned())
 }
 
 impl Precompiled {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::dense::SentenceDense;
 use crate::checkpoint::Metadata;
 use crate::{Code, Error, Result};
 
@@ -22,13 +23,15 @@ pub enum SentencePooling {
     WeightedMean,
 }
 
-/// A model of sentence-transformers: a transformer, a pooling, and mostly a norm.
+/// A model of sentence-transformers: a transformer, a pooling, products behind it in some, and mostly a norm.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sentence {
     /// `None`: the model has no pooling of its own.
     pub pooling: Option<SentencePooling>,
     /// The vector is made of the text's tokens, and not of the prompt's before it.
     pub prompt_left_out: bool,
+    /// What the vector goes through then, in this order.
+    pub dense: Vec<SentenceDense>,
     /// Vectors get unit length.
     pub normalize: bool,
     /// Longer texts are cut.
@@ -51,6 +54,8 @@ pub struct SentenceFiles {
     pub pooling: Option<String>,
     /// The norm's.
     pub normalize: Option<String>,
+    /// Those of the Dense modules, by their folders.
+    pub dense: BTreeMap<String, String>,
     /// `sentence_bert_config.json`
     pub transformer: Option<String>,
     /// `config_sentence_transformers.json`
@@ -73,7 +78,7 @@ fn parse(name: &str, json: &str) -> Result<Value> {
 }
 
 /// The same of an object; an empty one where the file is missing.
-fn object(name: &str, json: Option<&str>) -> Result<Value> {
+pub(super) fn object(name: &str, json: Option<&str>) -> Result<Value> {
     match json.map(|json| parse(name, json)).transpose()? {
         None => Ok(Value::Object(Default::default())),
         Some(value) if value.is_object() => Ok(value),
@@ -81,12 +86,12 @@ fn object(name: &str, json: Option<&str>) -> Result<Value> {
     }
 }
 
-fn wrong(file: &str, name: &str, value: &Value) -> Error {
+pub(super) fn wrong(file: &str, name: &str, value: &Value) -> Error {
     Error::corrupt(format!("{file}: {name:?} is {value}"))
 }
 
 /// Refuses every value but those, `null` and none.
-fn expect(file: &str, config: &Value, name: &str, only: &[Value]) -> Result<()> {
+pub(super) fn expect(file: &str, config: &Value, name: &str, only: &[Value]) -> Result<()> {
     match &config[name] {
         Value::Null => Ok(()),
         value if only.contains(value) => Ok(()),
@@ -94,7 +99,7 @@ fn expect(file: &str, config: &Value, name: &str, only: &[Value]) -> Result<()> 
     }
 }
 
-fn flag(file: &str, config: &Value, name: &str, default: bool) -> Result<bool> {
+pub(super) fn flag(file: &str, config: &Value, name: &str, default: bool) -> Result<bool> {
     match &config[name] {
         Value::Null => Ok(default),
         Value::Bool(flag) => Ok(*flag),
@@ -122,6 +127,16 @@ impl Sentence {
             match (index, kind.rsplit('.').next().filter(|_| ours).unwrap_or_default()) {
                 (0, "Transformer") => check_place(&module["path"])?,
                 (1, "Pooling") => self.read_pooling(files.pooling.as_deref())?,
+                (2.., "Dense") if self.normalize => {
+                    return Err(Error::unsupported(format!(
+                        "modules.json: module {index}, a Dense behind a Normalize"
+                    )));
+                }
+                (2.., "Dense") => {
+                    let folder = module["path"].as_str().unwrap_or_default().trim_end_matches('/');
+                    let config = files.dense.get(folder).map(String::as_str);
+                    self.dense.push(SentenceDense::read(folder, config)?);
+                }
                 (2.., "Normalize") => {
                     let file = "the norm's config.json";
                     let config = object(file, files.normalize.as_deref())?;
@@ -366,6 +381,30 @@ mod tests {
     }
 
     #[test]
+    fn dense_modules_stand_between_the_pooling_and_the_norm_in_their_order() {
+        let [first, second] = ["2_Dense", "3_Dense"].map(|path| ("sentence_transformers.models.Dense", path));
+        let norm = ("sentence_transformers.models.Normalize", "4_Normalize");
+        let read = |list: &[(&str, &str)]| {
+            let dense = [("2_Dense", 8), ("3_Dense", 4)].map(|(folder, outputs)| {
+                (folder.to_owned(), format!(r#"{{"in_features": 4, "out_features": {outputs}}}"#))
+            });
+            let pooling = Some("{}".to_owned());
+            let dense = BTreeMap::from(dense);
+            Sentence::from_json(&SentenceFiles { modules: modules(list), pooling, dense, ..Default::default() })
+        };
+        let outputs = |list: &[(&str, &str)]| -> Vec<usize> {
+            read(list).unwrap().dense.iter().map(|module| module.outputs).collect()
+        };
+        assert_eq!(outputs(&[TRANSFORMER, POOLING, first, second, norm]), [8, 4]);
+        assert_eq!(outputs(&[TRANSFORMER, POOLING, second, first]), [4, 8]);
+        for list in [&[TRANSFORMER, POOLING, norm, first][..], &[TRANSFORMER, first, POOLING]] {
+            assert_eq!(read(list).unwrap_err().code, Code::UnsupportedModel);
+        }
+        let elsewhere = ("sentence_transformers.models.Dense", "5_Dense");
+        assert_eq!(read(&[TRANSFORMER, POOLING, elsewhere]).unwrap_err().code, Code::MissingFile);
+    }
+
+    #[test]
     fn a_sentence_model_has_its_prompts_by_name_and_one_by_itself() {
         let read = |model: &str| {
             let modules = modules(&[TRANSFORMER, POOLING]);
@@ -414,8 +453,7 @@ mod tests {
 
     #[test]
     fn modules_and_poolings_that_are_not_supported_are_refused_by_name() {
-        for kind in ["sentence_transformers.models.Dense", "custom_st.Transformer", "sentence_transformers.models.LSTM"]
-        {
+        for kind in ["sentence_transformers.models.LayerNorm", "custom_st.Dense", "sentence_transformers.models.LSTM"] {
             let list = modules(&[TRANSFORMER, (kind, "2")]);
             let error = read(&list, None, None).unwrap_err();
             assert_eq!(error.code, Code::UnsupportedModel);

@@ -11,6 +11,7 @@ use super::added::{Added, IsText};
 use super::decoder::Decoder;
 use super::model::Model;
 use super::normalizer::{Normalizing, Rule};
+use super::offsets::{Located, located};
 use super::post_processor::PostProcessor;
 use super::pre_tokenizer::Step;
 use super::stop::StopStrings;
@@ -76,6 +77,15 @@ impl Codes {
         let id = self.ids.get(&text[..end]).copied().unwrap_or(self.unknown);
         Some((id, &text[end..]))
     }
+}
+
+/// A text that is cut into parts, each with its tokens.
+struct Cut {
+    /// The code it begins with, and the bytes of that; the parts are of the rest.
+    code: Option<(u32, usize)>,
+    parts: PreTokenizedString,
+    /// Those that are no added tokens.
+    of_texts: Vec<u32>,
 }
 
 /// A checkpoint's tokenizer.
@@ -224,36 +234,48 @@ impl Tokenizer {
 
     /// The ids of a text, less the added tokens in it that are text; and those ids that are of no added token.
     fn encode_but(&self, text: &str, is_text: &IsText) -> Result<(Vec<u32>, Vec<u32>)> {
+        let Cut { code, parts, mut of_texts } = self.cut(text, is_text, false)?;
+        let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
+        let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
+        let ids = code.map(|(id, _)| id).into_iter().chain(ids).collect();
+        of_texts.sort_unstable();
+        of_texts.dedup();
+        Ok((ids, of_texts))
+    }
+
+    /// The tokens of a text, without what the tokenizer puts around them, and what each covers of it.
+    pub fn locate(&self, text: &str) -> Result<Vec<Located>> {
+        let Cut { code, parts, .. } = self.cut(text, &|_, _| false, true)?;
+        located(text, code, parts, &self.post_processor.trims)
+    }
+
+    /// A text in parts, each with its tokens; `written`: and what those are written as.
+    fn cut(&self, text: &str, is_text: &IsText, written: bool) -> Result<Cut> {
         if text.len() > MAX_TEXT {
             let message = format!("a text of {} bytes, this tokenizer takes at most {}", text.len(), MAX_TEXT);
             return Err(Error::invalid(message));
         }
         let whole = text.len();
         let code = self.codes.as_ref().and_then(|codes| codes.take(text));
-        let (code, text) = code.map_or((None, text), |(id, rest)| (Some(id), rest));
+        let (code, text) = code.map_or((None, text), |(id, rest)| (Some((id, whole - rest.len())), rest));
         let shift = whole - text.len();
         let is_text = |token: &AddedToken, span: Range<usize>| is_text(token, span.start + shift..span.end + shift);
         let (work, of_texts) = (Work::of(text.len()), RefCell::new(Vec::new()));
-        let parts = self.cut(text, &work, &is_text, &of_texts).map_err(|error| match work.spent() {
+        let parts = self.tokenize(text, &work, &is_text, &of_texts, written).map_err(|error| match work.spent() {
             true => Spent.into(),
             false => Error::unsupported(format!("tokenizer: {error}")),
         })?;
-        let splits = parts.get_splits(OffsetReferential::Normalized, OffsetType::None);
-        let ids = splits.iter().flat_map(|(_, _, tokens)| tokens.iter().flatten().map(|token| token.id));
-        let ids = code.into_iter().chain(ids).collect();
-        let mut of_texts = of_texts.into_inner();
-        of_texts.sort_unstable();
-        of_texts.dedup();
-        Ok((ids, of_texts))
+        Ok(Cut { code, parts, of_texts: of_texts.into_inner() })
     }
 
-    /// A text in parts, each with its tokens; `of_texts` gets those that are no added tokens.
-    fn cut(
+    /// `of_texts` gets the tokens that are no added ones.
+    fn tokenize(
         &self,
         text: &str,
         work: &Work,
         is_text: &IsText,
         of_texts: &RefCell<Vec<u32>>,
+        written: bool,
     ) -> tokenizers::Result<PreTokenizedString> {
         let mut parts = self.added.extract(text, &Normalizing::new(&self.rules, work), work, is_text)?;
         for step in &self.steps {
@@ -267,8 +289,8 @@ impl Tokenizer {
             if let Some(tokens) = known.borrow().get(word) {
                 return Ok(tokens.clone());
             }
-            // Nobody asks for what they are written as.
-            let bare = |token: Token| Token::new(token.id, String::new(), token.offsets);
+            // Mostly nobody asks for what they are written as.
+            let bare = |token: Token| if written { token } else { Token::new(token.id, String::new(), token.offsets) };
             let tokens: Vec<Token> = self.model.tokenize(word, work)?.into_iter().map(bare).collect();
             of_texts.borrow_mut().extend(tokens.iter().map(|token| token.id));
             if word.len() <= MAX_KNOWN {
@@ -277,6 +299,11 @@ impl Tokenizer {
             Ok(tokens)
         })?;
         Ok(parts)
+    }
+
+    /// What stands before and behind each text.
+    pub fn sides(&self) -> (Vec<u32>, Vec<u32>) {
+        self.post_processor.sides()
     }
 
     /// The text of ids. What is no character becomes U+FFFD, one for each maximal broken part.

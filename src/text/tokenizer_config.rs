@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value};
 
-use super::json::{AddedTokenFile, File, Vocabulary};
+use super::json_file::{AddedTokenFile, File, Vocabulary};
 use super::templates::Templates;
 use crate::{Error, Result};
 

@@ -1,11 +1,12 @@
 //! Attention as a forward pass has it, in the same words for every device.
 #![allow(dead_code)] // Each test file takes what it needs.
 
+use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
-use azulejo::device::gpu::native::run;
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span, Turn};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span};
+use azulejo::model::rope::{Angles, RopeTable};
 
 #[derive(Clone)]
 pub enum Bias {
@@ -56,6 +57,8 @@ pub struct Case {
     pub shape: AttentionShape,
     pub cache: CacheType,
     pub bias: Bias,
+    /// [heads]
+    pub sinks: Option<Vec<f32>>,
     pub heading: Heading,
     /// Tokens before, and now.
     pub sequences: Vec<(usize, usize)>,
@@ -63,17 +66,17 @@ pub struct Case {
 
 impl Case {
     pub fn new(shape: AttentionShape, cache: CacheType, before: usize, len: usize) -> Self {
-        Self { shape, cache, bias: Bias::None, heading: Heading::none(), sequences: vec![(before, len)] }
+        Self { shape, cache, bias: Bias::None, sinks: None, heading: Heading::none(), sequences: vec![(before, len)] }
     }
 
     pub fn label(&self) -> String {
-        let Self { shape, cache, bias, sequences, .. } = self;
+        let Self { shape, cache, bias, sinks, sequences, .. } = self;
         let bias = match bias {
             Bias::None => "no bias".into(),
             Bias::Linear(_) => "slopes".into(),
             Bias::Table { reach, .. } => format!("a table of {reach}"),
         };
-        format!("{shape:?}, {cache:?}, {bias}, {sequences:?}")
+        format!("{shape:?}, {cache:?}, {bias}, sinks {sinks:?}, {sequences:?}")
     }
 }
 
@@ -125,20 +128,21 @@ const LAYER: usize = 1;
 /// Stores what was before, makes room for more, stores the rest, and attends with that.
 pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &[Numbers]) -> Attended {
     let Case { shape, cache, sequences, .. } = case;
-    let caches = sequences.iter().map(|_| D::cache(LAYER + 1, shape.kv_heads, shape.head_dim, *cache));
-    let mut caches: Vec<D::Cache> = caches.collect();
+    let mut kept = Kept::new(LAYER + 1, shape, *cache, sequences.len());
     let before = spans(sequences.iter().map(|(before, _)| (0, *before)));
     if !before.is_empty() {
-        store(device, context, case, numbers, &before, &mut caches);
+        store(device, context, case, numbers, &before, &mut kept);
     }
     let now = spans(sequences.iter().copied());
-    let (query, key) = store(device, context, case, numbers, &now, &mut caches);
+    let (query, key, places) = store(device, context, case, numbers, &now, &mut kept);
     let rows: usize = now.iter().map(|span| span.len).sum();
     let len = rows * shape.heads * shape.head_dim;
     let mut out = device.buffer(len).unwrap();
     let vector = case.bias.upload(device);
-    let attention = Attention { layer: LAYER, shape: *shape, bias: case.bias.of(&vector) };
-    device.attend(&attention, &query, &now, &caches, &mut out);
+    let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
+    let bias = case.bias.of(&vector);
+    let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
+    device.attend(&attention, &query, &places, &kept.state, &mut out);
     let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, len));
     Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
 }
@@ -146,29 +150,29 @@ pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers
 /// A batch of those that have tokens, by their positions and lengths.
 fn spans(tokens: impl Iterator<Item = (usize, usize)>) -> Vec<Span> {
     let mut row = 0;
-    let mut span = |(cache, (position, len))| {
+    let mut span = |(table, (position, len))| {
         row += len;
-        Span::new(row - len, len, position, cache)
+        Span::new(row - len, len, position, table)
     };
     tokens.enumerate().filter(|(_, (_, len))| *len > 0).map(&mut span).collect()
 }
 
-/// Makes room, and stores the spans' keys and values. Gives their queries and keys.
+/// Makes room, and stores the spans' keys and values. Gives their queries and keys, and where they are.
 fn store<D: Device>(
     device: &mut D,
     context: &Context,
     case: &Case,
     numbers: &[Numbers],
     spans: &[Span],
-    caches: &mut [D::Cache],
-) -> (D::Buffer, D::Buffer) {
+    kept: &mut Kept<D>,
+) -> (D::Buffer, D::Buffer, D::Places) {
     let Case { shape, heading, .. } = case;
     for span in spans {
-        run(Some(context), device.reserve(&mut caches[span.cache], span.keys)).unwrap();
+        kept.reserve(device, context, span.table, span.position..span.keys).unwrap();
     }
     let mut gathered = |of: fn(&Numbers) -> &[f32], heads: usize| {
         let width = heads * shape.head_dim;
-        let rows = |span: &Span| &of(&numbers[span.cache])[span.position * width..span.keys * width];
+        let rows = |span: &Span| &of(&numbers[span.table])[span.position * width..span.keys * width];
         filled(device, &spans.iter().flat_map(rows).copied().collect::<Vec<f32>>(), width)
     };
     let mut query = gathered(|numbers| &numbers.query, shape.heads);
@@ -176,12 +180,13 @@ fn store<D: Device>(
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
-    let turn = Turn { frequencies: &heading.frequencies, magnitude: heading.magnitude };
-    device.begin(spans, &[turn]);
+    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude };
+    device.begin(spans, Angles::of(&[table], spans).rotations());
+    let places = kept.places(device, spans);
     let mut heads =
         Heads { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
-    device.store(LAYER, shape, &mut heads, spans, caches);
-    (query, key)
+    device.store(LAYER, shape, &mut heads, &places, &mut kept.state);
+    (query, key, places)
 }
 
 /// The weights of the case's sequence, which has nothing before it: [heads, tokens, tokens].
@@ -191,8 +196,9 @@ pub fn attention_map<D: Device>(device: &mut D, context: &Context, case: &Case, 
     let query = filled(device, &numbers.query, heads * head_dim);
     let key = filled(device, &numbers.key, kv_heads * head_dim);
     let vector = case.bias.upload(device);
+    let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
     begin(device, rows);
-    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector) };
+    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector), sinks: sinks.as_ref() };
     let weights = device.attention_weights(&attention, &query, &key, rows).unwrap();
     read(device, context, &weights, heads * rows * rows)
 }

@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::sync::Mutex;
 use std::{cell::RefCell, fs};
 
-/// The families of a kind: causal, encoder, seq2seq, vision or dual. Those that the set's `index.json` has.
+/// The families of a kind: causal, encoder, seq2seq, vision, dual or tokens. Those that the set's `index.json` has.
 pub fn families(kind: &str) -> Vec<String> {
     let index = fs::read_to_string(folder("index.json")).unwrap();
     let index: serde_json::Value = serde_json::from_str(&index).unwrap();
@@ -24,7 +24,7 @@ pub fn families(kind: &str) -> Vec<String> {
 
 /// All of them.
 pub fn all_families() -> Vec<String> {
-    ["causal", "encoder", "seq2seq", "vision", "dual"].into_iter().flat_map(families).collect()
+    ["causal", "encoder", "seq2seq", "vision", "dual", "tokens"].into_iter().flat_map(families).collect()
 }
 
 pub fn folder(family: &str) -> String {

@@ -48,7 +48,7 @@ pub async fn outputs<D: Device>(case: &Case, assembly: Assembly<D>) -> Result<Ve
 /// The same of other images than the case's.
 pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly: Assembly<D>) -> Result<Vec<f32>> {
     let source = || source.as_ref().expect("a case of images has some");
-    let (progress, task) = (Progress::default(), assembly.plan()?.spec.task());
+    let (progress, task) = (Progress::default(), assembly.plan()?.spec().task());
     let ids = |rows: Vec<Sequence>| rows.into_iter().map(|row| row.ids).collect();
     match task {
         "causal-lm" => {
@@ -78,8 +78,10 @@ pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly
         _ => {
             let mut model = TextModel::new(assembly, &progress).await?;
             let mut all = model.read(&rows(case), Reading::Hidden).await?;
-            if model.check(Reading::Logits).is_ok() {
-                all.extend(model.read(&rows(case), Reading::Logits).await?);
+            for reading in [Reading::Logits, Reading::TokenLogits] {
+                if model.check(reading).is_ok() {
+                    all.extend(model.read(&rows(case), reading).await?);
+                }
             }
             Ok(all)
         }

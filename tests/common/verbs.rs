@@ -4,7 +4,7 @@
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{Device, Span, Tokens};
+use azulejo::device::{Device, Rotations, Span, Tokens};
 
 pub fn matrix<D: Device>(device: &mut D, ty: TensorType, rows: usize, columns: usize, bytes: &[u8]) -> D::Matrix {
     device.expect_weights(D::matrix_bytes(ty, rows, columns)).unwrap();
@@ -21,7 +21,7 @@ pub fn floats<D: Device>(device: &mut D, rows: usize, columns: usize, values: &[
 
 /// A batch of that many tokens of one sequence, from its beginning.
 pub fn begin<D: Device>(device: &mut D, rows: usize) {
-    device.begin(&[Span::new(0, rows, 0, 0)], &[]);
+    device.begin(&[Span::new(0, rows, 0, 0)], Rotations::default());
 }
 
 /// Puts values into a buffer as the forward pass would: by an embedding. That is a batch of its own.

@@ -132,7 +132,7 @@ fn assert_outputs(found: &[f32], expected: &[f32], what: &str) {
 async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: Assembly<D>) {
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let (rows, vocabulary, expected) = (Rows::of(case), model.spec.vocabulary(), case.floats("logits"));
-    if model.spec.cross_attention {
+    if model.spec.looks_across() {
         let given = case.ids("decoder_input_ids");
         let targets = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
         return assert_outputs(&score(&mut model, targets, rows.ids).await, &expected, family);
@@ -160,7 +160,7 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assemb
 
 async fn gives_the_reference<D: Device>(family: &str, assembly: Assembly<D>) {
     let case = Case::at(&path(&format!("{family}.safetensors")));
-    match assembly.plan().unwrap().spec.task() {
+    match assembly.plan().unwrap().spec().task() {
         "causal-lm" | "seq2seq" => a_decoder_writes(family, &case, assembly).await,
         _ => an_encoder_reads(family, &case, assembly).await,
     }
@@ -194,7 +194,7 @@ fn every_file_has_its_task() {
             "t5" => "seq2seq",
             _ => "causal-lm",
         };
-        assert_eq!(loaded(&family, cpu(1)).plan().unwrap().spec.task(), expected, "{family}");
+        assert_eq!(loaded(&family, cpu(1)).plan().unwrap().spec().task(), expected, "{family}");
     }
 }
 
@@ -202,7 +202,7 @@ fn every_file_has_its_task() {
 fn changed(family: &str, change: impl FnOnce(&mut Header)) -> azulejo::Result<Spec> {
     let mut header = loaded(family, cpu(1)).header().clone();
     change(&mut header);
-    families::from_gguf(&header).map(|plan| plan.spec)
+    families::from_gguf(&header).map(|plan| plan.spec().clone())
 }
 
 #[test]
@@ -247,7 +247,7 @@ fn layers_see_what_the_file_says() {
         let key = format!("{prefix}.attention.sliding_window_pattern");
         let set = |header: &mut Header| pattern.into_iter().for_each(|pattern| header.metadata.insert(&key, pattern));
         let spec = changed(family, set).unwrap();
-        spec.attention.windows.iter().map(|window| u8::from(window.is_some())).collect::<Vec<_>>()
+        spec.blocks.iter().map(|block| u8::from(block.attention.window.is_some())).collect::<Vec<_>>()
     };
     let list = |local: &[bool]| Some(Value::Array(Array::Bool(local.to_vec())));
     assert_eq!(windows("gemma2", None), [1, 0, 1]);
@@ -258,7 +258,7 @@ fn layers_see_what_the_file_says() {
     // What llama.cpp knows by the number of layers alone: Gemma 2 27B's scores.
     let largest = changed("gemma2", |header| header.metadata.insert("gemma2.block_count", Value::U32(46))).unwrap();
     let usual = changed("gemma2", |_| ()).unwrap();
-    assert_eq!([largest, usual].map(|spec| spec.attention.scale), [8f32, 12.0].map(|dims| dims.sqrt().recip()));
+    assert_eq!([largest, usual].map(|spec| spec.attention().scale), [8f32, 12.0].map(|dims| dims.sqrt().recip()));
     let short = changed("gemma2", |header| {
         let list = Value::Array(Array::Bool(vec![true]));
         header.metadata.insert("gemma2.attention.sliding_window_pattern", list);

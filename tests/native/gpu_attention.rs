@@ -124,6 +124,22 @@ pub fn masks_windows_caps_and_biases_are_right_together() {
     });
 }
 
+/// Below all scores, among them, above; nothing that belongs to them is added.
+#[test]
+pub fn sinks_take_their_share_once_however_the_keys_are_split() {
+    check_shares(|| {
+        let mut cases = Vec::new();
+        for (n, bias) in biases(6).into_iter().enumerate() {
+            for (before, len) in [(0, 1), (0, 47), (31, 18), (270, 1), (600, 1)] {
+                let shape = AttentionShape { window: [None, Some(20), Some(300)][n % 3], ..shape(6, 2, 12) };
+                let sinks = Some(vec![-60.0, -2.0, 0.0, 1.5, 4.0, 60.0]);
+                cases.push(Case { bias: bias.clone(), sinks, ..Case::new(shape, CACHES[n % 3], before, len) });
+            }
+        }
+        cases
+    });
+}
+
 #[test]
 pub fn sequences_of_one_batch_do_not_see_each_other() {
     // They differ in what came before and what comes, and lie in other caches than their places in the batch.
@@ -257,7 +273,9 @@ pub fn check_map(kernels: &Rc<Kernels>, name: &str, case: &Case) {
     let rows = case.sequences[0].1;
     for (line, (found, expected)) in found.chunks(rows).zip(expected.chunks(rows)).enumerate() {
         let sum: f32 = found.iter().sum();
-        assert!((sum - 1.0).abs() < 1e-5, "{}, {name}: line {line} sums to {sum}", case.label());
+        // A sink has the rest.
+        let whole = if case.sinks.is_some() { expected.iter().sum() } else { 1.0 };
+        assert!((sum - whole).abs() < 1e-5, "{}, {name}: line {line} sums to {sum}", case.label());
         for (key, (found, expected)) in found.iter().zip(expected).enumerate() {
             let what = || format!("{}, {name}, line {line}, key {key}: {found}, expected {expected}", case.label());
             assert!((found - expected).abs() <= TOLERANCE, "{}", what());
@@ -278,6 +296,8 @@ pub fn attention_maps_are_the_cpu_s() {
                 check_map(&kernels, name, &Case { bias, ..Case::new(shape, CacheType::F32, 0, rows) });
             }
         }
+        let sunk = Case { sinks: Some(vec![-1.0, 0.0, 2.0]), ..Case::new(shape(3, 1, 12), CacheType::F32, 0, 70) };
+        check_map(&kernels, name, &sunk);
         for head_dim in [8, 64, 80, 256] {
             let huge = AttentionShape { scale: 2048.0, ..shape(2, 1, head_dim) };
             check_map(&kernels, name, &Case::new(huge, CacheType::F32, 0, 20));

@@ -2,14 +2,14 @@
 
 use crate::attention::shape;
 use crate::devices::{first, gpu, shared};
+use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{begin, floats, read};
 use azulejo::checkpoint::TensorType;
-use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs, Span,
-    Tokens,
+    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs,
+    Rotations, Span, Tokens,
 };
 use std::rc::Rc;
 
@@ -91,29 +91,24 @@ pub fn rows_behind_those_of_patches_are_left_alone() {
     }
 }
 
-/// A cache with random keys and values; those of the last `none` tokens are no numbers.
-fn cached(
-    device: &mut Gpu,
-    shape: &AttentionShape,
-    ty: CacheType,
-    tokens: usize,
-    none: usize,
-) -> <Gpu as Device>::Cache {
+/// A sequence with random keys and values; those of the last `none` tokens are no numbers.
+fn cached(device: &mut Gpu, shape: &AttentionShape, ty: CacheType, tokens: usize, none: usize) -> Kept<Gpu> {
     let mut random = Random::new(tokens as u64);
-    let mut cache = Gpu::cache(1, shape.kv_heads, shape.head_dim, ty);
+    let mut kept = Kept::new(1, shape, ty, 1);
     let context = device.context();
-    run(Some(&context), device.reserve(&mut cache, tokens)).unwrap();
+    kept.reserve(device, &context, 0, 0..tokens).unwrap();
     let [mut query, mut key, value] = [shape.heads, shape.kv_heads, shape.kv_heads].map(|heads| {
         let mut values = random.floats(tokens * heads * shape.head_dim);
         values[(tokens - none) * heads * shape.head_dim..].fill(f32::NAN);
         written(device, &values)
     });
     let span = [Span::new(0, tokens, 0, 0)];
-    device.begin(&span, &[]);
+    device.begin(&span, Rotations::default());
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
-    device.store(0, shape, &mut heads, &span, std::slice::from_mut(&mut cache));
-    cache
+    let places = kept.places(device, &span);
+    device.store(0, shape, &mut heads, &places, &mut kept.state);
+    kept
 }
 
 #[test]
@@ -124,13 +119,14 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
     for (head_dim, ty) in [(8, CacheType::F32), (20, CacheType::F16)] {
         for (before, len) in [(0, 5), (0, 33), (4, 1), (300, 1)] {
             let shape = shape(6, 2, head_dim);
-            let cache = cached(device, &shape, ty, before + len, 0);
+            let kept = cached(device, &shape, ty, before + len, 0);
             let width = shape.heads * head_dim;
             let query = written(device, &Random::new(3).floats(len * width));
             check(device, [len, width], &format!("{before} + {len}, {head_dim}, {ty:?}"), |device, out| {
-                let attention = Attention { layer: 0, shape, bias: PositionBias::None };
+                let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
                 let span = [Span::new(0, len, before, 0)];
-                device.attend(&attention, &query, &span, std::slice::from_ref(&cache), out);
+                let places = kept.places(device, &span);
+                device.attend(&attention, &query, &places, &kept.state, out);
             });
         }
     }
@@ -142,14 +138,15 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
     let device = &mut gpu(&kernels);
     for causal in [true, false] {
         let shape = AttentionShape { causal, ..shape(2, 1, 8) };
-        let cache = cached(device, &shape, CacheType::F32, 40, 7);
+        let kept = cached(device, &shape, CacheType::F32, 40, 7);
         for (before, len) in [(0, 33), (32, 1)] {
             let query = written(device, &Random::new(3).floats(len * 16));
             let mut out = device.buffer(len * 16).unwrap();
             let span = [Span::new(0, len, before, 0)];
-            device.begin(&span, &[]);
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None };
-            device.attend(&attention, &query, &span, std::slice::from_ref(&cache), &mut out);
+            device.begin(&span, Rotations::default());
+            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+            let places = kept.places(device, &span);
+            device.attend(&attention, &query, &places, &kept.state, &mut out);
             let context = device.context();
             let found = read(device, &context, &out, len * 16);
             assert!(found.iter().all(|value| value.is_finite()), "causal: {causal}, {before} + {len}: {found:?}");

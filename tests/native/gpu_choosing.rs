@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
-use azulejo::device::{Device, Span};
+use azulejo::device::{Device, Rotations, Span};
 use azulejo::error::Code;
 use azulejo::model::choosing;
 use azulejo::text::noise::{Noise, gumbel, scale, score};
@@ -50,7 +50,7 @@ impl Steps {
     fn send(&mut self) -> <Gpu as Device>::Reading {
         let span = Span::new(0, 1, self.position, 0);
         self.position += 1;
-        self.device.begin(&[span], &[]);
+        self.device.begin(&[span], Rotations::default());
         self.device.choose(&mut self.logits, &mut self.chooser).unwrap()
     }
 

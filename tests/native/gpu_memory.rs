@@ -4,14 +4,16 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Span, Turn,
+    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Rotations, Span,
 };
 use azulejo::error::Code;
+use azulejo::model::rope::{Angles, RopeTable};
 use std::io::Write;
 use std::rc::Rc;
 
 use crate::attention::{Case, Numbers, attend, numbers, shape};
 use crate::devices::{self, gpu};
+use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -29,21 +31,23 @@ fn scratch(positions: usize) -> u64 {
     let own = kernels.context.allocated();
     let mut buffer = |heads| device.buffer(Gpu::CHUNK * heads * 64).unwrap();
     let (mut query, mut key, value, mut out) = (buffer(9), buffer(3), buffer(3), buffer(9));
-    let mut caches = [Gpu::cache(1, 3, 64, CacheType::F16)];
+    let mut kept = Kept::new(1, &shape, CacheType::F16, 1).dense();
     let empty = kernels.context.allocated();
-    run(Some(&kernels.context), device.reserve(&mut caches[0], positions)).unwrap();
+    kept.reserve(&mut device, &kernels.context, 0, 0..positions).unwrap();
     let cache = kernels.context.allocated() - empty;
     assert_eq!(cache, 2 * 2 * (positions * 3 * 64) as u64, "keys and values as halves, nothing more");
     let mut steps = |device: &mut Gpu| {
         for len in [Gpu::CHUNK, 1] {
             let spans = [Span::new(0, len, positions - len, 0)];
-            device.begin(&spans, &[Turn { frequencies: &[0.1; 32], magnitude: 1.0 }]);
+            let table = RopeTable { frequencies: vec![0.1; 32], magnitude: 1.0 };
+            device.begin(&spans, Angles::of(&[table], &spans).rotations());
             let pairs = RopePairs::HalfSplit;
             let mut heads =
                 Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
-            device.store(0, &shape, &mut heads, &spans, &mut caches);
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None };
-            device.attend(&attention, &query, &spans, &caches, &mut out);
+            let places = kept.places(device, &spans);
+            device.store(0, &shape, &mut heads, &places, &mut kept.state);
+            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+            device.attend(&attention, &query, &places, &kept.state, &mut out);
         }
         Ok(())
     };
@@ -122,7 +126,7 @@ fn a_head_of_16_is_right_at_16384_tokens() {
 struct Alive {
     device: Gpu,
     kernels: Rc<Kernels>,
-    caches: [<Gpu as Device>::Cache; 1],
+    kept: Kept<Gpu>,
     out: Vec<f32>,
 }
 
@@ -130,17 +134,18 @@ impl Alive {
     const WIDTH: usize = 64;
 
     fn new(kernels: &Rc<Kernels>, layers: usize) -> Self {
-        let caches = [Gpu::cache(layers, 1, Self::WIDTH, CacheType::F32)];
-        let mut alive = Self { device: gpu(kernels), kernels: kernels.clone(), caches, out: Vec::new() };
+        let kept = Kept::new(layers, &Self::shape(), CacheType::F32, 1).dense();
+        let mut alive = Self { device: gpu(kernels), kernels: kernels.clone(), kept, out: Vec::new() };
         alive.reserve(40).unwrap();
         let mut random = Random::new(1);
         let mut rows = || filled(&mut alive.device, &random.floats(40 * Self::WIDTH), Self::WIDTH);
         let (mut query, mut key, value) = (rows(), rows(), rows());
         let spans = [Span::new(0, 40, 0, 0)];
-        alive.device.begin(&spans, &[]);
+        alive.device.begin(&spans, Rotations::default());
         let pairs = RopePairs::HalfSplit;
         let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
-        alive.device.store(0, &Self::shape(), &mut heads, &spans, &mut alive.caches);
+        let places = alive.kept.places(&mut alive.device, &spans);
+        alive.device.store(0, &Self::shape(), &mut heads, &places, &mut alive.kept.state);
         alive.out = alive.attend();
         assert!(alive.out.iter().any(|value| *value != 0.0));
         alive
@@ -151,7 +156,8 @@ impl Alive {
     }
 
     fn reserve(&mut self, positions: usize) -> azulejo::Result<()> {
-        run(Some(&self.kernels.context), self.device.reserve(&mut self.caches[0], positions))
+        let stored = if self.out.is_empty() { 0 } else { 40 };
+        self.kept.reserve(&mut self.device, &self.kernels.context, 0, stored..positions)
     }
 
     /// The result of a query against all that is in the cache.
@@ -159,9 +165,10 @@ impl Alive {
         let query = filled(&mut self.device, &[0.5; Self::WIDTH], Self::WIDTH);
         let mut out = self.device.buffer(Self::WIDTH).unwrap();
         let spans = [Span::new(0, 1, 39, 0)];
-        self.device.begin(&spans, &[]);
-        let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None };
-        self.device.attend(&attention, &query, &spans, &self.caches, &mut out);
+        self.device.begin(&spans, Rotations::default());
+        let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None, sinks: None };
+        let places = self.kept.places(&mut self.device, &spans);
+        self.device.attend(&attention, &query, &places, &self.kept.state, &mut out);
         run(Some(&self.kernels.context), self.device.settle()).unwrap();
         read(&mut self.device, &self.kernels.context, &out, Self::WIDTH)
     }

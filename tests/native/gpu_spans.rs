@@ -1,12 +1,11 @@
-//! Attention from any spans to any caches, rotary tables and copied caches on the GPU and on the CPU, against their
-//! formulas in f64.
+//! Attention from any spans to any sequences on the GPU and on the CPU, against its formula in f64.
 
-use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Kernels};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
 use std::rc::Rc;
 
 use crate::devices::{cpu, first, gpu, gpus};
+use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -91,7 +90,7 @@ impl Case {
         let AttentionShape { heads, kv_heads, head_dim, scale, soft_cap, .. } = self.shape;
         let mut out = vec![f64::NAN; self.rows() * heads * head_dim];
         for span in &self.spans {
-            let [keys, values] = &numbers.caches[span.cache];
+            let [keys, values] = &numbers.caches[span.table];
             for (query, head) in (0..span.len).flat_map(|query| (0..heads).map(move |head| (query, head))) {
                 let (position, at) = (span.position + query, ((span.row + query) * heads + head) * head_dim);
                 let of = |rows: &'_ [f32], key: usize, i: usize| {
@@ -120,10 +119,9 @@ impl Case {
     /// Stores the keys and values, and attends in a batch that began with other spans.
     fn found<D: Device>(&self, device: &mut D, context: &Context, numbers: &Numbers) -> Vec<f32> {
         let Self { shape, spans, .. } = self;
-        let mut caches = Vec::new();
-        for (keys, [key, value]) in self.stored.iter().zip(&numbers.caches) {
-            caches.push(D::cache(LAYER + 1, shape.kv_heads, shape.head_dim, self.cache));
-            store(device, context, shape, [key, value], Span::new(0, *keys, 0, 0), caches.last_mut().unwrap());
+        let mut kept = Kept::new(LAYER + 1, shape, self.cache, self.stored.len());
+        for (table, (keys, [key, value])) in self.stored.iter().zip(&numbers.caches).enumerate() {
+            store(device, context, shape, [key, value], Span::new(0, *keys, 0, table), &mut kept);
         }
         let query = filled(device, &numbers.query, shape.heads * shape.head_dim);
         let mut out = device.buffer(numbers.query.len()).unwrap();
@@ -136,8 +134,10 @@ impl Case {
             (Bias::Table(_, reach), Some(table)) => PositionBias::Table { table, reach: *reach },
             _ => PositionBias::None,
         };
-        device.begin(&[Span::new(0, self.rows(), 0, 0)], &[]);
-        device.attend(&Attention { layer: LAYER, shape: *shape, bias }, &query, spans, &caches, &mut out);
+        device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
+        let places = kept.places(device, spans);
+        let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: None };
+        device.attend(&attention, &query, &places, &kept.state, &mut out);
         read(device, context, &out, numbers.query.len())
     }
 
@@ -159,17 +159,18 @@ fn store<D: Device>(
     shape: &AttentionShape,
     [key, value]: [&[f32]; 2],
     span: Span,
-    cache: &mut D::Cache,
+    kept: &mut Kept<D>,
 ) {
-    run(Some(context), device.reserve(cache, span.keys)).unwrap();
+    kept.reserve(device, context, span.table, 0..span.keys).unwrap();
     let width = shape.kv_heads * shape.head_dim;
     let (mut query, mut key, value) =
         (device.buffer(0).unwrap(), filled(device, key, width), filled(device, value, width));
-    device.begin(&[span], &[]);
+    device.begin(&[span], Rotations::default());
+    let places = kept.places(device, &[span]);
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     let shape = AttentionShape { heads: 0, ..*shape };
-    device.store(LAYER, &shape, &mut heads, &[span], std::slice::from_mut(cache));
+    device.store(LAYER, &shape, &mut heads, &places, &mut kept.state);
 }
 
 /// On the CPU with one thread and with several, and on the GPU in every variant.
@@ -210,7 +211,7 @@ pub fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
 pub fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
     check([5, 49, 300].map(|block| {
         let shape = AttentionShape { block: Some(block), ..shape(3, 3, 16) };
-        let span = |row| Span { row, len: 1, position: row * block, cache: 0, keys: 4 * block };
+        let span = |row| Span { row, len: 1, position: row * block, table: 0, keys: 4 * block };
         Case::new(shape, CacheType::F32, &[4 * block], (0..4).map(span).collect())
     }));
 }
@@ -226,8 +227,8 @@ pub fn windows_reach_to_both_sides_in_sequences_of_any_length() {
 #[test]
 pub fn a_query_that_sees_no_key_gets_nothing() {
     let mut spans = in_order(Span::across, &[(40, 5, 0), (3, 5, 0)]);
-    spans.push(Span { row: 43, len: 1, position: 100, cache: 0, keys: 5 });
-    spans.push(Span { row: 44, len: 2, position: 700, cache: 0, keys: 5 });
+    spans.push(Span { row: 43, len: 1, position: 100, table: 0, keys: 5 });
+    spans.push(Span { row: 44, len: 2, position: 700, table: 0, keys: 5 });
     check([Case::new(AttentionShape { window: Some(4), ..shape(2, 1, 8) }, CacheType::F32, &[5], spans)]);
 }
 
@@ -248,7 +249,7 @@ pub fn biases_go_by_each_sequences_own_positions() {
     }
 }
 
-/// Each query sees one key more than the one before: twice, so that a batch is told more than there are places for.
+/// Each query sees one key more than the one before; twice in a batch.
 #[test]
 pub fn a_batch_may_be_told_of_hundreds_of_spans() {
     let kernels = first();
@@ -268,16 +269,17 @@ pub fn a_batch_may_be_told_of_hundreds_of_spans() {
 /// The spans' result where the batch attended with others before.
 fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32> {
     let (device, context, shape) = (&mut gpu(kernels), &kernels.context, &case.shape);
-    let mut caches = [azulejo::device::gpu::Gpu::cache(LAYER + 1, 1, shape.head_dim, case.cache)];
+    let mut kept = Kept::new(LAYER + 1, shape, case.cache, 1);
     let [key, value] = &numbers.caches[0];
-    store(device, context, shape, [key, value], Span::new(0, case.stored[0], 0, 0), &mut caches[0]);
+    store(device, context, shape, [key, value], Span::new(0, case.stored[0], 0, 0), &mut kept);
     let query = filled(device, &numbers.query, shape.head_dim);
     let mut outs = [0; 2].map(|_| device.buffer(numbers.query.len()).unwrap());
     let others: Vec<Span> = case.spans.iter().map(|span| Span { keys: 401 - span.row, ..*span }).collect();
-    device.begin(&others, &[]);
+    device.begin(&others, Rotations::default());
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
-        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None };
-        device.attend(&attention, &query, spans, &caches, out);
+        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
+        let places = kept.places(device, spans);
+        device.attend(&attention, &query, &places, &kept.state, out);
     }
     read(device, context, &outs[1], numbers.query.len())
 }

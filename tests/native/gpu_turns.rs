@@ -1,10 +1,11 @@
-//! Several tables of rotary angles in one batch, and copied caches, on the GPU and on the CPU.
+//! Several tables of rotary angles in one batch, and sequences with a common beginning, on the GPU and on the CPU.
 
-use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Wishes};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Span, Turn};
+use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
+use azulejo::model::rope::{Angles, RopeTable};
 
 use crate::devices::{cpu, first, gpu, gpus, shared};
+use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{filled, read};
 
@@ -13,9 +14,9 @@ fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
 }
 
 /// A head at `position` after its turn, in f64.
-fn turned(head: &[f32], position: usize, turn: Option<&Turn>, pairs: RopePairs) -> Vec<f64> {
+fn turned(head: &[f32], position: usize, turn: Option<&RopeTable>, pairs: RopePairs) -> Vec<f64> {
     let mut out: Vec<f64> = head.iter().map(|value| f64::from(*value)).collect();
-    let Some(Turn { frequencies, magnitude }) = turn else { return out };
+    let Some(RopeTable { frequencies, magnitude }) = turn else { return out };
     for (pair, frequency) in frequencies.iter().enumerate() {
         let (i, j) = match pairs {
             RopePairs::HalfSplit => (pair, pair + frequencies.len()),
@@ -36,12 +37,12 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     // Of all dimensions, slowly; of some, quickly.
     let slow: Vec<f32> = (0..head_dim / 2).map(|pair| 1e4f32.powf(-2.0 * pair as f32 / head_dim as f32)).collect();
     let quick: Vec<f32> = (0..head_dim / 4).map(|pair| 10f32.powf(-(pair as f32))).collect();
-    let turns = [Turn { frequencies: &slow, magnitude: 1.0 }, Turn { frequencies: &quick, magnitude: 1.25 }];
+    let turns = [(slow, 1.0), (quick, 1.25)].map(|(frequencies, magnitude)| RopeTable { frequencies, magnitude });
     let spans = [Span::new(0, 3, 5, 0), Span::new(3, 1, 90, 1), Span::new(4, 2, 0, 2)];
     let positions: Vec<usize> = spans.iter().flat_map(|span| span.position..span.keys).collect();
-    let mut caches: Vec<D::Cache> = spans.iter().map(|_| D::cache(3, 1, head_dim, CacheType::F32)).collect();
-    for (span, cache) in spans.iter().zip(&mut caches) {
-        run(Some(context), device.reserve(cache, span.keys)).unwrap();
+    let mut kept = Kept::new(3, &shape, CacheType::F32, spans.len());
+    for span in &spans {
+        kept.reserve(device, context, span.table, 0..span.keys).unwrap();
     }
     let mut rows = |device: &mut D, heads: usize| {
         let values = random.floats(positions.len() * heads * head_dim);
@@ -49,11 +50,12 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     };
     let mut layers = [(); 3].map(|()| [rows(device, 3), rows(device, 1)]);
     let order = [Some(1), None, Some(0)];
-    device.begin(&spans, &turns);
+    device.begin(&spans, Angles::of(&turns, &spans).rotations());
+    let places = kept.places(device, &spans);
     for (layer, ([(query, _), (key, values)], turn)) in layers.iter_mut().zip(order).enumerate() {
         let value = device.upload(values).unwrap();
         let mut heads = Heads { query, key, value: &value, norms: None, turn, pairs };
-        device.store(layer, &shape, &mut heads, &spans, &mut caches);
+        device.store(layer, &shape, &mut heads, &places, &mut kept.state);
     }
     for (layer, turn) in layers.iter().zip(order) {
         for ((buffer, values), heads) in layer.iter().zip([3, 1]) {
@@ -81,82 +83,91 @@ pub fn layers_of_one_batch_turn_by_their_own_table_or_not_at_all() {
     }
 }
 
-/// Stores random keys and values of that span in all layers of its cache.
-fn store<D: Device>(device: &mut D, context: &Context, span: Span, cache: &mut D::Cache, seed: u64) {
+fn kept<D: Device>(ty: CacheType) -> Kept<D> {
+    Kept::new(2, &shape(4, 2, 40), ty, 1)
+}
+
+/// Stores random keys and values of that span in all layers.
+fn store<D: Device>(device: &mut D, context: &Context, span: Span, kept: &mut Kept<D>, seed: u64) {
     let (shape, mut random) = (shape(0, 2, 40), Random::new(seed));
-    run(Some(context), device.reserve(cache, span.keys)).unwrap();
+    kept.reserve(device, context, span.table, span.position..span.keys).unwrap();
     for layer in 0..2 {
         let mut rows = || filled(device, &random.floats(span.len * 80), 80);
         let (mut key, value) = (rows(), rows());
         let mut query = device.buffer(0).unwrap();
-        device.begin(&[span], &[]);
+        device.begin(&[span], Rotations::default());
+        let places = kept.places(device, &[span]);
         let pairs = RopePairs::HalfSplit;
         let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
-        device.store(layer, &shape, &mut heads, &[span], std::slice::from_mut(cache));
+        device.store(layer, &shape, &mut heads, &places, &mut kept.state);
     }
 }
 
-/// What a token sees of the first `keys` of a cache, in all layers.
-fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, cache: &D::Cache) -> Vec<f32> {
+/// What a token sees of the first `keys` of a sequence, in all layers.
+fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, kept: &Kept<D>, table: usize) -> Vec<f32> {
     let query = filled(device, &Random::new(3).floats(160), 160);
-    let span = [Span::new(0, 1, keys - 1, 0)];
+    let span = [Span::new(0, 1, keys - 1, table)];
     let mut all = Vec::new();
     for layer in 0..2 {
         let mut out = device.buffer(160).unwrap();
-        device.begin(&span, &[]);
-        let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None };
-        device.attend(&attention, &query, &span, std::slice::from_ref(cache), &mut out);
+        device.begin(&span, Rotations::default());
+        let places = kept.places(device, &span);
+        let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None, sinks: None };
+        device.attend(&attention, &query, &places, &kept.state, &mut out);
         all.extend(read(device, context, &out, 160));
     }
     all
 }
 
-fn copy<D: Device>(device: &mut D, context: &Context, ty: CacheType, name: &str) {
-    let new = || D::cache(2, 2, 40, ty);
-    let (mut from, mut empty, mut used) = (new(), new(), new());
-    store(device, context, Span::new(0, 30, 0, 0), &mut from, 1);
-    store(device, context, Span::new(0, 50, 0, 0), &mut used, 2);
-    let (original, front) = (seen(device, context, 30, &from), seen(device, context, 23, &from));
-    for to in [&mut empty, &mut used] {
-        run(Some(context), device.copy_cache(&from, 23, to)).unwrap();
-        assert_eq!(seen(device, context, 23, to), front, "{ty:?}, {name}");
-        // Each goes on by itself.
-        store(device, context, Span::new(0, 7, 23, 0), to, 4);
-        assert_ne!(seen(device, context, 30, to), original, "{ty:?}, {name}");
-        assert_eq!(seen(device, context, 30, &from), original, "{ty:?}, {name}");
-        assert_eq!(seen(device, context, 23, to), front, "{ty:?}, {name}");
+/// A sequence of `all` tokens, and others that go on from the first `common` of them.
+fn share<D: Device>(device: &mut D, context: &Context, ty: CacheType, [all, common]: [usize; 2], name: &str) {
+    let (what, mut kept) = (format!("{ty:?}, {common} of {all}, {name}"), kept(ty));
+    store(device, context, Span::new(0, all, 0, 0), &mut kept, 1);
+    let (original, front) = (seen(device, context, all, &kept, 0), seen(device, context, common, &kept, 0));
+    for other in [1, 2] {
+        let mut table = kept.tables[0].clone();
+        table.cut_to(common);
+        kept.tables.push(table);
+        assert_eq!(seen(device, context, common, &kept, other), front, "{what}");
+        store(device, context, Span::new(0, all - common, common, other), &mut kept, 4);
+        assert_ne!(seen(device, context, all, &kept, other), original, "{what}");
+        assert_eq!(seen(device, context, common, &kept, other), front, "{what}");
+        assert_eq!(seen(device, context, all, &kept, 0), original, "each goes on by itself: {what}");
     }
-    assert_eq!(seen(device, context, 30, &empty), seen(device, context, 30, &used), "{ty:?}, {name}");
-    // Back, and nothing at all.
-    run(Some(context), device.copy_cache(&used, 30, &mut from)).unwrap();
-    assert_eq!(seen(device, context, 30, &from), seen(device, context, 30, &used), "{ty:?}, {name}");
-    run(Some(context), device.copy_cache(&new(), 0, &mut from)).unwrap();
-    assert_eq!(seen(device, context, 30, &from), seen(device, context, 30, &used), "{ty:?}, {name}");
+    let others = [1, 2].map(|other| seen(device, context, all, &kept, other));
+    assert_eq!(others[0], others[1], "{what}");
+    // The first one too, in what is then its own.
+    store(device, context, Span::new(0, all - common, common, 0), &mut kept, 4);
+    assert_eq!(seen(device, context, all, &kept, 0), others[0], "{what}");
 }
 
 #[test]
-pub fn a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself() {
+pub fn sequences_with_a_common_beginning_share_it_and_go_on_by_themselves() {
     for (name, kernels) in gpus() {
         for ty in [CacheType::F32, CacheType::F16, CacheType::Q8] {
-            copy(&mut cpu(1), &kernels.context, ty, "CPU");
-            copy(&mut gpu(&kernels), &kernels.context, ty, name);
+            for lengths in [[30, 23], [100, 64], [150, 70]] {
+                share(&mut cpu(1), &kernels.context, ty, lengths, "CPU");
+                share(&mut gpu(&kernels), &kernels.context, ty, lengths, name);
+            }
         }
     }
 }
 
 /// Tokens that are stored among others, turned: what was behind them is still there.
 fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> Vec<f32> {
-    let mut cache = D::cache(2, 2, 40, ty);
-    store(device, context, Span::new(0, 30, 0, 0), &mut cache, 1);
+    let mut kept = kept(ty);
+    store(device, context, Span::new(0, 30, 0, 0), &mut kept, 1);
     let (span, shape, mut random) = ([Span::new(0, 17, 6, 0)], shape(4, 2, 40), Random::new(5));
     let frequencies: Vec<f32> = (0..20).map(|pair| 0.1 * pair as f32).collect();
     let mut rows = |width: usize| filled(device, &random.floats(17 * width), width);
     let (mut query, mut key, value) = (rows(160), rows(80), rows(80));
-    device.begin(&span, &[Turn { frequencies: &frequencies, magnitude: 1.0 }]);
+    let table = RopeTable { frequencies, magnitude: 1.0 };
+    device.begin(&span, Angles::of(&[table], &span).rotations());
+    let places = kept.places(device, &span);
     let pairs = RopePairs::HalfSplit;
     let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
-    device.store(0, &shape, &mut heads, &span, std::slice::from_mut(&mut cache));
-    seen(device, context, 30, &cache)
+    device.store(0, &shape, &mut heads, &places, &mut kept.state);
+    seen(device, context, 30, &kept, 0)
 }
 
 #[test]

@@ -42,7 +42,7 @@ fn classes_logits_become_what_transformers_and_sentence_transformers_make_of_the
         for case in &cases {
             let mut fields = case["fields"].clone();
             fields["id2label"] = Value::Null;
-            let found = plan(family, fields).unwrap().spec.scores().of(&floats(&case["logits"]));
+            let found = plan(family, fields).unwrap().spec().scores().of(&floats(&case["logits"]));
             for (found, expected) in found.iter().zip(floats(&case["scores"])) {
                 assert!((found - expected).abs() < 1e-6, "{family}, {}: {found}, expected {expected}", case["fields"]);
             }
@@ -77,7 +77,7 @@ fn a_cross_encoder_says_in_its_own_file_what_becomes_of_its_logit() {
     use azulejo::model::Scores;
     let scores = |classes: usize, activation: &str| {
         let mut plan = plan("bert", json!({ "num_labels": classes, "id2label": null })).unwrap();
-        plan.cross_encoder(activation).map(|()| plan.spec.scores())
+        plan.cross_encoder(activation).map(|()| plan.spec().scores())
     };
     let [identity, sigmoid] = ["linear.Identity", "activation.Sigmoid"].map(|name| format!("torch.nn.modules.{name}"));
     assert_eq!(scores(1, &identity).unwrap(), Scores::Identity);
@@ -151,7 +151,7 @@ fn t5_reads_and_writes_texts_longer_than_it_says() {
         case[name].as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
     };
     let plan = plan("t5", json!({})).unwrap();
-    assert_eq!(plan.spec.context(), 512);
+    assert_eq!(plan.spec().context(), 512);
     let assembly = planned(&folder("t5"), plan, cpu(2));
     let found = run(None, async {
         let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await?;

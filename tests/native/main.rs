@@ -20,6 +20,8 @@ mod devices;
 mod experts_case;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/kept.rs"]
+mod kept;
 #[path = "../common/metadata.rs"]
 mod metadata;
 #[path = "../common/outputs.rs"]
@@ -75,6 +77,7 @@ mod heads;
 mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
+mod offsets;
 mod quants;
 mod spellings;
 mod teeth;

@@ -80,9 +80,9 @@ fn an_encoder_reads_as_many_tokens_as_it_has_positions() {
 fn a_source_is_neither_empty_nor_longer_than_its_encoder_reads() {
     for family in ["t5", "bart", "marian"] {
         let assembly = assembled(family, cpu(1));
-        let model = run(None, Model::new(assembly, None, CacheType::F32, &Progress::default())).unwrap();
         // Distances have no end, but memory does.
-        let context = model.spec.second.as_ref().unwrap().longest();
+        let context = assembly.plan().unwrap().stacks[1].spec.longest();
+        let model = run(None, Model::new(assembly, None, CacheType::F32, &Progress::default())).unwrap();
         assert!(model.check_source(&vec![130; context]).is_ok(), "{family}");
         let code = |ids: &[u32]| model.check_source(ids).unwrap_err().code;
         assert_eq!(code(&vec![130; context + 1]), Code::ContextFull, "{family}");

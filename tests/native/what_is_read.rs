@@ -375,7 +375,7 @@ fn every_key_of_llama_cpps_is_read_refused_or_without_effect_as_the_table_says()
         for architecture in architectures {
             let base = metadata(&architecture);
             let mut base = base;
-            if name == "attention.sliding_window_pattern" {
+            if ["attention.sliding_window_pattern", "rope.freq_base_swa"].contains(&name) {
                 base.insert(format!("{architecture}.attention.sliding_window"), Item::U32(8));
             }
             if name.starts_with("rope.scaling.") && name != "rope.scaling.type" {

@@ -18,12 +18,14 @@ export interface Beside {
   task: Task | undefined;
 }
 
-export async function readBeside(beside: Beside): Promise<void> {
+/** Which folders have more weights in them. */
+export async function readBeside(beside: Beside): Promise<string[]> {
   if (beside.task !== "image-classification") await readTokenizer(beside);
-  if (beside.task === "text-embedding") await readSentence(beside);
+  const folders = beside.task === "text-embedding" ? await readSentence(beside) : [];
   if (beside.task === "text-classification") await readCrossEncoder(beside);
   if (makesTexts(beside.task)) await readGeneration(beside);
   await readProcessor(beside);
+  return folders;
 }
 
 /** preprocessor_config.json, where images come in; newer files of two towers have it inside another one. */
@@ -70,21 +72,26 @@ async function readGeneration({ files, instance, loader }: Beside): Promise<void
 
 const makesTexts = (task: Task | undefined) => task === undefined || task === "causal-lm" || task === "seq2seq";
 
-/** How sentence-transformers makes one vector of a text. */
-async function readSentence({ files, instance, loader }: Beside): Promise<void> {
+/** How sentence-transformers makes one vector of a text; the folders of the weights that it takes for that. */
+async function readSentence({ files, instance, loader }: Beside): Promise<string[]> {
   const modules = await readText(files, "modules.json");
   if (modules === undefined) return instance.call(() => loader.sentence(undefined));
+  const configOf = (folder: string) => readText(files, `${folder}/config.json`);
   const of = (kind: RegExp) => {
-    const folder = moduleFolder(modules, kind);
-    return folder === undefined ? undefined : readText(files, `${folder}/config.json`);
+    const [folder] = moduleFolders(modules, kind);
+    return folder === undefined ? undefined : configOf(folder);
   };
-  const [pooling, normalize, model, transformer] = await together([
+  const folders = moduleFolders(modules, /\.Dense$/);
+  const [pooling, normalize, model, transformer, ...configs] = await together([
     of(/\.Pooling$/),
     of(/\.Normalize$/),
     readText(files, "config_sentence_transformers.json"),
     readTransformer(files, instance.call(() => loader.summary().architecture as string)),
+    ...folders.map(configOf),
   ]);
-  instance.call(() => loader.sentence({ modules, pooling, normalize, model, transformer }));
+  const found = folders.flatMap((folder, at) => (configs[at] === undefined ? [] : [[folder, configs[at]] as const]));
+  const dense = Object.fromEntries(found);
+  return instance.call(() => loader.sentence({ modules, pooling, normalize, dense, model, transformer }));
 }
 
 /** Early releases called the file by the architecture. */
@@ -109,23 +116,23 @@ async function together<T>(reading: (Promise<T> | T)[]): Promise<T[]> {
   });
 }
 
-/** Where a module has its configuration, usually "1_Pooling". What is wrong with the file the core says. */
-function moduleFolder(modules: string, kind: RegExp): string | undefined {
+/** Where modules of a kind have their files, usually "1_Pooling". What is wrong with the list the core says. */
+function moduleFolders(modules: string, kind: RegExp): string[] {
   let list: unknown;
   try {
     list = JSON.parse(modules);
   } catch {
-    return undefined;
+    return [];
   }
-  if (!Array.isArray(list)) return undefined;
+  if (!Array.isArray(list)) return [];
+  const folders: string[] = [];
   for (const module of list as ({ type?: unknown; path?: unknown } | null)[]) {
     const { type, path } = module ?? {};
-    if (typeof type !== "string" || !kind.test(type)) continue;
-    if (typeof path !== "string" || path === "") return undefined;
+    if (typeof type !== "string" || !kind.test(type) || typeof path !== "string" || path === "") continue;
     if (!/^[\w-][\w.-]*\/?$/.test(path)) {
       throw new AzulejoError("corrupt-file", `a module lies in ${JSON.stringify(path)}, not in a folder of the model's`, { file: "modules.json" });
     }
-    return path.replace("/", "");
+    folders.push(path.replace("/", ""));
   }
-  return undefined;
+  return folders;
 }

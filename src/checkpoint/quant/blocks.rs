@@ -2,7 +2,7 @@
 //!
 //! In the 4- and 5-bit formats byte i of the quants holds element i in its low half and element i + 16 in its high half.
 
-use super::Levels;
+use super::levels::Levels;
 use half::{bf16, f16};
 
 pub(super) fn f32(bytes: &[u8; 4], out: &mut [f32; 1]) {

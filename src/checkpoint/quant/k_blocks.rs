@@ -1,7 +1,7 @@
 //! The K formats: blocks of 256 with small integer scales for parts of 16 or 32 elements, and an f16 scale for those.
 
-use super::Levels;
 use super::blocks::scale;
+use super::levels::Levels;
 
 /// x = (d · s) · q − (dmin · m), s and m for each 16 elements
 ///

@@ -5,10 +5,12 @@
 
 mod blocks;
 mod k_blocks;
+mod levels;
 mod quantize;
 
 use crate::error::{Code, Error, Result};
 pub use blocks::mxfp4_from_pairs;
+pub use levels::Levels;
 
 /// How the elements of a tensor are stored.
 #[allow(non_camel_case_types)] // ggml's names, which is how people know these formats.
@@ -204,36 +206,6 @@ impl TensorType {
             Q8_0 => each_try(values, out, quantize::q8_0),
             Q4_1 => each_try(values, out, quantize::q4_1),
             _ => Err(Error::invalid(format!("quantizing to {} is not supported; Q8_0 and Q4_1 are", self.name()))),
-        }
-    }
-}
-
-/// 32 elements of a quantised row: x = scale · level + min, with scale and min for each half of 16.
-///
-/// Levels are −128 to 127; of the 4-bit formats with even steps (Q4_0, Q4_1, Q4_K) they are 0 to 15.
-#[derive(Clone, Copy, Default)]
-pub struct Levels {
-    pub levels: [i8; Self::LEN],
-    pub scales: [f32; 2],
-    pub mins: [f32; 2],
-}
-
-impl Levels {
-    pub const LEN: usize = 32;
-
-    fn new(scale: f32, min: f32, level: impl Fn(usize) -> i8) -> Self {
-        Self { levels: std::array::from_fn(level), scales: [scale; 2], mins: [min; 2] }
-    }
-
-    fn set_half(&mut self, half: usize, scale: f32, min: f32, level: impl Fn(usize) -> i8) {
-        (self.scales[half], self.mins[half]) = (scale, min);
-        self.levels[half * 16..][..16].iter_mut().enumerate().for_each(|(i, out)| *out = level(i));
-    }
-
-    /// The elements' values, in f32 and in the order of ggml's reference code.
-    pub fn to_floats(&self, out: &mut [f32; Self::LEN]) {
-        for (i, (x, level)) in out.iter_mut().zip(self.levels).enumerate() {
-            *x = self.scales[i / 16] * f32::from(level) + self.mins[i / 16];
         }
     }
 }

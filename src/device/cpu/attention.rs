@@ -10,11 +10,11 @@
 //! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
 //! 64 queries instead of 16 as well 405.
 
-use super::cache::{Cache, Rows};
 use super::pool::{Pool, Shards};
+use super::score;
 use super::simd::F32x4;
-use super::{Cpu, score};
-use crate::device::{Attention, AttentionShape, Span};
+use super::state::{Places, State};
+use crate::device::{Attention, AttentionShape, Device, PAGE, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -50,6 +50,7 @@ struct Work {
     from: usize,
     to: usize,
     /// Which of `splits` parts of the same queries it is.
+    split: usize,
     splits: usize,
 }
 
@@ -78,14 +79,14 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &Attention<Cpu>,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
         query: &[f32],
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut [f32],
     ) {
         let shape = &attention.shape;
-        self.plan(shape, spans, pool.threads());
+        self.plan(shape, &places.spans, pool.threads());
         let rows = self.queries * shape.heads / shape.kv_heads;
         let part = rows * (shape.head_dim + 2);
         let split = self.work.first().is_some_and(|work| work.splits > 1);
@@ -97,7 +98,7 @@ impl FlashAttention {
         pool.run(self.work.len(), |task, thread| {
             let work = &self.work[task];
             let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
-            tiles.attend(attention, work, query, caches[work.span.cache].head(attention.layer, work.kv_head));
+            tiles.attend(attention, work, query, places, state);
             if work.splits == 1 {
                 // SAFETY: each piece of work has its own rows and heads of the output.
                 work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
@@ -134,7 +135,7 @@ impl FlashAttention {
                     for split in 0..splits {
                         let from = keys.start + split * step;
                         let to = keys.end.min(from + step);
-                        self.work.push(Work { span: *span, kv_head, first, count, from, to, splits });
+                        self.work.push(Work { span: *span, kv_head, first, count, from, to, split, splits });
                     }
                 }
             }
@@ -178,17 +179,21 @@ impl Work {
 
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
-    fn attend(&mut self, attention: &Attention<Cpu>, work: &Work, query: &[f32], (keys, values): (&Rows, &Rows)) {
+    fn attend(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        places: &Places,
+        state: &State,
+    ) {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
-        self.begin(shape, work, query, width);
+        self.begin(attention, work, query, width);
         for start in (work.from..work.to).step_by(KEYS) {
             let count = KEYS.min(work.to - start);
-            for key in 0..count {
-                keys.read(start + key, &mut self.keys[key * width..]);
-                values.read(start + key, &mut self.values[key * width..]);
-            }
+            self.load(attention.layer, work, start..start + count, width, places, state);
             let place =
                 |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
             let seen = |row: usize| {
@@ -215,8 +220,29 @@ impl Tiles {
         }
     }
 
+    /// Copies keys and values, of one page or two.
+    fn load(&mut self, layer: usize, work: &Work, keys: Range<usize>, width: usize, places: &Places, state: &State) {
+        let mut position = keys.start;
+        while position < keys.end {
+            let (page, first) = places.of(&work.span, state.group(layer), position);
+            let count = (PAGE - first).min(keys.end - position);
+            let (values, rows) = state.head(layer, work.kv_head, page);
+            let at = (position - keys.start) * width;
+            rows[0].read(values, first..first + count, width, &mut self.keys[at..]);
+            rows[1].read(values, first..first + count, width, &mut self.values[at..]);
+            position += count;
+        }
+    }
+
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(&mut self, shape: &AttentionShape, work: &Work, query: &[f32], width: usize) {
+    fn begin(
+        &mut self,
+        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        width: usize,
+    ) {
+        let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {
             // The padding must be zero, and `read` writes head_dim values: so it stays once it is.
@@ -231,6 +257,13 @@ impl Tiles {
         self.maximum.resize(rows, f32::NEG_INFINITY);
         self.total.clear();
         self.total.resize(rows, 0.0);
+        // A sink is a key that was seen before all others, without a value: one split has it.
+        if let Some(sinks) = attention.sinks.filter(|_| work.split == 0) {
+            let group = shape.heads / shape.kv_heads;
+            let heads = sinks[work.kv_head * group..][..group].iter().cycle();
+            self.maximum.iter_mut().zip(heads).for_each(|(maximum, sink)| *maximum = *sink);
+            self.total.fill(1.0);
+        }
         work.each_row(shape, |row, at| {
             let scaled = query[at..at + shape.head_dim].iter().map(|value| value * shape.scale);
             self.queries[row * width..].iter_mut().zip(scaled).for_each(|(out, value)| *out = value);
@@ -339,137 +372,4 @@ impl Tiles {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::device::{CacheType, PositionBias};
-
-    fn numbers(len: usize, seed: usize) -> Vec<f32> {
-        (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
-    }
-
-    /// The definition, in f64.
-    fn plain(
-        attention: &Attention<Cpu>,
-        query: &[f32],
-        keys: &[f32],
-        values: &[f32],
-        (position, end): (usize, usize),
-        head: usize,
-    ) -> Vec<f64> {
-        let shape = &attention.shape;
-        let (dim, width) = (shape.head_dim, shape.kv_heads * shape.head_dim);
-        let kv = head * shape.kv_heads / shape.heads * dim;
-        let seen = shape.visible(position, end);
-        let score = |key: usize| -> f64 {
-            let products = query.iter().zip(&keys[key * width + kv..][..dim]).map(|(q, k)| f64::from(q * k));
-            let product = f64::from(shape.scale) * products.sum::<f64>();
-            let distance = key as f64 - position as f64;
-            let bias = match &attention.bias {
-                PositionBias::None => 0.0,
-                PositionBias::Linear(slopes) => f64::from(slopes[head]) * distance,
-                PositionBias::Table { table, reach } => {
-                    let reach = *reach as f64;
-                    let at = head * (2 * reach as usize + 1) + (distance.max(-reach).min(reach) + reach) as usize;
-                    f64::from(table[at])
-                }
-            };
-            shape.soft_cap.map_or(product, |cap| f64::from(cap) * (product / f64::from(cap)).tanh()) + bias
-        };
-        let weights: Vec<f64> = seen.clone().map(|key| score(key).exp()).collect();
-        let total: f64 = weights.iter().sum();
-        let weighted = |i: usize| {
-            seen.clone().zip(&weights).map(|(key, w)| w * f64::from(values[key * width + kv + i])).sum::<f64>()
-        };
-        (0..dim).map(|i| weighted(i) / total).collect()
-    }
-
-    /// `before` tokens in the cache, then a pass of `len`.
-    fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
-        check_biased(shape, PositionBias::None, before, len, threads);
-    }
-
-    fn check_biased(shape: &AttentionShape, bias: PositionBias<Cpu>, before: usize, len: usize, threads: usize) {
-        let attention = Attention { layer: 0, shape: *shape, bias };
-        let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
-        let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
-        let query = numbers(len * shape.heads * shape.head_dim, 3);
-        let mut cache = Cache::new(1, shape.kv_heads, shape.head_dim, CacheType::F32);
-        cache.reserve(positions).unwrap();
-        for position in 0..positions {
-            for head in 0..shape.kv_heads {
-                let at = position * width + head * shape.head_dim;
-                let (key_rows, value_rows) = cache.head_mut(0, head);
-                key_rows.write(position, &keys[at..at + shape.head_dim]);
-                value_rows.write(position, &values[at..at + shape.head_dim]);
-            }
-        }
-        let mut out = vec![f32::NAN; query.len()];
-        let span = Span::new(0, len, before, 0);
-        let pool = Pool::native(threads);
-        FlashAttention::new(threads).run(&pool, &attention, &query, &[span], &[cache], &mut out);
-        for row in 0..len {
-            for head in 0..shape.heads {
-                let at = (row * shape.heads + head) * shape.head_dim;
-                let query = &query[at..at + shape.head_dim];
-                let expected = plain(&attention, query, &keys, &values, (before + row, positions), head);
-                for (found, expected) in out[at..].iter().zip(expected) {
-                    // Sums of up to a thousand terms below 1, in f32.
-                    assert!(
-                        (f64::from(*found) - expected).abs() < 2e-5,
-                        "{shape:?}, {before} + {len}: {found}, expected {expected}"
-                    );
-                }
-            }
-        }
-    }
-
-    fn shape(heads: usize, kv_heads: usize, head_dim: usize, window: Option<usize>) -> AttentionShape {
-        AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None, block: None }
-    }
-
-    #[test]
-    fn tiles_give_what_the_definition_gives() {
-        for head_dim in [8, 12, 10, 64] {
-            for (before, len) in [(0, 1), (0, 47), (31, 33), (100, 1)] {
-                check(&shape(6, 2, head_dim, None), before, len, 1);
-                check(&shape(3, 3, head_dim, Some(8)), before, len, 2);
-            }
-        }
-    }
-
-    #[test]
-    fn keys_that_are_split_over_threads_are_joined() {
-        for window in [None, Some(700)] {
-            check(&shape(9, 3, 16, window), 1000, 1, 4);
-            check(&shape(4, 1, 16, window), 999, 3, 5);
-        }
-    }
-
-    #[test]
-    fn without_a_causal_mask_queries_see_what_comes_after_them() {
-        for (window, len) in [(None, 47), (Some(5), 47), (None, 1)] {
-            check(&AttentionShape { causal: false, ..shape(4, 2, 16, window) }, 0, len, 2);
-        }
-        check(&AttentionShape { causal: false, ..shape(2, 2, 8, None) }, 1000, 2, 4);
-    }
-
-    #[test]
-    fn blocks_of_a_sequence_do_not_see_each_other() {
-        let shape = AttentionShape { causal: false, block: Some(17), ..shape(4, 2, 16, None) };
-        assert_eq!([0, 16, 17, 40].map(|query| shape.visible(query, 47)), [0..17, 0..17, 17..34, 34..47]);
-        check(&shape, 0, 47, 2);
-    }
-
-    #[test]
-    fn scores_are_capped_and_biased() {
-        let (slopes, table) = (numbers(6, 4), numbers(6 * 21, 5));
-        let biases =
-            || [PositionBias::None, PositionBias::Linear(&slopes), PositionBias::Table { table: &table, reach: 10 }];
-        for causal in [true, false] {
-            for soft_cap in [None, Some(0.7)] {
-                let shape = AttentionShape { causal, soft_cap, ..shape(6, 3, 12, None) };
-                biases().into_iter().for_each(|bias| check_biased(&shape, bias, 31, 46, 2));
-            }
-        }
-    }
-}
+mod tests;

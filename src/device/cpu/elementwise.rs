@@ -1,7 +1,7 @@
 //! Norms, rotary positions, activations, patches and means: a pass or two over memory each.
 
 use super::simd::F32x4;
-use crate::device::{Activation, Gating, Patching, RopePairs, Turn};
+use crate::device::{Activation, Gating, Patching, RopePairs};
 
 /// x / √(mean x² + epsilon) · weight.
 pub fn rms_norm(x: &[f32], weight: &[f32], epsilon: f32, out: &mut [f32]) {
@@ -28,44 +28,18 @@ fn rms_scale(x: &[f32], epsilon: f32) -> f32 {
     (sum / x.len() as f32 + epsilon).sqrt().recip()
 }
 
-/// cos and sin of each row's angles: [rows, pairs].
-#[derive(Default)]
-pub struct Rotations {
-    pairs: usize,
-    cos: Vec<f32>,
-    sin: Vec<f32>,
-}
-
-impl Rotations {
-    pub fn set(&mut self, positions: impl Iterator<Item = usize>, turn: &Turn) {
-        let Turn { frequencies, magnitude } = *turn;
-        self.pairs = frequencies.len();
-        self.cos.clear();
-        self.sin.clear();
-        for position in positions {
-            for frequency in frequencies {
-                let (sin, cos) = (position as f32 * frequency).sin_cos();
-                self.cos.push(cos * magnitude);
-                self.sin.push(sin * magnitude);
-            }
-        }
-    }
-
-    /// Turns the heads of one row of the batch, [heads, head_dim].
-    pub fn turn(&self, row: usize, x: &mut [f32], head_dim: usize, pairs: RopePairs) {
-        let angles = row * self.pairs..(row + 1) * self.pairs;
-        let (cos, sin) = (&self.cos[angles.clone()], &self.sin[angles]);
-        let (step, apart) = match pairs {
-            RopePairs::HalfSplit => (1, self.pairs),
-            RopePairs::Interleaved => (2, 1),
-        };
-        for head in x.chunks_exact_mut(head_dim) {
-            for (pair, (cos, sin)) in cos.iter().zip(sin).enumerate() {
-                let (i, j) = (pair * step, pair * step + apart);
-                let (a, b) = (head[i], head[j]);
-                head[i] = a * cos - b * sin;
-                head[j] = a * sin + b * cos;
-            }
+/// Turns the heads of one row of a batch, [heads, head_dim], by cos and sin of their angles.
+pub fn turn(rotations: &[[f32; 2]], x: &mut [f32], head_dim: usize, pairs: RopePairs) {
+    let (step, apart) = match pairs {
+        RopePairs::HalfSplit => (1, rotations.len()),
+        RopePairs::Interleaved => (2, 1),
+    };
+    for head in x.chunks_exact_mut(head_dim) {
+        for (pair, [cos, sin]) in rotations.iter().enumerate() {
+            let (i, j) = (pair * step, pair * step + apart);
+            let (a, b) = (head[i], head[j]);
+            head[i] = a * cos - b * sin;
+            head[j] = a * sin + b * cos;
         }
     }
 }

@@ -1,9 +1,9 @@
 //! Mixtures of experts: rows are grouped by the experts that they go to. So a chosen expert's panels are read once for all
 //! of its rows, and those of the others not at all.
 
-use super::blocks::ROWS;
 use super::matrix::{Inputs, Matrix, Output};
 use super::pool::{Pool, Shards};
+use super::products::ROWS;
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::{Cpu, PRODUCTS, elementwise};
 use crate::device::{ExpertLinear, Gating, Routing};

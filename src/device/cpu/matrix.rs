@@ -4,8 +4,9 @@
 //! prompts. So one panel of eight rows stays in the L1 cache while all tokens of a chunk pass it, four
 //! at a time: their sums fill the registers, and a weight unpacked once serves them all.
 
-use super::blocks::{Block, Brain, Bytes, Element, FLOATS, Floats, Half, Nibbles, Products, ROWS, Sums, split};
+use super::blocks::{Block, Brain, Bytes, Element, FLOATS, Floats, Half, Nibbles};
 use super::pool::Shards;
+use super::products::{Products, ROWS, Sums, split};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::F32x4;
 use crate::checkpoint::Levels;

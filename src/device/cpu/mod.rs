@@ -2,30 +2,31 @@
 
 mod attention;
 mod blocks;
-mod cache;
 mod elementwise;
 mod experts;
 mod matrix;
 mod pixels;
 pub mod pool;
+mod products;
 mod quantised;
 mod score;
 mod simd;
+mod state;
 mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Norm, Patching, Picture, Preparation, Progress, Projection, Routing, Span, Tokens, Turn, positions,
+    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
+    Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
-use cache::Cache;
-use elementwise::Rotations;
 use experts::Experts;
 use matrix::{Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
 use quantised::{BLOCK, QuantisedBlock};
+use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
 
@@ -37,8 +38,9 @@ const PRODUCTS: usize = 1 << 16;
 pub struct Cpu {
     pool: Pool,
     attention: FlashAttention,
-    /// One for each of the batch's turns.
-    rotations: Vec<Rotations>,
+    /// The batch's: see [`Rotations`].
+    rotations: Vec<f32>,
+    tables: Vec<Range<usize>>,
     quantised: Vec<QuantisedBlock>,
     /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
@@ -54,6 +56,7 @@ impl Cpu {
             pool,
             attention,
             rotations: Vec::new(),
+            tables: Vec::new(),
             quantised: Vec::new(),
             normed: Vec::new(),
             up: Vec::new(),
@@ -135,7 +138,7 @@ impl Cpu {
             })
             .collect();
         let grain =
-            (PRODUCTS / (blocks::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
+            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
         self.pool.ranges(panels, grain, |range, _| {
             for mut panel in range {
                 for (matrix, output) in &outputs {
@@ -156,7 +159,8 @@ impl Device for Cpu {
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
     type Experts = Experts;
-    type Cache = Cache;
+    type State = State;
+    type Places = Places;
     type Chooser = Infallible;
     type Reading = Vec<f32>;
 
@@ -209,16 +213,20 @@ impl Device for Cpu {
         Experts(matrices)
     }
 
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
+    fn state(layers: &[StateShape], ty: CacheType) -> State {
+        State::new(layers, ty)
     }
 
-    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        cache.reserve(positions)
+    async fn grow(&mut self, state: &mut State, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        state.grow(pages)
     }
 
-    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        to.copy(from, positions)
+    fn trim(&mut self, state: &mut State, pages: &[usize]) -> Vec<usize> {
+        state.trim(pages)
+    }
+
+    fn copy_pages(&mut self, state: &mut State, copies: &[PageCopy]) {
+        state.copy(copies);
     }
 
     async fn settle(&mut self) -> Result<usize> {
@@ -229,11 +237,15 @@ impl Device for Cpu {
         Ok(())
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
-        self.rotations.resize_with(turns.len(), Rotations::default);
-        for (rotations, turn) in self.rotations.iter_mut().zip(turns) {
-            rotations.set(positions(spans), turn);
-        }
+    fn begin(&mut self, _spans: &[Span], rotations: Rotations) {
+        self.rotations.clear();
+        self.rotations.extend_from_slice(rotations.values);
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
+    }
+
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
+        Places::new(spans, tables)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
@@ -358,13 +370,15 @@ impl Device for Cpu {
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Cache],
+        places: &Places,
+        state: &mut State,
     ) {
-        let rows: usize = spans.iter().map(|span| span.len).sum();
+        let rows: usize = places.spans.iter().map(|span| span.len).sum();
         let (dim, queries, keys) = (shape.head_dim, shape.heads * shape.head_dim, shape.kv_heads * shape.head_dim);
         let norms = heads.norms.as_ref().map(|[query, key]| (query, key)).unzip();
-        let rotations = heads.turn.map(|turn| &self.rotations[turn]);
+        let angles = self.tables.last().map_or(0, |table| table.end);
+        let rotations = self.rotations.as_chunks::<2>().0;
+        let table = heads.turn.map(|turn| self.tables[turn].clone());
         for (x, width, norm) in [(&mut *heads.query, queries, norms.0), (&mut *heads.key, keys, norms.1)] {
             if width == 0 {
                 continue;
@@ -373,18 +387,18 @@ impl Device for Cpu {
                 if let Some(Norm { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
-                if let Some(rotations) = rotations {
-                    rotations.turn(row, x, dim, heads.pairs);
+                if let Some(table) = &table {
+                    elementwise::turn(&rotations[row * angles..][table.clone()], x, dim, heads.pairs);
                 }
             });
         }
-        for span in spans {
-            for head in 0..shape.kv_heads {
-                let (keys, values) = caches[span.cache].head_mut(layer, head);
-                for token in 0..span.len {
+        let group = state.group(layer);
+        for span in &places.spans {
+            for token in 0..span.len {
+                let place = places.of(span, group, span.position + token);
+                for head in 0..shape.kv_heads {
                     let at = ((span.row + token) * shape.kv_heads + head) * dim;
-                    keys.write(span.position + token, &heads.key[at..at + dim]);
-                    values.write(span.position + token, &heads.value[at..at + dim]);
+                    state.write(layer, head, place, &heads.key[at..at + dim], &heads.value[at..at + dim]);
                 }
             }
         }
@@ -394,11 +408,11 @@ impl Device for Cpu {
         &mut self,
         attention: &Attention<Self>,
         query: &Vec<f32>,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut Vec<f32>,
     ) {
-        self.attention.run(&self.pool, attention, query, spans, caches, out);
+        self.attention.run(&self.pool, attention, query, places, state, out);
     }
 
     fn attention_weights(
@@ -423,9 +437,10 @@ impl Device for Cpu {
             let first = seen.start;
             let out = &mut out[seen];
             score::finish(attention, out, head, row, first);
-            let maximum = out.iter().fold(f32::NEG_INFINITY, |maximum, score| maximum.max(*score));
+            let sink = attention.sinks.map_or(f32::NEG_INFINITY, |sinks| sinks[head]);
+            let maximum = out.iter().fold(sink, |maximum, score| maximum.max(*score));
             out.iter_mut().for_each(|score| *score = (*score - maximum).exp());
-            let total: f32 = out.iter().sum();
+            let total = out.iter().sum::<f32>() + (sink - maximum).exp();
             out.iter_mut().for_each(|weight| *weight /= total);
         });
         Ok(weights)

@@ -1,10 +1,16 @@
 //! What a score is beyond scale · query · key: a soft cap, and a bias by position.
 
-use super::{Cpu, elementwise};
-use crate::device::{Attention, PositionBias};
+use super::elementwise;
+use crate::device::{Attention, Device, PositionBias};
 
 /// Turns the scaled products of `head`'s query at `position` with the keys from `first` on into scores.
-pub fn finish(attention: &Attention<Cpu>, scores: &mut [f32], head: usize, position: usize, first: usize) {
+pub fn finish(
+    attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+    scores: &mut [f32],
+    head: usize,
+    position: usize,
+    first: usize,
+) {
     if let Some(cap) = attention.shape.soft_cap {
         elementwise::soft_cap(scores, cap);
     }

@@ -29,7 +29,7 @@
 //!
 //! Whole products of 196 tokens before and after: f32 21 and 29, f16 14 and 30, Q4_1 37 and 45, Q8_0 42 and 47.
 
-use super::blocks::{Products, ROWS, Sums, scale, shift};
+use super::products::{Products, ROWS, Sums, scale, shift};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{I16x8, I32x4};
 use std::borrow::Cow;

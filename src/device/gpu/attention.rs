@@ -2,28 +2,30 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::cache::Cache;
 use super::kernels::{Kernel, Shader};
+use super::places::Places;
 use super::profile::Work;
-use super::recorder::{Dispatch, all_of, span_words};
-use crate::device::{Attention, AttentionShape, CacheType, Heads, PositionBias, RopePairs, Span};
+use super::recorder::{Dispatch, all_of};
+use super::state::State;
+use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 9],
-    biases: Buffer,
+    parameters: [u32; 11],
+    vectors: Buffer,
 }
 
 impl Scores {
-    fn new(gpu: &Gpu, attention: &Attention<Gpu>) -> Self {
-        let Attention { shape, bias, .. } = attention;
+    /// `places`: where those of the spans begin.
+    fn new(gpu: &mut Gpu, attention: &Attention<Gpu>, places: u32) -> Self {
+        let Attention { shape, bias, sinks, .. } = attention;
         let (kind, reach, biases) = match bias {
-            PositionBias::None => (0, 0, &gpu.nothing[2]),
-            PositionBias::Linear(slopes) => (1, 0, *slopes),
-            PositionBias::Table { table, reach } => (2, *reach as u32, *table),
+            PositionBias::None => (0, 0, None),
+            PositionBias::Linear(slopes) => (1, 0, Some(*slopes)),
+            PositionBias::Table { table, reach } => (2, *reach as u32, Some(*table)),
         };
         let parameters = [
             shape.heads as u32,
@@ -32,134 +34,123 @@ impl Scores {
             shape.window.unwrap_or(0) as u32,
             u32::from(shape.causal),
             shape.soft_cap.unwrap_or(0.0).to_bits(),
-            biases.offset as u32,
+            biases.map_or(0, |biases| biases.offset as u32),
             reach,
             shape.block.unwrap_or(0) as u32,
+            sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
+            places,
         ];
-        Self { constants: [shape.head_dim as u32, kind, 0], parameters, biases: biases.clone() }
+        let vectors = gpu.together(biases.into_iter().chain(*sinks));
+        Self { constants: [shape.head_dim as u32, kind, 0], parameters, vectors }
     }
 }
 
 impl Gpu {
+    /// Room for attention's splits, [heads, splits, head_dim + 4].
+    fn parts(&mut self, len: usize) -> Result<Buffer> {
+        if self.splits.len < len {
+            // Every few steps would bring a new buffer.
+            self.splits = self.memory.storage("splits of attention", 2 * len)?;
+        }
+        Ok(self.splits.clone())
+    }
+
     pub(super) fn store_heads(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
         heads: &Heads<Self>,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
     ) {
+        if places.rows == 0 {
+            return;
+        }
         let norms = heads.norms.as_ref();
-        let turn = heads.turn.map_or(0..0, |turn| self.turns[turn].clone());
-        if turn.is_empty() && norms.is_none() && caches.iter().all(|cache| cache.ty == CacheType::F32) {
-            return self.copy_heads(layer, shape, heads, spans, caches);
-        }
-        let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset as u32);
+        let turn = heads.turn.map_or(0..0, |turn| self.tables[turn].clone());
+        // Queries that stay as they are need not be looked at.
+        let query_heads = if turn.is_empty() && norms.is_none() { 0 } else { shape.heads };
+        let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
-        let [query_heads, kv_heads, pairs] = [shape.heads, shape.kv_heads, turn.len()].map(|n| n as u32);
-        let angles = self.turns.last().map_or(0, |turn| turn.end as u32);
-        let parameters = [query_heads, kv_heads, pairs, at(0), at(1), epsilon.to_bits(), turn.start as u32, angles];
+        let angles = self.tables.last().map_or(0, |turn| turn.end);
+        let [a, b, c, d, e] = [query_heads, shape.kv_heads, turn.len(), at(0), at(1)].map(|n| n as u32);
+        let places_at = places.of(state.group(layer));
+        let parameters = [a, b, c, d, e, epsilon.to_bits(), turn.start as u32, angles as u32, places_at];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
-        let moved = shape.head_dim * (2 * shape.heads + 3 * shape.kv_heads);
+        let moved = shape.head_dim * (2 * query_heads + 3 * shape.kv_heads);
         let vectors = self.together(norms.into_iter().flatten().map(|norm| norm.weight));
-        for (number, span) in spans.iter().enumerate() {
-            let cache = &caches[span.cache];
-            let [keys, values] = cache.layer(layer);
-            let constants = [shape.head_dim as u32, interleaved, u32::from(norms.is_some())];
-            let batch = self.recorder.told(span_words(span), number + 1);
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Heads).cache(cache.ty).with(constants),
-                storage: &[heads.query, heads.key, heads.value, &self.rotations, &vectors, keys, values],
-                parameters: &parameters,
-                batch,
-                grid: [shape.heads + 2 * shape.kv_heads, span.len, 1],
-                work: Work::moving(4 * span.len * moved + 2 * cache.bytes(span.len)),
-            });
-        }
+        let [keys, values] = state.keys_values(layer);
+        let constants = [shape.head_dim as u32, interleaved, u32::from(norms.is_some())];
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Heads).cache(state.ty).with(constants),
+            storage: &[heads.query, heads.key, heads.value, &self.rotations, &vectors, keys, values, &places.words],
+            parameters: &parameters,
+            batch: 0,
+            grid: [query_heads + 2 * shape.kv_heads, places.rows, 1],
+            work: Work::moving(4 * places.rows * moved + 2 * state.bytes(layer, places.rows)),
+        });
     }
 
-    /// Heads that are kept as they are.
-    fn copy_heads(
-        &mut self,
-        layer: usize,
-        shape: &AttentionShape,
-        heads: &Heads<Self>,
-        spans: &[Span],
-        caches: &[Cache],
-    ) {
-        let width = shape.kv_heads * shape.head_dim;
-        for span in spans {
-            let [keys, values] = caches[span.cache].layer(layer);
-            for (from, to) in [(&*heads.key, keys), (heads.value, values)] {
-                let from = Buffer { offset: from.offset + span.row * width, ..from.clone() };
-                let to = Buffer { offset: to.offset + span.position * width, ..to.clone() };
-                self.recorder.copy(&from, &to, span.len * width);
-            }
-        }
-    }
-
-    pub(super) fn attend_spans(
+    /// One dispatch for all spans of several rows, one or two for those of one.
+    pub(super) fn attend_places(
         &mut self,
         attention: &Attention<Self>,
         query: &Buffer,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &Buffer,
     ) -> Result<()> {
-        let shape = &attention.shape;
-        let scores = Scores::new(self, attention);
-        for (number, span) in spans.iter().enumerate() {
-            let cache = &caches[span.cache];
-            let batch = self.recorder.told(span_words(span), number + 1);
-            if span.len == 1 {
-                self.attend_one(attention, &scores, query, (batch, span), cache, out)?;
-                continue;
-            }
-            let [keys, values] = cache.layer(attention.layer);
-            let rows = span.len * shape.heads / shape.kv_heads;
+        let (shape, layer) = (&attention.shape, attention.layer);
+        let scores = Scores::new(self, attention, places.of(state.group(layer)));
+        if !places.single.is_empty() {
+            self.attend_single(attention, &scores, query, places, state, out)?;
+        }
+        if !places.long.is_empty() {
+            let [keys, values] = state.keys_values(layer);
+            let rows = places.long_rows() * shape.heads / shape.kv_heads;
             let tile = Shader::Attention.constant("QUERIES") as usize;
             self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Attention).cache(cache.ty).with(scores.constants),
-                storage: &[query, keys, values, out, &scores.biases],
+                kernel: Kernel::new(Shader::Attention).cache(state.ty).with(scores.constants),
+                storage: &[query, keys, values, out, &scores.vectors, &places.words],
                 parameters: &scores.parameters,
-                batch,
-                grid: [rows.div_ceil(tile), shape.kv_heads, 1],
-                work: Work::attention(shape, span, cache),
+                batch: 0,
+                grid: [rows / tile + places.long.len(), shape.kv_heads, 1],
+                work: Work::attention(shape, &places.long, state.bytes(layer, 1)),
             });
         }
         Ok(())
     }
 
-    fn attend_one(
+    fn attend_single(
         &mut self,
         attention: &Attention<Self>,
         scores: &Scores,
         query: &Buffer,
-        (batch, span): (usize, &Span),
-        cache: &Cache,
+        places: &Places,
+        state: &State,
         out: &Buffer,
     ) -> Result<()> {
-        let shape = &attention.shape;
-        let [keys, values] = cache.layer(attention.layer);
-        let seen = shape.visible(span.position, span.keys).len();
+        let (shape, layer, spans) = (&attention.shape, attention.layer, &places.single);
+        let [keys, values] = state.keys_values(layer);
+        let seen = spans.iter().map(|span| shape.visible(span.position, span.keys).len()).max().unwrap_or(0);
         let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize).max(1);
-        let parts = self.parts(shape.heads * splits * (shape.head_dim + 4))?;
+        let parts = self.parts(spans.len() * shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::AttentionOne).cache(cache.ty).with(scores.constants),
-            storage: &[query, keys, values, out, &parts, &scores.biases],
+            kernel: Kernel::new(Shader::AttentionOne).cache(state.ty).with(scores.constants),
+            storage: &[query, keys, values, out, &parts, &scores.vectors, &places.words],
             parameters: &scores.parameters,
-            batch,
-            grid: [splits, shape.heads, 1],
-            work: Work::attention(shape, span, cache),
+            batch: 0,
+            grid: [splits, shape.heads, spans.len()],
+            work: Work::attention(shape, spans, state.bytes(layer, 1)),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::AttentionJoin).with([shape.head_dim as u32, 0, 0]),
-                storage: &[&parts, out],
-                parameters: &[shape.heads as u32, splits as u32],
-                batch,
-                grid: [shape.heads, 1, 1],
-                work: Work::moving(4 * shape.heads * (splits + 1) * shape.head_dim),
+                storage: &[&parts, out, &places.words],
+                parameters: &[shape.heads as u32, splits as u32, places.of(state.group(layer))],
+                batch: 0,
+                grid: [shape.heads, spans.len(), 1],
+                work: Work::moving(4 * spans.len() * shape.heads * (splits + 1) * shape.head_dim),
             });
         }
         Ok(())
@@ -174,11 +165,11 @@ impl Gpu {
     ) -> Result<Buffer> {
         let heads = attention.shape.heads;
         let out = self.memory.storage("an attention map", heads * rows * rows)?;
-        let scores = Scores::new(self, attention);
+        let scores = Scores::new(self, attention, 0);
         let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::AttentionWeights).with(scores.constants),
-            storage: &[query, key, &out, &scores.biases],
+            storage: &[query, key, &out, &scores.vectors],
             parameters: &scores.parameters,
             batch,
             grid: [rows, heads, 1],

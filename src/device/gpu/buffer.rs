@@ -140,12 +140,17 @@ impl Notes {
         self.taken = 0;
     }
 
+    /// Makes sure that so many words can be put here. Returns where they will lie.
+    pub fn reserve(&mut self, memory: &mut Memory, words: usize) -> Result<usize> {
+        if self.buffer.len < self.taken + words {
+            *self = Self::new(memory, words.max(2 * self.buffer.len))?;
+        }
+        Ok(self.taken)
+    }
+
     /// Where the words lie that are put here: from an even place on.
     pub fn put(&mut self, memory: &mut Memory, words: &[u32]) -> Result<Buffer> {
-        if self.buffer.len < self.taken + words.len() {
-            let len = words.len().max(2 * self.buffer.len);
-            *self = Self::new(memory, len)?;
-        }
+        self.reserve(memory, words.len())?;
         let put = Buffer { offset: self.taken, len: words.len(), ..self.buffer.clone() };
         memory.write(&put, words);
         // Few places, whatever the lengths: parameters that name them are kept.

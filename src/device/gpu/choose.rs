@@ -2,77 +2,16 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
+use super::chooser::{Chooser, LOWEST};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
-use crate::device::Choosing;
 use crate::error::{Code, Error, Result};
-
-/// What stays on the GPU between the steps of one generation.
-pub struct Chooser {
-    choosing: Choosing,
-    /// [vocabulary]: how often each token was chosen; the top bit: it was seen at all.
-    seen: Buffer,
-    /// [vocabulary] or nothing, each from so many chosen tokens on.
-    biases: Vec<(usize, Option<Buffer>)>,
-    /// Tokens chosen so far.
-    chosen: usize,
-    /// The best of each run of tokens, by its logit.
-    partial: Buffer,
-    /// The same by its score, where tokens are drawn.
-    drawn: Buffer,
-    /// The least logit that may be drawn.
-    truncation: Buffer,
-    /// The token that was chosen last.
-    pub token: Buffer,
-}
 
 /// In place of a token: a logit was no number.
 const BAD: u32 = u32::MAX;
-const SEEN: u32 = 1 << 31;
-/// Less than any logit, as the shaders have it.
-const LOWEST: f32 = -3.0e38;
 
 impl Gpu {
-    pub(super) fn new_chooser(&mut self, choosing: &Choosing) -> Result<Chooser> {
-        let vocabulary = choosing.vocabulary;
-        let runs = vocabulary.div_ceil(Shader::Penalise.constant("RUN") as usize);
-        let memory = &mut self.memory;
-        let seen = memory.storage("tokens seen", vocabulary)?;
-        let mut flags = vec![0; vocabulary];
-        choosing.prompt.iter().for_each(|token| flags[*token as usize] = SEEN);
-        memory.write(&seen, &flags);
-        let mut biases = Vec::new();
-        for (from, bias) in &choosing.biases {
-            biases.push((*from, (!bias.is_empty()).then(|| self.bias(vocabulary, bias)).transpose()?));
-        }
-        let memory = &mut self.memory;
-        let truncation = memory.storage("truncation", 4)?;
-        memory.write(&truncation, &[LOWEST]);
-        Ok(Chooser {
-            choosing: choosing.clone(),
-            seen,
-            biases,
-            chosen: 0,
-            partial: memory.storage("partial choices", 2 * runs)?,
-            drawn: memory.storage("partial draws", 2 * runs)?,
-            truncation,
-            token: memory.storage("a token", 4)?,
-        })
-    }
-
-    /// [vocabulary]: what is added to each token's logit.
-    fn bias(&mut self, vocabulary: usize, bias: &[(u32, f32)]) -> Result<Buffer> {
-        let mut values = vec![0.0f32; vocabulary];
-        for (token, bias) in bias {
-            let value = &mut values[*token as usize];
-            *value = (*value + bias).max(LOWEST);
-        }
-        let buffer = self.memory.storage("logit bias", vocabulary)?;
-        self.memory.write(&buffer, &values);
-        Ok(buffer)
-    }
-
     pub(super) fn choose_token(&mut self, logits: &Buffer, chooser: &mut Chooser) -> Result<Reading> {
         let made = chooser.chosen;
         chooser.chosen += 1;

@@ -4,10 +4,8 @@ use super::profile::Meter;
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
 use std::collections::VecDeque;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::{Arc, Mutex};
-use std::task::{Context as TaskContext, Poll, Waker};
 
 /// What a caller may ask of a GPU.
 #[derive(Clone, Debug, Default)]
@@ -197,7 +195,7 @@ impl Context {
     /// Compiles `source`, whose entry point is `main`. A refusal is heard of later.
     pub fn pipeline(&self, label: &str, source: String, layout: &wgpu::PipelineLayout) -> wgpu::ComputePipeline {
         #[cfg(not(target_arch = "wasm32"))]
-        let source = super::native::edited(source);
+        let source = super::edit::edited(source);
         let source = wgpu::ShaderSource::Wgsl(source.into());
         let module = self.device.create_shader_module(wgpu::ShaderModuleDescriptor { label: Some(label), source });
         self.device.create_compute_pipeline(&wgpu::ComputePipelineDescriptor {
@@ -248,52 +246,5 @@ impl Drop for Context {
         // In a browser nothing else gives its memory back before a garbage collection.
         self.news.lock().expect("nothing panics under it").closed = true;
         self.device.destroy();
-    }
-}
-
-/// Something that the GPU will say once: a mapping is there, or work is done.
-#[derive(Clone, Default)]
-pub struct Signal(Arc<Mutex<Said>>);
-
-#[derive(Default)]
-struct Said {
-    /// As it should be or not, and when, by [`Wishes::clock`].
-    given: Option<(bool, f64)>,
-    waker: Option<Waker>,
-}
-
-impl Signal {
-    /// `good`: as it should be.
-    pub fn give(&self, good: bool) {
-        self.give_at(good, 0.0);
-    }
-
-    /// Where it matters when.
-    pub fn give_at(&self, good: bool, now: f64) {
-        let mut said = self.0.lock().expect("nothing panics under it");
-        said.given = Some((good, now));
-        if let Some(waker) = said.waker.take() {
-            waker.wake();
-        }
-    }
-
-    /// What was said, if it was.
-    pub fn given(&self) -> Option<bool> {
-        self.0.lock().expect("nothing panics under it").given.map(|(good, _)| good)
-    }
-
-    /// When it was said.
-    pub fn given_at(&self) -> Option<f64> {
-        self.0.lock().expect("nothing panics under it").given.map(|(_, at)| at)
-    }
-}
-
-impl Future for Signal {
-    type Output = bool;
-
-    fn poll(self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<bool> {
-        let mut said = self.0.lock().expect("nothing panics under it");
-        said.waker = Some(task.waker().clone());
-        said.given.map_or(Poll::Pending, |(good, _)| Poll::Ready(good))
     }
 }

@@ -1,13 +1,9 @@
-//! The shaders: their texts, put together in variants, and their pipelines.
+//! The shaders: their texts, put together in variants.
 
-use super::context::{Context, Features};
 use super::texts::{cache_text, format_text, halves_text, shader};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
-use crate::error::{Code, Error, Result};
-use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
-use std::rc::Rc;
+use crate::error::{Error, Result};
 
 /// What every kernel has before it.
 const PRELUDE: &str = shader!("prelude");
@@ -87,7 +83,9 @@ impl Shader {
             Shader::ExpertsDown => shader!("lanes"),
             Shader::ExpertsMatrix => concat!(shader!("activation"), shader!("gating"), shader!("product_experts")),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
-            Shader::Attention | Shader::AttentionOne | Shader::AttentionWeights => shader!("score"),
+            Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
+            Shader::AttentionWeights => shader!("score"),
+            Shader::Heads | Shader::AttentionJoin => shader!("places"),
             _ => "",
         }
     }
@@ -110,7 +108,7 @@ impl Shader {
 
     /// For each storage binding, in order, whether the kernel writes to it. Read from the texts, so that
     /// they cannot differ.
-    fn writes(self) -> Vec<bool> {
+    pub(super) fn writes(self) -> Vec<bool> {
         let lines = self.parts().0.lines().chain(self.before().lines());
         let lines = lines.filter(|line| line.starts_with("@group(0) @binding("));
         lines.map(|line| line.contains("var<storage, read_write>")).collect()
@@ -194,7 +192,7 @@ impl Kernel {
     }
 
     /// What of `extras` it uses.
-    fn uses(&self, extras: Extras) -> Uses {
+    pub(super) fn uses(&self, extras: Extras) -> Uses {
         match self.shader.parts().2 {
             // A norm's rows are whole subgroups, or the whole workgroup's.
             Uses::Subgroups if self.shader == Shader::Norm && self.constants[2] != WHOLE => Uses::Nothing,
@@ -352,131 +350,3 @@ pub const SHARED: u32 = 2;
 
 /// Second of the constants of [`Shader::MatrixMatrix`] and [`Shader::ExpertsMatrix`]: their tiles are of bytes.
 pub const BYTES: u32 = 1;
-
-pub struct Pipeline {
-    pub raw: wgpu::ComputePipeline,
-    pub layout: wgpu::BindGroupLayout,
-}
-
-/// The pipelines of a device: each is compiled once, whatever model wants it.
-pub struct Kernels {
-    pub context: Rc<Context>,
-    pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
-    /// Each is off once a driver has refused a kernel that uses it.
-    extras: Cell<Extras>,
-    /// The uniforms, which all kernels see alike.
-    pub uniforms: wgpu::BindGroupLayout,
-}
-
-/// Bytes of a kernel's parameters, and of what it is told of a batch: the least that uniforms are apart.
-pub const UNIFORM: u64 = 256;
-
-impl Kernels {
-    pub fn new(context: Rc<Context>) -> Rc<Self> {
-        let ty = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
-            min_binding_size: wgpu::BufferSize::new(UNIFORM),
-        };
-        let entries = [0, 1].map(|binding| entry(binding, ty));
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
-        let uniforms = context.device.create_bind_group_layout(&descriptor);
-        let Features { subgroups, halves, integer_dot, .. } = context.features;
-        let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
-        let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
-        Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
-    }
-
-    /// What is used of what not every device has.
-    pub fn extras(&self) -> Extras {
-        self.extras.get()
-    }
-
-    /// Unpacks and packs halves by their bits from now on.
-    pub(super) fn distrust_halves(&self) {
-        self.extras.set(Extras { inexact_halves: true, halves: false, ..self.extras() });
-    }
-
-    /// Does without an extra from now on.
-    pub(super) fn forgo(&self, extra: Uses) {
-        let mut extras = self.extras();
-        match extra {
-            Uses::Nothing => {}
-            Uses::Subgroups => extras.subgroups = false,
-            Uses::Halves => extras.halves = false,
-            Uses::IntegerDot => extras.integer_dot = false,
-        }
-        self.extras.set(extras);
-    }
-
-    /// The features in use, by their WebGPU names.
-    pub fn features(&self) -> Vec<&'static str> {
-        let Extras { subgroups, halves, integer_dot, .. } = self.extras();
-        let all = [
-            (subgroups, "subgroups"),
-            (halves, "shader-f16"),
-            (self.context.features.timestamps, "timestamp-query"),
-            (integer_dot, "packed_4x8_integer_dot_product"),
-        ];
-        all.into_iter().filter_map(|(used, name)| used.then_some(name)).collect()
-    }
-
-    /// A kernel's pipeline; compiled now where nobody has seen to it before.
-    pub fn get(&self, kernel: &Kernel) -> Rc<Pipeline> {
-        if let Some(pipeline) = self.pipelines.borrow().get(kernel) {
-            return pipeline.clone();
-        }
-        let pipeline = Rc::new(self.pipeline(kernel));
-        self.pipelines.borrow_mut().insert(*kernel, pipeline.clone());
-        pipeline
-    }
-
-    /// Compiles the kernels anew that have this piece of text: see [`super::native::edit`].
-    #[cfg(not(target_arch = "wasm32"))]
-    pub fn forget(&self, piece: &str) {
-        let extras = self.extras();
-        self.pipelines.borrow_mut().retain(|kernel, _| !kernel.source(extras, false).contains(piece));
-    }
-
-    /// Compiles a kernel. Where the driver refuses one that uses an extra, that is forgone from now on, and another
-    /// variant, or another kernel, takes its place: the caller asks again for what it needs.
-    pub async fn compile(&self, kernel: &Kernel) -> Result<()> {
-        if self.pipelines.borrow().contains_key(kernel) {
-            return Ok(());
-        }
-        let uses = kernel.uses(self.extras());
-        match self.context.watched(&kernel.label(), || self.pipeline(kernel)).await {
-            Ok(pipeline) => {
-                self.pipelines.borrow_mut().insert(*kernel, Rc::new(pipeline));
-            }
-            Err(error) if uses != Uses::Nothing && error.code == Code::Internal => self.forgo(uses),
-            Err(error) => return Err(error),
-        }
-        Ok(())
-    }
-
-    fn pipeline(&self, kernel: &Kernel) -> Pipeline {
-        let storage = |write: bool| wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Storage { read_only: !write },
-            has_dynamic_offset: false,
-            min_binding_size: None,
-        };
-        let writes = kernel.shader.writes();
-        let entries: Vec<_> = writes.iter().enumerate().map(|(n, write)| entry(n as u32, storage(*write))).collect();
-        let device = &self.context.device;
-        let layout =
-            device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
-        let whole = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
-            label: None,
-            bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
-            immediate_size: 0,
-        });
-        let raw =
-            self.context.pipeline(&kernel.label(), kernel.source(self.extras(), cfg!(target_arch = "wasm32")), &whole);
-        Pipeline { raw, layout }
-    }
-}
-
-fn entry(binding: u32, ty: wgpu::BindingType) -> wgpu::BindGroupLayoutEntry {
-    wgpu::BindGroupLayoutEntry { binding, visibility: wgpu::ShaderStages::COMPUTE, ty, count: None }
-}

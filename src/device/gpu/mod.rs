@@ -5,44 +5,57 @@
 
 mod attention;
 mod buffer;
-mod cache;
 mod choose;
+mod chooser;
 mod context;
+#[cfg(not(target_arch = "wasm32"))]
+mod edit;
 mod experts;
 mod kernels;
 mod matrix;
 #[cfg(not(target_arch = "wasm32"))]
 pub mod native;
 mod pace;
+mod pipelines;
 mod pixels;
+mod places;
 mod probe;
 mod profile;
 mod project;
 mod recorder;
+mod signal;
+mod state;
 mod texts;
+mod timer;
 mod trials;
 
 pub use buffer::Buffer;
-pub use context::{Context, Features, Signal, Wishes};
-pub use kernels::{Extras, Kernel, Kernels, Shader};
+pub use context::{Context, Features, Wishes};
+pub use kernels::{Extras, Kernel, Shader};
+pub use pipelines::Kernels;
 pub use profile::{Counters, Runs};
+pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Patching, Picture, Preparation, Progress, Projection, Routing, Span, Tokens, Turn, positions,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
+    Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
-use cache::Cache;
-use choose::Chooser;
+use chooser::Chooser;
 use experts::{Experts, Routes};
 use matrix::{Arenas, Matrix, MatrixBuilder, units};
-use pixels::Pictures;
+use places::Places;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
+use state::State;
 use std::ops::Range;
 use std::rc::Rc;
+
+/// Buffers that pictures go through: the picture or a strip of it, what is resampled along one axis, and tables.
+type Pictures = [Option<Buffer>; 3];
 
 /// One model's part of a device.
 pub struct Gpu {
@@ -52,10 +65,9 @@ pub struct Gpu {
     arenas: Arenas,
     /// Tokens, and runs of rows.
     notes: Notes,
-    /// [rows, angles of all turns, 2]: cos and sin.
+    /// The batch's: see [`Rotations`].
     rotations: Buffer,
-    /// Where each turn's angles lie in a row's.
-    turns: Vec<Range<usize>>,
+    tables: Vec<Range<usize>>,
     /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
     quantised: Buffer,
@@ -77,7 +89,7 @@ impl Gpu {
             arenas: Arenas::default(),
             notes: Notes::new(&mut memory, 8 * Self::CHUNK)?,
             rotations: memory.storage("rotations", 2)?,
-            turns: Vec::new(),
+            tables: Vec::new(),
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
@@ -129,15 +141,6 @@ impl Gpu {
         }
         result
     }
-
-    /// Room for attention's splits, [heads, splits, head_dim + 4].
-    fn parts(&mut self, len: usize) -> Result<Buffer> {
-        if self.splits.len < len {
-            // Every few steps would bring a new buffer.
-            self.splits = self.memory.storage("splits of attention", 2 * len)?;
-        }
-        Ok(self.splits.clone())
-    }
 }
 
 /// Refuses what kernels that take four values at a time would get wrong.
@@ -162,7 +165,8 @@ impl Device for Gpu {
     type Matrix = Matrix;
     type MatrixBuilder = MatrixBuilder;
     type Experts = Experts;
-    type Cache = Cache;
+    type State = State;
+    type Places = Places;
     type Chooser = Chooser;
     type Reading = Reading;
 
@@ -218,19 +222,22 @@ impl Device for Gpu {
         Experts::join(matrices)
     }
 
-    fn cache(layers: usize, kv_heads: usize, head_dim: usize, ty: CacheType) -> Cache {
-        Cache::new(layers, kv_heads, head_dim, ty)
+    fn state(layers: &[StateShape], ty: CacheType) -> State {
+        State::new(layers, ty)
     }
 
-    async fn reserve(&mut self, cache: &mut Cache, positions: usize) -> Result<()> {
-        let reserved = cache.reserve(&mut self.memory, &mut self.recorder, positions).await;
-        self.whole(reserved)
+    async fn grow(&mut self, state: &mut State, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        let grown = state.grow(&mut self.memory, &mut self.recorder, pages).await;
+        self.whole(grown)
     }
 
-    async fn copy_cache(&mut self, from: &Cache, positions: usize, to: &mut Cache) -> Result<()> {
-        self.reserve(to, positions).await?;
-        to.copy(&mut self.recorder, from, positions);
-        Ok(())
+    fn trim(&mut self, state: &mut State, pages: &[usize]) -> Vec<usize> {
+        state.trim(&mut self.recorder, pages)
+    }
+
+    fn copy_pages(&mut self, state: &mut State, copies: &[PageCopy]) {
+        let copied = state.copy(&mut self.memory, &mut self.recorder, copies);
+        self.recorder.fail(copied);
     }
 
     async fn settle(&mut self) -> Result<usize> {
@@ -262,36 +269,28 @@ impl Device for Gpu {
         }
     }
 
-    fn begin(&mut self, spans: &[Span], turns: &[Turn]) {
+    fn begin(&mut self, spans: &[Span], rotations: Rotations) {
         let rows: usize = spans.iter().map(|span| span.len).sum();
         let mut batches = vec![all_of(rows)];
         batches.extend(spans.iter().map(span_words));
         self.recorder.begin(batches);
         self.notes.clear();
-        self.turns.clear();
-        let mut angles = 0;
-        for turn in turns {
-            self.turns.push(angles..angles + turn.frequencies.len());
-            angles += turn.frequencies.len();
-        }
-        // cos and sin of large angles are beyond what a GPU promises.
-        let mut values = Vec::with_capacity(2 * rows * angles);
-        for position in positions(spans) {
-            for Turn { frequencies, magnitude } in turns {
-                for frequency in *frequencies {
-                    let (sin, cos) = (position as f32 * frequency).sin_cos();
-                    values.extend([cos * magnitude, sin * magnitude]);
-                }
-            }
-        }
+        self.tables.clear();
+        self.tables.extend_from_slice(rotations.tables);
+        let Rotations { values, tables } = rotations;
         if self.rotations.len < values.len() {
+            let angles = tables.last().map_or(0, |table| table.end);
             let len = values.len().max(2 * angles * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
                 Err(error) => return self.recorder.fail(Err(error)),
             }
         }
-        self.memory.write(&self.rotations, &values);
+        self.memory.write(&self.rotations, values);
+    }
+
+    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
+        self.put_places(spans, tables)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
@@ -411,23 +410,23 @@ impl Device for Gpu {
         layer: usize,
         shape: &AttentionShape,
         heads: &mut Heads<Self>,
-        spans: &[Span],
-        caches: &mut [Cache],
+        places: &Places,
+        state: &mut State,
     ) {
         let fits = check_head(shape.head_dim);
         self.recorder.fail(fits);
-        self.store_heads(layer, shape, heads, spans, caches);
+        self.store_heads(layer, shape, heads, places, state);
     }
 
     fn attend(
         &mut self,
         attention: &Attention<Self>,
         query: &Buffer,
-        spans: &[Span],
-        caches: &[Cache],
+        places: &Places,
+        state: &State,
         out: &mut Buffer,
     ) {
-        let attended = self.attend_spans(attention, query, spans, caches, out);
+        let attended = self.attend_places(attention, query, places, state, out);
         self.recorder.fail(attended);
     }
 
@@ -483,7 +482,7 @@ impl Device for Gpu {
     }
 
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Chooser>> {
-        self.new_chooser(choosing).map(Some)
+        Chooser::new(&mut self.memory, choosing).map(Some)
     }
 
     fn choose(&mut self, logits: &mut Buffer, chooser: &mut Chooser) -> Result<Reading> {

@@ -1,9 +1,9 @@
 //! A GPU without a browser: Vulkan, for tests and tools.
 
 use super::context::{Context, Wishes};
-use super::kernels::Kernels;
+pub use super::edit::{edit, edit_in_force};
+use super::pipelines::Kernels;
 use crate::error::{Code, Error, Result};
-use std::cell::RefCell;
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll, Waker};
@@ -25,29 +25,6 @@ pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
     let kernels = Kernels::new(context.clone());
     run(Some(&context), kernels.probe())?;
     Ok(kernels)
-}
-
-thread_local! {
-    static EDIT: RefCell<Option<(String, String)>> = const { RefCell::new(None) };
-}
-
-/// In the kernels that this thread makes from now on, the first piece of text becomes the second: what tests of the tests
-/// do, to see that a mistake is caught.
-pub fn edit(piece: Option<(String, String)>) {
-    EDIT.set(piece);
-}
-
-/// What [`edit`] was told last.
-pub fn edit_in_force() -> Option<(String, String)> {
-    EDIT.with_borrow(Clone::clone)
-}
-
-/// A kernel's text after [`edit`].
-pub(super) fn edited(source: String) -> String {
-    EDIT.with_borrow(|edit| match edit {
-        Some((from, to)) => source.replacen(from, to, 1),
-        None => source,
-    })
 }
 
 fn now() -> f64 {

@@ -5,8 +5,8 @@
 //! in as many submits as it takes, by what its work is and by how fast work was done before. Where a submit ends changes
 //! no number.
 
-use super::context::Signal;
 use super::profile::Work;
+use super::signal::Signal;
 use std::collections::VecDeque;
 
 /// Milliseconds that a submit may take.

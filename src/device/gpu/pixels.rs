@@ -1,10 +1,10 @@
 //! Pixels on the GPU: the picture goes there once, as it is, and one axis after the other is resampled.
 
-use super::Gpu;
 use super::buffer::{Buffer, Memory};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
+use super::{Gpu, Pictures};
 use crate::device::{Picture, Preparation, Taps};
 use crate::error::Result;
 use std::ops::Range;
@@ -14,9 +14,6 @@ use std::ops::Range;
 const STRIP: usize = 1 << 23;
 /// Most words of a buffer that is kept for the next picture: larger ones make room.
 const KEPT: usize = 1 << 20;
-
-/// Buffers that pictures go through: the picture or a strip of it, what is resampled along one axis, and tables.
-pub type Pictures = [Option<Buffer>; 3];
 
 /// One axis, and where its tables begin.
 #[derive(Clone, Copy)]

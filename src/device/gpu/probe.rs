@@ -1,7 +1,8 @@
 //! What a device is asked once, since nothing promises it.
 
 use super::Gpu;
-use super::kernels::{Kernel, Kernels, Shader, Uses};
+use super::kernels::{Kernel, Shader, Uses};
+use super::pipelines::Kernels;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::error::Result;

@@ -4,15 +4,10 @@
 //! times are the kernels' alone, but a step takes longer than without. A dispatch's work is the least that it could do,
 //! each value moved once; over what the adapter can move and compute (`bench/ceilings.js`), that is its floor.
 
-use super::cache::Cache;
-use super::context::{Context, Signal};
 use super::kernels::Kernel;
-use super::matrix::Matrix;
-use crate::checkpoint::TensorType;
+use super::signal::Signal;
 use crate::device::{AttentionShape, Span};
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
-use wgpu::BufferUsages;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
@@ -37,27 +32,30 @@ impl Work {
         Self { bytes: bytes as f64, operations: 0.0 }
     }
 
-    /// Multiplies `tokens` inputs by weights [rows, columns], and moves `outs` values of the output.
-    pub fn product(ty: TensorType, tokens: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
-        let bytes = Matrix::bytes(ty, rows, columns) + 4 * (tokens * columns + outs);
+    /// Multiplies `tokens` inputs by weights [rows, columns], of so many bytes, and moves `outs` values of the output.
+    pub fn product(weights: usize, tokens: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
+        let bytes = weights + 4 * (tokens * columns + outs);
         Self { bytes: bytes as f64, operations: 2.0 * tokens as f64 * (rows * columns) as f64 }
     }
 
-    /// Multiplies `pairs` inputs by weights [rows, columns] of one of `experts` each, and moves `outs` values of the output.
-    pub fn of_experts(ty: TensorType, pairs: usize, experts: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
-        let bytes = pairs.min(experts) as f64 * Matrix::bytes(ty, rows, columns) as f64;
+    /// Multiplies `pairs` inputs by weights [rows, columns] of one of `experts` each, which have `bytes` each, and moves
+    /// `outs` values of the output.
+    pub fn of_experts(bytes: usize, pairs: usize, experts: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
+        let bytes = pairs.min(experts) as f64 * bytes as f64;
         let moved = 4.0 * (pairs * columns + outs) as f64;
         Self { bytes: bytes + moved, operations: 2.0 * pairs as f64 * (rows * columns) as f64 }
     }
 
-    /// Attends from each query of a span to the keys that it sees.
-    pub fn attention(shape: &AttentionShape, span: &Span, cache: &Cache) -> Self {
-        let seen = |query: usize| shape.visible(span.position + query, span.keys);
-        let pairs: usize = (0..span.len).map(|query| seen(query).len()).sum();
-        let keys = seen(span.len - 1).end - seen(0).start;
+    /// Attends from each query of some spans to the keys that it sees, of `bytes` each.
+    pub fn attention(shape: &AttentionShape, spans: &[Span], bytes: usize) -> Self {
         let width = shape.heads * shape.head_dim;
-        let bytes = 2 * cache.bytes(keys) + 2 * 4 * span.len * width;
-        Self { bytes: bytes as f64, operations: 4.0 * width as f64 * pairs as f64 }
+        let (mut moved, mut pairs) = (0, 0);
+        for span in spans {
+            let seen = |query: usize| shape.visible(span.position + query, span.keys);
+            pairs += (0..span.len).map(|query| seen(query).len()).sum::<usize>();
+            moved += 2 * bytes * (seen(span.len - 1).end - seen(0).start) + 2 * 4 * span.len * width;
+        }
+        Self { bytes: moved as f64, operations: 4.0 * width as f64 * pairs as f64 }
     }
 }
 
@@ -81,11 +79,11 @@ pub struct Meter {
 }
 
 /// Times on their way.
-struct Late {
+pub(super) struct Late {
     /// Begin and end of each run.
-    ticks: wgpu::Buffer,
-    runs: Vec<Kernel>,
-    mapped: Signal,
+    pub ticks: wgpu::Buffer,
+    pub runs: Vec<Kernel>,
+    pub mapped: Signal,
 }
 
 impl Meter {
@@ -137,8 +135,13 @@ impl Meter {
         }
     }
 
+    /// Times that will come.
+    pub(super) fn expect(&self, late: Late) {
+        self.late.borrow_mut().push(late);
+    }
+
     /// Adds up the times that have come.
-    fn gather(&self) {
+    pub(super) fn gather(&self) {
         self.late.borrow_mut().retain(|late| {
             let mapped = late.mapped.given();
             if mapped == Some(true)
@@ -156,76 +159,4 @@ impl Meter {
             mapped.is_none()
         });
     }
-}
-
-/// Most runs that are timed between two submits: a query set has 4096 places.
-const RUNS: usize = 2048;
-
-/// Times the dispatches of one model.
-pub struct Timer {
-    context: Rc<Context>,
-    queries: wgpu::QuerySet,
-    ticks: wgpu::Buffer,
-    /// Since the last submit.
-    runs: Vec<Kernel>,
-}
-
-impl Timer {
-    /// For a profile, where the device can.
-    pub fn new(context: &Rc<Context>) -> Option<Self> {
-        if !(context.profile && context.features.timestamps) {
-            return None;
-        }
-        let (ty, count) = (wgpu::QueryType::Timestamp, 2 * RUNS as u32);
-        let queries = context.device.create_query_set(&wgpu::QuerySetDescriptor { label: None, ty, count });
-        let ticks = buffer(context, RUNS, BufferUsages::QUERY_RESOLVE | BufferUsages::COPY_SRC);
-        Some(Self { context: context.clone(), queries, ticks, runs: Vec::new() })
-    }
-
-    pub fn is_full(&self) -> bool {
-        self.runs.len() == RUNS
-    }
-
-    /// Where the pass of one more run writes its times.
-    pub fn next(&mut self, kernel: &Kernel) -> wgpu::ComputePassTimestampWrites<'_> {
-        let at = 2 * self.runs.len() as u32;
-        self.runs.push(*kernel);
-        wgpu::ComputePassTimestampWrites {
-            query_set: &self.queries,
-            beginning_of_pass_write_index: Some(at),
-            end_of_pass_write_index: Some(at + 1),
-        }
-    }
-
-    /// Sends for the times of the commands so far. What it returns is to be called after their submit.
-    pub fn resolve(&mut self, encoder: &mut wgpu::CommandEncoder) -> impl FnOnce() + use<> {
-        let runs = std::mem::take(&mut self.runs);
-        let staging = (!runs.is_empty()).then(|| {
-            let staging = buffer(&self.context, runs.len(), BufferUsages::MAP_READ | BufferUsages::COPY_DST);
-            encoder.resolve_query_set(&self.queries, 0..2 * runs.len() as u32, &self.ticks, 0);
-            encoder.copy_buffer_to_buffer(&self.ticks, 0, &staging, 0, staging.size());
-            staging
-        });
-        let context = self.context.clone();
-        move || {
-            context.meter.gather();
-            let Some(ticks) = staging else { return };
-            let mapped = Signal::default();
-            let signal = mapped.clone();
-            ticks.map_async(wgpu::MapMode::Read, .., move |result| signal.give(result.is_ok()));
-            context.meter.late.borrow_mut().push(Late { ticks, runs, mapped });
-        }
-    }
-}
-
-impl Drop for Timer {
-    fn drop(&mut self) {
-        self.ticks.destroy();
-        self.queries.destroy();
-    }
-}
-
-fn buffer(context: &Context, runs: usize, usage: BufferUsages) -> wgpu::Buffer {
-    let size = 2 * 8 * runs as u64;
-    context.device.create_buffer(&wgpu::BufferDescriptor { label: None, size, usage, mapped_at_creation: false })
 }

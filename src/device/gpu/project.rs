@@ -3,7 +3,7 @@
 use super::Gpu;
 use super::buffer::Buffer;
 use super::kernels::{BYTES, Kernel, SHARED, Shader, WHOLE};
-use super::matrix::{Part, units};
+use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
@@ -286,6 +286,7 @@ impl Gpu {
             outs.get(2).copied().unwrap_or(&self.nothing[1]),
         ];
         let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let weights = Matrix::bytes(first.ty, shape[0], shape[1]);
         let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), fold]),
@@ -293,7 +294,7 @@ impl Gpu {
             parameters: &parameters,
             batch: 0,
             grid: [groups as usize, 1, input.rows],
-            work: Work::product(first.ty, input.rows, shape, moved),
+            work: Work::product(weights, input.rows, shape, moved),
         });
     }
 
@@ -307,13 +308,14 @@ impl Gpu {
         let moved = if matches!(how, How::Replace | How::Activate) { 1 } else { 2 };
         let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
         let batch = self.recorder.told(all_of(x.rows), 0);
+        let weights = Matrix::bytes(segment.ty, part.rows, columns);
         self.recorder.dispatch(&Dispatch {
             kernel: kernel.format(segment.ty),
             storage: &[input, &part.arena, &vectors, segment.out],
             parameters: &words.map(|word| word as u32),
             batch,
             grid: [part.rows.div_ceil(rows), x.rows.div_ceil(tokens), 1],
-            work: Work::product(segment.ty, x.rows, [part.rows, columns], x.rows * part.rows * moved),
+            work: Work::product(weights, x.rows, [part.rows, columns], x.rows * part.rows * moved),
         });
     }
 

@@ -1,10 +1,13 @@
 //! Commands: one compute pass and one submit a step, with bind groups and parameters made once.
 
 use super::buffer::{Buffer, Graveyard, Handle, Memory};
-use super::context::{Context, Signal};
-use super::kernels::{Kernel, Kernels, Pipeline, UNIFORM};
+use super::context::Context;
+use super::kernels::Kernel;
 use super::pace::Pace;
-use super::profile::{Timer, Work};
+use super::pipelines::{Kernels, Pipeline, UNIFORM};
+use super::profile::Work;
+use super::signal::Signal;
+use super::timer::Timer;
 use super::trials::Trials;
 use crate::device::Span;
 use crate::error::{Code, Error, Result};

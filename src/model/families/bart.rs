@@ -17,24 +17,28 @@ const OFFSET: usize = 2;
 /// What transformers takes where `config.json` does not say.
 const CONTEXT: usize = 1024;
 
-pub fn spec(config: &Config) -> Result<Spec> {
+pub fn decoder(config: &Config) -> Result<Spec> {
     config.expect("normalize_embedding", true)?;
     config.refuse("static_position_embeddings")?;
-    both(config, Positions::Learned { offset: OFFSET }, true)
+    Ok(Spec { input_norm: true, ..decoder_of(config, Positions::Learned { offset: OFFSET })? })
 }
 
-/// The decoder, with the encoder as its second stack.
-pub fn both(config: &Config, positions: Positions, input_norm: bool) -> Result<Spec> {
+pub fn encoder(config: &Config) -> Result<Spec> {
+    Ok(Spec { input_norm: true, ..stack(config, Positions::Learned { offset: OFFSET }, false)? })
+}
+
+/// Without a norm of the input.
+pub fn decoder_of(config: &Config, positions: Positions) -> Result<Spec> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
     config.expect("tie_word_embeddings", true)?;
     ["normalize_before", "add_final_layer_norm", "is_decoder"].iter().try_for_each(|choice| config.refuse(choice))?;
-    let encoder = Spec { input_norm, ..stack(config, positions, false)? };
-    let decoder = Spec { input_norm, ..stack(config, positions, true)? };
-    let head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) });
-    Ok(Spec { cross_attention: true, head, second: Some(Box::new(encoder)), ..decoder })
+    let mut decoder = stack(config, positions, true)?;
+    decoder.look_across();
+    Ok(Spec { head: Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) }), ..decoder })
 }
 
-fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
+/// Either, without a norm of the input.
+pub fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
     let width = config.count("d_model|hidden_size", 1024)?;
     let count =
         |name: &str, default| config.count(&format!("{}_{name}", if causal { "decoder" } else { "encoder" }), default);
@@ -52,8 +56,8 @@ fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
     };
     let activation = config.activation("activation_function", Activation::Gelu)?;
     let mut spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, Input::Tokens(tokens))?;
-    spec.attention.causal = causal;
-    Ok(spec)
+    spec.attentions().for_each(|attention| attention.causal = causal);
+    Ok(Spec { input_norm: false, ..spec })
 }
 
 /// transformers' tensor names, Marian's among them.

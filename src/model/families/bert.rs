@@ -9,7 +9,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
 use crate::model::spec::{
-    Attention, Dense, FeedForward, Head, Input, Norm, Pooling, Positions, Residual, Spec, Tokens,
+    Attention, Block, Dense, FeedForward, Head, Input, Norm, Pooling, Positions, Residual, Spec, Tokens,
 };
 
 /// What transformers takes where `config.json` does not say.
@@ -61,19 +61,20 @@ pub fn stack(
     input: Input,
 ) -> Result<Spec> {
     let Sizes { layers, width, heads, feed_forward } = *sizes;
-    let attention = Attention {
-        qkv_bias: true,
-        output_bias: true,
-        ..Attention::plain(check_layers(layers)?, heads, config.head_dim(width, heads)?)
-    };
-    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true };
+    let attention =
+        Attention { qkv_bias: true, output_bias: true, ..Attention::plain(heads, config.head_dim(width, heads)?) };
+    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true, experts: None };
     let norm = Norm::Layer { epsilon: epsilon as f32, bias: true };
-    let spec = Spec::new(architecture, width, input, norm, attention, feed_forward);
-    Ok(Spec { input_norm: true, residual: Residual::PostNorm, output_norm: false, ..spec })
+    let block = Block { residual: Residual::PostNorm, ..Block::new(attention, feed_forward) };
+    let spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, block);
+    Ok(Spec { input_norm: true, output_norm: false, ..spec })
 }
 
-/// A classifier of the first token, after `dense`, where the checkpoint is one of a class that has it.
+/// A classifier of the first token, after `dense`, or of each, where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, dense: Dense) -> Result<Head> {
+    if config.is_class("ForTokenClassification") {
+        return Ok(Head::Classes(config.token_classes(None)?));
+    }
     if !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: true });
     }

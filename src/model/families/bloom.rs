@@ -14,7 +14,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("seq_length", 2048)?;
     let mut spec = gpt2::block("bloom", config, context, Activation::GeluTanh)?;
     spec.input_norm = true;
-    spec.attention.bias = alibi::slopes(spec.attention.heads, 1.0);
+    spec.score_bias = alibi::slopes(spec.attention().heads, 1.0);
     Ok(spec)
 }
 

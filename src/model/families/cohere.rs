@@ -16,11 +16,16 @@ const LOGIT_SCALE: f64 = 0.0625;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("use_qk_norm")?;
-    let mut spec = llama::block(config, THETA, None)?;
+    block(config, THETA)
+}
+
+/// What Cohere 2 shares. `theta`: where the configuration does not say.
+pub fn block(config: &Config, theta: f64) -> Result<Spec> {
+    let mut spec = llama::block(config, theta, None)?;
     llama::biases(config, &mut spec)?;
-    spec.attention.ropes[0].pairs = RopePairs::Interleaved;
+    spec.attentions().flat_map(|attention| &mut attention.rope).for_each(|rope| rope.pairs = RopePairs::Interleaved);
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", 1e-5)? as f32, bias: false };
-    spec.residual = Residual::Parallel { shared_norm: true };
+    spec.set_residual(Residual::Parallel { shared_norm: true });
     let tied = config.flag("tie_word_embeddings", true)?;
     let scale = config.number("logit_scale", LOGIT_SCALE)? as f32;
     spec.head = Head::Vocabulary(VocabularyHead { scale, ..VocabularyHead::plain(tied) });

@@ -21,16 +21,18 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let with_registers = config.model_type()? == "dinov2_with_registers";
     let mut spec = vit::spec(config)?;
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
-    spec.layer_scale = true;
+    spec.blocks.iter_mut().for_each(|block| block.layer_scale = true);
     spec.head = vit::head(config, Pooling::ClassTokenAndMean)?;
-    let feed_forward = (spec.width as f64 * config.number("mlp_ratio", RATIO)?) as usize;
-    check_width("feed-forward width", feed_forward)?;
-    spec.feed_forward.width = feed_forward;
-    if config.flag("use_swiglu_ffn", false)? {
-        // Two matrices instead of one: narrower, and a multiple of 8.
-        spec.feed_forward.width = (feed_forward * 2 / 3).next_multiple_of(8);
-        spec.feed_forward.gated = true;
-        spec.feed_forward.activation = Activation::Silu;
+    let width = (spec.width as f64 * config.number("mlp_ratio", RATIO)?) as usize;
+    check_width("feed-forward width", width)?;
+    let gated = config.flag("use_swiglu_ffn", false)?;
+    for feed_forward in spec.feed_forwards() {
+        feed_forward.width = width;
+        if gated {
+            // Two matrices instead of one: narrower, and a multiple of 8.
+            feed_forward.width = (width * 2 / 3).next_multiple_of(8);
+            (feed_forward.gated, feed_forward.activation) = (true, Activation::Silu);
+        }
     }
     if let Input::Patches(patches) = &mut spec.input {
         [_, patches.patch] = config.image_and_patch(PATCH)?;

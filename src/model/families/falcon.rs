@@ -9,30 +9,32 @@ use super::config::Config;
 use super::{alibi, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Residual, Spec};
+use crate::model::spec::{Attention, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("falcon", config, context, Activation::Gelu)?;
     // The first release of the larger models has a name of its own instead.
     let grouped = config.flag("new_decoder_architecture", config.model_type()? == "RefinedWeb")?;
-    let attention = &mut spec.attention;
-    attention.kv_heads = match !grouped && config.flag("multi_query", true)? {
+    let Attention { heads, head_dim, scale, .. } = *spec.attention();
+    let kv_heads = match !grouped && config.flag("multi_query", true)? {
         true => 1,
-        false => config.count("num_kv_heads|n_head_kv", attention.heads)?,
+        false => config.count("num_kv_heads|n_head_kv", heads)?,
     };
+    let mut rope = None;
     if config.flag("alibi", false)? {
         // Scores are scaled after it has joined them.
-        attention.bias = alibi::slopes(attention.heads, attention.scale);
+        spec.score_bias = alibi::slopes(heads, scale);
     } else {
-        let rope = config.rope(attention.head_dim, 10_000.0, None)?;
-        spec.attention = spec.attention.rotated(rope);
+        rope = Some(config.rope(head_dim, 10_000.0, None)?);
     }
-    let biases = config.flag("bias", false)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
+    for attention in spec.attentions() {
+        (attention.kv_heads, attention.rope) = (kv_heads, rope.clone());
+    }
+    spec.set_biases(config.flag("bias", false)?);
     if grouped || config.flag("parallel_attn", true)? {
         let shared_norm = !grouped || config.count("num_ln_in_parallel_attn", 2)? == 1;
-        spec.residual = Residual::Parallel { shared_norm };
+        spec.set_residual(Residual::Parallel { shared_norm });
     }
     Ok(spec)
 }

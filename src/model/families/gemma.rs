@@ -13,21 +13,22 @@ use crate::model::spec::{Input, Norm, Spec};
 const HEAD_DIM: usize = 256;
 
 pub fn spec(config: &Config) -> Result<Spec> {
+    config.refuse("use_bidirectional_attention")?;
     let mut spec = block(config)?;
     // The first release says "gelu", and means this.
-    if spec.feed_forward.activation == Activation::Gelu {
-        spec.feed_forward.activation = Activation::GeluTanh;
+    for feed_forward in spec.feed_forwards().filter(|feed_forward| feed_forward.activation == Activation::Gelu) {
+        feed_forward.activation = Activation::GeluTanh;
     }
     Ok(spec)
 }
 
 /// What all Gemmas share.
 pub fn block(config: &Config) -> Result<Spec> {
-    config.refuse("use_bidirectional_attention")?;
     let head_dim = config.count("head_dim", HEAD_DIM)?;
     let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, None)?)?;
     llama::biases(config, &mut spec)?;
-    spec.feed_forward.activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
+    let activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
+    spec.feed_forwards().for_each(|feed_forward| feed_forward.activation = activation);
     spec.head = llama::head(config, true)?;
     if let Norm::Rms { plus_one, .. } = &mut spec.norm {
         *plus_one = true;

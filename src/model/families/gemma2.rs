@@ -8,23 +8,29 @@ use super::{Layout, Names, Part, gemma};
 use crate::error::Result;
 use crate::model::spec::{Head, Residual, Spec};
 
-/// What transformers takes where `config.json` does not say; null says that there is none.
+/// What transformers takes where `config.json` does not say.
+pub const WINDOW: usize = 4096;
+
+/// Likewise; null says that there is none.
 const SCORE_CAP: Option<f64> = Some(50.0);
 const LOGIT_CAP: Option<f64> = Some(30.0);
 
 pub fn spec(config: &Config) -> Result<Spec> {
+    config.refuse("use_bidirectional_attention")?;
     let mut spec = block(config, LOGIT_CAP)?;
-    spec.attention.soft_cap = cap(config, "attn_logit_softcapping", SCORE_CAP)?;
-    let local = config.local_layers(spec.layers)?;
-    let local = local.unwrap_or_else(|| (0..spec.layers).map(|layer| layer % 2 == 0).collect());
+    let cap = cap(config, "attn_logit_softcapping", SCORE_CAP)?;
+    spec.attentions().for_each(|attention| attention.soft_cap = cap);
+    let local = config.local_layers(spec.layers())?;
+    let local = local.unwrap_or_else(|| (0..spec.layers()).map(|layer| layer % 2 == 0).collect());
     windows(config, spec, &local)
 }
 
 /// What Gemma 3 shares. `logit_cap`: where the configuration does not say.
 pub fn block(config: &Config, logit_cap: Option<f64>) -> Result<Spec> {
     let mut spec = gemma::block(config)?;
-    spec.residual = Residual::Sandwich;
-    spec.attention.scale = (config.number("query_pre_attn_scalar", 256.0)? as f32).sqrt().recip();
+    spec.set_residual(Residual::Sandwich);
+    let scale = (config.number("query_pre_attn_scalar", 256.0)? as f32).sqrt().recip();
+    spec.attentions().for_each(|attention| attention.scale = scale);
     if let Head::Vocabulary(head) = &mut spec.head {
         head.soft_cap = cap(config, "final_logit_softcapping", logit_cap)?;
     }
@@ -38,8 +44,7 @@ fn cap(config: &Config, name: &str, default: Option<f64>) -> Result<Option<f32>>
 
 /// Gives the local layers their window.
 pub fn windows(config: &Config, mut spec: Spec, local: &[bool]) -> Result<Spec> {
-    let window = config.count("sliding_window", 4096)?;
-    spec.attention.windows = local.iter().map(|local| local.then_some(window)).collect();
+    spec.set_windows(local, Some(config.count("sliding_window", WINDOW)?));
     Ok(spec)
 }
 

@@ -63,21 +63,23 @@ pub fn plan(header: &Header) -> Result<Plan> {
     file.refuse()?;
     let config = file.config(model_type)?;
     let family = FAMILIES.iter().find(|family| family.model_type == *model_type);
-    let mut spec = (family.ok_or_else(|| Error::unsupported(*model_type))?.spec)(&config)?;
-    file.adjust(&mut spec)?;
+    let mut stacks = family.ok_or_else(|| Error::unsupported(*model_type))?.stacks(&config)?;
     if architecture == "t5encoder" {
-        spec = spec.second.take().map_or(spec, |encoder| *encoder);
-        if let Input::Tokens(tokens) = &mut spec.input {
+        stacks.remove(0);
+        if let Input::Tokens(tokens) = &mut stacks[0].spec.input {
             tokens.shared = false;
         }
     }
-    let mut plan = Plan::new(spec.check()?, file.names());
-    if plan.spec.cross_attention {
-        plan.second = T5_ENCODER;
-        plan.generation = config.seq2seq_generation(plan.spec.vocabulary())?;
+    for (stack, names) in stacks.iter_mut().zip(file.names()) {
+        stack.names = *names;
+        file.adjust(&mut stack.spec)?;
+    }
+    let mut plan = Plan::new(stacks).check()?;
+    if plan.spec().looks_across() {
+        plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
     }
     plan.generation.suggest(&header.metadata);
-    if let Head::Classes(_) = plan.spec.head {
+    if let Head::Classes(_) = plan.spec().head {
         plan.labels = config.labels()?;
         plan.warnings.push(WHOSE_SCORES.to_owned());
     }
@@ -90,13 +92,14 @@ impl File<'_> {
         self.header.tensors.iter().any(|other| other.name == tensor)
     }
 
-    fn names(&self) -> Names {
+    /// Of each stack's tensors.
+    fn names(&self) -> &'static [Names] {
         match self.keys.architecture {
-            "phi3" | "modern-bert" => FUSED,
-            "falcon" if self.has("blk.0.attn_norm_2.weight") => FALCON,
-            "t5" => T5_DECODER,
-            "t5encoder" => T5_ENCODER_ALONE,
-            _ => COMMON,
+            "phi3" | "modern-bert" => &[FUSED],
+            "falcon" if self.has("blk.0.attn_norm_2.weight") => &[FALCON],
+            "t5" => &[T5_DECODER, T5_ENCODER],
+            "t5encoder" => &[T5_ENCODER_ALONE],
+            _ => &[COMMON],
         }
     }
 
@@ -242,24 +245,28 @@ impl File<'_> {
         let Keys { architecture, .. } = self.keys;
         let [_, kv_heads, head_dim] = self.keys.attention(spec.width)?;
         let biased = |name: &str| self.has(&format!("blk.0.{name}.bias"));
-        let attention = &mut spec.attention;
-        attention.kv_heads = kv_heads;
-        for rope in &mut attention.ropes {
-            rope.dims = self.keys.number("rope.dimension_count").unwrap_or(head_dim);
-            // Its queries and keys are reordered so that neighbours turn together.
-            if matches!(architecture, "llama" | "mistral" | "smollm3") {
-                rope.pairs = RopePairs::Interleaved;
+        let own = spec.blocks.iter_mut().map(|block| (&mut block.attention, &mut block.cross, &mut block.feed_forward));
+        for (attention, cross, feed_forward) in own {
+            feed_forward.bias = biased("ffn_down");
+            for attention in std::iter::once(&mut *attention).chain(cross) {
+                attention.kv_heads = kv_heads;
+                attention.qkv_bias = biased("attn_q") || biased("attn_qkv");
+                attention.output_bias = biased("attn_output");
+                if let Some(scale) = self.keys.float("attention.scale").filter(|scale| *scale > 0.0) {
+                    attention.scale = scale as f32;
+                }
+            }
+            if let Some(rope) = &mut attention.rope {
+                rope.dims = self.keys.number("rope.dimension_count").unwrap_or(head_dim);
+                // Its queries and keys are reordered so that neighbours turn together.
+                if matches!(architecture, "llama" | "mistral" | "smollm3") {
+                    rope.pairs = RopePairs::Interleaved;
+                }
+            }
+            if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3") {
+                attention.window = self.keys.some("attention.sliding_window");
             }
         }
-        if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3") {
-            attention.windows.fill(self.keys.some("attention.sliding_window"));
-        }
-        if let Some(scale) = self.keys.float("attention.scale").filter(|scale| *scale > 0.0) {
-            attention.scale = scale as f32;
-        }
-        attention.qkv_bias = biased("attn_q") || biased("attn_qkv");
-        attention.output_bias = biased("attn_output");
-        spec.feed_forward.bias = biased("ffn_down");
         match &mut spec.norm {
             // It is in the weights.
             Norm::Rms { plus_one, .. } => *plus_one = false,

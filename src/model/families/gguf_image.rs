@@ -2,7 +2,7 @@
 //! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
 
 use super::config::Config;
-use super::{Layout, Names, Part, Plan, deit, dinov2, vit};
+use super::{Layout, Names, Part, Plan, Stack, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
@@ -56,14 +56,14 @@ pub fn plan(header: &Header) -> Result<Plan> {
         "deit" => deit::spec(&config)?,
         _ => dinov2::spec(&config)?,
     };
-    spec.feed_forward.width = feed_forward as usize;
-    let spec = spec.check()?;
-    let labels = match spec.head {
+    spec.feed_forwards().for_each(|own| own.width = feed_forward as usize);
+    let plan = Plan::new(vec![Stack { spec, names: NAMES }]).check()?;
+    let labels = match plan.spec().head {
         Head::Classes { .. } => config.labels()?,
         _ => Vec::new(),
     };
     let processor = Some(processor(header, architecture, &config)?);
-    Ok(Plan { labels, processor, ..Plan::new(spec, NAMES) })
+    Ok(Plan { labels, processor, ..plan })
 }
 
 /// Pictures are resized to the model's size; what their values are made of, the file says.

@@ -9,7 +9,7 @@ use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Attention, FeedForward, Input, Norm, Positions, Spec, Tokens};
+use crate::model::spec::{Attention, Block, FeedForward, Input, Norm, Positions, Spec, Tokens};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("scale_attn_by_inverse_layer_idx")?;
@@ -17,7 +17,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("n_positions|max_position_embeddings|n_ctx", 1024)?;
     let mut spec = block("gpt2", config, context, Activation::GeluTanh)?;
     if !config.flag("scale_attn_weights", true)? {
-        spec.attention.scale = 1.0;
+        spec.attentions().for_each(|attention| attention.scale = 1.0);
     }
     if let Input::Tokens(tokens) = &mut spec.input {
         tokens.positions = Positions::Learned { offset: 0 };
@@ -35,17 +35,19 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
         causal: true,
         qkv_bias: true,
         output_bias: true,
-        ..Attention::plain(layers, heads, config.head_dim(width, heads)?)
+        ..Attention::plain(heads, config.head_dim(width, heads)?)
     };
     let feed_forward = FeedForward {
         width: config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?,
         activation: config.activation("activation_function|hidden_act|activation", activation)?,
         gated: false,
         bias: true,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
-    let mut spec = Spec::new(architecture, width, Input::Tokens(tokens), norm, attention, feed_forward);
+    let block = Block::new(attention, feed_forward);
+    let mut spec = Spec::uniform(architecture, width, Input::Tokens(tokens), norm, layers, block);
     spec.head = llama::head(config, true)?;
     Ok(spec)
 }

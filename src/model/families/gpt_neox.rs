@@ -16,12 +16,13 @@ const TURNING: f64 = 0.25;
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("gpt_neox", config, context, Activation::Gelu)?;
-    let rope = config.rope(spec.attention.head_dim, THETA, Some(TURNING))?;
-    spec.attention = spec.attention.rotated(rope);
+    let rope = config.rope(spec.attention().head_dim, THETA, Some(TURNING))?;
     let biases = config.flag("attention_bias", true)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    for attention in spec.attentions() {
+        (attention.rope, attention.qkv_bias, attention.output_bias) = (Some(rope.clone()), biases, biases);
+    }
     if config.flag("use_parallel_residual", true)? {
-        spec.residual = Residual::Parallel { shared_norm: false };
+        spec.set_residual(Residual::Parallel { shared_norm: false });
     }
     spec.head = llama::head(config, false)?;
     Ok(spec)

@@ -17,12 +17,13 @@ const ROTARY: usize = 64;
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("n_positions|max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("gptj", config, context, Activation::GeluTanh)?;
-    let whole = if config.mentions("rotary_dim") { spec.attention.head_dim } else { ROTARY };
+    let whole = if config.mentions("rotary_dim") { spec.attention().head_dim } else { ROTARY };
     let dims = config.count("rotary_dim", whole)?;
     let rope = Rope { pairs: RopePairs::Interleaved, dims, theta: 10_000.0, scaling: RopeScaling::None };
-    spec.attention = spec.attention.rotated(rope);
-    (spec.attention.qkv_bias, spec.attention.output_bias) = (false, false);
-    spec.residual = Residual::Parallel { shared_norm: true };
+    for attention in spec.attentions() {
+        (attention.rope, attention.qkv_bias, attention.output_bias) = (Some(rope.clone()), false, false);
+    }
+    spec.set_residual(Residual::Parallel { shared_norm: true });
     let tied = config.flag("tie_word_embeddings", false)?;
     spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
     Ok(spec)

@@ -32,6 +32,11 @@ impl Config {
         Ok(ClassesHead { classes, pooling, dense, scores: self.scores(classes)? })
     }
 
+    /// Of each token; one class of them is right, whatever else the configuration says.
+    pub fn token_classes(&self, dense: Option<Dense>) -> Result<ClassesHead> {
+        Ok(ClassesHead { classes: self.labels()?.len(), pooling: Pooling::Each, dense, scores: Scores::Softmax })
+    }
+
     /// What becomes of the logits of so many classes: as transformers' pipelines have it, but that a cross-encoder of
     /// sentence-transformers says so itself.
     fn scores(&self, classes: usize) -> Result<Scores> {

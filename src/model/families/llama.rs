@@ -9,7 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::rope::Rope;
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Spec, Tokens, VocabularyHead};
+use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, Spec, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 10_000.0;
@@ -17,7 +17,7 @@ const THETA: f64 = 10_000.0;
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = block(config, THETA, None)?;
     biases(config, &mut spec)?;
-    spec.feed_forward.bias = config.flag("mlp_bias", false)?;
+    feed_forward_biases(config, &mut spec)?;
     spec.head = head(config, false)?;
     Ok(spec)
 }
@@ -38,23 +38,33 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
     let attention = Attention {
         kv_heads: config.count("num_key_value_heads", heads)?,
         causal: true,
-        ..Attention::plain(layers, heads, head_dim).rotated(rope)
+        rope: Some(rope),
+        ..Attention::plain(heads, head_dim)
     };
     let feed_forward = FeedForward {
         width: config.required("intermediate_size")?,
         activation: config.activation("hidden_act", Activation::Silu)?,
         gated: true,
         bias: false,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
-    Ok(Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, attention, feed_forward))
+    let block = Block::new(attention, feed_forward);
+    Ok(Spec::uniform(config.model_type()?, width, Input::Tokens(tokens), norm, layers, block))
 }
 
 /// The biases of attention, all or none, where the configuration asks for them.
 pub fn biases(config: &Config, spec: &mut Spec) -> Result<()> {
     let biases = config.flag("attention_bias", false)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias) = (biases, biases);
+    spec.attentions().for_each(|attention| (attention.qkv_bias, attention.output_bias) = (biases, biases));
+    Ok(())
+}
+
+/// Those of the feed-forward network, likewise.
+pub fn feed_forward_biases(config: &Config, spec: &mut Spec) -> Result<()> {
+    let biases = config.flag("mlp_bias", false)?;
+    spec.feed_forwards().for_each(|feed_forward| feed_forward.bias = biases);
     Ok(())
 }
 

@@ -7,10 +7,14 @@ use super::config::Config;
 use crate::error::Result;
 use crate::model::spec::{Positions, Spec};
 
-pub fn spec(config: &Config) -> Result<Spec> {
+pub fn decoder(config: &Config) -> Result<Spec> {
     config.expect("share_encoder_decoder_embeddings", true)?;
     config.expect("decoder_vocab_size", config.required("vocab_size")?)?;
     config.expect("static_position_embeddings", true)?;
     config.refuse("normalize_embedding")?;
-    bart::both(config, Positions::Sinusoidal, false)
+    bart::decoder_of(config, Positions::Sinusoidal)
+}
+
+pub fn encoder(config: &Config) -> Result<Spec> {
+    bart::stack(config, Positions::Sinusoidal, false)
 }

@@ -14,7 +14,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
     let window =
         if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
-    spec.attention.windows.fill(window);
+    spec.attentions().for_each(|attention| attention.window = window);
     spec.head = llama::head(config, false)?;
     Ok(spec)
 }

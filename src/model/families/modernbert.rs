@@ -9,7 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use crate::model::rope::Rope;
-use crate::model::spec::{Attention, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens};
+use crate::model::spec::{Attention, Block, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens};
 
 /// What transformers takes where `config.json` does not say.
 const CONTEXT: usize = 8192;
@@ -28,15 +28,18 @@ pub fn spec(config: &Config) -> Result<Spec> {
         activation: config.activation("hidden_activation|hidden_act", Activation::Gelu)?,
         gated: true,
         bias: config.flag("mlp_bias", false)?,
+        experts: None,
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?);
-    let attention = attention(config, layers, width)?;
-    let spec = Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, attention, feed_forward);
-    let residual = Residual::PreNorm { first_bare: true };
-    Ok(Spec { input_norm: true, residual, head: head(config)?, ..spec })
+    let block = |attention| Block::new(attention, feed_forward.clone());
+    let mut blocks: Vec<Block> = attentions(config, layers, width)?.into_iter().map(block).collect();
+    blocks[0].residual = Residual::PreNorm { bare: true };
+    let spec = Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, blocks);
+    Ok(Spec { input_norm: true, head: head(config)?, ..spec })
 }
 
-fn attention(config: &Config, layers: usize, width: usize) -> Result<Attention> {
+/// Each layer's.
+fn attentions(config: &Config, layers: usize, width: usize) -> Result<Vec<Attention>> {
     let heads = config.required("num_attention_heads")?;
     let head_dim = config.head_dim(width, heads)?;
     let every = config.count("global_attn_every_n_layers", EVERY)?.max(1);
@@ -45,17 +48,18 @@ fn attention(config: &Config, layers: usize, width: usize) -> Result<Attention> 
     // As much on each side, and the token itself.
     let window = config.count("local_attention", WINDOW)? / 2 + 1;
     let bias = config.flag("attention_bias", false)?;
-    Ok(Attention {
-        ropes: vec![
-            rope(config, "full_attention", head_dim, config.number("global_rope_theta", GLOBAL_THETA)?)?,
-            rope(config, "sliding_attention", head_dim, config.number("local_rope_theta", LOCAL_THETA)?)?,
-        ],
-        turns: local.iter().map(|local| Some(usize::from(*local))).collect(),
-        windows: local.iter().map(|local| local.then_some(window)).collect(),
+    let ropes = [
+        rope(config, "full_attention", head_dim, config.number("global_rope_theta", GLOBAL_THETA)?)?,
+        rope(config, "sliding_attention", head_dim, config.number("local_rope_theta", LOCAL_THETA)?)?,
+    ];
+    let attention = |local: bool| Attention {
+        rope: Some(ropes[usize::from(local)].clone()),
+        window: local.then_some(window),
         qkv_bias: bias,
         output_bias: bias,
-        ..Attention::plain(layers, heads, head_dim)
-    })
+        ..Attention::plain(heads, head_dim)
+    };
+    Ok(local.into_iter().map(attention).collect())
 }
 
 /// The RoPE of one kind of layers.
@@ -67,19 +71,23 @@ fn rope(config: &Config, layers: &str, head_dim: usize, theta: f64) -> Result<Ro
 
 /// A classifier where the checkpoint is one of a class that has it.
 fn head(config: &Config) -> Result<Head> {
-    if !config.is_class("ForSequenceClassification") {
+    let of_tokens = config.is_class("ForTokenClassification");
+    if !of_tokens && !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: false });
     }
-    let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
-        "cls" => Pooling::ClassToken,
-        "mean" => Pooling::Mean,
-        other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
-    };
     let dense = Dense {
         activation: config.activation("classifier_activation", Activation::Gelu)?,
         bias: config.flag("classifier_bias", false)?,
         norm: true,
         pooler: false,
+    };
+    if of_tokens {
+        return Ok(Head::Classes(config.token_classes(Some(dense))?));
+    }
+    let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
+        "cls" => Pooling::ClassToken,
+        "mean" => Pooling::Mean,
+        other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
     };
     Ok(Head::Classes(config.classes(pooling, Some(dense))?))
 }

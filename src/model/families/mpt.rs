@@ -24,9 +24,10 @@ pub fn spec(config: &Config) -> Result<Spec> {
     if let Norm::Layer { bias, .. } = &mut spec.norm {
         *bias = false;
     }
-    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (false, false, false);
-    spec.attention.bias = alibi::slopes(spec.attention.heads, 1.0);
-    spec.attention.scale = asked.number("softmax_scale", spec.attention.scale.into())? as f32;
+    spec.set_biases(false);
+    spec.score_bias = alibi::slopes(spec.attention().heads, 1.0);
+    let scale = asked.number("softmax_scale", spec.attention().scale.into())? as f32;
+    spec.attentions().for_each(|attention| attention.scale = scale);
     Ok(spec)
 }
 

@@ -11,8 +11,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
     llama::biases(config, &mut spec)?;
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
-    spec.residual = Residual::InnerNorm;
-    spec.attention.head_norm = HeadNorm::Whole;
+    spec.set_residual(Residual::InnerNorm);
+    spec.attentions().for_each(|attention| attention.head_norm = HeadNorm::Whole);
     spec.head = llama::head(config, false)?;
     Ok(spec)
 }

@@ -14,11 +14,10 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = gpt2::block("opt", config, context, Activation::Relu)?;
     config.expect("word_embed_proj_dim", spec.width)?;
     config.expect("layer_norm_elementwise_affine", true)?;
-    let biases = config.flag("enable_bias", true)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
+    spec.set_biases(config.flag("enable_bias", true)?);
     let before = config.flag("do_layer_norm_before", true)?;
     if !before {
-        spec.residual = Residual::PostNorm;
+        spec.set_residual(Residual::PostNorm);
     }
     spec.output_norm = before && !config.flag("_remove_final_layer_norm", false)?;
     if let Input::Tokens(tokens) = &mut spec.input {

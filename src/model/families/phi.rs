@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Head, Residual, Spec, VocabularyHead};
+use crate::model::spec::{Attention, Head, Residual, Spec, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 10_000.0;
@@ -17,11 +17,14 @@ pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("qk_layernorm")?;
     let context = config.count("max_position_embeddings", 2048)?;
     let mut spec = gpt2::block("phi", config, context, Activation::GeluTanh)?;
-    config.expect("head_dim", spec.attention.head_dim)?;
-    let rope = config.rope(spec.attention.head_dim, THETA, Some(TURNING))?;
-    spec.attention = spec.attention.rotated(rope);
-    spec.attention.kv_heads = config.count("num_key_value_heads", spec.attention.heads)?;
-    spec.residual = Residual::Parallel { shared_norm: true };
+    let Attention { heads, head_dim, .. } = *spec.attention();
+    config.expect("head_dim", head_dim)?;
+    let rope = config.rope(head_dim, THETA, Some(TURNING))?;
+    let kv_heads = config.count("num_key_value_heads", heads)?;
+    for attention in spec.attentions() {
+        (attention.rope, attention.kv_heads) = (Some(rope.clone()), kv_heads);
+    }
+    spec.set_residual(Residual::Parallel { shared_norm: true });
     let tied = config.flag("tie_word_embeddings", false)?;
     spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
     Ok(spec)

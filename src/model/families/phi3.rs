@@ -18,7 +18,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
     }
     let mut spec = llama::block(config, 10_000.0, Some(1.0))?;
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
-    spec.attention.windows.fill(config.optional_count("sliding_window")?);
+    let window = config.optional_count("sliding_window")?;
+    spec.attentions().for_each(|attention| attention.window = window);
     spec.head = llama::head(config, false)?;
     Ok(spec)
 }

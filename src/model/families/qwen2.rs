@@ -10,7 +10,7 @@ use crate::model::spec::Spec;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = block(config)?;
-    spec.attention.qkv_bias = true;
+    spec.attentions().for_each(|attention| attention.qkv_bias = true);
     Ok(spec)
 }
 
@@ -21,9 +21,9 @@ pub fn block(config: &Config) -> Result<Spec> {
     if config.flag("use_sliding_window", false)? {
         let window = config.optional_count("sliding_window")?;
         let first = config.count("max_window_layers", usize::MAX)?;
-        let local = config.local_layers(spec.layers)?;
-        let local = local.unwrap_or_else(|| (0..spec.layers).map(|layer| layer >= first).collect());
-        spec.attention.windows = local.into_iter().map(|local| window.filter(|_| local)).collect();
+        let local = config.local_layers(spec.layers())?;
+        let local = local.unwrap_or_else(|| (0..spec.layers()).map(|layer| layer >= first).collect());
+        spec.set_windows(&local, window);
     }
     Ok(spec)
 }

@@ -42,6 +42,23 @@ impl Config {
         Ok(Rope { pairs: RopePairs::HalfSplit, dims, theta, scaling })
     }
 
+    /// The RoPE of layers that see everything, and of those with a window: for each the older field that says its base, and
+    /// the base where none does.
+    pub fn ropes(&self, head_dim: usize, bases: [(&str, f64); 2]) -> Result<[Rope; 2]> {
+        let today = self.part("rope_parameters")?;
+        let rope = |kind, (names, default)| {
+            let kind = today.part(kind)?;
+            let theta = kind.number("rope_theta", self.number(names, default)?)?;
+            kind.refuse_partial()?;
+            self.rope_of(&kind, head_dim, theta)
+        };
+        let mut ropes = [rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?];
+        if self.has("rope_scaling") {
+            ropes[0] = self.rope_of(&self.part("rope_scaling")?, head_dim, ropes[0].theta)?;
+        }
+        Ok(ropes)
+    }
+
     /// What `layer_types` say: whether each layer sees only its window. None where the configuration has none.
     pub fn local_layers(&self, layers: usize) -> Result<Option<Vec<bool>>> {
         let Some(types) = self.list("layer_types")? else { return Ok(None) };

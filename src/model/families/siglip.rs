@@ -17,20 +17,24 @@ const VOCABULARY: usize = 32000;
 const CONTEXT: usize = 64;
 const PATCH: usize = 16;
 
-pub fn spec(config: &Config) -> Result<Spec> {
+pub fn texts(config: &Config) -> Result<Spec> {
     config.expect_class(&["SiglipModel"])?;
-    let (text, images) = (config.part("text_config")?, config.part("vision_config")?);
-    images.expect("vision_use_head", true)?;
+    let text = config.part("text_config")?;
     let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
     let spec = clip::tower("siglip", &text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
     let width = text.count("projection_size", spec.width)?;
-    let head = Head::Embedding(EmbeddingHead { width, pooling: Pooling::Last, projection: true, bias: true });
+    let (pooling, matching) = (Pooling::Last, Some(Matching { bias: true }));
+    Ok(Spec { head: Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: true, matching }), ..spec })
+}
+
+pub fn images(config: &Config) -> Result<Spec> {
+    let images = config.part("vision_config")?;
+    images.expect("vision_use_head", true)?;
     let patches = clip::patches(&images, PATCH, false)?;
-    let images = clip::tower("siglip", &images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
-    let (width, pooling) = (images.width, Pooling::Attention);
-    let pooled = Head::Embedding(EmbeddingHead { width, pooling, projection: false, bias: false });
-    let images = Some(Box::new(Spec { head: pooled, ..images }));
-    Ok(Spec { head, second: images, matching: Some(Matching { bias: true }), ..spec })
+    let spec = clip::tower("siglip", &images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
+    let (width, pooling) = (spec.width, Pooling::Attention);
+    let head = EmbeddingHead { width, pooling, projection: false, bias: false, matching: None };
+    Ok(Spec { head: Head::Embedding(head), ..spec })
 }
 
 /// transformers' tensor names.

@@ -15,15 +15,15 @@ const INTERVAL: usize = 4;
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, THETA, None)?;
     llama::biases(config, &mut spec)?;
-    spec.feed_forward.bias = config.flag("mlp_bias", false)?;
+    llama::feed_forward_biases(config, &mut spec)?;
     spec.head = llama::head(config, true)?;
-    let turned = turned(config, spec.layers)?;
-    spec.attention.turns = turned.iter().map(|turned| turned.then_some(0)).collect();
+    let turned = turned(config, spec.layers())?;
+    spec.attentions().zip(&turned).filter(|(_, turned)| !**turned).for_each(|(attention, _)| attention.rope = None);
     if let (true, Some(window)) = (config.flag("use_sliding_window", false)?, config.optional_count("sliding_window")?)
     {
-        let local = config.local_layers(spec.layers)?;
+        let local = config.local_layers(spec.layers())?;
         let local = local.unwrap_or_else(|| turned.iter().map(|turned| !turned).collect());
-        spec.attention.windows = local.into_iter().map(|local| local.then_some(window)).collect();
+        spec.set_windows(&local, Some(window));
     }
     Ok(spec)
 }

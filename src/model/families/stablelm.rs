@@ -14,9 +14,10 @@ pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("qk_layernorm")?;
     let mut spec = llama::block(config, 10_000.0, Some(TURNING))?;
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", 1e-5)? as f32, bias: true };
-    spec.attention.qkv_bias = config.flag("use_qkv_bias", false)?;
+    let biases = config.flag("use_qkv_bias", false)?;
+    spec.attentions().for_each(|attention| attention.qkv_bias = biases);
     if config.flag("use_parallel_residual", false)? {
-        spec.residual = Residual::Parallel { shared_norm: true };
+        spec.set_residual(Residual::Parallel { shared_norm: true });
     }
     spec.head = llama::head(config, false)?;
     Ok(spec)

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Norm, Spec};
+use crate::model::spec::{Block, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const KV_HEADS: usize = 2;
@@ -15,12 +15,14 @@ const KV_HEADS: usize = 2;
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
     spec.norm = Norm::Layer { epsilon: config.number("norm_epsilon", 1e-5)? as f32, bias: true };
-    let biases = config.flag("use_bias", true)?;
-    (spec.attention.qkv_bias, spec.attention.output_bias, spec.feed_forward.bias) = (biases, biases, biases);
-    spec.attention.kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
-    spec.attention.windows.fill(config.optional_count("sliding_window")?);
-    spec.feed_forward.gated = false;
-    spec.feed_forward.activation = config.activation("hidden_act", Activation::GeluTanh)?;
+    spec.set_biases(config.flag("use_bias", true)?);
+    let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
+    let window = config.optional_count("sliding_window")?;
+    let activation = config.activation("hidden_act", Activation::GeluTanh)?;
+    for Block { attention, feed_forward, .. } in &mut spec.blocks {
+        (attention.kv_heads, attention.window) = (kv_heads, window);
+        (feed_forward.gated, feed_forward.activation) = (false, activation);
+    }
     spec.head = llama::head(config, true)?;
     Ok(spec)
 }

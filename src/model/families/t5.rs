@@ -9,7 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, ScoreBias, Spec, Tokens, VocabularyHead};
+use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, ScoreBias, Spec, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-6;
@@ -17,29 +17,37 @@ const CONTEXT: usize = 512;
 const BUCKETS: usize = 32;
 const DISTANCE: usize = 128;
 
-pub fn spec(config: &Config) -> Result<Spec> {
+pub fn decoder(config: &Config) -> Result<Spec> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
-    let layers = config.count("num_layers|num_hidden_layers", 6)?;
-    let encoder = stack(config, layers, false)?;
-    let decoder = stack(config, config.count("num_decoder_layers", layers)?, true)?;
-    let head = head(config, decoder.width)?;
-    Ok(Spec { cross_attention: true, head, second: Some(Box::new(encoder)), ..decoder })
+    let mut decoder = stack(config, config.count("num_decoder_layers", layers(config)?)?, true)?;
+    decoder.look_across();
+    Ok(Spec { head: head(config, decoder.width)?, ..decoder })
+}
+
+pub fn encoder(config: &Config) -> Result<Spec> {
+    stack(config, layers(config)?, false)
+}
+
+fn layers(config: &Config) -> Result<usize> {
+    config.count("num_layers|num_hidden_layers", 6)
 }
 
 fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
     config.refuse("is_decoder")?;
-    let bias = ScoreBias::Buckets {
+    let score_bias = ScoreBias::Buckets {
         buckets: config.count("relative_attention_num_buckets", BUCKETS)?,
         distance: config.count("relative_attention_max_distance", DISTANCE)?,
     };
     let (heads, head_dim) = (config.count("num_heads|num_attention_heads", 8)?, config.count("d_kv", 64)?);
-    let plain = Attention::plain(check_layers(layers)?, heads, head_dim);
     // The scale is in the weights.
-    let attention = Attention { scale: 1.0, causal, bias, ..plain };
+    let attention = Attention { scale: 1.0, causal, ..Attention::plain(heads, head_dim) };
+    let block = Block::new(attention, feed_forward(config)?);
     let norm = Norm::Rms { epsilon: config.number("layer_norm_epsilon", EPSILON)? as f32, plus_one: false };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("n_positions", CONTEXT)?);
     let input = Input::Tokens(Tokens { shared: !causal, ..tokens });
-    Ok(Spec::new(config.model_type()?, config.required("d_model")?, input, norm, attention, feed_forward(config)?))
+    let width = config.required("d_model")?;
+    let spec = Spec::uniform(config.model_type()?, width, input, norm, check_layers(layers)?, block);
+    Ok(Spec { score_bias, ..spec })
 }
 
 fn feed_forward(config: &Config) -> Result<FeedForward> {
@@ -50,7 +58,7 @@ fn feed_forward(config: &Config) -> Result<FeedForward> {
         Some(name) => (true, activation(name)?),
         None => (false, activation(name)?),
     };
-    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false })
+    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false, experts: None })
 }
 
 /// The first T5's head is the embedding table, and its logits are scaled. Later ones, and mT5, have a head of their own;

@@ -8,7 +8,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::patches::Patches;
-use crate::model::spec::{Attention, FeedForward, Head, Input, Norm, Pooling, Spec};
+use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, Pooling, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-12;
@@ -31,16 +31,18 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let attention = Attention {
         qkv_bias: config.flag("qkv_bias", true)?,
         output_bias: true,
-        ..Attention::plain(layers, heads, config.head_dim(width, heads)?)
+        ..Attention::plain(heads, config.head_dim(width, heads)?)
     };
     let feed_forward = FeedForward {
         width: config.count("intermediate_size", 4 * width)?,
         activation: config.activation("hidden_act", Activation::Gelu)?,
         gated: false,
         bias: true,
+        experts: None,
     };
     let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
-    let spec = Spec::new(config.model_type()?, width, Input::Patches(patches), norm, attention, feed_forward);
+    let block = Block::new(attention, feed_forward);
+    let spec = Spec::uniform(config.model_type()?, width, Input::Patches(patches), norm, layers, block);
     Ok(Spec { head: head(config, Pooling::ClassToken)?, ..spec })
 }
 

@@ -1,86 +1,29 @@
 //! A tokenizer from a folder without `tokenizer.json`: what transformers' class of it would make of the other files.
 
+mod class;
+mod files;
 mod sentence_piece;
 mod specials;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 use serde_json::{Value, json};
 
+use self::class::Class;
+pub use self::files::Files;
+use self::files::config_of;
 use self::sentence_piece::{CONTROL, Model, USER_DEFINED};
 use self::specials::Specials;
-use super::json::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
+use super::json_file::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
 use super::json_parts::encode_base64;
 use super::tokenizer::{Codes, Tokenizer};
 use super::tokenizer_config::TokenizerConfig;
 use crate::{Code, Error, Result};
 
-/// Files by their names.
-pub type Files = BTreeMap<String, Vec<u8>>;
-
-/// The classes of transformers that are known here.
-#[derive(Clone, Copy, Debug, PartialEq)]
-enum Class {
-    Gpt2,
-    Roberta,
-    Clip,
-    Bert,
-    T5,
-    XlmRoberta,
-    Camembert,
-    Llama,
-    Gemma,
-    Marian,
-}
-
-/// What `tokenizer_config.json` and `config.json` call them.
-const CLASSES: [(Class, &[&str], &[&str]); 10] = [
-    (Class::Gpt2, &["GPT2Tokenizer"], &["gpt2", "opt", "gptj", "phi"]),
-    (Class::Roberta, &["RobertaTokenizer", "BartTokenizer"], &["roberta", "bart"]),
-    (Class::Clip, &["CLIPTokenizer"], &["clip"]),
-    (Class::Bert, &["BertTokenizer", "DistilBertTokenizer"], &["bert", "distilbert"]),
-    (Class::T5, &["T5Tokenizer", "MT5Tokenizer"], &["t5", "mt5"]),
-    (Class::XlmRoberta, &["XLMRobertaTokenizer"], &["xlm-roberta"]),
-    (Class::Camembert, &["CamembertTokenizer"], &["camembert"]),
-    (Class::Llama, &["LlamaTokenizer"], &["llama", "mistral"]),
-    (Class::Gemma, &["GemmaTokenizer"], &["gemma", "gemma2", "gemma3_text"]),
-    (Class::Marian, &["MarianTokenizer"], &["marian"]),
-];
 /// Files that say more about tokens, with any class.
 const MORE: [&str; 2] = ["special_tokens_map.json", "added_tokens.json"];
 /// In place of a token that no text may match: a character that is none, and the token's id.
 const NO_TEXT: char = '\u{10ffff}';
-
-impl Class {
-    /// The class that `tokenizer_config.json` names, else the one that models of this type have.
-    fn of(config: &Value, model_type: &str) -> Option<Self> {
-        let name = config["tokenizer_class"].as_str().map(|name| name.strip_suffix("Fast").unwrap_or(name));
-        // A name that says nothing of the files.
-        let name = name.filter(|&name| name != "PreTrainedTokenizer");
-        let is = |(_, names, types): &&(Class, &[&str], &[&str])| match name {
-            Some(name) => names.contains(&name),
-            None => types.contains(&model_type),
-        };
-        CLASSES.iter().find(is).map(|&(class, ..)| class)
-    }
-
-    fn files(self) -> &'static [&'static str] {
-        match self {
-            Class::Gpt2 | Class::Roberta | Class::Clip => &["vocab.json", "merges.txt"],
-            Class::Bert => &["vocab.txt"],
-            Class::T5 => &["spiece.model"],
-            Class::XlmRoberta | Class::Camembert => &["sentencepiece.bpe.model"],
-            Class::Llama | Class::Gemma => &["tokenizer.model"],
-            Class::Marian => &["vocab.json", "source.spm"],
-        }
-    }
-}
-
-fn config_of(json: Option<&str>, name: &str) -> Result<Value> {
-    let read =
-        |json| serde_json::from_str(json).map_err(|error| Error::corrupt(format!("{name}: {error}")).in_file(name));
-    json.map_or(Ok(Value::Null), read)
-}
 
 /// The files to ask for where there is no `tokenizer.json`, the needed ones first. None where nothing is known of them.
 pub fn tokenizer_files(tokenizer_config: Option<&str>, model_type: &str) -> Result<Vec<&'static str>> {

@@ -4,8 +4,9 @@ use std::collections::HashMap;
 
 use serde_json::Value;
 
-use super::{Class, Files, config_of};
-use crate::text::json::AddedTokenFile;
+use super::class::Class;
+use super::files::{Files, config_of};
+use crate::text::json_file::AddedTokenFile;
 use crate::{Error, Result};
 
 /// The parts a special token plays.

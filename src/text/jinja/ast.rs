@@ -5,6 +5,15 @@ use std::rc::Rc;
 use super::stop::{Run, Stop};
 use super::string::Text;
 
+/// A parsed template.
+pub(crate) struct Template {
+    pub body: Body,
+    pub names: Vec<Rc<str>>,
+    pub macros: Vec<Macro>,
+    /// The text outside of marks and all strings in them.
+    pub literals: Vec<Rc<Text>>,
+}
+
 /// A name, by its place in the template's list of them.
 pub(crate) type Name = usize;
 

@@ -94,11 +94,11 @@ impl Renderer<'_> {
                 let [default] = args.take("float", ["default"])?;
                 let number = match &of {
                     Value::Text(text) => parse_float(text.as_str()),
-                    other => defined(other)?.as_number(),
+                    other => other.defined()?.as_number(),
                 };
                 Ok(number.map_or_else(|| default.unwrap_or(Value::Float(0.0)), Value::Float))
             }
-            "abs" => match defined(&of)? {
+            "abs" => match of.defined()? {
                 Value::Float(value) => Ok(Value::Float(value.abs())),
                 other => match other.as_int().map(i64::checked_abs) {
                     Some(Some(value)) => Ok(Value::Int(value)),
@@ -252,14 +252,6 @@ impl Renderer<'_> {
     }
 }
 
-/// Not undefined.
-pub(crate) fn defined(of: &Value) -> Run<&Value> {
-    match of {
-        Value::Undefined(why) => Err(Stop::new(&**why)),
-        other => Ok(other),
-    }
-}
-
 /// A text as Python's `float` reads it.
 pub(crate) fn parse_float(text: &str) -> Option<f64> {
     let text = digits_of(text.trim_matches(super::chars::is_space))?;
@@ -305,7 +297,7 @@ fn int(of: &Value, args: Args) -> Run<Value> {
     let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
     let base = base.ok_or_else(|| Stop::new("int() base must be >= 2 and <= 36"))?;
     let whole = |value: f64| (value.is_finite() && value.abs() < 9e18).then_some(value as i64);
-    let number = match defined(of)? {
+    let number = match of.defined()? {
         Value::Text(text) => parse_int(text.as_str(), base).or_else(|| parse_float(text.as_str()).and_then(whole)),
         Value::Float(value) => whole(*value),
         other => other.as_int(),
@@ -318,7 +310,7 @@ fn round(of: &Value, args: Args) -> Run<Value> {
     let precision = precision.map_or(Ok(0), |precision| precision.expect_int("precision"))?;
     let method =
         method.map_or(Ok("common".to_owned()), |method| Ok(method.expect_text("method")?.as_str().to_owned()))?;
-    let number = defined(of)?.as_number().ok_or_else(|| Stop::new(format!("type {} can't be rounded", of.kind())))?;
+    let number = of.defined()?.as_number().ok_or_else(|| Stop::new(format!("type {} can't be rounded", of.kind())))?;
     if !(-15..=30).contains(&precision) {
         return Err(Stop::new(format!("round: a precision of {precision} is not known here")));
     }

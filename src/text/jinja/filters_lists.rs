@@ -244,7 +244,7 @@ impl Renderer<'_> {
             Some("value") => 1,
             _ => return Err(Stop::new("you can only sort by either \"key\" or \"value\"")),
         };
-        super::filters::defined(of)?;
+        of.defined()?;
         let pairs = self.map_view(of, "items")?.items(&self.budget)?;
         let case_sensitive = is_true(case_sensitive);
         let mut keys = Vec::with_capacity(pairs.len());

@@ -3,8 +3,7 @@
 use std::rc::Rc;
 
 use super::budget::Budget;
-use super::chars::is_space;
-use super::methods::lines;
+use super::chars::{ends_line, is_space};
 use super::stop::{Run, Stop};
 use super::string::{Text, Writer};
 use super::value::Value;
@@ -255,4 +254,24 @@ pub(crate) fn url_encoded(text: &Text, plus: bool, out: &mut Writer) -> Run<()> 
         }
     }
     Ok(())
+}
+
+/// The lines of a text, which end at more than `\n`.
+pub(crate) fn lines(whole: &str, keeps_ends: bool) -> Vec<std::ops::Range<usize>> {
+    let mut ranges = Vec::new();
+    let mut start = 0;
+    while start < whole.len() {
+        let rest = &whole[start..];
+        let Some(length) = rest.find(ends_line) else {
+            ranges.push(start..whole.len());
+            break;
+        };
+        let end = match rest[length..].strip_prefix("\r\n") {
+            Some(_) => 2,
+            None => rest[length..].chars().next().map_or(0, char::len_utf8),
+        };
+        ranges.push(start..start + length + if keeps_ends { end } else { 0 });
+        start += length + end;
+    }
+    ranges
 }

@@ -173,7 +173,7 @@ fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
         }
         'x' | 'X' | 'o' => number(out, look, &Value::Int(value.expect_int(&format!("%{kind} format"))?)),
         'f' | 'F' | 'e' | 'E' => {
-            let value = super::filters::defined(value)?.as_number();
+            let value = value.defined()?.as_number();
             number(out, look, &Value::Float(value.ok_or_else(|| Stop::new("must be real number"))?))
         }
         _ => Err(Stop::new(format!("the format character '{kind}' is not known here"))),

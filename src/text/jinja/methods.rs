@@ -2,11 +2,11 @@
 
 use std::rc::Rc;
 
-use super::access::span;
 use super::args::{Args, needed};
-use super::chars::{ends_line, is_space};
+use super::chars::is_space;
 use super::filters_text as texts;
 use super::format::braces;
+use super::places::span;
 use super::render::Renderer;
 use super::stop::{Run, Stop};
 use super::string::Text;
@@ -237,7 +237,7 @@ impl Renderer<'_> {
 
     fn split_lines(&mut self, text: &Text, args: Args) -> Run<Value> {
         let [keeps] = args.take("splitlines", ["keepends"])?;
-        let lines = lines(text.as_str(), keeps.is_some_and(|keeps| keeps.is_true()));
+        let lines = texts::lines(text.as_str(), keeps.is_some_and(|keeps| keeps.is_true()));
         self.parts(text, lines, Kind::List)
     }
 }
@@ -270,26 +270,6 @@ fn words(whole: &str, most: usize, from_end: bool) -> Vec<std::ops::Range<usize>
     }
     if from_end {
         ranges.reverse();
-    }
-    ranges
-}
-
-/// The lines of a text, which end at more than `\n`.
-pub(crate) fn lines(whole: &str, keeps_ends: bool) -> Vec<std::ops::Range<usize>> {
-    let mut ranges = Vec::new();
-    let mut start = 0;
-    while start < whole.len() {
-        let rest = &whole[start..];
-        let Some(length) = rest.find(ends_line) else {
-            ranges.push(start..whole.len());
-            break;
-        };
-        let end = match rest[length..].strip_prefix("\r\n") {
-            Some(_) => 2,
-            None => rest[length..].chars().next().map_or(0, char::len_utf8),
-        };
-        ranges.push(start..start + length + if keeps_ends { end } else { 0 });
-        start += length + end;
     }
     ranges
 }

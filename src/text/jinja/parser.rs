@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use super::ast::{Body, Expr, ExprKind, For, Macro, Name, Statement, StatementKind, Target, Uses};
+use super::ast::{Body, Expr, ExprKind, For, Macro, Name, Statement, StatementKind, Target, Template, Uses};
 use super::lexer::{Token, lex};
 use super::stop::{Run, Stop};
 use super::string::Text;
@@ -11,15 +11,6 @@ use super::symbols;
 
 /// Statements and expressions within each other, while they are read: that takes native stack.
 const MAX_NEST: usize = 60;
-
-/// A parsed template.
-pub(crate) struct Template {
-    pub body: Body,
-    pub names: Vec<Rc<str>>,
-    pub macros: Vec<Macro>,
-    /// The text outside of marks and all strings in them.
-    pub literals: Vec<Rc<Text>>,
-}
 
 pub(crate) struct Parser {
     tokens: Vec<(Token, u32)>,

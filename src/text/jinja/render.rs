@@ -6,10 +6,9 @@
 use std::rc::Rc;
 
 use super::args::Args;
-use super::ast::{Body, Expr, For, Name, Statement, StatementKind, Target};
+use super::ast::{Body, Expr, For, Name, Statement, StatementKind, Target, Template};
 use super::budget::Budget;
 use super::objects::{Loop, Object};
-use super::parser::Template;
 use super::stop::{Run, Stop};
 use super::string::{Text, Writer};
 use super::value::{Function, Value};

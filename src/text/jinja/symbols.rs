@@ -4,8 +4,7 @@
 
 use std::collections::HashMap;
 
-use super::ast::{Body, Expr, ExprKind, Macro, Name, Statement, StatementKind, Target};
-use super::parser::Template;
+use super::ast::{Body, Expr, ExprKind, Macro, Name, Statement, StatementKind, Target, Template};
 
 /// Fills in what each scope has unset.
 pub(super) fn resolve(template: &mut Template) {

@@ -196,11 +196,16 @@ impl Value {
         }
     }
 
-    pub fn expect_int(&self, what: &str) -> Run<i64> {
-        if let Self::Undefined(why) = self {
-            return Err(Stop::new(&**why));
+    /// Itself, unless it is undefined.
+    pub fn defined(&self) -> Run<&Self> {
+        match self {
+            Self::Undefined(why) => Err(Stop::new(&**why)),
+            other => Ok(other),
         }
-        self.as_int().ok_or_else(|| Stop::new(format!("{what} must be int, not {}", self.kind())))
+    }
+
+    pub fn expect_int(&self, what: &str) -> Run<i64> {
+        self.defined()?.as_int().ok_or_else(|| Stop::new(format!("{what} must be int, not {}", self.kind())))
     }
 
     /// Its length, where Python's `len` gives one.

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::ClassUnicode;
 
-use super::parse::Parser;
+use super::cursor::Cursor;
 use super::unicode;
 
 /// Where a class stands, which tells apart what a few names mean.
@@ -126,7 +126,7 @@ fn negated_if(negated: bool, mut set: ClassUnicode) -> Item {
     Item::Set(set)
 }
 
-impl Parser<'_> {
+impl Cursor<'_> {
     /// Behind `\`: a character by another name, or a class.
     pub fn escaped_set(&mut self, sets: Sets) -> Result<Item, String> {
         let c = self.next().ok_or("a \\ at the end")?;
@@ -147,8 +147,8 @@ impl Parser<'_> {
             'w' | 'W' => negated_if(c == 'W', word()),
             'h' | 'H' => negated_if(c == 'H', hex_digits()),
             'p' | 'P' if self.eat("{") => {
-                let name = self.until('}')?.to_owned();
-                let (name, not) = name.strip_prefix('^').map_or((name.as_str(), false), |name| (name, true));
+                let name = self.until('}')?;
+                let (name, not) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
                 // By this name alone brackets make a difference.
                 let word = name.eq_ignore_ascii_case("word");
                 let set = named(name, if word { sets } else { Sets::Alone }).or_else(|| unicode::class(name));
@@ -204,6 +204,7 @@ impl Parser<'_> {
 
     /// Behind `[`.
     pub fn bracketed(&mut self, fold: bool) -> Result<ClassUnicode, String> {
+        self.enter()?;
         let negated = self.eat("^");
         let mut set: Option<ClassUnicode> = None;
         // Up to `&&` or the end.
@@ -242,6 +243,7 @@ impl Parser<'_> {
         if negated {
             set.negate();
         }
+        self.leave();
         Ok(set)
     }
 
@@ -250,11 +252,10 @@ impl Parser<'_> {
         let first = match self.member()? {
             Item::Character(first) => first,
             Item::Set(set) => {
-                let range = self.peek() == Some('-') && !self.rest_is("-]") && !self.rest_is("-&&");
-                return if range { Err("a range that begins with a class".to_owned()) } else { Ok(set) };
+                return if self.at_range() { Err("a range that begins with a class".to_owned()) } else { Ok(set) };
             }
         };
-        if self.peek() != Some('-') || self.rest_is("-]") || self.rest_is("-&&") {
+        if !self.at_range() {
             return Ok(unicode::range(first, first));
         }
         self.next();
@@ -274,18 +275,16 @@ impl Parser<'_> {
         Ok(set)
     }
 
-    fn rest_is(&mut self, text: &str) -> bool {
-        let found = self.eat(text);
-        if found {
-            self.back(text.len());
-        }
-        found
+    /// Whether a `-` comes next that stands between two characters.
+    fn at_range(&self) -> bool {
+        let rest = self.rest();
+        rest.starts_with('-') && !rest.starts_with("-]") && !rest.starts_with("-&&")
     }
 
     fn member(&mut self) -> Result<Item, String> {
         if self.eat("[:") {
-            let name = self.until(':')?.to_owned();
-            let (name, not) = name.strip_prefix('^').map_or((name.as_str(), false), |name| (name, true));
+            let name = self.until(':')?;
+            let (name, not) = name.strip_prefix('^').map_or((name, false), |name| (name, true));
             let set = named(name, Sets::Bracketed).filter(|_| name == name.trim());
             if !self.eat("]") {
                 return Err(format!("[:{name}"));
@@ -293,7 +292,7 @@ impl Parser<'_> {
             return Ok(negated_if(not, set.ok_or_else(|| format!("[:{name}:]"))?));
         }
         match self.next() {
-            Some('[') => Ok(Item::Set(self.deeper(|parser| parser.bracketed(false))?)),
+            Some('[') => Ok(Item::Set(self.bracketed(false)?)),
             Some('\\') => self.escaped_set(Sets::Bracketed),
             Some(c) => Ok(Item::Character(c)),
             None => Err("a [ without its ]".to_owned()),

@@ -4,6 +4,7 @@
 //! search may cost is bounded (`Work`), since a stranger has written the pattern.
 
 mod class;
+mod cursor;
 mod parse;
 mod program;
 mod search;
@@ -18,6 +19,10 @@ use tokenizers::pattern::Pattern;
 use self::program::{Program, Set};
 use self::search::Search;
 use super::work::{Spent, Work};
+use crate::{Error, Result};
+
+/// Longest pattern taken; the longest in use has some 500 bytes.
+const MAX_PATTERN: usize = 4096;
 
 /// A pattern, ready to be searched for.
 #[derive(Debug)]
@@ -114,12 +119,22 @@ impl Pattern for Within<'_> {
     }
 }
 
+/// Reads a pattern of a tokenizer. Error: unsupported-model, with what is not supported.
+pub(crate) fn compile(pattern: &str) -> Result<Regex> {
+    let shown: String = pattern.chars().take(200).collect();
+    if pattern.len() > MAX_PATTERN {
+        return Err(Error::unsupported(format!("tokenizer: the pattern {shown:?}… is too long")));
+    }
+    let regex = Regex::new(pattern);
+    regex.map_err(|error| Error::unsupported(format!("tokenizer: the pattern {shown:?} is not supported: {error}")))
+}
+
 /// The pieces of a text that a pattern matches, and those between them, as a tokenizer's `Split` has them: each with
 /// whether it is a match.
 ///
 /// Errors: unsupported-model for the pattern, invalid-argument where it makes too much work of the text.
-pub fn pieces(pattern: &str, text: &str) -> crate::Result<Vec<(Range<usize>, bool)>> {
-    let regex = super::pre_tokenizer::compile(pattern)?;
+pub fn pieces(pattern: &str, text: &str) -> Result<Vec<(Range<usize>, bool)>> {
+    let regex = compile(pattern)?;
     let work = Work::of(text.len());
     let found = regex.within(&work).find_matches(text).map_err(|_| Spent)?;
     Ok(found.into_iter().map(|((start, end), found)| (start..end, found)).collect())

@@ -6,10 +6,8 @@ use std::ops::BitAnd;
 use regex_syntax::hir::ClassUnicode;
 
 use super::class::{self, Sets};
+use super::cursor::Cursor;
 use super::unicode;
-
-/// Most groups and classes that stand in each other.
-const MAX_DEPTH: usize = 100;
 
 /// How a repetition gives back what it has taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -63,17 +61,14 @@ pub(crate) enum Node {
 
 /// What is on at a place of the pattern.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Flags {
-    pub fold: bool,
+struct Flags {
+    fold: bool,
     dot_all: bool,
     extended: bool,
 }
 
-pub(super) struct Parser<'a> {
-    text: &'a str,
-    /// Bytes read.
-    at: usize,
-    depth: usize,
+struct Parser<'a> {
+    cursor: Cursor<'a>,
     /// Which groups have ended.
     groups: Vec<bool>,
     named: bool,
@@ -81,9 +76,9 @@ pub(super) struct Parser<'a> {
 }
 
 pub(crate) fn parse(pattern: &str) -> Result<Node, String> {
-    let mut parser = Parser { text: pattern, at: 0, depth: 0, groups: Vec::new(), named: false, refers: false };
+    let mut parser = Parser { cursor: Cursor::new(pattern), groups: Vec::new(), named: false, refers: false };
     let node = parser.alternation(Flags::default())?;
-    match parser.peek() {
+    match parser.cursor.peek() {
         Some(_) => Err("a ) without its (".to_owned()),
         None if parser.named && parser.refers => Err("a number for a group, where groups have names".to_owned()),
         None => Ok(node),
@@ -91,77 +86,37 @@ pub(crate) fn parse(pattern: &str) -> Result<Node, String> {
 }
 
 impl Parser<'_> {
-    pub fn peek(&self) -> Option<char> {
-        self.text[self.at..].chars().next()
-    }
-
-    pub fn next(&mut self) -> Option<char> {
-        let c = self.peek()?;
-        self.at += c.len_utf8();
-        Some(c)
-    }
-
-    /// Goes on behind `text` where that comes next.
-    pub fn eat(&mut self, text: &str) -> bool {
-        let found = self.text[self.at..].starts_with(text);
-        self.at += if found { text.len() } else { 0 };
-        found
-    }
-
-    /// Unreads so many bytes.
-    pub fn back(&mut self, bytes: usize) {
-        self.at -= bytes;
-    }
-
-    /// What comes before `end`, which is passed over.
-    pub fn until(&mut self, end: char) -> Result<&str, String> {
-        let rest = &self.text[self.at..];
-        let length = rest.find(end).ok_or_else(|| format!("no {end} to the end"))?;
-        self.at += length + end.len_utf8();
-        Ok(&rest[..length])
-    }
-
-    pub fn deeper<T>(&mut self, read: impl FnOnce(&mut Self) -> Result<T, String>) -> Result<T, String> {
-        if self.depth == MAX_DEPTH {
-            return Err(format!("more than {MAX_DEPTH} groups in each other"));
-        }
-        self.depth += 1;
-        let found = read(self);
-        self.depth -= 1;
-        found
-    }
-
     /// All up to the group's end or the pattern's.
     fn alternation(&mut self, flags: Flags) -> Result<Node, String> {
-        self.deeper(|parser| {
-            let mut list = vec![parser.sequence(flags)?];
-            while parser.eat("|") {
-                list.push(parser.sequence(flags)?);
-            }
-            Ok(if list.len() == 1 { list.remove(0) } else { Node::Either(list) })
-        })
+        self.cursor.enter()?;
+        let mut list = vec![self.sequence(flags)?];
+        while self.cursor.eat("|") {
+            list.push(self.sequence(flags)?);
+        }
+        self.cursor.leave();
+        Ok(if list.len() == 1 { list.remove(0) } else { Node::Either(list) })
     }
 
     fn sequence(&mut self, flags: Flags) -> Result<Node, String> {
         let mut list = Vec::new();
-        while let Some(c) = self.peek() {
+        while let Some(c) = self.cursor.peek() {
             if c == '|' || c == ')' {
                 break;
             }
             if flags.extended && (c.is_ascii_whitespace() || c == '#') {
-                self.next();
-                while c == '#' && self.next().is_some_and(|c| c != '\n') {}
+                self.cursor.next();
+                while c == '#' && self.cursor.next().is_some_and(|c| c != '\n') {}
                 continue;
             }
-            if self.eat("(?#") {
-                self.until(')')?;
+            if self.cursor.eat("(?#") {
+                self.cursor.until(')')?;
                 continue;
             }
-            let start = self.at;
+            let start = self.cursor.at();
             let node = self.atom(flags)?;
             let node = self.repeated(node)?;
             if flags.fold {
-                self.folds_alone(&list, &node, &self.text[start..self.at])?;
+                self.folds_alone(&list, &node, self.cursor.since(start))?;
             }
             list.push(node);
         }
@@ -183,13 +138,10 @@ impl Parser<'_> {
     }
 
     fn atom(&mut self, flags: Flags) -> Result<Node, String> {
-        let c = self.next().ok_or("nothing")?;
+        let c = self.cursor.next().ok_or("nothing")?;
         Ok(match c {
             '(' => self.group(flags)?,
-            '[' => {
-                let set = self.deeper(|parser| parser.bracketed(flags.fold))?;
-                Node::One(set)
-            }
+            '[' => Node::One(self.cursor.bracketed(flags.fold)?),
             '.' if flags.dot_all => Node::One(class::any()),
             '.' => Node::One(class::not_line_feed()),
             '^' => Node::At(Place::LineStart),
@@ -203,27 +155,27 @@ impl Parser<'_> {
     /// Behind `(`.
     fn group(&mut self, flags: Flags) -> Result<Node, String> {
         let look = |behind, negative| move |node| Node::Look { node: Box::new(node), behind, negative };
-        let made: Box<dyn Fn(Node) -> Node> = if !self.eat("?") {
+        let made: Box<dyn Fn(Node) -> Node> = if !self.cursor.eat("?") {
             self.groups.push(false);
             let index = self.groups.len() - 1;
             let node = self.alternation(flags)?;
             self.close()?;
             self.groups[index] = true;
             return Ok(Node::Group(index, Box::new(node)));
-        } else if self.eat(":") {
+        } else if self.cursor.eat(":") {
             Box::new(|node| node)
-        } else if self.eat("=") {
+        } else if self.cursor.eat("=") {
             Box::new(look(false, false))
-        } else if self.eat("!") {
+        } else if self.cursor.eat("!") {
             Box::new(look(false, true))
-        } else if self.eat("<=") {
+        } else if self.cursor.eat("<=") {
             Box::new(look(true, false))
-        } else if self.eat("<!") {
+        } else if self.cursor.eat("<!") {
             Box::new(look(true, true))
-        } else if self.eat(">") {
+        } else if self.cursor.eat(">") {
             Box::new(|node| Node::Atomic(Box::new(node)))
-        } else if self.eat("<") {
-            self.until('>')?;
+        } else if self.cursor.eat("<") {
+            self.cursor.until('>')?;
             self.named = true;
             Box::new(|node| node)
         } else {
@@ -235,14 +187,14 @@ impl Parser<'_> {
     }
 
     fn close(&mut self) -> Result<(), String> {
-        if self.eat(")") { Ok(()) } else { Err("a ( without its )".to_owned()) }
+        if self.cursor.eat(")") { Ok(()) } else { Err("a ( without its )".to_owned()) }
     }
 
     /// `(?i)`, which holds to the end of the group it stands in, alternatives and all, and `(?i:…)`.
     fn flagged(&mut self, mut flags: Flags) -> Result<Node, String> {
         let mut on = true;
         loop {
-            match self.next() {
+            match self.cursor.next() {
                 Some('-') => on = false,
                 Some('i') => flags.fold = on,
                 Some('m') => flags.dot_all = on,
@@ -261,8 +213,8 @@ impl Parser<'_> {
 
     fn repeated(&mut self, mut node: Node) -> Result<Node, String> {
         loop {
-            let start = self.at;
-            let (min, max, interval) = match self.peek() {
+            let start = self.cursor.at();
+            let (min, max, interval) = match self.cursor.peek() {
                 Some('*') => (0, None, false),
                 Some('+') => (1, None, false),
                 Some('?') => (0, Some(1), false),
@@ -272,17 +224,19 @@ impl Parser<'_> {
                 },
                 _ => return Ok(node),
             };
-            self.at += if interval { 0 } else { 1 };
+            if !interval {
+                self.cursor.next();
+            }
             if matches!(node, Node::At(_) | Node::Look { .. } | Node::Empty) {
-                return Err(format!("{} behind what takes no text", &self.text[start..self.at]));
+                return Err(format!("{} behind what takes no text", self.cursor.since(start)));
             }
             let repeat = |node, min, max, kind| Node::Repeat { node: Box::new(node), min, max, kind };
-            node = if interval && max == Some(min) && self.eat("?") {
+            node = if interval && max == Some(min) && self.cursor.eat("?") {
                 // No lazy repetition here: it may be missing.
                 repeat(repeat(node, min, max, Kind::Greedy), 0, Some(1), Kind::Greedy)
-            } else if self.eat("?") {
+            } else if self.cursor.eat("?") {
                 repeat(node, min, max, Kind::Lazy)
-            } else if !interval && self.eat("+") {
+            } else if !interval && self.cursor.eat("+") {
                 repeat(node, min, max, Kind::Possessive)
             } else {
                 repeat(node, min, max, Kind::Greedy)
@@ -292,7 +246,7 @@ impl Parser<'_> {
 
     /// `{2}`, `{2,}`, `{,2}`, `{1,2}`; anything else is no repetition.
     fn interval(&mut self) -> Result<Option<(u32, Option<u32>)>, String> {
-        let rest = &self.text[self.at + 1..];
+        let rest = &self.cursor.rest()[1..];
         let Some(inside) = rest.find('}').map(|end| &rest[..end]) else { return Ok(None) };
         let (min, max) = inside.split_once(',').unwrap_or((inside, inside));
         let digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
@@ -305,13 +259,13 @@ impl Parser<'_> {
         if max.is_some_and(|max| max < min) {
             return Err(format!("{{{inside}}}"));
         }
-        self.at += inside.len() + 2;
+        self.cursor.until('}')?;
         Ok(Some((min, max)))
     }
 
     /// Behind `\`, outside a class.
     fn escaped(&mut self, flags: Flags) -> Result<Node, String> {
-        let c = self.peek().ok_or("a \\ at the end")?;
+        let c = self.cursor.peek().ok_or("a \\ at the end")?;
         let place = match c {
             'A' => Place::TextStart,
             'z' => Place::TextEnd,
@@ -320,30 +274,30 @@ impl Parser<'_> {
             'B' => Place::NoWordEdge,
             'G' => Place::SearchStart,
             'R' => {
-                self.next();
+                self.cursor.next();
                 return Ok(line_break());
             }
             'N' | 'O' => {
-                self.next();
+                self.cursor.next();
                 return Ok(Node::One(if c == 'N' { class::not_line_feed() } else { class::any() }));
             }
             '1'..='9' => return self.reference(flags),
             _ => {
-                return Ok(match self.escaped_set(Sets::Alone)? {
+                return Ok(match self.cursor.escaped_set(Sets::Alone)? {
                     class::Item::Character(c) => literal(c, flags),
                     class::Item::Set(set) => Node::One(set),
                 });
             }
         };
-        self.next();
+        self.cursor.next();
         Ok(Node::At(place))
     }
 
     fn reference(&mut self, flags: Flags) -> Result<Node, String> {
         let mut number = 0usize;
-        while let Some(digit) = self.peek().and_then(|c| c.to_digit(10)) {
+        while let Some(digit) = self.cursor.peek().and_then(|c| c.to_digit(10)) {
             number = number.saturating_mul(10).saturating_add(digit as usize);
-            self.next();
+            self.cursor.next();
         }
         if flags.fold || self.groups.get(number - 1) != Some(&true) {
             return Err(format!("\\{number}, which is no group before it with its case"));

@@ -32,7 +32,7 @@ pub fn conformance(family: &str) {
 }
 
 fn kind_of(family: &str) -> &'static str {
-    let kinds = ["causal", "encoder", "seq2seq", "vision", "dual"];
+    let kinds = ["causal", "encoder", "seq2seq", "vision", "dual", "tokens"];
     kinds.into_iter().find(|kind| families(kind).iter().any(|name| name == family)).expect("it has a kind")
 }
 
@@ -118,6 +118,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
+        "places" => all([heads(), attention()]),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
@@ -307,7 +308,7 @@ fn heads() -> Vec<Check> {
         lengths(CacheType::Q8, 100),
         Box::new(gpu_attention::levels_of_nothing_are_nothing),
         Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
-        Box::new(gpu_turns::a_copied_cache_holds_the_first_tokens_and_goes_on_by_itself),
+        Box::new(gpu_turns::sequences_with_a_common_beginning_share_it_and_go_on_by_themselves),
         Box::new(gpu_grids::as_many_heads_as_one_likes_are_turned_stored_and_attended_to),
     ]
 }
@@ -430,6 +431,7 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
         Box::new(gpu_attention::one_head_s_splits_are_joined_too),
+        Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),
         Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
         Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
         Box::new(gpu_attention::scores_of_tens_of_thousands_leave_the_softmax_whole),

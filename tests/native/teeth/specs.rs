@@ -2,25 +2,27 @@
 
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
-use azulejo::model::spec::{Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, RopeScaling, ScoreBias, Tokens};
+use azulejo::model::spec::{
+    Attention, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, Tokens,
+};
 
-/// A mistake's name, and what it makes.
-pub type Mistake = (String, Spec);
+/// A mistake's name, and the stacks that it makes.
+pub type Mistake = (String, Vec<Spec>);
 
-/// All of a model's, in both of its stacks.
-pub fn mistakes(spec: &Spec) -> Vec<Mistake> {
-    let mut mistakes = Mistakes { spec, second: false, made: Vec::new() };
-    mistakes.of_stack(spec);
-    if let Some(second) = &spec.second {
-        mistakes.second = true;
-        mistakes.of_stack(second);
+/// All of a model's, in each of its stacks.
+pub fn mistakes(specs: &[Spec]) -> Vec<Mistake> {
+    let mut mistakes = Mistakes { specs, stack: 0, made: Vec::new() };
+    for (stack, spec) in specs.iter().enumerate() {
+        mistakes.stack = stack;
+        mistakes.of_stack(spec);
     }
     mistakes.made
 }
 
 struct Mistakes<'a> {
-    spec: &'a Spec,
-    second: bool,
+    specs: &'a [Spec],
+    /// Which of them is looked at.
+    stack: usize,
     made: Vec<Mistake>,
 }
 
@@ -39,15 +41,17 @@ const POOLINGS: [Pooling; 5] =
 impl Mistakes<'_> {
     /// A copy of the spec with a change in the stack that is looked at.
     fn add(&mut self, name: impl Into<String>, change: impl FnOnce(&mut Spec)) {
-        let mut spec = self.spec.clone();
+        let mut specs = self.specs.to_vec();
         let name = name.into();
-        match self.second {
-            false => change(&mut spec),
-            true => change(spec.second.as_deref_mut().expect("it is looked at")),
+        change(&mut specs[self.stack]);
+        if format!("{specs:?}") != format!("{:?}", self.specs) {
+            self.made.push((if self.stack > 0 { format!("second stack: {name}") } else { name }, specs));
         }
-        if format!("{spec:?}") != format!("{:?}", self.spec) {
-            self.made.push((if self.second { format!("second stack: {name}") } else { name }, spec));
-        }
+    }
+
+    /// The same in every block's attention.
+    fn add_to_attention(&mut self, name: impl Into<String>, change: impl Fn(&mut Attention)) {
+        self.add(name, |spec| spec.attentions().for_each(&change));
     }
 
     fn of_stack(&mut self, spec: &Spec) {
@@ -59,12 +63,17 @@ impl Mistakes<'_> {
         self.of_input(spec);
         self.of_head(spec);
         for activation in ACTIVATIONS {
-            self.add(format!("activation {activation:?}"), |spec| spec.feed_forward.activation = activation);
+            self.add(format!("activation {activation:?}"), |spec| {
+                spec.feed_forwards().for_each(|feed_forward| feed_forward.activation = activation);
+            });
         }
-        self.add("gate", |spec| spec.feed_forward.gated ^= true);
-        self.add("feed-forward bias", |spec| spec.feed_forward.bias ^= true);
-        self.add("cross-attention", |spec| spec.cross_attention ^= true);
-        self.add("LayerScale", |spec| spec.layer_scale ^= true);
+        self.add("gate", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.gated ^= true));
+        self.add("feed-forward bias", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.bias ^= true));
+        self.add("cross-attention", |spec| match spec.looks_across() {
+            true => spec.blocks.iter_mut().for_each(|block| block.cross = None),
+            false => spec.look_across(),
+        });
+        self.add("LayerScale", |spec| spec.blocks.iter_mut().for_each(|block| block.layer_scale ^= true));
     }
 
     fn of_norms(&mut self, spec: &Spec) {
@@ -88,135 +97,150 @@ impl Mistakes<'_> {
         self.add("input norm", |spec| spec.input_norm ^= true);
         self.add("output norm", |spec| spec.output_norm ^= true);
         let residuals = [
-            Residual::PreNorm { first_bare: false },
-            Residual::PreNorm { first_bare: true },
+            Residual::PreNorm { bare: false },
             Residual::PostNorm,
             Residual::Sandwich,
             Residual::InnerNorm,
             Residual::Parallel { shared_norm: false },
             Residual::Parallel { shared_norm: true },
         ];
-        for residual in residuals.into_iter().filter(|residual| *residual != spec.residual) {
-            self.add(format!("residual {residual:?}"), |spec| spec.residual = residual);
+        for residual in residuals {
+            self.add(format!("residual {residual:?}"), |spec| spec.set_residual(residual));
         }
+        self.add("the first block's attention has no norm, or has one after all", |spec| {
+            if let Residual::PreNorm { bare } = &mut spec.blocks[0].residual {
+                *bare ^= true;
+            }
+        });
     }
 
     fn of_attention(&mut self, spec: &Spec) {
         for by in [1.01, 0.99, 2.0] {
-            self.add(format!("attention's scale × {by}"), |spec| spec.attention.scale *= by);
+            self.add_to_attention(format!("attention's scale × {by}"), |attention| attention.scale *= by);
         }
-        self.add("causal", |spec| spec.attention.causal ^= true);
-        match spec.attention.soft_cap {
+        self.add_to_attention("causal", |attention| attention.causal ^= true);
+        match spec.attention().soft_cap {
             Some(_) => {
-                self.add("no soft cap", |spec| spec.attention.soft_cap = None);
-                self.add("soft cap × 1.1", |spec| {
-                    spec.attention.soft_cap = spec.attention.soft_cap.map(|cap| cap * 1.1);
+                self.add_to_attention("no soft cap", |attention| attention.soft_cap = None);
+                self.add_to_attention("soft cap × 1.1", |attention| {
+                    attention.soft_cap = attention.soft_cap.map(|cap| cap * 1.1);
                 });
             }
-            None => self.add("a soft cap of 1", |spec| spec.attention.soft_cap = Some(1.0)),
+            None => self.add_to_attention("a soft cap of 1", |attention| attention.soft_cap = Some(1.0)),
         }
         for norm in [HeadNorm::None, HeadNorm::Each, HeadNorm::Whole] {
-            self.add(format!("head norm {norm:?}"), |spec| spec.attention.head_norm = norm);
+            self.add_to_attention(format!("head norm {norm:?}"), |attention| attention.head_norm = norm);
         }
-        self.add("bias of queries, keys and values", |spec| spec.attention.qkv_bias ^= true);
-        self.add("bias of attention's output", |spec| spec.attention.output_bias ^= true);
+        self.add_to_attention("bias of queries, keys and values", |attention| attention.qkv_bias ^= true);
+        self.add_to_attention("bias of attention's output", |attention| attention.output_bias ^= true);
         // The same weights as heads of another size.
-        self.add("twice the heads, of half the size", |spec| {
-            let attention = &mut spec.attention;
+        self.add_to_attention("twice the heads, of half the size", |attention| {
             attention.heads *= 2;
             attention.kv_heads *= 2;
             attention.head_dim /= 2;
         });
     }
 
+    /// The ropes that blocks turn by, each once: mistakes are made in all blocks of one.
     fn of_ropes(&mut self, spec: &Spec) {
-        for (n, rope) in spec.attention.ropes.iter().enumerate() {
-            for by in [1.01, 0.99] {
-                self.add(format!("rope {n}: base × {by}"), |spec| spec.attention.ropes[n].theta *= by);
+        let mut ropes: Vec<Rope> = Vec::new();
+        for rope in spec.blocks.iter().filter_map(|block| block.attention.rope.as_ref()) {
+            if !ropes.contains(rope) {
+                ropes.push(rope.clone());
             }
-            self.add(format!("rope {n}: pairs"), |spec| {
-                let pairs = &mut spec.attention.ropes[n].pairs;
-                *pairs = match pairs {
+        }
+        for (n, rope) in ropes.iter().enumerate() {
+            for by in [1.01, 0.99] {
+                self.add_to_rope(format!("rope {n}: base × {by}"), rope, |rope| rope.theta *= by);
+            }
+            self.add_to_rope(format!("rope {n}: pairs"), rope, |rope| {
+                rope.pairs = match rope.pairs {
                     RopePairs::HalfSplit => RopePairs::Interleaved,
                     RopePairs::Interleaved => RopePairs::HalfSplit,
                 };
             });
-            self.add(format!("rope {n}: two dimensions fewer"), |spec| spec.attention.ropes[n].dims -= 2);
-            if rope.dims + 2 <= spec.attention.head_dim {
-                self.add(format!("rope {n}: two dimensions more"), |spec| spec.attention.ropes[n].dims += 2);
+            self.add_to_rope(format!("rope {n}: two dimensions fewer"), rope, |rope| rope.dims -= 2);
+            if rope.dims + 2 <= spec.attention().head_dim {
+                self.add_to_rope(format!("rope {n}: two dimensions more"), rope, |rope| rope.dims += 2);
             }
-            self.of_scaling(n, &rope.scaling);
+            self.of_scaling(n, rope);
         }
-        for (layer, turn) in spec.attention.turns.iter().enumerate() {
-            let others = (0..spec.attention.ropes.len()).map(Some).chain([None]).filter(|other| other != turn);
+        for (layer, block) in spec.blocks.iter().enumerate() {
+            let others = ropes.iter().map(Some).chain([None]).filter(|other| *other != block.attention.rope.as_ref());
             for other in others {
-                let name = format!("layer {layer} turns by {other:?}");
-                self.add(name, |spec| spec.attention.turns[layer] = other);
+                let number = other.and_then(|other| ropes.iter().position(|rope| rope == other));
+                let name = format!("layer {layer} turns by {number:?}");
+                self.add(name, |spec| spec.blocks[layer].attention.rope = other.cloned());
             }
         }
     }
 
-    fn of_scaling(&mut self, n: usize, scaling: &RopeScaling) {
+    fn add_to_rope(&mut self, name: String, of: &Rope, change: impl Fn(&mut Rope)) {
+        self.add_to_attention(name, |attention| attention.rope.iter_mut().filter(|rope| *rope == of).for_each(&change));
+    }
+
+    fn of_scaling(&mut self, n: usize, rope: &Rope) {
+        let scaling = &rope.scaling;
         let numbers = match scaling {
             RopeScaling::None => {
-                return self.add(format!("rope {n}: positions halved"), |spec| {
-                    spec.attention.ropes[n].scaling = RopeScaling::Linear { factor: 2.0 };
+                return self.add_to_rope(format!("rope {n}: positions halved"), rope, |rope| {
+                    rope.scaling = RopeScaling::Linear { factor: 2.0 };
                 });
             }
             RopeScaling::Linear { .. } => 1,
             RopeScaling::Llama3 { .. } => 4,
             RopeScaling::Yarn { .. } => 5,
         };
-        self.add(format!("rope {n}: no scaling"), |spec| spec.attention.ropes[n].scaling = RopeScaling::None);
+        self.add_to_rope(format!("rope {n}: no scaling"), rope, |rope| rope.scaling = RopeScaling::None);
         for number in 0..numbers {
             // YaRN rounds what it makes of its context and betas to whole pairs.
             let rounded = matches!(scaling, RopeScaling::Yarn { .. }) && (1..4).contains(&number);
             for by in if rounded { [1.0 / 32.0, 1.0] } else { [1.1, 0.9] } {
-                self.add(format!("rope {n}: scaling's number {number} × {by:.2}"), |spec| {
-                    *numbers_of(&mut spec.attention.ropes[n].scaling)[number] *= by;
+                self.add_to_rope(format!("rope {n}: scaling's number {number} × {by:.2}"), rope, |rope| {
+                    *numbers_of(&mut rope.scaling)[number] *= by;
                 });
             }
         }
-        self.add(format!("rope {n}: truncation"), |spec| {
-            if let RopeScaling::Yarn { truncate, .. } = &mut spec.attention.ropes[n].scaling {
+        self.add_to_rope(format!("rope {n}: truncation"), rope, |rope| {
+            if let RopeScaling::Yarn { truncate, .. } = &mut rope.scaling {
                 *truncate ^= true;
             }
         });
     }
 
     fn of_windows(&mut self, spec: &Spec) {
-        for (layer, window) in spec.attention.windows.iter().enumerate() {
-            let others = match *window {
+        for (layer, block) in spec.blocks.iter().enumerate() {
+            let others = match block.attention.window {
                 Some(window) => vec![Some(window - 1), Some(window + 1), None],
                 None => vec![Some(6)],
             };
             for other in others.into_iter().filter(|other| *other != Some(0)) {
                 let name = format!("layer {layer} has a window of {other:?}");
-                self.add(name, |spec| spec.attention.windows[layer] = other);
+                self.add(name, |spec| spec.blocks[layer].attention.window = other);
             }
         }
     }
 
     fn of_biases(&mut self, spec: &Spec) {
-        match spec.attention.bias.clone() {
+        match spec.score_bias.clone() {
             ScoreBias::None => {
-                let slopes = vec![0.01; spec.attention.heads];
-                self.add("slopes of 0.01", |spec| spec.attention.bias = ScoreBias::Linear { slopes });
+                let slopes = vec![0.01; spec.attention().heads];
+                self.add("slopes of 0.01", |spec| spec.score_bias = ScoreBias::Linear { slopes });
             }
             ScoreBias::Linear { slopes } => {
                 let mut other = |name: &str, change: fn(&mut Vec<f32>)| {
                     let mut slopes = slopes.clone();
                     change(&mut slopes);
-                    self.add(name, |spec| spec.attention.bias = ScoreBias::Linear { slopes });
+                    self.add(name, |spec| spec.score_bias = ScoreBias::Linear { slopes });
                 };
                 other("slopes in the other order", |slopes| slopes.reverse());
                 other("the first two heads' slopes exchanged", |slopes| slopes.swap(0, 1));
                 other("slopes × 1.01", |slopes| slopes.iter_mut().for_each(|slope| *slope *= 1.01));
                 other("slopes of the other sign", |slopes| slopes.iter_mut().for_each(|slope| *slope *= -1.0));
-                self.add("no slopes", |spec| spec.attention.bias = ScoreBias::None);
+                self.add("no slopes", |spec| spec.score_bias = ScoreBias::None);
             }
             ScoreBias::Buckets { .. } => {
-                self.add("no buckets", |spec| spec.attention.bias = ScoreBias::None);
+                self.add("no buckets", |spec| spec.score_bias = ScoreBias::None);
             }
         }
     }
@@ -290,7 +314,11 @@ impl Mistakes<'_> {
             Head::None { pooler: true } => self.add("no pooler", |spec| spec.head = Head::None { pooler: false }),
             Head::None { pooler: false } => {}
         }
-        self.add("bias of likeness", |spec| spec.matching.iter_mut().for_each(|matching| matching.bias ^= true));
+        self.add("bias of likeness", |spec| {
+            if let Head::Embedding(head) = &mut spec.head {
+                head.matching.iter_mut().for_each(|matching| matching.bias ^= true);
+            }
+        });
     }
 
     fn of_pooling(&mut self, now: Pooling) {

@@ -1,6 +1,6 @@
 //! The vectors as arrays: for native tests, and the definition of what each operation means.
 
-use super::finite_f16_to_f32;
+use super::halves::finite_f16_to_f32;
 
 #[derive(Clone, Copy)]
 pub struct F32x4([f32; 4]);

@@ -1,0 +1,288 @@
+//! What layers keep: each page a block of its own, so that growing copies nothing.
+//!
+//! A page has, for each layer and head of its group, keys [PAGE, head_dim] and then values.
+
+use super::simd::f16_to_f32;
+use crate::device::pages::groups;
+use crate::device::{CacheType, PAGE, PageCopy, Span, StateShape, Table};
+use crate::error::{Result, try_vec};
+use std::ops::Range;
+
+/// Values that share a scale in a `Q8` cache.
+const GROUP: usize = 32;
+
+pub struct State {
+    ty: CacheType,
+    layers: Vec<Layer>,
+    groups: Vec<Group>,
+}
+
+/// Where a layer's values are in a page.
+struct Layer {
+    group: usize,
+    shape: StateShape,
+    /// The first of them, and the first of their scales.
+    values: usize,
+    scales: usize,
+}
+
+/// Layers that have pages together.
+#[derive(Default)]
+struct Group {
+    /// Of a page: of keys and values, and of columns.
+    values: usize,
+    scales: usize,
+    columns: usize,
+    pages: Vec<Page>,
+}
+
+#[derive(Clone)]
+struct Page {
+    values: Values,
+    columns: Vec<f32>,
+}
+
+/// Of a page.
+#[derive(Clone)]
+pub enum Values {
+    F32(Vec<f32>),
+    F16(Vec<u16>),
+    Q8 { levels: Vec<i8>, scales: Vec<f32> },
+}
+
+impl Group {
+    fn page(&self, ty: CacheType) -> Result<Page> {
+        let what = "a page of keys and values";
+        let values = match ty {
+            CacheType::F32 => Values::F32(try_vec(self.values, what)?),
+            CacheType::F16 => Values::F16(try_vec(self.values, what)?),
+            CacheType::Q8 => Values::Q8 { levels: try_vec(self.values, what)?, scales: try_vec(self.scales, what)? },
+        };
+        Ok(Page { values, columns: try_vec(self.columns, "a page of columns")? })
+    }
+}
+
+impl State {
+    pub fn new(shapes: &[StateShape], ty: CacheType) -> Self {
+        let (windows, of_layers) = groups(shapes);
+        let mut groups: Vec<Group> = windows.iter().map(|_| Group::default()).collect();
+        let layer = |(shape, group): (&StateShape, usize)| {
+            let of = &mut groups[group];
+            match *shape {
+                StateShape::KeysValues { kv_heads, head_dim, .. } => {
+                    let layer = Layer { group, shape: *shape, values: of.values, scales: of.scales };
+                    of.values += 2 * kv_heads * PAGE * head_dim;
+                    of.scales += 2 * kv_heads * PAGE * head_dim.div_ceil(GROUP);
+                    layer
+                }
+                StateShape::Columns { width, .. } => {
+                    let layer = Layer { group, shape: *shape, values: of.columns, scales: 0 };
+                    of.columns += PAGE * width;
+                    layer
+                }
+            }
+        };
+        let layers = shapes.iter().zip(of_layers).map(layer).collect();
+        Self { ty, layers, groups }
+    }
+
+    fn counts(&self) -> Vec<usize> {
+        self.groups.iter().map(|group| group.pages.len()).collect()
+    }
+
+    pub fn grow(&mut self, pages: &[Range<usize>]) -> Result<Vec<usize>> {
+        let before = self.counts();
+        for (group, wanted) in self.groups.iter_mut().zip(pages) {
+            while group.pages.len() < wanted.start {
+                match group.page(self.ty) {
+                    Ok(page) => group.pages.push(page),
+                    Err(error) => {
+                        self.trim(&before);
+                        return Err(error);
+                    }
+                }
+            }
+        }
+        Ok(self.counts())
+    }
+
+    pub fn trim(&mut self, pages: &[usize]) -> Vec<usize> {
+        self.groups.iter_mut().zip(pages).for_each(|(group, count)| group.pages.truncate(*count));
+        self.counts()
+    }
+
+    pub fn copy(&mut self, copies: &[PageCopy]) {
+        for PageCopy { group, from, to } in copies {
+            let pages = &mut self.groups[*group].pages;
+            let [from, to] = pages.get_disjoint_mut([*from, *to]).expect("two pages that there are");
+            to.values.copy(&from.values);
+            to.columns.copy_from_slice(&from.columns);
+        }
+    }
+
+    /// A layer's group.
+    pub fn group(&self, layer: usize) -> usize {
+        self.layers[layer].group
+    }
+
+    fn rows(&self, layer: usize, head: usize) -> [Rows; 2] {
+        let Layer { shape: StateShape::KeysValues { head_dim, .. }, values, scales, .. } = self.layers[layer] else {
+            unreachable!("a layer of attention keeps keys and values");
+        };
+        let scaled = head_dim.div_ceil(GROUP);
+        [0, 1].map(|side| {
+            let index = (2 * head + side) * PAGE;
+            Rows { head_dim, values: values + index * head_dim, scales: scales + index * scaled }
+        })
+    }
+
+    /// A head's keys and values in a page, to be read by [`Rows::read`].
+    pub fn head(&self, layer: usize, head: usize, page: usize) -> (&Values, [Rows; 2]) {
+        (&self.groups[self.group(layer)].pages[page].values, self.rows(layer, head))
+    }
+
+    /// Keeps a head's key and value, [head_dim] each.
+    pub fn write(&mut self, layer: usize, head: usize, (page, at): (usize, usize), key: &[f32], value: &[f32]) {
+        let (rows, group) = (self.rows(layer, head), self.group(layer));
+        let values = &mut self.groups[group].pages[page].values;
+        for (rows, vector) in rows.iter().zip([key, value]) {
+            rows.write(values, at, vector);
+        }
+    }
+}
+
+impl Values {
+    fn copy(&mut self, from: &Values) {
+        match (self, from) {
+            (Values::F32(to), Values::F32(from)) => to.copy_from_slice(from),
+            (Values::F16(to), Values::F16(from)) => to.copy_from_slice(from),
+            (Values::Q8 { levels, scales }, Values::Q8 { levels: from, scales: from_scales }) => {
+                levels.copy_from_slice(from);
+                scales.copy_from_slice(from_scales);
+            }
+            _ => unreachable!("pages of one pool are of one type"),
+        }
+    }
+}
+
+/// Vectors of one head in a page, one a position: where they begin.
+#[derive(Clone, Copy)]
+pub struct Rows {
+    head_dim: usize,
+    values: usize,
+    scales: usize,
+}
+
+impl Rows {
+    /// Stores the vector of a position, [head_dim].
+    fn write(&self, page: &mut Values, position: usize, vector: &[f32]) {
+        let at = self.values + position * self.head_dim;
+        match page {
+            Values::F32(values) => values[at..at + vector.len()].copy_from_slice(vector),
+            Values::F16(values) => {
+                for (out, value) in values[at..].iter_mut().zip(vector) {
+                    // An infinite half would turn the whole attention into NaN.
+                    *out = half::f16::from_f32(value.clamp(-65504.0, 65504.0)).to_bits();
+                }
+            }
+            Values::Q8 { levels, scales } => {
+                let scales = &mut scales[self.scales + position * vector.len().div_ceil(GROUP)..];
+                let levels = levels[at..at + vector.len()].chunks_mut(GROUP);
+                for ((levels, scale), vector) in levels.zip(scales).zip(vector.chunks(GROUP)) {
+                    let largest = vector.iter().fold(0.0f32, |largest, value| largest.max(value.abs()));
+                    // A level cannot say that a value is no number; the scale can.
+                    *scale = if vector.iter().any(|value| value.is_nan()) { f32::NAN } else { largest / 127.0 };
+                    let inverse = if *scale > 0.0 { scale.recip() } else { 0.0 };
+                    for (level, value) in levels.iter_mut().zip(vector) {
+                        *level = (value * inverse).round_ties_even() as i8;
+                    }
+                }
+            }
+        }
+    }
+
+    /// The vectors of some positions as floats, each to the front of `width` values of `out`.
+    #[inline]
+    pub fn read(&self, page: &Values, positions: Range<usize>, width: usize, out: &mut [f32]) {
+        let range = self.values + positions.start * self.head_dim..self.values + positions.end * self.head_dim;
+        let out = out.chunks_exact_mut(width).take(positions.len());
+        match page {
+            Values::F32(values) => {
+                for (out, vector) in out.zip(values[range].chunks_exact(self.head_dim)) {
+                    out[..self.head_dim].copy_from_slice(vector);
+                }
+            }
+            Values::F16(values) => {
+                for (out, vector) in out.zip(values[range].chunks_exact(self.head_dim)) {
+                    out.iter_mut().zip(vector).for_each(|(out, half)| *out = f16_to_f32(*half));
+                }
+            }
+            Values::Q8 { levels, scales } => {
+                let scaled = self.head_dim.div_ceil(GROUP);
+                let scales = scales[self.scales + positions.start * scaled..].chunks_exact(scaled);
+                for ((out, levels), scales) in out.zip(levels[range].chunks_exact(self.head_dim)).zip(scales) {
+                    for ((out, levels), scale) in out.chunks_mut(GROUP).zip(levels.chunks(GROUP)).zip(scales) {
+                        out.iter_mut().zip(levels).for_each(|(out, level)| *out = f32::from(*level) * scale);
+                    }
+                }
+            }
+        }
+    }
+}
+
+/// Where the rows of some spans are kept.
+pub struct Places {
+    pub spans: Vec<Span>,
+    /// [tables, groups]: the first page's number in the sequence, and the pages.
+    pages: Vec<(usize, Vec<usize>)>,
+    groups: usize,
+}
+
+impl Places {
+    pub fn new(spans: &[Span], tables: &[&Table]) -> Self {
+        let groups = tables.iter().map(|table| table.groups()).max().unwrap_or(0);
+        let of = |table: &&Table| {
+            (0..groups)
+                .map(|group| table.pages(group))
+                .map(|(first, pages)| (first, pages.to_vec()))
+                .collect::<Vec<_>>()
+        };
+        Self { spans: spans.to_vec(), pages: tables.iter().flat_map(of).collect(), groups }
+    }
+
+    /// The page of a span's position, and the place in it.
+    pub fn of(&self, span: &Span, group: usize, position: usize) -> (usize, usize) {
+        let (first, pages) = &self.pages[span.table * self.groups + group];
+        (pages[position / PAGE - first], position % PAGE)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_type_gives_back_what_was_stored_within_its_precision() {
+        let vector: Vec<f32> = (0..40).map(|i| (i as f32 - 20.0) * 0.37).collect();
+        let negated: Vec<f32> = vector.iter().map(|value| -value).collect();
+        for (ty, tolerance) in [(CacheType::F32, 0.0), (CacheType::F16, 4e-3), (CacheType::Q8, 7.4 / 254.0 + 1e-6)] {
+            let shape = |window| StateShape::KeysValues { kv_heads: 3, head_dim: vector.len(), window };
+            let mut state = State::new(&[shape(None), shape(Some(8)), shape(None)], ty);
+            assert_eq!(state.grow(&[4..9, 0..0]).unwrap(), [4, 0]);
+            state.write(2, 1, (3, 5), &vector, &negated);
+            assert_eq!(state.grow(&[9..9, 2..2]).unwrap(), [9, 2]);
+            state.copy(&[PageCopy { group: 0, from: 3, to: 8 }]);
+            for page in [3, 8] {
+                let (values, rows) = state.head(2, 1, page);
+                for (rows, vector) in rows.iter().zip([&vector, &negated]) {
+                    let mut out = vec![0.0; 3 * 44];
+                    rows.read(values, 4..7, 44, &mut out);
+                    for (a, b) in out[44..84].iter().zip(vector) {
+                        assert!((a - b).abs() <= tolerance, "{ty:?}: {a} is not {b}");
+                    }
+                    assert!(out[..44].iter().chain(&out[84..]).all(|value| *value == 0.0), "nothing else was stored");
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,68 @@
+//! What the choice of one generation's tokens goes by.
+
+use super::buffer::{Buffer, Memory};
+use super::kernels::Shader;
+use crate::device::Choosing;
+use crate::error::Result;
+
+/// What stays on the GPU between the steps of one generation.
+pub struct Chooser {
+    pub choosing: Choosing,
+    /// [vocabulary]: how often each token was chosen; the top bit: it was seen at all.
+    pub seen: Buffer,
+    /// [vocabulary] or nothing, each from so many chosen tokens on.
+    pub biases: Vec<(usize, Option<Buffer>)>,
+    /// Tokens chosen so far.
+    pub chosen: usize,
+    /// The best of each run of tokens, by its logit.
+    pub partial: Buffer,
+    /// The same by its score, where tokens are drawn.
+    pub drawn: Buffer,
+    /// The least logit that may be drawn.
+    pub truncation: Buffer,
+    /// The token that was chosen last.
+    pub token: Buffer,
+}
+
+const SEEN: u32 = 1 << 31;
+/// Less than any logit, as the shaders have it.
+pub const LOWEST: f32 = -3.0e38;
+
+impl Chooser {
+    pub fn new(memory: &mut Memory, choosing: &Choosing) -> Result<Self> {
+        let vocabulary = choosing.vocabulary;
+        let runs = vocabulary.div_ceil(Shader::Penalise.constant("RUN") as usize);
+        let seen = memory.storage("tokens seen", vocabulary)?;
+        let mut flags = vec![0; vocabulary];
+        choosing.prompt.iter().for_each(|token| flags[*token as usize] = SEEN);
+        memory.write(&seen, &flags);
+        let mut biases = Vec::new();
+        for (from, bias) in &choosing.biases {
+            biases.push((*from, (!bias.is_empty()).then(|| bias_of(memory, vocabulary, bias)).transpose()?));
+        }
+        let truncation = memory.storage("truncation", 4)?;
+        memory.write(&truncation, &[LOWEST]);
+        Ok(Self {
+            choosing: choosing.clone(),
+            seen,
+            biases,
+            chosen: 0,
+            partial: memory.storage("partial choices", 2 * runs)?,
+            drawn: memory.storage("partial draws", 2 * runs)?,
+            truncation,
+            token: memory.storage("a token", 4)?,
+        })
+    }
+}
+
+/// [vocabulary]: what is added to each token's logit.
+fn bias_of(memory: &mut Memory, vocabulary: usize, bias: &[(u32, f32)]) -> Result<Buffer> {
+    let mut values = vec![0.0f32; vocabulary];
+    for (token, bias) in bias {
+        let value = &mut values[*token as usize];
+        *value = (*value + bias).max(LOWEST);
+    }
+    let buffer = memory.storage("logit bias", vocabulary)?;
+    memory.write(&buffer, &values);
+    Ok(buffer)
+}

@@ -1,0 +1,163 @@
+//! Products that a text's vector goes through behind the pooling: sentence-transformers' `Dense` modules.
+
+use super::arriving::{ArrivingMatrix, Stored};
+use super::part::Shape;
+use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
+use crate::device::{Activation, Device, Input, Linear};
+use crate::error::{Error, Result};
+
+/// One product, activation(x · weightᵀ + bias), and its weights as the bytes of its file arrive. They are few: all of them
+/// wait here for the device.
+pub struct DenseFile {
+    pub inputs: usize,
+    pub outputs: usize,
+    pub bias: bool,
+    pub activation: Option<Activation>,
+    /// Its type and bytes.
+    weight: (TensorType, Vec<u8>),
+    bias_values: Vec<f32>,
+    bytes: Vec<u8>,
+}
+
+const WEIGHT: &str = "linear.weight";
+const BIAS: &str = "linear.bias";
+
+impl DenseFile {
+    pub fn new(inputs: usize, outputs: usize, bias: bool, activation: Option<Activation>) -> Self {
+        let weight = (TensorType::F32, Vec::new());
+        Self { inputs, outputs, bias, activation, weight, bias_values: Vec::new(), bytes: Vec::new() }
+    }
+
+    /// How many numbers its weights are.
+    pub fn parameters(&self) -> usize {
+        self.outputs * (self.inputs + usize::from(self.bias))
+    }
+
+    /// How its matrix is kept: as other matrices are.
+    fn stored(&self, quantize: Option<TensorType>) -> Stored {
+        let fits = |to: &TensorType| self.inputs.is_multiple_of(to.block_len());
+        Stored { ty: quantize.filter(fits).unwrap_or(self.weight.0), columns: self.inputs }
+    }
+
+    /// What its weights take on a device.
+    pub fn device_bytes<D: Device>(&self, quantize: Option<TensorType>) -> usize {
+        let bias = if self.bias { 4 * self.outputs } else { 0 };
+        D::matrix_bytes(self.stored(quantize).ty, self.outputs, self.inputs) + bias
+    }
+
+    /// Its weights on a device. Errors: corrupt-file where they have not come, out-of-memory, unsupported-model.
+    fn linear<D: Device>(self, device: &mut D, quantize: Option<TensorType>) -> Result<Linear<D>> {
+        let missing = |name: &str| Err(Error::corrupt("missing from the checkpoint").in_tensor(name));
+        let stored = self.stored(quantize);
+        let (ty, bytes) = self.weight;
+        if bytes.is_empty() {
+            return missing(WEIGHT);
+        }
+        if self.bias && self.bias_values.is_empty() {
+            return missing(BIAS);
+        }
+        device.expect_weights(D::matrix_bytes(stored.ty, self.outputs, self.inputs))?;
+        let mut matrix =
+            ArrivingMatrix::new(device.matrix(stored.ty, self.outputs, stored.columns)?, ty, self.inputs, stored)?;
+        matrix.push(device, &bytes)?;
+        let bias = if self.bias { Some(device.upload(&self.bias_values)?) } else { None };
+        Ok(Linear { weight: matrix.finish(device), bias })
+    }
+
+    fn shape_of(&self, tensor: &str) -> Option<Shape> {
+        match tensor {
+            WEIGHT => Some(Shape::Matrix(self.outputs, self.inputs)),
+            BIAS if self.bias => Some(Shape::Vector(self.outputs)),
+            _ => None,
+        }
+    }
+}
+
+impl Sink for DenseFile {
+    fn header(&mut self, header: &Header) -> Result<()> {
+        for tensor in &header.tensors {
+            let Some(shape) = self.shape_of(&tensor.name) else {
+                return Err(Error::unsupported("has no place in a Dense module").in_tensor(&tensor.name));
+            };
+            shape.check(&tensor.shape, String::new).map_err(|error| error.in_tensor(&tensor.name))?;
+        }
+        Ok(())
+    }
+
+    fn wants(&mut self, _: &TensorInfo) -> bool {
+        true
+    }
+
+    fn data(&mut self, _: &TensorInfo, bytes: &[u8]) -> Result<()> {
+        self.bytes.extend_from_slice(bytes);
+        Ok(())
+    }
+
+    fn end(&mut self, tensor: &TensorInfo) -> Result<()> {
+        let bytes = std::mem::take(&mut self.bytes);
+        if tensor.name == WEIGHT {
+            self.weight = (tensor.ty, bytes);
+        } else {
+            self.bias_values = vec![0.0; self.outputs];
+            tensor.ty.dequantize(&bytes, &mut self.bias_values);
+        }
+        Ok(())
+    }
+}
+
+/// Products on a device, one behind the other.
+pub struct DenseChain<D: Device>(Vec<Product<D>>);
+
+struct Product<D: Device> {
+    linear: Linear<D>,
+    activation: Option<Activation>,
+    outputs: usize,
+    /// [rows, outputs]
+    out: D::Buffer,
+    rows: usize,
+}
+
+impl<D: Device> DenseChain<D> {
+    /// Errors: those of loading.
+    pub fn new(device: &mut D, files: Vec<DenseFile>, quantize: Option<TensorType>) -> Result<Self> {
+        let product = |file: DenseFile| {
+            let (activation, outputs) = (file.activation, file.outputs);
+            let (linear, out) = (file.linear(device, quantize)?, device.buffer(outputs)?);
+            Ok(Product { linear, activation, outputs, out, rows: 1 })
+        };
+        Ok(Self(files.into_iter().map(product).collect::<Result<_>>()?))
+    }
+
+    /// Values of a vector behind it.
+    pub fn width(&self) -> Option<usize> {
+        self.0.last().map(|product| product.outputs)
+    }
+
+    /// Makes room for so many vectors, which counts once it is known to be there ([`DenseChain::is_there`]). Error:
+    /// out-of-memory.
+    pub fn reserve(&mut self, device: &mut D, rows: usize) -> Result<()> {
+        for product in self.0.iter_mut().filter(|product| product.rows < rows) {
+            (product.out, product.rows) = (device.buffer(rows * product.outputs)?, 0);
+        }
+        Ok(())
+    }
+
+    /// The room for so many vectors is there.
+    pub fn is_there(&mut self, rows: usize) {
+        self.0.iter_mut().for_each(|product| product.rows = product.rows.max(rows));
+    }
+
+    /// What becomes of vectors, [rows, width of the first]; they themselves where there is no product.
+    pub fn apply<'a>(&'a mut self, device: &mut D, vectors: &'a D::Buffer, rows: usize) -> &'a D::Buffer {
+        let mut x = vectors;
+        for Product { linear, activation, out, .. } in &mut self.0 {
+            let input = Input { x, rows, norm: None };
+            match activation {
+                Some(activation) => device.project_activated(&input, None, linear, *activation, out),
+                None => device.project(&input, &mut [linear.to(out)]),
+            }
+            x = out;
+        }
+        x
+    }
+}

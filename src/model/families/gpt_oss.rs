@@ -1,0 +1,72 @@
+//! gpt-oss: Llama's block with a mixture of experts whose gates are clamped, a learned score of no key in each head's
+//! softmax, and a sliding window in every other layer.
+//!
+//! Model card: <https://arxiv.org/abs/2508.10925>. Checkpoints, as GGUF files: `ggml-org/gpt-oss-20b-GGUF`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, llama, mixtral};
+use crate::error::{Error, Result};
+use crate::model::spec::{Block, Experts, Input, Norm, Spec};
+
+/// What transformers takes where `config.json` does not say.
+const THETA: f64 = 150_000.0;
+const HEAD_DIM: usize = 64;
+const KV_HEADS: usize = 8;
+const CONTEXT: usize = 131_072;
+const WINDOW: usize = 128;
+const EXPERTS: usize = 128;
+const USED: usize = 4;
+const LIMIT: f64 = 7.0;
+/// What the gate's sigmoid multiplies its input by.
+const ALPHA: f64 = 1.702;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    config.expect("swiglu_alpha", ALPHA)?;
+    if !(config.has("rope_parameters") || config.has("rope_scaling")) {
+        return Err(Error::unsupported("gpt-oss without \"rope_parameters\" or \"rope_scaling\""));
+    }
+    let head_dim = config.count("head_dim", HEAD_DIM)?;
+    let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, THETA, None)?)?;
+    spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
+    let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
+    let biases = config.flag("attention_bias", true)?;
+    let limit = Some(config.number("swiglu_limit", LIMIT)? as f32);
+    let experts = Experts { bias: true, limit, ..mixtral::experts(config, EXPERTS, USED, true)? };
+    for Block { attention, feed_forward, .. } in &mut spec.blocks {
+        (attention.kv_heads, attention.sinks) = (kv_heads, true);
+        (attention.qkv_bias, attention.output_bias) = (biases, biases);
+        (feed_forward.bias, feed_forward.experts) = (true, Some(experts));
+    }
+    let layers = spec.layers();
+    let local = config.local_layers(layers)?;
+    let local = local.unwrap_or_else(|| (0..layers).map(|layer| layer % 2 == 0).collect());
+    spec.set_windows(&local, Some(config.count("sliding_window", WINDOW)?));
+    if let Input::Tokens(tokens) = &mut spec.input {
+        tokens.context = config.count("max_position_embeddings", CONTEXT)?;
+    }
+    spec.head = llama::head(config, false)?;
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.o_proj"),
+        (Part::Sinks, "layers.{}.self_attn.sinks"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Router, "layers.{}.mlp.router"),
+        (Part::ExpertGate, "layers.{}.mlp.experts.gate_up_proj"),
+        (Part::ExpertUp, "layers.{}.mlp.experts.gate_up_proj"),
+        (Part::ExpertDown, "layers.{}.mlp.experts.down_proj"),
+    ],
+    ignored: &[],
+    layout: Layout::ExpertsTransposed,
+};

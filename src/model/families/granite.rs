@@ -1,0 +1,41 @@
+//! Granite: Llama's block with four multipliers: of the embedding, of attention's scores, of what each branch adds, and of
+//! the logits.
+//!
+//! Technical report: <https://github.com/ibm-granite/granite-3.0-language-models>. Checkpoints:
+//! `ibm-granite/granite-3.3-2b-instruct`, …
+
+use super::config::Config;
+use super::llama;
+use crate::error::{Error, Result};
+use crate::model::spec::{Head, Input, Norm, Spec, VocabularyHead};
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = llama::block(config, 10_000.0, None)?;
+    llama::feed_forward_biases(config, &mut spec)?;
+    multiply(config, spec)
+}
+
+/// Gives a block of Llama's the biases of its attention, and the multipliers.
+///
+/// x + m · f(norm(x)) is m · (x / m + f(norm(x / m))), since a norm does not see its input's size but by epsilon: so it is
+/// the embedding that is divided by m, and each epsilon by m², and branches are added as they are.
+pub fn multiply(config: &Config, mut spec: Spec) -> Result<Spec> {
+    llama::biases(config, &mut spec)?;
+    let branches = config.number("residual_multiplier", 1.0)?;
+    let logits = config.number("logits_scaling", 1.0)?;
+    if !(branches > 0.0 && branches.is_finite() && logits != 0.0) {
+        let message = format!("\"residual_multiplier\": {branches}, \"logits_scaling\": {logits}");
+        return Err(Error::unsupported(message));
+    }
+    let scale = config.number("attention_multiplier", 1.0)? as f32;
+    spec.attentions().for_each(|attention| attention.scale = scale);
+    if let Norm::Rms { epsilon, .. } = &mut spec.norm {
+        *epsilon = (f64::from(*epsilon) / (branches * branches)) as f32;
+    }
+    if let Input::Tokens(tokens) = &mut spec.input {
+        tokens.scale = (config.number("embedding_multiplier", 1.0)? / branches) as f32;
+    }
+    let tied = config.flag("tie_word_embeddings", false)?;
+    spec.head = Head::Vocabulary(VocabularyHead { scale: (1.0 / logits) as f32, ..VocabularyHead::plain(tied) });
+    Ok(spec)
+}

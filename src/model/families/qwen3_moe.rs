@@ -1,0 +1,61 @@
+//! Qwen 3 MoE: Qwen 3's block with a mixture of experts in some layers, mostly in all.
+//!
+//! Paper: <https://arxiv.org/abs/2505.09388>. Checkpoints: `Qwen/Qwen3-30B-A3B`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, mixtral, qwen3};
+use crate::error::{Error, Result};
+use crate::model::spec::Spec;
+
+/// What transformers takes where `config.json` does not say.
+const EXPERTS: usize = 128;
+const USED: usize = 8;
+const WIDTH: usize = 768;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let mut spec = qwen3::spec(config)?;
+    let window =
+        if config.flag("use_sliding_window", false)? { config.optional_count("sliding_window")? } else { None };
+    spec.attentions().for_each(|attention| attention.window = window);
+    let experts = mixtral::experts(config, EXPERTS, USED, config.flag("norm_topk_prob", false)?)?;
+    let width = config.count("moe_intermediate_size", WIDTH)?;
+    let step = config.count("decoder_sparse_step", 1)?.max(1);
+    let dense = config.list("mlp_only_layers")?.unwrap_or_default();
+    if let Some(layer) = dense.iter().find(|layer| layer.as_u64().is_none()) {
+        return Err(Error::corrupt(format!("layer {layer} in \"mlp_only_layers\"")));
+    }
+    for (layer, feed_forward) in spec.feed_forwards().enumerate() {
+        let listed = dense.iter().any(|dense| dense.as_u64() == Some(layer as u64));
+        if !listed && (layer + 1).is_multiple_of(step) {
+            (feed_forward.width, feed_forward.experts) = (width, Some(experts));
+        }
+    }
+    Ok(spec)
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.input_layernorm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.o_proj"),
+        (Part::QueryNorm, "layers.{}.self_attn.q_norm"),
+        (Part::KeyNorm, "layers.{}.self_attn.k_norm"),
+        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Part::Gate, "layers.{}.mlp.gate_proj"),
+        (Part::Up, "layers.{}.mlp.up_proj"),
+        (Part::Down, "layers.{}.mlp.down_proj"),
+        (Part::Router, "layers.{}.mlp.gate"),
+        (Part::ExpertGate, "layers.{}.mlp.experts.{}.gate_proj"),
+        (Part::ExpertUp, "layers.{}.mlp.experts.{}.up_proj"),
+        (Part::ExpertDown, "layers.{}.mlp.experts.{}.down_proj"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

@@ -1,0 +1,146 @@
+//! What becomes of the last block's output: the tensors of a stack's head.
+
+use super::part::{Part, Slot};
+use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
+use super::tensors::{AttentionTensors, DenseTensors, NormTensors, Source, Tree};
+use crate::device::{Leaves, Linear};
+use crate::error::Result;
+
+/// Pooling by attention: a learned query looks at all tokens, and a feed-forward network with a residual follows.
+pub struct PoolTensors<L: Leaves> {
+    /// [width]
+    pub probe: L::Buffer,
+    pub attention: AttentionTensors<L>,
+    pub norm: NormTensors<L>,
+    pub feed_forward: DenseTensors<L>,
+}
+
+pub struct HeadTensors<L: Leaves> {
+    /// None: the embedding table, or there is no head.
+    pub output: Option<Linear<L>>,
+    /// Of a head that is the embedding table.
+    pub bias: Option<L::Buffer>,
+    /// The classifier of the distillation token.
+    pub distillation: Option<Linear<L>>,
+    pub dense: Option<Linear<L>>,
+    pub dense_norm: Option<NormTensors<L>>,
+    pub pool: Option<PoolTensors<L>>,
+    /// exp of it multiplies similarities with another stack's vectors, and what is added then.
+    pub matching: Option<(f32, Option<f32>)>,
+}
+
+impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
+    pub fn head(&mut self) -> Result<HeadTensors<L>> {
+        let spec = self.spec;
+        let mut head = HeadTensors {
+            output: None,
+            bias: None,
+            distillation: None,
+            dense: None,
+            dense_norm: None,
+            pool: None,
+            matching: None,
+        };
+        match &spec.head {
+            Head::Vocabulary(vocabulary) => {
+                if vocabulary.bias {
+                    let slot = Slot::bias(Part::Head, 0);
+                    head.bias = Some(self.source.vector(slot, spec.vocabulary(), &|_| {})?);
+                }
+                if !vocabulary.tied {
+                    head.output = Some(self.linear(Part::Head, 0, [spec.vocabulary(), spec.width], false)?);
+                }
+            }
+            Head::Classes(classes) => self.classes(classes, &mut head)?,
+            Head::Embedding(embedding) => self.embedding(embedding, &mut head)?,
+            Head::None { pooler: true } => {
+                head.dense = Some(self.linear(Part::Pooler, 0, [spec.width, spec.width], true)?);
+            }
+            Head::None { pooler: false } => {}
+        }
+        Ok(head)
+    }
+
+    fn classes(&mut self, classes: &ClassesHead, head: &mut HeadTensors<L>) -> Result<()> {
+        let width = self.spec.width;
+        if let Some(dense) = classes.dense {
+            head.dense = Some(self.linear(dense.part(), 0, [width, width], dense.bias)?);
+            head.dense_norm = dense.norm.then(|| self.norm(Part::DenseNorm, 0)).transpose()?;
+        }
+        let parts = if classes.pooling == Pooling::ClassTokenAndMean { 2 } else { 1 };
+        head.output = Some(self.linear(Part::Head, 0, [classes.classes, parts * width], true)?);
+        if classes.pooling == Pooling::BothTokens {
+            head.distillation = Some(self.linear(Part::DistillationHead, 0, [classes.classes, width], true)?);
+        }
+        Ok(())
+    }
+
+    fn embedding(&mut self, embedding: &EmbeddingHead, head: &mut HeadTensors<L>) -> Result<()> {
+        let width = self.spec.width;
+        if embedding.pooling == Pooling::Attention {
+            head.pool = Some(self.pool()?);
+        }
+        if embedding.projection {
+            head.output = Some(self.linear(Part::Head, 0, [embedding.width, width], embedding.bias)?);
+        }
+        if let Some(matching) = embedding.matching {
+            let scale = self.number(Part::MatchScale)?;
+            head.matching = Some((scale, matching.bias.then(|| self.number(Part::MatchBias)).transpose()?));
+        }
+        Ok(())
+    }
+
+    /// A number that the checkpoint has by itself.
+    fn number(&mut self, part: Part) -> Result<f32> {
+        Ok(self.source.host(Slot::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
+    }
+
+    fn pool(&mut self) -> Result<PoolTensors<L>> {
+        use Part::*;
+        let width = self.spec.width;
+        let inner = self.spec.blocks.last().map_or(0, |block| block.feed_forward.width);
+        let probe = self.source.host(Slot::weight(PoolProbe, 0), width)?;
+        let mut square = |part| self.linear(part, 0, [width, width], true);
+        let attention = AttentionTensors {
+            query: square(PoolQuery)?,
+            key: square(PoolKey)?,
+            value: square(PoolValue)?,
+            output: square(PoolOutput)?,
+            head_norms: None,
+            sinks: None,
+        };
+        Ok(PoolTensors {
+            // A product's input has a buffer of its own.
+            probe: self.source.computed(&mut || Ok(probe.clone()))?,
+            attention,
+            norm: self.norm(PoolNorm, 0)?,
+            feed_forward: DenseTensors {
+                gate: None,
+                up: self.linear(PoolUp, 0, [inner, width], true)?,
+                down: self.linear(PoolDown, 0, [width, inner], true)?,
+            },
+        })
+    }
+}
+
+impl Dense {
+    /// Which part its weights are.
+    pub fn part(&self) -> Part {
+        if self.pooler { Part::Pooler } else { Part::Dense }
+    }
+}
+
+impl Spec {
+    /// Does without what some checkpoints of a class lack; false where none does.
+    pub fn spare(&mut self, slot: &Slot) -> bool {
+        let looks_across = self.looks_across();
+        match (&mut self.head, slot.part) {
+            (Head::None { pooler }, Part::Pooler) => *pooler = false,
+            // transformers takes zeros for the bias, and the embedding table for the head.
+            (Head::Vocabulary(head), Part::Head) if looks_across && slot.bias => head.bias = false,
+            (Head::Vocabulary(head), Part::Head) if looks_across => head.tied = true,
+            _ => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,112 @@
+//! A checkpoint's tensors that have come, by their slots, and their way to a device.
+
+use super::part::{Shape, Slot};
+use super::spec::Spec;
+use super::stack::{Wanted, Weights};
+use super::tensors::Source;
+use crate::checkpoint::TensorType;
+use crate::device::Device;
+use crate::error::{Error, Result};
+use std::collections::HashMap;
+
+/// What has come.
+pub struct LoadedTensors<D: Device> {
+    /// In the device's layout already.
+    pub matrices: HashMap<Slot, D::Matrix>,
+    pub vectors: HashMap<Slot, Vec<f32>>,
+    /// Those of each expert of a mixture, as far as they have come.
+    pub experts: HashMap<Slot, Vec<Option<D::Matrix>>>,
+}
+
+impl<D: Device> Default for LoadedTensors<D> {
+    fn default() -> Self {
+        Self { matrices: HashMap::new(), vectors: HashMap::new(), experts: HashMap::new() }
+    }
+}
+
+impl<D: Device> LoadedTensors<D> {
+    pub fn has(&self, slot: &Slot, shape: &Shape) -> bool {
+        match shape {
+            Shape::Matrix(..) => self.matrices.contains_key(slot),
+            Shape::Experts(..) => self.experts.get(slot).is_some_and(|experts| experts.iter().all(Option::is_some)),
+            // One that came before it was known what it is of has another length.
+            Shape::Vector(len) => self.vectors.get(slot).is_some_and(|vector| vector.len() == *len),
+        }
+    }
+
+    /// The weights of each stack of a model whose every slot is here. Errors: out-of-memory, corrupt-file.
+    pub fn weights<'a>(
+        mut self,
+        device: &mut D,
+        stacks: impl Iterator<Item = &'a Spec> + Clone,
+    ) -> Result<Vec<Weights<D>>> {
+        let wanted = stacks.clone().map(Spec::wanted).collect::<Result<Vec<Wanted>>>()?;
+        device.expect_vectors(&mut wanted.iter().flat_map(|wanted| &wanted.vectors).copied())?;
+        let weights =
+            |(stack, spec): (u8, &Spec)| Weights::of(spec, &mut OnDevice { loaded: &mut self, device, stack });
+        (0..).zip(stacks).map(weights).collect()
+    }
+}
+
+/// One stack's way to its device.
+struct OnDevice<'a, D: Device> {
+    loaded: &'a mut LoadedTensors<D>,
+    device: &'a mut D,
+    stack: u8,
+}
+
+/// A slot that [`LoadedTensors::weights`] was promised, and that did not come.
+fn missing(slot: Slot) -> Error {
+    Error::corrupt(format!("without {:?} of layer {}", slot.part, slot.layer))
+}
+
+impl<D: Device> OnDevice<'_, D> {
+    fn take(&mut self, slot: Slot) -> Option<Vec<f32>> {
+        self.loaded.vectors.remove(&Slot { stack: self.stack, ..slot })
+    }
+}
+
+impl<D: Device> Source<D> for OnDevice<'_, D> {
+    fn matrix(&mut self, slot: Slot, _rows: usize, _columns: usize) -> Result<D::Matrix> {
+        self.loaded.matrices.remove(&Slot { stack: self.stack, ..slot }).ok_or_else(|| missing(slot))
+    }
+
+    fn experts(&mut self, slot: Slot, _experts: usize, _rows: usize, _columns: usize) -> Result<D::Experts> {
+        let matrices = self.loaded.experts.remove(&Slot { stack: self.stack, ..slot }).unwrap_or_default();
+        let whole: Option<Vec<D::Matrix>> = matrices.into_iter().collect();
+        Ok(self.device.join_experts(whole.filter(|whole| !whole.is_empty()).ok_or_else(|| missing(slot))?))
+    }
+
+    fn vector(&mut self, slot: Slot, _len: usize, change: &dyn Fn(&mut f32)) -> Result<D::Buffer> {
+        let mut values = self.take(slot).ok_or_else(|| missing(slot))?;
+        values.iter_mut().for_each(change);
+        self.device.upload(&values)
+    }
+
+    fn host(&mut self, slot: Slot, _len: usize) -> Result<Vec<f32>> {
+        self.take(slot).ok_or_else(|| missing(slot))
+    }
+
+    fn optional(&mut self, slot: Slot) -> Vec<f32> {
+        self.take(slot).unwrap_or_default()
+    }
+
+    fn computed(&mut self, values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<D::Buffer> {
+        let values = values()?;
+        let mut buffer = self.device.buffer(values.len())?;
+        self.device.write(&values, 0, &mut buffer);
+        Ok(buffer)
+    }
+
+    fn computed_matrix(&mut self, columns: usize, values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<D::Matrix> {
+        let values = values()?;
+        let (ty, rows) = (TensorType::F32, values.len() / columns);
+        self.device.expect_weights(D::matrix_bytes(ty, rows, columns))?;
+        let mut builder = self.device.matrix(ty, rows, columns)?;
+        for row in values.chunks(columns) {
+            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+            self.device.push(&mut builder, &bytes);
+        }
+        Ok(self.device.finish(builder))
+    }
+}

@@ -1,0 +1,219 @@
+//! A stack's tensors: what its first block reads, its blocks, its head.
+
+use super::head::HeadTensors;
+use super::part::{Part, Shape, Slot};
+use super::rope::RopeTable;
+use super::spec::{self, Input, Positions, ScoreBias, Spec};
+use super::tables::{bucket_table, sinusoids};
+use super::tensors::{BlockTensors, NormTensors, Source, Tree};
+use crate::device::Leaves;
+use crate::error::Result;
+
+pub enum InputTensors<L: Leaves> {
+    Tokens(TokenTensors<L>),
+    Patches(PatchTensors<L>),
+}
+
+pub struct TokenTensors<L: Leaves> {
+    /// [vocabulary, width]; none: another stack's.
+    pub table: Option<L::Matrix>,
+    /// [positions, width]
+    pub positions: Option<L::Matrix>,
+    /// [types, width]
+    pub types: Option<L::Matrix>,
+}
+
+/// What makes tokens of images. Tables for the sizes that come are made of the vectors.
+pub struct PatchTensors<L: Leaves> {
+    /// [width, columns of a patch]
+    pub projection: L::Matrix,
+    /// [width], or empty.
+    pub bias: Vec<f32>,
+    /// Class token, distillation token and registers, [before, width].
+    pub tokens: Vec<f32>,
+    /// Of the tokens that have one, then of the patches that the model was trained on, [.., width].
+    pub positions: Vec<f32>,
+}
+
+/// What attention's scores get for where keys stand.
+pub enum ScoreBiasTensors<L: Leaves> {
+    None,
+    /// [heads]
+    Slopes(L::Buffer),
+    /// [heads, 2 · reach + 1]
+    Table {
+        table: L::Buffer,
+        reach: usize,
+    },
+}
+
+pub struct StackTensors<L: Leaves> {
+    pub input: InputTensors<L>,
+    pub input_norm: Option<NormTensors<L>>,
+    pub score_bias: ScoreBiasTensors<L>,
+    pub blocks: Vec<BlockTensors<L>>,
+    /// A head's scale is in it.
+    pub output_norm: Option<NormTensors<L>>,
+    pub head: HeadTensors<L>,
+    /// Those of the blocks, each once.
+    pub ropes: Vec<RopeTable>,
+}
+
+/// A model's weights on a device.
+pub type Weights<D> = StackTensors<D>;
+
+impl<L: Leaves> StackTensors<L> {
+    /// The embedding table of a model of tokens, if it is this stack's.
+    pub fn table(&self) -> Option<&L::Matrix> {
+        match &self.input {
+            InputTensors::Tokens(tokens) => tokens.table.as_ref(),
+            InputTensors::Patches(_) => None,
+        }
+    }
+
+    /// Describes the tree of a stack to `source`. Errors: the source's, and corrupt-file.
+    pub fn of(spec: &Spec, source: &mut impl Source<L>) -> Result<Self> {
+        let mut tree = Tree::new(spec, source);
+        Ok(Self {
+            input: tree.input()?,
+            input_norm: spec.input_norm.then(|| tree.norm(Part::InputNorm, 0)).transpose()?,
+            score_bias: tree.score_bias()?,
+            blocks: (0..).zip(&spec.blocks).map(|(layer, block)| tree.block(layer, block)).collect::<Result<_>>()?,
+            output_norm: spec.output_norm.then(|| tree.output_norm()).transpose()?,
+            head: tree.head()?,
+            ropes: tree.ropes,
+        })
+    }
+}
+
+impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
+    /// With the head's scale in it.
+    fn output_norm(&mut self) -> Result<NormTensors<L>> {
+        let scale = self.spec.vocabulary_head().map_or(1.0, |head| head.scale);
+        self.norm_of(Part::OutputNorm, 0, self.spec.width, scale)
+    }
+
+    fn input(&mut self) -> Result<InputTensors<L>> {
+        match &self.spec.input {
+            Input::Tokens(tokens) => self.tokens(tokens).map(InputTensors::Tokens),
+            Input::Patches(patches) => self.patches(patches).map(InputTensors::Patches),
+        }
+    }
+
+    fn tokens(&mut self, tokens: &spec::Tokens) -> Result<TokenTensors<L>> {
+        let width = self.spec.width;
+        let table = match tokens.shared {
+            true => None,
+            false => Some(self.matrix(Part::Embedding, [tokens.vocabulary, width])?),
+        };
+        let positions = match tokens.positions {
+            Positions::None => None,
+            Positions::Learned { offset } => Some(self.matrix(Part::PositionTable, [tokens.context + offset, width])?),
+            Positions::Sinusoidal => {
+                Some(self.source.computed_matrix(width, &mut || sinusoids(tokens.context, width))?)
+            }
+        };
+        let types = match tokens.types {
+            0 => None,
+            types => Some(self.matrix(Part::TypeTable, [types, width])?),
+        };
+        Ok(TokenTensors { table, positions, types })
+    }
+
+    fn patches(&mut self, patches: &spec::Patches) -> Result<PatchTensors<L>> {
+        let width = self.spec.width;
+        let patching = patches.patching(patches.image[0], patches.image[1]);
+        let values = patches.channels * patches.patch[0] * patches.patch[1];
+        let projection = self.matrix(Part::PatchEmbedding, [width, values])?;
+        let mut host = |slot, len| self.source.host(slot, len);
+        let bias = match patches.bias {
+            true => host(Slot::bias(Part::PatchEmbedding, 0), width)?,
+            false => Vec::new(),
+        };
+        let mut tokens = Vec::new();
+        for (part, count) in [
+            (Part::ClassToken, usize::from(patches.class_token)),
+            (Part::DistillationToken, usize::from(patches.distillation_token)),
+            (Part::Registers, patches.registers),
+        ] {
+            if count > 0 {
+                tokens.extend(host(Slot::weight(part, 0), count * width)?);
+            }
+        }
+        let [rows, columns] = patching.grid();
+        let positions = rows * columns + patching.before - patches.registers;
+        let positions = host(Slot::weight(Part::Positions, 0), positions * width)?;
+        Ok(PatchTensors { projection, bias, tokens, positions })
+    }
+
+    fn score_bias(&mut self) -> Result<ScoreBiasTensors<L>> {
+        let spec = self.spec;
+        Ok(match &spec.score_bias {
+            ScoreBias::None => ScoreBiasTensors::None,
+            ScoreBias::Linear { slopes } => ScoreBiasTensors::Slopes(self.source.computed(&mut || Ok(slopes.clone()))?),
+            ScoreBias::Buckets { buckets, distance } => {
+                let attention = spec.attention();
+                let learned = self.source.host(Slot::weight(Part::ScoreBias, 0), buckets * attention.heads)?;
+                let mut table = || bucket_table(&learned, *buckets, *distance, attention.causal);
+                ScoreBiasTensors::Table { table: self.source.computed(&mut table)?, reach: *distance }
+            }
+        })
+    }
+}
+
+/// What a stack needs: every slot with its shape, and how long the vectors are that go to the device.
+#[derive(Default)]
+pub struct Wanted {
+    pub slots: Vec<(Slot, Shape)>,
+    pub vectors: Vec<usize>,
+}
+
+impl Leaves for Wanted {
+    type Matrix = ();
+    type Experts = ();
+    type Buffer = ();
+}
+
+impl Source<Wanted> for Wanted {
+    fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<()> {
+        self.slots.push((slot, Shape::Matrix(rows, columns)));
+        Ok(())
+    }
+
+    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<()> {
+        self.slots.push((slot, Shape::Experts(experts, rows, columns)));
+        Ok(())
+    }
+
+    fn vector(&mut self, slot: Slot, len: usize, _change: &dyn Fn(&mut f32)) -> Result<()> {
+        self.slots.push((slot, Shape::Vector(len)));
+        self.vectors.push(len);
+        Ok(())
+    }
+
+    fn host(&mut self, slot: Slot, len: usize) -> Result<Vec<f32>> {
+        self.slots.push((slot, Shape::Vector(len)));
+        Ok(Vec::new())
+    }
+
+    fn optional(&mut self, _slot: Slot) -> Vec<f32> {
+        Vec::new()
+    }
+
+    fn computed(&mut self, _values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<()> {
+        Ok(())
+    }
+
+    fn computed_matrix(&mut self, _columns: usize, _values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<()> {
+        Ok(())
+    }
+}
+
+impl Spec {
+    /// What this stack needs. Error: corrupt-file.
+    pub fn wanted(&self) -> Result<Wanted> {
+        let mut wanted = Wanted::default();
+        StackTensors::<Wanted>::of(self, &mut wanted)?;
+        Ok(wanted)
+    }
+}

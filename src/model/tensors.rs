@@ -1,0 +1,299 @@
+//! A block's tensors, as a tree: what each is called, which shape it has and what becomes of it.
+//!
+//! [`Tree`] describes the tree of a [`Spec`] to a [`Source`], which makes the leaves: [`super::stack::Wanted`] only notes
+//! what there has to be, [`super::loaded`] puts what has come on a device. So a tensor is written down here once, beside
+//! its name in [`super::part`].
+
+use super::part::{Part, Slot};
+use super::rope::RopeTable;
+use super::spec::{self, Attention, Block, HeadNorm, Residual, Rope, Spec};
+use crate::device::{Device, ExpertLinear, Leaves, Linear, Norm};
+use crate::error::{Error, Result};
+use std::marker::PhantomData;
+
+/// Makes the leaves of a stack's tree.
+pub trait Source<L: Leaves> {
+    fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<L::Matrix>;
+    /// The matrices of experts, [rows, columns] each.
+    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<L::Experts>;
+    /// `change`: what the model's values are of the checkpoint's.
+    fn vector(&mut self, slot: Slot, len: usize, change: &dyn Fn(&mut f32)) -> Result<L::Buffer>;
+    /// A vector that is read where the pass is prepared, not on the device.
+    fn host(&mut self, slot: Slot, len: usize) -> Result<Vec<f32>>;
+    /// Likewise, empty where the checkpoint has none.
+    fn optional(&mut self, slot: Slot) -> Vec<f32>;
+    /// A vector that no checkpoint holds.
+    fn computed(&mut self, values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<L::Buffer>;
+    /// A matrix that no checkpoint holds, row by row.
+    fn computed_matrix(&mut self, columns: usize, values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<L::Matrix>;
+}
+
+/// The vectors of one norm.
+pub struct NormTensors<L: Leaves> {
+    pub weight: L::Buffer,
+    pub bias: Option<L::Buffer>,
+}
+
+impl<D: Device> NormTensors<D> {
+    /// The norm that they are for.
+    pub fn of<'a>(&'a self, spec: &Spec) -> Norm<'a, D> {
+        let (centred, epsilon) = match spec.norm {
+            spec::Norm::Rms { epsilon, .. } => (false, epsilon),
+            spec::Norm::Layer { epsilon, .. } => (true, epsilon),
+        };
+        Norm { weight: &self.weight, bias: self.bias.as_ref(), centred, epsilon }
+    }
+}
+
+/// A branch's way from the hidden state and back.
+pub struct Branch<L: Leaves> {
+    /// Of what the branch reads.
+    pub before: Option<NormTensors<L>>,
+    /// Of what it gives, or of its sum with the residual: as the block's residual says.
+    pub after: Option<NormTensors<L>>,
+    /// LayerScale's factors, [width].
+    pub scale: Option<L::Buffer>,
+}
+
+impl<D: Device> Branch<D> {
+    /// Of what the branch reads.
+    pub fn norm(&self, spec: &Spec) -> Option<Norm<'_, D>> {
+        self.before.as_ref().map(|norm| norm.of(spec))
+    }
+}
+
+pub struct AttentionTensors<L: Leaves> {
+    /// [heads · head_dim, width]
+    pub query: Linear<L>,
+    /// [kv_heads · head_dim, width]
+    pub key: Linear<L>,
+    /// [kv_heads · head_dim, width]
+    pub value: Linear<L>,
+    /// [width, heads · head_dim]
+    pub output: Linear<L>,
+    /// The norms of queries and keys.
+    pub head_norms: Option<[NormTensors<L>; 2]>,
+    /// Each head's score of no key, [heads].
+    pub sinks: Option<L::Buffer>,
+}
+
+impl<D: Device> AttentionTensors<D> {
+    /// The norms of each head by itself, where there are such.
+    pub fn each_head(&self, spec: &Spec, attention: &Attention) -> Option<[Norm<'_, D>; 2]> {
+        let norms = self.head_norms.as_ref().filter(|_| attention.head_norm == HeadNorm::Each);
+        norms.map(|norms| norms.each_ref().map(|norm| norm.of(spec)))
+    }
+}
+
+pub enum FeedForwardTensors<L: Leaves> {
+    Dense(DenseTensors<L>),
+    Experts(ExpertTensors<L>),
+}
+
+/// A mixture's.
+pub struct ExpertTensors<L: Leaves> {
+    /// [experts, width]
+    pub router: Linear<L>,
+    /// [experts, inner width, width]
+    pub gate: ExpertLinear<L>,
+    /// [experts, inner width, width]
+    pub up: ExpertLinear<L>,
+    /// [experts, width, inner width]
+    pub down: ExpertLinear<L>,
+}
+
+pub struct DenseTensors<L: Leaves> {
+    /// [inner width, width]
+    pub gate: Option<Linear<L>>,
+    /// [inner width, width]
+    pub up: Linear<L>,
+    /// [width, inner width]
+    pub down: Linear<L>,
+}
+
+pub struct BlockTensors<L: Leaves> {
+    pub attention: AttentionTensors<L>,
+    pub attention_branch: Branch<L>,
+    /// Which of the stack's ropes turns its heads.
+    pub rope: Option<usize>,
+    /// Attention over another stack's output.
+    pub cross: Option<(Branch<L>, AttentionTensors<L>)>,
+    pub feed_forward: FeedForwardTensors<L>,
+    pub feed_forward_branch: Branch<L>,
+}
+
+/// One stack's tree on its way.
+pub struct Tree<'a, L, S> {
+    pub spec: &'a Spec,
+    pub source: &'a mut S,
+    pub ropes: Vec<RopeTable>,
+    /// Divisors of RoPE's frequencies, where the checkpoint has them.
+    factors: Vec<f32>,
+    leaves: PhantomData<L>,
+}
+
+impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
+    pub fn new(spec: &'a Spec, source: &'a mut S) -> Self {
+        let factors = source.optional(Slot::weight(Part::RopeFactors, 0));
+        Self { spec, source, ropes: Vec::new(), factors, leaves: PhantomData }
+    }
+
+    fn vector(&mut self, part: Part, layer: usize, len: usize) -> Result<L::Buffer> {
+        self.source.vector(Slot::weight(part, layer), len, &|_| {})
+    }
+
+    pub fn matrix(&mut self, part: Part, [rows, columns]: [usize; 2]) -> Result<L::Matrix> {
+        self.source.matrix(Slot::weight(part, 0), rows, columns)
+    }
+
+    pub fn linear(&mut self, part: Part, layer: usize, [rows, columns]: [usize; 2], bias: bool) -> Result<Linear<L>> {
+        let weight = self.source.matrix(Slot::weight(part, layer), rows, columns)?;
+        let bias = bias.then(|| self.source.vector(Slot::bias(part, layer), rows, &|_| {})).transpose()?;
+        Ok(Linear { weight, bias })
+    }
+
+    pub fn norm(&mut self, part: Part, layer: usize) -> Result<NormTensors<L>> {
+        self.norm_of(part, layer, self.spec.width, 1.0)
+    }
+
+    /// `scale`: of what it gives.
+    pub fn norm_of(&mut self, part: Part, layer: usize, len: usize, scale: f32) -> Result<NormTensors<L>> {
+        let (more, bias) = match self.spec.norm {
+            spec::Norm::Rms { plus_one, .. } => (if plus_one { 1.0 } else { 0.0 }, false),
+            spec::Norm::Layer { bias, .. } => (0.0, bias),
+        };
+        let weight =
+            self.source.vector(Slot::weight(part, layer), len, &|weight| *weight = (*weight + more) * scale)?;
+        let bias =
+            bias.then(|| self.source.vector(Slot::bias(part, layer), len, &|bias| *bias *= scale)).transpose()?;
+        Ok(NormTensors { weight, bias })
+    }
+
+    /// The number of a block's table of angles.
+    fn rope(&mut self, rope: &Rope) -> Result<usize> {
+        let factors = (!self.factors.is_empty()).then_some(&*self.factors);
+        let table = RopeTable { frequencies: rope.frequencies(factors), magnitude: rope.magnitude() };
+        if table.frequencies.iter().any(|frequency| !frequency.is_finite()) {
+            return Err(Error::corrupt("RoPE frequencies that are no numbers"));
+        }
+        let known = self.ropes.iter().position(|other| *other == table);
+        Ok(known.unwrap_or_else(|| {
+            self.ropes.push(table);
+            self.ropes.len() - 1
+        }))
+    }
+
+    pub fn block(&mut self, layer: usize, block: &Block) -> Result<BlockTensors<L>> {
+        use Part::*;
+        let cross = match &block.cross {
+            Some(cross) => {
+                let branch = self.branch(layer, block, [Some(CrossNorm), None], None)?;
+                let attention = self.attention(layer, cross, [CrossQuery, CrossKey, CrossValue, CrossOutput])?;
+                Some((branch, attention))
+            }
+            None => None,
+        };
+        let [attention_norms, feed_forward_norms] = norms(block.residual);
+        let mut attention = self.attention(layer, &block.attention, [Query, Key, Value, Output])?;
+        attention.head_norms = self.head_norms(layer, &block.attention)?;
+        Ok(BlockTensors {
+            attention_branch: self.branch(layer, block, attention_norms, Some(AttentionScale))?,
+            feed_forward_branch: self.branch(layer, block, feed_forward_norms, Some(FeedForwardScale))?,
+            rope: block.attention.rope.as_ref().map(|rope| self.rope(rope)).transpose()?,
+            attention,
+            cross,
+            feed_forward: self.feed_forward(layer, &block.feed_forward)?,
+        })
+    }
+
+    /// `norms`: the part that is the branch's norm, and the one that is inside the residual after it.
+    fn branch(
+        &mut self,
+        layer: usize,
+        block: &Block,
+        norms: [Option<Part>; 2],
+        scale: Option<Part>,
+    ) -> Result<Branch<L>> {
+        let [first, inner] = norms.map(|part| part.map(|part| self.norm(part, layer)).transpose());
+        let (first, inner) = (first?, inner?);
+        let scale = scale.filter(|_| block.layer_scale);
+        let scale = scale.map(|part| self.vector(part, layer, self.spec.width)).transpose()?;
+        Ok(match block.residual {
+            Residual::PostNorm => Branch { before: None, after: first, scale },
+            _ => Branch { before: first, after: inner, scale },
+        })
+    }
+
+    fn attention(&mut self, layer: usize, attention: &Attention, parts: [Part; 4]) -> Result<AttentionTensors<L>> {
+        let (width, [query, key, value, output]) = (self.spec.width, parts);
+        let (queries, keys) = (attention.queries(), attention.keys());
+        Ok(AttentionTensors {
+            query: self.linear(query, layer, [queries, width], attention.qkv_bias)?,
+            key: self.linear(key, layer, [keys, width], attention.qkv_bias)?,
+            value: self.linear(value, layer, [keys, width], attention.qkv_bias)?,
+            output: self.linear(output, layer, [width, queries], attention.output_bias)?,
+            head_norms: None,
+            sinks: attention.sinks.then(|| self.vector(Part::Sinks, layer, attention.heads)).transpose()?,
+        })
+    }
+
+    fn head_norms(&mut self, layer: usize, attention: &Attention) -> Result<Option<[NormTensors<L>; 2]>> {
+        let [queries, keys] = match attention.head_norm {
+            HeadNorm::None => return Ok(None),
+            HeadNorm::Each => [attention.head_dim; 2],
+            HeadNorm::Whole => [attention.queries(), attention.keys()],
+        };
+        let query = self.norm_of(Part::QueryNorm, layer, queries, 1.0)?;
+        Ok(Some([query, self.norm_of(Part::KeyNorm, layer, keys, 1.0)?]))
+    }
+
+    fn feed_forward(&mut self, layer: usize, feed_forward: &spec::FeedForward) -> Result<FeedForwardTensors<L>> {
+        if let Some(experts) = &feed_forward.experts {
+            return self.experts(layer, feed_forward, experts).map(FeedForwardTensors::Experts);
+        }
+        let spec::FeedForward { width: inner, gated, bias, .. } = *feed_forward;
+        let width = self.spec.width;
+        Ok(FeedForwardTensors::Dense(DenseTensors {
+            gate: gated.then(|| self.linear(Part::Gate, layer, [inner, width], bias)).transpose()?,
+            up: self.linear(Part::Up, layer, [inner, width], bias)?,
+            down: self.linear(Part::Down, layer, [width, inner], bias)?,
+        }))
+    }
+
+    fn experts(
+        &mut self,
+        layer: usize,
+        feed_forward: &spec::FeedForward,
+        experts: &spec::Experts,
+    ) -> Result<ExpertTensors<L>> {
+        let (inner, width, count) = (feed_forward.width, self.spec.width, experts.count);
+        let mut linear = |part, rows, columns| -> Result<ExpertLinear<L>> {
+            let weight = self.source.experts(Slot::weight(part, layer), count, rows, columns)?;
+            let bias = || self.source.vector(Slot::bias(part, layer), count * rows, &|_| {});
+            Ok(ExpertLinear { weight, bias: feed_forward.bias.then(bias).transpose()? })
+        };
+        Ok(ExpertTensors {
+            gate: linear(Part::ExpertGate, inner, width)?,
+            up: linear(Part::ExpertUp, inner, width)?,
+            down: linear(Part::ExpertDown, width, inner)?,
+            router: self.linear(Part::Router, layer, [count, width], experts.bias)?,
+        })
+    }
+}
+
+/// The parts that are the norms of attention's and of the feed-forward network's branch: before, and inside the residual
+/// after it.
+fn norms(residual: Residual) -> [[Option<Part>; 2]; 2] {
+    use Part::*;
+    match residual {
+        Residual::PreNorm { bare: true } => [[None, None], [Some(FeedForwardNorm), None]],
+        Residual::PreNorm { .. } | Residual::PostNorm | Residual::Parallel { shared_norm: false } => {
+            [[Some(AttentionNorm), None], [Some(FeedForwardNorm), None]]
+        }
+        Residual::Sandwich => {
+            [[Some(AttentionNorm), Some(AttentionPostNorm)], [Some(FeedForwardNorm), Some(FeedForwardPostNorm)]]
+        }
+        Residual::InnerNorm => [[None, Some(AttentionPostNorm)], [None, Some(FeedForwardPostNorm)]],
+        Residual::Parallel { shared_norm: true } => [[Some(AttentionNorm), None], [None, None]],
+    }
+}
