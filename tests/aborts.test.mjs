@@ -34,7 +34,7 @@ for (const worker of [true, false]) {
     after(() => engine?.dispose());
 
     /** Without a tokenizer or a processor, which these checkpoints lack, texts and pictures are refused. */
-    const refused = ["TextClassifier.classify", "ImageClassifier.classify", "ImageClassifier.classifyPatches", "ImageClassifier.attention", "ImageClassifier.pixels", "ImageTextMatcher.classify"];
+    const refused = ["TextClassifier.classify", "TokenClassifier.classify", "ImageClassifier.classify", "ImageClassifier.classifyPatches", "ImageClassifier.attention", "ImageClassifier.pixels", "ImageTextMatcher.classify"];
     const calls = {
       "CausalLM.load": (options) => CausalLM.load(endless(), { engine, ...options }),
       inspect: (options) => inspect(endless(), { engine, ...options }),

@@ -5,7 +5,7 @@ use super::task::{Task, or_null};
 use super::value::{Tensor, from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
-use crate::model::families::Plan;
+use crate::model::Plan;
 use crate::model::{Asked, Finish, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;

@@ -133,7 +133,8 @@ pub fn dense_file(module: &SentenceDense) -> DenseFile {
         SentenceActivation::Gelu => Some(Activation::Gelu),
         SentenceActivation::Silu => Some(Activation::Silu),
     };
-    DenseFile::new(module.inputs, module.outputs, module.bias, activation)
+    let name = format!("{}/model.safetensors", module.folder);
+    DenseFile::new(name, module.inputs, module.outputs, module.bias, activation)
 }
 
 #[wasm_bindgen]

@@ -44,6 +44,7 @@ mod checkpoint_safetensors;
 mod conformance;
 mod conformance_images;
 mod conformance_texts;
+mod dense;
 mod draws;
 mod dtypes;
 mod edges;

@@ -8,6 +8,7 @@ mod matrix;
 mod pixels;
 pub mod pool;
 mod products;
+mod project_experts;
 mod quantised;
 mod score;
 mod simd;
