@@ -46,6 +46,15 @@ impl Scores {
 }
 
 impl Gpu {
+    /// Room for attention's splits, [heads, splits, head_dim + 4].
+    fn parts(&mut self, len: usize) -> Result<Buffer> {
+        if self.splits.len < len {
+            // Every few steps would bring a new buffer.
+            self.splits = self.memory.storage("splits of attention", 2 * len)?;
+        }
+        Ok(self.splits.clone())
+    }
+
     pub(super) fn store_heads(
         &mut self,
         layer: usize,

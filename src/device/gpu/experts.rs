@@ -97,13 +97,8 @@ impl<'a> Slice<'a> {
         // The product may be more than wasm's `usize` holds.
         let [mine, all] = [self.experts.len(), self.linear.weight.count()].map(|count| count as u64);
         let share = |of: usize| (of as u64 * mine).div_ceil(all) as usize;
-        Work::of_experts(
-            Matrix::bytes(ty, rows, columns),
-            share(pairs),
-            self.experts.len(),
-            [rows, columns],
-            share(outs),
-        )
+        let bytes = Matrix::bytes(ty, rows, columns);
+        Work::of_experts(bytes, share(pairs), self.experts.len(), [rows, columns], share(outs))
     }
 }
 

@@ -167,15 +167,6 @@ impl Gpu {
             });
         }
     }
-
-    /// Room for attention's splits, [heads, splits, head_dim + 4].
-    fn parts(&mut self, len: usize) -> Result<Buffer> {
-        if self.splits.len < len {
-            // Every few steps would bring a new buffer.
-            self.splits = self.memory.storage("splits of attention", 2 * len)?;
-        }
-        Ok(self.splits.clone())
-    }
 }
 
 /// Refuses what kernels that take four values at a time would get wrong.
