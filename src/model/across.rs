@@ -1,42 +1,12 @@
-//! What a decoder looks across at: a source text's keys and values in all layers, computed once.
+//! Encoder-decoders: reading a source text, once, for a decoder to look across at.
 
+use super::decoder::Model;
 use super::forward::store_across;
-use super::spec::Spec;
-use super::stack::Weights;
-use super::state::Pool;
-use super::{Model, Sequence, Session, Tower};
-use crate::device::{Device, Span, Table};
+use super::session::Session;
+use super::source::Source;
+use super::tower::Sequence;
+use crate::device::{Device, Table};
 use crate::error::{Code, Error, Result};
-
-pub struct Source {
-    pub table: Table,
-    /// Tokens of the source.
-    pub keys: usize,
-}
-
-impl Source {
-    /// The spans of a decoder's batch of one sequence.
-    pub fn spans(&self, rows: usize) -> [Span; 1] {
-        [Span::across(0, rows, self.keys, 0)]
-    }
-
-    /// The passes of an encoder, for [`Device::prepare`].
-    pub fn rehearse<D: Device>(
-        &self,
-        device: &mut D,
-        spec: &Spec,
-        weights: &Weights<D>,
-        encoder: &mut Tower<D>,
-        sources: &mut Pool<D>,
-    ) -> Result<()> {
-        let spans = encoder.rehearse(device, weights.table())?;
-        if let (Some(hidden), Some(span)) = (encoder.hidden(), spans.first()) {
-            let places = device.places(&[*span], &[&self.table]);
-            store_across(device, spec, weights, hidden, (&places, span.len), &mut sources.state)?;
-        }
-        Ok(())
-    }
-}
 
 impl<D: Device> Model<D> {
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary, or where there is no encoder; context-full.

@@ -5,9 +5,9 @@
 //! power of the length penalty, and the search is over when no beam can beat the worst of those that wait. Bias, penalties
 //! and rules change the log-probabilities, not the logits: beams are compared by them.
 
-use super::across::Source;
+use super::decoder::{HEAD_ROWS, Model};
 use super::forward::{Across, Batch, forward};
-use super::{HEAD_ROWS, Model};
+use super::source::Source;
 use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Error, Result};
 use crate::text::{Counts, EarlyStopping, Sampling, check_logits};

@@ -1,6 +1,6 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
-use super::Assembly;
+use super::assembly::Assembly;
 use super::forward::Scratch;
 use super::heat::Heat;
 use super::patches::Patches;

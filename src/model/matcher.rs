@@ -1,7 +1,7 @@
 //! Two towers: images and texts as vectors of one space (CLIP: <https://arxiv.org/abs/2103.00020>, SigLIP:
 //! <https://arxiv.org/abs/2303.15343>).
 
-use super::Assembly;
+use super::assembly::Assembly;
 use super::image::{ImageModel, Looking, Seen, Source};
 use super::spec::{Head, Pooling};
 use super::text::receive;

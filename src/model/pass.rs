@@ -1,9 +1,10 @@
 //! One pass of several generations' rows through a model, and what comes back of them.
 
+use super::decoder::Model;
 use super::forward::{Across, Batch, forward, head};
 use super::generation::{Answer, Came, Generation, Want};
-use super::scheduler::Home;
-use super::{Model, Session};
+use super::home::Home;
+use super::session::Session;
 use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use std::collections::VecDeque;

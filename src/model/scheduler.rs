@@ -13,55 +13,13 @@
 //! [`Scheduler::settle`] puts back what has come. In between the scheduler is free: who ends a generation then waits for
 //! nothing.
 
+use super::decoder::{HEAD_ROWS, Model};
 use super::generation::{Generation, Step, Want};
+use super::home::Home;
 use super::pass::{Entry, Held, Pass, Wanted};
-use super::{HEAD_ROWS, Model, Session};
 use crate::device::Device;
 use crate::error::{Code, Error, Result};
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
-
-/// A sequence, which is away while a generation is under way in it.
-pub struct Home<D: Device>(Rc<Place<D>>);
-
-struct Place<D: Device> {
-    session: RefCell<Option<Session<D>>>,
-    /// Its length when it was last seen.
-    len: Cell<usize>,
-}
-
-impl<D: Device> Clone for Home<D> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<D: Device> Home<D> {
-    pub fn new(session: Session<D>) -> Self {
-        let len = Cell::new(session.len());
-        Self(Rc::new(Place { session: RefCell::new(Some(session)), len }))
-    }
-
-    /// The sequence, if it is here.
-    pub fn take(&self) -> Option<Session<D>> {
-        self.0.session.take()
-    }
-
-    pub fn put(&self, session: Session<D>) {
-        self.0.len.set(session.len());
-        self.0.session.replace(Some(session));
-    }
-
-    /// Tokens in its cache, as far as is known.
-    pub fn len(&self) -> usize {
-        self.0.len.get()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// A generation among others.
 struct Slot<D: Device> {

@@ -1,8 +1,8 @@
 //! Logits of whole texts, for perplexity and comparison.
 
-use super::across::Source;
+use super::decoder::{HEAD_ROWS, Model};
 use super::forward::{Across, Batch, forward};
-use super::{HEAD_ROWS, Model};
+use super::source::Source;
 use crate::device::{Device, Span, Table, Tokens};
 use crate::error::{Error, Result, try_vec};
 use std::marker::PhantomData;

@@ -1,6 +1,6 @@
 //! One sequence of tokens, and where the model's pool keeps it.
 
-use super::across::Source;
+use super::source::Source;
 use crate::device::{Device, Table};
 use std::collections::VecDeque;
 use std::marker::PhantomData;

@@ -1,8 +1,7 @@
 //! What a model is and needs, from its header alone.
 
-use super::Assembly;
-use super::HEAD_ROWS;
-use super::assembly::PartSize;
+use super::assembly::{Assembly, PartSize};
+use super::decoder::HEAD_ROWS;
 use super::forward::Scratch;
 use super::spec::{Input, Spec};
 use super::state::{self, source_shapes, state_shapes};

@@ -1,12 +1,12 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
+use super::assembly::Assembly;
 use super::dense::{DenseChain, DenseFile};
 use super::maps::attention_maps;
 use super::pooling::{Vector, by_root_of_length, pooled, runs};
-use super::spec::{Head, Pooling};
+use super::spec::{Head, Pooling, Spec};
 use super::stack::Weights;
 use super::tower::{Sequence, Tower};
-use super::{Assembly, Spec};
 use crate::device::{Activation, Device, Input, Progress};
 use crate::error::{Error, Result, try_vec};
 
