@@ -9,7 +9,7 @@ use super::words::Words;
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::spec::{Head, Pooling};
-use crate::model::{Likeness, Looking, Matcher, Reading, Seen, Sequence, Summary, Vector};
+use crate::model::{Likeness, Looking, Matcher, Reading, Seen, Sequence, Summary};
 use crate::text::Tokenizer;
 use js_sys::Float32Array;
 use std::cell::RefCell;
@@ -32,8 +32,8 @@ pub struct MatchModel {
     likeness: Likeness,
 }
 
-/// A model of texts reads one vector of each.
-const READING: Reading = Reading::Vector(Vector::Mean);
+/// What is read of each text.
+const READING: Reading = Reading::Embedding;
 
 /// What transformers takes where no file says.
 const PADDING: u32 = 1;

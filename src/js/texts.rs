@@ -6,7 +6,7 @@ use super::value::{Maps, Tensor, maps_to_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
-use crate::model::{DenseFile, Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
+use crate::model::{DenseFile, Matcher, Pooling, Reading, Scores, Sequence, Summary, to_unit_length, together};
 use crate::model::{TextModel as Reader, spec::Head};
 use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
@@ -30,7 +30,7 @@ impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
     fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()> {
         let model = taken(self)?;
         model.check(reading)?;
-        rows.iter().try_for_each(|row| model.tower.check(row))
+        rows.iter().try_for_each(|row| model.encoder.check(row))
     }
 }
 
@@ -56,7 +56,7 @@ pub trait AnyEncoder: AnyTexts {
 
 impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
     fn check_types(&self, row: &Sequence) -> Result<()> {
-        taken(self)?.tower.check_types(row)
+        taken(self)?.encoder.check_types(row)
     }
 
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps> {
@@ -89,8 +89,7 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
         let batch = order.split_off(order.len() - count);
         let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), reading).await?;
         // Of some there are as many as tokens.
-        let of_tokens = matches!(reading, Reading::Hidden | Reading::TokenLogits);
-        let parts = |row: usize| if of_tokens { rows[row].ids.len() } else { 1 };
+        let parts = |row: usize| if reading.is_of_tokens() { rows[row].ids.len() } else { 1 };
         let part = values.len() / batch.iter().map(|row| parts(*row)).sum::<usize>();
         let mut rest = &values[..];
         for row in batch {
@@ -106,14 +105,14 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
 }
 
 /// What the model does for a pooling of sentence-transformers.
-fn vector_of(pooling: SentencePooling) -> Vector {
+fn vector_of(pooling: SentencePooling) -> Pooling {
     match pooling {
-        SentencePooling::Mean => Vector::Mean,
-        SentencePooling::Cls => Vector::FirstToken,
-        SentencePooling::LastToken => Vector::LastToken,
-        SentencePooling::Max => Vector::Max,
-        SentencePooling::MeanSqrtLength => Vector::MeanSqrtLength,
-        SentencePooling::WeightedMean => Vector::WeightedMean,
+        SentencePooling::Mean => Pooling::Mean,
+        SentencePooling::Cls => Pooling::ClassToken,
+        SentencePooling::LastToken => Pooling::Last,
+        SentencePooling::Max => Pooling::Max,
+        SentencePooling::MeanSqrtLength => Pooling::MeanSqrtLength,
+        SentencePooling::WeightedMean => Pooling::WeightedMean,
     }
 }
 
@@ -155,17 +154,17 @@ impl TextModel {
         sentence: Option<Sentence>,
     ) -> Result<Self> {
         let (labels, sentence) = (Rc::new(model.labels.clone()), sentence.unwrap_or_default());
-        let longest = model.tower.spec.longest();
+        let longest = model.encoder.spec.longest();
         let said = sentence.max_tokens.or_else(|| tokenizer.as_ref().and_then(Tokenizer::max_tokens));
-        let classes = if let Head::Classes(head) = model.tower.spec.head { head.classes } else { 0 };
+        let classes = if let Head::Classes(head) = model.encoder.spec.head { head.classes } else { 0 };
         let mut words = Words(tokenizer);
         if let Some(tokenizer) = words.0.as_mut().filter(|_| sentence.lowercase) {
             tokenizer.set_lowercase()?;
         }
         let most = said.map_or(longest, |said| said.min(longest));
-        let scores = model.tower.spec.scores();
-        let vector_width = model.width(Reading::Vector(Vector::Mean));
-        let of_tokens = model.tower.spec.task() == "token-classification";
+        let scores = model.encoder.spec.scores();
+        let vector_width = model.width(Reading::Vector(Pooling::Mean));
+        let of_tokens = model.encoder.spec.task() == "token-classification";
         let logits = if of_tokens { Reading::TokenLogits } else { Reading::Logits };
         let texts = Rc::new(Rc::new(RefCell::new(model)));
         Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
@@ -179,7 +178,7 @@ impl TextModel {
             Reading::Hidden => vec![rows.len(), longest, self.summary.width],
             Reading::TokenLogits => vec![rows.len(), longest, self.classes],
             Reading::Logits => vec![rows.len(), self.classes],
-            Reading::Vector(_) => vec![rows.len(), self.vector_width],
+            Reading::Vector(_) | Reading::Pooler | Reading::Embedding => vec![rows.len(), self.vector_width],
         };
         let (tensor, row_len) = (Tensor::new(&dims)?, dims[1..].iter().product::<usize>());
         Ok(Run::new(async move {
@@ -251,18 +250,18 @@ impl TextModel {
         prompt: Option<String>,
         prompt_name: Option<String>,
     ) -> Result<Run> {
-        let vector = match pooling.as_deref() {
-            None => self.sentence.pooling.map_or(Vector::Mean, vector_of),
-            Some("mean") => Vector::Mean,
-            Some("cls") => Vector::FirstToken,
-            Some("last") => Vector::LastToken,
-            Some("pooler") => Vector::Pooler,
+        let reading = match pooling.as_deref() {
+            None => Reading::Vector(self.sentence.pooling.map_or(Pooling::Mean, vector_of)),
+            Some("mean") => Reading::Vector(Pooling::Mean),
+            Some("cls") => Reading::Vector(Pooling::ClassToken),
+            Some("last") => Reading::Vector(Pooling::Last),
+            Some("pooler") => Reading::Pooler,
             Some(other) => {
                 return Err(Error::invalid(format!("pooling {other:?}, expected mean, cls, last or pooler")));
             }
         };
         let prompt = self.sentence.prompt(prompt.as_deref(), prompt_name.as_deref())?;
-        self.run(self.prompted(texts, prompt)?, Reading::Vector(vector), normalize.unwrap_or(true))
+        self.run(self.prompted(texts, prompt)?, reading, normalize.unwrap_or(true))
     }
 
     /// [rows, positions, width], rows padded with zeros.

@@ -2,11 +2,11 @@
 
 use super::decoder::Model;
 use super::forward::store_across;
+use super::sequence::Sequence;
 use super::session::Session;
 use super::source::Source;
-use super::tower::Sequence;
 use crate::device::{Device, Table};
-use crate::error::{Code, Error, Result};
+use crate::error::{Error, Result};
 
 impl<D: Device> Model<D> {
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary, or where there is no encoder; context-full.
@@ -27,7 +27,7 @@ impl<D: Device> Model<D> {
         let (mut table, keys) = (Table::default(), ids.len());
         sources.reserve(device, &mut table, 0..keys, encoder.spec.longest()).await?;
         let spans = encoder.encode(device, &[Sequence::new(ids.to_vec())], weights.table()).await?;
-        let hidden = encoder.hidden().ok_or_else(|| Error::new(Code::Internal, "an encoder without a result"))?;
+        let hidden = encoder.hidden()?;
         let places = device.places(&spans, &[&table]);
         store_across(device, spec, weights, hidden, (&places, keys), &mut sources.state)?;
         device.settle().await?;

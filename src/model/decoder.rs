@@ -1,6 +1,7 @@
 //! Decoders: models that make texts token by token.
 
 use super::assembly::Assembly;
+use super::encoder::Encoder;
 use super::forward::{Across, Batch, Scratch, forward, head};
 use super::generation::{Asked, Generation, Limits};
 use super::maps::attention_maps;
@@ -8,7 +9,6 @@ use super::session::{Session, SessionShape};
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, source_shapes, state_shapes};
-use super::tower::Tower;
 use crate::device::{CacheType, Device, Progress, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::{Sampling, TextStream};
@@ -23,7 +23,7 @@ pub struct Model<D: Device> {
     pub spec: Spec,
     pub(super) weights: Weights<D>,
     /// What cross-attention looks at is its output.
-    pub(super) encoder: Option<Tower<D>>,
+    pub(super) encoder: Option<Encoder<D>>,
     pub(super) scratch: Scratch<D>,
     /// [HEAD_ROWS, width]
     pub(super) selected: D::Buffer,
@@ -48,7 +48,7 @@ impl<D: Device> Model<D> {
     ) -> Result<Self> {
         let (mut device, plan, loaded) = assembly.finish()?;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
-        let encoder = (weights.len() > 1).then(|| Tower::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let encoder = (weights.len() > 1).then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1)));
         let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;

@@ -2,7 +2,7 @@
 
 use super::rope::Angles;
 use super::spec::{self, HeadNorm, Input as InputSpec, Mixer, Positions, Residual, ShortConv, Spec};
-use super::stack::{InputTensors, ScoreBiasTensors, Weights};
+use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
 use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
 };
@@ -91,13 +91,27 @@ impl<D: Device> Scratch<D> {
     }
 }
 
-/// The rows of one pass: tokens that continue one or more sequences.
+/// What a batch's rows are before the first block.
+pub enum Entering<'a, D: Device> {
+    Tokens {
+        tokens: Tokens<'a, D>,
+        /// Which kind each is of; empty: all of the first.
+        types: &'a [u32],
+        /// The embedding table, where it is the other stack's.
+        table: Option<&'a D::Matrix>,
+    },
+    /// Those of images of one size.
+    Patches {
+        /// [rows, columns of a patch]
+        patches: &'a D::Buffer,
+        /// What every image's tokens begin with, [tokens of an image, width].
+        table: &'a D::Buffer,
+    },
+}
+
+/// The rows of one pass, which continue one or more sequences.
 pub struct Batch<'a, D: Device> {
-    pub tokens: Tokens<'a, D>,
-    /// Which kind each is of; empty: all of the first.
-    pub types: &'a [u32],
-    /// The embedding table, where it is the other stack's.
-    pub table: Option<&'a D::Matrix>,
+    pub entering: Entering<'a, D>,
     /// Tokens that each span's sequence is known to have: see [`Angles::set`].
     pub lengths: &'a [usize],
     pub rows: Rows<'a, D>,
@@ -138,7 +152,8 @@ impl<'a, D: Device> Rows<'a, D> {
 
 impl<'a, D: Device> Batch<'a, D> {
     pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { tokens, types: &[], table: None, lengths: &[], rows: Rows::new(spans, tables, state) }
+        let entering = Entering::Tokens { tokens, types: &[], table: None };
+        Self { entering, lengths: &[], rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -146,7 +161,7 @@ impl<'a, D: Device> Batch<'a, D> {
 pub type Watch<'a, D> =
     dyn FnMut(&mut D, usize, &Attention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
 
-/// Runs a batch of tokens through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
+/// Runs a batch through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
 pub fn forward<D: Device>(
     dev: &mut D,
     spec: &Spec,
@@ -155,57 +170,74 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    begin(dev, weights, s, batch.rows.spans, batch.lengths);
-    embed(dev, spec, weights, s, batch)?;
+    s.angles.set(&weights.ropes, batch.rows.spans, batch.lengths);
+    dev.begin(batch.rows.spans, s.angles.rotations());
+    enter(dev, spec, weights, s, batch)?;
     blocks(dev, spec, weights, s, &mut batch.rows, watch)
 }
 
-/// A batch begins: the angles of its positions.
-pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span], lengths: &[usize]) {
-    s.angles.set(&weights.ropes, spans, lengths);
-    dev.begin(spans, s.angles.rotations());
-}
-
-/// hidden = norm(scale · table[token] + positions[position] + types[type])
-fn embed<D: Device>(
+/// hidden = norm(what enters)
+fn enter<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     batch: &Batch<D>,
 ) -> Result<()> {
-    let (InputSpec::Tokens(tokens), InputTensors::Tokens(input)) = (&spec.input, &weights.input) else {
-        return Err(Error::new(Code::Internal, "tokens for a model of images"));
-    };
-    let table = input.table.as_ref().or(batch.table);
-    let table = table.ok_or_else(|| Error::new(Code::Internal, "a model of tokens without a table of them"))?;
-    dev.embed(table, &batch.tokens, tokens.scale, false, &mut s.hidden);
-    if let Some(table) = &input.positions {
-        let first = if let Positions::Learned { offset } = tokens.positions { offset } else { 0 };
-        let positions = batch.rows.spans.iter().flat_map(|span| span.position..span.position + span.len);
-        let ids: Vec<u32> = positions.map(|position| (first + position) as u32).collect();
-        dev.embed(table, &Tokens::Known(&ids), 1.0, true, &mut s.hidden);
-    }
-    if let Some(table) = &input.types {
-        let first = vec![0; batch.rows.count()];
-        let ids = if batch.types.is_empty() { &first } else { batch.types };
-        dev.embed(table, &Tokens::Known(ids), 1.0, true, &mut s.hidden);
+    let (rows, spans) = (batch.rows.count(), batch.rows.spans);
+    match (&spec.input, &weights.input, &batch.entering) {
+        (InputSpec::Tokens(spec), InputTensors::Tokens(input), Entering::Tokens { tokens, types, table }) => {
+            let table = input.table.as_ref().or(*table);
+            let table = table.ok_or_else(|| Error::new(Code::Internal, "a model of tokens without a table of them"))?;
+            dev.embed(table, tokens, spec.scale, false, &mut s.hidden);
+            add_positions(dev, spec, input, types, spans, &mut s.hidden);
+        }
+        (_, InputTensors::Patches(input), Entering::Patches { patches, table }) => {
+            let tokens = spans.first().map_or(1, |span| span.len);
+            let places: Vec<Range<usize>> = (0..rows).map(|row| row % tokens..row % tokens + 1).collect();
+            dev.pool(table, spec.width, &places, &mut s.hidden);
+            let (x, weight, out) = (Input { x: *patches, rows, norm: None }, &input.projection, &mut s.hidden);
+            dev.project(&x, &mut [Projection { weight, bias: None, scale: None, out, accumulate: true }]);
+        }
+        _ => return Err(Error::new(Code::Internal, "rows of another kind than the model's")),
     }
     if let Some(norm) = &weights.input_norm {
-        norm_hidden(dev, spec, norm, s, batch.rows.count());
+        norm_hidden(dev, spec, norm, s, rows);
     }
     Ok(())
 }
 
+/// hidden += positions[position] + types[type]
+fn add_positions<D: Device>(
+    dev: &mut D,
+    spec: &spec::Tokens,
+    input: &TokenTensors<D>,
+    types: &[u32],
+    spans: &[Span],
+    hidden: &mut D::Buffer,
+) {
+    let positions = spans.iter().flat_map(|span| span.position..span.position + span.len);
+    let first = if let Positions::Learned { offset } = spec.positions { offset } else { 0 };
+    let ids: Vec<u32> = positions.map(|position| (first + position) as u32).collect();
+    if let Some(table) = &input.positions {
+        dev.embed(table, &Tokens::Known(&ids), 1.0, true, hidden);
+    }
+    if let Some(table) = &input.types {
+        let first = vec![0; ids.len()];
+        let types = if types.is_empty() { &first } else { types };
+        dev.embed(table, &Tokens::Known(types), 1.0, true, hidden);
+    }
+}
+
 /// hidden = norm(hidden)
-pub fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormTensors<D>, s: &mut Scratch<D>, rows: usize) {
+fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormTensors<D>, s: &mut Scratch<D>, rows: usize) {
     let input = Input { x: &s.hidden, rows, norm: Some(norm.of(spec)) };
     dev.norm(&input, spec.width, false, &mut s.branch);
     swap(&mut s.hidden, &mut s.branch);
 }
 
 /// Runs what is in `scratch.hidden` through all blocks.
-pub fn blocks<D: Device>(
+fn blocks<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
@@ -294,13 +326,13 @@ pub fn store_across<D: Device>(
 }
 
 /// One block on its way.
-struct Block<'a, D: Device> {
-    spec: &'a Spec,
-    block: &'a spec::Block,
-    index: usize,
-    tensors: &'a BlockTensors<D>,
+pub struct Block<'a, D: Device> {
+    pub spec: &'a Spec,
+    pub block: &'a spec::Block,
+    pub index: usize,
+    pub tensors: &'a BlockTensors<D>,
     /// Of all blocks' scores.
-    bias: &'a ScoreBiasTensors<D>,
+    pub bias: &'a ScoreBiasTensors<D>,
 }
 
 impl<D: Device> Block<'_, D> {
@@ -412,7 +444,7 @@ impl<D: Device> Block<'_, D> {
 
     /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
     /// down(activation(up(norm(hidden)))).
-    fn feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
+    pub fn feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
         self.activate(dev, s, rows);
         self.join_feed_forward(dev, s, rows);
     }

@@ -1,19 +1,11 @@
 //! What becomes of the last block's output: the tensors of a stack's head.
 
+use super::learned_query::QueryTensors;
 use super::part::{Part, Slot};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
-use super::tensors::{AttentionTensors, DenseTensors, NormTensors, Source, Tree};
+use super::tensors::{NormTensors, Source, Tree};
 use crate::device::{Leaves, Linear};
 use crate::error::Result;
-
-/// Pooling by attention: a learned query looks at all tokens, and a feed-forward network with a residual follows.
-pub struct PoolTensors<L: Leaves> {
-    /// [width]
-    pub probe: L::Buffer,
-    pub attention: AttentionTensors<L>,
-    pub norm: NormTensors<L>,
-    pub feed_forward: DenseTensors<L>,
-}
 
 pub struct HeadTensors<L: Leaves> {
     /// None: the embedding table, or there is no head.
@@ -24,7 +16,8 @@ pub struct HeadTensors<L: Leaves> {
     pub distillation: Option<Linear<L>>,
     pub dense: Option<Linear<L>>,
     pub dense_norm: Option<NormTensors<L>>,
-    pub pool: Option<PoolTensors<L>>,
+    /// Of a pooling by attention.
+    pub query: Option<QueryTensors<L>>,
     /// exp of it multiplies similarities with another stack's vectors, and what is added then.
     pub matching: Option<(f32, Option<f32>)>,
 }
@@ -38,7 +31,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             distillation: None,
             dense: None,
             dense_norm: None,
-            pool: None,
+            query: None,
             matching: None,
         };
         match &spec.head {
@@ -78,7 +71,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
     fn embedding(&mut self, embedding: &EmbeddingHead, head: &mut HeadTensors<L>) -> Result<()> {
         let width = self.spec.width;
         if embedding.pooling == Pooling::Attention {
-            head.pool = Some(self.pool()?);
+            head.query = Some(self.query()?);
         }
         if embedding.projection {
             head.output = Some(self.linear(Part::Head, 0, [embedding.width, width], embedding.bias)?);
@@ -93,34 +86,6 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
     /// A number that the checkpoint has by itself.
     fn number(&mut self, part: Part) -> Result<f32> {
         Ok(self.source.host(Slot::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
-    }
-
-    fn pool(&mut self) -> Result<PoolTensors<L>> {
-        use Part::*;
-        let width = self.spec.width;
-        let inner = self.spec.blocks.last().map_or(0, |block| block.feed_forward.width);
-        let probe = self.source.host(Slot::weight(PoolProbe, 0), width)?;
-        let mut square = |part| self.linear(part, 0, [width, width], true);
-        let attention = AttentionTensors {
-            query: square(PoolQuery)?,
-            key: square(PoolKey)?,
-            value: square(PoolValue)?,
-            output: square(PoolOutput)?,
-            head_norms: None,
-            sinks: None,
-            rope: None,
-        };
-        Ok(PoolTensors {
-            // A product's input has a buffer of its own.
-            probe: self.source.computed(&mut || Ok(probe.clone()))?,
-            attention,
-            norm: self.norm(PoolNorm, 0)?,
-            feed_forward: DenseTensors {
-                gate: None,
-                up: self.linear(PoolUp, 0, [inner, width], true)?,
-                down: self.linear(PoolDown, 0, [width, inner], true)?,
-            },
-        })
     }
 }
 

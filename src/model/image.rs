@@ -1,28 +1,29 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
 use super::assembly::Assembly;
-use super::forward::Scratch;
+use super::dense::DenseChain;
+use super::encoder::Encoder;
+use super::heads::{Heads, Reading, receive};
 use super::heat::Heat;
 use super::patches::Patches;
 use super::positions;
-use super::spec::{Head, Input as SpecInput, Pooling, Spec};
+use super::spec::{Head, Input as SpecInput, Spec};
 use super::stack::{InputTensors, PatchTensors, Weights};
-use super::state::{Pool, state_shapes};
 use super::workspace::Workspace;
-use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress, Table};
+use crate::device::{Device, Patching, Picture, Preparation, Progress, Span};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
 
 /// A transformer of images on a device.
 pub struct ImageModel<D: Device> {
     pub(super) device: D,
-    pub spec: Spec,
+    pub encoder: Encoder<D>,
+    heads: Heads<D>,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     /// What becomes of pictures; without it only pixels can be looked at.
     processor: Option<Processor>,
-    weights: Weights<D>,
-    /// What a pass needs for as many images of one size; made again for more or for another size.
+    /// What a pass begins with, for as many images of one size; made again for more or for another size.
     workspace: Option<Workspace<D>>,
 }
 
@@ -92,7 +93,7 @@ impl<D: Device> ImageModel<D> {
         let (mut device, plan, loaded) = assembly.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
-        let mut model = Self::with(device, spec, labels, weights, processor);
+        let mut model = Self::with(device, spec, labels, weights, processor)?;
         model.device.settle().await?;
         model.prepare(progress).await?;
         Ok(model)
@@ -100,25 +101,28 @@ impl<D: Device> ImageModel<D> {
 
     /// Of weights that are there.
     pub(super) fn with(
-        device: D,
+        mut device: D,
         spec: Spec,
         labels: Vec<String>,
         weights: Weights<D>,
         processor: Option<Processor>,
-    ) -> Self {
-        Self { device, spec, labels, processor, weights, workspace: None }
+    ) -> Result<Self> {
+        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
+        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        Ok(Self { device, encoder: Encoder::new(spec, weights), heads, labels, processor, workspace: None })
     }
 
     fn patches(&self) -> Result<(&Patches, &PatchTensors<D>)> {
-        match (&self.spec.input, &self.weights.input) {
+        let Encoder { spec, weights, .. } = &self.encoder;
+        match (&spec.input, &weights.input) {
             (SpecInput::Patches(patches), InputTensors::Patches(weights)) => Ok((patches, weights)),
-            _ => Err(Error::invalid(format!("{} is no model of images", self.spec.architecture))),
+            _ => Err(Error::invalid(format!("{} is no model of images", spec.architecture))),
         }
     }
 
     /// Channels, height and width that pictures get for it, or that it was made for where that depends on them.
     pub fn image_size(&self) -> [usize; 3] {
-        let SpecInput::Patches(patches) = &self.spec.input else { return [0; 3] };
+        let SpecInput::Patches(patches) = &self.encoder.spec.input else { return [0; 3] };
         let size = self.processor.as_ref().and_then(Processor::size);
         let (height, width) = size.unwrap_or((patches.image[0], patches.image[1]));
         [patches.channels, height, width]
@@ -131,18 +135,20 @@ impl<D: Device> ImageModel<D> {
         self.make_room(most, height, width).await?;
         let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
         let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
-        let Self { device, spec, weights, workspace, .. } = self;
-        let Some(workspace) = workspace else { return Ok(()) };
+        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(()) };
+        let readings = [Reading::Hidden, Reading::Logits, Reading::Embedding];
+        let readings: Vec<Reading> =
+            readings.into_iter().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
         device
             .prepare(progress, |device| {
                 if let Some(preparation) = &preparation {
-                    device.pixels(&blank, preparation, 0, &mut workspace.pixels)?;
+                    device.pixels(&blank, preparation, 0, &mut room.pixels)?;
                 }
                 for images in [most, 1] {
-                    workspace.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
-                    workspace.classify(device, spec, weights, images)?;
-                    if let Head::Embedding(_) = spec.head {
-                        workspace.embed(device, spec, weights, images)?;
+                    for reading in &readings {
+                        let extents = room.extents(images);
+                        let entering = room.enter(device, images);
+                        heads.compute(device, encoder, entering, &extents, *reading)?;
                     }
                 }
                 Ok(())
@@ -170,7 +176,7 @@ impl<D: Device> ImageModel<D> {
             )));
         }
         let patching = patches.patching(height, width);
-        let widest = self.spec.widest().max(patching.columns);
+        let widest = self.encoder.spec.widest().max(patching.columns);
         match fit(patching.tokens(), widest) {
             true => Ok(()),
             false => {
@@ -191,34 +197,17 @@ impl<D: Device> ImageModel<D> {
         self.workspace = None;
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
-        let Self { device, spec, .. } = self;
-        let rows = images.saturating_mul(tokens);
-        let mut pool = Pool::new(&state_shapes(spec), CacheType::F32);
-        let mut tables: Vec<Table> = (0..images).map(|_| Table::default()).collect();
-        let mut sequences: Vec<_> = tables.iter_mut().map(|table| (table, 0..tokens)).collect();
-        pool.reserve_all(device, &mut sequences, tokens).await?;
-        let (classes, pools) = match spec.head {
-            Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
-            Head::Embedding(head) => (head.width, 1),
-            _ => (0, 1),
-        };
-        let mut scratch = Scratch::new(device, spec, rows)?;
-        scratch.kept = device.buffer(2 * images * spec.width)?;
+        let Self { device, encoder, heads, .. } = self;
         let workspace = Workspace {
             images,
             pixels: device.buffer(images.saturating_mul(patching.pixels()))?,
-            patches: device.buffer(rows.saturating_mul(patching.columns))?,
+            patches: device.buffer(images.saturating_mul(tokens).saturating_mul(patching.columns))?,
             table,
-            scratch,
-            normed: device.buffer(rows.saturating_mul(spec.width))?,
-            pooled: device.buffer(images * pools * spec.width)?,
-            logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
-            pool,
-            tables,
             patching,
         };
-        // It is kept once it is known to be there.
-        self.device.settle().await?;
+        heads.reserve(device, &encoder.spec, images)?;
+        // All of it is kept once it is known to be there.
+        encoder.reserve(device, &vec![tokens; images], 0).await?;
         self.workspace = Some(workspace);
         Ok(())
     }
@@ -226,7 +215,7 @@ impl<D: Device> ImageModel<D> {
     /// What an image's tokens are before its pixels come: class token and its like, positions, and the patches' bias.
     fn table(&mut self, patching: &Patching) -> Result<D::Buffer> {
         let (patches, weights) = self.patches()?;
-        let width = self.spec.width;
+        let width = self.encoder.spec.width;
         let learned = patches.patching(patches.image[0], patches.image[1]).grid();
         let mut table: Vec<f32> = try_vec(patching.tokens().saturating_mul(width), "positions")?;
         let (tokens, rows) = table.split_at_mut(patching.before * width);
@@ -285,8 +274,7 @@ impl<D: Device> ImageModel<D> {
         }
         let dims = self.result_dims(looking)?;
         let len = dims.iter().try_fold(count, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
-        let mut values = try_vec(len, "what the model sees")?;
-        self.finish(count, looking, &mut values).await?;
+        let values = self.finish(count, looking, len).await?;
         Ok(Seen { count, dims, values })
     }
 
@@ -309,19 +297,20 @@ impl<D: Device> ImageModel<D> {
 
     /// Of one image's result. Error: invalid-argument.
     fn result_dims(&self, looking: Looking) -> Result<Vec<usize>> {
-        let (layers, heads) = (self.spec.layers(), self.spec.attention().heads);
+        let spec = &self.encoder.spec;
+        let (layers, heads) = (spec.layers(), spec.attention().heads);
         let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         match looking {
             Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
-            Looking::Logits => match self.spec.head {
+            Looking::Logits => match spec.head {
                 Head::Classes(head) => Ok(vec![head.classes]),
                 _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
             },
-            Looking::Embedding => match &self.spec.head {
+            Looking::Embedding => match &spec.head {
                 Head::Embedding(head) => Ok(vec![head.width]),
-                _ => Err(Error::invalid(format!("{} makes no vectors of images", self.spec.architecture))),
+                _ => Err(Error::invalid(format!("{} makes no vectors of images", spec.architecture))),
             },
-            Looking::Features => Ok(vec![patching.tokens(), self.spec.width]),
+            Looking::Features => Ok(vec![patching.tokens(), spec.width]),
             Looking::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
             Looking::Heat(heat) => {
                 heat.check(layers, heads)?;
@@ -330,44 +319,62 @@ impl<D: Device> ImageModel<D> {
         }
     }
 
-    /// What is asked of the images whose pixels are in the workspace.
-    async fn finish(&mut self, images: usize, looking: Looking, out: &mut [f32]) -> Result<()> {
-        let Self { device, spec, weights, workspace: Some(room), .. } = self else { return Ok(()) };
+    /// What is asked of the images whose pixels are in the workspace, `len` values.
+    async fn finish(&mut self, images: usize, looking: Looking, len: usize) -> Result<Vec<f32>> {
         match looking {
-            Looking::Pixels => {
-                let reading = device.send(&room.pixels, out.len())?;
-                device.receive(reading, out).await
-            }
-            Looking::Features => {
-                room.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
-                let reading = device.send(&room.normed, out.len())?;
-                device.receive(reading, out).await
-            }
-            Looking::Logits => {
-                room.classify(device, spec, weights, images)?;
-                room.logits(device, weights.head.distillation.is_some(), out).await
-            }
-            Looking::Embedding => {
-                room.embed(device, spec, weights, images)?;
-                let result = if weights.head.output.is_some() { &room.logits[0] } else { &room.pooled };
-                let reading = device.send(result, out.len())?;
-                device.receive(reading, out).await
-            }
             Looking::Attention => {
-                let len = out.len() / spec.layers();
-                room.maps(device, spec, weights, None, |layer, map| {
-                    out[layer * len..][..len].copy_from_slice(map);
+                let (mut all, mut at) = (try_vec(len, "what the model sees")?, 0);
+                self.maps(None, |map| {
+                    all[at..][..map.len()].copy_from_slice(map);
+                    at += map.len();
                 })
-                .await
+                .await?;
+                return Ok(all);
             }
-            Looking::Heat(heat) => {
-                let (tokens, heads) = (room.patching.tokens(), spec.attention().heads);
-                let mut maps = Vec::new();
-                room.maps(device, spec, weights, heat.layer, |_, map| maps.push(heat.of_heads(map, heads))).await?;
-                out.copy_from_slice(&heat.over_patches(&maps, tokens, room.patching.before));
-                Ok(())
-            }
+            Looking::Heat(heat) => return self.heat(heat).await,
+            _ => {}
         }
+        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
+        let reading = match looking {
+            Looking::Pixels => return receive(device, &room.pixels, len).await,
+            Looking::Logits => Reading::Logits,
+            Looking::Embedding => Reading::Embedding,
+            _ => Reading::Hidden,
+        };
+        let extents = room.extents(images);
+        let entering = room.enter(device, images);
+        heads.read(device, encoder, entering, &extents, reading).await
+    }
+
+    async fn heat(&mut self, heat: Heat) -> Result<Vec<f32>> {
+        let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+        let (patching, heads) = (*patching, self.encoder.spec.attention().heads);
+        let mut maps = Vec::new();
+        self.maps(heat.layer, |map| maps.push(heat.of_heads(map, heads))).await?;
+        Ok(heat.over_patches(&maps, patching.tokens(), patching.before))
+    }
+
+    /// The attention weights of the first image in all layers or one: `take` gets each layer's [heads, tokens, tokens].
+    async fn maps(&mut self, only: Option<usize>, mut take: impl FnMut(&[f32])) -> Result<()> {
+        let Self { device, encoder, workspace: Some(room), .. } = self else { return Ok(()) };
+        let tokens = room.patching.tokens();
+        let len = encoder.spec.attention().heads.saturating_mul(tokens).saturating_mul(tokens);
+        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
+        let mut readings = Vec::new();
+        let spans = [Span::new(0, tokens, 0, 0)];
+        let entering = room.enter(device, 1);
+        encoder.run(device, entering, &spans, &[], &mut |device, layer, attention, query, key| {
+            if only.is_none_or(|only| only == layer) {
+                let weights = device.attention_weights(attention, query, key, tokens)?;
+                readings.push(device.send(&weights, len)?);
+            }
+            Ok(())
+        })?;
+        for reading in readings {
+            device.receive(reading, &mut map).await?;
+            take(&map);
+        }
+        Ok(())
     }
 }
 

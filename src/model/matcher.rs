@@ -2,21 +2,22 @@
 //! <https://arxiv.org/abs/2303.15343>).
 
 use super::assembly::Assembly;
+use super::dense::DenseChain;
+use super::encoder::Encoder;
+use super::heads::{Heads, Reading};
 use super::image::{ImageModel, Looking, Seen, Source};
-use super::spec::{Head, Pooling};
-use super::text::receive;
-use super::tower::{Sequence, Tower};
-use crate::device::{Device, Input, Progress};
+use super::sequence::Sequence;
+use super::text::{prepare, read_texts};
+use crate::device::{Device, Progress};
 use crate::error::{Error, Result};
 use crate::image::Processor;
-use std::ops::Range;
 
 pub struct Matcher<D: Device> {
     /// The image tower; the device is its.
     pub images: ImageModel<D>,
-    pub texts: Tower<D>,
+    pub texts: Encoder<D>,
     pub likeness: Likeness,
-    vectors: Vectors<D>,
+    heads: Heads<D>,
 }
 
 /// What the model makes of the similarity of an image's vector and a text's.
@@ -35,19 +36,6 @@ impl Likeness {
     }
 }
 
-/// [texts, …]
-struct Vectors<D: Device> {
-    texts: usize,
-    pooled: D::Buffer,
-    projected: D::Buffer,
-}
-
-impl<D: Device> Vectors<D> {
-    fn new(device: &mut D, width: usize, projected: usize, texts: usize) -> Result<Self> {
-        Ok(Self { texts, pooled: device.buffer(texts * width)?, projected: device.buffer(texts * projected)? })
-    }
-}
-
 impl<D: Device> Matcher<D> {
     /// Errors: what loading may meet.
     pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
@@ -61,58 +49,27 @@ impl<D: Device> Matcher<D> {
         let image_spec = plan.stacks[1].spec.clone();
         let (scale, bias) = texts.head.matching.unwrap_or((0.0, None));
         let likeness = Likeness { scale: scale.exp(), bias };
-        let vectors = Vectors::new(&mut device, spec.width, width_of(&spec.head), 1)?;
-        let images = ImageModel::with(device, image_spec, Vec::new(), images, processor);
-        let mut matcher = Self { images, texts: Tower::new(spec, texts), likeness, vectors };
+        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
+        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        let images = ImageModel::with(device, image_spec, Vec::new(), images, processor)?;
+        let mut matcher = Self { images, texts: Encoder::new(spec, texts), likeness, heads };
         matcher.images.prepare(progress).await?;
-        matcher.prepare(progress).await?;
+        let Self { images: ImageModel { device, .. }, texts, heads, .. } = &mut matcher;
+        prepare(device, texts, heads, &[Reading::Embedding], progress).await?;
         Ok(matcher)
-    }
-
-    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let Self { images: ImageModel { device, .. }, texts, vectors, .. } = self;
-        texts.reserve_rehearsal(device).await?;
-        let steps = |device: &mut D| {
-            texts.rehearse(device, None)?;
-            let Some(hidden) = texts.hidden() else { return Ok(()) };
-            project(device, texts, hidden, vectors, std::slice::from_ref(&(0..1)));
-            Ok(())
-        };
-        device.prepare(progress, steps).await
     }
 
     /// Values of a vector.
     pub fn width(&self) -> usize {
-        width_of(&self.texts.spec.head)
+        self.heads.width(&self.texts.spec, Reading::Embedding)
     }
 
     /// The vectors of texts, of unit length, [texts, width]. Errors: invalid-argument, context-full, out-of-memory,
     /// device-lost.
     pub async fn embed_texts(&mut self, rows: &[Sequence]) -> Result<Vec<f32>> {
         let width = self.width();
-        let Self { images: ImageModel { device, .. }, texts, vectors, .. } = self;
-        let spans = texts.encode(device, rows, None).await?;
-        if vectors.texts < rows.len() {
-            *vectors = Vectors::new(device, texts.spec.width, width, rows.len())?;
-        }
-        let Some(hidden) = texts.hidden() else { return Ok(Vec::new()) };
-        let Head::Embedding(head) = &texts.spec.head else { return Ok(Vec::new()) };
-        let token = |ids: &[u32]| match head.pooling {
-            Pooling::Token(end) => ids.iter().position(|id| *id == end).unwrap_or(0),
-            // The first of the largest, as in the reference.
-            Pooling::LargestToken => {
-                ids.iter().enumerate().fold(0, |best, (at, id)| if *id > ids[best] { at } else { best })
-            }
-            Pooling::Last => ids.len() - 1,
-            _ => 0,
-        };
-        let run = |(row, span): (&Sequence, &crate::device::Span)| {
-            let at = span.row + token(&row.ids);
-            at..at + 1
-        };
-        let runs: Vec<Range<usize>> = rows.iter().zip(&spans).map(run).collect();
-        project(device, texts, hidden, vectors, &runs);
-        let mut values = receive(device, &vectors.projected, rows.len() * width).await?;
+        let Self { images: ImageModel { device, .. }, texts, heads, .. } = self;
+        let mut values = read_texts(device, texts, heads, rows, Reading::Embedding).await?;
         values.chunks_exact_mut(width).for_each(to_unit_length);
         Ok(values)
     }
@@ -124,25 +81,6 @@ impl<D: Device> Matcher<D> {
         seen.values.chunks_exact_mut(width).for_each(to_unit_length);
         Ok(seen)
     }
-}
-
-/// The vectors of some tokens' hidden states, in `vectors.projected`.
-fn project<D: Device>(
-    device: &mut D,
-    texts: &Tower<D>,
-    hidden: &D::Buffer,
-    vectors: &mut Vectors<D>,
-    runs: &[Range<usize>],
-) {
-    device.pool(hidden, texts.spec.width, runs, &mut vectors.pooled);
-    if let Some(head) = &texts.weights.head.output {
-        let input = Input { x: &vectors.pooled, rows: runs.len(), norm: None };
-        device.project(&input, &mut [head.to(&mut vectors.projected)]);
-    }
-}
-
-fn width_of(head: &Head) -> usize {
-    if let Head::Embedding(head) = head { head.width } else { 0 }
 }
 
 /// x / |x|; zeros stay zeros.

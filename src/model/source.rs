@@ -1,10 +1,10 @@
 //! A source text, as what a decoder looks across at: its keys and values in all layers.
 
+use super::encoder::Encoder;
 use super::forward::store_across;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::Pool;
-use super::tower::Tower;
 use crate::device::{Device, Span, Table};
 use crate::error::Result;
 
@@ -26,13 +26,13 @@ impl Source {
         device: &mut D,
         spec: &Spec,
         weights: &Weights<D>,
-        encoder: &mut Tower<D>,
+        encoder: &mut Encoder<D>,
         sources: &mut Pool<D>,
     ) -> Result<()> {
         let spans = encoder.rehearse(device, weights.table())?;
-        if let (Some(hidden), Some(span)) = (encoder.hidden(), spans.first()) {
+        if let Some(span) = spans.first() {
             let places = device.places(&[*span], &[&self.table]);
-            store_across(device, spec, weights, hidden, (&places, span.len), &mut sources.state)?;
+            store_across(device, spec, weights, encoder.hidden()?, (&places, span.len), &mut sources.state)?;
         }
         Ok(())
     }

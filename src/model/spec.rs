@@ -244,6 +244,12 @@ pub enum Pooling {
     /// The class token beside the mean of the patches.
     ClassTokenAndMean,
     Mean,
+    /// The largest of each value.
+    Max,
+    /// The sum by the root of the length.
+    MeanSqrtLength,
+    /// The mean, with each token as often as its place says: the first once, the second twice, …
+    WeightedMean,
     Last,
     /// Each by itself.
     Each,

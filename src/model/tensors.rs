@@ -290,13 +290,22 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
         if let Some(experts) = &feed_forward.experts {
             return self.experts(layer, feed_forward, experts).map(FeedForwardTensors::Experts);
         }
+        self.dense(layer, feed_forward, [Part::Gate, Part::Up, Part::Down]).map(FeedForwardTensors::Dense)
+    }
+
+    pub fn dense(
+        &mut self,
+        layer: usize,
+        feed_forward: &spec::FeedForward,
+        [gate, up, down]: [Part; 3],
+    ) -> Result<DenseTensors<L>> {
         let spec::FeedForward { width: inner, gated, bias, .. } = *feed_forward;
         let width = self.spec.width;
-        Ok(FeedForwardTensors::Dense(DenseTensors {
-            gate: gated.then(|| self.linear(Part::Gate, layer, [inner, width], bias)).transpose()?,
-            up: self.linear(Part::Up, layer, [inner, width], bias)?,
-            down: self.linear(Part::Down, layer, [width, inner], bias)?,
-        }))
+        Ok(DenseTensors {
+            gate: gated.then(|| self.linear(gate, layer, [inner, width], bias)).transpose()?,
+            up: self.linear(up, layer, [inner, width], bias)?,
+            down: self.linear(down, layer, [width, inner], bias)?,
+        })
     }
 
     fn experts(

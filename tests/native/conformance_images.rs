@@ -29,7 +29,7 @@ pub async fn gives_the_reference<D: Device>(family: &str, device: D) {
         assert_reference(family, Compared::Outputs, &second.values, &expected[expected.len() / 2..], &what);
     }
     let expected = case.floats("attention");
-    let layers = model.spec.layers();
+    let layers = model.encoder.spec.layers();
     let len = expected.len() / (2 * layers);
     for image in 0..2 {
         let seen = model.look(&images, image, Looking::Attention).await.unwrap();

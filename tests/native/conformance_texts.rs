@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Beams, Finish, Matcher, Model, Reading, TextModel, Vector};
+use azulejo::model::{Asked, Beams, Finish, Matcher, Model, Pooling, Reading, TextModel};
 use azulejo::text::{GenerateOptions, Sampling};
 
 use crate::case::{Case, Compared, assembled, assert_close, assert_reference, families};
@@ -31,8 +31,8 @@ async fn an_encoder_reads<D: Device>(family: &str, device: D) {
     }
     if case.has("pooled") {
         // Where there is no pooler it is of the last token.
-        let pooler = Reading::Vector(Vector::Pooler);
-        let last = Reading::Vector(Vector::LastToken);
+        let pooler = Reading::Pooler;
+        let last = Reading::Vector(Pooling::Last);
         results.push((if model.check(pooler).is_ok() { pooler } else { last }, case.floats("pooled")));
     }
     for (reading, expected) in results {

@@ -151,7 +151,7 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assemb
     let hidden = model.read(&sequences, Reading::Hidden).await.unwrap();
     let width = model.width(Reading::Hidden);
     assert_outputs(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
-    if let Head::Classes(_) = model.tower.spec.head {
+    if let Head::Classes(_) = model.encoder.spec.head {
         assert_eq!(model.labels.len(), 5, "{family}");
         let logits = model.read(&sequences, Reading::Logits).await.unwrap();
         assert_outputs(&logits, &case.floats("logits"), &format!("{family}, logits"));

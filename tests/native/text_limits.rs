@@ -66,7 +66,7 @@ fn a_model_without_types_reads_a_pair_whatever_its_tokenizer_says() {
 fn an_encoder_reads_as_many_tokens_as_it_has_positions() {
     for family in ["bert", "roberta", "distilbert"] {
         let mut model = run(None, TextModel::new(assembled(family, cpu(1)), &Progress::default())).unwrap();
-        let context = model.tower.spec.context();
+        let context = model.encoder.spec.context();
         let whole = read(&mut model, &vec![130; context], &[]).unwrap();
         assert!(whole.iter().all(|value| value.is_finite()), "{family}");
         let code = |ids: &[u32], model: &mut TextModel<Cpu>| read(model, ids, &[]).unwrap_err().code;
