@@ -22,6 +22,7 @@ mod places;
 mod probe;
 mod profile;
 mod project;
+mod project_experts;
 mod recorder;
 mod signal;
 mod state;
