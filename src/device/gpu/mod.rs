@@ -47,7 +47,7 @@ use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
 use chooser::Chooser;
 use experts::{Experts, Routes};
-use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use matrix::{Arenas, Matrix, MatrixBuilder};
 use places::Places;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
@@ -141,32 +141,6 @@ impl Gpu {
             self.pictures = Pictures::default();
         }
         result
-    }
-
-    /// Rows of a table for `rows` ids, at the rows of what the dispatch is told.
-    fn look_up(
-        &mut self,
-        table: &Matrix,
-        ids: &Buffer,
-        (batch, rows): (usize, usize),
-        scale: f32,
-        accumulate: bool,
-        out: &Buffer,
-    ) {
-        for part in &table.parts {
-            let units = units(table.columns);
-            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
-            let words = [start, first, part_rows, units, columns, ids.offset].map(|word| word as u32);
-            let [a, b, c, d, e, f] = words;
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Embed).format(table.ty),
-                storage: &[ids, &part.arena, out],
-                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
-                batch,
-                grid: [units.div_ceil(64), rows, 1],
-                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
-            });
-        }
     }
 }
 
