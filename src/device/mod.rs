@@ -181,8 +181,12 @@ pub struct Heads<'a, D: Device> {
 /// The tokens of a batch.
 pub enum Tokens<'a, D: Device> {
     Known(&'a [u32]),
-    /// The one that [`Device::choose`] has chosen last, wherever that is.
-    Chosen(&'a D::Chooser),
+    /// Those, but for spans of one row whose token [`Device::choose`] has chosen last, wherever that is: each span's number
+    /// in the batch.
+    Chosen {
+        known: &'a [u32],
+        spans: &'a [(usize, &'a D::Chooser)],
+    },
 }
 
 /// How a token is chosen from its logits; `text::Sampler` is the definition.
@@ -438,10 +442,17 @@ pub trait Device: Sized + 'static {
 
     /// For a device that chooses tokens itself; `None`: the caller reads the logits.
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
-    /// Chooses a token from the logits [vocabulary], counts it, and sends for its id. The logits are changed.
-    fn choose(&mut self, logits: &mut Self::Buffer, chooser: &mut Self::Chooser) -> Result<Self::Reading>;
-    /// Its id has come. Errors: those of `receive`; internal where a logit was no number.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
+    /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
+    /// and sends for its id. That row of the logits is changed.
+    fn choose(
+        &mut self,
+        logits: &mut Self::Buffer,
+        row: usize,
+        span: usize,
+        chooser: &mut Self::Chooser,
+    ) -> Result<Self::Reading>;
+    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
 }
 
 /// How far [`Device::prepare`] has come, for whoever shows it.

@@ -1,7 +1,7 @@
 //! What a configuration may say: numbers that cannot be are refused before anything is allocated from them.
 
 use super::patches::Patches;
-use super::rope::Rope;
+use super::rope::{Rope, RopeScaling};
 use super::spec::{
     Attention, Block, Experts, FeedForward, Head, Input, Mixer, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
 };
@@ -191,6 +191,12 @@ fn check_attention(attention: &Attention) -> Result<()> {
         }
         if !(theta.is_finite() && *theta > 1.0) {
             return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
+        }
+        if let RopeScaling::LongRope { short, long, .. } = &rope.scaling
+            && [short, long].iter().any(|factors| factors.len() != dims / 2)
+        {
+            let message = format!("{} and {} factors of RoPE for {} pairs", short.len(), long.len(), dims / 2);
+            return Err(Error::corrupt(message));
         }
         if !rope.magnitude().is_finite() {
             return Err(Error::corrupt(format!("RoPE's magnitude {}", rope.magnitude())));

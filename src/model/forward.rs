@@ -98,6 +98,8 @@ pub struct Batch<'a, D: Device> {
     pub types: &'a [u32],
     /// The embedding table, where it is the other stack's.
     pub table: Option<&'a D::Matrix>,
+    /// Tokens that each span's sequence is known to have: see [`Angles::set`].
+    pub lengths: &'a [usize],
     pub rows: Rows<'a, D>,
 }
 
@@ -136,7 +138,7 @@ impl<'a, D: Device> Rows<'a, D> {
 
 impl<'a, D: Device> Batch<'a, D> {
     pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { tokens, types: &[], table: None, rows: Rows::new(spans, tables, state) }
+        Self { tokens, types: &[], table: None, lengths: &[], rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -153,14 +155,14 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    begin(dev, weights, s, batch.rows.spans);
+    begin(dev, weights, s, batch.rows.spans, batch.lengths);
     embed(dev, spec, weights, s, batch)?;
     blocks(dev, spec, weights, s, &mut batch.rows, watch)
 }
 
 /// A batch begins: the angles of its positions.
-pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span]) {
-    s.angles.set(&weights.ropes, spans);
+pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span], lengths: &[usize]) {
+    s.angles.set(&weights.ropes, spans, lengths);
     dev.begin(spans, s.angles.rotations());
 }
 

@@ -392,7 +392,7 @@ impl FeedForward {
 
     /// Values of a token inside it.
     pub fn inner(&self) -> usize {
-        self.width * self.experts.map_or(1, |experts| experts.used)
+        self.width.saturating_mul(self.experts.map_or(1, |experts| experts.used))
     }
 }
 
@@ -417,12 +417,12 @@ impl Attention {
 
     /// Values of all query heads.
     pub fn queries(&self) -> usize {
-        self.heads * self.head_dim
+        self.heads.saturating_mul(self.head_dim)
     }
 
     /// Values of all heads of keys.
     pub fn keys(&self) -> usize {
-        self.kv_heads * self.head_dim
+        self.kv_heads.saturating_mul(self.head_dim)
     }
 
     pub fn shape(&self) -> AttentionShape {

@@ -192,8 +192,9 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             return Ok(known);
         }
         let factors = (!self.factors.is_empty()).then_some(&*self.factors);
-        let table = RopeTable { frequencies: rope.frequencies(factors), magnitude: rope.magnitude() };
-        if table.frequencies.iter().any(|frequency| !frequency.is_finite()) {
+        let table = rope.table(factors);
+        let beyond = table.beyond.iter().flat_map(|(_, frequencies)| frequencies);
+        if table.frequencies.iter().chain(beyond).any(|frequency| !frequency.is_finite()) {
             return Err(Error::corrupt("RoPE frequencies that are no numbers"));
         }
         self.ropes.push((rope, table));

@@ -145,12 +145,16 @@ impl Matrix {
         let per_row = self.columns / B::COLUMNS;
         let blocks = &blocks[panel * per_row..][..per_row];
         let mut token = 0;
-        if tokens >= 4 {
+        if tokens >= MANY {
             let blocks = B::widen(blocks);
             while token + 4 <= tokens {
                 writer.write(token, &tile::<_, 4>(&blocks, &inputs[token * per_row..]));
                 token += 4;
             }
+        }
+        while token + 4 <= tokens {
+            writer.write(token, &tile::<_, 4>(blocks, &inputs[token * per_row..]));
+            token += 4;
         }
         if token + 2 <= tokens {
             writer.write(token, &tile::<_, 2>(blocks, &inputs[token * per_row..]));
@@ -161,6 +165,10 @@ impl Matrix {
         }
     }
 }
+
+/// Tokens from which on a panel is unpacked before they pass it. Tried on SmolLM2 in Q4_1, one thread, milliseconds a token
+/// with unpacking and without: 8 tokens 7.6 and 4.9, 32 tokens 6.4 and 5.4, 64 tokens the same.
+const MANY: usize = 48;
 
 /// Writes the sums of one panel's rows.
 struct Writer<'a> {
@@ -399,7 +407,7 @@ mod tests {
             let matrix = packed(ty, rows, columns, &bytes);
             let mut weights = vec![0.0; rows * columns];
             ty.dequantize(&bytes, &mut weights);
-            for tokens in [1, 3, 4, 9] {
+            for tokens in [1, 3, 4, 9, MANY + 3] {
                 let mut inputs: Vec<f32> =
                     numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
                 let mut quantised = vec![QuantisedBlock::default(); tokens * columns / BLOCK];

@@ -191,6 +191,7 @@ impl Mistakes<'_> {
             RopeScaling::Linear { .. } => 1,
             RopeScaling::Llama3 { .. } => 4,
             RopeScaling::Yarn { .. } => 5,
+            RopeScaling::LongRope { .. } => 1,
         };
         self.add_to_rope(format!("rope {n}: no scaling"), rope, |rope| rope.scaling = RopeScaling::None);
         for number in 0..numbers {
@@ -202,6 +203,11 @@ impl Mistakes<'_> {
                 });
             }
         }
+        self.add_to_rope(format!("rope {n}: factors of short sequences for long ones"), rope, |rope| {
+            if let RopeScaling::LongRope { short, long, .. } = &mut rope.scaling {
+                std::mem::swap(short, long);
+            }
+        });
         self.add_to_rope(format!("rope {n}: truncation"), rope, |rope| {
             if let RopeScaling::Yarn { truncate, .. } = &mut rope.scaling {
                 *truncate ^= true;
@@ -356,6 +362,7 @@ fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
         RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, magnitude, .. } => {
             vec![factor, original_context, beta_fast, beta_slow, magnitude]
         }
+        RopeScaling::LongRope { magnitude, .. } => vec![magnitude],
     }
 }
 
