@@ -34,8 +34,8 @@ struct Tagged {
 
 #[wasm_bindgen]
 impl TextModel {
-    /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A text that is longer than the model
-    /// reads at once is read in windows.
+    /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A
+    /// text that is longer than the model reads at once is read in windows.
     #[wasm_bindgen(js_name = classifyTokens)]
     pub fn classify_tokens(&self, texts: Vec<String>, merge: bool) -> Result<Run> {
         let tokenizer = self.words.tokenizer()?;
