@@ -6,20 +6,24 @@
 //! Activations are f32, [rows, width], rows being the tokens of a [`Batch`]. Outputs are buffers that
 //! the caller made at load, so that a step allocates nothing.
 
+mod activation;
 pub mod cpu;
 pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod pages;
 pub mod picture;
+mod weights;
 
-pub use experts::{ExpertLinear, Gating, Routing};
-pub use pages::{PAGE, PageCopy, Pages, StateShape, Table};
+pub use activation::{Activation, Gating};
+pub use experts::{ExpertLinear, Routing};
+pub use pages::{CacheType, PAGE, PageCopy, Pages, StateShape, Table};
 pub use picture::{Picture, Preparation, Taps};
+pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::ops::Range;
 
 /// Consecutive tokens of one sequence inside a batch.
@@ -113,16 +117,6 @@ pub struct Attention<'a, D: Device> {
     pub sinks: Option<&'a D::Buffer>,
 }
 
-/// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheType {
-    F32,
-    #[default]
-    F16,
-    Q8,
-}
-
 /// What projections read: rows, normed on the way where `norm` says so.
 pub struct Input<'a, D: Device> {
     /// [rows, in width]
@@ -147,23 +141,10 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
-/// What weights are where they lie. A list of what is wanted has nothing there.
-pub trait Leaves {
-    type Matrix;
-    type Experts;
-    type Buffer;
-}
-
 impl<D: Device> Leaves for D {
     type Matrix = D::Matrix;
     type Experts = D::Experts;
     type Buffer = D::Buffer;
-}
-
-/// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<L: Leaves> {
-    pub weight: L::Matrix,
-    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -200,8 +181,12 @@ pub struct Heads<'a, D: Device> {
 /// The tokens of a batch.
 pub enum Tokens<'a, D: Device> {
     Known(&'a [u32]),
-    /// The one that [`Device::choose`] has chosen last, wherever that is.
-    Chosen(&'a D::Chooser),
+    /// Those, but for spans of one row whose token [`Device::choose`] has chosen last, wherever that is: each span's number
+    /// in the batch.
+    Chosen {
+        known: &'a [u32],
+        spans: &'a [(usize, &'a D::Chooser)],
+    },
 }
 
 /// How a token is chosen from its logits; `text::Sampler` is the definition.
@@ -234,24 +219,6 @@ pub enum RopePairs {
     HalfSplit,
     /// Dimension 2i with 2i + 1.
     Interleaved,
-}
-
-/// Feed-forward activations. Their numbers are what kernels know them by: see `shaders/activation.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// x · σ(x)
-    Silu = 1,
-    /// x · Φ(x), Φ being the normal distribution (<https://arxiv.org/abs/1606.08415>).
-    Gelu,
-    /// Its approximation by tanh: x · σ(√(8 / π) · (x + 0.044715 x³)).
-    GeluTanh,
-    /// Its approximation x · σ(1.702 x).
-    GeluQuick,
-    /// max(x, 0)
-    Relu,
-    /// tanh x
-    Tanh,
 }
 
 /// How images become rows of patches: [images, before + patches, columns].
@@ -475,10 +442,17 @@ pub trait Device: Sized + 'static {
 
     /// For a device that chooses tokens itself; `None`: the caller reads the logits.
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
-    /// Chooses a token from the logits [vocabulary], counts it, and sends for its id. The logits are changed.
-    fn choose(&mut self, logits: &mut Self::Buffer, chooser: &mut Self::Chooser) -> Result<Self::Reading>;
-    /// Its id has come. Errors: those of `receive`; internal where a logit was no number.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
+    /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
+    /// and sends for its id. That row of the logits is changed.
+    fn choose(
+        &mut self,
+        logits: &mut Self::Buffer,
+        row: usize,
+        span: usize,
+        chooser: &mut Self::Chooser,
+    ) -> Result<Self::Reading>;
+    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
 }
 
 /// How far [`Device::prepare`] has come, for whoever shows it.

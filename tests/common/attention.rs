@@ -180,7 +180,7 @@ fn store<D: Device>(
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
-    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude };
+    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude, beyond: None };
     device.begin(spans, Angles::of(&[table], spans).rotations());
     let places = kept.places(device, spans);
     let mut heads =

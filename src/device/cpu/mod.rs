@@ -8,6 +8,7 @@ mod matrix;
 mod pixels;
 pub mod pool;
 mod products;
+mod project_experts;
 mod quantised;
 mod score;
 mod simd;
@@ -250,8 +251,8 @@ impl Device for Cpu {
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
         let tokens = match tokens {
-            Tokens::Known(tokens) => tokens,
-            Tokens::Chosen(never) => match **never {},
+            Tokens::Known(tokens) | Tokens::Chosen { known: tokens, spans: [] } => tokens,
+            Tokens::Chosen { spans: [(_, never), ..], .. } => match **never {},
         };
         let width = table.columns;
         let out = &mut out[..tokens.len() * width];
@@ -476,11 +477,11 @@ impl Device for Cpu {
         Ok(None)
     }
 
-    fn choose(&mut self, _: &mut Vec<f32>, chooser: &mut Infallible) -> Result<Vec<f32>> {
+    fn choose(&mut self, _: &mut Vec<f32>, _: usize, _: usize, chooser: &mut Infallible) -> Result<Vec<f32>> {
         match *chooser {}
     }
 
-    async fn chosen(&mut self, _: Vec<f32>) -> Result<u32> {
+    async fn chosen(&mut self, _: Vec<f32>) -> Result<Option<u32>> {
         Err(Error::new(Code::Internal, "the CPU does not choose tokens"))
     }
 }

@@ -124,6 +124,13 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "gating" => experts(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
+        "product_experts" | "experts_group" | "experts_join" => all([
+            vec![
+                Box::new(gpu_experts::tiles_of_any_number_of_rows_are_right) as Check,
+                Box::new(gpu_experts::tiles_of_bytes_are_close),
+            ],
+            experts(),
+        ]),
         "matrix_matrix_quads" => matrix_products(first),
         "product" => all([
             matrix_products(first),
@@ -202,6 +209,7 @@ fn of_formats(file: &str) -> Vec<Check> {
     let types = match file.trim_start_matches("formats/") {
         "packed" | "levels" => vec![Q4_1, Q8_0, Q6_K],
         "fifths" => vec![Q5_0, Q5_1],
+        "uneven" => vec![IQ4_NL, MXFP4],
         "six_bits" => vec![Q4_K, Q5_K],
         name => TensorType::ALL.into_iter().filter(|ty| ty.name().eq_ignore_ascii_case(name)).collect(),
     };
