@@ -95,7 +95,7 @@ const READ: [(&str, Kind); 46] = [
 ];
 
 /// What some of llama.cpp's architectures heed, and what it says where it changes nothing. Ours have no such thing.
-const REFUSED: [(&str, &[f64]); 35] = [
+const REFUSED: [(&str, &[f64]); 31] = [
     ("activation_sparsity_scale", &[0.0]),
     ("altup.num_inputs", &[0.0]),
     ("attention.kv_lora_rank", &[0.0]),
@@ -106,10 +106,6 @@ const REFUSED: [(&str, &[f64]); 35] = [
     ("attention.temperature_scale", &[0.0]),
     ("convnext.block_count", &[0.0]),
     ("embedding_length_per_layer_input", &[0.0]),
-    ("expert_group_count", &[0.0, 1.0]),
-    ("expert_shared_count", &[0.0]),
-    ("expert_shared_feed_forward_length", &[0.0]),
-    ("expert_weights_scale", &[0.0, 1.0]),
     ("full_attention_interval", &[0.0, 1.0]),
     ("interleave_moe_layer_step", &[0.0]),
     ("kda.head_dim", &[0.0]),
@@ -142,6 +138,17 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// Refuses keys whose value is none of those that change nothing. Error: unsupported-model.
+pub fn refuse(keys: &Keys, all: &[(&str, &[f64])]) -> Result<()> {
+    for (name, idle) in all {
+        let value = keys.metadata.get(&keys.key(name));
+        if let Some(value) = value.filter(|value| !number(value).is_some_and(|number| idle.contains(&number))) {
+            return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
+        }
+    }
+    Ok(())
+}
+
 /// Errors: corrupt-file, unsupported-model.
 pub fn check(keys: &Keys) -> Result<()> {
     let of = |name: &str| keys.metadata.get(&keys.key(name));
@@ -150,11 +157,7 @@ pub fn check(keys: &Keys) -> Result<()> {
             return Err(Error::corrupt(format!("{:?} is {value}, expected {}", keys.key(name), kind.name())));
         }
     }
-    for (name, idle) in REFUSED {
-        if let Some(value) = of(name).filter(|value| !number(value).is_some_and(|number| idle.contains(&number))) {
-            return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
-        }
-    }
+    refuse(keys, &REFUSED)?;
     check_granite_and_windows(keys)?;
     let width = keys.required("embedding_length")?;
     let [_, _, head_dim] = keys.attention(width)?;

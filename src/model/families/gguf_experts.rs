@@ -1,5 +1,6 @@
 //! Mixtures of experts as GGUF files have them: which architectures are such, and their keys in the words of `config.json`.
 
+use super::gguf_checks::refuse;
 use super::gguf_keys::Keys;
 use crate::error::{Error, Result};
 use serde_json::Value;
@@ -8,6 +9,15 @@ use serde_json::Value;
 /// (`expert_weights_norm`): as llama.cpp computes them. None: no file may say otherwise.
 const MIXTURES: [(&str, Option<bool>); 5] =
     [("llama", None), ("mistral", None), ("qwen3moe", Some(true)), ("olmoe", Some(false)), ("gpt-oss", None)];
+
+/// What other mixtures have: experts of every token, groups of experts, and shares that are multiplied. Granite's converter
+/// writes of the first where there are no others, and means the feed-forward network.
+const REFUSED: [(&str, &[f64]); 4] = [
+    ("expert_group_count", &[0.0, 1.0]),
+    ("expert_shared_count", &[0.0]),
+    ("expert_shared_feed_forward_length", &[0.0]),
+    ("expert_weights_scale", &[0.0, 1.0]),
+];
 
 /// `expert_gating_func`'s word for a softmax over all scores, and for one over those of the chosen experts: with shares
 /// divided by their sum they are the same.
@@ -35,6 +45,7 @@ impl Mixture {
         let Some((_, default)) = MIXTURES.iter().find(|(name, _)| *name == keys.architecture) else {
             return Err(Error::unsupported(format!("{} with mixture of experts", keys.architecture)));
         };
+        refuse(keys, &REFUSED)?;
         let said = keys.flag("expert_weights_norm");
         if let (None, Some(false), false) = (default, said, keys.architecture == "gpt-oss") {
             return Err(Error::unsupported(format!("{:?}: false", keys.key("expert_weights_norm"))));
