@@ -7,7 +7,7 @@ use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, Sink, Ten
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::spec::Head;
-use azulejo::model::{Assembly, Model, Reading, Scoring, Sequence, Spec, TextModel, families};
+use azulejo::model::{Assembly, Model, Pooling, Reading, Scoring, Sequence, Spec, TextModel, families};
 use std::fs;
 
 use crate::case::{Case, assert_within};
@@ -151,6 +151,10 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assemb
     let hidden = model.read(&sequences, Reading::Hidden).await.unwrap();
     let width = model.width(Reading::Hidden);
     assert_outputs(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
+    if family == "qwen3_embedding" {
+        let vectors = model.read(&sequences, Reading::Vector(Pooling::Last)).await.unwrap();
+        assert_outputs(&vectors, &case.floats("pooled"), &format!("{family}, vectors"));
+    }
     if let Head::Classes(_) = model.encoder.spec.head {
         assert_eq!(model.labels.len(), 5, "{family}");
         let logits = model.read(&sequences, Reading::Logits).await.unwrap();
@@ -189,7 +193,7 @@ fn every_family_is_the_same_model_in_several_files() {
 fn every_file_has_its_task() {
     for family in families() {
         let expected = match family.as_str() {
-            "bert" | "t5encoder" => "text-embedding",
+            "bert" | "t5encoder" | "gemma3_embedding" | "qwen3_embedding" => "text-embedding",
             "roberta" | "distilbert" | "modernbert" => "text-classification",
             "t5" => "seq2seq",
             _ => "causal-lm",
@@ -209,11 +213,29 @@ fn changed(family: &str, change: impl FnOnce(&mut Header)) -> azulejo::Result<Sp
 fn what_is_lacking_is_refused_by_its_name() {
     let cases = [
         ("llama", "general.architecture", Value::String("gptj".into()), "architecture \"gptj\""),
-        ("llama", "llama.expert_count", Value::U32(8), "llama with mixture of experts"),
+        ("gemma", "gemma.expert_count", Value::U32(8), "gemma with mixture of experts"),
+        ("mixtral", "llama.expert_gating_func", Value::U32(2), "\"llama.expert_gating_func\": 2"),
+        ("gpt_oss", "gpt-oss.expert_gating_func", Value::U32(2), "\"gpt-oss.expert_gating_func\": 2"),
+        ("mixtral", "llama.expert_weights_norm", Value::Bool(false), "\"llama.expert_weights_norm\": false"),
+        ("qwen3_moe", "qwen3moe.expert_weights_scale", Value::F32(2.5), "\"qwen3moe.expert_weights_scale\": 2.5"),
+        ("qwen3_moe", "qwen3moe.expert_shared_count", Value::U32(1), "\"qwen3moe.expert_shared_count\": 1"),
+        ("qwen3_moe", "qwen3moe.expert_group_count", Value::U32(4), "\"qwen3moe.expert_group_count\": 4"),
+        ("qwen3_moe", "qwen3moe.leading_dense_block_count", Value::U32(1), "\"qwen3moe.leading_dense_block_count\": 1"),
+        ("qwen3_moe", "qwen3moe.router_logit_softcapping", Value::F32(30.0), "router_logit_softcapping\": 30"),
+        ("mixtral", "llama.expert_used_count", per_layer(&[2, 1]), "expert_used_count\" that differs between layers"),
+        ("granite", "granite.expert_count", Value::U32(8), "granite with mixture of experts"),
+        ("granite", "granite.attention.head_count_kv", per_layer(&[2, 0]), "granite with recurrent layers"),
+        ("granite", "granite.attention.sliding_window", Value::U32(8), "\"granite.attention.sliding_window\": 8"),
+        ("olmoe", "olmoe.attention.sliding_window", Value::U32(8), "\"olmoe.attention.sliding_window\": 8"),
+        ("llama", "llama.residual_scale", Value::F32(0.5), "\"llama.residual_scale\": 0.5"),
+        ("llama", "llama.embedding_scale", Value::F32(0.5), "\"llama.embedding_scale\": 0.5"),
+        ("llama", "llama.ssm.inner_size", Value::U32(8), "\"llama.ssm.inner_size\": 8"),
+        ("cohere2", "cohere2.rope.freq_base_swa", Value::F32(300.0), "\"cohere2.rope.freq_base_swa\": 300"),
+        ("qwen3_embedding", "qwen3.pooling_type", Value::U32(4), "qwen3 with \"pooling_type\": 4"),
+        ("gemma3_embedding", "gemma-embedding.attention.causal", Value::Bool(true), "\"attention.causal\": true"),
         ("phi3", "phi3.rope.scaling.type", Value::String("longrope".into()), "RoPE scaling \"longrope\""),
         ("mpt", "mpt.attention.max_alibi_bias", Value::F32(0.0), "\"alibi\": false"),
         ("mpt", "mpt.attention.clamp_kqv", Value::F32(6.0), "\"clip_qkv\": 6.0"),
-        ("olmo2", "olmo2.attention.sliding_window", Value::U32(4096), "OLMo 3"),
         ("gemma3", "gemma3.attention.causal", Value::Bool(false), "gemma3 with \"attention.causal\": false"),
         ("qwen3", "qwen3.attention.value_length", Value::U32(4), "heads with keys of 16 and values of 4 dimensions"),
     ];
@@ -222,12 +244,104 @@ fn what_is_lacking_is_refused_by_its_name() {
         assert_eq!(error.code, Code::UnsupportedModel, "{error}");
         assert!(error.to_string().contains(named), "{error}");
     }
-    let factors = |header: &mut Header| {
-        let mut tensor = header.tensors[0].clone();
-        tensor.name = "rope_factors_long.weight".to_owned();
-        header.tensors.push(tensor);
+    let with = |name: &'static str| {
+        move |header: &mut Header| {
+            let mut tensor = header.tensors[0].clone();
+            tensor.name = name.to_owned();
+            header.tensors.push(tensor);
+        }
     };
-    assert!(changed("phi3", factors).err().unwrap().to_string().contains("longrope"));
+    assert!(changed("phi3", with("rope_factors_long.weight")).err().unwrap().to_string().contains("longrope"));
+    let dense = changed("gemma3_embedding", with("dense_2.weight")).err().unwrap();
+    assert!(dense.to_string().starts_with("tensor \"dense_2.weight\": a Dense module in a GGUF file"), "{dense}");
+}
+
+#[test]
+fn what_a_mixture_needs_is_missed_by_its_name() {
+    for (family, key) in [("qwen3_moe", "qwen3moe.expert_count"), ("mixtral", "llama.expert_used_count")] {
+        let without = |header: &mut Header| {
+            let kept = header.metadata.iter().filter(|(name, _)| *name != key);
+            header.metadata = kept.fold(Metadata::default(), |mut metadata, (name, value)| {
+                metadata.insert(name, value.clone());
+                metadata
+            });
+        };
+        let error = changed(family, without).err().unwrap();
+        assert!(error.to_string().contains(key), "{error}");
+    }
+}
+
+#[test]
+fn shares_of_experts_are_as_the_file_or_llama_cpp_says() {
+    let renormalised = |family: &str, said: Option<bool>| {
+        let set = |header: &mut Header| {
+            let prefix = family.replace("_moe", "moe");
+            let said = said.map(Value::Bool);
+            said.into_iter().for_each(|said| header.metadata.insert(format!("{prefix}.expert_weights_norm"), said));
+        };
+        changed(family, set).unwrap().blocks[0].feed_forward.experts.unwrap().renormalise
+    };
+    assert_eq!([None, Some(true), Some(false)].map(|said| renormalised("qwen3_moe", said)), [true, true, false]);
+    assert_eq!([None, Some(true), Some(false)].map(|said| renormalised("olmoe", said)), [false, true, false]);
+}
+
+/// There the key is a switch, which is on; elsewhere it changes nothing.
+#[test]
+fn granite_without_positions_has_none() {
+    let turns = |family: &str, finetuned: Option<bool>| {
+        let set = |header: &mut Header| {
+            let value = finetuned.map(Value::Bool);
+            value
+                .into_iter()
+                .for_each(|value| header.metadata.insert(format!("{family}.rope.scaling.finetuned"), value));
+        };
+        changed(family, set).unwrap().attention().rope.is_some()
+    };
+    assert_eq!([None, Some(true), Some(false)].map(|said| turns("granite", said)), [true, true, false]);
+    assert!(turns("llama", Some(false)));
+}
+
+/// YaRN's ramp ends where it ends in gpt-oss, though llama.cpp rounds; in the layers with a window OLMo 3 has no YaRN.
+#[test]
+fn yarn_is_the_models_own() {
+    use azulejo::model::spec::RopeScaling;
+    let scalings = |family: &str| {
+        let spec = changed(family, |_| ()).unwrap();
+        spec.blocks
+            .iter()
+            .map(|block| block.attention().unwrap().rope.as_ref().unwrap().scaling.clone())
+            .collect::<Vec<_>>()
+    };
+    assert!(scalings("gpt_oss").iter().all(|scaling| matches!(scaling, RopeScaling::Yarn { truncate: false, .. })));
+    let [local, global] = &scalings("olmo3")[..] else { panic!() };
+    assert!(matches!(local, RopeScaling::None), "{local:?}");
+    let RopeScaling::Yarn { magnitude, truncate: true, .. } = global else { panic!("{global:?}") };
+    assert!((magnitude - 1.2).abs() < 1e-6, "{magnitude}");
+}
+
+/// The first files of mixtures had a tensor for each expert.
+#[test]
+fn experts_in_tensors_of_their_own_are_the_same_model() {
+    let mut contents = Contents::default();
+    push(&read("mixtral"), &mut contents).unwrap();
+    let mut tensors = Vec::new();
+    for (tensor, data) in contents.tensors {
+        let Some(stem) = tensor.name.strip_suffix("_exps.weight") else {
+            tensors.push((tensor, data));
+            continue;
+        };
+        let (count, shape) = (tensor.shape[0], tensor.shape[1..].to_vec());
+        for (expert, data) in data.chunks(data.len() / count).enumerate() {
+            let name = format!("{stem}.{expert}.weight");
+            tensors.push((NewTensor { name, shape: shape.clone(), ..tensor }, data.to_vec()));
+        }
+    }
+    let bytes = file(&contents.metadata, &tensors);
+    run(None, gives_the_reference("mixtral", assembled(&[bytes], cpu(1))));
+}
+
+fn per_layer(numbers: &[i32]) -> Value {
+    Value::Array(Array::I32(numbers.to_vec()))
 }
 
 #[test]

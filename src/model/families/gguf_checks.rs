@@ -45,7 +45,7 @@ impl Kind {
 }
 
 /// What is read, under an architecture's name.
-const READ: [(&str, Kind); 39] = [
+const READ: [(&str, Kind); 46] = [
     ("block_count", Kind::Count),
     ("decoder_block_count", Kind::Count),
     ("decoder_start_token_id", Kind::Count),
@@ -73,7 +73,13 @@ const READ: [(&str, Kind); 39] = [
     ("pooling_type", Kind::Count),
     ("classifier.output_labels", Kind::Texts),
     ("classifier.pooling_type", Kind::Count),
+    ("embedding_scale", Kind::Float),
+    ("residual_scale", Kind::Float),
     ("expert_count", Kind::Count),
+    ("expert_used_count", Kind::Counts),
+    ("expert_feed_forward_length", Kind::Counts),
+    ("expert_weights_norm", Kind::Flag),
+    ("expert_gating_func", Kind::Count),
     ("rope.dimension_count", Kind::Count),
     ("rope.freq_base", Kind::Float),
     ("rope.freq_base_swa", Kind::Float),
@@ -83,12 +89,13 @@ const READ: [(&str, Kind); 39] = [
     ("rope.scaling.attn_factor", Kind::Float),
     ("rope.scaling.yarn_attn_factor", Kind::Float),
     ("rope.scaling.original_context_length", Kind::Count),
+    ("rope.scaling.finetuned", Kind::Flag),
     ("rope.scaling.yarn_beta_fast", Kind::Float),
     ("rope.scaling.yarn_beta_slow", Kind::Float),
 ];
 
 /// What some of llama.cpp's architectures heed, and what it says where it changes nothing. Ours have no such thing.
-const REFUSED: [(&str, &[f64]); 34] = [
+const REFUSED: [(&str, &[f64]); 31] = [
     ("activation_sparsity_scale", &[0.0]),
     ("altup.num_inputs", &[0.0]),
     ("attention.kv_lora_rank", &[0.0]),
@@ -99,7 +106,6 @@ const REFUSED: [(&str, &[f64]); 34] = [
     ("attention.temperature_scale", &[0.0]),
     ("convnext.block_count", &[0.0]),
     ("embedding_length_per_layer_input", &[0.0]),
-    ("embedding_scale", &[0.0, 1.0]),
     ("full_attention_interval", &[0.0, 1.0]),
     ("interleave_moe_layer_step", &[0.0]),
     ("kda.head_dim", &[0.0]),
@@ -110,14 +116,12 @@ const REFUSED: [(&str, &[f64]); 34] = [
     ("nextn_predict_layers", &[0.0]),
     ("posnet.block_count", &[0.0]),
     ("rescale_every_n_layers", &[0.0]),
-    ("residual_scale", &[0.0, 1.0]),
     ("rope.dimension_sections", &[]),
     ("rope.scaling.alpha", &[0.0]),
     ("rope.scaling.yarn_ext_factor", &[1.0, -1.0]),
     ("rope.scaling.yarn_log_multiplier", &[0.0]),
     ("router_logit_softcapping", &[0.0]),
     ("shortconv.l_cache", &[0.0]),
-    ("ssm.inner_size", &[0.0]),
     ("swiglu_clamp_exp", &[0.0]),
     ("swiglu_clamp_shexp", &[0.0]),
     ("swin_norm", &[0.0]),
@@ -134,6 +138,17 @@ fn number(value: &Value) -> Option<f64> {
     }
 }
 
+/// Refuses keys whose value is none of those that change nothing. Error: unsupported-model.
+pub fn refuse(keys: &Keys, all: &[(&str, &[f64])]) -> Result<()> {
+    for (name, idle) in all {
+        let value = keys.metadata.get(&keys.key(name));
+        if let Some(value) = value.filter(|value| !number(value).is_some_and(|number| idle.contains(&number))) {
+            return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
+        }
+    }
+    Ok(())
+}
+
 /// Errors: corrupt-file, unsupported-model.
 pub fn check(keys: &Keys) -> Result<()> {
     let of = |name: &str| keys.metadata.get(&keys.key(name));
@@ -142,23 +157,44 @@ pub fn check(keys: &Keys) -> Result<()> {
             return Err(Error::corrupt(format!("{:?} is {value}, expected {}", keys.key(name), kind.name())));
         }
     }
-    for (name, idle) in REFUSED {
-        if let Some(value) = of(name).filter(|value| !number(value).is_some_and(|number| idle.contains(&number))) {
-            return Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))));
-        }
-    }
+    refuse(keys, &REFUSED)?;
+    check_granite_and_windows(keys)?;
     let width = keys.required("embedding_length")?;
     let [_, _, head_dim] = keys.attention(width)?;
     check_equal(keys, "attention.key_length_swa", head_dim)?;
     check_equal(keys, "attention.value_length_swa", head_dim)?;
     check_equal(keys, "rope.dimension_count_swa", keys.number("rope.dimension_count").unwrap_or(head_dim))?;
     check_equal(keys, "embedding_length_out", width)?;
-    check_alone(keys, "logit_scale", &["command-r"], &[0.0, 1.0])?;
+    check_alone(keys, "logit_scale", &["command-r", "cohere2", "granite", "granitehybrid"], &[0.0, 1.0])?;
+    check_alone(keys, "embedding_scale", &["granite", "granitehybrid"], &[0.0, 1.0])?;
+    check_alone(keys, "residual_scale", &["granite", "granitehybrid"], &[0.0, 1.0])?;
     check_alone(keys, "attention.clamp_kqv", &["mpt"], &[0.0])?;
     check_alone(keys, "attention.max_alibi_bias", &["mpt", "bloom"], &[0.0])?;
     match keys.metadata.str("general.type") {
         None | Some("model") => Ok(()),
         Some(other) => Err(Error::unsupported(format!("\"general.type\": {other:?} (supported: \"model\")"))),
+    }
+}
+
+/// Refuses recurrences, and windows and their rotary positions where nobody has them. Granite's converter writes of its
+/// recurrences where there are none, too.
+fn check_granite_and_windows(keys: &Keys) -> Result<()> {
+    let granite = matches!(keys.architecture, "granite" | "granitehybrid");
+    let per_layer = keys.metadata.integers(&keys.key("attention.head_count_kv")).unwrap_or_default();
+    if granite && per_layer.contains(&0) {
+        return Err(Error::unsupported(format!("{} with recurrent layers", keys.architecture)));
+    }
+    if let Some(size) = keys.some("ssm.inner_size").filter(|_| !granite) {
+        return Err(Error::unsupported(format!("{:?}: {size}", keys.key("ssm.inner_size"))));
+    }
+    let without = granite || keys.architecture == "olmoe";
+    if let Some(window) = keys.some("attention.sliding_window").filter(|_| without) {
+        return Err(Error::unsupported(format!("{:?}: {window}", keys.key("attention.sliding_window"))));
+    }
+    let local = keys.float("rope.freq_base_swa").filter(|_| matches!(keys.architecture, "cohere2" | "gpt-oss"));
+    match local.filter(|local| Some(*local) != keys.float("rope.freq_base")) {
+        Some(local) => Err(Error::unsupported(format!("{:?}: {local}", keys.key("rope.freq_base_swa")))),
+        None => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
 use azulejo::model::spec::{
-    Attention, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, Tokens,
+    Attention, Experts, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, Tokens,
 };
 
 /// A mistake's name, and the stacks that it makes.
@@ -69,11 +69,32 @@ impl Mistakes<'_> {
         }
         self.add("gate", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.gated ^= true));
         self.add("feed-forward bias", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.bias ^= true));
+        self.of_experts();
         self.add("cross-attention", |spec| match spec.looks_across() {
             true => spec.blocks.iter_mut().for_each(|block| block.cross = None),
             false => spec.look_across(),
         });
         self.add("LayerScale", |spec| spec.blocks.iter_mut().for_each(|block| block.layer_scale ^= true));
+    }
+
+    /// The same in every mixture of experts.
+    fn add_to_experts(&mut self, name: impl Into<String>, change: impl Fn(&mut Experts)) {
+        self.add(name, |spec| {
+            spec.feed_forwards().filter_map(|feed_forward| feed_forward.experts.as_mut()).for_each(&change);
+        });
+    }
+
+    fn of_experts(&mut self) {
+        self.add_to_experts("an expert less for a token", |experts| {
+            experts.used = experts.used.saturating_sub(1).max(1)
+        });
+        self.add_to_experts("an expert more for a token", |experts| experts.used = experts.count.min(experts.used + 1));
+        self.add_to_experts("shares divided by their sum", |experts| experts.renormalise ^= true);
+        self.add_to_experts("bias of experts' scores", |experts| experts.bias ^= true);
+        self.add_to_experts("clamped gates", |experts| {
+            experts.limit = if experts.limit.is_some() { None } else { Some(1.0) };
+        });
+        self.add_to_experts("gates' limit × 1.1", |experts| experts.limit = experts.limit.map(|limit| limit * 1.1));
     }
 
     fn of_norms(&mut self, spec: &Spec) {
@@ -132,6 +153,7 @@ impl Mistakes<'_> {
             self.add_to_attention(format!("head norm {norm:?}"), |attention| attention.head_norm = norm);
         }
         self.add_to_attention("bias of queries, keys and values", |attention| attention.qkv_bias ^= true);
+        self.add_to_attention("sinks", |attention| attention.sinks ^= true);
         self.add_to_attention("bias of attention's output", |attention| attention.output_bias ^= true);
         // The same weights as heads of another size.
         self.add_to_attention("twice the heads, of half the size", |attention| {
