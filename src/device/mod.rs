@@ -14,12 +14,12 @@ pub mod pages;
 pub mod picture;
 
 pub use experts::{ExpertLinear, Gating, Routing};
-pub use pages::{PAGE, PageCopy, Pages, StateShape, Table};
+pub use pages::{CacheType, PAGE, PageCopy, Pages, StateShape, Table};
 pub use picture::{Picture, Preparation, Taps};
 
 use crate::checkpoint::TensorType;
 use crate::error::Result;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use std::ops::Range;
 
 /// Consecutive tokens of one sequence inside a batch.
@@ -113,14 +113,15 @@ pub struct Attention<'a, D: Device> {
     pub sinks: Option<&'a D::Buffer>,
 }
 
-/// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum CacheType {
-    F32,
-    #[default]
-    F16,
-    Q8,
+/// One layer's short convolution over each channel's last few inputs.
+pub struct ShortConv<'a, D: Device> {
+    pub layer: usize,
+    pub width: usize,
+    pub taps: usize,
+    /// [width, taps], the oldest input's first.
+    pub weight: &'a D::Buffer,
+    /// [width]
+    pub bias: Option<&'a D::Buffer>,
 }
 
 /// What projections read: rows, normed on the way where `norm` says so.
@@ -441,6 +442,17 @@ pub trait Device: Sized + 'static {
         query: &Self::Buffer,
         places: &Self::Places,
         state: &Self::State,
+        out: &mut Self::Buffer,
+    );
+    /// x: B, C and x side by side, [rows, 3, width]. bx = B · x is kept at the rows' places (columns), and out[row, c] =
+    /// C[row, c] · (bias[c] + Σₜ weight[c, t] · bx[position − (taps − 1) + t, c]), [rows, width], where what would lie before
+    /// a sequence is nothing: LFM2 (<https://arxiv.org/abs/2511.23404>). The rows are the spans', from the first on.
+    fn short_conv(
+        &mut self,
+        conv: &ShortConv<Self>,
+        x: &Self::Buffer,
+        places: &Self::Places,
+        state: &mut Self::State,
         out: &mut Self::Buffer,
     );
     /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of

@@ -6,7 +6,7 @@
 //! pages: who writes to a shared one gets a copy of it first. Where no later token will look, a windowed group lets its
 //! pages go, so that it takes the memory of a ring.
 
-use super::CacheType;
+use serde::{Deserialize, Serialize};
 use std::cell::{Cell, RefCell};
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -19,6 +19,16 @@ pub const PAGE: usize = 64;
 /// Positions that a sequence can be cut back by whatever its windows are: what is computed ahead of an end token, and the
 /// few tokens that a text's continuation changes.
 const BACK: usize = 64;
+
+/// How keys and values are kept. `Q8`: 8-bit levels with a scale per 32 values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CacheType {
+    F32,
+    #[default]
+    F16,
+    Q8,
+}
 
 /// What a layer keeps of each position.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

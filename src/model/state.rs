@@ -99,3 +99,25 @@ impl<D: Device> Pool<D> {
         self.pages.set_counts(&pages);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_take_a_ring_s_memory() {
+        // Gemma 3 1B: of 26 layers every sixth sees everything, the others 512 tokens.
+        let layer = |windowed: bool| StateShape::KeysValues {
+            kv_heads: 1,
+            head_dim: 256,
+            window: Some(512).filter(|_| windowed),
+        };
+        let shapes = |windowed: bool| (1..=26).map(|n| layer(windowed && n % 6 != 0)).collect::<Vec<_>>();
+        let megabytes = |windowed, chunk| bytes(&shapes(windowed), CacheType::F16, 1 << 15, chunk) / 1e6;
+        assert_eq!(megabytes(false, 128).round(), 872.0);
+        // 146 where nothing but the window is kept; two pages more for a chunk, and as many to go back in.
+        assert_eq!([64, 128].map(|chunk| megabytes(true, chunk).round()), [150.0, 152.0]);
+        // Short texts take what they have.
+        assert_eq!(bytes(&shapes(true), CacheType::F16, 100, 64), bytes(&shapes(false), CacheType::F16, 100, 64));
+    }
+}

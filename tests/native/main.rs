@@ -59,6 +59,7 @@ mod gguf_llama_cpp;
 mod gpu_attention;
 mod gpu_bounds;
 mod gpu_choosing;
+mod gpu_convs;
 mod gpu_errors;
 mod gpu_experts;
 mod gpu_functions;

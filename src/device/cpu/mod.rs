@@ -10,14 +10,15 @@ pub mod pool;
 mod products;
 mod quantised;
 mod score;
+mod short_conv;
 mod simd;
 mod state;
 mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, ShortConv, Span,
+    StateShape, Table, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -413,6 +414,17 @@ impl Device for Cpu {
         out: &mut Vec<f32>,
     ) {
         self.attention.run(&self.pool, attention, query, places, state, out);
+    }
+
+    fn short_conv(
+        &mut self,
+        conv: &ShortConv<Self>,
+        x: &Vec<f32>,
+        places: &Places,
+        state: &mut State,
+        out: &mut Vec<f32>,
+    ) {
+        short_conv::run(&self.pool, conv, x, places, state, out);
     }
 
     fn attention_weights(

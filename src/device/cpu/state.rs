@@ -141,6 +141,17 @@ impl State {
         (&self.groups[self.group(layer)].pages[page].values, self.rows(layer, head))
     }
 
+    /// What a layer of columns has at a place, [width].
+    pub fn column(&self, layer: usize, width: usize, (page, at): (usize, usize)) -> &[f32] {
+        let Layer { group, values, .. } = self.layers[layer];
+        &self.groups[group].pages[page].columns[values + at * width..][..width]
+    }
+
+    pub fn column_mut(&mut self, layer: usize, width: usize, (page, at): (usize, usize)) -> &mut [f32] {
+        let Layer { group, values, .. } = self.layers[layer];
+        &mut self.groups[group].pages[page].columns[values + at * width..][..width]
+    }
+
     /// Keeps a head's key and value, [head_dim] each.
     pub fn write(&mut self, layer: usize, head: usize, (page, at): (usize, usize), key: &[f32], value: &[f32]) {
         let (rows, group) = (self.rows(layer, head), self.group(layer));

@@ -26,6 +26,7 @@ pub enum Shader {
     AttentionOne,
     AttentionJoin,
     AttentionWeights,
+    ShortConv,
     Pool,
     SoftCap,
     Resize,
@@ -57,6 +58,7 @@ impl Shader {
             AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
+            ShortConv => (shader!("short_conv"), &[], Uses::Nothing),
             Pool => (shader!("pool"), &[], Uses::Nothing),
             SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
@@ -78,7 +80,7 @@ impl Shader {
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
             Shader::AttentionWeights => shader!("score"),
-            Shader::Heads | Shader::AttentionJoin => shader!("places"),
+            Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
             _ => "",
         }
     }
@@ -91,9 +93,8 @@ impl Shader {
             MatrixVector => Some([0, 1]),
             Experts | ExpertsDown => Some([2, 1]),
             Attention | AttentionWeights => Some([0, 2]),
-            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Route | Heads | Pool | Resize => {
-                Some([1, 2])
-            }
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Route | Heads | ShortConv | Pool
+            | Resize => Some([1, 2]),
             _ => None,
         }
     }
@@ -253,7 +254,7 @@ impl Kernel {
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
         let mut all: Vec<Kernel> =
-            [Patches, Quantise, Route, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
+            [Patches, Quantise, Route, ShortConv, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
                 .map(Kernel::new)
                 .to_vec();
         all.extend(

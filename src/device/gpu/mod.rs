@@ -38,8 +38,8 @@ pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, ShortConv, Span, StateShape,
+    Table, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -296,7 +296,13 @@ impl Device for Gpu {
     }
 
     fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
-        self.put_places(spans, tables)
+        match Places::put(&mut self.notes, &mut self.memory, spans, tables) {
+            Ok(places) => places,
+            Err(error) => {
+                self.recorder.fail(Err(error));
+                Places::none(self.nothing[2].clone())
+            }
+        }
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
@@ -434,6 +440,10 @@ impl Device for Gpu {
     ) {
         let attended = self.attend_places(attention, query, places, state, out);
         self.recorder.fail(attended);
+    }
+
+    fn short_conv(&mut self, conv: &ShortConv<Self>, x: &Buffer, places: &Places, state: &mut State, out: &mut Buffer) {
+        self.convolve(conv, x, places, state, out);
     }
 
     fn attention_weights(

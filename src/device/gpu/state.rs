@@ -171,6 +171,11 @@ impl State {
         4 * positions * self.layers[layer].words
     }
 
+    /// A layer's columns.
+    pub fn columns(&self, layer: usize) -> &Buffer {
+        self.layers[layer].buffers.first().expect("room was made before anything is stored")
+    }
+
     /// A layer's keys and values.
     pub fn keys_values(&self, layer: usize) -> [&Buffer; 2] {
         let [keys, values] = &self.layers[layer].buffers[..] else {

@@ -12,8 +12,8 @@ use crate::devices::{any_subgroups, cpu, first, gpu, open, shared};
 use crate::gpu_kernels::WIDTHS;
 use crate::{conformance, conformance_images, conformance_texts, edges};
 use crate::{
-    gpu_attention, gpu_bounds, gpu_choosing, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads, gpu_kernels,
-    gpu_limits, gpu_pixels,
+    gpu_attention, gpu_bounds, gpu_choosing, gpu_convs, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads,
+    gpu_kernels, gpu_limits, gpu_pixels,
 };
 use crate::{gpu_spans, gpu_turns, gpu_verbs};
 
@@ -118,7 +118,8 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
-        "places" => all([heads(), attention()]),
+        "places" => all([heads(), attention(), convolutions()]),
+        "short_conv" => convolutions(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
@@ -303,6 +304,10 @@ fn heads() -> Vec<Check> {
         Box::new(gpu_turns::sequences_with_a_common_beginning_share_it_and_go_on_by_themselves),
         Box::new(gpu_grids::as_many_heads_as_one_likes_are_turned_stored_and_attended_to),
     ]
+}
+
+fn convolutions() -> Vec<Check> {
+    vec![Box::new(gpu_convs::short_convolutions_go_on_from_what_came_before_in_each_sequence)]
 }
 
 fn choosing() -> Vec<Check> {
