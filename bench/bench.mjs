@@ -58,6 +58,8 @@ function options() {
   }
   if (values.runtime === "node" && (rivals.length || values.device !== "webgpu"))
     throw new Error("--runtime node: only with --device webgpu, and without --against");
+  const alone = values.measures?.includes("together") && (rivals.length > 0 || values.device === "webgpu");
+  if (alone) throw new Error("--measures together: on the CPU, and without --against");
   const needsGpu = values.device === "webgpu" || rivals.includes(ONNX);
   const measures = values.measures ?? (needsGpu && values.adapter === "swiftshader" ? FEW : MEASURES);
   const rounds = Number(values.rounds);
@@ -77,8 +79,8 @@ function options() {
 
 /** "prefill 128" as { name, kind, count }. */
 function measureOf(text) {
-  const match = /^\s*(prefill|decode) ([1-9]\d*)\s*$/.exec(text);
-  if (!match) throw new Error(`--measures ${text}: expected "prefill N" and "decode N"`);
+  const match = /^\s*(prefill|decode|together) ([1-9]\d*)\s*$/.exec(text);
+  if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N" and "together N"`);
   return { name: text.trim(), kind: match[1], count: Number(match[2]) };
 }
 

@@ -8,9 +8,10 @@ struct Parameters {
   runs: u32,
   seed: vec2<u32>,
   scale: f32,   // of a logit's distance from the best
+  first: u32,   // of the logits
 }
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary]
+@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary], from parameters.first on
 @group(0) @binding(1) var<storage, read> partial: array<vec2<u32>>;         // [runs]: the best logit in its order, token
 @group(0) @binding(2) var<storage, read> truncation: array<f32>;            // [1]: the least logit
 @group(0) @binding(3) var<storage, read_write> drawn: array<vec2<u32>>;     // [runs]: the best score in its order, token
@@ -88,7 +89,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var best = LEAST - NOISE_ENDS;
   var chosen = RUN * group.x;
   for (var token = RUN * group.x + thread; token < end; token += THREADS) {
-    let logit = logits[token];
+    let logit = logits[parameters.first + token];
     if (logit < truncation[0] || logit <= LOWEST) {
       continue;
     }

@@ -16,7 +16,7 @@ struct Parameters {
 
 @group(0) @binding(0) var<storage, read> tokens: array<u32>;            // [rows], from parameters.tokens on
 @group(0) @binding(1) var<storage, read> weights: array<u32>;           // [vocabulary, width], packed
-@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4]
+@group(0) @binding(2) var<storage, read_write> out: array<vec4<f32>>;   // [rows, width / 4], from batch.row on
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) groups: vec3<u32>) {
@@ -33,7 +33,7 @@ fn main(@builtin(global_invocation_id) id: vec3<u32>, @builtin(num_workgroups) g
   for (var i = 0u; i < 4u; i += 1u) {
     let column = 4u * unit + i;
     if (column < parameters.columns) {
-      let at = row * parameters.columns + column;
+      let at = (batch.row + row) * parameters.columns + column;
       var value = parameters.scale * (weight.scale * weight.levels[i] + weight.minimum);
       if (parameters.accumulate != 0u) {
         value += out[at];

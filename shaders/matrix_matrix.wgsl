@@ -1,6 +1,6 @@
 // out[t, r] = (Σ_c weight[r, c] · x[t, c] + bias[r]) · scale[r], replacing, adding, activated, or as activation(out) · that
 //
-// Prompts and images. A workgroup makes a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × 8 of it, while
+// Prompts and images; with product_experts.wgsl in place of product.wgsl, prompts with a mixture of experts. A workgroup makes a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × 8 of it, while
 // sixteen columns at a time pass through workgroup memory: weights are unpacked once for all tokens of the tile.
 // The tiles are tiles_floats.wgsl's or tiles_bytes.wgsl's. They lie columns first, so that neighbouring threads read
 // neighbouring words.
@@ -29,6 +29,9 @@ fn main(
 ) {
   let first_row = group.x * ROWS;
   let first_token = (group.z * groups.y + group.y) * TOKENS;
+  if (!begin_tile(first_token)) {
+    return;
+  }
   let row = thread % 8u;
   let token = thread / 8u;
   // Sums by name, not in an array: whoever compiles this without unrolling would keep an array in memory.

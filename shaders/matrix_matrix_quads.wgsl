@@ -39,12 +39,12 @@ fn rows_at(row: u32, unit: u32) -> Rows {
 
 /// Rows beyond the matrix are computed as its last, and not written.
 fn row_at(row: u32, unit: u32) -> Unit {
-  return unit_at(parameters.start, min(row, parameters.rows - 1u) * parameters.units + unit);
+  return unit_at(weights_start(), min(row, parameters.rows - 1u) * parameters.units + unit);
 }
 
-/// Where a token's input begins; those beyond the batch are computed as its last, and not written.
+/// Where a token's input begins.
 fn token_at(token: u32) -> u32 {
-  return min(token, batch.len - 1u) * parameters.columns;
+  return input_row(token) * parameters.columns;
 }
 
 /// Four columns of the quad's tokens against four rows: a column a token.

@@ -5,12 +5,13 @@
 
 struct Parameters {
   vocabulary: u32,
+  first: u32,        // of the logits
   repetition: f32,
   presence: f32,
   frequency: f32,
 }
 
-@group(0) @binding(0) var<storage, read_write> logits: array<f32>;          // [vocabulary]
+@group(0) @binding(0) var<storage, read_write> logits: array<f32>;          // [vocabulary], from parameters.first on
 @group(0) @binding(1) var<storage, read> seen: array<u32>;                  // [vocabulary]: how often chosen; top bit: seen at all
 @group(0) @binding(2) var<storage, read> bias: array<f32>;                  // [vocabulary], or empty
 @group(0) @binding(3) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: the best logit in its order, token
@@ -45,7 +46,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var chosen = 0u;
   var bad = false;
   for (var token = RUN * group.x + thread; token < end; token += THREADS) {
-    var logit = logits[token];
+    var logit = logits[parameters.first + token];
     let bits = bitcast<u32>(logit);
     let infinite = (bits & 0x7f800000u) == 0x7f800000u;
     bad = bad || (infinite && bits != 0xff800000u);
@@ -56,7 +57,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       logit = max(logit + bias[token], LOWEST);
     }
     logit = max(penalised(logit, token), LOWEST);
-    logits[token] = logit;
+    logits[parameters.first + token] = logit;
     if (logit > best) {
       best = logit;
       chosen = token;

@@ -14,6 +14,20 @@ struct Parameters {
   spare: vec2<u32>,
 }
 
+/// Whether anything is to be done for the tile that begins with a token.
+fn begin_tile(token: u32) -> bool {
+  return token < batch.len;
+}
+
+fn weights_start() -> u32 {
+  return parameters.start;
+}
+
+/// The row of the input that a token reads. Tokens beyond the batch are computed as its last, and not written.
+fn input_row(token: u32) -> u32 {
+  return min(token, batch.len - 1u);
+}
+
 /// Writes one sum; what lies beyond the matrix or the batch is nobody's.
 fn write(token: u32, row: u32, sum: f32) {
   if (token >= batch.len || row >= parameters.rows) {

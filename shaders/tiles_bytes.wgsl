@@ -16,7 +16,7 @@ var<workgroup> x_scales: array<vec2<f32>, TOKENS>;      // scale, sum
 fn load_weights(row: u32, first_row: u32, unit: u32) {
   var w = Packed(vec4<u32>(), 0.0, 0.0);
   if (first_row + row < parameters.rows) {
-    w = packed(parameters.start, (first_row + row) * parameters.units + unit);
+    w = packed(weights_start(), (first_row + row) * parameters.units + unit);
   }
   weight_levels[row] = w.levels;
   weight_scales[row] = vec2<f32>(w.scale, w.minimum);
@@ -26,8 +26,7 @@ fn load_x(thread: u32, first_token: u32, unit: u32) {
   if (thread >= TOKENS) {
     return;
   }
-  // Tokens beyond the batch are computed as its last, and not written.
-  let at = 2u * (min(first_token + thread, batch.len - 1u) * parameters.units + unit);
+  let at = 2u * (input_row(first_token + thread) * parameters.units + unit);
   x_levels[thread] = x[at];
   x_scales[thread] = bitcast<vec2<f32>>(x[at + 1u].xy);
 }

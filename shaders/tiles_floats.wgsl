@@ -9,7 +9,7 @@ var<workgroup> x_tile: array<vec4<f32>, STEPS * TOKENS>;      // [columns / 4, t
 fn load_weights(row: u32, first_row: u32, unit: u32) {
   var w = Sixteen(mat4x4<f32>(), 0.0, 0.0);
   if (first_row + row < parameters.rows) {
-    w = sixteen(parameters.start, (first_row + row) * parameters.units + unit);
+    w = sixteen(weights_start(), (first_row + row) * parameters.units + unit);
   }
   weight_tile[row] = w.scale * w.levels[0] + w.minimum;
   weight_tile[row + ROWS] = w.scale * w.levels[1] + w.minimum;
@@ -19,11 +19,10 @@ fn load_weights(row: u32, first_row: u32, unit: u32) {
 
 fn load_x(thread: u32, first_token: u32, unit: u32) {
   for (var i = thread; i < STEPS * TOKENS; i += 64u) {
-    let token = first_token + i / STEPS;
     let column = 4u * unit + i % STEPS;
     var four = vec4<f32>();
-    if (token < batch.len && column < parameters.columns) {
-      four = bitcast<vec4<f32>>(x[token * parameters.columns + column]);
+    if (column < parameters.columns) {
+      four = bitcast<vec4<f32>>(x[input_row(first_token + i / STEPS) * parameters.columns + column]);
     }
     x_tile[(i % STEPS) * TOKENS + i / STEPS] = four;
   }

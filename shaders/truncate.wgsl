@@ -6,13 +6,14 @@
 
 struct Parameters {
   vocabulary: u32,
+  first: u32,        // of the logits
   runs: u32,
   top_k: u32,        // 0: all
   top_p: f32,        // 1: all
   log_min_p: f32,    // LOWEST: all
 }
 
-@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary]
+@group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary], from parameters.first on
 @group(0) @binding(1) var<storage, read> partial: array<vec2<u32>>;         // [runs]: the best logit in its order, token
 @group(0) @binding(2) var<storage, read_write> truncation: array<f32>;      // [1]: the least logit
 
@@ -42,12 +43,12 @@ fn search(thread: u32, lowest: u32, target_weight: u32, best: f32, whole: f32) -
     atomicStore(&histogram[thread], 0u);
     workgroupBarrier();
     for (var token = thread; token < parameters.vocabulary; token += THREADS) {
-      let order = ordered(logits[token]);
+      let order = ordered(logits[parameters.first + token]);
       // A shift by all bits is none.
       if (order >= lowest && (shift == 32u || (order >> (shift % 32u)) == (least >> (shift % 32u)))) {
         var weight = 1u;
         if (whole > 0.0) {
-          weight = u32(round(exp(logits[token] - best) / whole * WHOLE));
+          weight = u32(round(exp(logits[parameters.first + token] - best) / whole * WHOLE));
         }
         atomicAdd(&histogram[(order >> (shift - 8u)) & 0xffu], weight);
       }
@@ -95,7 +96,7 @@ fn main(@builtin(local_invocation_index) thread: u32) {
   if (parameters.top_p < 1.0) {
     var mass = 0.0;
     for (var token = thread; token < parameters.vocabulary; token += THREADS) {
-      mass += select(0.0, exp(logits[token] - best), ordered(logits[token]) >= threshold);
+      mass += select(0.0, exp(logits[parameters.first + token] - best), ordered(logits[parameters.first + token]) >= threshold);
     }
     let whole = sum_of(thread, mass);
     threshold = max(threshold, search(thread, threshold, max(u32(parameters.top_p * WHOLE), 1u), best, whole));

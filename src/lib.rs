@@ -15,10 +15,10 @@
 //! `js` knows of JavaScript. Nor do files import each other in a circle: what a file and its submodules share lies in a file
 //! of its own.
 //!
-//! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] hands them, a
-//! chunk at a time, to [`model::Model::extend`], which runs the forward pass into the session's KV
-//! cache; the last row's logits go to the sampler, whose choice is the next input and, through
-//! [`text::TextStream`], the next piece of text.
+//! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] wants them computed, a
+//! chunk at a time; [`model::Scheduler`] puts them into a [`model::Pass`] with what other generations want, which runs
+//! through the model into the sessions' KV caches; the last row's logits go to the sampler, whose choice is the next
+//! input and, through [`text::TextStream`], the next piece of text.
 
 pub mod checkpoint;
 pub mod device;

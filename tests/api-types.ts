@@ -10,9 +10,10 @@ import {
   inspect,
   Seq2SeqLM,
   TextClassifier,
+  TokenClassifier,
   TextEmbedder,
 } from "../dist/index.js";
-import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, Message, ModelSummary, PatchMap, Pooling, Session, Spec, TensorF32, Tokenizer, Tool } from "../dist/index.js";
+import type { Classification, GeneratedToken, Generation, GenerationResult, Heatmap, ImageInput, LoadProgress, Message, ModelSummary, PatchMap, Pooling, Session, Spec, TensorF32, TextSpan, Tokenizer, Tool } from "../dist/index.js";
 
 export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStream<Uint8Array>): Promise<string> {
   const engine: Engine = await Engine.create({ device: "auto", threads: 2, worker: true, powerPreference: "low-power", assets: new URL("https://a.example/") });
@@ -96,15 +97,21 @@ export async function read(engine: Engine, ids: Uint32Array): Promise<unknown[]>
   classes.push(await classifier.classify("a"));
   const labels: string[] = classifier.labels;
   vectors.push(await classifier.logits([ids]), await classifier.logits([[1]], { signal }));
+  const ner: TokenClassifier = await TokenClassifier.load("/models/ner/", { engine });
+  const spans: TextSpan[][] = await ner.classify(["a"], { merge: false, signal, onProgress });
+  spans.push(await ner.classify("a"));
+  for (const { label, score, text, start, end } of spans.flat()) void ([label, score, text, start, end] satisfies unknown[]);
+  labels.push(...ner.labels);
+  vectors.push(await ner.logits([ids]), await ner.logits([1], { signal }));
   const lm: Seq2SeqLM = await Seq2SeqLM.load("/models/t5/", { engine });
   const generation: Generation = lm.generate("translate", { beams: 4, maxTokens: 8, signal });
   for await (const { id, text } of generation) void ([id, text] satisfies unknown[]);
   const { text, stats }: GenerationResult = await lm.generate(ids, { temperature: 1, seed: 3 });
   vectors.push(await lm.logits([[1], ids], [[0], [0]]), await lm.logits([ids], [[0]], { signal }));
-  const tokenizers: Tokenizer[] = [embedder.tokenizer, classifier.tokenizer, lm.tokenizer];
-  const summaries: ModelSummary[] = [embedder.summary, classifier.summary, lm.summary];
-  const engines: Engine[] = [embedder.engine, classifier.engine, lm.engine];
-  await Promise.all([embedder.dispose(), classifier.dispose(), lm.dispose()]);
+  const tokenizers: Tokenizer[] = [embedder.tokenizer, classifier.tokenizer, ner.tokenizer, lm.tokenizer];
+  const summaries: ModelSummary[] = [embedder.summary, classifier.summary, ner.summary, lm.summary];
+  const engines: Engine[] = [embedder.engine, classifier.engine, ner.engine, lm.engine];
+  await Promise.all([embedder.dispose(), classifier.dispose(), ner.dispose(), lm.dispose()]);
   return [vectors, classes, labels, text, stats, tokenizers, summaries, engines];
 }
 

@@ -179,11 +179,53 @@ for (const worker of [true, false]) {
         assert.equal((await ask()).tokens.length, 2);
       });
 
-      test("calls queue up in their order", async () => {
+      test("generations go on together, and other calls come in between", async () => {
         const ended = [];
         const call = (name, maxTokens) => lm.generate("a", { maxTokens, ...ON_AND_ON }).then(() => ended.push(name));
         await Promise.all([call("long", 40), call("short", 1), lm.logits([5, 6]).then(() => ended.push("logits"))]);
-        assert.deepEqual(ended, ["long", "short", "logits"]);
+        assert.deepEqual([ended.length, ended.at(-1)], [3, "long"]);
+        await Promise.all([lm.logits([5]).then(() => ended.push("one")), lm.logits([6]).then(() => ended.push("two"))]);
+        assert.deepEqual(ended.slice(3), ["one", "two"]);
+      });
+
+      test("each of several texts is the one that is made alone, whoever leaves meanwhile", async () => {
+        const texts = [
+          ["a", { maxTokens: 12 }],
+          ["in the", { maxTokens: 30, temperature: 0.9, seed: 3 }],
+          [[5, 6, 7], { maxTokens: 7, logprobs: 1 }],
+          [[8, 9], { maxTokens: 20, repetitionPenalty: 1.2 }],
+          ["the a", { maxTokens: 3, temperature: 1.1, topK: 8, seed: 9 }],
+        ].map(([prompt, options]) => [prompt, { ...ON_AND_ON, ...options }]);
+        const alone = [];
+        for (const text of texts) alone.push(await lm.generate(...text));
+        const leaving = lm.generate("b", ON_AND_ON);
+        const together = texts.map(([prompt, options], at) => (at % 2 ? lm : lm.createSession()).generate(prompt, options));
+        for await (const _ of leaving) break;
+        for (const [at, generation] of together.entries()) {
+          const seen = [];
+          for await (const { id } of generation) seen.push(id);
+          const { text, tokens, finishReason } = await generation;
+          assert.deepEqual({ text, tokens, finishReason }, { text: alone[at].text, tokens: alone[at].tokens, finishReason: "length" });
+          assert.deepEqual(seen, [...tokens]);
+        }
+        assert.equal((await leaving).finishReason, "aborted");
+      });
+
+      test("in one session generations follow each other, and what waits there is aborted at once", async () => {
+        const session = lm.createSession();
+        const ended = [];
+        const call = (name, prompt, options) => session.generate(prompt, { ...ON_AND_ON, ...options }).finally(() => ended.push(name));
+        const controller = new AbortController();
+        const calls = [
+          call("long", [5, 6, 7, 8], { maxTokens: 30 }),
+          call("aborted", [5], { signal: controller.signal }),
+          call("next", [5, 6, 7, 8, 9], { maxTokens: 1 }),
+        ];
+        controller.abort();
+        const [, aborted, next] = await Promise.all(calls);
+        assert.deepEqual(ended, ["aborted", "long", "next"]);
+        assert.deepEqual([aborted.tokens.length, next.stats.cachedTokens], [0, 4]);
+        await session.dispose();
       });
 
       test("a signal ends a generation, and what was made stays", async () => {

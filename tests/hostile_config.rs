@@ -147,7 +147,9 @@ fn everywhere(config: &Value, value: u64) -> Value {
 
 /// The largest number of rows, columns or values in the shapes of a model's weights: WebAssembly has 32 bits for it.
 fn largest(plan: &Plan) -> u64 {
-    let shapes = plan.wanted().unwrap().into_iter().map(|(_, shape)| format!("{shape:?}"));
+    // Angles that are no numbers are told where weights are asked for.
+    let Ok(wanted) = plan.wanted() else { return 0 };
+    let shapes = wanted.into_iter().map(|(_, shape)| format!("{shape:?}"));
     let numbers = |shape: String| -> u64 {
         shape.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok()).max().unwrap()
     };

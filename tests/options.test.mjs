@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
+import { CausalLM, Engine, ImageClassifier, ImageTextMatcher, inspect, Seq2SeqLM, TextClassifier, TextEmbedder, TokenClassifier } from "../dist/index.js";
 import { meantBy } from "../dist/page/other-names.js";
 import { Patches, windowsOf } from "../dist/page/images/patches.js";
 import { ON_AND_ON, tiny } from "./api-models.mjs";
@@ -31,6 +31,7 @@ const CALLS = {
   "ImageTextMatcher.load": (options) => ImageTextMatcher.load(tiny(), options),
   "Seq2SeqLM.load": (options) => Seq2SeqLM.load(tiny(), options),
   "TextClassifier.load": (options) => TextClassifier.load(tiny(), options),
+  "TokenClassifier.load": (options) => TokenClassifier.load(tiny(), options),
   "TextEmbedder.load": (options) => TextEmbedder.load(tiny(), options),
   inspect: (options) => inspect(tiny(), options),
   "Engine.create": (options) => Engine.create(options),
@@ -62,6 +63,7 @@ describe("the name that was meant is said", () => {
   told("maxToken", "CausalLM.generate", 3, "maxTokens");
   told("top_k", "CausalLM.generate", 3, "topK");
   told("topk", "TextClassifier.classify", 3, "topK");
+  told("aggregation_strategy", "TokenClassifier.classify", "simple", "merge");
   told("top_p", "Session.generate", 0.9, "topP");
   told("min_p", "Session.generate", 0.9, "minP");
   told("do_sample", "CausalLM.generate", true, "temperature");

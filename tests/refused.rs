@@ -7,8 +7,7 @@ use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Progress};
 use azulejo::model::{
-    Asked, Assembly, Generation, ImageModel, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, Step,
-    TextModel, families,
+    Asked, Assembly, ImageModel, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel, families,
 };
 use azulejo::text::{GenerateOptions, Sampling};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -21,10 +20,13 @@ use std::process::Command;
 mod case;
 #[path = "common/devices.rs"]
 mod devices;
+#[path = "common/generated.rs"]
+mod generated;
 #[path = "common/outputs.rs"]
 mod outputs;
 use case::{Case, folder};
 use devices::cpu;
+use generated::finished;
 use outputs::{images, rows};
 
 /// Refuses one request of a thread: the so many-th of those that are not small.
@@ -155,14 +157,8 @@ impl Given {
             let sampling = Sampling::new(&asked, model.spec.vocabulary())?;
             let mut session = model.session();
             let asked = Asked { source: None, prompt: self.prompt.clone() };
-            let mut generation = Generation::new(&mut model, &mut session, asked, sampling, None, &[], 1)?;
-            loop {
-                match generation.step(&mut model, &mut session).await? {
-                    Step::Over => break,
-                    Step::Token(token) => token.id.hash(&mut said),
-                    _ => {}
-                }
-            }
+            let generation = model.generation(asked, sampling, None, &[], 1)?;
+            finished(&mut model, &mut session, generation, |_| {}).await?.tokens().hash(&mut said);
         }
         hash(&mut said, &model.attention_maps(&self.prompt, None).await?.0);
         Ok(said.finish())

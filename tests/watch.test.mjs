@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { after, afterEach, before, describe, test } from "node:test";
-import { CausalLM, Engine, ImageTextMatcher, Seq2SeqLM, TextClassifier, TextEmbedder } from "../dist/index.js";
+import { CausalLM, Engine, ImageTextMatcher, Seq2SeqLM, TextClassifier, TextEmbedder, TokenClassifier } from "../dist/index.js";
 import { family, IMAGE } from "./support/calls.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { rejection } from "./support/rejections.mjs";
@@ -47,6 +47,7 @@ describe("a tokenizer that takes too long ends with its worker, and the next cal
     "Tokenizer.encode": [CausalLM, "llama", (lm, text) => lm.tokenizer.encode(text)],
     "TextEmbedder.embed": [TextEmbedder, "bert", (embedder, text) => embedder.embed(["b", text])],
     "TextClassifier.classify": [TextClassifier, "bert", (classifier, text) => classifier.classify([["b", text]])],
+    "TokenClassifier.classify": [TokenClassifier, "bert_tokens", (classifier, text) => classifier.classify(["b", text])],
     "Seq2SeqLM.generate": [Seq2SeqLM, "t5", (lm, text) => lm.generate(text, { maxTokens: 1 })],
     "ImageTextMatcher.classify": [ImageTextMatcher, "clip", (matcher, text) => matcher.classify(IMAGE, ["b", text])],
     "ImageTextMatcher.embedText": [ImageTextMatcher, "clip", (matcher, text) => matcher.embedText(text)],

@@ -3,6 +3,9 @@
 import { CausalLM, Engine } from "../../dist/index.js";
 import { aStep, less, spentOn } from "../gpu-steps.js";
 
+/** Tokens of each of several texts. */
+const EACH = 64;
+
 /** Loads the model with the KV cache type and context length of the others. */
 export async function load({ url, threads, contextLength, device, worker, gpu }) {
   const engine = await Engine.create({ device, threads, worker, gpu });
@@ -27,6 +30,23 @@ export async function load({ url, threads, contextLength, device, worker, gpu })
     return { tokens: seen - 1, ms: end - start };
   }
 
+  /** So many texts at once, 64 tokens each: from the moment that all have their first token to the first that ends. */
+  async function together(prompt, texts) {
+    const tokens = await model.tokenizer.encode(prompt);
+    const seen = { first: 0, made: 0 };
+    let start, end;
+    const follow = async (text) => {
+      let of = 0;
+      for await (const _ of model.generate([...tokens, ...tokens.slice(0, 1 + text)], { maxTokens: EACH, ignoreEnd: true })) {
+        if (of++ === 0 && ++seen.first === texts) start = performance.now();
+        else if (start !== undefined && end === undefined) seen.made++;
+        if (of === EACH) end ??= performance.now();
+      }
+    };
+    await Promise.all(Array.from({ length: texts }, (_, text) => follow(text)));
+    return { tokens: seen.made, ms: end - start };
+  }
+
   /**
    * On the GPU: a chunk of the prompt, or a token without what the prompt's pass has done. That is the same each time if the
    * prompt is a few tokens: a longer one is given to the GPU in as many pieces as its pace asks for.
@@ -39,5 +59,5 @@ export async function load({ url, threads, contextLength, device, worker, gpu })
   }
 
   const { description, features } = engine.device;
-  return { description, features, prefill, decode, step, dispose: () => engine.dispose() };
+  return { description, features, prefill, decode, together, step, dispose: () => engine.dispose() };
 }

@@ -64,6 +64,12 @@ pub fn uses(tokenizer: &Tokenizer, text: &str) -> Option<Answer> {
         let size = tokenizer.vocabulary_size();
         assert!(ids.iter().all(|&id| (id as usize) < size), "{ids:?} of {size} tokens");
     }
+    if let (Some(ids), Some(tokens)) = (&ids, made_or_refused(tokenizer.locate(text), &words)) {
+        let units = text.encode_utf16().count();
+        assert!(tokens.iter().map(|token| token.id).eq(ids.iter().copied()), "other tokens where they are located");
+        let inside = |place: &std::ops::Range<usize>| place.start <= place.end && place.end <= units;
+        assert!(tokens.iter().all(|token| inside(&token.place)), "{tokens:?} of {units} units");
+    }
     made_or_refused(tokenizer.chat_template(false), &["chat template", "chat_template"]);
     let ids = ids?;
     let decoded = made_or_refused(tokenizer.decode(&ids, false), &["decod"]);

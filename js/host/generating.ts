@@ -1,57 +1,166 @@
-// A generation in the host: the loop that steps it, and its clock.
+// Generations in the host: those of one model share its passes, each with its own clock, and an end of its own.
 
-import type { AzulejoError } from "../shared/errors.js";
-import type { Job, Queue } from "../shared/jobs.js";
+import { AzulejoError } from "../shared/errors.js";
+import { Job, type Queue } from "../shared/jobs.js";
 import { nextTurn } from "../shared/platform.js";
 import { nothingMade } from "../shared/protocol.js";
 import type { GeneratedToken, GenerationResult } from "../shared/types.js";
-import type { GenerationRun } from "../simd/azulejo.js";
+import type { Generation } from "../simd/azulejo.js";
 import type { Instance } from "./instance.js";
 
 export type OnTokens = (tokens: GeneratedToken[]) => void;
 
-/** Steps what `begin` begins to its end, when its turn has come. An abort ends it and is no failure: what was made stays. */
-export async function finishGeneration(
-  { instance, queue }: { instance: Instance; queue: Queue },
-  job: Job,
-  begin: () => GenerationRun,
-  onTokens: OnTokens,
-): Promise<GenerationResult> {
-  try {
-    return await queue.run(job, async () => {
+/** What generations go on with. */
+interface Passes {
+  pass(): boolean | null;
+}
+
+/**
+ * Generations of one model. Each begins when its turn has come; then they go on together, pass by pass. A pass is one turn
+ * of the model's queue: whatever else the model is asked for comes in between.
+ */
+export class Generations {
+  readonly #instance: Instance;
+  readonly #queue: Queue;
+  readonly #model: Passes;
+  readonly #members = new Set<Member>();
+  /** Passes are nobody's: an abort ends no pass, only the part that somebody has in it. */
+  readonly #passing = new Job(0);
+  #isPassing = false;
+
+  constructor(instance: Instance, queue: Queue, model: Passes) {
+    this.#instance = instance;
+    this.#queue = queue;
+    this.#model = model;
+  }
+
+  /** What `begin` begins, to its end. An abort ends it and is no failure: what was made stays. */
+  async finish(job: Job, begin: () => Generation, onTokens: OnTokens): Promise<GenerationResult> {
+    const start = async () => {
       const clock = new Clock();
-      return steps(instance, job, begin(), clock, onTokens);
-    });
-  } catch (error) {
-    // Ended before its turn came.
-    if ((error as AzulejoError).code !== "aborted") throw error;
-    return nothingMade();
+      const generation = begin();
+      const member = new Member(this.#instance, job, generation, clock, onTokens);
+      if (!generation.shares) return member.finishAlone();
+      this.#members.add(member);
+      return member;
+    };
+    const begun = await this.#queue.runOr<Member | GenerationResult>(job, start, nothingMade);
+    if (!(begun instanceof Member)) return begun;
+    void this.#pass();
+    return begun.finishTogether(() => this.#members.delete(begun));
+  }
+
+  /** Passes, as long as there is anybody. */
+  async #pass(): Promise<void> {
+    if (this.#isPassing) return;
+    this.#isPassing = true;
+    try {
+      while (this.#members.size > 0) {
+        await this.#queue.run(this.#passing, () => this.#onePass());
+        for (const member of this.#members) member.hear();
+        await nextTurn();
+      }
+    } catch (error) {
+      for (const member of this.#members) member.fail(error);
+    } finally {
+      this.#isPassing = false;
+    }
+  }
+
+  async #onePass(): Promise<void> {
+    // Who was there may have left while this waited for its turn, and the model with them.
+    while (this.#members.size > 0) {
+      const happened = this.#instance.step(() => this.#model.pass());
+      if (happened === true) return;
+      if (happened === false) throw new AzulejoError("internal", "there are generations, but none of them goes on");
+      await this.#instance.turn(this.#passing.signal);
+    }
   }
 }
 
-async function steps(
-  instance: Instance,
-  job: Job,
-  run: GenerationRun,
-  clock: Clock,
-  onTokens: OnTokens,
-): Promise<GenerationResult> {
-  try {
-    while (!job.aborted) {
-      const event = instance.step(() => run.step());
-      if (event === undefined) break;
-      if (event === null) {
-        await instance.turn(job.signal);
-        continue;
+/** One generation under way. */
+class Member {
+  readonly #instance: Instance;
+  readonly #job: Job;
+  readonly #generation: Generation;
+  readonly #clock: Clock;
+  readonly #onTokens: OnTokens;
+  readonly #over: Promise<void>;
+  #end = () => {};
+  fail: (error: unknown) => void = () => {};
+
+  constructor(instance: Instance, job: Job, generation: Generation, clock: Clock, onTokens: OnTokens) {
+    this.#instance = instance;
+    this.#job = job;
+    this.#generation = generation;
+    this.#clock = clock;
+    this.#onTokens = onTokens;
+    this.#over = new Promise((resolve, reject) => {
+      this.#end = resolve;
+      this.fail = reject;
+    });
+    this.#over.catch(() => {}); // Also of one that has left before.
+  }
+
+  /** By its own steps. */
+  async finishAlone(): Promise<GenerationResult> {
+    try {
+      while (!this.#job.aborted) {
+        const heard = this.#next();
+        if (heard === "over") break;
+        await (heard === "waits" ? this.#instance.turn(this.#job.signal) : nextTurn());
       }
-      clock.step(event.tokens.length);
-      if (event.tokens.length > 0) onTokens(event.tokens);
-      await nextTurn();
+      return this.#result();
+    } finally {
+      this.#instance.free(this.#generation);
     }
-    const result = instance.call(() => run.result(job.aborted));
-    return { ...result, stats: { ...result.stats, ...clock.times(result.stats.generatedTokens) } };
-  } finally {
-    instance.free(run);
+  }
+
+  /** By passes of others' steps and its own, whose end somebody else tells: `hear`. `leave` is called at once at its end. */
+  async finishTogether(leave: () => void): Promise<GenerationResult> {
+    const { signal } = this.#job;
+    const end = () => {
+      leave();
+      this.#end();
+    };
+    signal.addEventListener("abort", end);
+    if (signal.aborted) end();
+    try {
+      await this.#over;
+      return this.#result();
+    } finally {
+      signal.removeEventListener("abort", end);
+      leave();
+      this.#instance.free(this.#generation);
+    }
+  }
+
+  /** What has happened to it since. */
+  hear(): void {
+    try {
+      for (;;) {
+        const heard = this.#next();
+        if (heard === "waits") return;
+        if (heard === "over") return this.#end();
+      }
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  #next(): "over" | "waits" | "more" {
+    const event = this.#instance.step(() => this.#generation.step());
+    if (event === undefined) return "over";
+    if (event === null) return "waits";
+    this.#clock.step(event.tokens.length);
+    if (event.tokens.length > 0) this.#onTokens(event.tokens);
+    return "more";
+  }
+
+  #result(): GenerationResult {
+    const { aborted } = this.#job;
+    const result = this.#instance.call(() => this.#generation.result(aborted));
+    return { ...result, stats: { ...result.stats, ...this.#clock.times(result.stats.generatedTokens) } };
   }
 }
 

@@ -5,7 +5,7 @@ import type { Job } from "../shared/jobs.js";
 import type { Calls, Loaded, WireGeneration } from "../shared/protocol.js";
 import type { Classification, TensorF32 } from "../shared/types.js";
 import type { Seq2SeqModel, TextModel } from "../simd/azulejo.js";
-import { finishGeneration, type OnTokens } from "./generating.js";
+import { Generations, type OnTokens } from "./generating.js";
 import { LoadedReader, type Takes } from "./loaded-base.js";
 
 export class LoadedTexts extends LoadedReader<TextModel> {
@@ -40,12 +40,14 @@ export class LoadedTexts extends LoadedReader<TextModel> {
 }
 
 export class LoadedSeq2Seq extends LoadedReader<Seq2SeqModel> {
+  readonly #generations = new Generations(this.instance, this.queue, this.model);
+
   async generate(job: Job, { prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
-    const { instance, queue } = this;
+    const { instance } = this;
     if (typeof prompt !== "string" && !(prompt instanceof Uint32Array))
       throw invalid("an encoder-decoder takes text or token ids, not messages");
     const begin = () => instance.stranger(job.id, "tokenizer", prompt.length, () => this.model.generate(prompt, options));
-    return { result: await finishGeneration({ instance, queue }, job, begin, onTokens) };
+    return { result: await this.#generations.finish(job, begin, onTokens) };
   }
 
   logits(job: Job, { rows, decoderRows }: Takes<"seq2seqLogits">): Promise<TensorF32> {

@@ -1,18 +1,25 @@
 // A language model in the host: its sessions, and what it is asked.
 
 import { invalid } from "../shared/errors.js";
-import type { Job } from "../shared/jobs.js";
-import type { Loaded, WireChat, WireGeneration } from "../shared/protocol.js";
+import { Queue, type Job } from "../shared/jobs.js";
+import { nothingMade, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
 import type { TensorF32 } from "../shared/types.js";
-import type { LogitsRun, Model, Run, Session } from "../simd/azulejo.js";
-import { finishGeneration, type OnTokens } from "./generating.js";
+import type { Model, Session } from "../simd/azulejo.js";
+import { Generations, type OnTokens } from "./generating.js";
 import { LoadedReader, type Takes } from "./loaded-base.js";
 
+/** A session, and the queue of those who speak in it. */
+interface OpenSession {
+  cache: Session;
+  turns: Queue;
+}
+
 export class LoadedModel extends LoadedReader<Model> {
-  readonly #sessions = new Map<number, Session>();
+  readonly #sessions = new Map<number, OpenSession>();
+  readonly #generations = new Generations(this.instance, this.queue, this.model);
 
   protected override free(): void {
-    for (const session of this.#sessions.values()) this.instance.free(session);
+    for (const { cache } of this.#sessions.values()) this.instance.free(cache);
     this.#sessions.clear();
     super.free();
   }
@@ -27,33 +34,32 @@ export class LoadedModel extends LoadedReader<Model> {
   }
 
   openSession(session: number): void {
-    this.#sessions.set(
-      session,
-      this.instance.call(() => this.model.session()),
-    );
+    const cache = this.instance.call(() => this.model.session());
+    this.#sessions.set(session, { cache, turns: new Queue() });
   }
 
   disposeSession(job: Job, session: number): Promise<void> {
     return this.queue.run(job, async () => {
-      this.instance.free(this.#sessions.get(session));
+      this.instance.free(this.#sessions.get(session)?.cache);
       this.#sessions.delete(session);
     });
   }
 
   async generate(job: Job, { session, prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
-    const { instance, queue } = this;
-    const cache = session === undefined ? undefined : this.#session(session);
-    const begin = () => {
+    const { instance } = this;
+    const begin = (of: Model | Session) => () => {
       const ready = typeof prompt === "string" || prompt instanceof Uint32Array ? prompt : this.#tokens(job, prompt);
-      const work = () => (cache ?? this.model).generate(ready, options);
+      const work = () => of.generate(ready, options);
       return typeof ready === "string" ? instance.stranger(job.id, "tokenizer", ready.length, work) : instance.call(work);
     };
-    const result = await finishGeneration({ instance, queue }, job, begin, onTokens);
-    return { result, ...(cache !== undefined && { sessionLength: instance.call(() => cache.length) }) };
+    if (session === undefined) return { result: await this.#generations.finish(job, begin(this.model), onTokens) };
+    const { cache, turns } = this.#session(session);
+    const result = await turns.runOr(job, () => this.#generations.finish(job, begin(cache), onTokens), nothingMade);
+    return { result, sessionLength: instance.call(() => cache.length) };
   }
 
   logits(job: Job, { rows, last }: Takes<"logits">): Promise<TensorF32> {
-    return this.finish(job, (model) => asRun(model.logits(rows, last)));
+    return this.finish(job, (model) => model.logits(rows, last));
   }
 
   attentionMaps(job: Job, { prompt, layer }: Takes<"attentionMaps">): Promise<TensorF32> {
@@ -69,18 +75,9 @@ export class LoadedModel extends LoadedReader<Model> {
     return this.instance.stranger(job.id, "chat template", chat.length, () => this.model.encodeChat(chat));
   }
 
-  #session(id: number): Session {
+  #session(id: number): OpenSession {
     const session = this.#sessions.get(id);
     if (session === undefined) throw invalid("this session belongs to another model");
     return session;
   }
-}
-
-/** Its result is taken apart from its last step. */
-function asRun(run: LogitsRun): Run<TensorF32> {
-  const step = () => {
-    const more = run.step();
-    return more === false ? run.take() : more;
-  };
-  return { step, free: () => run.free() };
 }

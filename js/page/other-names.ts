@@ -49,6 +49,7 @@ const THEIRS: Record<string, readonly string[]> = {
   template: ["hypothesis_template", "prompt_template"],
   normalize: ["normalize_embeddings", "normalise", "normalized"],
   pooling: ["pooling_mode", "pool"],
+  merge: ["aggregation_strategy", "grouped_entities", "group"],
   prompt: ["prefix", "instruction"],
   addSpecial: ["add_special_tokens", "add_bos"],
   skipSpecial: ["skip_special_tokens", "remove_special"],

@@ -65,6 +65,16 @@ export class Queue {
     }
   }
 
+  /** The same; `instead` where it is aborted before its turn comes. */
+  async runOr<T>(job: Job, work: () => Promise<T>, instead: () => T): Promise<T> {
+    try {
+      return await this.run(job, work);
+    } catch (error) {
+      if ((error as AzulejoError).code !== "aborted") throw error;
+      return instead();
+    }
+  }
+
   async #turn(job: Job): Promise<void> {
     job.check();
     if (!this.#busy) {

@@ -155,6 +155,10 @@ export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions>
  * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
  * with finishReason "length". Iterating without awaiting raises no unhandled rejection.
  *
+ * Several at a time on one model go on together, a token of each with every pass; those of one session one after the other.
+ * Each says what it says alone, but where the two best tokens are as good as equal: on WebGPU, for long texts on several
+ * threads and with sliding windows, the last bits of a sum depend on what is computed beside it.
+ *
  * It is a thenable: an async function that returns a Generation returns its result, and what `then`, `catch` and
  * `finally` give is a plain promise. Hand on `stream()` instead, or the Generation inside of an object.
  */
@@ -183,6 +187,7 @@ export interface GenerationResult {
   tokens: Uint32Array;
   /** The end token, a stop string, `maxTokens` or the context's end, or the signal. */
   finishReason: "end" | "stop" | "length" | "aborted";
+  /** By the clock: of generations that go on together, each one's has in it what the others took of their passes. */
   stats: {
     /** Of the whole prompt. */
     promptTokens: number;

@@ -140,9 +140,14 @@ export class Model {
   /** The conversation is JSON. */
   applyChatTemplate(chat: string): string;
   encodeChat(chat: string): Uint32Array;
-  generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
-  logits(rows: Uint32Array[], last: boolean): LogitsRun;
-  attentionMaps(prompt: string | Uint32Array, layer?: number): MapsRun;
+  generate(prompt: string | Uint32Array, options: WireGenerateOptions): Generation;
+  /**
+   * Goes on with all generations that share the model's passes, until something has happened to one of them: true, and their
+   * steps tell. False: there is none that goes on.
+   */
+  pass(): boolean | null;
+  logits(rows: Uint32Array[], last: boolean): Run<TensorF32>;
+  attentionMaps(prompt: string | Uint32Array, layer?: number): Run<TensorF32>;
   session(): Session;
   free(): void;
 }
@@ -150,30 +155,18 @@ export class Model {
 export class Session {
   private constructor();
   readonly length: number;
-  generate(prompt: string | Uint32Array, options: WireGenerateOptions): GenerationRun;
+  generate(prompt: string | Uint32Array, options: WireGenerateOptions): Generation;
   free(): void;
 }
 
-/** One step is one chunk of the prompt or one token. */
-export class GenerationRun {
+/** One step is one chunk of the prompt or one token. To be begun between passes. */
+export class Generation {
   private constructor();
+  /** It goes on with the model's passes, of which its steps only tell; else its steps do the work. */
+  readonly shares: boolean;
   /** `tokens` is empty while the prompt is read, and while text is held back; `undefined` when it is over. */
   step(): { tokens: GeneratedToken[] } | undefined | null;
   result(aborted: boolean): GenerationResult;
-  free(): void;
-}
-
-export class LogitsRun {
-  private constructor();
-  /** Whether there is more to do. */
-  step(): boolean | null;
-  take(): { data: Float32Array; dims: number[] };
-  free(): void;
-}
-
-export class MapsRun {
-  private constructor();
-  step(): { data: Float32Array; dims: number[] } | null;
   free(): void;
 }
 
@@ -226,7 +219,8 @@ export class Seq2SeqModel {
   encode(text: string, addSpecial: boolean): Uint32Array;
   decode(ids: Uint32Array, skipSpecial: boolean): string;
   /** With several beams the tokens come with the last step. */
-  generate(prompt: string | Uint32Array, options: WireSeq2SeqOptions): GenerationRun;
+  generate(prompt: string | Uint32Array, options: WireSeq2SeqOptions): Generation;
+  pass(): boolean | null;
   /** [rows, decoder positions, vocabulary] */
   logits(rows: Uint32Array[], decoderRows: Uint32Array[]): Run<TensorF32>;
   free(): void;

@@ -61,14 +61,14 @@ function causal({ CausalLM }, source, engine, { rows, prompt, generated }) {
 }
 
 /** Hidden states, vectors by each pooling, logits of classes. */
-async function encoder({ TextEmbedder, TextClassifier }, source, engine, { rows, pooled }) {
+async function encoder({ TextEmbedder, TextClassifier }, source, engine, { rows, pooling, classes }) {
   const vectors = await using(TextEmbedder, source, { engine }, async (model) => ({
     hidden: await both(rows, (rows) => model.hidden(rows)),
-    pooled: pooled && await both(rows, (rows) => model.embed(rows, { pooling: "pooler", normalize: false })),
+    pooled: pooling && await both(rows, (rows) => model.embed(rows, { pooling, normalize: false })),
     mean: await both(rows, (rows) => model.embed(rows, { pooling: "mean", normalize: true })),
     cls: await both(rows, (rows) => model.embed(rows, { pooling: "cls", normalize: true })),
   }));
-  const logits = await using(TextClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
+  const logits = classes && await using(TextClassifier, source, { engine }, (model) => both(rows, (rows) => model.logits(rows)));
   return { ...vectors, logits };
 }
 

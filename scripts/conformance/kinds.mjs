@@ -28,7 +28,11 @@ const causal = {
 
 /** Hidden states, each pooling and the classifier, of the rows together and of each alone. */
 const encoder = {
-  input: (tensors) => ({ rows: unpaddedRows(tensors), pooled: "pooled" in tensors }),
+  input(tensors) {
+    const classes = "logits" in tensors;
+    // Without a classifier it is a body alone, and what it pools is the last token.
+    return { rows: unpaddedRows(tensors), pooling: "pooled" in tensors ? (classes ? "pooler" : "last") : null, classes };
+  },
   compare(tensors, { hidden, pooled, mean, cls, logits }, tolerance) {
     const verdict = new Verdict(tolerance);
     const lengths = lengthsOf(tensors);
@@ -38,8 +42,8 @@ const encoder = {
     if (tensors.pooled) compareRows(verdict, "pooled", tensors.pooled, { ...pooled, ...value });
     compareRows(verdict, "mean of hidden", pooledHidden(tensors, lengths, (length) => length), { ...mean, ...value });
     compareRows(verdict, "first of hidden", pooledHidden(tensors, lengths, () => 1), { ...cls, ...value });
-    compareRows(verdict, "logits", tensors.logits, { ...logits, place: "class" });
-    verdict.more = `${lengths.length} rows, ${tensors.pooled ? "pooler too" : "no pooler"}`;
+    if (tensors.logits) compareRows(verdict, "logits", tensors.logits, { ...logits, place: "class" });
+    verdict.more = `${lengths.length} rows, ${tensors.pooled ? "pooled too" : "no pooler"}`;
     return verdict;
   },
 };

@@ -3,16 +3,6 @@ const SIGNED = true;
 /// −127, −104, −83, −65, −49, −35, −22, −10, 1, 13, 25, 38, 53, 69, 89, 113: four bytes a word.
 const UNEVEN = array<u32, 4>(0xbfad9881u, 0xf6eaddcfu, 0x26190d01u, 0x71594535u);
 
-fn uneven(indices: u32) -> u32 {
-  var levels = UNEVEN;
-  var word = 0u;
-  for (var i = 0u; i < 32u; i += 8u) {
-    let index = (indices >> i) & 0xfu;
-    word |= byte(levels[index / 4u], index % 4u) << i;
-  }
-  return word;
-}
-
 fn packed(start: u32, unit: u32) -> Packed {
   let at = start + 5u * (unit / 2u);
   let shift = 4u * (unit % 2u);

@@ -18,6 +18,6 @@ pub mod write;
 
 pub use header::{Header, TensorInfo, UnreadTensor};
 pub use metadata::{Array, Metadata, Value};
-pub use quant::{Levels, TensorType};
+pub use quant::{Levels, TensorType, mxfp4_from_pairs};
 pub use reader::{FileReader, Format, Sink};
 pub use shards::{Shards, safetensors_shards, shard_names};

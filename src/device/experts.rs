@@ -1,7 +1,7 @@
 //! Mixtures of experts: a layer has many feed-forward networks, and each row goes through the few that its router chooses
 //! (<https://arxiv.org/abs/1701.06538>).
 
-use super::{Activation, Leaves};
+use super::weights::Leaves;
 
 /// The same matrix of each expert of a layer, with an optional bias.
 pub struct ExpertLinear<L: Leaves> {
@@ -20,13 +20,4 @@ pub struct Routing {
     /// The shares of those chosen are divided by their sum: Mixtral (<https://arxiv.org/abs/2401.04088>). A softmax over
     /// the scores of those chosen, as in gpt-oss, is the same.
     pub renormalise: bool,
-}
-
-/// What becomes of the gate's and the up projection's product of an expert.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Gating {
-    /// activation(gate) · up
-    Plain(Activation),
-    /// (u + 1) · g · σ(1.702 g), where g = min(gate, limit) and u = clamp(up, −limit, limit): gpt-oss.
-    Clamped { limit: f32 },
 }

@@ -6,19 +6,23 @@
 //! Activations are f32, [rows, width], rows being the tokens of a [`Batch`]. Outputs are buffers that
 //! the caller made at load, so that a step allocates nothing.
 
+mod activation;
 pub mod cpu;
 pub mod experts;
 #[cfg(not(target_feature = "atomics"))]
 pub mod gpu;
 pub mod pages;
 pub mod picture;
+mod weights;
 
-pub use experts::{ExpertLinear, Gating, Routing};
+pub use activation::{Activation, Gating};
+pub use experts::{ExpertLinear, Routing};
 pub use pages::{CacheType, PAGE, PageCopy, Pages, StateShape, Table};
 pub use picture::{Picture, Preparation, Taps};
+pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -72,18 +76,12 @@ pub struct AttentionShape {
     pub window: Option<usize>,
     /// The scaled product becomes cap · tanh(product / cap), as in Gemma 2 (<https://arxiv.org/abs/2408.00118>).
     pub soft_cap: Option<f32>,
-    /// A sequence is many of that many tokens, one after the other, and a query sees only its own: a batch of images.
-    pub block: Option<usize>,
 }
 
 impl AttentionShape {
     /// The keys that the query at `position` sees of those before `end`.
     pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
-        let (begin, end) = self.block.map_or((0, end), |block| {
-            let begin = position / block * block;
-            (begin, end.min(begin + block))
-        });
-        let first = self.window.map_or(begin, |window| begin.max((position + 1).saturating_sub(window)));
+        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
         let after = self.window.map_or(end, |window| end.min(position + window));
         let after = if self.causal { end.min(position + 1) } else { after };
         first..after.max(first)
@@ -148,23 +146,10 @@ impl<'a, D: Device> Norm<'a, D> {
     }
 }
 
-/// What weights are where they lie. A list of what is wanted has nothing there.
-pub trait Leaves {
-    type Matrix;
-    type Experts;
-    type Buffer;
-}
-
 impl<D: Device> Leaves for D {
     type Matrix = D::Matrix;
     type Experts = D::Experts;
     type Buffer = D::Buffer;
-}
-
-/// A matrix [out width, in width] with an optional bias [out width].
-pub struct Linear<L: Leaves> {
-    pub weight: L::Matrix,
-    pub bias: Option<L::Buffer>,
 }
 
 impl<D: Device> Linear<D> {
@@ -201,8 +186,12 @@ pub struct Heads<'a, D: Device> {
 /// The tokens of a batch.
 pub enum Tokens<'a, D: Device> {
     Known(&'a [u32]),
-    /// The one that [`Device::choose`] has chosen last, wherever that is.
-    Chosen(&'a D::Chooser),
+    /// Those, but for spans of one row whose token [`Device::choose`] has chosen last, wherever that is: each span's number
+    /// in the batch.
+    Chosen {
+        known: &'a [u32],
+        spans: &'a [(usize, &'a D::Chooser)],
+    },
 }
 
 /// How a token is chosen from its logits; `text::Sampler` is the definition.
@@ -237,24 +226,6 @@ pub enum RopePairs {
     Interleaved,
 }
 
-/// Feed-forward activations. Their numbers are what kernels know them by: see `shaders/activation.wgsl`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Activation {
-    /// x · σ(x)
-    Silu = 1,
-    /// x · Φ(x), Φ being the normal distribution (<https://arxiv.org/abs/1606.08415>).
-    Gelu,
-    /// Its approximation by tanh: x · σ(√(8 / π) · (x + 0.044715 x³)).
-    GeluTanh,
-    /// Its approximation x · σ(1.702 x).
-    GeluQuick,
-    /// max(x, 0)
-    Relu,
-    /// tanh x
-    Tanh,
-}
-
 /// How images become rows of patches: [images, before + patches, columns].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patching {
@@ -285,6 +256,14 @@ impl Patching {
     /// Values of an image.
     pub fn pixels(&self) -> usize {
         self.channels * self.height * self.width
+    }
+}
+
+/// Whether a saved sequence has as many bytes as are expected.
+fn check_saved(bytes: &[u8], expected: usize) -> Result<()> {
+    match bytes.len() == expected {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("a saved sequence of {} bytes, expected {expected}", bytes.len()))),
     }
 }
 
@@ -345,6 +324,13 @@ pub trait Device: Sized + 'static {
     /// Gives back the memory of pages but for the first so many of each group, as far as that can be done at once.
     /// Returns how many there are.
     fn trim(&mut self, state: &mut Self::State, pages: &[usize]) -> Vec<usize>;
+    /// The first `positions` of a sequence, as far as its table has them: layer by layer keys and then values, [positions,
+    /// kv_heads, head], or columns, [positions, width]. A head is floats, halves, or head_dim levels and then a float's scale
+    /// for each 32 of them, by the cache's type, up to a whole word. Little-endian: the same on every device.
+    /// Errors: out-of-memory, device-lost.
+    fn save(&mut self, state: &Self::State, table: &Table, positions: usize) -> impl Future<Output = Result<Vec<u8>>>;
+    /// Puts back what [`Device::save`] gave, where a table has its pages. Error: invalid-argument for another number of bytes.
+    fn restore(&mut self, state: &mut Self::State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()>;
     /// Copies pages, one after the other.
     fn copy_pages(&mut self, state: &mut Self::State, copies: &[PageCopy]);
 
@@ -487,10 +473,17 @@ pub trait Device: Sized + 'static {
 
     /// For a device that chooses tokens itself; `None`: the caller reads the logits.
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
-    /// Chooses a token from the logits [vocabulary], counts it, and sends for its id. The logits are changed.
-    fn choose(&mut self, logits: &mut Self::Buffer, chooser: &mut Self::Chooser) -> Result<Self::Reading>;
-    /// Its id has come. Errors: those of `receive`; internal where a logit was no number.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<u32>>;
+    /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
+    /// and sends for its id. That row of the logits is changed.
+    fn choose(
+        &mut self,
+        logits: &mut Self::Buffer,
+        row: usize,
+        span: usize,
+        chooser: &mut Self::Chooser,
+    ) -> Result<Self::Reading>;
+    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
 }
 
 /// How far [`Device::prepare`] has come, for whoever shows it.

@@ -1,7 +1,8 @@
 //! A loaded model of images, and its looks at them in steps.
 
 use super::classes::{Classification, best};
-use super::looking::{AnyImageModel, AnyLooking};
+use super::looking::{AnyImages, look_at_all};
+use super::task::Run;
 use super::value::{Tensor, to_js};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -13,7 +14,7 @@ use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 pub struct ImageModel {
-    model: Box<dyn AnyImageModel>,
+    images: Rc<dyn AnyImages>,
     summary: Summary,
     labels: Rc<Vec<String>>,
     scores: Scores,
@@ -25,13 +26,13 @@ impl ImageModel {
     pub fn new<D: Device>(model: model::ImageModel<D>, summary: Summary) -> Self {
         let (labels, size) = (Rc::new(model.labels.clone()), model.image_size());
         let scores = summary.spec.stacks[0].scores();
-        Self { model: Box::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
+        Self { images: Rc::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
     }
 
-    fn tensor(&self, source: Source, looking: Looking) -> TensorRun {
+    fn tensor(&self, source: Source, looking: Looking) -> Run {
         // Those of attention have the layers before the images.
         let layers = if looking == Looking::Attention { self.summary.layers } else { 1 };
-        TensorRun { looking: self.model.looking(source, looking), layers, tensor: None }
+        Run::new(tensor_of(self.images.clone(), source, looking, layers))
     }
 }
 
@@ -51,38 +52,49 @@ impl ImageModel {
         self.size.iter().map(|size| *size as u32).collect()
     }
 
-    /// The likeliest classes of pictures, `{ data, width, height }` each.
-    pub fn classify(&self, images: Vec<JsValue>, top_k: usize) -> Result<ClassifyRun> {
-        let looking = self.model.looking(album(images)?, Looking::Logits);
-        Ok(ClassifyRun { looking, labels: self.labels.clone(), scores: self.scores, top_k, classes: Vec::new() })
+    /// The likeliest classes of pictures, `{ data, width, height }` each: `{ label, index, score }[][]`, the best first.
+    pub fn classify(&self, images: Vec<JsValue>, top_k: usize) -> Result<Run> {
+        let (album, images) = (album(images)?, self.images.clone());
+        let (labels, scores) = (self.labels.clone(), self.scores);
+        Ok(Run::new(async move {
+            let mut classes: Vec<Vec<Classification>> = Vec::new();
+            let take = |_, Seen { count, values, .. }| {
+                for logits in values.chunks(values.len() / count) {
+                    classes.push(best(logits, &labels, scores, top_k)?);
+                }
+                Ok(())
+            };
+            look_at_all(images, album, Looking::Logits, take).await?;
+            Ok(to_js(&classes))
+        }))
     }
 
     /// Pictures as the model gets them: [rows, channels, height, width].
-    pub fn pixels(&self, images: Vec<JsValue>) -> Result<TensorRun> {
+    pub fn pixels(&self, images: Vec<JsValue>) -> Result<Run> {
         Ok(self.tensor(album(images)?, Looking::Pixels))
     }
 
-    pub fn logits(&self, data: &Float32Array, dims: &[u32]) -> Result<TensorRun> {
+    pub fn logits(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
         Ok(self.tensor(images(data, dims)?, Looking::Logits))
     }
 
-    pub fn features(&self, data: &Float32Array, dims: &[u32]) -> Result<TensorRun> {
+    pub fn features(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
         Ok(self.tensor(images(data, dims)?, Looking::Features))
     }
 
     /// [layers, rows, heads, tokens, tokens]
     #[wasm_bindgen(js_name = attentionMaps)]
-    pub fn attention_maps(&self, data: &Float32Array, dims: &[u32]) -> Result<TensorRun> {
+    pub fn attention_maps(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
         Ok(self.tensor(images(data, dims)?, Looking::Attention))
     }
 
     #[wasm_bindgen(js_name = featuresOf)]
-    pub fn features_of(&self, image: JsValue) -> Result<TensorRun> {
+    pub fn features_of(&self, image: JsValue) -> Result<Run> {
         Ok(self.tensor(album(vec![image])?, Looking::Features))
     }
 
     /// What the class token looks at, [1, rows, columns]: of one layer or all, one head or their mean.
-    pub fn attention(&self, image: JsValue, layer: Option<usize>, head: Option<usize>) -> Result<TensorRun> {
+    pub fn attention(&self, image: JsValue, layer: Option<usize>, head: Option<usize>) -> Result<Run> {
         Ok(self.tensor(album(vec![image])?, Looking::Heat(Heat { layer, head })))
     }
 }
@@ -131,67 +143,26 @@ pub fn images(data: &Float32Array, dims: &[u32]) -> Result<Source> {
     Ok(Source::Images(Images { values: data.to_vec(), count, channels, height, width }))
 }
 
-/// A tensor of all images under way. One step is one pass of images.
-#[wasm_bindgen]
-pub struct TensorRun {
-    looking: Box<dyn AnyLooking>,
-    layers: usize,
-    tensor: Option<Tensor>,
-}
-
-impl TensorRun {
-    pub fn new(looking: Box<dyn AnyLooking>) -> Self {
-        Self { looking, layers: 1, tensor: None }
-    }
-}
-
-#[wasm_bindgen]
-impl TensorRun {
-    /// `{ data, dims }` in the end, true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let (count, first) = self.looking.progress();
-        let Some(seen) = self.looking.step() else { return Ok(JsValue::NULL) };
-        let seen = seen?;
-        let tensor = match self.tensor.take() {
+/// `{ data, dims }` of what is seen of all images, [images, …], or [layers, images, …].
+pub async fn tensor_of(images: Rc<dyn AnyImages>, source: Source, looking: Looking, layers: usize) -> Result<JsValue> {
+    let count = source.count();
+    let mut whole: Option<Tensor> = None;
+    let take = |first: usize, seen: Seen| {
+        let tensor = match whole.take() {
             Some(tensor) => tensor,
-            None if self.layers == 1 => Tensor::new(&[&[count], &seen.dims[..]].concat())?,
+            None if layers == 1 => Tensor::new(&[&[count], &seen.dims[..]].concat())?,
             None => Tensor::new(&[&[seen.dims[0], count], &seen.dims[1..]].concat())?,
         };
-        let layer = seen.values.len() / self.layers;
+        let layer = seen.values.len() / layers;
         if tensor.data.length() as usize != seen.values.len() / seen.count * count {
             return Err(Error::invalid("these images come out in different sizes: give them one by one"));
         }
         for (index, values) in seen.values.chunks(layer).enumerate() {
-            let at = index * count * layer / seen.count + first * layer / seen.count;
-            tensor.data.subarray(at as u32, (at + layer) as u32).copy_from(values);
+            tensor.put(index * count * layer / seen.count + first * layer / seen.count, values);
         }
-        let whole = first + seen.count == count;
-        let result = if whole { tensor.to_js() } else { true.into() };
-        self.tensor = Some(tensor);
-        Ok(result)
-    }
-}
-
-/// Pictures' classes under way. One step is one pass of images.
-#[wasm_bindgen]
-pub struct ClassifyRun {
-    looking: Box<dyn AnyLooking>,
-    labels: Rc<Vec<String>>,
-    scores: Scores,
-    top_k: usize,
-    classes: Vec<Vec<Classification>>,
-}
-
-#[wasm_bindgen]
-impl ClassifyRun {
-    /// `{ label, index, score }[][]` in the end, the best first; true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let Some(seen) = self.looking.step() else { return Ok(JsValue::NULL) };
-        let Seen { count, values, .. } = seen?;
-        for logits in values.chunks(values.len() / count) {
-            self.classes.push(best(logits, &self.labels, self.scores, self.top_k)?);
-        }
-        let (all, done) = self.looking.progress();
-        Ok(if done == all { to_js(&self.classes) } else { true.into() })
-    }
+        whole = Some(tensor);
+        Ok(())
+    };
+    look_at_all(images, source, looking, take).await?;
+    Ok(whole.map_or(JsValue::NULL, |tensor| tensor.to_js()))
 }

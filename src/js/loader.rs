@@ -239,7 +239,7 @@ impl ModelLoader {
         }
         let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
         let sentence = Sentence::from_json(&files)?;
-        let width = inside!(self.assembly, assembly => assembly.plan()?.spec.width);
+        let width = inside!(self.assembly, assembly => assembly.plan()?.spec().width);
         SentenceDense::chain(&sentence.dense, width)?;
         let folders = sentence.dense.iter().map(|module| module.folder.clone()).collect();
         self.dense = sentence.dense.iter().map(dense_file).collect();

@@ -1,14 +1,15 @@
 //! Two towers, and images against texts.
 
-use super::image::{TensorRun, album, images};
-use super::looking::{AnyImageModel, AnyLooking};
-use super::texts::{AnyTexts, Batches, TextRun};
+use super::image::{album, images, tensor_of};
+use super::looking::{AnyImages, look_at_all};
+use super::task::{Run, pause};
+use super::texts::{AnyTexts, checked, read_all};
 use super::value::{Tensor, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::spec::{Head, Pooling};
-use crate::model::{Likeness, Looking, Matcher, Reading, Sequence, Summary, Vector};
+use crate::model::{Likeness, Looking, Matcher, Reading, Seen, Sequence, Summary, Vector};
 use crate::text::Tokenizer;
 use js_sys::Float32Array;
 use std::cell::RefCell;
@@ -17,7 +18,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 pub struct MatchModel {
-    images: Box<dyn AnyImageModel>,
+    images: Rc<dyn AnyImages>,
     texts: Rc<dyn AnyTexts>,
     summary: Summary,
     words: Words,
@@ -46,7 +47,7 @@ impl MatchModel {
         let (size, most) = (model.images.image_size(), model.texts.spec.context());
         let (width, likeness) = (model.width(), model.likeness);
         let model = Rc::new(RefCell::new(model));
-        let (images, texts) = (Box::new(model.clone()), Rc::new(model));
+        let (images, texts) = (Rc::new(model.clone()), Rc::new(model));
         Self { images, texts, summary, words: Words(tokenizer), size, most, padding, width, likeness }
     }
 
@@ -91,72 +92,46 @@ impl MatchModel {
 
     /// Vectors of pictures, [rows, width], of unit length.
     #[wasm_bindgen(js_name = embedImages)]
-    pub fn embed_images(&self, pictures: Vec<JsValue>) -> Result<TensorRun> {
-        Ok(TensorRun::new(self.images.looking(album(pictures)?, Looking::Embedding)))
+    pub fn embed_images(&self, pictures: Vec<JsValue>) -> Result<Run> {
+        Ok(Run::new(tensor_of(self.images.clone(), album(pictures)?, Looking::Embedding, 1)))
     }
 
     #[wasm_bindgen(js_name = embedPixels)]
-    pub fn embed_pixels(&self, data: &Float32Array, dims: &[u32]) -> Result<TensorRun> {
-        Ok(TensorRun::new(self.images.looking(images(data, dims)?, Looking::Embedding)))
+    pub fn embed_pixels(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
+        Ok(Run::new(tensor_of(self.images.clone(), images(data, dims)?, Looking::Embedding, 1)))
     }
 
     /// Vectors of texts or rows of ids, [rows, width], of unit length.
     #[wasm_bindgen(js_name = embedText)]
-    pub fn embed_text(&self, texts: Vec<JsValue>) -> Result<TextRun> {
+    pub fn embed_text(&self, texts: Vec<JsValue>) -> Result<Run> {
         let rows: Vec<Sequence> = texts.iter().map(|text| self.sequence(text)).collect::<Result<_>>()?;
-        let count = rows.len();
-        TextRun::vectors(Batches::new(self.texts.clone(), rows, READING)?, count, self.width)
+        let (texts, rows, width) = (self.texts.clone(), checked(&*self.texts, rows, READING)?, self.width);
+        let tensor = Tensor::new(&[rows.len(), width])?;
+        Ok(Run::new(async move {
+            let take = |row: usize, vector: &[f32]| tensor.put(row * width, vector);
+            read_all(texts, rows, READING, take).await?;
+            Ok(tensor.to_js())
+        }))
     }
 
     /// Every image against every text, [images, texts].
-    pub fn logits(&self, data: &Float32Array, dims: &[u32], rows: Vec<JsValue>) -> Result<MatchRun> {
+    pub fn logits(&self, data: &Float32Array, dims: &[u32], rows: Vec<JsValue>) -> Result<Run> {
         let rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
-        Ok(MatchRun {
-            looking: self.images.looking(images(data, dims)?, Looking::Embedding),
-            images: Vec::new(),
-            texts: vec![Vec::new(); rows.len()],
-            batches: Batches::new(self.texts.clone(), rows, READING)?,
-            likeness: self.likeness,
-        })
-    }
-}
-
-/// Logits of images and texts under way: the images' vectors first.
-#[wasm_bindgen]
-pub struct MatchRun {
-    looking: Box<dyn AnyLooking>,
-    batches: Batches,
-    images: Vec<Vec<f32>>,
-    texts: Vec<Vec<f32>>,
-    likeness: Likeness,
-}
-
-impl MatchRun {
-    fn logits(&self) -> Result<JsValue> {
-        let tensor = Tensor::new(&[self.images.len(), self.texts.len()])?;
-        let pairs = self.images.iter().flat_map(|image| self.texts.iter().map(move |text| (image, text)));
-        let logits: Vec<f32> = pairs.map(|(image, text)| self.likeness.logit(image, text)).collect();
-        tensor.data.copy_from(&logits);
-        Ok(tensor.to_js())
-    }
-}
-
-#[wasm_bindgen]
-impl MatchRun {
-    /// `{ data, dims }` in the end, true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let (count, seen) = self.looking.progress();
-        if seen < count {
-            let Some(seen) = self.looking.step() else { return Ok(JsValue::NULL) };
-            let seen = seen?;
-            self.images.extend(seen.values.chunks(seen.values.len() / seen.count).map(<[f32]>::to_vec));
-            return Ok(true.into());
-        }
-        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
-        let (rows, values) = result?;
-        for (row, vector) in rows.iter().zip(values.chunks(values.len() / rows.len())) {
-            self.texts[*row] = vector.to_vec();
-        }
-        if self.batches.is_over() { self.logits() } else { Ok(true.into()) }
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, READING)?);
+        let (source, images, likeness) = (images(data, dims)?, self.images.clone(), self.likeness);
+        Ok(Run::new(async move {
+            let (mut seen, mut read) = (Vec::new(), vec![Vec::new(); rows.len()]);
+            let take = |_, Seen { count, values, .. }| {
+                seen.extend(values.chunks(values.len() / count).map(<[f32]>::to_vec));
+                Ok(())
+            };
+            look_at_all(images, source, Looking::Embedding, take).await?;
+            pause().await;
+            read_all(texts, rows, READING, |row, vector| read[row] = vector.to_vec()).await?;
+            let tensor = Tensor::new(&[seen.len(), read.len()])?;
+            let pairs = seen.iter().flat_map(|image| read.iter().map(move |text| (image, text)));
+            tensor.put(0, &pairs.map(|(image, text)| likeness.logit(image, text)).collect::<Vec<f32>>());
+            Ok(tensor.to_js())
+        }))
     }
 }

@@ -1,11 +1,11 @@
 //! A loaded model, its sessions, and its work in steps.
 
-use super::running::{AnyGeneration, AnyModel, AnyScoring, AnySession, Beginning, Maps};
-use super::task::{Task, or_null};
-use super::value::{Tensor, from_js, rows_from_js, to_js};
+use super::running::{AnyGeneration, AnyModel, AnySession, Beginning};
+use super::task::{Run, or_null};
+use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
-use crate::model::families::Plan;
+use crate::model::Plan;
 use crate::model::{Asked, Finish, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
@@ -40,70 +40,71 @@ impl Inner {
 }
 
 #[wasm_bindgen]
-pub struct Model {
-    inner: Rc<Inner>,
-    /// What generations without a session use, one after the other.
-    scratch: Box<dyn AnySession>,
-}
+pub struct Model(Rc<Inner>);
 
 impl Model {
     pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &Plan) -> Self {
         let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
-        let (scratch, generation) = (model.session(), plan.generation.clone());
-        Self { inner: Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }), scratch }
+        let generation = plan.generation.clone();
+        Self(Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }))
     }
 }
 
 #[wasm_bindgen]
 impl Model {
     pub fn summary(&self) -> JsValue {
-        to_js(&self.inner.summary)
+        to_js(&self.0.summary)
     }
 
     /// What generation_config.json suggests.
     pub fn defaults(&self) -> JsValue {
-        to_js(&self.inner.generation.suggested())
+        to_js(&self.0.generation.suggested())
     }
 
     pub fn encode(&self, text: &str, add_special: bool) -> Result<Vec<u32>> {
-        self.inner.words.encode(text, add_special)
+        self.0.words.encode(text, add_special)
     }
 
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> Result<String> {
-        self.inner.words.decode(ids, skip_special)
+        self.0.words.decode(ids, skip_special)
     }
 
     /// The text of a conversation, which comes as JSON.
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, chat: &str) -> Result<String> {
-        self.inner.words.chat_text(chat)
+        self.0.words.chat_text(chat)
     }
 
     /// The tokens of a conversation, which comes as JSON.
     #[wasm_bindgen(js_name = encodeChat)]
     pub fn encode_chat(&self, chat: &str) -> Result<Vec<u32>> {
-        self.inner.words.chat_tokens(chat)
+        self.0.words.chat_tokens(chat)
     }
 
     pub fn session(&self) -> Session {
-        Session { inner: self.inner.clone(), session: self.inner.model.session() }
+        Session { inner: self.0.clone(), session: self.0.model.session() }
     }
 
     /// Begins a generation from nothing.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
-        self.scratch.clear()?;
-        GenerationRun::new(&self.inner, &*self.scratch, prompt, options, true)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
+        Generation::new(&self.0, None, prompt, options)
     }
 
-    pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<LogitsRun> {
-        let (scoring, dims) = self.inner.model.scoring(rows_from_js(rows)?, Vec::new(), last)?;
-        Ok(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims })
+    /// Goes on with all generations that share the model's passes, until something has happened to one of them: true.
+    /// False where nobody wants anything, null where it waits.
+    pub fn pass(&self) -> Result<JsValue> {
+        or_null(self.0.model.pass())
+    }
+
+    /// [rows, positions, vocabulary], rows padded with zeros.
+    pub fn logits(&self, rows: Vec<JsValue>, last: bool) -> Result<Run> {
+        self.0.model.logits(rows_from_js(rows)?, Vec::new(), last)
     }
 
     #[wasm_bindgen(js_name = attentionMaps)]
-    pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<MapsRun> {
-        let maps = self.inner.model.maps(self.inner.words.tokens(&prompt, self.inner.model.has_encoder())?, layer);
-        Ok(MapsRun::new(maps, layer))
+    pub fn attention_maps(&self, prompt: JsValue, layer: Option<usize>) -> Result<Run> {
+        let tokens = self.0.words.tokens(&prompt, self.0.model.has_encoder())?;
+        Ok(self.0.model.maps(tokens, layer))
     }
 }
 
@@ -123,8 +124,8 @@ impl Session {
     }
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
-        GenerationRun::new(&self.inner, &*self.session, prompt, options, false)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
+        Generation::new(&self.inner, Some(&*self.session), prompt, options)
     }
 }
 
@@ -168,21 +169,16 @@ struct WireStats {
     generated_tokens: usize,
 }
 
-/// A generation under way. One step is one chunk of the prompt or one token.
+/// A generation under way. It goes on with the model's passes, or by its own steps.
 #[wasm_bindgen]
-pub struct GenerationRun {
+pub struct Generation {
     inner: Rc<Inner>,
     generation: Box<dyn AnyGeneration>,
 }
 
-impl GenerationRun {
-    fn new(
-        inner: &Rc<Inner>,
-        session: &dyn AnySession,
-        prompt: JsValue,
-        options: JsValue,
-        passing: bool,
-    ) -> Result<Self> {
+impl Generation {
+    /// In a session, or from nothing.
+    fn new(inner: &Rc<Inner>, session: Option<&dyn AnySession>, prompt: JsValue, options: JsValue) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
         let asked = inner.asked(&prompt)?;
         let before = Before { prompt: &asked.prompt, source: asked.source.as_deref(), ends: &inner.ends };
@@ -194,7 +190,11 @@ impl GenerationRun {
         let stream = tokenizer.map(|tokenizer| tokenizer.stream(stops, true, continues)).transpose()?;
         // Any number will do: it only has to be another one each time.
         let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
-        let generation = session.generate(Beginning { asked, sampling, stream, ends: &inner.ends, seed, passing })?;
+        let beginning = Beginning { asked, sampling, stream, ends: &inner.ends, seed };
+        let generation = match session {
+            Some(session) => session.generate(beginning)?,
+            None => inner.model.generate(beginning)?,
+        };
         Ok(Self { inner: inner.clone(), generation })
     }
 
@@ -211,7 +211,13 @@ impl GenerationRun {
 }
 
 #[wasm_bindgen]
-impl GenerationRun {
+impl Generation {
+    /// Whether it goes on with the model's passes, and its steps only tell of them.
+    #[wasm_bindgen(getter)]
+    pub fn shares(&self) -> bool {
+        self.generation.shares()
+    }
+
     /// `{ tokens }`, empty while the prompt is read; undefined when it is over, null where it waits.
     pub fn step(&mut self) -> Result<JsValue> {
         let Some(step) = self.generation.step() else { return Ok(JsValue::NULL) };
@@ -264,82 +270,18 @@ impl Seq2SeqModel {
     }
 
     /// Begins a generation. With several beams all tokens come at the end.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationRun> {
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
         self.0.generate(prompt, options)
     }
 
-    /// [rows, decoder positions, vocabulary]
-    pub fn logits(&self, rows: Vec<JsValue>, decoder_rows: Vec<JsValue>) -> Result<Seq2SeqLogitsRun> {
+    /// As a [`Model`]'s.
+    pub fn pass(&self) -> Result<JsValue> {
+        self.0.pass()
+    }
+
+    /// [rows, decoder positions, vocabulary], rows padded with zeros.
+    pub fn logits(&self, rows: Vec<JsValue>, decoder_rows: Vec<JsValue>) -> Result<Run> {
         let (rows, sources) = (rows_from_js(decoder_rows)?, rows_from_js(rows)?);
-        let (scoring, dims) = self.0.inner.model.scoring(rows, sources, false)?;
-        Ok(Seq2SeqLogitsRun(LogitsRun { scoring, tensor: Tensor::new(&dims)?, dims }))
-    }
-}
-
-/// An encoder-decoder's logits under way.
-#[wasm_bindgen]
-pub struct Seq2SeqLogitsRun(LogitsRun);
-
-#[wasm_bindgen]
-impl Seq2SeqLogitsRun {
-    /// `{ data, dims }` in the end, rows padded with zeros; true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let more = self.0.step()?;
-        Ok(if more.is_falsy() && !more.is_null() { self.0.take() } else { more })
-    }
-}
-
-/// Logits under way. One step is one chunk of tokens.
-#[wasm_bindgen]
-pub struct LogitsRun {
-    scoring: Box<dyn AnyScoring>,
-    tensor: Tensor,
-    dims: [usize; 3],
-}
-
-#[wasm_bindgen]
-impl LogitsRun {
-    /// Whether there is more to do; null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let Some(scored) = self.scoring.step() else { return Ok(JsValue::NULL) };
-        let (scored, [_, positions, vocabulary]) = (scored?, self.dims);
-        for (row, position, logits) in scored.rows {
-            let at = (row * positions + position) * vocabulary;
-            self.tensor.data.subarray(at as u32, (at + vocabulary) as u32).copy_from(&logits);
-        }
-        Ok(scored.more.into())
-    }
-
-    /// `{ data, dims }`; rows are padded with zeros.
-    pub fn take(&self) -> JsValue {
-        self.tensor.to_js()
-    }
-}
-
-/// Attention maps under way.
-#[wasm_bindgen]
-pub struct MapsRun {
-    maps: Task<Maps>,
-    one_layer: bool,
-}
-
-impl MapsRun {
-    /// `layer`: the one that is asked for.
-    pub fn new(maps: Task<Maps>, layer: Option<usize>) -> Self {
-        Self { maps, one_layer: layer.is_some() }
-    }
-}
-
-#[wasm_bindgen]
-impl MapsRun {
-    /// `{ data, dims }`, or null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let result = self.maps.step().map(|result| {
-            let (maps, dims) = result?;
-            let tensor = Tensor::new(if self.one_layer { &dims[1..] } else { &dims[..] })?;
-            tensor.data.copy_from(&maps);
-            Ok(tensor.to_js())
-        });
-        or_null(result)
+        self.0.0.model.logits(rows, sources, false)
     }
 }

@@ -1,49 +1,27 @@
-//! Models, sessions and their work on whatever device, behind traits: what is exported to JavaScript cannot be generic.
+//! Language models and their sessions on whatever device, behind traits: what is exported to JavaScript cannot be generic.
 
-use super::beams::RunBeams;
-use super::task::Task;
+use super::beams::Search;
+use super::task::{Run, Task, holding, pause, taken};
+use super::value::{Tensor, maps_to_js};
 use crate::device::Device;
-use crate::error::{Code, Error, Result};
-use crate::model::{self, Asked, Finish, Generation, Scoring, SessionShape, Step};
+use crate::error::Result;
+use crate::model::{self, Asked, Finish, Generation, Home, Scheduler, Scoring, SessionShape, Step};
 use crate::text::{Sampling, TextStream};
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::rc::Rc;
-
-// Work holds what it works on while it waits; `Task` is the only one who goes on with it, and the package's queue
-// lets one piece of work at a time come to a model.
-#[allow(clippy::await_holding_refcell_ref)]
-mod work {
-    use super::*;
-
-    pub async fn step<D: Device>(of: Rc<RefCell<Generation<D>>>, on: OnSession<D>) -> Result<Step> {
-        let (mut generation, mut session) = (taken(&of)?, taken(&on.session)?);
-        generation.step(&mut *taken(&on.model)?, &mut session).await
-    }
-
-    pub async fn score<D: Device>(of: Rc<RefCell<Scoring<D>>>, model: Rc<RefCell<model::Model<D>>>) -> Result<Scored> {
-        let mut rows = Vec::new();
-        let take = |row: usize, position: usize, logits: &[f32]| rows.push((row, position, logits.to_vec()));
-        let more = taken(&of)?.step(&mut *taken(&model)?, take).await?;
-        Ok(Scored { more, rows })
-    }
-}
-
-pub fn taken<T>(cell: &RefCell<T>) -> Result<std::cell::RefMut<'_, T>> {
-    cell.try_borrow_mut().map_err(|_| Error::new(Code::Internal, "other work on this model is under way"))
-}
 
 /// A model.
 pub trait AnyModel {
     fn vocabulary(&self) -> usize;
     fn has_encoder(&self) -> bool;
     fn session(&self) -> Box<dyn AnySession>;
-    fn scoring(
-        &self,
-        rows: Vec<Vec<u32>>,
-        sources: Vec<Vec<u32>>,
-        last: bool,
-    ) -> Result<(Box<dyn AnyScoring>, [usize; 3])>;
-    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Task<Maps>;
+    /// A generation that begins with nothing. Between passes only.
+    fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
+    /// Goes on with all generations together. False: nobody wants anything; `None`: it waits.
+    fn pass(&self) -> Option<Result<bool>>;
+    /// Logits of texts: [rows, positions, vocabulary]; of encoder-decoders with a source each.
+    fn logits(&self, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>, last: bool) -> Result<Run>;
+    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Run;
 }
 
 /// What a generation is begun with.
@@ -53,27 +31,28 @@ pub struct Beginning<'a> {
     pub stream: Option<TextStream>,
     pub ends: &'a [u32],
     pub seed: u64,
-    /// Nothing will go on from its session.
-    pub passing: bool,
 }
 
 /// One sequence of a model.
 pub trait AnySession {
+    /// Tokens in its cache, as far as is known while it is at work.
     fn length(&self) -> usize;
-    /// Forgets everything.
-    fn clear(&self) -> Result<()>;
+    /// Between passes only.
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
 }
 
 /// A generation under way.
 pub trait AnyGeneration {
-    /// `None`: it waits.
+    /// It goes on with the model's passes; else by its own steps.
+    fn shares(&self) -> bool;
+    /// What has happened to it. `None`: it waits.
     fn step(&mut self) -> Option<Result<Step>>;
     /// What it has made; `aborted`: it ends here.
     fn outcome(&mut self, aborted: bool) -> Outcome;
 }
 
 /// What a generation has made.
+#[derive(Clone)]
 pub struct Outcome {
     pub text: String,
     pub tokens: Vec<u32>,
@@ -82,32 +61,49 @@ pub struct Outcome {
     pub cached_tokens: usize,
 }
 
-/// A chunk's logits: row, position and logits of each.
-pub struct Scored {
-    pub more: bool,
-    pub rows: Vec<(usize, usize, Vec<f32>)>,
+impl Outcome {
+    fn of(generation: &Generation) -> Self {
+        Self {
+            text: generation.text().to_owned(),
+            tokens: generation.tokens().to_vec(),
+            finish: generation.finish().unwrap_or(Finish::Aborted),
+            prompt_tokens: generation.prompt_tokens(),
+            cached_tokens: generation.cached_tokens(),
+        }
+    }
 }
 
-pub trait AnyScoring {
-    fn step(&mut self) -> Option<Result<Scored>>;
-}
-
-/// Attention weights and their dims: [layers, heads, positions, positions].
-pub type Maps = (Vec<f32>, [usize; 4]);
-
-/// A model on a device.
+/// A model on a device, and those who share it.
 pub struct On<D: Device> {
-    model: Rc<RefCell<model::Model<D>>>,
-    shape: SessionShape,
+    shared: Rc<Shared<D>>,
+    pass: RefCell<Task<bool>>,
     vocabulary: usize,
     has_encoder: bool,
+}
+
+struct Shared<D: Device> {
+    model: Rc<RefCell<model::Model<D>>>,
+    scheduler: RefCell<Scheduler<D>>,
+    shape: SessionShape,
 }
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
         let (shape, vocabulary, has_encoder) =
             (model.session_shape(), model.spec.vocabulary(), model.spec.looks_across());
-        Self { model: Rc::new(RefCell::new(model)), shape, vocabulary, has_encoder }
+        let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default(), shape };
+        Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder }
+    }
+}
+
+/// Passes until something has happened to one of the generations.
+async fn passes<D: Device>(shared: Rc<Shared<D>>) -> Result<bool> {
+    loop {
+        let Some(pass) = shared.scheduler.borrow_mut().plan() else { return Ok(false) };
+        let pass = holding(&shared.model, async |model| Ok(pass.run(model).await)).await?;
+        if shared.scheduler.borrow_mut().settle(pass) {
+            return Ok(true);
+        }
     }
 }
 
@@ -121,122 +117,96 @@ impl<D: Device> AnyModel for On<D> {
     }
 
     fn session(&self) -> Box<dyn AnySession> {
-        let session = Rc::new(RefCell::new(self.shape.session()));
-        Box::new(OnSession { model: self.model.clone(), session, shape: self.shape, length: Rc::default() })
-    }
-
-    fn scoring(
-        &self,
-        rows: Vec<Vec<u32>>,
-        sources: Vec<Vec<u32>>,
-        last: bool,
-    ) -> Result<(Box<dyn AnyScoring>, [usize; 3])> {
-        let model = taken(&self.model)?;
-        let scoring = Scoring::new(&model, rows, sources, last)?;
-        let dims = scoring.dims(&model);
-        let (scoring, model) = (Rc::new(RefCell::new(scoring)), self.model.clone());
-        Ok((Box::new(RunScoring { model, scoring, task: Task::default() }), dims))
-    }
-
-    #[allow(clippy::await_holding_refcell_ref)] // As in `work`.
-    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Task<Maps> {
-        let model = self.model.clone();
-        Task::begun(async move { taken(&model)?.attention_maps(&tokens, layer).await })
-    }
-}
-
-struct OnSession<D: Device> {
-    model: Rc<RefCell<model::Model<D>>>,
-    session: Rc<RefCell<model::Session<D>>>,
-    shape: SessionShape,
-    /// What it was before the work that is under way.
-    length: Rc<Cell<usize>>,
-}
-
-impl<D: Device> Clone for OnSession<D> {
-    fn clone(&self) -> Self {
-        Self {
-            model: self.model.clone(),
-            session: self.session.clone(),
-            shape: self.shape,
-            length: self.length.clone(),
-        }
-    }
-}
-
-impl<D: Device> AnySession for OnSession<D> {
-    fn length(&self) -> usize {
-        if let Ok(session) = self.session.try_borrow() {
-            self.length.set(session.len());
-        }
-        self.length.get()
-    }
-
-    fn clear(&self) -> Result<()> {
-        taken(&self.session)?.clear();
-        Ok(())
+        let home = Home::new(self.shared.shape.session());
+        Box::new(OnSession { shared: self.shared.clone(), home })
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
         if beginning.sampling.beams > 1 {
-            return Ok(Box::new(RunBeams::new(self.model.clone(), beginning)?));
+            return Ok(Box::new(Search::new(self.shared.model.clone(), beginning)?));
         }
-        let Beginning { asked, sampling, stream, ends, seed, passing } = beginning;
-        let (mut model, mut session) = (taken(&self.model)?, taken(&self.session)?);
-        let generation = Generation::new(&mut model, &mut session, asked, sampling, stream, ends, seed)?;
-        let generation = Rc::new(RefCell::new(generation));
-        Ok(Box::new(RunGeneration { on: self.clone(), generation, task: Task::default(), passing }))
+        begin(&self.shared, &Home::new(self.shared.shape.session()), beginning)
+    }
+
+    fn pass(&self) -> Option<Result<bool>> {
+        self.pass.borrow_mut().run(|| passes(self.shared.clone()))
+    }
+
+    fn logits(&self, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>, last: bool) -> Result<Run> {
+        let model = self.shared.model.clone();
+        let mut scoring = Scoring::new(&*taken(&model)?, rows, sources, last)?;
+        let dims = scoring.dims(&*taken(&model)?);
+        let (tensor, [_, positions, vocabulary]) = (Tensor::new(&dims)?, dims);
+        let put = move |tensor: &Tensor, row: usize, position: usize, logits: &[f32]| {
+            tensor.put((row * positions + position) * vocabulary, logits);
+        };
+        Ok(Run::new(async move {
+            let take = |row: usize, position: usize, logits: &[f32]| put(&tensor, row, position, logits);
+            while holding(&model, async |model| scoring.step(model, take).await).await? {
+                pause().await;
+            }
+            Ok(tensor.to_js())
+        }))
+    }
+
+    fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Run {
+        let model = self.shared.model.clone();
+        let maps = async move { holding(&model, async |model| model.attention_maps(&tokens, layer).await).await };
+        Run::new(maps_to_js(maps, layer))
     }
 }
 
-struct RunGeneration<D: Device> {
-    on: OnSession<D>,
-    generation: Rc<RefCell<Generation<D>>>,
-    task: Task<Step>,
-    passing: bool,
+struct OnSession<D: Device> {
+    shared: Rc<Shared<D>>,
+    home: Home<D>,
 }
 
-impl<D: Device> Drop for RunGeneration<D> {
-    fn drop(&mut self) {
-        self.task.drop_work();
-        if let (true, Ok(mut session)) = (self.passing, self.on.session.try_borrow_mut()) {
-            session.release(&self.on.shape);
-        }
+impl<D: Device> AnySession for OnSession<D> {
+    fn length(&self) -> usize {
+        self.home.len()
+    }
+
+    fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
+        begin(&self.shared, &self.home, beginning)
     }
 }
 
-impl<D: Device> AnyGeneration for RunGeneration<D> {
+/// Begins a generation among the others.
+fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home<D>, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
+    let Beginning { asked, sampling, stream, ends, seed } = beginning;
+    let mut model = taken(&shared.model)?;
+    let generation = model.generation(asked, sampling, stream, ends, seed)?;
+    let id = shared.scheduler.borrow_mut().begin(&mut model, home, generation)?;
+    Ok(Box::new(Member { shared: shared.clone(), id }))
+}
+
+/// A generation among others.
+struct Member<D: Device> {
+    shared: Rc<Shared<D>>,
+    id: u64,
+}
+
+impl<D: Device> AnyGeneration for Member<D> {
+    fn shares(&self) -> bool {
+        true
+    }
+
     fn step(&mut self) -> Option<Result<Step>> {
-        let Self { on, generation, task, .. } = self;
-        task.run(|| work::step(generation.clone(), on.clone()))
+        self.shared.scheduler.borrow_mut().event(self.id)
     }
 
     fn outcome(&mut self, aborted: bool) -> Outcome {
-        // A step that waits is left: its tokens are for nothing.
-        self.task.drop_work();
-        let mut generation = self.generation.borrow_mut();
+        let mut scheduler = self.shared.scheduler.borrow_mut();
+        let generation = scheduler.generation(self.id).expect("it is there until it is dropped");
         if aborted {
             generation.abort();
         }
-        Outcome {
-            text: generation.text().to_owned(),
-            tokens: generation.tokens().to_vec(),
-            finish: generation.finish().unwrap_or(Finish::Aborted),
-            prompt_tokens: generation.prompt_tokens(),
-            cached_tokens: generation.cached_tokens(),
-        }
+        Outcome::of(generation)
     }
 }
 
-struct RunScoring<D: Device> {
-    model: Rc<RefCell<model::Model<D>>>,
-    scoring: Rc<RefCell<Scoring<D>>>,
-    task: Task<Scored>,
-}
-
-impl<D: Device> AnyScoring for RunScoring<D> {
-    fn step(&mut self) -> Option<Result<Scored>> {
-        let Self { model, scoring, task } = self;
-        task.run(|| work::score(scoring.clone(), model.clone()))
+impl<D: Device> Drop for Member<D> {
+    fn drop(&mut self) {
+        self.shared.scheduler.borrow_mut().end(self.id);
     }
 }

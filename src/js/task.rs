@@ -4,16 +4,22 @@
 //! next event ([`turn`]). So every line of ours runs inside a call of the package's, where a trap is seen,
 //! and none in a task that the browser starts by itself.
 
-use crate::error::Result;
+use crate::error::{Code, Error, Result};
 use js_sys::{Function, Promise};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::future::poll_fn;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+
+/// Work whose type nobody needs to know: whatever it is done on.
+pub type Work<T> = Pin<Box<dyn Future<Output = Result<T>>>>;
 
 /// One piece of work under way, or none.
-pub struct Task<T>(Option<Pin<Box<dyn Future<Output = Result<T>>>>>);
+pub struct Task<T>(Option<Work<T>>);
 
 impl<T> Default for Task<T> {
     fn default() -> Self {
@@ -49,11 +55,61 @@ impl<T> Task<T> {
     pub fn is_begun(&self) -> bool {
         self.0.is_some()
     }
+}
 
-    /// Leaves the work where it is.
-    pub fn drop_work(&mut self) {
-        self.0 = None;
+/// A piece of work for JavaScript, whatever it is: one that has several parts lets go between them ([`pause`]).
+#[wasm_bindgen]
+pub struct Run(Task<JsValue>);
+
+impl Run {
+    pub fn new(work: impl Future<Output = Result<JsValue>> + 'static) -> Self {
+        Self(Task::begun(work))
     }
+}
+
+#[wasm_bindgen]
+impl Run {
+    /// The result in the end, true where there is more to do, null where it waits.
+    pub fn step(&mut self) -> Result<JsValue> {
+        match self.0.step() {
+            None if has_paused() => Ok(true.into()),
+            result => or_null(result),
+        }
+    }
+}
+
+thread_local! {
+    /// The work that was stepped last could go on at once.
+    static PAUSED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Lets go of the thread between two parts of some work.
+pub async fn pause() {
+    let mut paused = false;
+    poll_fn(|_| match std::mem::replace(&mut paused, true) {
+        true => Poll::Ready(()),
+        false => {
+            PAUSED.set(true);
+            Poll::Pending
+        }
+    })
+    .await;
+}
+
+/// Whether what gave no answer has only let go, and waits for nothing.
+pub fn has_paused() -> bool {
+    PAUSED.replace(false)
+}
+
+/// Does `work` on what others share, and holds it while it waits. The package's queue lets one piece of work at a time
+/// come to a model. Error: internal where that has failed.
+#[allow(clippy::await_holding_refcell_ref)]
+pub async fn holding<T, R>(shared: &Rc<RefCell<T>>, work: impl AsyncFnOnce(&mut T) -> Result<R>) -> Result<R> {
+    work(&mut *taken(shared)?).await
+}
+
+pub fn taken<T>(shared: &RefCell<T>) -> Result<std::cell::RefMut<'_, T>> {
+    shared.try_borrow_mut().map_err(|_| Error::new(Code::Internal, "other work on this model is under way"))
 }
 
 /// The result for JavaScript: `null` where the work waits.

@@ -1,10 +1,8 @@
 //! Encoders of texts, and their work in steps: one step is one batch of texts.
 
 use super::classes::{Classification, best};
-use super::model::MapsRun;
-use super::running::{Maps, taken};
-use super::task::Task;
-use super::value::{Tensor, rows_from_js, to_js};
+use super::task::{Run, Work, holding, pause, taken};
+use super::value::{Maps, Tensor, maps_to_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
@@ -18,16 +16,15 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 /// What reads texts, on whatever device.
 pub trait AnyTexts {
     /// The results of texts that go through the model together, one after the other.
-    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>>;
+    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Work<Vec<f32>>;
     /// Refuses what the model does not have, and tokens that it does not take.
     fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()>;
 }
 
-#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
 impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
-    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Task<Vec<f32>> {
+    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Work<Vec<f32>> {
         let model = self.clone();
-        Task::begun(async move { taken(&model)?.read(&rows, reading).await })
+        Box::pin(async move { holding(&model, async |model| model.read(&rows, reading).await).await })
     }
 
     fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()> {
@@ -37,11 +34,10 @@ impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
     }
 }
 
-#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
 impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
-    fn read(&self, rows: Vec<Sequence>, _: Reading) -> Task<Vec<f32>> {
+    fn read(&self, rows: Vec<Sequence>, _: Reading) -> Work<Vec<f32>> {
         let model = self.clone();
-        Task::begun(async move { taken(&model)?.embed_texts(&rows).await })
+        Box::pin(async move { holding(&model, async |model| model.embed_texts(&rows).await).await })
     }
 
     fn check(&self, rows: &[Sequence], _: Reading) -> Result<()> {
@@ -55,61 +51,58 @@ pub trait AnyEncoder: AnyTexts {
     /// Refuses types of tokens that a caller gave and the model does not have.
     fn check_types(&self, row: &Sequence) -> Result<()>;
 
-    fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps>;
+    fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps>;
 }
 
-#[allow(clippy::await_holding_refcell_ref)] // As in `running::work`.
 impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
     fn check_types(&self, row: &Sequence) -> Result<()> {
         taken(self)?.tower.check_types(row)
     }
 
-    fn maps(&self, text: Sequence, layer: Option<usize>) -> Task<Maps> {
+    fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps> {
         let model = self.clone();
-        Task::begun(async move { taken(&model)?.attention_maps(&text, layer).await })
+        Box::pin(async move { holding(&model, async |model| model.attention_maps(&text, layer).await).await })
     }
 }
 
-/// Texts on their way through a model, those of like length together.
-pub struct Batches {
-    texts: Rc<dyn AnyTexts>,
-    reading: Reading,
+/// Texts that a model takes. Errors: invalid-argument, context-full.
+pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: Reading) -> Result<Vec<Sequence>> {
+    if rows.is_empty() {
+        return Err(Error::invalid("no texts"));
+    }
+    texts.check(&rows, reading)?;
+    Ok(rows)
+}
+
+/// Reads all texts, those of like length together; `take` gets each one's number and result.
+pub async fn read_all<T: AnyTexts + ?Sized>(
+    texts: Rc<T>,
     rows: Vec<Sequence>,
-    /// The texts that are still to be read, the shortest last.
-    order: Vec<usize>,
-    under_way: Option<(Vec<usize>, Task<Vec<f32>>)>,
-}
-
-impl Batches {
-    /// Errors: invalid-argument, context-full.
-    pub fn new(texts: Rc<dyn AnyTexts>, rows: Vec<Sequence>, reading: Reading) -> Result<Self> {
-        if rows.is_empty() {
-            return Err(Error::invalid("no texts"));
+    reading: Reading,
+    mut take: impl FnMut(usize, &[f32]),
+) -> Result<()> {
+    // The texts that are still to be read, the shortest last.
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|row| std::cmp::Reverse(rows[*row].ids.len()));
+    while !order.is_empty() {
+        let count = together(order.iter().rev().map(|row| rows[*row].ids.len()));
+        let batch = order.split_off(order.len() - count);
+        let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), reading).await?;
+        // Of some there are as many as tokens.
+        let of_tokens = matches!(reading, Reading::Hidden | Reading::TokenLogits);
+        let parts = |row: usize| if of_tokens { rows[row].ids.len() } else { 1 };
+        let part = values.len() / batch.iter().map(|row| parts(*row)).sum::<usize>();
+        let mut rest = &values[..];
+        for row in batch {
+            let (now, later) = rest.split_at(parts(row) * part);
+            take(row, now);
+            rest = later;
         }
-        texts.check(&rows, reading)?;
-        let mut order: Vec<usize> = (0..rows.len()).collect();
-        order.sort_by_key(|row| std::cmp::Reverse(rows[*row].ids.len()));
-        Ok(Self { texts, reading, rows, order, under_way: None })
+        if !order.is_empty() {
+            pause().await;
+        }
     }
-
-    pub fn is_over(&self) -> bool {
-        self.order.is_empty() && self.under_way.is_none()
-    }
-
-    /// The next texts' numbers and their results. `None`: it waits.
-    pub fn step(&mut self) -> Option<Result<(Vec<usize>, Vec<f32>)>> {
-        let Self { texts, reading, rows, order, under_way } = self;
-        let (_, task) = under_way.get_or_insert_with(|| {
-            let count = together(order.iter().rev().map(|row| rows[*row].ids.len()));
-            let batch = order.split_off(order.len() - count);
-            let sequences = batch.iter().map(|row| rows[*row].clone()).collect();
-            let task = texts.read(sequences, *reading);
-            (batch, task)
-        });
-        let result = task.step()?;
-        let (batch, _) = under_way.take()?;
-        Some(result.map(|values| (batch, values)))
-    }
+    Ok(())
 }
 
 /// What the model does for a pooling of sentence-transformers.
@@ -133,7 +126,8 @@ pub fn dense_file(module: &SentenceDense) -> DenseFile {
         SentenceActivation::Gelu => Some(Activation::Gelu),
         SentenceActivation::Silu => Some(Activation::Silu),
     };
-    DenseFile::new(module.inputs, module.outputs, module.bias, activation)
+    let name = format!("{}/model.safetensors", module.folder);
+    DenseFile::new(name, module.inputs, module.outputs, module.bias, activation)
 }
 
 #[wasm_bindgen]
@@ -177,7 +171,9 @@ impl TextModel {
         Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
     }
 
-    fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<TextRun> {
+    /// A tensor of all texts, [rows, …]; `normalize`: vectors become as long as 1.
+    fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<Run> {
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, reading)?);
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let dims = match reading {
             Reading::Hidden => vec![rows.len(), longest, self.summary.width],
@@ -185,9 +181,19 @@ impl TextModel {
             Reading::Logits => vec![rows.len(), self.classes],
             Reading::Vector(_) => vec![rows.len(), self.vector_width],
         };
-        let lengths = rows.iter().map(|row| row.ids.len()).collect();
-        let batches = Batches::new(self.texts.clone(), rows, reading)?;
-        Ok(TextRun { batches, tensor: Tensor::new(&dims)?, dims, lengths, normalize })
+        let (tensor, row_len) = (Tensor::new(&dims)?, dims[1..].iter().product::<usize>());
+        Ok(Run::new(async move {
+            let take = |row: usize, values: &[f32]| match normalize {
+                false => tensor.put(row * row_len, values),
+                true => {
+                    let mut vector = values.to_vec();
+                    to_unit_length(&mut vector);
+                    tensor.put(row * row_len, &vector);
+                }
+            };
+            read_all(texts, rows, reading, take).await?;
+            Ok(tensor.to_js())
+        }))
     }
 
     fn sequences(&self, texts: Vec<JsValue>) -> Result<Vec<Sequence>> {
@@ -244,7 +250,7 @@ impl TextModel {
         normalize: Option<bool>,
         prompt: Option<String>,
         prompt_name: Option<String>,
-    ) -> Result<TextRun> {
+    ) -> Result<Run> {
         let vector = match pooling.as_deref() {
             None => self.sentence.pooling.map_or(Vector::Mean, vector_of),
             Some("mean") => Vector::Mean,
@@ -260,14 +266,14 @@ impl TextModel {
     }
 
     /// [rows, positions, width], rows padded with zeros.
-    pub fn hidden(&self, rows: Vec<JsValue>) -> Result<TextRun> {
+    pub fn hidden(&self, rows: Vec<JsValue>) -> Result<Run> {
         let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
         self.run(rows, Reading::Hidden, false)
     }
 
     /// [rows, classes], or [rows, positions, classes] of a classifier of tokens, rows padded with zeros; `types`: which of two
     /// texts each token is of.
-    pub fn logits(&self, rows: Vec<JsValue>, types: Option<Vec<JsValue>>) -> Result<TextRun> {
+    pub fn logits(&self, rows: Vec<JsValue>, types: Option<Vec<JsValue>>) -> Result<Run> {
         let mut rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
         for (row, types) in rows.iter_mut().zip(types.map(rows_from_js).transpose()?.unwrap_or_default()) {
             row.types = types;
@@ -278,84 +284,20 @@ impl TextModel {
 
     /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.
     #[wasm_bindgen(js_name = attentionMaps)]
-    pub fn attention_maps(&self, text: JsValue, layer: Option<usize>) -> Result<MapsRun> {
+    pub fn attention_maps(&self, text: JsValue, layer: Option<usize>) -> Result<Run> {
         let text = self.words.sequence(&text, self.most)?;
-        Ok(MapsRun::new(self.texts.maps(text, layer), layer))
+        Ok(Run::new(maps_to_js(self.texts.maps(text, layer), layer)))
     }
 
-    /// The likeliest classes of texts, or of pairs of texts.
-    pub fn classify(&self, texts: Vec<JsValue>, top_k: usize) -> Result<TextClassifyRun> {
-        let rows = self.sequences(texts)?;
-        let classes = vec![Vec::new(); rows.len()];
-        let batches = Batches::new(self.texts.clone(), rows, Reading::Logits)?;
-        Ok(TextClassifyRun { batches, labels: self.labels.clone(), scores: self.scores, top_k, classes })
-    }
-}
-
-/// A tensor of all texts under way.
-#[wasm_bindgen]
-pub struct TextRun {
-    batches: Batches,
-    tensor: Tensor,
-    dims: Vec<usize>,
-    lengths: Vec<usize>,
-    normalize: bool,
-}
-
-impl TextRun {
-    /// Vectors of texts, which have unit length already.
-    pub fn vectors(batches: Batches, rows: usize, width: usize) -> Result<Self> {
-        let dims = vec![rows, width];
-        Ok(Self { batches, tensor: Tensor::new(&dims)?, dims, lengths: Vec::new(), normalize: false })
-    }
-
-    fn place(&mut self, rows: &[usize], mut values: Vec<f32>) {
-        let width = self.dims[self.dims.len() - 1];
-        if self.normalize {
-            values.chunks_exact_mut(width).for_each(to_unit_length);
-        }
-        let row_len: usize = self.dims[1..].iter().product();
-        let mut rest = &values[..];
-        for row in rows {
-            let len = if self.dims.len() == 3 { self.lengths[*row] * width } else { width };
-            let (now, later) = rest.split_at(len);
-            let at = row * row_len;
-            self.tensor.data.subarray(at as u32, (at + len) as u32).copy_from(now);
-            rest = later;
-        }
-    }
-}
-
-#[wasm_bindgen]
-impl TextRun {
-    /// `{ data, dims }` in the end, true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
-        let (rows, values) = result?;
-        self.place(&rows, values);
-        Ok(if self.batches.is_over() { self.tensor.to_js() } else { true.into() })
-    }
-}
-
-/// Texts' classes under way.
-#[wasm_bindgen]
-pub struct TextClassifyRun {
-    batches: Batches,
-    labels: Rc<Vec<String>>,
-    scores: Scores,
-    top_k: usize,
-    classes: Vec<Vec<Classification>>,
-}
-
-#[wasm_bindgen]
-impl TextClassifyRun {
-    /// `{ label, index, score }[][]` in the end, the best first; true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
-        let (rows, values) = result?;
-        for (row, logits) in rows.iter().zip(values.chunks(values.len() / rows.len())) {
-            self.classes[*row] = best(logits, &self.labels, self.scores, self.top_k)?;
-        }
-        Ok(if self.batches.is_over() { to_js(&self.classes) } else { true.into() })
+    /// The likeliest classes of texts, or of pairs of texts: `{ label, index, score }[][]`, the best first.
+    pub fn classify(&self, texts: Vec<JsValue>, top_k: usize) -> Result<Run> {
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, self.sequences(texts)?, Reading::Logits)?);
+        let (labels, scores) = (self.labels.clone(), self.scores);
+        Ok(Run::new(async move {
+            let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
+            read_all(texts, rows, Reading::Logits, |row, values| logits[row] = values.to_vec()).await?;
+            let classes = logits.iter().map(|logits| best(logits, &labels, scores, top_k));
+            Ok(to_js(&classes.collect::<Result<Vec<Vec<Classification>>>>()?))
+        }))
     }
 }

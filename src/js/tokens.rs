@@ -1,13 +1,14 @@
 //! Classes of texts' tokens, and the spans that they make.
 
-use super::texts::{Batches, TextModel};
+use super::task::Run;
+use super::texts::{TextModel, checked, read_all};
 use super::value::to_js;
 use crate::error::{Code, Error, Result};
 use crate::model::{Reading, Sequence};
 use crate::text::{Located, Tag, Tags, Window, windows};
 use serde::Serialize;
 use std::ops::Range;
-use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
+use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A part of a text with a label, from `start` to `end` in UTF-16 units.
 #[derive(Serialize)]
@@ -18,15 +19,13 @@ struct Span {
     end: usize,
 }
 
-/// Texts whose tokens' classes are under way.
-#[wasm_bindgen]
-pub struct TagRun {
-    batches: Batches,
+/// What is known of texts' tokens.
+struct Tagged {
     tags: Tags,
     merge: bool,
     classes: usize,
-    /// What stands before and behind a window's own tokens.
-    around: [usize; 2],
+    /// Tokens that stand before a window's own.
+    before: usize,
     /// Each row: its text, and which of that one's tokens it has.
     rows: Vec<(usize, Window)>,
     /// What is known of each text's tokens, and what they cover.
@@ -35,10 +34,10 @@ pub struct TagRun {
 
 #[wasm_bindgen]
 impl TextModel {
-    /// The parts of texts that have a label; `merge`: neighbours of one thing are one. A text that is longer than the model
+    /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A text that is longer than the model
     /// reads at once is read in windows.
     #[wasm_bindgen(js_name = classifyTokens)]
-    pub fn classify_tokens(&self, texts: Vec<String>, merge: bool) -> Result<TagRun> {
+    pub fn classify_tokens(&self, texts: Vec<String>, merge: bool) -> Result<Run> {
         let tokenizer = self.words.tokenizer()?;
         let (before, after) = tokenizer.sides();
         let room = self.most.saturating_sub(before.len() + after.len());
@@ -56,22 +55,31 @@ impl TextModel {
             let unknown = |Located { place, .. }: Located| (Tag { class: 0, score: 0.0 }, place);
             known.push(tokens.into_iter().map(unknown).collect());
         }
-        let batches = Batches::new(self.texts.clone(), sequences, Reading::TokenLogits)?;
-        let around = [before.len(), after.len()];
-        Ok(TagRun { batches, tags: Tags::new(&self.labels), merge, classes: self.classes, around, rows, texts: known })
+        let sequences = checked(&*self.texts, sequences, Reading::TokenLogits)?;
+        let (tags, texts) = (Tags::new(&self.labels), self.texts.clone());
+        let mut tagged = Tagged { tags, merge, classes: self.classes, before: before.len(), rows, texts: known };
+        Ok(Run::new(async move {
+            let mut all_numbers = true;
+            let take = |row: usize, logits: &[f32]| all_numbers &= tagged.take(row, logits);
+            read_all(texts, sequences, Reading::TokenLogits, take).await?;
+            match all_numbers {
+                true => Ok(to_js(&tagged.spans())),
+                false => Err(Error::new(Code::Internal, "a logit is no number")),
+            }
+        }))
     }
 }
 
-impl TagRun {
-    /// The logits of one row, [tokens, classes].
-    fn take(&mut self, row: usize, logits: &[f32]) -> Result<()> {
+impl Tagged {
+    /// The logits of one row, [tokens, classes]: whether they are numbers.
+    fn take(&mut self, row: usize, logits: &[f32]) -> bool {
         let (text, Window { tokens, answers }) = &self.rows[row];
         for token in answers.clone() {
-            let at = self.around[0] + token - tokens.start;
-            let tag = Tags::best(&logits[at * self.classes..][..self.classes]);
-            self.texts[*text][token].0 = tag.ok_or_else(|| Error::new(Code::Internal, "a logit is no number"))?;
+            let at = self.before + token - tokens.start;
+            let Some(tag) = Tags::best(&logits[at * self.classes..][..self.classes]) else { return false };
+            self.texts[*text][token].0 = tag;
         }
-        Ok(())
+        true
     }
 
     fn spans(&self) -> Vec<Vec<Span>> {
@@ -86,22 +94,5 @@ impl TagRun {
             })
         };
         self.texts.iter().map(|tokens| of_text(tokens).collect()).collect()
-    }
-}
-
-#[wasm_bindgen]
-impl TagRun {
-    /// `{ label, score, start, end }[][]` in the end; true where there is more to do, null where it waits.
-    pub fn step(&mut self) -> Result<JsValue> {
-        let Some(result) = self.batches.step() else { return Ok(JsValue::NULL) };
-        let (rows, values) = result?;
-        let mut rest = &values[..];
-        for row in rows {
-            let tokens = self.around[0] + self.rows[row].1.tokens.len() + self.around[1];
-            let (now, later) = rest.split_at(tokens * self.classes);
-            self.take(row, now)?;
-            rest = later;
-        }
-        Ok(if self.batches.is_over() { to_js(&self.spans()) } else { true.into() })
     }
 }

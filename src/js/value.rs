@@ -86,6 +86,11 @@ impl Tensor {
         Ok(Self { data: data.unchecked_into(), dims: dims.to_vec() })
     }
 
+    /// Puts values from its value `at` on.
+    pub fn put(&self, at: usize, values: &[f32]) {
+        self.data.subarray(at as u32, (at + values.len()) as u32).copy_from(values);
+    }
+
     /// `{ data, dims }`
     pub fn to_js(&self) -> JsValue {
         let object = js_sys::Object::new();
@@ -94,4 +99,18 @@ impl Tensor {
         set("dims", &to_js(&self.dims));
         object.into()
     }
+}
+
+/// Attention weights and their dims: [layers, heads, positions, positions].
+pub type Maps = (Vec<f32>, [usize; 4]);
+
+/// The same as `{ data, dims }`, of the one layer that was asked for or of all.
+pub async fn maps_to_js(
+    maps: impl Future<Output = Result<Maps, Error>>,
+    layer: Option<usize>,
+) -> Result<JsValue, Error> {
+    let (maps, dims) = maps.await?;
+    let tensor = Tensor::new(if layer.is_some() { &dims[1..] } else { &dims[..] })?;
+    tensor.put(0, &maps);
+    Ok(tensor.to_js())
 }

@@ -2,9 +2,10 @@
 
 use super::arriving::{ArrivingMatrix, Stored};
 use super::copies::Copies;
-use super::families::{self, Plan, Stack};
+use super::families;
 use super::loaded::LoadedTensors;
 use super::part::{Layout, Part, Shape, Slot};
+use super::plan::{Plan, Stack};
 use super::sideways::Sideways;
 use super::spec::{Block, Spec};
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
@@ -358,9 +359,9 @@ impl<D: Device> Assembly<D> {
         if first.part.is_of_experts() && slots.len() > 1 && first.expert.is_none() {
             return self.pieces_of_experts(slots, names.layout, ty);
         }
-        match (names.layout, spec.blocks.get(first.layer), self.arriving.len()) {
-            (Layout::ByHeads, Some(block), 3) => {
-                let heads = block.attention.kv_heads;
+        match (names.layout, spec.blocks.get(first.layer).and_then(Block::attention), self.arriving.len()) {
+            (Layout::ByHeads, Some(attention), 3) => {
+                let heads = attention.kv_heads;
                 (0..heads).flat_map(|_| parts().map(|(part, bytes)| (part, bytes / heads))).collect()
             }
             _ => parts().collect(),
@@ -430,7 +431,7 @@ fn is_tied(spec: &Spec) -> bool {
 }
 
 fn rope_pairs(spec: &Spec) -> Option<usize> {
-    spec.blocks.iter().find_map(|block| block.attention.rope.as_ref()).map(|rope| rope.dims / 2)
+    spec.blocks.iter().find_map(|block| block.attention()?.rope.as_ref()).map(|rope| rope.dims / 2)
 }
 
 fn no_place(plan: &Plan) -> Error {
@@ -439,7 +440,7 @@ fn no_place(plan: &Plan) -> Error {
 
 /// Why a part has the shape that was expected.
 fn explain(spec: &Spec, slot: &Slot) -> String {
-    let Some(Block { attention, .. }) = spec.blocks.get(slot.layer) else { return String::new() };
+    let Some(attention) = spec.blocks.get(slot.layer).and_then(Block::attention) else { return String::new() };
     match slot.part {
         Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
         Part::Key | Part::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),

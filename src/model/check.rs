@@ -1,10 +1,9 @@
 //! What a configuration may say: numbers that cannot be are refused before anything is allocated from them.
 
-use super::families::Plan;
 use super::patches::Patches;
-use super::rope::Rope;
+use super::rope::{Rope, RopeScaling};
 use super::spec::{
-    Attention, Block, Experts, FeedForward, Head, Input, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
+    Attention, Block, Experts, FeedForward, Head, Input, Mixer, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
 };
 use crate::error::{Error, Result};
 
@@ -16,8 +15,11 @@ const LIMIT: usize = 1 << 24;
 const MOST_VALUES: usize = 1 << 20;
 
 /// The deepest have some hundred layers, each of some hundred heads.
-const MOST_LAYERS: usize = 1 << 12;
+const MOST_LAYERS: usize = 1 << 10;
 const MOST_HEADS: usize = 1 << 12;
+
+/// Of a convolution; real models have three or four.
+const MOST_TAPS: usize = 64;
 
 /// Of a layer; real models have some hundred.
 const MOST_EXPERTS: usize = 1 << 12;
@@ -58,30 +60,13 @@ fn check_most(what: &str, value: usize, most: usize) -> Result<usize> {
     }
 }
 
-impl Plan {
-    /// Errors: corrupt-file for numbers that cannot be, unsupported-model.
-    pub fn check(self) -> Result<Self> {
-        self.specs().try_for_each(Spec::check)?;
-        let (first, others) = (self.spec(), self.stacks.get(1).map(|stack| &stack.spec));
-        if let Some(other) = others.filter(|other| first.looks_across() && other.width != first.width) {
-            let message = format!("an encoder of width {} under a decoder of {}", other.width, first.width);
-            return Err(Error::unsupported(message));
-        }
-        // Texts and images have vectors of one width.
-        match (&first.head, others.map(|other| &other.head)) {
-            (Head::Embedding(text), Some(Head::Embedding(image))) if text.width != image.width => {
-                let message = format!("vectors of {} values for texts and {} for images", text.width, image.width);
-                Err(Error::unsupported(message))
-            }
-            _ => Ok(self),
-        }
-    }
-}
-
 impl Spec {
     /// Errors: corrupt-file for numbers that cannot be, unsupported-model.
-    fn check(&self) -> Result<()> {
+    pub fn check(&self) -> Result<()> {
         check_layers(self.layers())?;
+        if self.blocks.iter().all(|block| block.attention().is_none()) {
+            return Err(Error::unsupported(format!("{} without attention", self.architecture)));
+        }
         self.check_sizes()?;
         self.check_blocks()?;
         let (Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. }) = self.norm;
@@ -113,12 +98,11 @@ impl Spec {
 
     fn check_blocks(&self) -> Result<()> {
         for block in &self.blocks {
-            check_attention(&block.attention)?;
-            block.cross.iter().try_for_each(check_attention)?;
+            block.attentions().try_for_each(check_attention)?;
         }
         let first = self.attention();
         let differs = |other: &Attention| (other.kv_heads, other.head_dim) != (first.kv_heads, first.head_dim);
-        if self.blocks.iter().flat_map(|block| std::iter::once(&block.attention).chain(&block.cross)).any(differs) {
+        if self.blocks.iter().flat_map(Block::attentions).any(differs) {
             return Err(Error::unsupported("heads that differ between layers"));
         }
         let head = self.vocabulary_head();
@@ -138,8 +122,12 @@ impl Spec {
 
     fn check_sizes(&self) -> Result<()> {
         check_width("width", self.width)?;
-        for Block { attention, cross, feed_forward, layer_scale, .. } in &self.blocks {
-            for attention in std::iter::once(attention).chain(cross) {
+        for block in &self.blocks {
+            let Block { mixer, feed_forward, layer_scale, .. } = block;
+            if let Mixer::ShortConv(conv) = mixer {
+                check_most("taps of a convolution", conv.taps, MOST_TAPS)?;
+            }
+            for attention in block.attentions() {
                 check_heads("heads", attention.heads)?;
                 check_heads("KV heads", attention.kv_heads)?;
                 check_width("head size", attention.head_dim)?;
@@ -202,6 +190,12 @@ fn check_attention(attention: &Attention) -> Result<()> {
         }
         if !(theta.is_finite() && *theta > 1.0) {
             return Err(Error::corrupt(format!("rope theta {theta}, expected a number above 1")));
+        }
+        if let RopeScaling::LongRope { short, long, .. } = &rope.scaling
+            && [short, long].iter().any(|factors| factors.len() != dims / 2)
+        {
+            let message = format!("{} and {} factors of RoPE for {} pairs", short.len(), long.len(), dims / 2);
+            return Err(Error::corrupt(message));
         }
         if !rope.magnitude().is_finite() {
             return Err(Error::corrupt(format!("RoPE's magnitude {}", rope.magnitude())));

@@ -1,8 +1,8 @@
 //! Tables that a checkpoint has more than once. A configuration may say that they are one where the file has others: then
 //! the file counts, as in transformers 5, or the checkpoint is refused.
 
-use super::families::Plan;
 use super::part::{Part, Slot};
+use super::plan::Plan;
 use crate::checkpoint::{Header, TensorInfo};
 use crate::error::{Error, Result};
 use std::collections::HashMap;

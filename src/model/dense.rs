@@ -9,6 +9,8 @@ use crate::error::{Error, Result};
 /// One product, activation(x · weightᵀ + bias), and its weights as the bytes of its file arrive. They are few: all of them
 /// wait here for the device.
 pub struct DenseFile {
+    /// The file's name, for messages.
+    name: String,
     pub inputs: usize,
     pub outputs: usize,
     pub bias: bool,
@@ -23,9 +25,9 @@ const WEIGHT: &str = "linear.weight";
 const BIAS: &str = "linear.bias";
 
 impl DenseFile {
-    pub fn new(inputs: usize, outputs: usize, bias: bool, activation: Option<Activation>) -> Self {
+    pub fn new(name: String, inputs: usize, outputs: usize, bias: bool, activation: Option<Activation>) -> Self {
         let weight = (TensorType::F32, Vec::new());
-        Self { inputs, outputs, bias, activation, weight, bias_values: Vec::new(), bytes: Vec::new() }
+        Self { name, inputs, outputs, bias, activation, weight, bias_values: Vec::new(), bytes: Vec::new() }
     }
 
     /// How many numbers its weights are.
@@ -46,10 +48,10 @@ impl DenseFile {
     }
 
     /// Its weights on a device. Errors: corrupt-file where they have not come, out-of-memory, unsupported-model.
-    fn linear<D: Device>(self, device: &mut D, quantize: Option<TensorType>) -> Result<Linear<D>> {
-        let missing = |name: &str| Err(Error::corrupt("missing from the checkpoint").in_tensor(name));
+    fn linear<D: Device>(&self, device: &mut D, quantize: Option<TensorType>) -> Result<Linear<D>> {
+        let missing = |tensor: &str| Err(Error::corrupt("is missing").in_tensor(tensor).in_file(&self.name));
         let stored = self.stored(quantize);
-        let (ty, bytes) = self.weight;
+        let (ty, bytes) = &self.weight;
         if bytes.is_empty() {
             return missing(WEIGHT);
         }
@@ -58,8 +60,8 @@ impl DenseFile {
         }
         device.expect_weights(D::matrix_bytes(stored.ty, self.outputs, self.inputs))?;
         let mut matrix =
-            ArrivingMatrix::new(device.matrix(stored.ty, self.outputs, stored.columns)?, ty, self.inputs, stored)?;
-        matrix.push(device, &bytes)?;
+            ArrivingMatrix::new(device.matrix(stored.ty, self.outputs, stored.columns)?, *ty, self.inputs, stored)?;
+        matrix.push(device, bytes)?;
         let bias = if self.bias { Some(device.upload(&self.bias_values)?) } else { None };
         Ok(Linear { weight: matrix.finish(device), bias })
     }

@@ -1,12 +1,14 @@
 //! The forward pass: one for every family, on every device.
 
 use super::rope::Angles;
-use super::spec::{self, HeadNorm, Input as InputSpec, Positions, Residual, Spec};
+use super::spec::{self, HeadNorm, Input as InputSpec, Mixer, Positions, Residual, ShortConv, Spec};
 use super::stack::{InputTensors, ScoreBiasTensors, Weights};
-use super::tensors::{AttentionTensors, BlockTensors, Branch, FeedForwardTensors, NormTensors};
+use super::tensors::{
+    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
+};
 use crate::device::{
-    Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
-    Table, Tokens,
+    self, Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs,
+    Span, Table, Tokens,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -63,16 +65,20 @@ impl<D: Device> Scratch<D> {
     /// Widths of the hidden state, all queries, all keys, the feed-forward network, what norms after them need, and what
     /// choosing experts does.
     fn widths(spec: &Spec) -> [usize; 8] {
-        let attentions = || spec.blocks.iter().flat_map(|block| std::iter::once(&block.attention).chain(&block.cross));
+        let attentions = || spec.blocks.iter().flat_map(spec::Block::attentions);
         let keys = attentions().map(spec::Attention::keys).max().unwrap_or(0);
         let experts = || spec.blocks.iter().filter_map(|block| block.feed_forward.experts);
         let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
+        // What goes into a convolution stands where the feed-forward network's values do later.
+        let convolved = |block: &spec::Block| if let Mixer::ShortConv(_) = block.mixer { 3 * spec.width } else { 0 };
+        let convolves = spec.blocks.iter().any(|block| convolved(block) > 0);
         let normed_after = spec.blocks.iter().any(|block| after(block.residual));
         [
             spec.width,
-            attentions().map(spec::Attention::queries).max().unwrap_or(0),
+            // What comes out of a convolution stands where attention's does.
+            attentions().map(spec::Attention::queries).max().unwrap_or(0).max(if convolves { spec.width } else { 0 }),
             keys,
-            spec.blocks.iter().map(|block| block.feed_forward.inner()).max().unwrap_or(0),
+            spec.blocks.iter().map(|block| block.feed_forward.inner().max(convolved(block))).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
             if attentions().any(|attention| attention.head_norm == HeadNorm::Whole) { keys } else { 0 },
             experts().map(|experts| experts.count).max().unwrap_or(0),
@@ -94,6 +100,8 @@ pub struct Batch<'a, D: Device> {
     pub types: &'a [u32],
     /// The embedding table, where it is the other stack's.
     pub table: Option<&'a D::Matrix>,
+    /// Tokens that each span's sequence is known to have: see [`Angles::set`].
+    pub lengths: &'a [usize],
     pub rows: Rows<'a, D>,
 }
 
@@ -103,8 +111,6 @@ pub struct Rows<'a, D: Device> {
     /// Where their sequences are kept.
     pub tables: &'a [&'a Table],
     pub state: &'a mut D::State,
-    /// See [`AttentionShape::block`].
-    pub block: Option<usize>,
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
     /// result is in `scratch.kept`. Empty: all.
     pub kept: &'a [Range<usize>],
@@ -122,7 +128,7 @@ pub struct Across<'a, D: Device> {
 
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { spans, tables, state, block: None, kept: &[], across: None }
+        Self { spans, tables, state, kept: &[], across: None }
     }
 
     fn count(&self) -> usize {
@@ -132,7 +138,7 @@ impl<'a, D: Device> Rows<'a, D> {
 
 impl<'a, D: Device> Batch<'a, D> {
     pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { tokens, types: &[], table: None, rows: Rows::new(spans, tables, state) }
+        Self { tokens, types: &[], table: None, lengths: &[], rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -149,14 +155,14 @@ pub fn forward<D: Device>(
     batch: &mut Batch<D>,
     watch: &mut Watch<D>,
 ) -> Result<()> {
-    begin(dev, weights, s, batch.rows.spans);
+    begin(dev, weights, s, batch.rows.spans, batch.lengths);
     embed(dev, spec, weights, s, batch)?;
     blocks(dev, spec, weights, s, &mut batch.rows, watch)
 }
 
 /// A batch begins: the angles of its positions.
-pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span]) {
-    s.angles.set(&weights.ropes, spans);
+pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span], lengths: &[usize]) {
+    s.angles.set(&weights.ropes, spans, lengths);
     dev.begin(spans, s.angles.rotations());
 }
 
@@ -214,11 +220,11 @@ pub fn blocks<D: Device>(
         let (count, residual) = (rows.count(), block.block.residual);
         if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
-            block.attention(dev, s, rows, &places, watch)?;
+            block.mix(dev, s, rows, &places, watch)?;
             block.join_feed_forward(dev, s, count);
             continue;
         }
-        block.attention(dev, s, rows, &places, watch)?;
+        block.mix(dev, s, rows, &places, watch)?;
         if let Some((places, state)) = &across {
             block.cross_attention(dev, s, count, (places, state));
         }
@@ -298,8 +304,8 @@ struct Block<'a, D: Device> {
 }
 
 impl<D: Device> Block<'_, D> {
-    /// hidden = residual(hidden, output(attention(query, key, value of norm(hidden))))
-    fn attention(
+    /// hidden = residual(hidden, mixer(norm(hidden)))
+    fn mix(
         &self,
         dev: &mut D,
         s: &mut Scratch<D>,
@@ -307,19 +313,40 @@ impl<D: Device> Block<'_, D> {
         places: &D::Places,
         watch: &mut Watch<D>,
     ) -> Result<()> {
-        let (spec, attention) = (self.spec, &self.block.attention);
-        let (weights, branch) = (&self.tensors.attention, &self.tensors.attention_branch);
-        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..attention.shape() });
+        match (&self.block.mixer, &self.tensors.mixer) {
+            (Mixer::Attention(attention), MixerTensors::Attention(weights)) => {
+                self.attention((attention, weights), dev, s, rows, places, watch)
+            }
+            (Mixer::ShortConv(conv), MixerTensors::ShortConv(weights)) => {
+                self.convolve((conv, weights), dev, s, rows, places);
+                Ok(())
+            }
+            _ => Err(Error::new(Code::Internal, "a block's tensors are of another mixer")),
+        }
+    }
+
+    /// output(attention(query, key, value of norm(hidden)))
+    fn attention(
+        &self,
+        (attention, weights): (&spec::Attention, &AttentionTensors<D>),
+        dev: &mut D,
+        s: &mut Scratch<D>,
+        rows: &mut Rows<D>,
+        places: &D::Places,
+        watch: &mut Watch<D>,
+    ) -> Result<()> {
+        let (spec, branch) = (self.spec, &self.tensors.mixer_branch);
+        let (count, shape) = (rows.count(), attention.shape());
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(spec) };
         let (query, key, value) = (&weights.query, &weights.key, &weights.value);
         dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
-        self.norm_whole(dev, weights, s, count);
+        self.norm_whole(dev, attention, weights, s, count);
         let mut heads = Heads {
             query: &mut s.query,
             key: &mut s.key,
             value: &s.value,
             norms: weights.each_head(spec, attention),
-            turn: self.tensors.rope,
+            turn: weights.rope,
             pairs: attention.rope.as_ref().map_or(RopePairs::HalfSplit, |rope| rope.pairs),
         };
         let bias = match self.bias {
@@ -335,9 +362,35 @@ impl<D: Device> Block<'_, D> {
         Ok(())
     }
 
+    /// output(c · conv(b · x)), b, c, x = input(norm(hidden))
+    fn convolve(
+        &self,
+        (conv, weights): (&ShortConv, &ShortConvTensors<D>),
+        dev: &mut D,
+        s: &mut Scratch<D>,
+        rows: &mut Rows<D>,
+        places: &D::Places,
+    ) {
+        let (count, branch) = (rows.count(), &self.tensors.mixer_branch);
+        let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
+        dev.project(&input, &mut [weights.input.to(&mut s.activated)]);
+        let layer = self.spec.cache_layer(self.index);
+        let (taps, weight, bias) = (conv.taps, &weights.taps, weights.bias.as_ref());
+        let conv = device::ShortConv { layer, width: self.spec.width, taps, weight, bias };
+        dev.short_conv(&conv, &s.activated, places, rows.state, &mut s.attended);
+        self.join(dev, branch, Made::Attended(&weights.output), s, count);
+    }
+
     /// query, key = norm(query), norm(key), of all heads together.
-    fn norm_whole(&self, dev: &mut D, weights: &AttentionTensors<D>, s: &mut Scratch<D>, rows: usize) {
-        let (attention, Some([query, key])) = (&self.block.attention, &weights.head_norms) else { return };
+    fn norm_whole(
+        &self,
+        dev: &mut D,
+        attention: &spec::Attention,
+        weights: &AttentionTensors<D>,
+        s: &mut Scratch<D>,
+        rows: usize,
+    ) {
+        let Some([query, key]) = &weights.head_norms else { return };
         if attention.head_norm != HeadNorm::Whole {
             return;
         }
@@ -367,9 +420,9 @@ impl<D: Device> Block<'_, D> {
     }
 
     fn activate(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
-        let (spec, BlockTensors { attention_branch, feed_forward_branch, .. }) = (self.spec, self.tensors);
+        let (spec, BlockTensors { mixer_branch, feed_forward_branch, .. }) = (self.spec, self.tensors);
         let norm = || match self.block.residual {
-            Residual::Parallel { shared_norm: true } => attention_branch.norm(spec),
+            Residual::Parallel { shared_norm: true } => mixer_branch.norm(spec),
             _ => feed_forward_branch.norm(spec),
         };
         let (network, Scratch { hidden, activated, scores, routes, .. }) = (&self.block.feed_forward, s);

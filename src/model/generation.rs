@@ -1,15 +1,14 @@
-//! Text generation: a prompt goes in by chunks, then tokens come out one by one.
+//! Text generation as a state machine: it says which rows it wants computed, and takes what came of them.
 //!
-//! A device that chooses tokens itself gets several steps at once: each feeds on the one before without
-//! the token leaving the device, and what comes back, late, is its id. Steps that were begun when the
-//! end came are for nothing, and what they have put into the cache is written over.
+//! It knows neither the model nor the device, and waits for nothing: [`super::Scheduler`] does. A prompt goes in by
+//! chunks, then tokens come out one by one. Where the device chooses tokens itself, several steps are wanted at once:
+//! each feeds on the one before without the token leaving the device, and what comes back, late, is its id. Steps that
+//! were begun when the end came are for nothing, and what they have put into the cache is written over.
 
-use super::{Model, Session};
-use crate::device::{Choosing, Device, Tokens};
+use crate::device::Choosing;
 use crate::error::Result;
 use crate::text::{Alternative, Sample, Sampler, Sampling, TextStream, scale};
 use serde::Serialize;
-use std::collections::VecDeque;
 
 /// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
 const AHEAD: usize = 3;
@@ -40,11 +39,12 @@ pub struct Token {
 }
 
 /// What one step has done.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Step {
     /// A part of the prompt was read.
     Read,
     Token(Token),
-    /// All of them at once: a search is over.
+    /// Several at once: the last one had to come, or a search is over.
     Tokens(Vec<Token>),
     /// Nothing: the generation was over.
     Over,
@@ -57,23 +57,75 @@ pub struct Asked {
     pub prompt: Vec<u32>,
 }
 
-/// A generation under way. The model and the session are handed to each step, so that the caller may
-/// do something else in between.
-pub struct Generation<D: Device> {
+/// What a model gives a generation room for.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    pub vocabulary: usize,
+    /// Tokens that may be made.
+    pub max_tokens: usize,
+    /// Where a sequence has more tokens than that, all of it is computed otherwise: LongRoPE.
+    pub turning_point: Option<usize>,
+}
+
+/// What a generation wants computed next.
+#[derive(Debug, PartialEq)]
+pub enum Want<'a> {
+    /// An encoder is to read this.
+    Source(&'a [u32]),
+    /// The prompt's next tokens, as many at a time as suits; the answer is to the last of them.
+    Prompt { tokens: &'a [u32], position: usize, answer: Answer },
+    /// One row more; without a token the one that the device has chosen last.
+    Step { token: Option<u32>, position: usize, answer: Answer },
+    /// Nothing before an answer that is under way has come.
+    Waiting,
+    /// Nothing: it is over.
+    Nothing,
+}
+
+/// What is to come back of the last row that was wanted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// That it has been computed.
+    Computed,
+    /// Its logits.
+    Logits,
+    /// The id of the token that the device chooses from its logits.
+    Chosen,
+}
+
+/// What has come of rows that were wanted.
+pub enum Came<'a> {
+    /// They have been computed: the source, a part of the prompt, or all of it where nothing else was asked.
+    Computed,
+    /// [vocabulary]; they are changed.
+    Logits(&'a mut [f32]),
+    /// `starved`: the device had done all its steps before anybody knew.
+    Chosen { id: u32, starved: bool },
+}
+
+/// A generation under way.
+pub struct Generation {
     /// What an encoder has to read first.
     source: Option<Vec<u32>>,
     prompt: Vec<u32>,
+    /// What is read instead, once the sequence has grown beyond the turning point: all of it.
+    again: Option<Vec<u32>>,
+    turning_point: Option<usize>,
+    /// Tokens of either that are computed, or begun.
+    begun: usize,
     /// Of what was asked: the source where there is one.
     prompt_tokens: usize,
     /// Tokens of the prompt that the session's cache already had.
     cached: usize,
+    /// What the device would have to know to choose tokens itself; none where they are chosen here in any case.
+    choosing: Option<Choosing>,
+    /// The device chooses.
+    chosen_there: bool,
     sampler: Sampler,
-    /// None where tokens are chosen here, from their logits.
-    chooser: Option<D::Chooser>,
     /// After so many tokens this one comes: the text ends by its length.
     forced: Option<(usize, u32)>,
-    /// Tokens chosen on the device, on their way here.
-    coming: VecDeque<D::Reading>,
+    /// Answers on their way here.
+    under_way: usize,
     /// How many there should be.
     ahead: usize,
     /// None where the checkpoint has no tokenizer: tokens then have no text.
@@ -81,141 +133,161 @@ pub struct Generation<D: Device> {
     max_tokens: usize,
     /// Tokens that end the generation.
     ends: Vec<u32>,
-    logits: Vec<f32>,
     tokens: Vec<u32>,
     text: String,
     finish: Option<Finish>,
 }
 
-impl<D: Device> Generation<D> {
-    /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
+impl Generation {
+    /// The prompt has one token at least. `seed`: where the caller gave none.
     pub fn new(
-        model: &mut Model<D>,
-        session: &mut Session<D>,
         Asked { source, prompt }: Asked,
         sampling: Sampling,
+        limits: Limits,
         stream: Option<TextStream>,
         ends: &[u32],
         seed: u64,
-    ) -> Result<Self> {
-        model.check_tokens(&prompt)?;
-        if let Some(source) = &source {
-            model.check_source(source)?;
-        }
-        let max_tokens = model.room(prompt.len(), sampling.max_tokens);
-        let vocabulary = model.spec.vocabulary();
+    ) -> Self {
+        let Limits { vocabulary, max_tokens, turning_point } = limits;
         // The device knows how much was said, and what, but not in which order.
-        let here = sampling.logprobs.is_some() || sampling.rules.read_text();
-        let chooser = match here {
-            false => model.device.chooser(&choosing(&sampling, vocabulary, &prompt, seed))?,
-            true => None,
-        };
-        Ok(Self {
+        let chosen_here = sampling.logprobs.is_some() || sampling.rules.read_text();
+        Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
-            cached: session.rewind_to(&prompt),
+            again: None,
+            turning_point,
+            begun: 0,
+            cached: 0,
+            choosing: (!chosen_here).then(|| choosing(&sampling, vocabulary, &prompt, seed)),
+            chosen_there: false,
             max_tokens,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             forced: sampling.rules.forced,
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
-            chooser,
-            coming: VecDeque::new(),
+            under_way: 0,
             ahead: AHEAD,
             stream,
-            logits: model.logits_buffer()?,
             source,
             prompt,
             tokens: Vec::new(),
             text: String::new(),
             finish: None,
-        })
-    }
-
-    /// Reads one chunk of the prompt or makes one token. After an error the session has only what was computed before
-    /// beyond doubt.
-    pub async fn step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
-        let step = self.try_step(model, session).await;
-        if step.is_err() {
-            session.forget_unsure();
         }
-        step
     }
 
-    async fn try_step(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<Step> {
+    pub fn prompt(&self) -> &[u32] {
+        &self.prompt
+    }
+
+    /// What a device that chooses tokens has to know; none where they are chosen from logits that come here.
+    pub fn choosing(&self) -> Option<&Choosing> {
+        self.choosing.as_ref()
+    }
+
+    /// Nothing is computed yet but `cached` tokens of the prompt. `chosen_there`: the device chooses tokens.
+    pub fn start(&mut self, cached: usize, chosen_there: bool) {
+        // What was said about another source is worth nothing.
+        self.cached = if self.source.is_some() { 0 } else { cached };
+        (self.begun, self.chosen_there, self.choosing) = (self.cached, chosen_there, None);
+    }
+
+    /// What is read before the next token is made.
+    fn reading(&self) -> &[u32] {
+        self.again.as_ref().unwrap_or(&self.prompt)
+    }
+
+    /// Whether a token at that position makes the sequence longer than the turning point, for the first time.
+    fn turns_at(&self, position: usize) -> bool {
+        self.again.is_none() && self.turning_point.is_some_and(|most| self.prompt.len() <= most && position == most)
+    }
+
+    /// What it wants now.
+    pub fn wants(&self) -> Want<'_> {
+        if self.finish.is_some() {
+            return Want::Nothing;
+        }
+        if let Some(source) = &self.source {
+            return Want::Source(source);
+        }
+        let made = self.tokens.len() + self.under_way;
+        let most = self.forced.map_or(self.max_tokens, |(after, _)| self.max_tokens.min(after));
+        let reading = self.reading();
+        if self.begun < reading.len() {
+            let answer = match self.chosen_there {
+                _ if self.max_tokens == 0 => Answer::Computed,
+                true if most == 0 => Answer::Computed,
+                true => Answer::Chosen,
+                false => Answer::Logits,
+            };
+            return Want::Prompt { tokens: &reading[self.begun..], position: self.begun, answer };
+        }
+        let position = self.prompt.len() + made - 1;
+        match (self.chosen_there, self.tokens.last()) {
+            // What comes beyond the turning point has to wait for what it is read with.
+            (true, _) if self.turns_at(position) => Want::Waiting,
+            (true, _) if made > 0 && made < most && self.under_way < self.ahead => {
+                Want::Step { token: None, position, answer: Answer::Chosen }
+            }
+            (false, Some(last)) if self.under_way == 0 => {
+                Want::Step { token: Some(*last), position, answer: Answer::Logits }
+            }
+            _ => Want::Waiting,
+        }
+    }
+
+    /// What it wants has been begun: so many tokens of a prompt, or all of anything else.
+    pub fn begin(&mut self, rows: usize) {
+        if self.source.take().is_some() {
+            return;
+        }
+        if self.begun < self.reading().len() {
+            self.begun += rows;
+            self.under_way += usize::from(self.begun == self.reading().len());
+        } else {
+            self.under_way += 1;
+        }
+    }
+
+    /// Takes what came. Error: internal for logits that are no numbers.
+    pub fn take(&mut self, came: Came) -> Result<Step> {
         if self.finish.is_some() {
             return Ok(Step::Over);
         }
-        if let Some(source) = self.source.take() {
-            model.read_source(session, &source).await?;
-            return Ok(Step::Read);
-        }
-        if self.tokens.is_empty() && self.coming.is_empty() {
-            let done = session.len();
-            let chunk = &self.prompt[done..self.prompt.len().min(done + D::CHUNK)];
-            model.extend(session, chunk).await?;
-            if session.len() < self.prompt.len() {
-                return Ok(Step::Read);
+        match came {
+            Came::Computed if self.under_way == 0 => Ok(Step::Read),
+            Came::Computed => {
+                self.under_way -= 1;
+                if self.max_tokens == 0 {
+                    self.finish = Some(Finish::Length);
+                }
+                Ok(self.take_forced().map_or(Step::Read, Step::Token))
             }
-            if self.max_tokens == 0 {
-                // Nothing comes back that would say how it went.
-                let reading = model.device.send(&model.logits, 1)?;
-                model.device.receive(reading, &mut self.logits[..1]).await?;
-                session.settled();
-                self.finish = Some(Finish::Length);
-                return Ok(Step::Read);
-            }
-            model.head_of(chunk.len() - 1);
-        }
-        let forced = self.forced.filter(|(after, _)| *after == self.tokens.len());
-        if let (Some((_, id)), Some(_)) = (forced, &self.chooser) {
-            return Ok(Step::Token(self.take(Sample { id, logprob: None, alternatives: Vec::new() })));
-        }
-        if self.chooser.is_none() && !self.tokens.is_empty() {
-            let last = self.tokens[self.tokens.len() - 1];
-            model.extend(session, &[last]).await?;
-            model.head_of(0);
-        }
-        let id = match self.chooser {
-            Some(_) => self.next_chosen(model, session).await?,
-            None => {
-                let reading = model.device.send(&model.logits, self.logits.len())?;
-                model.device.receive(reading, &mut self.logits).await?;
-                session.settled();
-                let sample = self.sampler.sample(&mut self.logits)?;
+            Came::Logits(logits) => {
+                self.under_way -= 1;
+                let sample = self.sampler.sample(logits)?;
                 self.sampler.accept(sample.id);
-                return Ok(Step::Token(self.take(sample)));
+                Ok(Step::Token(self.take_sample(sample)))
             }
-        };
-        Ok(Step::Token(self.take(Sample { id, logprob: None, alternatives: Vec::new() })))
+            Came::Chosen { id, starved } => {
+                if starved && self.under_way == self.ahead {
+                    self.ahead = (2 * self.ahead).min(MOST_AHEAD);
+                }
+                self.under_way -= 1;
+                let token = self.take_sample(bare(id));
+                Ok(match self.take_forced() {
+                    Some(forced) => Step::Tokens(vec![token, forced]),
+                    None => Step::Token(token),
+                })
+            }
+        }
     }
 
-    /// The next token that the device has chosen; meanwhile it goes on with those after it.
-    async fn next_chosen(&mut self, model: &mut Model<D>, session: &mut Session<D>) -> Result<u32> {
-        let chooser = self.chooser.as_mut().expect("the caller has looked");
-        if self.tokens.is_empty() && self.coming.is_empty() {
-            self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
-        }
-        let most = self.forced.map_or(self.max_tokens, |(after, _)| self.max_tokens.min(after));
-        while self.coming.len() < self.ahead && self.tokens.len() + self.coming.len() < most {
-            let position = self.prompt.len() + self.tokens.len() + self.coming.len() - 1;
-            model.reserve(session, position..position + 1).await?;
-            model.run(session, position, 1, Tokens::Chosen(chooser))?;
-            model.head_of(0);
-            self.coming.push_back(model.device.choose(&mut model.logits, chooser)?);
-        }
-        let reading = self.coming.pop_front().expect("one is always under way");
-        let device = &mut model.device;
-        let waited = !device.has_come(&reading);
-        let id = device.chosen(reading).await?;
-        // The device had nothing left to do, and nobody knew.
-        if waited && self.coming.len() + 1 == self.ahead && self.coming.iter().all(|reading| device.has_come(reading)) {
-            self.ahead = (2 * self.ahead).min(MOST_AHEAD);
-        }
-        session.begin(self.tokens.last().map_or(&[], std::slice::from_ref));
-        session.settled();
-        Ok(id)
+    /// The token that has to come now, where the device chooses the others. (The sampler knows of it itself.)
+    fn take_forced(&mut self) -> Option<Token> {
+        let (after, id) = self.forced.filter(|_| self.chosen_there && self.finish.is_none())?;
+        (after == self.tokens.len()).then(|| self.take_sample(bare(id)))
     }
 
-    fn take(&mut self, sample: Sample) -> Token {
+    fn take_sample(&mut self, sample: Sample) -> Token {
         self.tokens.push(sample.id);
         let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(sample.id));
         if self.stream.as_ref().is_some_and(TextStream::stopped) {
@@ -229,6 +301,10 @@ impl<D: Device> Generation<D> {
             text += &self.held_back();
         }
         self.text += &text;
+        if self.finish.is_none() && self.under_way == 0 && self.turns_at(self.prompt.len() + self.tokens.len() - 1) {
+            self.again = Some([&self.prompt[..], &self.tokens].concat());
+            self.begun = 0;
+        }
         Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
     }
 
@@ -272,6 +348,11 @@ impl<D: Device> Generation<D> {
     }
 }
 
+/// A token that came without its logits.
+fn bare(id: u32) -> Sample {
+    Sample { id, logprob: None, alternatives: Vec::new() }
+}
+
 /// What a device is told of how tokens are chosen. `seed`: where the caller gave none.
 pub fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Choosing {
     let bias = |made: &usize| {
@@ -290,5 +371,127 @@ pub fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u6
         biases: sampling.rules.changes().iter().map(bias).collect(),
         seed: sampling.seed.unwrap_or(seed),
         prompt: prompt.to_vec(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::text::GenerateOptions;
+
+    /// Of a vocabulary of four, after a prompt of five tokens.
+    fn generation(options: &str, max_tokens: usize) -> Generation {
+        let options: GenerateOptions = serde_json::from_str(options).unwrap();
+        let asked = Asked { source: None, prompt: vec![0, 1, 2, 3, 0] };
+        let limits = Limits { vocabulary: 4, max_tokens, turning_point: None };
+        Generation::new(asked, Sampling::new(&options, 4).unwrap(), limits, None, &[3], 1)
+    }
+
+    fn id(step: Step) -> u32 {
+        let Step::Token(token) = step else { panic!("no token: {step:?}") };
+        token.id
+    }
+
+    #[test]
+    fn a_prompt_goes_in_by_chunks_and_tokens_come_from_their_logits() {
+        let mut generation = generation("{}", 9);
+        generation.start(1, false);
+        let answer = Answer::Logits;
+        assert_eq!(generation.wants(), Want::Prompt { tokens: &[1, 2, 3, 0], position: 1, answer });
+        generation.begin(3);
+        assert_eq!(generation.take(Came::Computed).unwrap(), Step::Read);
+        assert_eq!(generation.wants(), Want::Prompt { tokens: &[0], position: 4, answer });
+        generation.begin(1);
+        assert_eq!(generation.wants(), Want::Waiting);
+        assert_eq!(id(generation.take(Came::Logits(&mut [0.0, 2.0, 1.0, 0.0])).unwrap()), 1);
+        assert_eq!(generation.wants(), Want::Step { token: Some(1), position: 5, answer });
+        generation.begin(1);
+        assert_eq!(id(generation.take(Came::Logits(&mut [0.0, 2.0, 1.0, 9.0])).unwrap()), 3);
+        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(Finish::End)));
+        assert_eq!((generation.tokens(), generation.cached_tokens()), (&[1, 3][..], 1));
+    }
+
+    #[test]
+    fn where_the_device_chooses_steps_are_wanted_ahead_and_more_where_it_starves() {
+        let mut generation = generation(r#"{"ignoreEnd": true}"#, 20);
+        generation.start(0, true);
+        generation.begin(5);
+        let ahead = |generation: &mut Generation, first: usize| {
+            let mut begun = 0;
+            while let Want::Step { token: None, position, .. } = generation.wants() {
+                assert_eq!(position, first + begun);
+                generation.begin(1);
+                begun += 1;
+            }
+            assert_eq!(generation.wants(), Want::Waiting);
+            begun
+        };
+        assert_eq!(ahead(&mut generation, 5), AHEAD - 1);
+        assert_eq!(id(generation.take(Came::Chosen { id: 2, starved: false }).unwrap()), 2);
+        assert_eq!(ahead(&mut generation, 7), 1);
+        assert_eq!(id(generation.take(Came::Chosen { id: 3, starved: true }).unwrap()), 3);
+        assert_eq!(ahead(&mut generation, 8), AHEAD + 1);
+        // No more are begun than there may be.
+        let mut made = 2;
+        while generation.finish().is_none() {
+            assert_eq!(id(generation.take(Came::Chosen { id: 1, starved: true }).unwrap()), 1);
+            made += 1;
+            while matches!(generation.wants(), Want::Step { .. }) {
+                generation.begin(1);
+            }
+        }
+        assert_eq!((made, generation.under_way, generation.finish()), (20, 0, Some(Finish::Length)));
+        assert_eq!(generation.take(Came::Chosen { id: 1, starved: false }).unwrap(), Step::Over);
+    }
+
+    #[test]
+    fn nothing_is_made_where_nothing_is_asked_for_but_the_prompt_is_read() {
+        for chosen_there in [false, true] {
+            let mut generation = generation("{}", 0);
+            generation.start(0, chosen_there);
+            assert!(matches!(generation.wants(), Want::Prompt { answer: Answer::Computed, .. }));
+            generation.begin(5);
+            assert_eq!(generation.wants(), Want::Waiting);
+            assert_eq!(generation.take(Came::Computed).unwrap(), Step::Read);
+            assert_eq!(generation.finish(), Some(Finish::Length));
+        }
+    }
+
+    #[test]
+    fn a_token_that_has_to_come_comes_with_the_one_before_it() {
+        for after in [0, 1] {
+            let mut generation = generation("{}", after + 1);
+            generation.forced = Some((after, 3));
+            generation.start(0, true);
+            generation.begin(5);
+            assert_eq!(generation.wants(), Want::Waiting);
+            let step = match after {
+                0 => generation.take(Came::Computed),
+                _ => generation.take(Came::Chosen { id: 1, starved: false }),
+            };
+            assert!(matches!((after, step.unwrap()), (0, Step::Token(_)) | (1, Step::Tokens(_))));
+            assert_eq!((generation.tokens().last(), generation.finish()), (Some(&3), Some(Finish::Length)));
+        }
+    }
+
+    #[test]
+    fn a_source_is_read_first_and_what_is_cached_is_worth_nothing() {
+        let mut generation = generation("{}", 1);
+        generation.source = Some(vec![7, 8]);
+        generation.start(4, false);
+        assert_eq!(generation.wants(), Want::Source(&[7, 8]));
+        generation.begin(0);
+        assert_eq!(generation.take(Came::Computed).unwrap(), Step::Read);
+        assert!(matches!(generation.wants(), Want::Prompt { position: 0, .. }));
+    }
+
+    #[test]
+    fn an_abort_ends_it_and_logits_that_are_no_numbers_are_an_error() {
+        let mut generation = generation("{}", 9);
+        generation.start(0, false);
+        generation.begin(5);
+        assert!(generation.take(Came::Logits(&mut [0.0, f32::NAN, 0.0, 0.0])).is_err());
+        generation.abort();
+        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(Finish::Aborted)));
     }
 }

@@ -108,6 +108,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             output: square(PoolOutput)?,
             head_norms: None,
             sinks: None,
+            rope: None,
         };
         Ok(PoolTensors {
             // A product's input has a buffer of its own.

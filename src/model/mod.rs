@@ -17,10 +17,13 @@ mod loaded;
 mod maps;
 mod matcher;
 mod part;
+mod pass;
 mod patches;
+mod plan;
 mod pooling;
 mod positions;
 pub mod rope;
+mod scheduler;
 mod scoring;
 mod session;
 mod sideways;
@@ -37,12 +40,14 @@ mod workspace;
 pub use assembly::Assembly;
 pub use beams::Beams;
 pub use dense::DenseFile;
-pub use families::Plan;
-pub use generation::{Asked, Finish, Generation, Step, Token, choosing};
+pub use generation::{Answer, Asked, Came, Finish, Generation, Limits, Step, Token, Want, choosing};
 pub use heat::Heat;
 pub use image::{Album, ImageModel, Images, Looking, Seen, Source};
 pub use matcher::{Likeness, Matcher, to_unit_length};
+pub use pass::Pass;
+pub use plan::Plan;
 pub use pooling::Vector;
+pub use scheduler::{Home, Scheduler};
 pub use scoring::Scoring;
 pub use session::{Session, SessionShape};
 pub use spec::{Scores, Spec};
@@ -52,6 +57,7 @@ pub use tower::{Sequence, Tower, together};
 
 use crate::device::{CacheType, Device, Progress, Span, Table, Tokens};
 use crate::error::{Code, Error, Result, try_vec};
+use crate::text::{Sampling, TextStream};
 use forward::{Across, Batch, Scratch, forward, head};
 use maps::attention_maps;
 use stack::Weights;
@@ -185,6 +191,11 @@ impl<D: Device> Model<D> {
         Ok(())
     }
 
+    /// Where a sequence has more tokens than that, its angles are others: LongRoPE.
+    pub(super) fn turning_point(&self) -> Option<usize> {
+        self.weights.ropes.iter().filter_map(|rope| rope.beyond.as_ref()).map(|(most, _)| *most).min()
+    }
+
     /// How many tokens follow a prompt, where so many were asked for. The last token's logits choose one more than the
     /// context holds.
     pub(super) fn room(&self, prompt: usize, asked: Option<usize>) -> usize {
@@ -192,6 +203,24 @@ impl<D: Device> Model<D> {
             Some(asked) => asked.min(self.longest + 1 - prompt),
             None => (self.context + 1).saturating_sub(prompt).max(1),
         }
+    }
+
+    /// A text to be made. Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
+    pub fn generation(
+        &self,
+        asked: Asked,
+        sampling: Sampling,
+        stream: Option<TextStream>,
+        ends: &[u32],
+        seed: u64,
+    ) -> Result<Generation> {
+        self.check_tokens(&asked.prompt)?;
+        if let Some(source) = &asked.source {
+            self.check_source(source)?;
+        }
+        let max_tokens = self.room(asked.prompt.len(), sampling.max_tokens);
+        let limits = Limits { vocabulary: self.spec.vocabulary(), max_tokens, turning_point: self.turning_point() };
+        Ok(Generation::new(asked, sampling, limits, stream, ends, seed))
     }
 
     /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
@@ -206,33 +235,23 @@ impl<D: Device> Model<D> {
 
     async fn try_extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
         self.reserve(session, session.len()..session.len() + tokens.len()).await?;
-        self.run(session, session.len(), tokens.len(), Tokens::Known(tokens))?;
+        self.run(session, session.len(), tokens)?;
         session.begin(tokens);
         let unfinished = self.device.settle().await?;
         session.settled_but(unfinished);
         Ok(())
     }
 
-    /// Runs `len` tokens that stand at `position` of their sequence.
-    fn run(&mut self, session: &mut Session<D>, position: usize, len: usize, tokens: Tokens<D>) -> Result<()> {
+    /// Runs tokens that stand at `position` of their sequence.
+    fn run(&mut self, session: &mut Session<D>, position: usize, tokens: &[u32]) -> Result<()> {
+        let len = tokens.len();
         let spans = [Span::new(0, len, position, 0)];
         let Self { device, spec, weights, scratch, pool, sources, .. } = self;
         let tables = [&session.table];
-        let mut batch = Batch::new(tokens, &spans, &tables, &mut pool.state);
+        let mut batch = Batch::new(Tokens::Known(tokens), &spans, &tables, &mut pool.state);
         let across = session.source.as_ref().map(|source| (source.spans(len), [&source.table]));
         batch.rows.across = across.as_ref().map(|(spans, tables)| Across { spans, tables, state: &sources.state });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
-    }
-
-    /// Computes the logits of one row of the last pass, to be read or chosen from.
-    fn head_of(&mut self, row: usize) {
-        let Self { device, spec, weights, scratch, selected, logits, .. } = self;
-        let mut hidden = &scratch.hidden;
-        if row > 0 {
-            device.pool(hidden, spec.width, std::slice::from_ref(&(row..row + 1)), selected);
-            hidden = selected;
-        }
-        head(device, spec, weights, hidden, 1, logits);
     }
 
     /// The logits of some rows of the last pass, [rows.len(), vocabulary].

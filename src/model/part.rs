@@ -39,6 +39,10 @@ pub enum Part {
     Key,
     Value,
     Output,
+    /// A short convolution's: the product that makes its gates and input, its weights [width, taps], and its output.
+    ConvInput,
+    ConvTaps,
+    ConvOutput,
     QueryNorm,
     KeyNorm,
     /// After attention, inside its residual.
@@ -109,7 +113,7 @@ impl Part {
             | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => {
                 "norms"
             }
-            Query | Key | Value | Output | Sinks => "attention",
+            Query | Key | Value | Output | Sinks | ConvInput | ConvTaps | ConvOutput => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down | Router | ExpertGate | ExpertUp | ExpertDown => "feed-forward",
             Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey

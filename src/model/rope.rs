@@ -1,8 +1,8 @@
 //! Rotary position embeddings: how fast each pair of dimensions turns.
 //!
 //! RoPE: <https://arxiv.org/abs/2104.09864>. The scalings stretch a model to longer contexts than it
-//! was trained on: linear (<https://arxiv.org/abs/2306.15595>), Llama 3's (by wavelength) and YaRN
-//! (<https://arxiv.org/abs/2309.00071>). The formulas follow `modeling_rope_utils.py` of transformers.
+//! was trained on: linear (<https://arxiv.org/abs/2306.15595>), Llama 3's (by wavelength), YaRN
+//! (<https://arxiv.org/abs/2309.00071>) and LongRoPE (<https://arxiv.org/abs/2402.13753>). The formulas follow `modeling_rope_utils.py` of transformers.
 
 use crate::device::{RopePairs, Rotations, Span};
 use serde::Serialize;
@@ -42,6 +42,14 @@ pub enum RopeScaling {
         magnitude: f64,
         truncate: bool,
     },
+    /// Divisors for each pair, others in sequences that are longer than the original context.
+    #[serde(rename_all = "camelCase")]
+    LongRope {
+        short: Vec<f64>,
+        long: Vec<f64>,
+        original_context: usize,
+        magnitude: f64,
+    },
 }
 
 impl Rope {
@@ -50,24 +58,42 @@ impl Rope {
         let pairs = self.dims / 2;
         (0..pairs)
             .map(|pair| {
-                let plain = self.theta.powf(-(2.0 * pair as f64) / self.dims as f64);
+                let plain = self.plain(pair);
                 let factor = factors.map_or(1.0, |factors| f64::from(factors[pair]));
                 (self.scaled(plain, pair) / factor) as f32
             })
             .collect()
     }
 
+    /// The table of a batch's angles. `factors`: see [`Rope::frequencies`].
+    pub fn table(&self, factors: Option<&[f32]>) -> RopeTable {
+        let mut table = RopeTable { frequencies: self.frequencies(factors), magnitude: self.magnitude(), beyond: None };
+        if let RopeScaling::LongRope { long, original_context, .. } = &self.scaling {
+            let frequencies = (0..self.dims / 2).map(|pair| (self.plain(pair) / long[pair]) as f32).collect();
+            table.beyond = Some((*original_context, frequencies));
+        }
+        table
+    }
+
+    /// Radians a position before any scaling.
+    fn plain(&self, pair: usize) -> f64 {
+        self.theta.powf(-(2.0 * pair as f64) / self.dims as f64)
+    }
+
     /// What cos and sin are multiplied by.
     pub fn magnitude(&self) -> f32 {
         match self.scaling {
-            RopeScaling::Yarn { magnitude, .. } => magnitude as f32,
+            RopeScaling::Yarn { magnitude, .. } | RopeScaling::LongRope { magnitude, .. } => magnitude as f32,
             _ => 1.0,
         }
     }
 
     fn scaled(&self, plain: f64, pair: usize) -> f64 {
+        if let RopeScaling::LongRope { short, .. } = &self.scaling {
+            return plain / short[pair];
+        }
         match self.scaling {
-            RopeScaling::None => plain,
+            RopeScaling::None | RopeScaling::LongRope { .. } => plain,
             RopeScaling::Linear { factor } => plain / factor,
             RopeScaling::Llama3 { factor, low_frequency_factor, high_frequency_factor, original_context } => {
                 let turns = original_context * plain / TAU;
@@ -110,6 +136,18 @@ pub struct RopeTable {
     pub frequencies: Vec<f32>,
     /// Multiplies cos and sin.
     pub magnitude: f32,
+    /// Those of a sequence that has more tokens than so many.
+    pub beyond: Option<(usize, Vec<f32>)>,
+}
+
+impl RopeTable {
+    /// What turns a sequence of so many tokens.
+    pub fn of_sequence(&self, tokens: usize) -> &[f32] {
+        match &self.beyond {
+            Some((original, frequencies)) if tokens > *original => frequencies,
+            _ => &self.frequencies,
+        }
+    }
 }
 
 /// Rotary angles of a batch's rows, made once for whatever device: see [`Rotations`].
@@ -123,12 +161,13 @@ impl Angles {
     /// Those of spans whose rows stand one after the other, angle = position · frequency.
     pub fn of(ropes: &[RopeTable], spans: &[Span]) -> Self {
         let mut angles = Self::default();
-        angles.set(ropes, spans);
+        angles.set(ropes, spans, &[]);
         angles
     }
 
-    /// The same, in the memory that there is.
-    pub fn set(&mut self, ropes: &[RopeTable], spans: &[Span]) {
+    /// The same, in the memory that there is. `lengths`: tokens that each span's sequence is known to have; empty: those up
+    /// to the span's last.
+    pub fn set(&mut self, ropes: &[RopeTable], spans: &[Span], lengths: &[usize]) {
         let Self { values, tables } = self;
         tables.clear();
         let mut end = 0;
@@ -137,12 +176,15 @@ impl Angles {
             end += rope.frequencies.len();
         }
         values.clear();
-        for position in spans.iter().flat_map(|span| span.position..span.position + span.len) {
-            for RopeTable { frequencies, magnitude } in ropes {
-                for frequency in frequencies {
-                    // cos and sin of large angles are beyond what a GPU promises.
-                    let (sin, cos) = (position as f32 * frequency).sin_cos();
-                    values.extend([cos * magnitude, sin * magnitude]);
+        for (at, span) in spans.iter().enumerate() {
+            let length = lengths.get(at).copied().unwrap_or(span.position + span.len);
+            for position in span.position..span.position + span.len {
+                for rope in ropes {
+                    for frequency in rope.of_sequence(length) {
+                        // cos and sin of large angles are beyond what a GPU promises.
+                        let (sin, cos) = (position as f32 * frequency).sin_cos();
+                        values.extend([cos * rope.magnitude, sin * rope.magnitude]);
+                    }
                 }
             }
         }

@@ -59,6 +59,7 @@ impl<D: Device> Scoring<D> {
         let (mut across, mut sources) = (Vec::new(), Vec::new());
         // Row of the batch → row and position of the result.
         let (mut selected, mut places) = (Vec::new(), Vec::new());
+        let mut lengths = Vec::new();
         while self.row < self.rows.len() && tokens.len() < D::CHUNK {
             let row = &self.rows[self.row];
             let len = (row.len() - self.position).min(D::CHUNK - tokens.len());
@@ -74,6 +75,7 @@ impl<D: Device> Scoring<D> {
             pool.reserve(device, &mut table, self.position..self.position + len, *context).await?;
             spans.push(Span::new(tokens.len(), len, self.position, tables.len()));
             tables.push(table);
+            lengths.push(row.len());
             for position in self.position..self.position + len {
                 if !self.last || position + 1 == row.len() {
                     selected.push(tokens.len() + position - self.position);
@@ -86,7 +88,7 @@ impl<D: Device> Scoring<D> {
                 (self.row, self.position) = (self.row + 1, 0);
             }
         }
-        self.run(model, &tokens, (&spans, &tables), (&across, &sources)).await?;
+        self.run(model, &tokens, (&spans, &lengths, &tables), (&across, &sources)).await?;
         if self.position > 0 {
             self.open = tables.pop().map(|table| (table, sources.pop()));
         }
@@ -105,7 +107,7 @@ impl<D: Device> Scoring<D> {
         &self,
         model: &mut Model<D>,
         tokens: &[u32],
-        (spans, tables): (&[Span], &[Table]),
+        (spans, lengths, tables): (&[Span], &[usize], &[Table]),
         (across, sources): (&[Span], &[Source]),
     ) -> Result<()> {
         let Model { device, spec, weights, scratch, pool, sources: kept, .. } = model;
@@ -113,6 +115,7 @@ impl<D: Device> Scoring<D> {
         let tables: Vec<&Table> = tables.iter().collect();
         let source_tables: Vec<&Table> = sources.iter().map(|source| &source.table).collect();
         let mut batch = Batch::new(Tokens::Known(tokens), spans, &tables, &mut pool.state);
+        batch.lengths = lengths;
         let across = Across { spans: across, tables: &source_tables, state: &kept.state };
         batch.rows.across = (!sources.is_empty()).then_some(across);
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))

@@ -13,6 +13,8 @@ pub struct Session<D: Device> {
     /// How many of them are there beyond doubt, and how many there will be after each call that is under way.
     sure: usize,
     under_way: VecDeque<usize>,
+    /// Tokens that it was known to have when those were computed: see [`Model::turning_point`](super::Model).
+    length: usize,
     /// The encoder's output, of encoder-decoders.
     pub(super) source: Option<Source>,
     device: PhantomData<D>,
@@ -26,7 +28,7 @@ impl SessionShape {
     /// An empty sequence.
     pub fn session<D: Device>(&self) -> Session<D> {
         let (table, tokens, under_way) = (Table::default(), Vec::new(), VecDeque::new());
-        Session { table, tokens, sure: 0, under_way, source: None, device: PhantomData }
+        Session { table, tokens, sure: 0, under_way, length: 0, source: None, device: PhantomData }
     }
 }
 
@@ -43,7 +45,13 @@ impl<D: Device> Session<D> {
     pub fn clear(&mut self) {
         self.tokens.clear();
         self.table.cut_to(0);
+        self.length = 0;
         self.settled();
+    }
+
+    /// What is computed now is of a sequence that has so many tokens.
+    pub(super) fn has(&mut self, length: usize) {
+        self.length = self.length.max(length);
     }
 
     /// These are on their way.
@@ -71,21 +79,20 @@ impl<D: Device> Session<D> {
         self.settled();
     }
 
-    /// Forgets everything, its source too.
-    pub fn release(&mut self, _: &SessionShape) {
-        self.clear();
-        self.source = None;
-    }
-
     /// Keeps what the sequence shares with the beginning of `prompt` and drops the rest; all of it where a window has let
-    /// go what the prompt's next token looks at. Returns how many tokens need not be computed again: all but the last,
-    /// whose logits are wanted, at most.
-    pub fn rewind_to(&mut self, prompt: &[u32]) -> usize {
+    /// go what the prompt's next token looks at, or where only one of both is longer than `turning_point`. Returns how many
+    /// tokens need not be computed again: all but the last, whose logits are wanted, at most.
+    pub fn rewind_to(&mut self, prompt: &[u32], turning_point: Option<usize>) -> usize {
         // Of what was left on its way nobody has heard since.
         self.forget_unsure();
         let common = self.tokens.iter().zip(prompt).take_while(|(a, b)| a == b).count();
         let kept = common.min(prompt.len().saturating_sub(1));
-        let kept = if self.table.can_cut_to(kept) { kept } else { 0 };
+        let is_long = |length: usize| turning_point.is_some_and(|most| length > most);
+        let turned_alike = is_long(self.length) == is_long(prompt.len());
+        let kept = if turned_alike && self.table.can_cut_to(kept) { kept } else { 0 };
+        if kept == 0 {
+            self.length = 0;
+        }
         self.tokens.truncate(kept);
         self.table.cut_to(kept);
         self.settled();

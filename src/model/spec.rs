@@ -32,8 +32,8 @@ pub struct Spec {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Block {
-    pub attention: Attention,
-    /// After its own attention it looks at another stack's output.
+    pub mixer: Mixer,
+    /// After its mixer it looks at another stack's output.
     pub cross: Option<Attention>,
     pub feed_forward: FeedForward,
     pub residual: Residual,
@@ -44,8 +44,48 @@ pub struct Block {
 impl Block {
     /// With norms before its branches, as most are.
     pub fn new(attention: Attention, feed_forward: FeedForward) -> Self {
-        Self { attention, cross: None, feed_forward, residual: Residual::PRE_NORM, layer_scale: false }
+        let mixer = Mixer::Attention(attention);
+        Self { mixer, cross: None, feed_forward, residual: Residual::PRE_NORM, layer_scale: false }
     }
+
+    /// Its own attention.
+    pub fn attention(&self) -> Option<&Attention> {
+        match &self.mixer {
+            Mixer::Attention(attention) => Some(attention),
+            Mixer::ShortConv(_) => None,
+        }
+    }
+
+    pub fn attention_mut(&mut self) -> Option<&mut Attention> {
+        match &mut self.mixer {
+            Mixer::Attention(attention) => Some(attention),
+            Mixer::ShortConv(_) => None,
+        }
+    }
+
+    /// Its own, and that over another stack's output.
+    pub fn attentions(&self) -> impl Iterator<Item = &Attention> {
+        self.attention().into_iter().chain(&self.cross)
+    }
+}
+
+/// What a block's tokens learn of each other by.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Mixer {
+    Attention(Attention),
+    ShortConv(ShortConv),
+}
+
+/// A gated convolution over the last tokens: c · conv(b · x), b, c and x being products of the block's input (LFM2:
+/// <https://arxiv.org/abs/2511.23404>).
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ShortConv {
+    /// Tokens that it sees, the present one included.
+    pub taps: usize,
+    /// Of its products and of the convolution.
+    pub bias: bool,
 }
 
 /// Of a sequence without an end: far more than devices have memory for.
@@ -352,7 +392,7 @@ impl FeedForward {
 
     /// Values of a token inside it.
     pub fn inner(&self) -> usize {
-        self.width * self.experts.map_or(1, |experts| experts.used)
+        self.width.saturating_mul(self.experts.map_or(1, |experts| experts.used))
     }
 }
 
@@ -377,12 +417,12 @@ impl Attention {
 
     /// Values of all query heads.
     pub fn queries(&self) -> usize {
-        self.heads * self.head_dim
+        self.heads.saturating_mul(self.head_dim)
     }
 
     /// Values of all heads of keys.
     pub fn keys(&self) -> usize {
-        self.kv_heads * self.head_dim
+        self.kv_heads.saturating_mul(self.head_dim)
     }
 
     pub fn shape(&self) -> AttentionShape {
@@ -394,7 +434,6 @@ impl Attention {
             causal: self.causal,
             window: self.window,
             soft_cap: self.soft_cap,
-            block: None,
         }
     }
 }
@@ -429,18 +468,25 @@ impl Spec {
         self.blocks.iter().map(|block| block.feed_forward.inner()).fold(self.width, usize::max)
     }
 
-    /// The first block's attention: for what blocks of a family have in common.
+    /// The first attention of a block: for what blocks of a family have in common.
     pub fn attention(&self) -> &Attention {
-        &self.blocks[0].attention
+        self.blocks.iter().find_map(Block::attention).expect("a stack has attention somewhere: see `check`")
     }
 
     /// Each block's own attention.
     pub fn attentions(&mut self) -> impl Iterator<Item = &mut Attention> {
-        self.blocks.iter_mut().map(|block| &mut block.attention)
+        self.blocks.iter_mut().filter_map(Block::attention_mut)
     }
 
     pub fn feed_forwards(&mut self) -> impl Iterator<Item = &mut FeedForward> {
         self.blocks.iter_mut().map(|block| &mut block.feed_forward)
+    }
+
+    /// Makes it a model of texts that long.
+    pub fn set_context(&mut self, context: usize) {
+        if let Input::Tokens(tokens) = &mut self.input {
+            tokens.context = context;
+        }
     }
 
     /// Gives all blocks that residual.
@@ -450,9 +496,8 @@ impl Spec {
 
     /// Gives all of each block's products a bias, or none.
     pub fn set_biases(&mut self, biases: bool) {
-        for Block { attention, feed_forward, .. } in &mut self.blocks {
-            (attention.qkv_bias, attention.output_bias, feed_forward.bias) = (biases, biases, biases);
-        }
+        self.attentions().for_each(|attention| (attention.qkv_bias, attention.output_bias) = (biases, biases));
+        self.feed_forwards().for_each(|feed_forward| feed_forward.bias = biases);
     }
 
     /// Gives the layers that are `local` their window.
@@ -465,8 +510,8 @@ impl Spec {
     /// Has every block look at another stack's output, by attention like its own.
     pub fn look_across(&mut self) {
         for block in &mut self.blocks {
-            let own = block.attention.clone();
-            block.cross = Some(Attention { causal: false, window: None, rope: None, ..own });
+            let own = block.attention().cloned();
+            block.cross = own.map(|own| Attention { causal: false, window: None, rope: None, ..own });
         }
     }
 
@@ -487,7 +532,7 @@ impl Spec {
 
     /// Whether a later token of a sequence sees what was computed for those before it.
     pub fn is_causal(&self) -> bool {
-        self.blocks.iter().any(|block| block.attention.causal)
+        self.blocks.iter().any(|block| block.attention().is_none_or(|attention| attention.causal))
     }
 
     /// Token ids that there are; 0 for images.

@@ -81,7 +81,7 @@ impl<L: Leaves> StackTensors<L> {
             blocks: (0..).zip(&spec.blocks).map(|(layer, block)| tree.block(layer, block)).collect::<Result<_>>()?,
             output_norm: spec.output_norm.then(|| tree.output_norm()).transpose()?,
             head: tree.head()?,
-            ropes: tree.ropes,
+            ropes: tree.into_ropes(),
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The pool of what a model's layers keep of all its sequences.
 
-use super::spec::{Attention, Block, Spec};
+use super::spec::{Attention, Block, Mixer, Spec};
 use crate::device::{CacheType, Device, PAGE, Pages, StateShape, Table};
 use crate::error::Result;
 use std::ops::Range;
@@ -11,9 +11,12 @@ const SMALLEST: usize = 256;
 /// What the layers of a stack keep, by [`Spec::cache_layer`].
 pub fn state_shapes(spec: &Spec) -> Vec<StateShape> {
     let layer = |block: &Block| {
-        let Attention { kv_heads, head_dim, window, causal, .. } = block.attention;
+        let Attention { kv_heads, head_dim, window, causal, .. } = match &block.mixer {
+            Mixer::Attention(attention) => attention,
+            Mixer::ShortConv(conv) => return StateShape::Columns { width: spec.width, window: conv.taps },
+        };
         // Where nothing is kept for later, all layers have their keys in one place.
-        StateShape::KeysValues { kv_heads, head_dim, window: window.filter(|_| causal) }
+        StateShape::KeysValues { kv_heads: *kv_heads, head_dim: *head_dim, window: window.filter(|_| *causal) }
     };
     spec.blocks.iter().take(spec.cache_layers()).map(layer).collect()
 }
@@ -21,7 +24,7 @@ pub fn state_shapes(spec: &Spec) -> Vec<StateShape> {
 /// What cross-attention looks at, in all layers of a decoder.
 pub fn source_shapes(spec: &Spec) -> Vec<StateShape> {
     let layer = |block: &Block| {
-        let Attention { kv_heads, head_dim, .. } = *block.cross.as_ref().unwrap_or(&block.attention);
+        let Attention { kv_heads, head_dim, .. } = *block.cross.as_ref().unwrap_or(spec.attention());
         StateShape::KeysValues { kv_heads, head_dim, window: None }
     };
     spec.blocks.iter().filter(|_| spec.looks_across()).map(layer).collect()

@@ -38,7 +38,7 @@ pub struct Summary {
 /// The model as data.
 #[derive(Clone, Debug, Serialize)]
 pub struct SummarySpec {
-    /// The first one answers: see [`Plan::stacks`](super::families::Plan).
+    /// The first one answers: see [`Plan::stacks`](super::plan::Plan).
     pub stacks: Vec<Spec>,
 }
 

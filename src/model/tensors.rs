@@ -6,7 +6,7 @@
 
 use super::part::{Part, Slot};
 use super::rope::RopeTable;
-use super::spec::{self, Attention, Block, HeadNorm, Residual, Rope, Spec};
+use super::spec::{self, Attention, Block, HeadNorm, Mixer, Residual, Rope, ShortConv, Spec};
 use crate::device::{Device, ExpertLinear, Leaves, Linear, Norm};
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
@@ -75,6 +75,8 @@ pub struct AttentionTensors<L: Leaves> {
     pub head_norms: Option<[NormTensors<L>; 2]>,
     /// Each head's score of no key, [heads].
     pub sinks: Option<L::Buffer>,
+    /// Which of the stack's ropes turns its heads.
+    pub rope: Option<usize>,
 }
 
 impl<D: Device> AttentionTensors<D> {
@@ -111,11 +113,25 @@ pub struct DenseTensors<L: Leaves> {
     pub down: Linear<L>,
 }
 
+pub enum MixerTensors<L: Leaves> {
+    Attention(AttentionTensors<L>),
+    ShortConv(ShortConvTensors<L>),
+}
+
+pub struct ShortConvTensors<L: Leaves> {
+    /// [3 · width, width]: two gates and what goes through the convolution.
+    pub input: Linear<L>,
+    /// [width, taps]
+    pub taps: L::Buffer,
+    /// [width]
+    pub bias: Option<L::Buffer>,
+    /// [width, width]
+    pub output: Linear<L>,
+}
+
 pub struct BlockTensors<L: Leaves> {
-    pub attention: AttentionTensors<L>,
-    pub attention_branch: Branch<L>,
-    /// Which of the stack's ropes turns its heads.
-    pub rope: Option<usize>,
+    pub mixer: MixerTensors<L>,
+    pub mixer_branch: Branch<L>,
     /// Attention over another stack's output.
     pub cross: Option<(Branch<L>, AttentionTensors<L>)>,
     pub feed_forward: FeedForwardTensors<L>,
@@ -126,7 +142,8 @@ pub struct BlockTensors<L: Leaves> {
 pub struct Tree<'a, L, S> {
     pub spec: &'a Spec,
     pub source: &'a mut S,
-    pub ropes: Vec<RopeTable>,
+    /// What the blocks turn by, each once.
+    ropes: Vec<(&'a Rope, RopeTable)>,
     /// Divisors of RoPE's frequencies, where the checkpoint has them.
     factors: Vec<f32>,
     leaves: PhantomData<L>,
@@ -170,20 +187,26 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
     }
 
     /// The number of a block's table of angles.
-    fn rope(&mut self, rope: &Rope) -> Result<usize> {
+    fn rope(&mut self, rope: &'a Rope) -> Result<usize> {
+        if let Some(known) = self.ropes.iter().position(|(other, _)| *other == rope) {
+            return Ok(known);
+        }
         let factors = (!self.factors.is_empty()).then_some(&*self.factors);
-        let table = RopeTable { frequencies: rope.frequencies(factors), magnitude: rope.magnitude() };
-        if table.frequencies.iter().any(|frequency| !frequency.is_finite()) {
+        let table = rope.table(factors);
+        let beyond = table.beyond.iter().flat_map(|(_, frequencies)| frequencies);
+        if table.frequencies.iter().chain(beyond).any(|frequency| !frequency.is_finite()) {
             return Err(Error::corrupt("RoPE frequencies that are no numbers"));
         }
-        let known = self.ropes.iter().position(|other| *other == table);
-        Ok(known.unwrap_or_else(|| {
-            self.ropes.push(table);
-            self.ropes.len() - 1
-        }))
+        self.ropes.push((rope, table));
+        Ok(self.ropes.len() - 1)
     }
 
-    pub fn block(&mut self, layer: usize, block: &Block) -> Result<BlockTensors<L>> {
+    /// Those tables, once all blocks are there.
+    pub fn into_ropes(self) -> Vec<RopeTable> {
+        self.ropes.into_iter().map(|(_, table)| table).collect()
+    }
+
+    pub fn block(&mut self, layer: usize, block: &'a Block) -> Result<BlockTensors<L>> {
         use Part::*;
         let cross = match &block.cross {
             Some(cross) => {
@@ -193,16 +216,31 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             }
             None => None,
         };
-        let [attention_norms, feed_forward_norms] = norms(block.residual);
-        let mut attention = self.attention(layer, &block.attention, [Query, Key, Value, Output])?;
-        attention.head_norms = self.head_norms(layer, &block.attention)?;
+        let [mixer_norms, feed_forward_norms] = norms(block.residual);
         Ok(BlockTensors {
-            attention_branch: self.branch(layer, block, attention_norms, Some(AttentionScale))?,
+            mixer_branch: self.branch(layer, block, mixer_norms, Some(AttentionScale))?,
             feed_forward_branch: self.branch(layer, block, feed_forward_norms, Some(FeedForwardScale))?,
-            rope: block.attention.rope.as_ref().map(|rope| self.rope(rope)).transpose()?,
-            attention,
+            mixer: self.mixer(layer, &block.mixer)?,
             cross,
             feed_forward: self.feed_forward(layer, &block.feed_forward)?,
+        })
+    }
+
+    fn mixer(&mut self, layer: usize, mixer: &'a Mixer) -> Result<MixerTensors<L>> {
+        use Part::*;
+        let width = self.spec.width;
+        Ok(match mixer {
+            Mixer::Attention(attention) => {
+                let mut tensors = self.attention(layer, attention, [Query, Key, Value, Output])?;
+                tensors.head_norms = self.head_norms(layer, attention)?;
+                MixerTensors::Attention(tensors)
+            }
+            Mixer::ShortConv(ShortConv { taps, bias }) => MixerTensors::ShortConv(ShortConvTensors {
+                input: self.linear(ConvInput, layer, [3 * width, width], *bias)?,
+                taps: self.vector(ConvTaps, layer, width * taps)?,
+                bias: bias.then(|| self.source.vector(Slot::bias(ConvTaps, layer), width, &|_| {})).transpose()?,
+                output: self.linear(ConvOutput, layer, [width, width], *bias)?,
+            }),
         })
     }
 
@@ -224,7 +262,7 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
         })
     }
 
-    fn attention(&mut self, layer: usize, attention: &Attention, parts: [Part; 4]) -> Result<AttentionTensors<L>> {
+    fn attention(&mut self, layer: usize, attention: &'a Attention, parts: [Part; 4]) -> Result<AttentionTensors<L>> {
         let (width, [query, key, value, output]) = (self.spec.width, parts);
         let (queries, keys) = (attention.queries(), attention.keys());
         Ok(AttentionTensors {
@@ -233,6 +271,7 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             value: self.linear(value, layer, [keys, width], attention.qkv_bias)?,
             output: self.linear(output, layer, [width, queries], attention.output_bias)?,
             head_norms: None,
+            rope: attention.rope.as_ref().map(|rope| self.rope(rope)).transpose()?,
             sinks: attention.sinks.then(|| self.vector(Part::Sinks, layer, attention.heads)).transpose()?,
         })
     }

@@ -88,7 +88,7 @@ impl<D: Device> Workspace<D> {
         let InputTensors::Patches(input) = &weights.input else { return Ok(()) };
         let tokens = self.patching.tokens();
         let spans = each_image(images, tokens);
-        begin(device, weights, &mut self.scratch, &spans);
+        begin(device, weights, &mut self.scratch, &spans, &[]);
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
         let places: Vec<Range<usize>> = (0..images * tokens).map(|row| row % tokens..row % tokens + 1).collect();
         let hidden = &mut self.scratch.hidden;

@@ -241,3 +241,23 @@ fn padded(part: Part, flags: &str, asked: usize) -> String {
     let missing = width.saturating_sub(text.chars().count());
     format!("{}{text}", fill.to_string().repeat(missing))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn years_weeks_and_hours_have_the_edges_that_python_s_have() {
+        #[derive(serde::Deserialize)]
+        struct File {
+            format: String,
+            cases: Vec<(i64, String)>,
+        }
+        let json = include_str!("../../tests/reference/templates/dates.json");
+        let File { format, cases } = serde_json::from_str(json).unwrap();
+        for (seconds, expected) in cases {
+            let found = super::format(Moment { seconds, ..Moment::default() }, &format);
+            assert_eq!(found.ok(), Some(expected), "{seconds}");
+        }
+    }
+}

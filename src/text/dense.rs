@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::sentence::{expect, flag, object, wrong};
+use super::sentence_fields::{expect, flag, object, wrong};
 use crate::{Code, Error, Result};
 
 /// One of them: activation(x · weightᵀ + bias). Its weights lie in a file of its own.

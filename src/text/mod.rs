@@ -37,6 +37,7 @@ mod random;
 mod rules;
 mod sampler;
 mod sentence;
+mod sentence_fields;
 mod stop;
 mod stream;
 mod tags;

@@ -107,3 +107,53 @@ fn replace(made: &mut Vec<(char, isize)>, old: &str, new: &str) {
         Ordering::Equal => {}
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Code;
+
+    /// Where the trie's root leads with "a", and where that has its value.
+    const A: usize = 256 ^ b'a' as usize;
+    const VALUE: usize = 384;
+
+    /// Rules with "a" alone, which becomes what stands in `replacements` from byte `start` on.
+    fn rules(replacements: &str, start: u32, change: impl Fn(&mut [u32])) -> Vec<u8> {
+        let mut units = vec![0u32; 512];
+        units[0] = 256 << 10;
+        units[A] = u32::from(b'a') | 1 << 8 | ((A ^ VALUE) as u32) << 10;
+        units[VALUE] = 1 << 31 | start;
+        change(&mut units);
+        let trie: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        [&(trie.len() as u32).to_le_bytes(), &trie[..], replacements.as_bytes()].concat()
+    }
+
+    #[test]
+    fn what_the_trie_has_is_replaced_and_no_more_is_made_than_may_be() {
+        let read = read(&rules("x\0bé\0", 2, |_| ())).unwrap();
+        let of = |text: &str, most: usize| {
+            let mut text = NormalizedString::from(text);
+            read.apply(&mut text, most).map(|()| text.get().to_owned()).ok()
+        };
+        assert_eq!(of("cab a", 100).as_deref(), Some("cbéb bé"));
+        assert_eq!(of("aaa", 9).as_deref(), Some("bébébé"));
+        assert_eq!(of("aaa", 8), None);
+    }
+
+    #[test]
+    fn rules_that_lead_out_of_their_trie_or_their_text_are_refused() {
+        let code = |rules: &[u8]| read(rules).err().map(|error| error.code);
+        let corrupt = Some(Code::CorruptFile);
+        assert_eq!(code(&rules("b\0", 0, |units| units[0] = 512 << 10)), corrupt);
+        assert_eq!(code(&rules("b\0", 0, |units| units[A] |= 1 << 9)), corrupt);
+        // Within a character, and behind the end.
+        assert_eq!(code(&rules("é\0", 1, |_| ())), corrupt);
+        assert_eq!(code(&rules("b\0", 9, |_| ())), corrupt);
+        let long = "b".repeat(MAX_REPLACEMENT + 1) + "\0";
+        assert_eq!(code(&rules(&long, 0, |_| ())), Some(Code::UnsupportedModel));
+        assert_eq!(code(&rules(&long, 1, |_| ())), None);
+        let whole = rules("b\0", 0, |_| ());
+        assert_eq!(code(&whole[..whole.len() - 3]), corrupt);
+        assert_eq!(code(&[&[3, 0, 0, 0], &whole[4..]].concat()), corrupt);
+    }
+}

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::dense::SentenceDense;
+use super::sentence_fields::{expect, flag, object, parse, wrong};
 use crate::checkpoint::Metadata;
 use crate::{Code, Error, Result};
 
@@ -72,40 +73,6 @@ pub struct Prompt<'a> {
 
 /// Where sentence-transformers gives a prompt a name, and the checkpoint nothing to it.
 const PROMPTS: [&str; 2] = ["query", "document"];
-
-fn parse(name: &str, json: &str) -> Result<Value> {
-    crate::json::parse(json).map_err(|error| Error::corrupt(format!("{name}: {error}")))
-}
-
-/// The same of an object; an empty one where the file is missing.
-pub(super) fn object(name: &str, json: Option<&str>) -> Result<Value> {
-    match json.map(|json| parse(name, json)).transpose()? {
-        None => Ok(Value::Object(Default::default())),
-        Some(value) if value.is_object() => Ok(value),
-        Some(_) => Err(Error::corrupt(format!("{name} is no object"))),
-    }
-}
-
-pub(super) fn wrong(file: &str, name: &str, value: &Value) -> Error {
-    Error::corrupt(format!("{file}: {name:?} is {value}"))
-}
-
-/// Refuses every value but those, `null` and none.
-pub(super) fn expect(file: &str, config: &Value, name: &str, only: &[Value]) -> Result<()> {
-    match &config[name] {
-        Value::Null => Ok(()),
-        value if only.contains(value) => Ok(()),
-        value => Err(Error::unsupported(format!("{file}: {name:?} is {value}"))),
-    }
-}
-
-pub(super) fn flag(file: &str, config: &Value, name: &str, default: bool) -> Result<bool> {
-    match &config[name] {
-        Value::Null => Ok(default),
-        Value::Bool(flag) => Ok(*flag),
-        value => Err(wrong(file, name, value)),
-    }
-}
 
 impl Sentence {
     /// What is not supported is refused by its name. Errors: corrupt-file, missing-file, unsupported-model.

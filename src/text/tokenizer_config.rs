@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 
 use super::json_file::{AddedTokenFile, File, Vocabulary};
 use super::templates::Templates;
@@ -112,6 +112,10 @@ impl TokenizerConfig {
             if let Some(prefix) = self.flag("add_prefix_space")? {
                 prefix_space(file, prefix);
             }
+            if ["RobertaTokenizer", "BartTokenizer"].contains(&class.trim_end_matches("Fast")) {
+                let prefix = self.flag("add_prefix_space")?.unwrap_or(false);
+                trim_offsets(file, self.flag("trim_offsets")?.unwrap_or(true), prefix);
+            }
         }
         self.add_tokens(file)
     }
@@ -207,6 +211,20 @@ fn each(value: &mut Option<Value>, list: &str, mut change: impl FnMut(&mut Value
     if value.as_mut().is_some_and(|value| !walk(value, list, &mut change)) {
         *value = None;
     }
+}
+
+/// Whether tokens cover the spaces at their ends; `prefix`: the first may have been put there. RoBERTa's class has a
+/// post-processor of its own for that.
+fn trim_offsets(file: &mut File, trims: bool, prefix: bool) {
+    each(&mut file.post_processor, "processors", |step| {
+        if step["type"] == "RobertaProcessing" {
+            step["trim_offsets"] = false.into();
+        }
+        step["type"] != "ByteLevel"
+    });
+    let trimming = trims.then(|| json!({"type": "ByteLevel", "trim_offsets": true, "add_prefix_space": prefix}));
+    let steps: Vec<Value> = file.post_processor.take().into_iter().chain(trimming).collect();
+    file.post_processor = Some(json!({"type": "Sequence", "processors": steps}));
 }
 
 /// Whether a text gets a space before it that it does not begin with.

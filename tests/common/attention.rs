@@ -83,7 +83,7 @@ impl Case {
 /// Causal, and scaled by the usual 1 / √head_dim.
 pub fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = (head_dim as f32).sqrt().recip();
-    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None }
 }
 
 /// What comes of one sequence's tokens, those before and those now: [tokens, heads or kv_heads, head_dim] each.
@@ -180,7 +180,7 @@ fn store<D: Device>(
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
-    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude };
+    let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude, beyond: None };
     device.begin(spans, Angles::of(&[table], spans).rotations());
     let places = kept.places(device, spans);
     let mut heads =

@@ -144,6 +144,17 @@ fn normed(x: &[f32], weight: &[f32], epsilon: f32) -> Vec<f64> {
     x.iter().zip(weight).map(|(x, w)| f64::from(*x) * scale * f64::from(*w)).collect()
 }
 
+/// What stands behind the last row that a verb writes, and how many values of it.
+const ALONE: f32 = 0.5;
+const BEHIND: usize = 300;
+
+/// A buffer of these values, by no kernel.
+fn written<D: Device>(device: &mut D, values: &[f32]) -> D::Buffer {
+    let mut buffer = device.buffer(values.len()).unwrap();
+    device.write(values, 0, &mut buffer);
+    buffer
+}
+
 /// Runs a case's verbs, each on what the device has made before, and compares each with its definition.
 pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, tolerance: &Tolerance, what: &str) {
     let Case { types, routing, rows, width, inner, biases, .. } = case;
@@ -166,23 +177,26 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
 
     let scores = scores(&mut random, case);
     let x = random.floats(rows * width);
-    let mut score_buffer = device.buffer(scores.len()).unwrap();
-    device.write(&scores, 0, &mut score_buffer);
+    let score_buffer = written(device, &scores);
     let x_buffer = filled(device, &x, width);
     let before = random.floats(rows * width);
-    let mut out = filled(device, &before, width);
-    let [mut routes, mut gated] = [2 * rows * used, rows * used * inner].map(|len| device.buffer(len).unwrap());
+    let [route_len, gated_len, out_len] = [2 * rows * used, rows * used * inner, rows * width];
+    let [mut routes, mut gated, mut out, mut replaced] =
+        [route_len, gated_len, out_len, out_len].map(|len| written(device, &vec![ALONE; len + BEHIND]));
+    device.write(&before, 0, &mut out);
     begin(device, rows);
     device.route(&score_buffer, rows, routing, &mut routes);
     let input = Input { x: &x_buffer, rows, norm: case.normed.then(|| Norm::rms(&norm, 1e-5)) };
     device.project_experts(&input, &on_gate, &on_up, case.gating, &routes, used, &mut gated);
     device.project_experts_down(&gated, rows, &on_down, &routes, used, true, &mut out);
-    let mut replaced = device.buffer(rows * width).unwrap();
     device.project_experts_down(&gated, rows, &on_down, &routes, used, false, &mut replaced);
 
-    let found_routes = read(device, context, &routes, 2 * rows * used);
-    let found_gated = read(device, context, &gated, rows * used * inner);
-    let [found, replaced] = [&out, &replaced].map(|out| read(device, context, out, rows * width));
+    let all = [(&routes, route_len), (&gated, gated_len), (&out, out_len), (&replaced, out_len)];
+    let [found_routes, found_gated, found, replaced] = all.map(|(buffer, len)| {
+        let mut found = read(device, context, buffer, len + BEHIND);
+        assert!(found.split_off(len).iter().all(|value| *value == ALONE), "behind {len} of {what}");
+        found
+    });
     for row in 0..rows {
         let what = format!("row {row}, {what}");
         let expected = routed(&scores[row * routing.experts..][..routing.experts], routing);
@@ -219,32 +233,33 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
 }
 
 /// Of a row with a score that is no number, whatever its experts are, nothing is a number; the other rows are.
-pub fn check_no_numbers<D: Device>(device: &mut D, context: &Context, bad: f32, at: usize, renormalise: bool) {
+pub fn check_no_numbers<D: Device>(device: &mut D, context: &Context, rows: usize, (bad, at): (f32, usize)) {
     let (experts, used, width) = (70, 3, 32);
+    let renormalise = at > 0;
     let routing = Routing { experts, used, renormalise };
     let mut random = Random::new(5);
     let weights = [[8, width], [8, width], [width, 8]]
         .map(|shape| Weights::new(&mut random, TensorType::F32, experts, shape).upload(device, false));
-    let mut scores = random.floats(3 * experts);
+    let mut scores = random.floats(rows * experts);
     scores[experts + at] = bad;
-    let mut score_buffer = device.buffer(scores.len()).unwrap();
-    device.write(&scores, 0, &mut score_buffer);
-    let x = filled(device, &random.floats(3 * width), width);
-    let [mut routes, mut gated, mut out] = [6 * used, 3 * used * 8, 3 * width].map(|len| device.buffer(len).unwrap());
-    begin(device, 3);
-    device.route(&score_buffer, 3, &routing, &mut routes);
-    let input = Input { x: &x, rows: 3, norm: None };
+    let score_buffer = written(device, &scores);
+    let x = filled(device, &random.floats(rows * width), width);
+    let [mut routes, mut gated, mut out] =
+        [2 * rows * used, rows * used * 8, rows * width].map(|len| device.buffer(len).unwrap());
+    begin(device, rows);
+    device.route(&score_buffer, rows, &routing, &mut routes);
+    let input = Input { x: &x, rows, norm: None };
     let [gate, up, down] = &weights;
     device.project_experts(&input, gate, up, Gating::Plain(Activation::Silu), &routes, used, &mut gated);
-    device.project_experts_down(&gated, 3, down, &routes, used, false, &mut out);
-    let routes = read(device, context, &routes, 6 * used);
+    device.project_experts_down(&gated, rows, down, &routes, used, false, &mut out);
+    let routes = read(device, context, &routes, 2 * rows * used);
     for routes in routes.chunks(2 * used) {
         let mut chosen: Vec<usize> = routes.chunks(2).map(|route| route[0] as usize).collect();
         chosen.sort();
         chosen.dedup();
         assert!(chosen.len() == used && chosen.iter().all(|expert| *expert < experts), "{bad} at {at}: {routes:?}");
     }
-    for (row, out) in read(device, context, &out, 3 * width).chunks(width).enumerate() {
+    for (row, out) in read(device, context, &out, rows * width).chunks(width).enumerate() {
         assert!(out.iter().all(|value| value.is_nan() == (row == 1)), "{bad} at {at}, row {row}: {out:?}");
     }
 }

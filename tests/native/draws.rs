@@ -2,12 +2,13 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Generation, Model, Session, Step};
+use azulejo::model::{Asked, Model, Session};
 use azulejo::text::{GenerateOptions, Sampler, Sampling};
 use serde_json::{Value, json};
 
 use crate::case::assembled;
 use crate::devices::{cpu, first, gpu};
+use crate::generated::finished;
 
 fn reference() -> Value {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/reference/draws/reference.json");
@@ -51,9 +52,8 @@ async fn generate<D: Device>(
     sampling: Sampling,
 ) -> Vec<u32> {
     let asked = Asked { source: None, prompt: prompt.to_vec() };
-    let mut generation = Generation::new(model, session, asked, sampling, None, &[], 0).unwrap();
-    while !matches!(generation.step(model, session).await.unwrap(), Step::Over) {}
-    generation.tokens().to_vec()
+    let generation = model.generation(asked, sampling, None, &[], 0).unwrap();
+    finished(model, session, generation, |_| {}).await.unwrap().tokens().to_vec()
 }
 
 /// A generation draws the same whatever of it was computed before, and whoever chooses.

@@ -3,11 +3,12 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Finish, Generation, Model, Step};
+use azulejo::model::{Asked, Finish, Model};
 use azulejo::text::{GenerateOptions, Sampling};
 
 use crate::case::{Case, assembled, families};
 use crate::devices::{cpu, first, gpu};
+use crate::generated::finished;
 
 async fn load<D: Device>(family: &str, device: D) -> Model<D> {
     Model::new(assembled(family, device), None, CacheType::F32, &Progress::default()).await.unwrap()
@@ -22,8 +23,8 @@ async fn generated<D: Device>(model: &mut Model<D>, prompt: &[u32], most: Option
     };
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
     let (mut session, asked) = (model.session(), Asked { source: None, prompt: prompt.to_vec() });
-    let mut generation = Generation::new(model, &mut session, asked, sampling, None, &[], 1).unwrap();
-    while !matches!(generation.step(model, &mut session).await.unwrap(), Step::Over) {}
+    let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
+    let generation = finished(model, &mut session, generation, |_| {}).await.unwrap();
     (generation.tokens().to_vec(), generation.finish())
 }
 

@@ -3,13 +3,14 @@
 use azulejo::checkpoint::{Header, TensorInfo, TensorType, Value as Item};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Beams, Generation, Model, Plan, Step, families};
+use azulejo::model::{Asked, Beams, Model, Plan, families};
 use azulejo::text::{Before, GenerateOptions};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
 
 use crate::case::{folder, planned};
 use crate::devices::{cpu, first, gpu};
+use crate::generated::finished;
 use crate::metadata::metadata;
 
 fn ids(value: &Value) -> Vec<u32> {
@@ -37,9 +38,8 @@ async fn generate<D: Device>(model: &mut Model<D>, plan: &Plan, source: &[u32], 
     }
     let mut session = model.session();
     let asked = Asked { source: Some(source.to_vec()), prompt };
-    let mut generation = Generation::new(model, &mut session, asked, sampling, None, &plan.end_tokens, 0).unwrap();
-    while !matches!(generation.step(model, &mut session).await.unwrap(), Step::Over) {}
-    generation.tokens().to_vec()
+    let generation = model.generation(asked, sampling, None, &plan.end_tokens, 0).unwrap();
+    finished(model, &mut session, generation, |_| {}).await.unwrap().tokens().to_vec()
 }
 
 async fn says_what_transformers_says<D: Device>(device: D, family: &str, cases: &[&Value]) {

@@ -247,7 +247,7 @@ fn layers_see_what_the_file_says() {
         let key = format!("{prefix}.attention.sliding_window_pattern");
         let set = |header: &mut Header| pattern.into_iter().for_each(|pattern| header.metadata.insert(&key, pattern));
         let spec = changed(family, set).unwrap();
-        spec.blocks.iter().map(|block| u8::from(block.attention.window.is_some())).collect::<Vec<_>>()
+        spec.blocks.iter().map(|block| u8::from(block.attention().unwrap().window.is_some())).collect::<Vec<_>>()
     };
     let list = |local: &[bool]| Some(Value::Array(Array::Bool(local.to_vec())));
     assert_eq!(windows("gemma2", None), [1, 0, 1]);

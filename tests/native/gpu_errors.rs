@@ -5,7 +5,9 @@ use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Gpu, Wishes};
 use azulejo::device::{CacheType, Choosing, Device, Progress};
 use azulejo::error::Code;
-use azulejo::model::{Model, Session};
+use azulejo::model::{Asked, Home, Model, Scheduler, Session};
+use azulejo::text::Sampling;
+use serde_json::json;
 use std::rc::Rc;
 
 use crate::case::{Case, assembled};
@@ -66,8 +68,8 @@ fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
     };
     let mut chooser = device.chooser(&choosing).unwrap().unwrap();
     let mut choose = |device: &mut Gpu, logits: &mut <Gpu as Device>::Buffer| {
-        let reading = device.choose(logits, &mut chooser).unwrap();
-        run(Some(context), device.chosen(reading))
+        let reading = device.choose(logits, 0, 0, &mut chooser).unwrap();
+        run(Some(context), device.chosen(reading)).map(|id| id.expect("logits are numbers"))
     };
     let mut logits = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);
     begin(&mut device, 1);
@@ -115,6 +117,44 @@ fn a_session_that_failed_has_only_what_was_computed_beyond_doubt() {
         for (found, expected) in found.iter().zip(&expected) {
             assert!((found - expected).abs() < 1e-4, "{found}, expected {expected}");
         }
+    });
+}
+
+#[test]
+fn an_error_ends_all_texts_of_a_pass_and_the_next_one_goes_on_from_what_was_computed_beyond_doubt() {
+    let kernels = open(&Wishes::default());
+    let context = kernels.context.clone();
+    let case = Case::read("llama");
+    let (prompt, expected) = (case.ids("prompt"), case.ids("generated"));
+    run(Some(&context.clone()), async {
+        let mut model = load(gpu(&kernels)).await;
+        let begun = |model: &mut Model<Gpu>, scheduler: &mut Scheduler<Gpu>, home: &Home<Gpu>| {
+            let options = json!({ "maxTokens": expected.len(), "ignoreEnd": true });
+            let sampling = Sampling::new(&serde_json::from_value(options).unwrap(), model.spec.vocabulary()).unwrap();
+            let asked = Asked { source: None, prompt: prompt.clone() };
+            let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
+            scheduler.begin(model, home, generation).unwrap()
+        };
+        let mut scheduler = Scheduler::default();
+        let homes = [Home::new(model.session()), Home::new(model.session())];
+        let ids = homes.clone().map(|home| begun(&mut model, &mut scheduler, &home));
+        for _ in 0..3 {
+            assert!(scheduler.step(&mut model).await);
+        }
+        go_wrong(&context);
+        while scheduler.step(&mut model).await {}
+        for (id, home) in ids.into_iter().zip(&homes) {
+            let events: Vec<_> = std::iter::from_fn(|| scheduler.event(id)).collect();
+            assert_eq!(events.last().unwrap().as_ref().unwrap_err().code, Code::Internal);
+            let said = scheduler.end(id).unwrap().tokens().to_vec();
+            assert_eq!(said, expected[..said.len()]);
+            assert!(said.len() < expected.len());
+            assert!(home.len() < prompt.len() + said.len(), "the last token's row had not come back");
+        }
+        let id = begun(&mut model, &mut scheduler, &homes[0]);
+        while scheduler.step(&mut model).await {}
+        let generation = scheduler.end(id).unwrap();
+        assert_eq!(generation.tokens(), expected);
     });
 }
 

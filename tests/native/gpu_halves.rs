@@ -71,7 +71,10 @@ fn error_of_product(kernels: &Rc<Kernels>, ty: TensorType, tokens: usize) -> f64
 pub fn scales_that_are_subnormal_halves_are_right_in_every_format() {
     let kernels = poor();
     let own = trusted(&kernels);
-    let formats = TensorType::ALL.into_iter().filter(|ty| ty.is_quantised() || *ty == TensorType::F16);
+    let formats = TensorType::ALL.into_iter().filter(|ty| match ty.is_quantised() {
+        true => !scales_of(*ty).is_empty(),
+        false => *ty == TensorType::F16,
+    });
     for ty in share(formats, 0) {
         for tokens in [1, 8] {
             let error = error_of_product(&kernels, ty, tokens);

@@ -11,7 +11,7 @@ use crate::sample::share;
 use crate::verbs::{begin, fill, filled, floats, matrix, read};
 
 /// Columns that are no multiple of a tile, or of sixteen where the format allows.
-pub const WIDTHS: [(TensorType, usize); 14] = [
+pub const WIDTHS: [(TensorType, usize); 15] = [
     (TensorType::F32, 36),
     (TensorType::F16, 68),
     (TensorType::BF16, 84),
@@ -26,6 +26,7 @@ pub const WIDTHS: [(TensorType, usize); 14] = [
     (TensorType::Q5_K, 256),
     (TensorType::Q6_K, 1280),
     (TensorType::IQ4_NL, 32),
+    (TensorType::MXFP4, 224),
 ];
 
 /// Where a block of a quantised format has its scales in halves.
@@ -35,6 +36,7 @@ pub fn scales_of(ty: TensorType) -> &'static [usize] {
         TensorType::Q2_K => &[80, 82],
         TensorType::Q3_K => &[108],
         TensorType::Q6_K => &[208],
+        TensorType::MXFP4 => &[],
         _ => &[0],
     }
 }
@@ -54,6 +56,9 @@ pub fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: u
         for at in scales_of(ty) {
             let scale = half::f16::from_f32(0.02 * random.float());
             block[*at..at + 2].copy_from_slice(&scale.to_le_bytes());
+        }
+        if ty == TensorType::MXFP4 {
+            block[0] = 118 + block[0] % 5;
         }
     }
     bytes
@@ -241,6 +246,26 @@ pub fn check_look_up(kernels: &Rc<Kernels>, ty: TensorType, columns: usize) {
     assert_close(&read(&mut device, &kernels.context, &rows, 5 * columns), &expected, 1.0, ty.name());
     let expected: Vec<f64> = row(31).chain(row(0)).collect();
     assert_close(&read(&mut device, &kernels.context, &gathered, 2 * columns), &expected, 1.0, ty.name());
+}
+
+/// Powers of two, of which the least are subnormal: a device may take those for zeros, as it may what they make.
+#[test]
+pub fn every_scale_of_mxfp4_is_exact() {
+    let kernels = devices::first();
+    let (ty, columns, rows) = (TensorType::MXFP4, 32, 253);
+    let levels: Vec<u8> = (0..16).map(|i| i | (15 - i) << 4).collect();
+    let bytes: Vec<u8> = (0..rows as u8).flat_map(|e| [vec![e], levels.clone()].concat()).collect();
+    let mut device = gpu(&kernels);
+    let table = matrix(&mut device, ty, rows, columns, &bytes);
+    let mut out = device.buffer(rows * columns).unwrap();
+    begin(&mut device, rows);
+    let tokens: Vec<u32> = (0..rows as u32).collect();
+    device.embed(&table, &Tokens::Known(&tokens), 1.0, false, &mut out);
+    let found = read(&mut device, &kernels.context, &out, rows * columns);
+    for (i, (found, expected)) in found.iter().zip(dequantised(ty, &bytes, rows * columns)).enumerate() {
+        let tiny = i / columns < 2 || expected.is_subnormal();
+        assert!(*found == expected || tiny && *found == 0.0, "{i}: {found}, expected {expected}");
+    }
 }
 
 #[test]

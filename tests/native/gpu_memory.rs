@@ -39,7 +39,7 @@ fn scratch(positions: usize) -> u64 {
     let mut steps = |device: &mut Gpu| {
         for len in [Gpu::CHUNK, 1] {
             let spans = [Span::new(0, len, positions - len, 0)];
-            let table = RopeTable { frequencies: vec![0.1; 32], magnitude: 1.0 };
+            let table = RopeTable { frequencies: vec![0.1; 32], magnitude: 1.0, beyond: None };
             device.begin(&spans, Angles::of(&[table], &spans).rotations());
             let pairs = RopePairs::HalfSplit;
             let mut heads =

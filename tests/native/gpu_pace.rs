@@ -3,7 +3,7 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Wishes};
 use azulejo::device::{CacheType, Device, Input, Linear, Progress, Tokens};
-use azulejo::model::{Asked, Generation, Model, Step};
+use azulejo::model::{Asked, Home, Model, Scheduler, Step};
 use azulejo::text::{GenerateOptions, Sampling};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -89,15 +89,18 @@ fn more_steps_are_under_way_where_ids_come_late_and_all_at_once() {
     let context = kernels.context.clone();
     run(Some(&context.clone()), async {
         let mut model = load(gpu(&kernels)).await;
-        let mut session = model.session();
+        let home = Home::new(model.session());
         let options: GenerateOptions = serde_json::from_str(r#"{ "maxTokens": 56, "ignoreEnd": true }"#).unwrap();
         let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
         let asked = Asked { source: None, prompt: vec![3, 4, 5] };
         let before = context.meter.counters().steps;
-        let mut generation = Generation::new(&mut model, &mut session, asked, sampling, None, &[], 1).unwrap();
+        let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
+        let mut scheduler = Scheduler::default();
+        let id = scheduler.begin(&mut model, &home, generation).unwrap();
         let (mut made, mut under_way) = (0, Vec::new());
         while made < 30 {
-            if let Step::Token(_) = generation.step(&mut model, &mut session).await.unwrap() {
+            scheduler.step(&mut model).await;
+            if let Step::Token(_) = scheduler.event(id).unwrap().unwrap() {
                 made += 1;
                 // The prompt is a step, too, whose token is the first.
                 under_way.push(context.meter.counters().steps - before - made);

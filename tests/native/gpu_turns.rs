@@ -10,13 +10,13 @@ use crate::random::Random;
 use crate::verbs::{filled, read};
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
-    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None }
 }
 
 /// A head at `position` after its turn, in f64.
 fn turned(head: &[f32], position: usize, turn: Option<&RopeTable>, pairs: RopePairs) -> Vec<f64> {
     let mut out: Vec<f64> = head.iter().map(|value| f64::from(*value)).collect();
-    let Some(RopeTable { frequencies, magnitude }) = turn else { return out };
+    let Some(RopeTable { frequencies, magnitude, .. }) = turn else { return out };
     for (pair, frequency) in frequencies.iter().enumerate() {
         let (i, j) = match pairs {
             RopePairs::HalfSplit => (pair, pair + frequencies.len()),
@@ -37,7 +37,8 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     // Of all dimensions, slowly; of some, quickly.
     let slow: Vec<f32> = (0..head_dim / 2).map(|pair| 1e4f32.powf(-2.0 * pair as f32 / head_dim as f32)).collect();
     let quick: Vec<f32> = (0..head_dim / 4).map(|pair| 10f32.powf(-(pair as f32))).collect();
-    let turns = [(slow, 1.0), (quick, 1.25)].map(|(frequencies, magnitude)| RopeTable { frequencies, magnitude });
+    let turns =
+        [(slow, 1.0), (quick, 1.25)].map(|(frequencies, magnitude)| RopeTable { frequencies, magnitude, beyond: None });
     let spans = [Span::new(0, 3, 5, 0), Span::new(3, 1, 90, 1), Span::new(4, 2, 0, 2)];
     let positions: Vec<usize> = spans.iter().flat_map(|span| span.position..span.keys).collect();
     let mut kept = Kept::new(3, &shape, CacheType::F32, spans.len());
@@ -161,7 +162,7 @@ fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> V
     let frequencies: Vec<f32> = (0..20).map(|pair| 0.1 * pair as f32).collect();
     let mut rows = |width: usize| filled(device, &random.floats(17 * width), width);
     let (mut query, mut key, value) = (rows(160), rows(80), rows(80));
-    let table = RopeTable { frequencies, magnitude: 1.0 };
+    let table = RopeTable { frequencies, magnitude: 1.0, beyond: None };
     device.begin(&span, Angles::of(&[table], &span).rotations());
     let places = kept.places(device, &span);
     let pairs = RopePairs::HalfSplit;

@@ -20,6 +20,8 @@ mod devices;
 mod experts_case;
 #[path = "../common/fetched.rs"]
 mod fetched;
+#[path = "../common/generated.rs"]
+mod generated;
 #[path = "../common/kept.rs"]
 mod kept;
 #[path = "../common/metadata.rs"]
@@ -44,6 +46,7 @@ mod checkpoint_safetensors;
 mod conformance;
 mod conformance_images;
 mod conformance_texts;
+mod dense;
 mod draws;
 mod dtypes;
 mod edges;
@@ -71,6 +74,7 @@ mod gpu_limits;
 mod gpu_memory;
 mod gpu_pace;
 mod gpu_pixels;
+mod gpu_saved;
 mod gpu_spans;
 mod gpu_turns;
 mod gpu_verbs;
@@ -78,8 +82,10 @@ mod heads;
 mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
+mod longrope;
 mod offsets;
 mod quants;
+mod scheduler;
 mod spellings;
 mod teeth;
 mod text_limits;

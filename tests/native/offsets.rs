@@ -1,4 +1,4 @@
-//! What tokens cover of ugly texts, as Python's `tokenizers` says (reference/tokenizers/offsets.py).
+//! What tokens cover of ugly texts, as Python says (reference/tokenizers/offsets.py, class_offsets.py).
 
 use std::fs;
 use std::path::Path;
@@ -52,4 +52,21 @@ fn every_family_s_tokens_cover_what_the_python_package_says() {
         }
     }
     assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
+}
+
+#[test]
+fn roberta_s_class_trims_spaces_in_its_own_way() {
+    let file = read("class_offsets.json");
+    let text = file["text"].as_str().unwrap();
+    let cases = file["cases"].as_array().unwrap();
+    assert!(cases.len() >= 28, "{} cases", cases.len());
+    let plain = read("roberta.json")["tokenizer"].take();
+    for case in cases {
+        let mut tokenizer = plain.clone();
+        tokenizer["post_processor"] = case["post_processor"].clone();
+        let tokenizer = Tokenizer::from_json(&tokenizer.to_string(), Some(&case["config"].to_string())).unwrap();
+        let found = tokenizer.locate(text).unwrap();
+        let found: Vec<usize> = found.iter().flat_map(|token| [token.place.start, token.place.end]).collect();
+        assert_eq!(found, in_units(text, &case["offsets"]), "{} after {}", case["config"], case["post_processor"]);
+    }
 }

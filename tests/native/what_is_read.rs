@@ -298,15 +298,27 @@ fn every_field_of_sentence_transformers_is_read_refused_or_without_effect_as_the
     let modules = json!([
         { "path": "", "type": "sentence_transformers.models.Transformer" },
         { "path": "1_Pooling", "type": "sentence_transformers.models.Pooling" },
-        { "path": "2_Normalize", "type": "sentence_transformers.models.Normalize" },
+        { "path": "2_Dense", "type": "sentence_transformers.models.Dense" },
+        { "path": "3_Normalize", "type": "sentence_transformers.models.Normalize" },
     ]);
+    let dense = json!({ "in_features": 6, "out_features": 4 });
     let read = |file: &str, config: Value| {
-        let mut files =
-            SentenceFiles { modules: modules.to_string(), pooling: Some("{}".to_owned()), ..SentenceFiles::default() };
+        let mut files = SentenceFiles {
+            modules: modules.to_string(),
+            pooling: Some("{}".to_owned()),
+            dense: BTreeMap::from([("2_Dense".to_owned(), dense.to_string())]),
+            ..SentenceFiles::default()
+        };
+        if file == "Dense" {
+            let mut changed = dense.as_object().unwrap().clone();
+            changed.extend(config.as_object().unwrap().clone());
+            files.dense.insert("2_Dense".to_owned(), Value::Object(changed).to_string());
+        }
         let config = Some(config.to_string());
         match file {
             "Pooling" => files.pooling = config,
             "Normalize" => files.normalize = config,
+            "Dense" => {}
             "sentence_bert_config.json" => files.transformer = config,
             _ => files.model = config,
         }
@@ -318,6 +330,7 @@ fn every_field_of_sentence_transformers_is_read_refused_or_without_effect_as_the
         json!(7),
         json!("lasttoken"),
         json!("token_embeddings"),
+        json!("torch.nn.modules.linear.Identity"),
         json!("fill-mask"),
         json!("dot"),
         json!({ "text": { "method": "other" } }),
@@ -325,7 +338,7 @@ fn every_field_of_sentence_transformers_is_read_refused_or_without_effect_as_the
         json!("query"),
     ];
     let mut failures = Vec::new();
-    for file in ["sentence_bert_config.json", "Pooling", "Normalize", "config_sentence_transformers.json"] {
+    for file in ["sentence_bert_config.json", "Pooling", "Dense", "Normalize", "config_sentence_transformers.json"] {
         let rows = rows(file);
         let mut all: Vec<String> = rows.iter().flat_map(|row| row.fields.clone()).collect();
         all.extend(names(&fields(file)));

@@ -20,6 +20,7 @@ fn made(tokenizer: Tokenizer) -> Result<String> {
     let cut = tokenizer.encode_pair(TEXT, None, Some(5))?;
     let skipped = tokenizer.decode(&plain, true)?;
     let prompt = tokenizer.encode_prompt(TEXT)?;
+    let covered = tokenizer.locate(TEXT)?;
     let template = tokenizer
         .chat_template(false)
         .and_then(|template| template.render(&Chat::of_texts(&[("user", "tiles <extra>")], false), None));
@@ -27,7 +28,7 @@ fn made(tokenizer: Tokenizer) -> Result<String> {
         outcome(template.as_ref().map_err(Clone::clone).map(|prompt| (prompt.text(), tokenizer.encode_chat(prompt))));
     let told =
         (tokenizer.bos(), tokenizer.end_tokens(), tokenizer.padding(), tokenizer.max_tokens(), tokenizer.adds_bos());
-    Ok(format!("{plain:?} {cut:?} {skipped:?} {prompt:?} {chat} {told:?}"))
+    Ok(format!("{plain:?} {cut:?} {skipped:?} {prompt:?} {covered:?} {chat} {told:?}"))
 }
 
 fn with(config: &Value, field: &str, value: &Value) -> String {

@@ -1,7 +1,7 @@
 // A model of each class of the package, and the calls that compute something: they all take the same signal.
 
 import { fileURLToPath } from "node:url";
-import { CausalLM, ImageClassifier, ImageTextMatcher, Seq2SeqLM, TextClassifier, TextEmbedder } from "../../dist/index.js";
+import { CausalLM, ImageClassifier, ImageTextMatcher, Seq2SeqLM, TextClassifier, TextEmbedder, TokenClassifier } from "../../dist/index.js";
 
 export const family = (name) => fileURLToPath(new URL(`../conformance/${name}/`, import.meta.url));
 export const PIXELS = { data: new Float32Array(3 * 48 * 48), dims: [1, 3, 48, 48] };
@@ -14,6 +14,7 @@ export async function loadEach(engine, gguf) {
     lm: await load(CausalLM, gguf),
     embedder: await load(TextEmbedder, family("bert")),
     classifier: await load(TextClassifier, family("bert")),
+    tagger: await load(TokenClassifier, family("bert_tokens")),
     seq2seq: await load(Seq2SeqLM, family("t5")),
     vit: await load(ImageClassifier, family("vit")),
     clip: await load(ImageTextMatcher, family("clip")),
@@ -29,6 +30,8 @@ export const computingCalls = (models) => ({
   "TextEmbedder.attentionMaps": (options) => models.embedder.attentionMaps([1], options),
   "TextClassifier.classify": (options) => models.classifier.classify(["a"], options),
   "TextClassifier.logits": (options) => models.classifier.logits([1], options),
+  "TokenClassifier.classify": (options) => models.tagger.classify(["a"], options),
+  "TokenClassifier.logits": (options) => models.tagger.logits([1], options),
   "Seq2SeqLM.logits": (options) => models.seq2seq.logits([1], [0], options),
   "ImageClassifier.classify": (options) => models.vit.classify(IMAGE, options),
   "ImageClassifier.classifyPatches": (options) => models.vit.classifyPatches(IMAGE, options),

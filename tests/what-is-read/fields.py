@@ -74,6 +74,7 @@ if __name__ == "__main__":
         "tokenizer_config.json": tokenizer(),
         "sentence_bert_config.json": sorted(set(Transformer.config_keys) | {"max_seq_length", "do_lower_case"}),
         "Pooling": sorted(set(Pooling.config_keys) | set(Pooling.config_key_renames)),
+        "Dense": sorted(Dense.config_keys),
         "Normalize": sorted(Normalize.config_keys),
         "gguf": keys(),
     }, indent=1))

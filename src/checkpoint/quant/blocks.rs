@@ -1,4 +1,4 @@
-//! Floats, and the formats with blocks of 32: one f16 scale for 32 small integers.
+//! Floats, and the formats with blocks of 32: one scale, in most an f16, for 32 small integers.
 //!
 //! In the 4- and 5-bit formats byte i of the quants holds element i in its low half and element i + 16 in its high half.
 
@@ -88,6 +88,31 @@ pub(super) fn iq4_nl(bytes: &[u8; 18], out: &mut [Levels; 1]) {
     out[0] = Levels::new(scale(bytes, 0), 0.0, |i| IQ4_NL_VALUES[nibble(&bytes[2..], i) as usize]);
 }
 
+/// The numbers of E2M1, twice as large, so that they are whole: a sign, two bits of exponent and one of mantissa.
+const E2M1_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+
+/// x = 2^(e − 128) · values[q]: the OCP's microscaling format
+/// (<https://www.opencompute.org/documents/ocp-microscaling-formats-mx-v1-0-spec-final-pdf>), as gpt-oss has it.
+///
+///     0  e   a byte. 255, which is no number there, is one here, as in ggml
+///     1  q   16 bytes, 4 bits each
+pub(super) fn mxfp4(bytes: &[u8; 17], out: &mut [Levels; 1]) {
+    let e = u32::from(bytes[0]);
+    // The two least are subnormal floats.
+    let scale = f32::from_bits(if e < 2 { 0x0020_0000 << e } else { (e - 1) << 23 });
+    out[0] = Levels::new(scale, 0.0, |i| E2M1_VALUES[nibble(&bytes[1..], i) as usize]);
+}
+
+/// A block of MXFP4 from where gpt-oss' safetensors have it: an exponent of `…_scales` and 16 bytes of `…_blocks`, of which
+/// byte i holds elements 2 i (low half) and 2 i + 1.
+pub fn mxfp4_from_pairs(exponent: u8, pairs: &[u8; 16]) -> [u8; 17] {
+    let element = |i: usize| pairs[i / 2] >> (i % 2 * 4) & 15;
+    std::array::from_fn(|at| match at {
+        0 => exponent,
+        _ => element(at - 1) | element(at + 15) << 4,
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -138,6 +163,27 @@ mod tests {
         assert_eq!((out[0], out[1], out[30], out[31]), (-7.0, 1.0, -6.5, 1.5));
         out = floats(q5_1, block(&[HALF, MINUS_TWO, &[2, 0, 0, 0x80], &[0x32; 16]]));
         assert_eq!((out[0], out[1], out[30], out[31]), (-1.0, 7.0, -0.5, 7.5));
+    }
+
+    #[test]
+    fn scales_of_mxfp4_are_powers_of_two() {
+        for (e, scale) in
+            [(0, 2f32.powi(-127)), (1, 2f32.powi(-126)), (2, 2f32.powi(-125)), (127, 1.0), (254, 2f32.powi(127))]
+        {
+            let out = floats(mxfp4, block(&[&[e], &[0x2a; 16]]));
+            assert_eq!(out[..16], [-scale; 16], "{e}");
+            assert_eq!(out[16..], [scale; 16], "{e}");
+        }
+    }
+
+    #[test]
+    fn mxfp4_from_pairs_keeps_the_elements_order() {
+        // Elements 0 to 15, then 15 to 0.
+        let code = |i: usize| if i < 16 { i as u8 } else { 31 - i as u8 };
+        let pairs = std::array::from_fn(|i| code(2 * i) | code(2 * i + 1) << 4);
+        let out = floats(mxfp4, mxfp4_from_pairs(128, &pairs));
+        let expected: [f32; 32] = std::array::from_fn(|i| f32::from(E2M1_VALUES[code(i) as usize]));
+        assert_eq!(out, expected);
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod levels;
 mod quantize;
 
 use crate::error::{Code, Error, Result};
+pub use blocks::mxfp4_from_pairs;
 pub use levels::Levels;
 
 /// How the elements of a tensor are stored.
@@ -29,12 +30,13 @@ pub enum TensorType {
     Q5_K,
     Q6_K,
     IQ4_NL,
+    MXFP4,
 }
 
 use TensorType::*;
 
 /// Number in GGUF, name, elements and bytes of a block, for every type that is read.
-const TABLE: [(TensorType, u32, &str, usize, usize); 14] = [
+const TABLE: [(TensorType, u32, &str, usize, usize); 15] = [
     (F32, 0, "F32", 1, 4),
     (F16, 1, "F16", 1, 2),
     (BF16, 30, "BF16", 1, 2),
@@ -49,11 +51,12 @@ const TABLE: [(TensorType, u32, &str, usize, usize); 14] = [
     (Q5_K, 13, "Q5_K", 256, 176),
     (Q6_K, 14, "Q6_K", 256, 210),
     (IQ4_NL, 20, "IQ4_NL", 32, 18),
+    (MXFP4, 39, "MXFP4", 32, 17),
 ];
 
 /// The types of ggml that are not read, so that a refusal can name them. 4 and 5, 31 to 33 and 36 to 38
 /// were given up by ggml itself.
-const UNREAD: [(u32, &str); 28] = [
+const UNREAD: [(u32, &str); 27] = [
     (4, "Q4_2"),
     (5, "Q4_3"),
     (9, "Q8_1"),
@@ -79,15 +82,14 @@ const UNREAD: [(u32, &str); 28] = [
     (36, "IQ4_NL_4_4"),
     (37, "IQ4_NL_4_8"),
     (38, "IQ4_NL_8_8"),
-    (39, "MXFP4"),
     (40, "NVFP4"),
     (41, "Q1_0"),
 ];
 
 impl TensorType {
     /// Every type, in the order of the enum.
-    pub const ALL: [TensorType; 14] =
-        [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL];
+    pub const ALL: [TensorType; 15] =
+        [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, MXFP4];
 
     fn row(self) -> &'static (TensorType, u32, &'static str, usize, usize) {
         &TABLE[self as usize]
@@ -157,6 +159,7 @@ impl TensorType {
             Q5_K => one(block, out, k_blocks::q5_k),
             Q6_K => one(block, out, k_blocks::q6_k),
             IQ4_NL => one(block, out, blocks::iq4_nl),
+            MXFP4 => one(block, out, blocks::mxfp4),
         }
     }
 
@@ -263,7 +266,7 @@ mod tests {
             assert!(!error.message.contains("unknown"), "type {number}: {error}");
         }
         assert!(TensorType::from_ggml(16).unwrap_err().message.starts_with("stored as IQ2_XXS, "));
-        assert!(TensorType::from_ggml(39).unwrap_err().message.starts_with("stored as MXFP4, "));
+        assert!(TensorType::from_ggml(40).unwrap_err().message.starts_with("stored as NVFP4, "));
         assert!(TensorType::from_ggml(77).unwrap_err().message.contains("number 77"));
     }
 

@@ -56,7 +56,7 @@ impl Panels {
             F16 => Panels::F16(Vec::new()),
             BF16 => Panels::Bf16(Vec::new()),
             Q4_0 | Q4_1 | Q4_K => Panels::Nibbles(Vec::new()),
-            Q5_0 | Q8_0 | IQ4_NL => Panels::Bytes(Vec::new()),
+            Q5_0 | Q8_0 | IQ4_NL | MXFP4 => Panels::Bytes(Vec::new()),
             Q5_1 | Q5_K => Panels::BytesMin(Vec::new()),
             Q3_K | Q6_K => Panels::HalfBytes(Vec::new()),
             Q2_K => Panels::HalfBytesMin(Vec::new()),
@@ -145,12 +145,16 @@ impl Matrix {
         let per_row = self.columns / B::COLUMNS;
         let blocks = &blocks[panel * per_row..][..per_row];
         let mut token = 0;
-        if tokens >= 4 {
+        if tokens >= MANY {
             let blocks = B::widen(blocks);
             while token + 4 <= tokens {
                 writer.write(token, &tile::<_, 4>(&blocks, &inputs[token * per_row..]));
                 token += 4;
             }
+        }
+        while token + 4 <= tokens {
+            writer.write(token, &tile::<_, 4>(blocks, &inputs[token * per_row..]));
+            token += 4;
         }
         if token + 2 <= tokens {
             writer.write(token, &tile::<_, 2>(blocks, &inputs[token * per_row..]));
@@ -161,6 +165,10 @@ impl Matrix {
         }
     }
 }
+
+/// Tokens from which on a panel is unpacked before they pass it. Tried on SmolLM2 in Q4_1, one thread, milliseconds a token
+/// with unpacking and without: 8 tokens 7.6 and 4.9, 32 tokens 6.4 and 5.4, 64 tokens the same.
+const MANY: usize = 48;
 
 /// Writes the sums of one panel's rows.
 struct Writer<'a> {
@@ -358,6 +366,7 @@ mod tests {
                     block.copy_from_slice(&half::bf16::from_f32(f32::from(block[0]) - 128.0).to_le_bytes())
                 }
                 TensorType::Q3_K | TensorType::Q6_K => block[len - 2..].copy_from_slice(&scale),
+                TensorType::MXFP4 => block[0] = 120 + block[0] % 4,
                 TensorType::Q2_K => block[len - 4..].copy_from_slice(&[scale, scale].concat()),
                 TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => {
                     block[..4].copy_from_slice(&[scale, scale].concat());
@@ -398,7 +407,7 @@ mod tests {
             let matrix = packed(ty, rows, columns, &bytes);
             let mut weights = vec![0.0; rows * columns];
             ty.dequantize(&bytes, &mut weights);
-            for tokens in [1, 3, 4, 9] {
+            for tokens in [1, 3, 4, 9, MANY + 3] {
                 let mut inputs: Vec<f32> =
                     numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
                 let mut quantised = vec![QuantisedBlock::default(); tokens * columns / BLOCK];

@@ -8,7 +8,9 @@ mod matrix;
 mod pixels;
 pub mod pool;
 mod products;
+mod project_experts;
 mod quantised;
+mod saved;
 mod score;
 mod short_conv;
 mod simd;
@@ -230,6 +232,14 @@ impl Device for Cpu {
         state.copy(copies);
     }
 
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        saved::save(state, table, positions)
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        saved::restore(state, table, positions, bytes)
+    }
+
     async fn settle(&mut self) -> Result<usize> {
         Ok(0)
     }
@@ -251,8 +261,8 @@ impl Device for Cpu {
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
         let tokens = match tokens {
-            Tokens::Known(tokens) => tokens,
-            Tokens::Chosen(never) => match **never {},
+            Tokens::Known(tokens) | Tokens::Chosen { known: tokens, spans: [] } => tokens,
+            Tokens::Chosen { spans: [(_, never), ..], .. } => match **never {},
         };
         let width = table.columns;
         let out = &mut out[..tokens.len() * width];
@@ -488,11 +498,11 @@ impl Device for Cpu {
         Ok(None)
     }
 
-    fn choose(&mut self, _: &mut Vec<f32>, chooser: &mut Infallible) -> Result<Vec<f32>> {
+    fn choose(&mut self, _: &mut Vec<f32>, _: usize, _: usize, chooser: &mut Infallible) -> Result<Vec<f32>> {
         match *chooser {}
     }
 
-    async fn chosen(&mut self, _: Vec<f32>) -> Result<u32> {
+    async fn chosen(&mut self, _: Vec<f32>) -> Result<Option<u32>> {
         Err(Error::new(Code::Internal, "the CPU does not choose tokens"))
     }
 }

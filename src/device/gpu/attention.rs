@@ -14,7 +14,7 @@ use crate::error::Result;
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 11],
+    parameters: [u32; 10],
     vectors: Buffer,
 }
 
@@ -36,7 +36,6 @@ impl Scores {
             shape.soft_cap.unwrap_or(0.0).to_bits(),
             biases.map_or(0, |biases| biases.offset as u32),
             reach,
-            shape.block.unwrap_or(0) as u32,
             sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
             places,
         ];

@@ -6,41 +6,49 @@ use super::chooser::{Chooser, LOWEST};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 
 /// In place of a token: a logit was no number.
 const BAD: u32 = u32::MAX;
 
 impl Gpu {
-    pub(super) fn choose_token(&mut self, logits: &Buffer, chooser: &mut Chooser) -> Result<Reading> {
+    /// From row `row` of the logits, for the batch's span `span`.
+    pub(super) fn choose_token(
+        &mut self,
+        logits: &Buffer,
+        row: usize,
+        span: usize,
+        chooser: &mut Chooser,
+    ) -> Result<Reading> {
         let made = chooser.chosen;
         chooser.chosen += 1;
         let Chooser { choosing, seen, biases, partial, drawn, truncation, token, .. } = chooser;
         let vocabulary = choosing.vocabulary as u32;
+        let first = row as u32 * vocabulary;
         let run = Shader::Penalise.constant("RUN");
         let runs = vocabulary.div_ceil(run);
         let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32, values: u32| {
             let (kernel, grid) = (Kernel::new(shader), [groups as usize, 1, 1]);
             let work = Work::moving(4 * values as usize);
             // The span says at which position the token will stand.
-            self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1, grid, work });
+            self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1 + span, grid, work });
         };
         let penalties = [choosing.repetition_penalty, choosing.presence_penalty, choosing.frequency_penalty];
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
         let bias = biases.iter().rev().find(|(from, _)| *from <= made).and_then(|(_, bias)| bias.as_ref());
         let bias = bias.unwrap_or(&self.nothing[2]);
-        let parameters = [vocabulary, repetition, presence, frequency];
+        let parameters = [vocabulary, first, repetition, presence, frequency];
         step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs, 3 * vocabulary);
         let mut best = &*partial;
         if choosing.scale > 0.0 {
             let top_k = if choosing.top_k < vocabulary as usize { choosing.top_k as u32 } else { 0 };
             if top_k > 0 || choosing.top_p < 1.0 || choosing.min_p > 0.0 {
                 let min_p = choosing.min_p.ln().max(LOWEST);
-                let parameters = [vocabulary, runs, top_k, choosing.top_p.to_bits(), min_p.to_bits()];
+                let parameters = [vocabulary, first, runs, top_k, choosing.top_p.to_bits(), min_p.to_bits()];
                 step(Shader::Truncate, &[logits, partial, truncation], &parameters, 1, vocabulary);
             }
             let seed = [choosing.seed as u32, (choosing.seed >> 32) as u32];
-            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits()];
+            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits(), first];
             step(Shader::Draw, &[logits, partial, truncation, drawn], &parameters, runs, vocabulary);
             best = drawn;
         }
@@ -48,14 +56,11 @@ impl Gpu {
         self.recorder.send(token, 1)
     }
 
-    pub(super) async fn chosen_token(&mut self, reading: Reading) -> Result<u32> {
+    pub(super) async fn chosen_token(&mut self, reading: Reading) -> Result<Option<u32>> {
         let mut id = BAD;
         let take = |bytes: &[u8]| id = u32::from_le_bytes(bytes.try_into().expect("one word"));
         let received = self.recorder.receive(reading, take).await;
         self.whole(received)?;
-        if id == BAD {
-            return Err(Error::new(Code::Internal, "the model's logits are not all numbers"));
-        }
-        Ok(id)
+        Ok((id != BAD).then_some(id))
     }
 }

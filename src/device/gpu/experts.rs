@@ -1,10 +1,11 @@
 //! Mixtures of experts: only the weights that a row is routed to are read, and where that is, kernels find out themselves.
 
 use super::Gpu;
-use super::buffer::Buffer;
-use super::kernels::{Kernel, Shader};
+use super::buffer::{Buffer, Memory};
+use super::kernels::{BYTES, Kernel, Shader};
 use super::matrix::{Matrix, MatrixBuilder, row_words, units};
 use super::profile::Work;
+use super::project::{FEW, Many};
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
 use crate::device::{ExpertLinear, Gating, Input, Routing};
@@ -73,10 +74,10 @@ impl<'a> Slice<'a> {
     }
 
     /// Those experts of both that each has.
-    fn shared(self, other: &Self) -> Option<[Self; 2]> {
+    fn shared(&self, other: &Self) -> Option<[Self; 2]> {
         let experts = self.experts.start.max(other.experts.start)..self.experts.end.min(other.experts.end);
-        let other = Self { linear: other.linear, part: other.part, experts: experts.clone() };
-        (!experts.is_empty()).then_some([Self { experts, ..self }, other])
+        let some = |of: &Self| Self { linear: of.linear, part: of.part, experts: experts.clone() };
+        (!experts.is_empty()).then(|| [some(self), some(other)])
     }
 
     /// Where the weights of the first expert begin.
@@ -93,7 +94,9 @@ impl<'a> Slice<'a> {
     /// What `pairs` of rows and experts, spread over all of those, cost here.
     fn work(&self, pairs: usize, outs: usize) -> Work {
         let Experts { ty, rows, columns, .. } = self.linear.weight;
-        let share = |of: usize| (of * self.experts.len()).div_ceil(self.linear.weight.count());
+        // The product may be more than wasm's `usize` holds.
+        let [mine, all] = [self.experts.len(), self.linear.weight.count()].map(|count| count as u64);
+        let share = |of: usize| (of as u64 * mine).div_ceil(all) as usize;
         Work::of_experts(
             Matrix::bytes(ty, rows, columns),
             share(pairs),
@@ -104,11 +107,54 @@ impl<'a> Slice<'a> {
     }
 }
 
-/// What a row's experts are: [rows, used, 2].
+/// The experts of some rows and their weights.
 pub struct Routes<'a> {
+    /// [rows, used, 2]
     pub routes: &'a Buffer,
     pub rows: usize,
     pub used: usize,
+}
+
+impl Routes<'_> {
+    fn pairs(&self) -> usize {
+        self.rows * self.used
+    }
+
+    /// Whether each pair goes through the weights by itself: tiles would be mostly empty.
+    fn are_few(&self, experts: usize) -> bool {
+        self.rows <= FEW || self.pairs() <= 2 * experts
+    }
+}
+
+/// Pairs sorted by experts: see `shaders/experts_group.wgsl`.
+struct Tiles {
+    table: Buffer,
+    /// At most.
+    count: usize,
+    /// Eights of pairs in each.
+    each: usize,
+}
+
+/// For tables of tiles, and for products before they are joined.
+pub struct Scratch {
+    tiles: Buffer,
+    products: Buffer,
+}
+
+enum Room {
+    Tiles,
+    Products,
+}
+
+impl Scratch {
+    pub fn new(memory: &mut Memory) -> Result<Self> {
+        Ok(Self { tiles: memory.storage("tiles of experts", 0)?, products: memory.storage("experts' products", 0)? })
+    }
+
+    /// The buffers may not be there.
+    pub fn forget(&mut self) {
+        (self.tiles.len, self.products.len) = (0, 0);
+    }
 }
 
 /// What kernels know a gating by: see `shaders/gating.wgsl`.
@@ -161,13 +207,92 @@ impl Gpu {
         routes: &Routes,
         out: &Buffer,
     ) {
+        if !routes.are_few(up.weight.count()) {
+            let quantised = [gate, up].iter().any(|linear| linear.weight.ty.is_quantised());
+            let x = self.many(input, up.weight.columns, quantised);
+            let tiles = self.group(routes, up.weight.count());
+            self.multiply_tiles(&x, routes.used, gate, &tiles, None, (routes, out));
+            return self.multiply_tiles(&x, routes.used, up, &tiles, Some(gating), (routes, out));
+        }
         for gate in Slice::all(gate) {
             for up in Slice::all(up) {
-                let slices = Slice { linear: gate.linear, part: gate.part, experts: gate.experts.clone() }.shared(&up);
-                if let Some(slices) = slices {
+                if let Some(slices) = gate.shared(&up) {
                     self.gate_slices(input, &slices, gating, routes, out);
                 }
             }
+        }
+    }
+
+    /// Sorts pairs by their experts.
+    fn group(&mut self, routes: &Routes, experts: usize) -> Tiles {
+        let pairs = routes.pairs();
+        let each = [1, 2, 4, 8].into_iter().find(|each| pairs <= 8 * each * experts).unwrap_or(8);
+        let count = pairs / (8 * each) + experts.min(pairs);
+        let table = self.room_for(count * (1 + 8 * each), Room::Tiles);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::ExpertsGroup),
+            storage: &[routes.routes, &table],
+            parameters: &[pairs, experts, 8 * each, count].map(|word| word as u32),
+            batch: 0,
+            grid: [1, 1, 1],
+            work: Work::moving(4 * (2 * pairs + table.len)),
+        });
+        Tiles { table, count, each }
+    }
+
+    fn room_for(&mut self, len: usize, room: Room) -> Buffer {
+        let (buffer, what) = match room {
+            Room::Tiles => (&mut self.experts.tiles, "tiles of experts"),
+            Room::Products => (&mut self.experts.products, "experts' products"),
+        };
+        if buffer.len < len {
+            match self.memory.storage(what, len) {
+                Ok(made) => *buffer = made,
+                Err(error) => self.recorder.fail(Err(error)),
+            }
+        }
+        Buffer { len, ..buffer.clone() }
+    }
+
+    /// out[pair] = x[pair / sharing] · weight[e]ᵀ + bias[e], or what is there gated with that.
+    fn multiply_tiles(
+        &mut self,
+        x: &Many,
+        sharing: usize,
+        linear: &ExpertLinear<Self>,
+        tiles: &Tiles,
+        gating: Option<Gating>,
+        (routes, out): (&Routes, &Buffer),
+    ) {
+        let Experts { ty, rows, columns, .. } = linear.weight;
+        let vectors = self.together(linear.bias.iter());
+        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
+        let constants = [tiles.each as u32, bytes.map_or(0, |_| BYTES), 0];
+        let pairs = routes.pairs();
+        for slice in Slice::all(linear) {
+            let words = [
+                slice.start(),
+                linear.weight.stride(),
+                slice.experts.start,
+                slice.experts.len(),
+                rows,
+                slice.bias(),
+                units(columns),
+                columns / 4,
+                sharing,
+                usize::from(gating.is_some()),
+            ];
+            let mut parameters = words.map(|word| word as u32).to_vec();
+            parameters.extend(gating.map_or([0, 0], gating_words));
+            parameters.push(tiles.count as u32);
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::ExpertsMatrix).format(ty).with(constants),
+                storage: &[bytes.unwrap_or(&x.floats), &slice.part.arena, &vectors, out, &tiles.table],
+                parameters: &parameters,
+                batch: 0,
+                grid: [rows.div_ceil(Shader::ExpertsMatrix.constant("ROWS") as usize), tiles.count, 1],
+                work: slice.work(pairs, pairs * rows * (1 + usize::from(gating.is_some()))),
+            });
         }
     }
 
@@ -201,7 +326,7 @@ impl Gpu {
         let Experts { ty, rows, columns, .. } = first.linear.weight;
         let few = self.few(input, columns);
         let [norm, epsilon] = few.norm_words();
-        let pairs = routes.rows * routes.used;
+        let pairs = routes.pairs();
         let [start, second_start] = [first, second].map(Slice::start);
         let [bias, second_bias] = [first, second].map(Slice::bias);
         let mut parameters = vec![units(columns) as u32, columns as u32 / 4, norm, epsilon];
@@ -238,6 +363,26 @@ impl Gpu {
         accumulate: bool,
         out: &Buffer,
     ) {
+        if routes.are_few(down.weight.count()) {
+            return self.join_few(x, down, routes, accumulate, out);
+        }
+        let Experts { ty, rows: width, columns, .. } = down.weight;
+        let x = self.many(&Input { x, rows: routes.pairs(), norm: None }, columns, ty.is_quantised());
+        let tiles = self.group(routes, down.weight.count());
+        let products = self.room_for(routes.pairs() * width, Room::Products);
+        self.multiply_tiles(&x, 1, down, &tiles, None, (routes, &products));
+        let batch = self.recorder.told(all_of(routes.rows), 0);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::ExpertsJoin),
+            storage: &[&products, routes.routes, out],
+            parameters: &[width as u32, routes.used as u32, u32::from(accumulate)],
+            batch,
+            grid: [width.div_ceil(64), routes.rows, 1],
+            work: Work::moving(4 * routes.rows * width * (1 + routes.used + usize::from(accumulate))),
+        });
+    }
+
+    fn join_few(&mut self, x: &Buffer, down: &ExpertLinear<Self>, routes: &Routes, accumulate: bool, out: &Buffer) {
         let Experts { ty, rows, columns, .. } = down.weight;
         let (lanes, fold) = self.lanes();
         let each = self.rows_of_lanes() as usize;
@@ -264,7 +409,7 @@ impl Gpu {
                 parameters: &words.map(|word| word as u32),
                 batch,
                 grid: [rows.div_ceil(each), 1, routes.rows],
-                work: slice.work(routes.rows * routes.used, routes.rows * rows * (1 + usize::from(accumulate))),
+                work: slice.work(routes.pairs(), routes.rows * rows * (1 + usize::from(accumulate))),
             });
         }
     }

@@ -20,6 +20,9 @@ pub enum Shader {
     Route,
     Experts,
     ExpertsDown,
+    ExpertsGroup,
+    ExpertsMatrix,
+    ExpertsJoin,
     Quantise,
     Heads,
     Attention,
@@ -52,6 +55,9 @@ impl Shader {
             Route => (shader!("route"), &[], Uses::Nothing),
             Experts => (shader!("experts"), &["LANES", "GATED"], Uses::Subgroups),
             ExpertsDown => (shader!("experts_down"), &["LANES"], Uses::Subgroups),
+            ExpertsGroup => (shader!("experts_group"), &[], Uses::Nothing),
+            ExpertsMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
+            ExpertsJoin => (shader!("experts_join"), &[], Uses::Nothing),
             Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
             Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
@@ -77,6 +83,7 @@ impl Shader {
             Shader::MatrixVector => concat!(shader!("lanes"), shader!("activation")),
             Shader::Experts => concat!(shader!("lanes"), shader!("activation"), shader!("gating")),
             Shader::ExpertsDown => shader!("lanes"),
+            Shader::ExpertsMatrix => concat!(shader!("activation"), shader!("gating"), shader!("product_experts")),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
             Shader::AttentionWeights => shader!("score"),
@@ -93,16 +100,18 @@ impl Shader {
             MatrixVector => Some([0, 1]),
             Experts | ExpertsDown => Some([2, 1]),
             Attention | AttentionWeights => Some([0, 2]),
-            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Route | Heads | ShortConv | Pool
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | ShortConv | Pool
             | Resize => Some([1, 2]),
+            Route | ExpertsMatrix | ExpertsJoin => Some([1, 2]),
             _ => None,
         }
     }
 
-    /// For each storage binding, in order, whether the kernel writes to it. Read from the text, so that
-    /// the two cannot differ.
+    /// For each storage binding, in order, whether the kernel writes to it. Read from the texts, so that
+    /// they cannot differ.
     pub(super) fn writes(self) -> Vec<bool> {
-        let lines = self.parts().0.lines().filter(|line| line.starts_with("@group(0) @binding("));
+        let lines = self.parts().0.lines().chain(self.before().lines());
+        let lines = lines.filter(|line| line.starts_with("@group(0) @binding("));
         lines.map(|line| line.contains("var<storage, read_write>")).collect()
     }
 
@@ -225,8 +234,9 @@ impl Kernel {
             shader if shader.has_lanes() => source += self.fold(uses),
             Shader::Norm if uses == Uses::Subgroups => source += shader!("total_whole"),
             Shader::Norm => source += shader!("total_shared"),
-            Shader::MatrixMatrix if uses == Uses::IntegerDot => source += shader!("tiles_bytes"),
-            Shader::MatrixMatrix => source += shader!("tiles_floats"),
+            Shader::MatrixMatrix | Shader::ExpertsMatrix => {
+                source += if uses == Uses::IntegerDot { shader!("tiles_bytes") } else { shader!("tiles_floats") };
+            }
             Shader::Attention if uses == Uses::Halves => source += "alias real = f16;\nconst REAL_BYTES = 2u;\n",
             Shader::Attention => source += "alias real = f32;\nconst REAL_BYTES = 4u;\n",
             _ => {}
@@ -253,10 +263,24 @@ impl Kernel {
     /// Every kernel in every format and cache type, with the constants that change its text most: what tests compile.
     pub fn all() -> Vec<Kernel> {
         use Shader::*;
-        let mut all: Vec<Kernel> =
-            [Patches, Quantise, Route, ShortConv, Pool, SoftCap, Penalise, Truncate, Draw, Choose, Probe, ProbeHalves]
-                .map(Kernel::new)
-                .to_vec();
+        let mut all: Vec<Kernel> = [
+            Patches,
+            Quantise,
+            Route,
+            ExpertsGroup,
+            ExpertsJoin,
+            ShortConv,
+            Pool,
+            SoftCap,
+            Penalise,
+            Truncate,
+            Draw,
+            Choose,
+            Probe,
+            ProbeHalves,
+        ]
+        .map(Kernel::new)
+        .to_vec();
         all.extend(
             [[64, 0, 0], [4, 0, WHOLE], [32, 0, WHOLE], [128, 0, WHOLE]]
                 .map(|constants| Kernel::new(Norm).with(constants)),
@@ -269,9 +293,10 @@ impl Kernel {
                 all.extend([MatrixVector, Experts].map(of));
             }
             all.extend([[32, 0, 0], [4, 0, WHOLE]].map(|ways| Kernel::new(ExpertsDown).format(format).with(ways)));
-            all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, 0, 0])));
-            if format.is_quantised() {
-                all.extend([1, 8].map(|each| Kernel::new(MatrixMatrix).format(format).with([each, BYTES, 0])));
+            for shader in [MatrixMatrix, ExpertsMatrix] {
+                let of = |each, how| Kernel::new(shader).format(format).with([each, how, 0]);
+                all.extend([of(1, 0), of(8, 0)]);
+                all.extend([of(1, BYTES), of(8, BYTES)].into_iter().filter(|_| format.is_quantised()));
             }
             all.push(Kernel::new(MatrixMatrixQuads).format(format));
         }
@@ -325,5 +350,5 @@ pub const WHOLE: u32 = 1;
 /// Likewise: a row's lanes are fewer than a subgroup's, so that they add up through workgroup memory.
 pub const SHARED: u32 = 2;
 
-/// Second of the constants of [`Shader::MatrixMatrix`]: its tiles are of bytes.
+/// Second of the constants of [`Shader::MatrixMatrix`] and [`Shader::ExpertsMatrix`]: their tiles are of bytes.
 pub const BYTES: u32 = 1;

@@ -176,10 +176,13 @@ impl MatrixBuilder {
                 self.stage.extend_from_slice(block);
                 self.stage.resize(self.stage.len() + whole - block.len(), 0);
                 // In these the scale comes first, and has a word to itself.
-                if matches!(ty, TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 | TensorType::IQ4_NL) {
-                    let end = self.stage.len();
-                    self.stage[end - whole + 2..end].rotate_right(whole - block.len());
-                }
+                let scale = match ty {
+                    TensorType::Q4_0 | TensorType::Q5_0 | TensorType::Q8_0 | TensorType::IQ4_NL => 2,
+                    TensorType::MXFP4 => 1,
+                    _ => continue,
+                };
+                let end = self.stage.len();
+                self.stage[end - whole + scale..end].rotate_right(whole - block.len());
             }
         } else {
             self.stage.extend_from_slice(bytes);

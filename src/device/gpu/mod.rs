@@ -23,6 +23,7 @@ mod probe;
 mod profile;
 mod project;
 mod recorder;
+mod saved;
 mod signal;
 mod state;
 mod texts;
@@ -72,6 +73,7 @@ pub struct Gpu {
     normed: Buffer,
     quantised: Buffer,
     splits: Buffer,
+    experts: experts::Scratch,
     pictures: Pictures,
     /// For bindings that a dispatch has no use for: two to write to, one to read.
     nothing: [Buffer; 3],
@@ -92,6 +94,7 @@ impl Gpu {
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
+            experts: experts::Scratch::new(&mut memory)?,
             pictures: Pictures::default(),
             nothing,
             memory,
@@ -134,9 +137,36 @@ impl Gpu {
                 buffer.len = 0;
             }
             self.notes.forget();
+            self.experts.forget();
             self.pictures = Pictures::default();
         }
         result
+    }
+
+    /// Rows of a table for `rows` ids, at the rows of what the dispatch is told.
+    fn look_up(
+        &mut self,
+        table: &Matrix,
+        ids: &Buffer,
+        (batch, rows): (usize, usize),
+        scale: f32,
+        accumulate: bool,
+        out: &Buffer,
+    ) {
+        for part in &table.parts {
+            let units = units(table.columns);
+            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
+            let words = [start, first, part_rows, units, columns, ids.offset].map(|word| word as u32);
+            let [a, b, c, d, e, f] = words;
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::Embed).format(table.ty),
+                storage: &[ids, &part.arena, out],
+                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
+                batch,
+                grid: [units.div_ceil(64), rows, 1],
+                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
+            });
+        }
     }
 
     /// Room for attention's splits, [heads, splits, head_dim + 4].
@@ -246,6 +276,14 @@ impl Device for Gpu {
         self.recorder.fail(copied);
     }
 
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        self.save_sequence(state, table, positions).await
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        self.restore_sequence(state, table, positions, bytes)
+    }
+
     async fn settle(&mut self) -> Result<usize> {
         self.recorder.failed()?;
         let settled = self.recorder.settle().await;
@@ -306,27 +344,21 @@ impl Device for Gpu {
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
-        let (tokens, rows) = match tokens {
-            Tokens::Known(known) => match self.notes.put(&mut self.memory, known) {
-                Ok(tokens) => (tokens, known.len()),
-                Err(error) => return self.recorder.fail(Err(error)),
-            },
-            Tokens::Chosen(chooser) => (chooser.token.clone(), 1),
+        let (known, spans) = match *tokens {
+            Tokens::Known(known) => (known, &[][..]),
+            Tokens::Chosen { known, spans } => (known, spans),
         };
-        let batch = self.recorder.told(all_of(rows), 0);
-        for part in &table.parts {
-            let units = units(table.columns);
-            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
-            let words = [start, first, part_rows, units, columns, tokens.offset].map(|word| word as u32);
-            let [a, b, c, d, e, f] = words;
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Embed).format(table.ty),
-                storage: &[&tokens, &part.arena, out],
-                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
-                batch,
-                grid: [units.div_ceil(64), rows, 1],
-                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
-            });
+        if spans.len() < known.len() {
+            match self.notes.put(&mut self.memory, known) {
+                Ok(ids) => {
+                    let batch = self.recorder.told(all_of(known.len()), 0);
+                    self.look_up(table, &ids, (batch, known.len()), scale, accumulate, out);
+                }
+                Err(error) => return self.recorder.fail(Err(error)),
+            }
+        }
+        for (span, chooser) in spans {
+            self.look_up(table, &chooser.token, (1 + span, 1), scale, accumulate, out);
         }
     }
 
@@ -501,12 +533,12 @@ impl Device for Gpu {
         Chooser::new(&mut self.memory, choosing).map(Some)
     }
 
-    fn choose(&mut self, logits: &mut Buffer, chooser: &mut Chooser) -> Result<Reading> {
+    fn choose(&mut self, logits: &mut Buffer, row: usize, span: usize, chooser: &mut Chooser) -> Result<Reading> {
         self.recorder.failed()?;
-        self.choose_token(logits, chooser)
+        self.choose_token(logits, row, span, chooser)
     }
 
-    async fn chosen(&mut self, reading: Reading) -> Result<u32> {
+    async fn chosen(&mut self, reading: Reading) -> Result<Option<u32>> {
         self.chosen_token(reading).await
     }
 }

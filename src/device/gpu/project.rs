@@ -10,7 +10,7 @@ use crate::checkpoint::TensorType;
 use crate::device::{Activation, Input, Linear, Norm, Projection};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
-const FEW: usize = 4;
+pub(super) const FEW: usize = 4;
 
 /// One part of one matrix of a projection.
 struct Segment<'a> {
@@ -63,11 +63,11 @@ impl<'a> Few<'a> {
 }
 
 /// The input of products of many rows.
-struct Many {
+pub(super) struct Many {
     rows: usize,
-    floats: Buffer,
+    pub floats: Buffer,
     /// The same for quantised weights, where integers are multiplied.
-    bytes: Option<Buffer>,
+    pub bytes: Option<Buffer>,
 }
 
 /// What becomes of a product that many rows share.
@@ -185,7 +185,7 @@ impl Gpu {
     }
 
     /// The input of products of many rows, after its norm. `quantised`: some of the weights are.
-    fn many(&mut self, input: &Input<Self>, width: usize, quantised: bool) -> Many {
+    pub(super) fn many(&mut self, input: &Input<Self>, width: usize, quantised: bool) -> Many {
         let floats = self.normed(input, width);
         let bytes = (quantised && self.kernels.extras().integer_dot).then(|| self.in_bytes(&floats, input.rows, width));
         Many { rows: input.rows, floats, bytes }

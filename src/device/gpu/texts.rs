@@ -36,7 +36,8 @@ pub fn format_text(format: TensorType) -> &'static str {
         Q4_K => quantised!("formats/six_bits", "formats/q4_k"),
         Q5_K => quantised!("formats/six_bits", "formats/q5_k"),
         Q6_K => quantised!("formats/q6_k"),
-        IQ4_NL => quantised!("formats/iq4_nl"),
+        IQ4_NL => quantised!("formats/uneven", "formats/iq4_nl"),
+        MXFP4 => quantised!("formats/uneven", "formats/mxfp4"),
     }
 }
 

@@ -1,16 +1,18 @@
 //! GGUF files of llama.cpp's: their metadata are brought to the words of `config.json`, from which the families' own
 //! files make the [`Spec`]. What llama.cpp's converter changes, and what its files do not say, is here.
 
+use super::Names;
 use super::config::Config;
 use super::gguf_checks;
 use super::gguf_keys::Keys;
 use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
-use super::{FAMILIES, Names, Plan};
+use super::registry::FAMILIES;
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
-use crate::model::spec::{Head, Input, Norm, Spec};
+use crate::model::plan::Plan;
+use crate::model::spec::{Block, Head, Input, Mixer, Norm, Spec};
 use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
@@ -245,9 +247,9 @@ impl File<'_> {
         let Keys { architecture, .. } = self.keys;
         let [_, kv_heads, head_dim] = self.keys.attention(spec.width)?;
         let biased = |name: &str| self.has(&format!("blk.0.{name}.bias"));
-        let own = spec.blocks.iter_mut().map(|block| (&mut block.attention, &mut block.cross, &mut block.feed_forward));
-        for (attention, cross, feed_forward) in own {
+        for Block { mixer, cross, feed_forward, .. } in &mut spec.blocks {
             feed_forward.bias = biased("ffn_down");
+            let Mixer::Attention(attention) = mixer else { continue };
             for attention in std::iter::once(&mut *attention).chain(cross) {
                 attention.kv_heads = kv_heads;
                 attention.qkv_bias = biased("attn_q") || biased("attn_qkv");

@@ -2,10 +2,11 @@
 //! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
 
 use super::config::Config;
-use super::{Layout, Names, Part, Plan, Stack, deit, dinov2, vit};
+use super::{Layout, Names, Part, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
+use crate::model::plan::{Plan, Stack};
 use crate::model::spec::{Head, Spec};
 use serde_json::{Value, json};
 

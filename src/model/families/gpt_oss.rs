@@ -6,7 +6,7 @@
 use super::config::Config;
 use super::{Layout, Names, Part, llama, mixtral};
 use crate::error::{Error, Result};
-use crate::model::spec::{Block, Experts, Input, Norm, Spec};
+use crate::model::spec::{Experts, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 150_000.0;
@@ -32,18 +32,16 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let biases = config.flag("attention_bias", true)?;
     let limit = Some(config.number("swiglu_limit", LIMIT)? as f32);
     let experts = Experts { bias: true, limit, ..mixtral::experts(config, EXPERTS, USED, true)? };
-    for Block { attention, feed_forward, .. } in &mut spec.blocks {
+    for attention in spec.attentions() {
         (attention.kv_heads, attention.sinks) = (kv_heads, true);
         (attention.qkv_bias, attention.output_bias) = (biases, biases);
-        (feed_forward.bias, feed_forward.experts) = (true, Some(experts));
     }
+    spec.feed_forwards().for_each(|own| (own.bias, own.experts) = (true, Some(experts)));
     let layers = spec.layers();
     let local = config.local_layers(layers)?;
     let local = local.unwrap_or_else(|| (0..layers).map(|layer| layer % 2 == 0).collect());
     spec.set_windows(&local, Some(config.count("sliding_window", WINDOW)?));
-    if let Input::Tokens(tokens) = &mut spec.input {
-        tokens.context = config.count("max_position_embeddings", CONTEXT)?;
-    }
+    spec.set_context(config.count("max_position_embeddings", CONTEXT)?);
     spec.head = llama::head(config, false)?;
     Ok(spec)
 }

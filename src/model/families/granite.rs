@@ -1,7 +1,8 @@
 //! Granite: Llama's block with four multipliers: of the embedding, of attention's scores, of what each branch adds, and of
 //! the logits.
 //!
-//! Paper: <https://arxiv.org/abs/2405.04324>. Checkpoints: `ibm-granite/granite-3.3-2b-instruct`, …
+//! Technical report: <https://github.com/ibm-granite/granite-3.0-language-models>. Checkpoints:
+//! `ibm-granite/granite-3.3-2b-instruct`, …
 
 use super::config::Config;
 use super::llama;

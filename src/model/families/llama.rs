@@ -42,7 +42,7 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
         ..Attention::plain(heads, head_dim)
     };
     let feed_forward = FeedForward {
-        width: config.required("intermediate_size")?,
+        width: config.required("intermediate_size|block_ff_dim")?,
         activation: config.activation("hidden_act", Activation::Silu)?,
         gated: true,
         bias: false,

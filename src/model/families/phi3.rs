@@ -1,8 +1,8 @@
 //! Phi-3: Llama's block with queries, keys and values in one matrix, and gate and up in another; where the configuration
 //! has a sliding window, every layer has it.
 //!
-//! Paper: <https://arxiv.org/abs/2404.14219>. Checkpoints: `microsoft/Phi-3-mini-4k-instruct`, `microsoft/phi-4`, … (not
-//! those for contexts of 128k: LongRoPE).
+//! Paper: <https://arxiv.org/abs/2404.14219>. Checkpoints: `microsoft/Phi-3-mini-4k-instruct`,
+//! `microsoft/Phi-3.5-mini-instruct`, `microsoft/Phi-4-mini-instruct`, `microsoft/phi-4`, …
 
 use super::config::Config;
 use super::{Layout, Names, Part, llama};
@@ -11,9 +11,9 @@ use crate::model::spec::{Norm, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     for name in ["rope_scaling", "rope_parameters"] {
-        // The early name of LongRoPE.
+        // The earliest name of LongRoPE, whose factors it has.
         if config.part(name)?.text("rope_type|type")? == Some("yarn") {
-            return Err(Error::unsupported("RoPE scaling \"longrope\""));
+            return Err(Error::unsupported("RoPE scaling \"yarn\" (supported: longrope)"));
         }
     }
     let mut spec = llama::block(config, 10_000.0, Some(1.0))?;

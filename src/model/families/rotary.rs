@@ -111,8 +111,30 @@ impl Config {
                     truncate: self.flag("truncate", true)?,
                 })
             }
-            other => Err(Error::unsupported(format!("RoPE scaling {other:?} (supported: linear, llama3, yarn)"))),
+            // By its first name, too.
+            "longrope" | "su" => self.long_rope(context, original()?),
+            other => {
+                let message = format!("RoPE scaling {other:?} (supported: linear, llama3, yarn, longrope)");
+                Err(Error::unsupported(message))
+            }
         }
+    }
+
+    fn long_rope(&self, context: f64, original: f64) -> Result<RopeScaling> {
+        let factors = |name: &str| -> Result<Vec<f64>> {
+            let list = self.list(name)?.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))?;
+            let factor = |factor: &serde_json::Value| factor.as_f64().filter(|factor| *factor > 0.0);
+            let factors: Option<Vec<f64>> = list.iter().map(factor).collect();
+            factors.ok_or_else(|| Error::corrupt(format!("{name:?} has other entries than positive numbers")))
+        };
+        let factor = self.number("factor", context / original)?;
+        let stretched = if factor > 1.0 { (1.0 + factor.ln() / original.ln()).sqrt() } else { 1.0 };
+        Ok(RopeScaling::LongRope {
+            short: factors("short_factor")?,
+            long: factors("long_factor")?,
+            original_context: original as usize,
+            magnitude: self.number("attention_factor", stretched)?,
+        })
     }
 
     fn needed(&self, name: &str) -> Result<f64> {

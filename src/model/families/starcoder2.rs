@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Block, Norm, Spec};
+use crate::model::spec::{Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const KV_HEADS: usize = 2;
@@ -19,10 +19,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
     let window = config.optional_count("sliding_window")?;
     let activation = config.activation("hidden_act", Activation::GeluTanh)?;
-    for Block { attention, feed_forward, .. } in &mut spec.blocks {
-        (attention.kv_heads, attention.window) = (kv_heads, window);
-        (feed_forward.gated, feed_forward.activation) = (false, activation);
-    }
+    spec.attentions().for_each(|attention| (attention.kv_heads, attention.window) = (kv_heads, window));
+    spec.feed_forwards().for_each(|own| (own.gated, own.activation) = (false, activation));
     spec.head = llama::head(config, true)?;
     Ok(spec)
 }

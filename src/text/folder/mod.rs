@@ -148,10 +148,15 @@ impl Folder<'_> {
         };
         match self.class {
             Class::Gpt2 | Class::Llama | Class::Gemma => Ok(None),
-            Class::Roberta => around(
-                &["cls_token", "A", "sep_token"],
-                &["cls_token", "A", "sep_token", "sep_token", "B", "sep_token"],
-            ),
+            Class::Roberta => {
+                let around = around(
+                    &["cls_token", "A", "sep_token"],
+                    &["cls_token", "A", "sep_token", "sep_token", "B", "sep_token"],
+                )?;
+                let (trims, prefix) = (self.flag("trim_offsets", true), self.flag("add_prefix_space", false));
+                let trimming = json!({"type": "ByteLevel", "trim_offsets": trims, "add_prefix_space": prefix});
+                Ok(Some(json!({"type": "Sequence", "processors": [around, trimming]})))
+            }
             Class::Clip => around(
                 &["bos_token", "A", "eos_token"],
                 &["bos_token", "A", "eos_token", "eos_token", "B", "eos_token"],

@@ -157,3 +157,55 @@ fn read_piece(bytes: &[u8]) -> Result<Piece> {
     }
     Ok(piece)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Code;
+
+    fn number(field: u8, number: u8) -> Vec<u8> {
+        // Keys of 16 and more have two bytes.
+        let key = u32::from(field) << 3;
+        let key = if key < 128 { vec![key as u8] } else { vec![key as u8 | 128, (key >> 7) as u8] };
+        [key, vec![number]].concat()
+    }
+
+    fn message(field: u8, parts: &[Vec<u8>]) -> Vec<u8> {
+        let content = parts.concat();
+        [vec![field << 3 | 2, content.len() as u8], content].concat()
+    }
+
+    fn piece(text: &str, more: Vec<u8>) -> Vec<u8> {
+        message(1, &[message(1, &[text.as_bytes().to_vec()]), more])
+    }
+
+    /// With what its trainer and its normalizer say.
+    fn model(trainer: Vec<u8>, normalizer: Vec<u8>) -> Vec<u8> {
+        let score = [&[2 << 3 | 5], &(-1.5f32).to_le_bytes()[..]].concat();
+        let pieces = [piece("<unk>", number(3, 2)), piece("▁a", score), piece("<s>", number(3, 3))];
+        [pieces.concat(), message(2, &[trainer]), message(3, &[normalizer])].concat()
+    }
+
+    #[test]
+    fn a_model_says_its_pieces_its_kind_and_what_becomes_of_spaces() {
+        let read = Model::read(&model(number(3, 2), [number(3, 0), number(4, 0)].concat())).unwrap();
+        let pieces: Vec<_> = read.pieces.iter().map(|piece| (&*piece.text, piece.score, piece.kind)).collect();
+        assert_eq!(pieces, [("<unk>", 0.0, 2), ("▁a", -1.5, 1), ("<s>", 0.0, CONTROL)]);
+        assert!(!read.unigram && !read.add_dummy_prefix && !read.remove_extra_whitespaces);
+        let read = Model::read(&model(number(40, 1), Vec::new())).unwrap();
+        assert!(read.unigram && read.add_dummy_prefix && read.remove_extra_whitespaces && read.unknown == 1);
+    }
+
+    #[test]
+    fn models_that_cut_texts_in_other_ways_are_refused() {
+        let code = |trainer, normalizer| Model::read(&model(trainer, normalizer)).err().map(|error| error.code);
+        assert_eq!(code(Vec::new(), Vec::new()), None);
+        // Words, characters, spaces behind words, spaces as they are; an unknown token that is none.
+        for trainer in [number(3, 3), number(3, 4), number(24, 1)] {
+            assert_eq!(code(trainer, Vec::new()), Some(Code::UnsupportedModel));
+        }
+        assert_eq!(code(Vec::new(), number(5, 0)), Some(Code::UnsupportedModel));
+        assert_eq!(code(number(40, 3), Vec::new()), Some(Code::CorruptFile));
+        assert_eq!(Model::read(&[]).err().unwrap().code, Code::CorruptFile);
+    }
+}

@@ -91,3 +91,14 @@ fn what_is_too_large_or_too_deep_is_refused() {
         assert!(Regex::new(pattern).is_err());
     }
 }
+
+#[test]
+fn as_many_groups_and_classes_stand_beside_each_other_as_may_be_but_few_in_each_other() {
+    assert!(Regex::new(&"([a-c[d]]|(?i:e))".repeat(150)).is_ok());
+    let nested = |count: usize| format!("{}a{}", "(".repeat(count), ")".repeat(count));
+    assert!(Regex::new(&nested(99)).is_ok());
+    assert!(Regex::new(&nested(100)).is_err());
+    let classes = |count: usize| format!("{}a{}", "[".repeat(count), "]".repeat(count));
+    assert!(Regex::new(&classes(99)).is_ok());
+    assert!(Regex::new(&classes(100)).is_err());
+}

@@ -125,6 +125,13 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "gating" => experts(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
+        "product_experts" | "experts_group" | "experts_join" => all([
+            vec![
+                Box::new(gpu_experts::tiles_of_any_number_of_rows_are_right) as Check,
+                Box::new(gpu_experts::tiles_of_bytes_are_close),
+            ],
+            experts(),
+        ]),
         "matrix_matrix_quads" => matrix_products(first),
         "product" => all([
             matrix_products(first),
@@ -203,6 +210,7 @@ fn of_formats(file: &str) -> Vec<Check> {
     let types = match file.trim_start_matches("formats/") {
         "packed" | "levels" => vec![Q4_1, Q8_0, Q6_K],
         "fifths" => vec![Q5_0, Q5_1],
+        "uneven" => vec![IQ4_NL, MXFP4],
         "six_bits" => vec![Q4_K, Q5_K],
         name => TensorType::ALL.into_iter().filter(|ty| ty.name().eq_ignore_ascii_case(name)).collect(),
     };
@@ -394,8 +402,6 @@ fn attention() -> Vec<Check> {
             AttentionShape { window: Some(17), ..shape },
             AttentionShape { causal: false, window: Some(5), soft_cap: Some(0.7), ..shape },
             AttentionShape { soft_cap: Some(30.0), ..shape },
-            AttentionShape { causal: false, block: Some(1), ..shape },
-            AttentionShape { causal: false, block: Some(5), ..shape },
         ];
         for (bias, shape) in gpu_attention::biases(3).iter().flat_map(|bias| shapes.map(|shape| (bias, shape))) {
             for (before, len) in [(0, 47), (50, 1)] {
@@ -422,10 +428,9 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_bounds::rows_behind_those_that_attend_are_left_alone),
         Box::new(gpu_bounds::keys_behind_those_that_are_there_may_be_no_numbers),
         Box::new(gpu_attention::masks_windows_caps_and_biases_are_right_together),
-        Box::new(gpu_attention::blocks_of_a_sequence_do_not_see_each_other),
+        Box::new(gpu_attention::sequences_of_one_length_do_not_see_each_other),
         Box::new(gpu_spans::windows_reach_to_both_sides_in_sequences_of_any_length),
         Box::new(gpu_spans::a_query_that_sees_no_key_gets_nothing),
-        Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
         Box::new(gpu_attention::one_head_s_splits_are_joined_too),
         Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),

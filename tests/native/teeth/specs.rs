@@ -144,7 +144,7 @@ impl Mistakes<'_> {
     /// The ropes that blocks turn by, each once: mistakes are made in all blocks of one.
     fn of_ropes(&mut self, spec: &Spec) {
         let mut ropes: Vec<Rope> = Vec::new();
-        for rope in spec.blocks.iter().filter_map(|block| block.attention.rope.as_ref()) {
+        for rope in spec.blocks.iter().filter_map(|block| block.attention()?.rope.as_ref()) {
             if !ropes.contains(rope) {
                 ropes.push(rope.clone());
             }
@@ -165,12 +165,13 @@ impl Mistakes<'_> {
             }
             self.of_scaling(n, rope);
         }
-        for (layer, block) in spec.blocks.iter().enumerate() {
-            let others = ropes.iter().map(Some).chain([None]).filter(|other| *other != block.attention.rope.as_ref());
+        let attentions = spec.blocks.iter().map(|block| block.attention()).enumerate();
+        for (layer, attention) in attentions.filter_map(|(layer, attention)| Some((layer, attention?))) {
+            let others = ropes.iter().map(Some).chain([None]).filter(|other| *other != attention.rope.as_ref());
             for other in others {
                 let number = other.and_then(|other| ropes.iter().position(|rope| rope == other));
                 let name = format!("layer {layer} turns by {number:?}");
-                self.add(name, |spec| spec.blocks[layer].attention.rope = other.cloned());
+                self.add(name, |spec| attention_of(spec, layer).rope = other.cloned());
             }
         }
     }
@@ -190,6 +191,7 @@ impl Mistakes<'_> {
             RopeScaling::Linear { .. } => 1,
             RopeScaling::Llama3 { .. } => 4,
             RopeScaling::Yarn { .. } => 5,
+            RopeScaling::LongRope { .. } => 1,
         };
         self.add_to_rope(format!("rope {n}: no scaling"), rope, |rope| rope.scaling = RopeScaling::None);
         for number in 0..numbers {
@@ -201,6 +203,11 @@ impl Mistakes<'_> {
                 });
             }
         }
+        self.add_to_rope(format!("rope {n}: factors of short sequences for long ones"), rope, |rope| {
+            if let RopeScaling::LongRope { short, long, .. } = &mut rope.scaling {
+                std::mem::swap(short, long);
+            }
+        });
         self.add_to_rope(format!("rope {n}: truncation"), rope, |rope| {
             if let RopeScaling::Yarn { truncate, .. } = &mut rope.scaling {
                 *truncate ^= true;
@@ -209,14 +216,15 @@ impl Mistakes<'_> {
     }
 
     fn of_windows(&mut self, spec: &Spec) {
-        for (layer, block) in spec.blocks.iter().enumerate() {
-            let others = match block.attention.window {
+        let attentions = spec.blocks.iter().map(|block| block.attention()).enumerate();
+        for (layer, attention) in attentions.filter_map(|(layer, attention)| Some((layer, attention?))) {
+            let others = match attention.window {
                 Some(window) => vec![Some(window - 1), Some(window + 1), None],
                 None => vec![Some(6)],
             };
             for other in others.into_iter().filter(|other| *other != Some(0)) {
                 let name = format!("layer {layer} has a window of {other:?}");
-                self.add(name, |spec| spec.blocks[layer].attention.window = other);
+                self.add(name, |spec| attention_of(spec, layer).window = other);
             }
         }
     }
@@ -340,6 +348,10 @@ impl Mistakes<'_> {
     }
 }
 
+fn attention_of(spec: &mut Spec, layer: usize) -> &mut Attention {
+    spec.blocks[layer].attention_mut().expect("it is looked at")
+}
+
 fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
     match scaling {
         RopeScaling::None => vec![],
@@ -350,6 +362,7 @@ fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
         RopeScaling::Yarn { factor, original_context, beta_fast, beta_slow, magnitude, .. } => {
             vec![factor, original_context, beta_fast, beta_slow, magnitude]
         }
+        RopeScaling::LongRope { magnitude, .. } => vec![magnitude],
     }
 }
 

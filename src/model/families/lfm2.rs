@@ -1,0 +1,99 @@
+//! LFM2: gated convolutions over the last few tokens in most layers, attention with normed heads in the others, and SwiGLU.
+//!
+//! Paper: <https://arxiv.org/abs/2511.23404>. Checkpoints: `LiquidAI/LFM2-350M`, `LiquidAI/LFM2-1.2B`, …
+
+use super::config::Config;
+use super::{Layout, Names, Part, llama};
+use crate::error::{Error, Result};
+use crate::model::check::check_width;
+use crate::model::spec::{Head, HeadNorm, Mixer, Norm, ShortConv, Spec, VocabularyHead};
+
+/// What transformers takes where `config.json` does not say.
+const THETA: f64 = 1_000_000.0;
+const KV_HEADS: usize = 8;
+const CONTEXT: usize = 128_000;
+const WIDTH: usize = 12_288;
+const MULTIPLE: usize = 256;
+const TAPS: usize = 3;
+
+pub fn spec(config: &Config) -> Result<Spec> {
+    let (heads, width) = (config.required("num_attention_heads")?, config.required("hidden_size")?);
+    let head_dim = config.head_dim(width, heads)?;
+    let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, THETA, None)?)?;
+    spec.norm = Norm::Rms { epsilon: config.number("norm_eps", 1e-5)? as f32, plus_one: false };
+    spec.set_context(config.count("max_position_embeddings", CONTEXT)?);
+    let inner = inner(config)?;
+    spec.feed_forwards().for_each(|feed_forward| feed_forward.width = inner);
+    let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
+    for attention in spec.attentions() {
+        (attention.kv_heads, attention.head_norm) = (kv_heads, HeadNorm::Each);
+    }
+    let conv = ShortConv { taps: config.count("conv_L_cache", TAPS)?, bias: config.flag("conv_bias", false)? };
+    for (block, attends) in spec.blocks.iter_mut().zip(attends(config)?) {
+        if !attends {
+            block.mixer = Mixer::ShortConv(conv);
+        }
+    }
+    let tied = config.flag("tie_embedding", config.flag("tie_word_embeddings", true)?)?;
+    spec.head = Head::Vocabulary(VocabularyHead::plain(tied));
+    Ok(spec)
+}
+
+/// Which layers have attention.
+fn attends(config: &Config) -> Result<Vec<bool>> {
+    let layers = config.layers("num_hidden_layers")?;
+    let Some(types) = config.list("layer_types")? else {
+        // As the first checkpoints say it.
+        let all = || (0..layers as u64).collect();
+        let listed =
+            config.list("full_attn_idxs")?.map(|list| list.iter().filter_map(|layer| layer.as_u64()).collect());
+        let listed: Vec<u64> = listed.unwrap_or_else(all);
+        return Ok((0..layers).map(|layer| listed.contains(&(layer as u64))).collect());
+    };
+    if types.len() != layers {
+        return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
+    }
+    let attends = |ty: &serde_json::Value| match ty.as_str() {
+        Some("full_attention") => Ok(true),
+        Some("conv") => Ok(false),
+        _ => Err(Error::unsupported(format!("layer type {ty}"))),
+    };
+    types.iter().map(attends).collect()
+}
+
+/// The feed-forward network's width: what the configuration says is that of one without a gate.
+fn inner(config: &Config) -> Result<usize> {
+    let said = check_width("feed-forward width", config.count("block_ff_dim|intermediate_size", WIDTH)?)?;
+    if !config.flag("block_auto_adjust_ff_dim", true)? {
+        return Ok(said);
+    }
+    let scaled = (config.number("block_ffn_dim_multiplier", 1.0)? * (2 * said / 3) as f64) as usize;
+    let multiple = check_width("\"block_multiple_of\"", config.count("block_multiple_of", MULTIPLE)?)?;
+    Ok(check_width("feed-forward width", scaled)?.next_multiple_of(multiple))
+}
+
+/// transformers' tensor names.
+pub const NAMES: Names = Names {
+    prefix: "model.",
+    parts: &[
+        (Part::Embedding, "embed_tokens"),
+        (Part::OutputNorm, "embedding_norm"),
+        (Part::Head, "lm_head"),
+        (Part::AttentionNorm, "layers.{}.operator_norm"),
+        (Part::Query, "layers.{}.self_attn.q_proj"),
+        (Part::Key, "layers.{}.self_attn.k_proj"),
+        (Part::Value, "layers.{}.self_attn.v_proj"),
+        (Part::Output, "layers.{}.self_attn.out_proj"),
+        (Part::QueryNorm, "layers.{}.self_attn.q_layernorm"),
+        (Part::KeyNorm, "layers.{}.self_attn.k_layernorm"),
+        (Part::ConvInput, "layers.{}.conv.in_proj"),
+        (Part::ConvTaps, "layers.{}.conv.conv"),
+        (Part::ConvOutput, "layers.{}.conv.out_proj"),
+        (Part::FeedForwardNorm, "layers.{}.ffn_norm"),
+        (Part::Gate, "layers.{}.feed_forward.w1"),
+        (Part::Up, "layers.{}.feed_forward.w3"),
+        (Part::Down, "layers.{}.feed_forward.w2"),
+    ],
+    ignored: &[],
+    layout: Layout::Stacked,
+};

@@ -1,0 +1,83 @@
+//! The families, by `config.json`'s words for them.
+
+use super::config::Config;
+use super::{
+    bart, bert, bloom, clip, cohere, cohere2, deit, dinov2, distilbert, falcon, gemma, gemma2, gemma3, gpt_neox,
+    gpt_oss, gpt2, gptj, granite, granite4, lfm2, llama, marian, mistral, mixtral, modernbert, mpt, olmo2, olmo3,
+    olmoe, opt, phi, phi3, qwen2, qwen3, qwen3_moe, roberta, siglip, smollm3, stablelm, starcoder2, t5, vit,
+};
+use crate::error::Result;
+use crate::model::part::Names;
+use crate::model::plan::Stack;
+use crate::model::spec::Spec;
+
+/// A family of models, by `config.json`'s word for it.
+pub struct Family {
+    pub model_type: &'static str,
+    /// What makes each of its stacks' [`Spec`], and where its tensors are. The first stack answers.
+    stacks: &'static [(MakeSpec, Names)],
+}
+
+type MakeSpec = fn(&Config) -> Result<Spec>;
+
+const fn family(model_type: &'static str, stacks: &'static [(MakeSpec, Names)]) -> Family {
+    Family { model_type, stacks }
+}
+
+pub const FAMILIES: &[Family] = &[
+    family("llama", &[(llama::spec, llama::NAMES)]),
+    family("mistral", &[(mistral::spec, llama::NAMES)]),
+    family("mixtral", &[(mixtral::spec, mixtral::NAMES)]),
+    family("qwen2", &[(qwen2::spec, llama::NAMES)]),
+    family("qwen3", &[(qwen3::spec, llama::NAMES)]),
+    family("qwen3_moe", &[(qwen3_moe::spec, qwen3_moe::NAMES)]),
+    family("gpt_oss", &[(gpt_oss::spec, gpt_oss::NAMES)]),
+    family("lfm2", &[(lfm2::spec, lfm2::NAMES)]),
+    family("gpt2", &[(gpt2::spec, gpt2::NAMES)]),
+    family("opt", &[(opt::spec, opt::NAMES)]),
+    family("bloom", &[(bloom::spec, bloom::NAMES)]),
+    family("mpt", &[(mpt::spec, mpt::NAMES)]),
+    family("gptj", &[(gptj::spec, gptj::NAMES)]),
+    family("gpt_neox", &[(gpt_neox::spec, gpt_neox::NAMES)]),
+    family("falcon", &[(falcon::spec, bloom::NAMES)]),
+    family("RefinedWeb", &[(falcon::spec, bloom::NAMES)]),
+    family("RefinedWebModel", &[(falcon::spec, bloom::NAMES)]),
+    family("cohere", &[(cohere::spec, llama::NAMES)]),
+    family("cohere2", &[(cohere2::spec, llama::NAMES)]),
+    family("gemma", &[(gemma::spec, llama::NAMES)]),
+    family("gemma2", &[(gemma2::spec, gemma2::NAMES)]),
+    family("gemma3_text", &[(gemma3::spec, gemma2::NAMES)]),
+    family("phi", &[(phi::spec, phi::NAMES)]),
+    family("phi3", &[(phi3::spec, phi3::NAMES)]),
+    family("stablelm", &[(stablelm::spec, llama::NAMES)]),
+    family("olmo2", &[(olmo2::spec, gemma2::NAMES)]),
+    family("olmo3", &[(olmo3::spec, gemma2::NAMES)]),
+    family("olmoe", &[(olmoe::spec, qwen3_moe::NAMES)]),
+    family("granite", &[(granite::spec, llama::NAMES)]),
+    family("granitemoehybrid", &[(granite4::spec, granite4::NAMES)]),
+    family("smollm3", &[(smollm3::spec, llama::NAMES)]),
+    family("starcoder2", &[(starcoder2::spec, starcoder2::NAMES)]),
+    family("vit", &[(vit::spec, vit::NAMES)]),
+    family("deit", &[(deit::spec, deit::NAMES)]),
+    family("dinov2", &[(dinov2::spec, dinov2::NAMES)]),
+    family("dinov2_with_registers", &[(dinov2::spec, dinov2::WITH_REGISTERS)]),
+    family("bert", &[(bert::spec, bert::NAMES)]),
+    family("roberta", &[(roberta::spec, roberta::NAMES)]),
+    family("xlm-roberta", &[(roberta::spec, roberta::NAMES)]),
+    family("camembert", &[(roberta::spec, roberta::NAMES)]),
+    family("distilbert", &[(distilbert::spec, distilbert::NAMES)]),
+    family("modernbert", &[(modernbert::spec, modernbert::NAMES)]),
+    family("t5", &[(t5::decoder, t5::DECODER), (t5::encoder, t5::ENCODER)]),
+    family("mt5", &[(t5::decoder, t5::DECODER), (t5::encoder, t5::ENCODER)]),
+    family("bart", &[(bart::decoder, bart::DECODER), (bart::encoder, bart::ENCODER)]),
+    family("marian", &[(marian::decoder, bart::DECODER), (marian::encoder, bart::ENCODER)]),
+    family("clip", &[(clip::texts, clip::TEXT_NAMES), (clip::images, clip::IMAGE_NAMES)]),
+    family("siglip", &[(siglip::texts, siglip::TEXT_NAMES), (siglip::images, clip::IMAGE_NAMES)]),
+];
+
+impl Family {
+    /// The stacks of a configuration's model. Errors: corrupt-file, unsupported-model.
+    pub fn stacks(&self, config: &Config) -> Result<Vec<Stack>> {
+        self.stacks.iter().map(|(spec, names)| Ok(Stack { spec: spec(config)?, names: *names })).collect()
+    }
+}

@@ -1,0 +1,332 @@
+//! One pass of several generations' rows through a model, and what comes back of them.
+
+use super::forward::{Across, Batch, forward, head};
+use super::generation::{Answer, Came, Generation, Want};
+use super::scheduler::Home;
+use super::{Model, Session};
+use crate::device::{Device, Span, Table, Tokens};
+use crate::error::{Code, Error, Result, try_vec};
+use std::collections::VecDeque;
+use std::ops::Range;
+
+/// What a generation has on the device.
+pub struct Held<D: Device> {
+    pub session: Session<D>,
+    pub home: Home<D>,
+    /// None where tokens are chosen here, from their logits.
+    pub chooser: Option<D::Chooser>,
+    /// Tokens chosen on the device, on their way here, and the passes that they are of.
+    pub coming: VecDeque<(u64, D::Reading)>,
+    /// The token that came last.
+    pub last: Option<u32>,
+}
+
+impl<D: Device> Held<D> {
+    /// It is over: the sequence goes home.
+    pub fn leave(mut self, failed: bool) {
+        if failed {
+            self.session.forget_unsure();
+        }
+        self.home.put(self.session);
+    }
+}
+
+/// A generation's part of a pass.
+pub struct Entry<D: Device> {
+    pub id: u64,
+    pub held: Held<D>,
+    pub wanted: Option<Wanted>,
+    pub came: Vec<Arrived>,
+    pub failure: Option<Error>,
+}
+
+/// What a pass is to compute for a generation.
+pub enum Wanted {
+    Source(Vec<u32>),
+    Rows {
+        /// Any where the device has chosen it.
+        tokens: Vec<u32>,
+        chosen: bool,
+        position: usize,
+        /// Tokens that the sequence is known to have.
+        length: usize,
+        answer: Option<Answer>,
+    },
+}
+
+impl Wanted {
+    /// What a generation wants, as far as `rows` go; it is begun.
+    pub fn of(generation: &mut Generation, rows: usize) -> Self {
+        let wanted = match generation.wants() {
+            Want::Source(source) => Self::Source(source.to_vec()),
+            Want::Prompt { tokens, position, answer } => {
+                let (answer, length) = ((rows == tokens.len()).then_some(answer), position + tokens.len());
+                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, length, answer }
+            }
+            Want::Step { token, position, answer } => {
+                let tokens = vec![token.unwrap_or(0)];
+                Self::Rows { tokens, chosen: token.is_none(), position, length: position + 1, answer: Some(answer) }
+            }
+            Want::Waiting | Want::Nothing => unreachable!("a share is only of what is wanted"),
+        };
+        generation.begin(rows);
+        wanted
+    }
+}
+
+/// What has come for a generation.
+pub enum Arrived {
+    Computed,
+    /// Where they lie in the pass's logits.
+    Logits(Range<usize>),
+    Chosen {
+        id: u32,
+        starved: bool,
+    },
+}
+
+impl Arrived {
+    pub fn of(self, logits: &mut [f32]) -> Came<'_> {
+        match self {
+            Self::Computed => Came::Computed,
+            Self::Logits(range) => Came::Logits(&mut logits[range]),
+            Self::Chosen { id, starved } => Came::Chosen { id, starved },
+        }
+    }
+}
+
+/// Rows of several generations on their way through a model.
+pub struct Pass<D: Device> {
+    pub(super) number: u64,
+    pub(super) entries: Vec<Entry<D>>,
+    pub(super) logits: Vec<f32>,
+}
+
+impl<D: Device> Pass<D> {
+    /// Computes what is wanted, or waits for the oldest answer where nothing is.
+    pub async fn run(mut self, model: &mut Model<D>) -> Self {
+        if let Err(error) = self.try_run(model).await {
+            // The device says once what went wrong: whatever anybody of these has under way may never come.
+            self.entries.iter_mut().for_each(|entry| entry.fail(error.clone()));
+        }
+        self
+    }
+
+    async fn try_run(&mut self, model: &mut Model<D>) -> Result<()> {
+        let wanted = self.entries.iter().filter(|entry| entry.wanted.is_some()).count();
+        // The device is given all steps that are wanted ahead before anybody listens: else it would have but one at a time.
+        let is_ahead = wanted > 0 && wanted == self.entries.iter().filter(|entry| entry.is_chosen()).count();
+        for entry in &mut self.entries {
+            match entry.prepare(model).await {
+                // No room for one is its own affair.
+                Err(error) if error.code == Code::OutOfMemory => entry.fail(error),
+                prepared => prepared?,
+            }
+        }
+        self.compute(model).await?;
+        if is_ahead { Ok(()) } else { self.hear(&mut model.device, wanted == 0).await }
+    }
+
+    /// Those whose rows go through the model.
+    fn computing(&mut self) -> impl Iterator<Item = &mut Entry<D>> {
+        let computes =
+            |entry: &&mut Entry<D>| matches!(entry.wanted, Some(Wanted::Rows { .. })) && entry.failure.is_none();
+        self.entries.iter_mut().filter(computes)
+    }
+
+    /// All rows in one pass, and what is to be made of their logits.
+    async fn compute(&mut self, model: &mut Model<D>) -> Result<()> {
+        let number = self.number;
+        let mut logits = std::mem::take(&mut self.logits);
+        let mut batch: Vec<&mut Entry<D>> = self.computing().collect();
+        if batch.is_empty() {
+            self.logits = logits;
+            return Ok(());
+        }
+        run_together(model, &batch)?;
+        if batch.iter().any(|entry| !entry.is_chosen()) {
+            for entry in batch.iter_mut().filter(|entry| !entry.is_chosen()) {
+                entry.begin_tokens();
+            }
+            let unfinished = model.device.settle().await?;
+            batch.iter_mut().for_each(|entry| entry.held.session.settled_but(unfinished));
+        }
+        answer(model, &mut batch, number, &mut logits).await?;
+        self.logits = logits;
+        Ok(())
+    }
+
+    /// Takes a token of everyone's for whom one has come; with `wait` the oldest is waited for.
+    async fn hear(&mut self, device: &mut D, wait: bool) -> Result<()> {
+        let first = |entry: &Entry<D>| entry.held.coming.front().map(|(pass, _)| *pass);
+        let oldest = self.entries.iter().filter(|entry| entry.failure.is_none()).filter_map(first).min();
+        // The one that is waited for comes first: meanwhile others come too.
+        let waited = self.entries.iter().position(|entry| wait && entry.failure.is_none() && first(entry) == oldest);
+        let waited = waited.filter(|_| oldest.is_some());
+        let others = (0..self.entries.len()).filter(|at| Some(*at) != waited);
+        for at in waited.into_iter().chain(others) {
+            let entry = &mut self.entries[at];
+            let Some((_, reading)) = entry.held.coming.front() else { continue };
+            if entry.failure.is_some() || (Some(at) != waited && !device.has_come(reading)) {
+                continue;
+            }
+            entry.hear(device).await?;
+        }
+        Ok(())
+    }
+}
+
+impl<D: Device> Entry<D> {
+    fn fail(&mut self, error: Error) {
+        self.came.clear();
+        self.failure = Some(error);
+    }
+
+    fn is_chosen(&self) -> bool {
+        matches!(self.wanted, Some(Wanted::Rows { chosen: true, .. }))
+    }
+
+    /// Reads a source, or makes room for the rows.
+    async fn prepare(&mut self, model: &mut Model<D>) -> Result<()> {
+        let Held { session, last, .. } = &mut self.held;
+        match &self.wanted {
+            Some(Wanted::Source(source)) => {
+                model.read_source(session, source).await?;
+                self.came.push(Arrived::Computed);
+                Ok(())
+            }
+            Some(Wanted::Rows { tokens, position, chosen, length, .. }) => {
+                if !chosen && *position < session.len() {
+                    // All of it is read anew: see `Limits::turning_point`.
+                    session.clear();
+                    *last = None;
+                }
+                session.has(*length);
+                model.reserve(session, *position..position + tokens.len()).await
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Known tokens are on their way into the cache; those that the device chooses are once they are known.
+    fn begin_tokens(&mut self) {
+        if let Some(Wanted::Rows { tokens, .. }) = &self.wanted {
+            self.held.session.begin(tokens);
+        }
+    }
+
+    /// The next token that the device has chosen.
+    async fn hear(&mut self, device: &mut D) -> Result<()> {
+        let Held { session, coming, last, .. } = &mut self.held;
+        let Some((_, reading)) = coming.pop_front() else { return Ok(()) };
+        let waited = !device.has_come(&reading);
+        let Some(id) = device.chosen(reading).await? else {
+            self.fail(Error::new(Code::Internal, "the model's logits are not all numbers"));
+            return Ok(());
+        };
+        // The device had nothing left to do, and nobody knew.
+        let starved = waited && coming.iter().all(|(_, reading)| device.has_come(reading));
+        session.begin(last.as_slice());
+        session.settled();
+        *last = Some(id);
+        self.came.push(Arrived::Chosen { id, starved });
+        Ok(())
+    }
+}
+
+/// The rows of several sequences, one span each, through all blocks.
+fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Result<()> {
+    let (mut spans, mut known, mut across, mut lengths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    for (index, entry) in batch.iter().enumerate() {
+        let Some(Wanted::Rows { tokens, position, length, .. }) = &entry.wanted else { continue };
+        lengths.push(*length);
+        if let Some(source) = &entry.held.session.source {
+            across.push(Span::across(known.len(), tokens.len(), source.keys, index));
+        }
+        spans.push(Span::new(known.len(), tokens.len(), *position, index));
+        known.extend_from_slice(tokens);
+    }
+    let sessions = || batch.iter().map(|entry| &entry.held.session);
+    let tables: Vec<&Table> = sessions().map(|session| &session.table).collect();
+    let source_tables: Vec<&Table> = sessions().filter_map(|session| Some(&session.source.as_ref()?.table)).collect();
+    let chosen = batch.iter().enumerate().filter(|(_, entry)| entry.is_chosen());
+    let choosers: Vec<(usize, &D::Chooser)> =
+        chosen.filter_map(|(index, entry)| Some((index, entry.held.chooser.as_ref()?))).collect();
+    let tokens = match choosers.is_empty() {
+        true => Tokens::Known(&known),
+        false => Tokens::Chosen { known: &known, spans: &choosers },
+    };
+    let Model { device, spec, weights, scratch, pool, sources, .. } = model;
+    let mut rows = Batch::new(tokens, &spans, &tables, &mut pool.state);
+    rows.lengths = &lengths;
+    let across = Across { spans: &across, tables: &source_tables, state: &sources.state };
+    rows.rows.across = (!source_tables.is_empty()).then_some(across);
+    forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()))
+}
+
+/// Gives everyone what was asked of its last row.
+async fn answer<D: Device>(
+    model: &mut Model<D>,
+    batch: &mut [&mut Entry<D>],
+    number: u64,
+    logits: &mut Vec<f32>,
+) -> Result<()> {
+    // Entries of each kind of answer, with their spans and last rows.
+    let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
+    let mut after = 0;
+    for (index, entry) in batch.iter_mut().enumerate() {
+        let Some(Wanted::Rows { tokens, answer, .. }) = &entry.wanted else { continue };
+        after += tokens.len();
+        match answer {
+            Some(Answer::Logits) => read.push((index, after - 1)),
+            Some(Answer::Chosen) => chosen.push((index, after - 1)),
+            Some(Answer::Computed) => computed = true,
+            None => entry.came.push(Arrived::Computed),
+        }
+    }
+    let rows: Vec<usize> = read.iter().chain(&chosen).map(|(_, row)| *row).collect();
+    if !rows.is_empty() {
+        model.heads_of(&rows);
+    }
+    for (row, (span, _)) in (read.len()..).zip(&chosen) {
+        let Held { chooser, coming, .. } = &mut batch[*span].held;
+        let chooser = chooser.as_mut().ok_or_else(|| Error::new(Code::Internal, "a choice without a chooser"))?;
+        coming.push_back((number, model.device.choose(&mut model.logits, row, *span, chooser)?));
+    }
+    if !read.is_empty() || computed {
+        let vocabulary = model.spec.vocabulary();
+        // One value will do to hear how it went.
+        let len = (read.len() * vocabulary).max(1);
+        if logits.len() < len {
+            *logits = try_vec(len, "logits")?;
+        }
+        let reading = model.device.send(&model.logits, len)?;
+        model.device.receive(reading, &mut logits[..len]).await?;
+        for (row, (index, _)) in read.iter().enumerate() {
+            batch[*index].came.push(Arrived::Logits(row * vocabulary..(row + 1) * vocabulary));
+        }
+        let is_computed =
+            |entry: &Entry<D>| matches!(entry.wanted, Some(Wanted::Rows { answer: Some(Answer::Computed), .. }));
+        for entry in batch.iter_mut() {
+            entry.held.session.settled();
+            if is_computed(entry) {
+                entry.came.push(Arrived::Computed);
+            }
+        }
+    }
+    Ok(())
+}
+
+impl<D: Device> Model<D> {
+    /// Computes the logits of some rows of the last pass, at most [`super::HEAD_ROWS`]: to be read or chosen from.
+    fn heads_of(&mut self, rows: &[usize]) {
+        let Self { device, spec, weights, scratch, selected, logits, .. } = self;
+        let mut hidden = &scratch.hidden;
+        if rows.iter().enumerate().any(|(index, row)| index != *row) {
+            let runs: Vec<Range<usize>> = rows.iter().map(|row| *row..row + 1).collect();
+            device.pool(hidden, spec.width, &runs, selected);
+            hidden = selected;
+        }
+        head(device, spec, weights, hidden, rows.len(), logits);
+    }
+}

@@ -1,0 +1,225 @@
+//! Several generations on one model at a time: their rows go through it together.
+//!
+//! A pass reads every weight once, for one row or for many: steps of texts that are being written cost little more
+//! together than one alone. So each pass has a step of every text, and the room that is left is shared by the prompts
+//! that are being read, as llama.cpp's server and web-rwkv fill their batches. Nobody waits longer than a pass of
+//! [`Device::CHUNK`] rows for the next token.
+//!
+//! What a text says does not depend on those beside it: a row's sums are its own. On the CPU they are the same to the
+//! last bit, but for long texts on several threads, whose attention is split where a text is alone, and for windows,
+//! whose tiles begin where a chunk begins. On a GPU more than a few rows take other kernels, whose sums have another order.
+//!
+//! A pass takes with it what it needs: [`Scheduler::plan`] hands it out, [`Pass::run`] waits for the device, and
+//! [`Scheduler::settle`] puts back what has come. In between the scheduler is free: who ends a generation then waits for
+//! nothing.
+
+use super::generation::{Generation, Step, Want};
+use super::pass::{Entry, Held, Pass, Wanted};
+use super::{HEAD_ROWS, Model, Session};
+use crate::device::Device;
+use crate::error::{Code, Error, Result};
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+/// A sequence, which is away while a generation is under way in it.
+pub struct Home<D: Device>(Rc<Place<D>>);
+
+struct Place<D: Device> {
+    session: RefCell<Option<Session<D>>>,
+    /// Its length when it was last seen.
+    len: Cell<usize>,
+}
+
+impl<D: Device> Clone for Home<D> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<D: Device> Home<D> {
+    pub fn new(session: Session<D>) -> Self {
+        let len = Cell::new(session.len());
+        Self(Rc::new(Place { session: RefCell::new(Some(session)), len }))
+    }
+
+    /// The sequence, if it is here.
+    pub fn take(&self) -> Option<Session<D>> {
+        self.0.session.take()
+    }
+
+    pub fn put(&self, session: Session<D>) {
+        self.0.len.set(session.len());
+        self.0.session.replace(Some(session));
+    }
+
+    /// Tokens in its cache, as far as is known.
+    pub fn len(&self) -> usize {
+        self.0.len.get()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+}
+
+/// A generation among others.
+struct Slot<D: Device> {
+    id: u64,
+    generation: Generation,
+    /// None while a pass has it, and when it is over.
+    held: Option<Held<D>>,
+    events: VecDeque<Result<Step>>,
+}
+
+/// Generations that share a model's passes.
+pub struct Scheduler<D: Device> {
+    slots: Vec<Slot<D>>,
+    last: u64,
+    /// Passes so far: each begins with another generation, where there is no room for all.
+    passes: u64,
+    /// Of rows whose logits come here, [rows, vocabulary].
+    logits: Vec<f32>,
+}
+
+impl<D: Device> Default for Scheduler<D> {
+    fn default() -> Self {
+        Self { slots: Vec::new(), last: 0, passes: 0, logits: Vec::new() }
+    }
+}
+
+impl<D: Device> Scheduler<D> {
+    /// Takes a generation in: its number. Between passes only. Errors: out-of-memory; internal where the sequence is away.
+    pub fn begin(&mut self, model: &mut Model<D>, home: &Home<D>, mut generation: Generation) -> Result<u64> {
+        let away = || Error::new(Code::Internal, "another generation is under way in this session");
+        let mut session = home.take().ok_or_else(away)?;
+        let chooser = match generation.choosing().map(|choosing| model.device.chooser(choosing)).transpose() {
+            Ok(chooser) => chooser.flatten(),
+            Err(error) => {
+                home.put(session);
+                return Err(error);
+            }
+        };
+        generation.start(session.rewind_to(generation.prompt(), model.turning_point()), chooser.is_some());
+        let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None };
+        self.last += 1;
+        self.slots.push(Slot { id: self.last, generation, held: Some(held), events: VecDeque::new() });
+        Ok(self.last)
+    }
+
+    /// One of them, until it is ended.
+    pub fn generation(&mut self, id: u64) -> Option<&mut Generation> {
+        self.slots.iter_mut().find(|slot| slot.id == id).map(|slot| &mut slot.generation)
+    }
+
+    /// The next of what has happened to one: `Over` in the end, none where it has to be waited for.
+    pub fn event(&mut self, id: u64) -> Option<Result<Step>> {
+        let slot = self.slots.iter_mut().find(|slot| slot.id == id)?;
+        let over = || slot.generation.finish().map(|_| Ok(Step::Over));
+        slot.events.pop_front().or_else(over)
+    }
+
+    /// Lets one go, wherever it is: what is on its way for it is for nothing. Its sequence is home at once, or once the
+    /// pass that has it has come to its end.
+    pub fn end(&mut self, id: u64) -> Option<Generation> {
+        let at = self.slots.iter().position(|slot| slot.id == id)?;
+        let Slot { generation, held, .. } = self.slots.remove(at);
+        if let Some(held) = held {
+            held.leave(false);
+        }
+        Some(generation)
+    }
+
+    /// The next pass; none where nobody wants anything, or another pass has all who do.
+    pub fn plan(&mut self) -> Option<Pass<D>> {
+        self.passes += 1;
+        let number = self.passes;
+        let rows = self.share(number as usize);
+        let mut logits = std::mem::take(&mut self.logits);
+        let mut entries = Vec::new();
+        for (slot, rows) in self.slots.iter_mut().zip(rows) {
+            let waits = slot.held.as_ref().is_some_and(|held| !held.coming.is_empty());
+            if rows.is_none() && !waits {
+                continue;
+            }
+            if let Some(held) = slot.held.take() {
+                let wanted = rows.map(|rows| Wanted::of(&mut slot.generation, rows));
+                entries.push(Entry { id: slot.id, held, wanted, came: Vec::new(), failure: None });
+            }
+        }
+        if entries.is_empty() {
+            std::mem::swap(&mut self.logits, &mut logits);
+            return None;
+        }
+        Some(Pass { number, entries, logits })
+    }
+
+    /// How many rows each may have in the next pass: a step of everyone, and a fair part of what is left for each prompt.
+    fn share(&self, first: usize) -> Vec<Option<usize>> {
+        let count = self.slots.len();
+        let mut shares = vec![None; count];
+        let (mut steps, mut prompts) = (Vec::new(), Vec::new());
+        for at in (0..count).map(|at| (first + at) % count).filter(|at| self.slots[*at].held.is_some()) {
+            match self.slots[at].generation.wants() {
+                // An encoder reads one text at a time, by itself.
+                Want::Source(_) => {
+                    shares.fill(None);
+                    shares[at] = Some(0);
+                    return shares;
+                }
+                Want::Step { .. } => steps.push(at),
+                Want::Prompt { tokens, .. } => prompts.push((at, tokens.len())),
+                Want::Waiting | Want::Nothing => {}
+            }
+        }
+        // Each has an answer at most, and prompts do not wait for ever.
+        steps.truncate(if prompts.is_empty() { HEAD_ROWS } else { HEAD_ROWS / 2 });
+        prompts.truncate(HEAD_ROWS - steps.len());
+        steps.iter().for_each(|at| shares[*at] = Some(1));
+        let mut left = D::CHUNK - steps.len();
+        for (index, (at, tokens)) in prompts.iter().enumerate() {
+            let rows = left.div_ceil(prompts.len() - index).min(*tokens);
+            (shares[*at], left) = (Some(rows), left - rows);
+        }
+        shares
+    }
+
+    /// Takes a pass back. Returns whether something has happened to one of the generations.
+    pub fn settle(&mut self, pass: Pass<D>) -> bool {
+        let Pass { entries, mut logits, .. } = pass;
+        let mut happened = false;
+        for Entry { id, held, came, failure, .. } in entries {
+            let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) else {
+                held.leave(failure.is_some());
+                continue;
+            };
+            let mut failed = false;
+            for step in came.into_iter().map(|came| slot.generation.take(came.of(&mut logits))).chain(failure.map(Err))
+            {
+                (failed, happened) = (step.is_err(), true);
+                slot.events.push_back(step);
+                if failed {
+                    break;
+                }
+            }
+            if failed || slot.generation.finish().is_some() {
+                held.leave(failed);
+            } else {
+                slot.held = Some(held);
+            }
+        }
+        self.logits = logits;
+        happened
+    }
+
+    /// Goes on until something has happened to one of them; false where nothing can. For who does nothing else meanwhile.
+    pub async fn step(&mut self, model: &mut Model<D>) -> bool {
+        while let Some(pass) = self.plan() {
+            let pass = pass.run(model).await;
+            if self.settle(pass) {
+                return true;
+            }
+        }
+        false
+    }
+}
