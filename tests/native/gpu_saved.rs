@@ -72,7 +72,7 @@ fn restored<D: Device>(device: &mut D, context: &Context, head_dim: usize, ty: C
 
 #[test]
 fn a_saved_sequence_is_the_same_on_every_device() {
-    let (name, kernels) = gpus().remove(0);
+    let [(name, kernels), ..] = gpus();
     let context = &kernels.context;
     for (ty, head_dim, head) in [(CacheType::F32, 12, 48), (CacheType::F16, 20, 40), (CacheType::Q8, 36, 36 + 8)] {
         let (cpu, gpu) = (&mut cpu(2), &mut gpu(&kernels));
