@@ -22,7 +22,7 @@ pub use picture::{Picture, Preparation, Taps};
 pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -76,18 +76,12 @@ pub struct AttentionShape {
     pub window: Option<usize>,
     /// The scaled product becomes cap · tanh(product / cap), as in Gemma 2 (<https://arxiv.org/abs/2408.00118>).
     pub soft_cap: Option<f32>,
-    /// A sequence is many of that many tokens, one after the other, and a query sees only its own: a batch of images.
-    pub block: Option<usize>,
 }
 
 impl AttentionShape {
     /// The keys that the query at `position` sees of those before `end`.
     pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
-        let (begin, end) = self.block.map_or((0, end), |block| {
-            let begin = position / block * block;
-            (begin, end.min(begin + block))
-        });
-        let first = self.window.map_or(begin, |window| begin.max((position + 1).saturating_sub(window)));
+        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
         let after = self.window.map_or(end, |window| end.min(position + window));
         let after = if self.causal { end.min(position + 1) } else { after };
         first..after.max(first)
@@ -115,6 +109,17 @@ pub struct Attention<'a, D: Device> {
     /// A learned score of each head that nothing belongs to, [heads]: it takes its share of the softmax and adds nothing,
     /// so that a head may look away (<https://arxiv.org/abs/2309.17453>, gpt-oss).
     pub sinks: Option<&'a D::Buffer>,
+}
+
+/// One layer's short convolution over each channel's last few inputs.
+pub struct ShortConv<'a, D: Device> {
+    pub layer: usize,
+    pub width: usize,
+    pub taps: usize,
+    /// [width, taps], the oldest input's first.
+    pub weight: &'a D::Buffer,
+    /// [width]
+    pub bias: Option<&'a D::Buffer>,
 }
 
 /// What projections read: rows, normed on the way where `norm` says so.
@@ -254,6 +259,14 @@ impl Patching {
     }
 }
 
+/// Whether a saved sequence has as many bytes as are expected.
+fn check_saved(bytes: &[u8], expected: usize) -> Result<()> {
+    match bytes.len() == expected {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("a saved sequence of {} bytes, expected {expected}", bytes.len()))),
+    }
+}
+
 pub trait Device: Sized + 'static {
     /// f32 activations, or a vector of weights.
     type Buffer;
@@ -311,6 +324,13 @@ pub trait Device: Sized + 'static {
     /// Gives back the memory of pages but for the first so many of each group, as far as that can be done at once.
     /// Returns how many there are.
     fn trim(&mut self, state: &mut Self::State, pages: &[usize]) -> Vec<usize>;
+    /// The first `positions` of a sequence, as far as its table has them: layer by layer keys and then values, [positions,
+    /// kv_heads, head], or columns, [positions, width]. A head is floats, halves, or head_dim levels and then a float's scale
+    /// for each 32 of them, by the cache's type, up to a whole word. Little-endian: the same on every device.
+    /// Errors: out-of-memory, device-lost.
+    fn save(&mut self, state: &Self::State, table: &Table, positions: usize) -> impl Future<Output = Result<Vec<u8>>>;
+    /// Puts back what [`Device::save`] gave, where a table has its pages. Error: invalid-argument for another number of bytes.
+    fn restore(&mut self, state: &mut Self::State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()>;
     /// Copies pages, one after the other.
     fn copy_pages(&mut self, state: &mut Self::State, copies: &[PageCopy]);
 
@@ -408,6 +428,17 @@ pub trait Device: Sized + 'static {
         query: &Self::Buffer,
         places: &Self::Places,
         state: &Self::State,
+        out: &mut Self::Buffer,
+    );
+    /// x: B, C and x side by side, [rows, 3, width]. bx = B · x is kept at the rows' places (columns), and out[row, c] =
+    /// C[row, c] · (bias[c] + Σₜ weight[c, t] · bx[position − (taps − 1) + t, c]), [rows, width], where what would lie before
+    /// a sequence is nothing: LFM2 (<https://arxiv.org/abs/2511.23404>). The rows are the spans', from the first on.
+    fn short_conv(
+        &mut self,
+        conv: &ShortConv<Self>,
+        x: &Self::Buffer,
+        places: &Self::Places,
+        state: &mut Self::State,
         out: &mut Self::Buffer,
     );
     /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of

@@ -55,6 +55,22 @@ impl StateShape {
         }
     }
 
+    /// Words of a position in a saved sequence, and how many such rows there are of it: keys and values, or columns. What
+    /// does not fill its last word has zeros there.
+    pub fn saved_words(&self, ty: CacheType) -> (usize, usize) {
+        match *self {
+            StateShape::Columns { width, .. } => (width, 1),
+            StateShape::KeysValues { kv_heads, head_dim, .. } => {
+                let head = match ty {
+                    CacheType::F32 => head_dim,
+                    CacheType::F16 => head_dim.div_ceil(2),
+                    CacheType::Q8 => head_dim.div_ceil(4) + head_dim.div_ceil(32),
+                };
+                (kv_heads * head, 2)
+            }
+        }
+    }
+
     fn window(&self) -> Option<usize> {
         match self {
             StateShape::KeysValues { window, .. } => *window,
@@ -277,6 +293,15 @@ impl Table {
             if position == 0 {
                 run.first = 0;
             }
+        });
+    }
+
+    /// Leaves out each group's first pages, as [`Table::pages`] says of a sequence whose windows have let them go. It has none
+    /// yet, and belongs to a pool. Whether that leaves enough says [`Table::can_cut_to`], once it is extended.
+    pub fn leave_out(&mut self, first: &[usize]) {
+        self.each_run(|group, _, run| {
+            assert!(run.pages.is_empty(), "the first pages come first");
+            run.first = first[group];
         });
     }
 

@@ -126,7 +126,6 @@ impl Spec {
             let Block { mixer, feed_forward, layer_scale, .. } = block;
             if let Mixer::ShortConv(conv) = mixer {
                 check_most("taps of a convolution", conv.taps, MOST_TAPS)?;
-                return Err(Error::unsupported("short convolutions"));
             }
             for attention in block.attentions() {
                 check_heads("heads", attention.heads)?;

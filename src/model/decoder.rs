@@ -112,12 +112,6 @@ impl<D: Device> Model<D> {
         SessionShape
     }
 
-    /// Gives back memory that no sequence needs, as far as the device can at once.
-    pub fn trim(&mut self) {
-        self.pool.trim(&mut self.device);
-        self.sources.trim(&mut self.device);
-    }
-
     /// Makes room for a sequence's next tokens. Error: out-of-memory; what the session has stays.
     pub(super) async fn reserve(&mut self, session: &mut Session<D>, positions: Range<usize>) -> Result<()> {
         self.pool.reserve(&mut self.device, &mut session.table, positions, self.context).await

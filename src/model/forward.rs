@@ -7,8 +7,8 @@ use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
 };
 use crate::device::{
-    Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
-    Table, Tokens,
+    self, Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs,
+    Span, Table, Tokens,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -71,10 +71,12 @@ impl<D: Device> Scratch<D> {
         let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
         // What goes into a convolution stands where the feed-forward network's values do later.
         let convolved = |block: &spec::Block| if let Mixer::ShortConv(_) = block.mixer { 3 * spec.width } else { 0 };
+        let convolves = spec.blocks.iter().any(|block| convolved(block) > 0);
         let normed_after = spec.blocks.iter().any(|block| after(block.residual));
         [
             spec.width,
-            attentions().map(spec::Attention::queries).max().unwrap_or(0),
+            // What comes out of a convolution stands where attention's does.
+            attentions().map(spec::Attention::queries).max().unwrap_or(0).max(if convolves { spec.width } else { 0 }),
             keys,
             spec.blocks.iter().map(|block| block.feed_forward.inner().max(convolved(block))).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
@@ -123,8 +125,6 @@ pub struct Rows<'a, D: Device> {
     /// Where their sequences are kept.
     pub tables: &'a [&'a Table],
     pub state: &'a mut D::State,
-    /// See [`AttentionShape::block`].
-    pub block: Option<usize>,
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
     /// result is in `scratch.kept`. Empty: all.
     pub kept: &'a [Range<usize>],
@@ -142,7 +142,7 @@ pub struct Across<'a, D: Device> {
 
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { spans, tables, state, block: None, kept: &[], across: None }
+        Self { spans, tables, state, kept: &[], across: None }
     }
 
     fn count(&self) -> usize {
@@ -368,7 +368,7 @@ impl<D: Device> Block<'_, D> {
         watch: &mut Watch<D>,
     ) -> Result<()> {
         let (spec, branch) = (self.spec, &self.tensors.mixer_branch);
-        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..attention.shape() });
+        let (count, shape) = (rows.count(), attention.shape());
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(spec) };
         let (query, key, value) = (&weights.query, &weights.key, &weights.value);
         dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
@@ -406,8 +406,10 @@ impl<D: Device> Block<'_, D> {
         let (count, branch) = (rows.count(), &self.tensors.mixer_branch);
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.input.to(&mut s.activated)]);
-        let _ = conv;
-        let _ = places;
+        let layer = self.spec.cache_layer(self.index);
+        let (taps, weight, bias) = (conv.taps, &weights.taps, weights.bias.as_ref());
+        let conv = device::ShortConv { layer, width: self.spec.width, taps, weight, bias };
+        dev.short_conv(&conv, &s.activated, places, rows.state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 

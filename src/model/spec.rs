@@ -440,7 +440,6 @@ impl Attention {
             causal: self.causal,
             window: self.window,
             soft_cap: self.soft_cap,
-            block: None,
         }
     }
 }

@@ -83,7 +83,7 @@ impl Case {
 /// Causal, and scaled by the usual 1 / √head_dim.
 pub fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = (head_dim as f32).sqrt().recip();
-    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None }
 }
 
 /// What comes of one sequence's tokens, those before and those now: [tokens, heads or kv_heads, head_dim] each.

@@ -37,7 +37,7 @@ struct Numbers {
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = (head_dim as f32).sqrt().recip();
-    AttentionShape { heads, kv_heads, head_dim, scale, causal: false, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: false, window: None, soft_cap: None }
 }
 
 /// Numbers that a cache of any type holds exactly: whole levels from −127 to 127, an outermost one in each 32.
@@ -68,10 +68,8 @@ impl Case {
 
     /// Whether the query of a span that stands at `position` sees a key.
     fn sees(&self, position: usize, key: usize) -> bool {
-        let AttentionShape { causal, window, block, .. } = self.shape;
-        (!causal || key <= position)
-            && window.is_none_or(|window| key.abs_diff(position) < window)
-            && block.is_none_or(|block| key / block == position / block)
+        let AttentionShape { causal, window, .. } = self.shape;
+        (!causal || key <= position) && window.is_none_or(|window| key.abs_diff(position) < window)
     }
 
     fn bias(&self, head: usize, distance: i64) -> f64 {
@@ -204,15 +202,6 @@ pub fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
     let kinds = [(3, 3, 8, CacheType::F32), (4, 2, 20, CacheType::F16), (2, 1, 64, CacheType::Q8)];
     check(kinds.map(|(heads, kv_heads, head_dim, cache)| {
         Case::new(shape(heads, kv_heads, head_dim), cache, &[37, 5, 300], spans.clone())
-    }));
-}
-
-#[test]
-pub fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
-    check([5, 49, 300].map(|block| {
-        let shape = AttentionShape { block: Some(block), ..shape(3, 3, 16) };
-        let span = |row| Span { row, len: 1, position: row * block, table: 0, keys: 4 * block };
-        Case::new(shape, CacheType::F32, &[4 * block], (0..4).map(span).collect())
     }));
 }
 

@@ -10,7 +10,7 @@ use crate::random::Random;
 use crate::verbs::{filled, read};
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
-    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None }
 }
 
 /// A head at `position` after its turn, in f64.

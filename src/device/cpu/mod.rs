@@ -10,15 +10,17 @@ pub mod pool;
 mod products;
 mod project_experts;
 mod quantised;
+mod saved;
 mod score;
+mod short_conv;
 mod simd;
 mod state;
 mod wide;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, ShortConv, Span,
+    StateShape, Table, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -230,6 +232,14 @@ impl Device for Cpu {
         state.copy(copies);
     }
 
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        saved::save(state, table, positions)
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        saved::restore(state, table, positions, bytes)
+    }
+
     async fn settle(&mut self) -> Result<usize> {
         Ok(0)
     }
@@ -414,6 +424,17 @@ impl Device for Cpu {
         out: &mut Vec<f32>,
     ) {
         self.attention.run(&self.pool, attention, query, places, state, out);
+    }
+
+    fn short_conv(
+        &mut self,
+        conv: &ShortConv<Self>,
+        x: &Vec<f32>,
+        places: &Places,
+        state: &mut State,
+        out: &mut Vec<f32>,
+    ) {
+        short_conv::run(&self.pool, conv, x, places, state, out);
     }
 
     fn attention_weights(

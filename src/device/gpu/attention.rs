@@ -1,4 +1,4 @@
-//! Heads and attention: which kernel, how many dispatches.
+//! What reads and writes the pool: heads, attention, short convolutions: which kernel, how many dispatches.
 
 use super::Gpu;
 use super::buffer::Buffer;
@@ -7,14 +7,14 @@ use super::places::Places;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use super::state::State;
-use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs};
+use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs, ShortConv};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 11],
+    parameters: [u32; 10],
     vectors: Buffer,
 }
 
@@ -36,7 +36,6 @@ impl Scores {
             shape.soft_cap.unwrap_or(0.0).to_bits(),
             biases.map_or(0, |biases| biases.offset as u32),
             reach,
-            shape.block.unwrap_or(0) as u32,
             sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
             places,
         ];
@@ -154,6 +153,31 @@ impl Gpu {
             });
         }
         Ok(())
+    }
+
+    pub(super) fn convolve(
+        &mut self,
+        conv: &ShortConv<Self>,
+        x: &Buffer,
+        places: &Places,
+        state: &State,
+        out: &Buffer,
+    ) {
+        if places.rows == 0 {
+            return;
+        }
+        let ShortConv { layer, width, taps, weight, bias } = *conv;
+        let vectors = self.together([weight].into_iter().chain(bias));
+        let bias = bias.map_or(0, |bias| bias.offset + 1);
+        let [width_word, taps_word, weight, bias] = [width, taps, weight.offset, bias].map(|word| word as u32);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::ShortConv),
+            storage: &[x, &vectors, state.columns(layer), out, &places.words],
+            parameters: &[width_word, taps_word, weight, bias, places.of(state.group(layer))],
+            batch: 0,
+            grid: [width.div_ceil(64), places.rows, 1],
+            work: Work::moving(4 * places.rows * width * (taps + 4)),
+        });
     }
 
     pub(super) fn weights(

@@ -24,6 +24,7 @@ mod profile;
 mod project;
 mod project_experts;
 mod recorder;
+mod saved;
 mod signal;
 mod state;
 mod texts;
@@ -39,8 +40,8 @@ pub use signal::Signal;
 
 use super::{
     Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, ShortConv, Span, StateShape,
+    Table, Tokens,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -241,6 +242,14 @@ impl Device for Gpu {
         self.recorder.fail(copied);
     }
 
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        self.save_sequence(state, table, positions).await
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        self.restore_sequence(state, table, positions, bytes)
+    }
+
     async fn settle(&mut self) -> Result<usize> {
         self.recorder.failed()?;
         let settled = self.recorder.settle().await;
@@ -291,7 +300,13 @@ impl Device for Gpu {
     }
 
     fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
-        self.put_places(spans, tables)
+        match Places::put(&mut self.notes, &mut self.memory, spans, tables) {
+            Ok(places) => places,
+            Err(error) => {
+                self.recorder.fail(Err(error));
+                Places::none(self.nothing[2].clone())
+            }
+        }
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
@@ -423,6 +438,10 @@ impl Device for Gpu {
     ) {
         let attended = self.attend_places(attention, query, places, state, out);
         self.recorder.fail(attended);
+    }
+
+    fn short_conv(&mut self, conv: &ShortConv<Self>, x: &Buffer, places: &Places, state: &mut State, out: &mut Buffer) {
+        self.convolve(conv, x, places, state, out);
     }
 
     fn attention_weights(
