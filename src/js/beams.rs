@@ -1,6 +1,6 @@
 //! A beam search as a generation whose tokens come at the end.
 
-use super::running::{AnyGeneration, Beginning, Outcome};
+use super::generating::{AnyGeneration, Beginning, Outcome};
 use super::task::{Task, has_paused, holding, pause, taken};
 use crate::device::Device;
 use crate::error::{Error, Result};

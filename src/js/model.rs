@@ -1,6 +1,7 @@
 //! A loaded model, its sessions, and its work in steps.
 
-use super::running::{AnyGeneration, AnyModel, AnySession, Beginning};
+use super::generating::{AnyGeneration, Beginning};
+use super::running::{AnyModel, AnySession};
 use super::task::{Run, or_null};
 use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;

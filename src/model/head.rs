@@ -1,11 +1,20 @@
 //! What becomes of the last block's output: the tensors of a stack's head.
 
-use super::learned_query::QueryTensors;
 use super::part::{Part, Slot};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
-use super::tensors::{NormTensors, Source, Tree};
+use super::tensors::{
+    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, Source, Tree,
+};
 use crate::device::{Leaves, Linear};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// What pools by attention.
+pub struct QueryTensors<L: Leaves> {
+    /// [width]
+    pub query: L::Buffer,
+    /// A block, whose attention looks from the query at the tokens. There is no residual around it.
+    pub block: BlockTensors<L>,
+}
 
 pub struct HeadTensors<L: Leaves> {
     /// None: the embedding table, or there is no head.
@@ -86,6 +95,38 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
     /// A number that the checkpoint has by itself.
     fn number(&mut self, part: Part) -> Result<f32> {
         Ok(self.source.host(Slot::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
+    }
+
+    fn query(&mut self) -> Result<QueryTensors<L>> {
+        use Part::{Gate, PoolDown, PoolKey, PoolNorm, PoolOutput, PoolProbe, PoolQuery, PoolUp, PoolValue};
+        let (spec, width) = (self.spec, self.spec.width);
+        let Some(block) = spec.query_block() else {
+            return Err(Error::unsupported("pooling by attention, without blocks"));
+        };
+        let query = self.source.host(Slot::weight(PoolProbe, 0), width)?;
+        let mut square = |part| self.linear(part, 0, [width, width], true);
+        let attention = AttentionTensors {
+            query: square(PoolQuery)?,
+            key: square(PoolKey)?,
+            value: square(PoolValue)?,
+            output: square(PoolOutput)?,
+            head_norms: None,
+            sinks: None,
+            rope: None,
+        };
+        let norm = self.norm(PoolNorm, 0)?;
+        let feed_forward = self.dense(0, &block.feed_forward, [Gate, PoolUp, PoolDown])?;
+        Ok(QueryTensors {
+            // A product's input has a buffer of its own.
+            query: self.source.computed(&mut || Ok(query.clone()))?,
+            block: BlockTensors {
+                mixer: MixerTensors::Attention(attention),
+                mixer_branch: Branch { before: None, after: None, scale: None },
+                cross: None,
+                feed_forward: FeedForwardTensors::Dense(feed_forward),
+                feed_forward_branch: Branch { before: Some(norm), after: None, scale: None },
+            },
+        })
     }
 }
 
