@@ -1,12 +1,12 @@
 //! A generation for JavaScript: what it is begun with, and what it has made.
 
 use crate::error::Result;
-use crate::model::{Asked, Finish, Generation, Step};
+use crate::model::{FinishReason, GenerateRequest, Generation, Step};
 use crate::text::{Sampling, TextStream};
 
 /// What a generation is begun with.
 pub struct Beginning<'a> {
-    pub asked: Asked,
+    pub asked: GenerateRequest,
     pub sampling: Sampling,
     pub stream: Option<TextStream>,
     pub ends: &'a [u32],
@@ -28,7 +28,7 @@ pub trait AnyGeneration {
 pub struct Outcome {
     pub text: String,
     pub tokens: Vec<u32>,
-    pub finish: Finish,
+    pub finish: FinishReason,
     pub prompt_tokens: usize,
     pub cached_tokens: usize,
 }
@@ -38,7 +38,7 @@ impl Outcome {
         Self {
             text: generation.text().to_owned(),
             tokens: generation.tokens().to_vec(),
-            finish: generation.finish().unwrap_or(Finish::Aborted),
+            finish: generation.finish().unwrap_or(FinishReason::Aborted),
             prompt_tokens: generation.prompt_tokens(),
             cached_tokens: generation.cached_tokens(),
         }

@@ -1,6 +1,6 @@
 //! Language models and their sessions on whatever device, behind traits: what is exported to JavaScript cannot be generic.
 
-use super::beams::Search;
+use super::beams::BeamSearch;
 use super::generating::{AnyGeneration, Beginning, Outcome};
 use super::task::{Run, Task, holding, pause, taken};
 use super::value::{Tensor, maps_to_js};
@@ -82,7 +82,7 @@ impl<D: Device> AnyModel for On<D> {
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
         if beginning.sampling.beams > 1 {
-            return Ok(Box::new(Search::new(self.shared.model.clone(), beginning)?));
+            return Ok(Box::new(BeamSearch::new(self.shared.model.clone(), beginning)?));
         }
         begin(&self.shared, &Home::new(self.shared.shape.session()), beginning)
     }

@@ -1,15 +1,15 @@
 //! Decoders: models that make texts token by token.
 
-use super::assembly::Assembly;
 use super::encoder::Encoder;
-use super::forward::{Across, Batch, Scratch, forward, head};
-use super::generation::{Asked, Generation, Limits};
+use super::forward::{Batch, CrossStates, Scratch, forward, head};
+use super::generation::{GenerateRequest, Generation, Limits};
 use super::maps::attention_maps;
 use super::session::{Session, SessionShape};
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, source_shapes, state_shapes};
-use crate::device::{CacheType, Device, Progress, Span, Table, Tokens};
+use super::weight_loader::WeightLoader;
+use crate::device::{CacheType, Device, Progress, Span, Table, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::{Sampling, TextStream};
 use std::ops::Range;
@@ -41,7 +41,7 @@ pub struct Model<D: Device> {
 impl<D: Device> Model<D> {
     /// `context`: the model's own where none is given; a longer one is refused with invalid-argument.
     pub async fn new(
-        assembly: Assembly<D>,
+        assembly: WeightLoader<D>,
         context: Option<usize>,
         cache_type: CacheType,
         progress: &Progress,
@@ -65,21 +65,21 @@ impl<D: Device> Model<D> {
             sources: Pool::new(&source_shapes(&spec), cache_type),
             spec,
         };
-        model.device.settle().await?;
+        model.device.sync().await?;
         model.prepare(progress).await?;
         Ok(model)
     }
 
     /// Lets the device get ready for batches of every size.
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let source = self.rehearsed_source().await?;
+        let source = self.warm_up_source().await?;
         let context = self.context;
         let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
         let mut table = Table::default();
         pool.reserve(device, &mut table, 0..D::CHUNK.min(context), context).await?;
         let steps = |device: &mut D| {
             if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_ref()) {
-                source.rehearse(device, spec, weights, encoder, sources)?;
+                source.warm_up(device, spec, weights, encoder, sources)?;
             }
             let mut rows = D::CHUNK;
             while rows > 0 {
@@ -87,13 +87,13 @@ impl<D: Device> Model<D> {
                 let spans = [Span::new(0, len, 0, 0)];
                 let tokens = vec![0; len];
                 let tables = [&table];
-                let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &tables, &mut pool.state);
+                let mut batch = Batch::new(TokenIds::Known(&tokens), &spans, &tables, &mut pool.state);
                 let across = source.as_ref().map(|source| (source.spans(len), [&source.table]));
                 batch.rows.across =
-                    across.as_ref().map(|(spans, tables)| Across { spans, tables, state: &sources.state });
+                    across.as_ref().map(|(spans, tables)| CrossStates { spans, tables, state: &sources.state });
                 forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
                 let few = len.min(HEAD_ROWS);
-                device.pool(&scratch.hidden, spec.width, &vec![0..1; few], selected);
+                device.gather_mean(&scratch.hidden, spec.width, &vec![0..1; few], selected);
                 head(device, spec, weights, selected, few, logits);
                 rows /= 2;
             }
@@ -152,7 +152,7 @@ impl<D: Device> Model<D> {
     /// A text to be made. Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
     pub fn generation(
         &self,
-        asked: Asked,
+        asked: GenerateRequest,
         sampling: Sampling,
         stream: Option<TextStream>,
         ends: &[u32],
@@ -181,7 +181,7 @@ impl<D: Device> Model<D> {
         self.reserve(session, session.len()..session.len() + tokens.len()).await?;
         self.run(session, session.len(), tokens)?;
         session.begin(tokens);
-        let unfinished = self.device.settle().await?;
+        let unfinished = self.device.sync().await?;
         session.settled_but(unfinished);
         Ok(())
     }
@@ -192,9 +192,9 @@ impl<D: Device> Model<D> {
         let spans = [Span::new(0, len, position, 0)];
         let Self { device, spec, weights, scratch, pool, sources, .. } = self;
         let tables = [&session.table];
-        let mut batch = Batch::new(Tokens::Known(tokens), &spans, &tables, &mut pool.state);
+        let mut batch = Batch::new(TokenIds::Known(tokens), &spans, &tables, &mut pool.state);
         let across = session.source.as_ref().map(|source| (source.spans(len), [&source.table]));
-        batch.rows.across = across.as_ref().map(|(spans, tables)| Across { spans, tables, state: &sources.state });
+        batch.rows.across = across.as_ref().map(|(spans, tables)| CrossStates { spans, tables, state: &sources.state });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }
 
@@ -203,7 +203,7 @@ impl<D: Device> Model<D> {
         let Self { device, spec, weights, scratch, selected, logits, .. } = self;
         for (rows, out) in rows.chunks(HEAD_ROWS).zip(out.chunks_mut(HEAD_ROWS * spec.vocabulary())) {
             let runs: Vec<Range<usize>> = rows.iter().map(|row| *row..row + 1).collect();
-            device.pool(&scratch.hidden, spec.width, &runs, selected);
+            device.gather_mean(&scratch.hidden, spec.width, &runs, selected);
             head(device, spec, weights, selected, rows.len(), logits);
             let reading = device.send(logits, out.len())?;
             device.receive(reading, out).await?;

@@ -1,6 +1,6 @@
 //! A stack that reads whole sequences: texts, or the patches of images.
 
-use super::forward::{Batch, Entering, Rows, Scratch, Watch, forward};
+use super::forward::{AttentionHook, Batch, Entering, Rows, Scratch, forward};
 use super::learned_query::look_by_query;
 use super::spec::Spec;
 use super::stack::Weights;
@@ -14,13 +14,13 @@ pub struct Encoder<D: Device> {
     pub spec: Spec,
     pub weights: Weights<D>,
     /// What a pass needs; made again where more is needed.
-    room: Option<Room<D>>,
+    room: Option<Buffers<D>>,
     /// The sequences' keys and values, as floats.
     pool: Pool<D>,
     tables: Vec<Table>,
 }
 
-struct Room<D: Device> {
+struct Buffers<D: Device> {
     rows: usize,
     sequences: usize,
     scratch: Scratch<D>,
@@ -49,7 +49,7 @@ impl<D: Device> Encoder<D> {
             let mut scratch = Scratch::new(device, &self.spec, rows)?;
             scratch.kept = device.buffer(KEPT * sequences * self.spec.width)?;
             let normed = device.buffer(rows.saturating_mul(self.spec.width))?;
-            room = Some(Room { rows, sequences, scratch, normed });
+            room = Some(Buffers { rows, sequences, scratch, normed });
         }
         // Those of the last pass are for nothing.
         self.tables.clear();
@@ -57,7 +57,7 @@ impl<D: Device> Encoder<D> {
         let mut wanted: Vec<_> =
             self.tables.iter_mut().zip(lengths).map(|(table, length)| (table, 0..*length)).collect();
         self.pool.reserve_all(device, &mut wanted, self.spec.context()).await?;
-        device.settle().await?;
+        device.sync().await?;
         self.room = room;
         Ok(())
     }
@@ -70,10 +70,10 @@ impl<D: Device> Encoder<D> {
         entering: Entering<D>,
         spans: &[Span],
         kept: &[Range<usize>],
-        watch: &mut Watch<D>,
+        watch: &mut AttentionHook<D>,
     ) -> Result<()> {
         let Self { spec, weights, room, pool, tables } = self;
-        let Room { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
         let tables: Vec<&Table> = tables.iter().collect();
         let rows = Rows { kept, ..Rows::new(spans, &tables, &mut pool.state) };
         forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows }, watch)?;
@@ -94,7 +94,7 @@ impl<D: Device> Encoder<D> {
     /// What a learned query finds in each of the last pass's sequences, into [`Encoder::found`].
     pub fn look_by_query(&mut self, device: &mut D, spans: &[Span]) -> Result<()> {
         let Self { spec, weights, room, pool, tables } = self;
-        let Room { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
         let Some(query) = &weights.head.query else {
             return Err(Error::new(Code::Internal, "a head without a learned query"));
         };

@@ -1,9 +1,9 @@
 //! What becomes of the last block's output: the tensors of a stack's head.
 
-use super::part::{Part, Slot};
+use super::part::{Part, TensorId};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
 use super::tensors::{
-    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, Source, Tree,
+    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, TensorSource, Tree,
 };
 use crate::device::{Leaves, Linear};
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub struct HeadTensors<L: Leaves> {
     pub matching: Option<(f32, Option<f32>)>,
 }
 
-impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
+impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
     pub fn head(&mut self) -> Result<HeadTensors<L>> {
         let spec = self.spec;
         let mut head = HeadTensors {
@@ -46,7 +46,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
         match &spec.head {
             Head::Vocabulary(vocabulary) => {
                 if vocabulary.bias {
-                    let slot = Slot::bias(Part::Head, 0);
+                    let slot = TensorId::bias(Part::Head, 0);
                     head.bias = Some(self.source.vector(slot, spec.vocabulary(), &|_| {})?);
                 }
                 if !vocabulary.tied {
@@ -94,7 +94,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
 
     /// A number that the checkpoint has by itself.
     fn number(&mut self, part: Part) -> Result<f32> {
-        Ok(self.source.host(Slot::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
+        Ok(self.source.host(TensorId::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
     }
 
     fn query(&mut self) -> Result<QueryTensors<L>> {
@@ -103,7 +103,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
         let Some(block) = spec.query_block() else {
             return Err(Error::unsupported("pooling by attention, without blocks"));
         };
-        let query = self.source.host(Slot::weight(PoolProbe, 0), width)?;
+        let query = self.source.host(TensorId::weight(PoolProbe, 0), width)?;
         let mut square = |part| self.linear(part, 0, [width, width], true);
         let attention = AttentionTensors {
             query: square(PoolQuery)?,
@@ -139,7 +139,7 @@ impl Dense {
 
 impl Spec {
     /// Does without what some checkpoints of a class lack; false where none does.
-    pub fn spare(&mut self, slot: &Slot) -> bool {
+    pub fn spare(&mut self, slot: &TensorId) -> bool {
         let looks_across = self.looks_across();
         match (&mut self.head, slot.part) {
             (Head::None { pooler }, Part::Pooler) => *pooler = false,

@@ -12,7 +12,7 @@ use std::ops::Range;
 
 /// What is asked of sequences, and the result of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reading {
+pub enum Output {
     /// After the last norm, [tokens, width].
     Hidden,
     /// [width]
@@ -39,19 +39,19 @@ pub struct Heads<D: Device> {
     chain: DenseChain<D>,
 }
 
-impl Reading {
+impl Output {
     /// Whether each token has a result.
     pub fn is_of_tokens(self) -> bool {
-        matches!(self, Reading::Hidden | Reading::TokenLogits)
+        matches!(self, Output::Hidden | Output::TokenLogits)
     }
 
     /// Which rows it reads; none: all as they are.
     fn pooling(self, spec: &Spec) -> Option<Pooling> {
         match (self, &spec.head) {
-            (Reading::Hidden | Reading::TokenLogits, _) => None,
-            (Reading::Vector(pooling), _) => Some(pooling),
-            (Reading::Logits, Head::Classes(head)) => Some(head.pooling),
-            (Reading::Embedding, Head::Embedding(head)) => Some(head.pooling),
+            (Output::Hidden | Output::TokenLogits, _) => None,
+            (Output::Vector(pooling), _) => Some(pooling),
+            (Output::Logits, Head::Classes(head)) => Some(head.pooling),
+            (Output::Embedding, Head::Embedding(head)) => Some(head.pooling),
             _ => Some(Pooling::ClassToken),
         }
     }
@@ -60,19 +60,17 @@ impl Reading {
     pub fn check(self, spec: &Spec) -> Result<()> {
         let of_tokens = matches!(spec.head, Head::Classes(head) if head.pooling == Pooling::Each);
         match (self, &spec.head) {
-            (Reading::Logits, _) if of_tokens => Err(Error::invalid("this checkpoint classifies tokens")),
-            (Reading::TokenLogits, _) if !of_tokens => {
+            (Output::Logits, _) if of_tokens => Err(Error::invalid("this checkpoint classifies tokens")),
+            (Output::TokenLogits, _) if !of_tokens => {
                 Err(Error::invalid("this checkpoint has no classifier of tokens"))
             }
-            (Reading::Logits, Head::Classes(_)) => Ok(()),
-            (Reading::Logits, _) => Err(Error::invalid("this checkpoint has no classifier")),
-            (Reading::Pooler, Head::None { pooler: true }) => Ok(()),
-            (Reading::Pooler, Head::Classes(head)) if head.dense.is_some_and(|dense| dense.pooler) => Ok(()),
-            (Reading::Pooler, _) => Err(Error::invalid("this checkpoint has no pooler")),
-            (Reading::Embedding, Head::Embedding(_)) => Ok(()),
-            (Reading::Embedding, _) => {
-                Err(Error::invalid(format!("{} makes no vectors to compare", spec.architecture)))
-            }
+            (Output::Logits, Head::Classes(_)) => Ok(()),
+            (Output::Logits, _) => Err(Error::invalid("this checkpoint has no classifier")),
+            (Output::Pooler, Head::None { pooler: true }) => Ok(()),
+            (Output::Pooler, Head::Classes(head)) if head.dense.is_some_and(|dense| dense.pooler) => Ok(()),
+            (Output::Pooler, _) => Err(Error::invalid("this checkpoint has no pooler")),
+            (Output::Embedding, Head::Embedding(_)) => Ok(()),
+            (Output::Embedding, _) => Err(Error::invalid(format!("{} makes no vectors to compare", spec.architecture))),
             _ => Ok(()),
         }
     }
@@ -123,11 +121,11 @@ impl<D: Device> Heads<D> {
     }
 
     /// Values of one sequence's result; of one token's where each has its own.
-    pub fn width(&self, spec: &Spec, reading: Reading) -> usize {
+    pub fn width(&self, spec: &Spec, reading: Output) -> usize {
         match (reading, &spec.head) {
-            (Reading::Vector(_) | Reading::Pooler, _) => self.chain.width().unwrap_or(spec.width),
-            (Reading::Logits | Reading::TokenLogits, Head::Classes(head)) => head.classes,
-            (Reading::Embedding, Head::Embedding(head)) => head.width,
+            (Output::Vector(_) | Output::Pooler, _) => self.chain.width().unwrap_or(spec.width),
+            (Output::Logits | Output::TokenLogits, Head::Classes(head)) => head.classes,
+            (Output::Embedding, Head::Embedding(head)) => head.width,
             _ => spec.width,
         }
     }
@@ -140,13 +138,13 @@ impl<D: Device> Heads<D> {
         encoder: &mut Encoder<D>,
         entering: Entering<'_, D>,
         extents: &[Extent<'_>],
-        reading: Reading,
+        reading: Output,
     ) -> Result<Vec<f32>> {
         reading.check(&encoder.spec)?;
         let tokens = extents.iter().map(|extent| extent.span.len).sum();
         let rows = if reading.is_of_tokens() { tokens } else { extents.len() };
         let width = self.width(&encoder.spec, reading);
-        if reading != Reading::Hidden {
+        if reading != Output::Hidden {
             self.reserve(device, &encoder.spec, rows)?;
         }
         let result = match reading.pooling(&encoder.spec).filter(|pooling| pooling.is_computed_here()) {
@@ -161,10 +159,10 @@ impl<D: Device> Heads<D> {
             None => self.compute(device, encoder, entering, extents, reading)?,
         };
         let mut values = receive(device, result, rows * width).await?;
-        if reading != Reading::Hidden {
+        if reading != Output::Hidden {
             self.is_there(rows);
         }
-        if reading == Reading::Logits && encoder.weights.head.distillation.is_some() {
+        if reading == Output::Logits && encoder.weights.head.distillation.is_some() {
             // Two classifiers' mean, from their sum.
             values.iter_mut().for_each(|value| *value /= 2.0);
         }
@@ -178,7 +176,7 @@ impl<D: Device> Heads<D> {
         encoder: &'a mut Encoder<D>,
         entering: Entering<D>,
         extents: &[Extent],
-        reading: Reading,
+        reading: Output,
     ) -> Result<&'a D::Buffer> {
         let pooling = reading.pooling(&encoder.spec);
         let runs = pooling.map(|pooling| pooling.runs(extents)).unwrap_or_default();
@@ -195,7 +193,7 @@ impl<D: Device> Heads<D> {
             None => Some(encoder.hidden()?),
             Some(_) if single => Some(encoder.hidden()?),
             Some(_) => {
-                device.pool(encoder.hidden()?, width, &runs, &mut self.pooled);
+                device.gather_mean(encoder.hidden()?, width, &runs, &mut self.pooled);
                 None
             }
         };
@@ -210,12 +208,12 @@ impl<D: Device> Heads<D> {
         weights: &Weights<D>,
         hidden: Option<&'a D::Buffer>,
         rows: usize,
-        reading: Reading,
+        reading: Output,
     ) -> &'a D::Buffer {
         let head = &weights.head;
-        if let (Reading::Logits, Some(hidden), Some(second)) = (reading, hidden, &head.distillation) {
+        if let (Output::Logits, Some(hidden), Some(second)) = (reading, hidden, &head.distillation) {
             let seconds: Vec<Range<usize>> = (rows..2 * rows).map(|row| row..row + 1).collect();
-            device.pool(hidden, spec.width, &seconds, &mut self.pooled);
+            device.gather_mean(hidden, spec.width, &seconds, &mut self.pooled);
             let input = Input { x: &self.pooled, rows, norm: None };
             device.project(&input, &mut [second.to(&mut self.logits)]);
         }
@@ -223,14 +221,14 @@ impl<D: Device> Heads<D> {
         let x = hidden.unwrap_or(pooled);
         let input = Input { x, rows, norm: None };
         match (reading, &spec.head) {
-            (Reading::Vector(_), _) => chain.apply(device, x, rows),
-            (Reading::Pooler, _) => {
+            (Output::Vector(_), _) => chain.apply(device, x, rows),
+            (Output::Pooler, _) => {
                 if let Some(product) = &head.dense {
                     device.project_activated(&input, None, product, Activation::Tanh, dense);
                 }
                 chain.apply(device, dense, rows)
             }
-            (Reading::Logits | Reading::TokenLogits, Head::Classes(classes)) => {
+            (Output::Logits | Output::TokenLogits, Head::Classes(classes)) => {
                 let mut x = x;
                 if let (Some(spec), Some(product)) = (classes.dense, &head.dense) {
                     device.project_activated(&input, None, product, spec.activation, dense);
@@ -247,7 +245,7 @@ impl<D: Device> Heads<D> {
                 }
                 logits
             }
-            (Reading::Embedding, _) => match &head.output {
+            (Output::Embedding, _) => match &head.output {
                 Some(projection) => {
                     device.project(&input, &mut [projection.to(logits)]);
                     logits

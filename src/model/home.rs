@@ -6,9 +6,9 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A sequence, which is away while a generation is under way in it.
-pub struct Home<D: Device>(Rc<Place<D>>);
+pub struct Home<D: Device>(Rc<HomeState<D>>);
 
-struct Place<D: Device> {
+struct HomeState<D: Device> {
     session: RefCell<Option<Session<D>>>,
     /// Its length when it was last seen.
     len: Cell<usize>,
@@ -23,7 +23,7 @@ impl<D: Device> Clone for Home<D> {
 impl<D: Device> Home<D> {
     pub fn new(session: Session<D>) -> Self {
         let len = Cell::new(session.len());
-        Self(Rc::new(Place { session: RefCell::new(Some(session)), len }))
+        Self(Rc::new(HomeState { session: RefCell::new(Some(session)), len }))
     }
 
     /// The sequence, if it is here.

@@ -1,15 +1,15 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
-use super::assembly::Assembly;
 use super::dense::DenseChain;
 use super::encoder::Encoder;
-use super::heads::{Heads, Reading, receive};
-use super::heat::Heat;
+use super::heads::{Heads, Output, receive};
+use super::image_pass::ImagePass;
 use super::patches::Patches;
 use super::positions;
-use super::spec::{Head, Input as SpecInput, Spec};
+use super::rollout::Rollout;
+use super::spec::{Head, Spec, StackInput as SpecInput};
 use super::stack::{InputTensors, PatchTensors, Weights};
-use super::workspace::Workspace;
+use super::weight_loader::WeightLoader;
 use crate::device::{Device, Patching, Picture, Preparation, Progress, Span};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
@@ -24,7 +24,7 @@ pub struct ImageModel<D: Device> {
     /// What becomes of pictures; without it only pixels can be looked at.
     processor: Option<Processor>,
     /// What a pass begins with, for as many images of one size; made again for more or for another size.
-    workspace: Option<Workspace<D>>,
+    workspace: Option<ImagePass<D>>,
 }
 
 /// Normalised pixels, [count, channels, height, width].
@@ -37,7 +37,7 @@ pub struct Images {
 }
 
 /// Pictures as decoded, which are fetched one by one: many are more than memory holds.
-pub trait Album {
+pub trait PictureSource {
     fn len(&self) -> usize;
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -49,23 +49,23 @@ pub trait Album {
 }
 
 /// What a model is to look at.
-pub enum Source {
+pub enum ImageSource {
     Images(Images),
-    Album(Box<dyn Album>),
+    PictureSource(Box<dyn PictureSource>),
 }
 
-impl Source {
+impl ImageSource {
     pub fn count(&self) -> usize {
         match self {
-            Source::Images(images) => images.count,
-            Source::Album(album) => album.len(),
+            ImageSource::Images(images) => images.count,
+            ImageSource::PictureSource(album) => album.len(),
         }
     }
 }
 
 /// What is asked of images, and the result of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looking {
+pub enum ImageTask {
     /// What the first block reads, normalised: [channels, height, width].
     Pixels,
     /// [classes]
@@ -77,11 +77,11 @@ pub enum Looking {
     /// The attention weights of all layers, [layers, heads, tokens, tokens].
     Attention,
     /// What the class token looks at, [rows, columns] of patches: see [`super::heat`].
-    Heat(Heat),
+    Rollout(Rollout),
 }
 
 /// Some images' results, [count, dims…].
-pub struct Seen {
+pub struct ImageOutput {
     pub count: usize,
     pub dims: Vec<usize>,
     pub values: Vec<f32>,
@@ -89,12 +89,12 @@ pub struct Seen {
 
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
-    pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
+    pub async fn new(assembly: WeightLoader<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
         let (mut device, plan, loaded) = assembly.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
         let mut model = Self::with(device, spec, labels, weights, processor)?;
-        model.device.settle().await?;
+        model.device.sync().await?;
         model.prepare(progress).await?;
         Ok(model)
     }
@@ -136,8 +136,8 @@ impl<D: Device> ImageModel<D> {
         let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
         let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
         let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(()) };
-        let readings = [Reading::Hidden, Reading::Logits, Reading::Embedding];
-        let readings: Vec<Reading> =
+        let readings = [Output::Hidden, Output::Logits, Output::Embedding];
+        let readings: Vec<Output> =
             readings.into_iter().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
         device
             .prepare(progress, |device| {
@@ -198,7 +198,7 @@ impl<D: Device> ImageModel<D> {
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
         let Self { device, encoder, heads, .. } = self;
-        let workspace = Workspace {
+        let workspace = ImagePass {
             images,
             pixels: device.buffer(images.saturating_mul(patching.pixels()))?,
             patches: device.buffer(images.saturating_mul(tokens).saturating_mul(patching.columns))?,
@@ -236,10 +236,10 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Height and width that the image of some number has for the model, and how a picture gets there.
-    fn size_of(&self, source: &Source, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
+    fn size_of(&self, source: &ImageSource, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
         let (channels, size, preparation) = match source {
-            Source::Images(images) => (images.channels, [images.height, images.width], None),
-            Source::Album(album) => {
+            ImageSource::Images(images) => (images.channels, [images.height, images.width], None),
+            ImageSource::PictureSource(album) => {
                 let processor = self.processor.as_ref().ok_or_else(|| {
                     let message = "this checkpoint came without it: only pixels can be used, no pictures";
                     Error::new(Code::MissingFile, message).in_file("preprocessor_config.json")
@@ -255,9 +255,9 @@ impl<D: Device> ImageModel<D> {
 
     /// Looks at images from number `first` on, as many as go together. Errors: invalid-argument, missing-file,
     /// out-of-memory, device-lost.
-    pub async fn look(&mut self, source: &Source, first: usize, looking: Looking) -> Result<Seen> {
+    pub async fn look(&mut self, source: &ImageSource, first: usize, looking: ImageTask) -> Result<ImageOutput> {
         let ([height, width], mut preparation) = self.size_of(source, first)?;
-        let alone = matches!(looking, Looking::Attention | Looking::Heat(_));
+        let alone = matches!(looking, ImageTask::Attention | ImageTask::Rollout(_));
         let most = if alone { 1 } else { self.most_images(height, width)?.min(source.count() - first) };
         self.make_room(most, height, width).await?;
         let mut count = 0;
@@ -275,18 +275,24 @@ impl<D: Device> ImageModel<D> {
         let dims = self.result_dims(looking)?;
         let len = dims.iter().try_fold(count, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
         let values = self.finish(count, looking, len).await?;
-        Ok(Seen { count, dims, values })
+        Ok(ImageOutput { count, dims, values })
     }
 
     /// Puts an image's pixels at a place of the workspace.
-    fn put(&mut self, source: &Source, index: usize, preparation: Option<&Preparation>, place: usize) -> Result<()> {
+    fn put(
+        &mut self,
+        source: &ImageSource,
+        index: usize,
+        preparation: Option<&Preparation>,
+        place: usize,
+    ) -> Result<()> {
         let Self { device, workspace: Some(room), .. } = self else { return Ok(()) };
         match (source, preparation) {
-            (Source::Album(album), Some(preparation)) => {
+            (ImageSource::PictureSource(album), Some(preparation)) => {
                 let ((width, height), rgba) = (album.size(index), album.rgba(index));
                 device.pixels(&Picture { rgba: &rgba, width, height }, preparation, place, &mut room.pixels)
             }
-            (Source::Images(images), _) => {
+            (ImageSource::Images(images), _) => {
                 let len = room.patching.pixels();
                 device.write(&images.values[index * len..(index + 1) * len], place * len, &mut room.pixels);
                 Ok(())
@@ -296,23 +302,23 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Of one image's result. Error: invalid-argument.
-    fn result_dims(&self, looking: Looking) -> Result<Vec<usize>> {
+    fn result_dims(&self, looking: ImageTask) -> Result<Vec<usize>> {
         let spec = &self.encoder.spec;
         let (layers, heads) = (spec.layers(), spec.attention().heads);
-        let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+        let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         match looking {
-            Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
-            Looking::Logits => match spec.head {
+            ImageTask::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
+            ImageTask::Logits => match spec.head {
                 Head::Classes(head) => Ok(vec![head.classes]),
                 _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
             },
-            Looking::Embedding => match &spec.head {
+            ImageTask::Embedding => match &spec.head {
                 Head::Embedding(head) => Ok(vec![head.width]),
                 _ => Err(Error::invalid(format!("{} makes no vectors of images", spec.architecture))),
             },
-            Looking::Features => Ok(vec![patching.tokens(), spec.width]),
-            Looking::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
-            Looking::Heat(heat) => {
+            ImageTask::Features => Ok(vec![patching.tokens(), spec.width]),
+            ImageTask::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
+            ImageTask::Rollout(heat) => {
                 heat.check(layers, heads)?;
                 Ok(patching.grid().to_vec())
             }
@@ -320,9 +326,9 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// What is asked of the images whose pixels are in the workspace, `len` values.
-    async fn finish(&mut self, images: usize, looking: Looking, len: usize) -> Result<Vec<f32>> {
+    async fn finish(&mut self, images: usize, looking: ImageTask, len: usize) -> Result<Vec<f32>> {
         match looking {
-            Looking::Attention => {
+            ImageTask::Attention => {
                 let (mut all, mut at) = (try_vec(len, "what the model sees")?, 0);
                 self.maps(None, |map| {
                     all[at..][..map.len()].copy_from_slice(map);
@@ -331,23 +337,23 @@ impl<D: Device> ImageModel<D> {
                 .await?;
                 return Ok(all);
             }
-            Looking::Heat(heat) => return self.heat(heat).await,
+            ImageTask::Rollout(heat) => return self.heat(heat).await,
             _ => {}
         }
         let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
         let reading = match looking {
-            Looking::Pixels => return receive(device, &room.pixels, len).await,
-            Looking::Logits => Reading::Logits,
-            Looking::Embedding => Reading::Embedding,
-            _ => Reading::Hidden,
+            ImageTask::Pixels => return receive(device, &room.pixels, len).await,
+            ImageTask::Logits => Output::Logits,
+            ImageTask::Embedding => Output::Embedding,
+            _ => Output::Hidden,
         };
         let extents = room.extents(images);
         let entering = room.enter(device, images);
         heads.read(device, encoder, entering, &extents, reading).await
     }
 
-    async fn heat(&mut self, heat: Heat) -> Result<Vec<f32>> {
-        let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+    async fn heat(&mut self, heat: Rollout) -> Result<Vec<f32>> {
+        let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         let (patching, heads) = (*patching, self.encoder.spec.attention().heads);
         let mut maps = Vec::new();
         self.maps(heat.layer, |map| maps.push(heat.of_heads(map, heads))).await?;

@@ -1,12 +1,12 @@
 //! Pooling by attention: a learned query looks at all of a sequence's tokens, and a block's feed-forward network with its
 //! residual follows (SigLIP: <https://arxiv.org/abs/2303.15343>).
 
-use super::forward::{Block, Rows, Scratch};
+use super::forward::{BlockPass, Rows, Scratch};
 use super::head::QueryTensors;
 use super::spec::{self, Residual, Spec};
 use super::stack::ScoreBiasTensors;
 use super::tensors::MixerTensors;
-use crate::device::{Attention, AttentionShape, Device, Heads, Input, PositionBias, RopePairs, Span};
+use crate::device::{AttentionShape, CachedAttention, Device, Input, PositionBias, Qkv, RopePairs, Span};
 
 impl Spec {
     /// The block that looks by a learned query: like the last one, from one place at all others. None where there is no
@@ -36,19 +36,19 @@ pub fn look_by_query<D: Device>(
     let input = Input { x: hidden, rows: count, norm: None };
     dev.project(&input, &mut [weights.key.to(&mut s.key), weights.value.to(&mut s.value)]);
     let (query, key, value) = (&mut s.query, &mut s.key, &s.value);
-    let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
+    let mut heads = Qkv { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
     let places = dev.places(rows.spans, rows.tables);
-    dev.store(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, rows.state);
+    dev.rope_and_cache(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, rows.state);
     let one = Input { x: &tensors.query, rows: 1, norm: None };
     dev.project(&one, &mut [weights.query.to(&mut s.attended)]);
-    dev.pool(&s.attended, spec.width, &vec![0..1; sequences], &mut s.query);
+    dev.gather_mean(&s.attended, spec.width, &vec![0..1; sequences], &mut s.query);
     let looking = |(at, span): (usize, &Span)| Span::across(at, 1, span.len, span.table);
     let spans: Vec<Span> = rows.spans.iter().enumerate().map(looking).collect();
     let places = dev.places(&spans, rows.tables);
-    let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+    let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
     dev.attend(&attention, &s.query, &places, rows.state, &mut s.attended);
     let input = Input { x: &s.attended, rows: sequences, norm: None };
     dev.project(&input, &mut [weights.output.to(&mut s.hidden)]);
     let bias = &ScoreBiasTensors::None;
-    Block { spec, block: &block, index: 0, tensors: &tensors.block, bias }.feed_forward(dev, s, sequences);
+    BlockPass { spec, block: &block, index: 0, tensors: &tensors.block, bias }.feed_forward(dev, s, sequences);
 }

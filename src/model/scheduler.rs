@@ -16,7 +16,7 @@
 use super::decoder::{HEAD_ROWS, Model};
 use super::generation::{Generation, Step, Want};
 use super::home::Home;
-use super::pass::{Entry, Held, Pass, Wanted};
+use super::pass::{Entry, Held, Pass, PassRequest};
 use crate::device::Device;
 use crate::error::{Code, Error, Result};
 use std::collections::VecDeque;
@@ -101,7 +101,7 @@ impl<D: Device> Scheduler<D> {
                 continue;
             }
             if let Some(held) = slot.held.take() {
-                let wanted = rows.map(|rows| Wanted::of(&mut slot.generation, rows));
+                let wanted = rows.map(|rows| PassRequest::of(&mut slot.generation, rows));
                 entries.push(Entry { id: slot.id, held, wanted, came: Vec::new(), failure: None });
             }
         }
@@ -143,7 +143,7 @@ impl<D: Device> Scheduler<D> {
     }
 
     /// Takes a pass back. Returns whether something has happened to one of the generations.
-    pub fn settle(&mut self, pass: Pass<D>) -> bool {
+    pub fn sync(&mut self, pass: Pass<D>) -> bool {
         let Pass { entries, mut logits, .. } = pass;
         let mut happened = false;
         for Entry { id, held, came, failure, .. } in entries {
@@ -174,7 +174,7 @@ impl<D: Device> Scheduler<D> {
     pub async fn step(&mut self, model: &mut Model<D>) -> bool {
         while let Some(pass) = self.plan() {
             let pass = pass.run(model).await;
-            if self.settle(pass) {
+            if self.sync(pass) {
                 return true;
             }
         }

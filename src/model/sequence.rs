@@ -2,8 +2,8 @@
 
 use super::encoder::Encoder;
 use super::forward::Entering;
-use super::spec::Input;
-use crate::device::{Device, Span, Tokens};
+use super::spec::StackInput;
+use crate::device::{Device, Span, TokenIds};
 use crate::error::{Code, Error, Result};
 
 /// A text's tokens.
@@ -48,7 +48,7 @@ pub struct Packed {
 impl Packed {
     /// What enters a pass over them. `table`: the embeddings, where they are the other stack's.
     pub fn entering<'a, D: Device>(&'a self, table: Option<&'a D::Matrix>) -> Entering<'a, D> {
-        Entering::Tokens { tokens: Tokens::Known(&self.ids), types: &self.types, table }
+        Entering::Tokens { tokens: TokenIds::Known(&self.ids), types: &self.types, table }
     }
 }
 
@@ -88,7 +88,7 @@ impl<D: Device> Encoder<D> {
 
     /// Kinds of tokens that are told apart. Where that is one, as in RoBERTa, all are of it whatever the tokenizer says.
     fn kinds(&self) -> usize {
-        if let Input::Tokens(tokens) = &self.spec.input { tokens.types } else { 0 }
+        if let StackInput::Tokens(tokens) = &self.spec.input { tokens.types } else { 0 }
     }
 
     /// Puts sequences side by side.
@@ -120,15 +120,15 @@ impl<D: Device> Encoder<D> {
         Ok(packed.spans)
     }
 
-    /// Makes room for the passes that [`Encoder::rehearse`] runs.
-    pub async fn reserve_rehearsal(&mut self, device: &mut D) -> Result<()> {
-        let rows = self.rehearsal();
+    /// Makes room for the passes that [`Encoder::warm_up`] runs.
+    pub async fn reserve_warm_up(&mut self, device: &mut D) -> Result<()> {
+        let rows = self.warm_up_sequences();
         self.reserve_texts(device, &rows).await
     }
 
     /// A pass of every kind, for [`Device::prepare`]; the last one's spans.
-    pub fn rehearse(&mut self, device: &mut D, table: Option<&D::Matrix>) -> Result<Vec<Span>> {
-        let rows = self.rehearsal();
+    pub fn warm_up(&mut self, device: &mut D, table: Option<&D::Matrix>) -> Result<Vec<Span>> {
+        let rows = self.warm_up_sequences();
         let mut spans = Vec::new();
         for few in 1..=rows.len() {
             let packed = self.pack(&rows[..few]);
@@ -139,7 +139,7 @@ impl<D: Device> Encoder<D> {
     }
 
     /// Sequences of the lengths that kernels differ for.
-    pub fn rehearsal(&self) -> Vec<Sequence> {
+    pub fn warm_up_sequences(&self) -> Vec<Sequence> {
         let lengths = [1, 4, 16, TOKENS / 2];
         let row = |length: usize| Sequence::new(vec![0; length.min(self.spec.context())]);
         lengths.map(row).to_vec()

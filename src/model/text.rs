@@ -1,13 +1,13 @@
 //! Encoders of texts: vectors, classes or hidden states out.
 
-use super::assembly::Assembly;
 use super::dense::{DenseChain, DenseFile};
 use super::encoder::Encoder;
-use super::heads::{Heads, Reading};
+use super::heads::{Heads, Output};
 use super::maps::attention_maps;
 use super::pooling::Extent;
 use super::sequence::{Packed, Sequence};
 use super::spec::Pooling;
+use super::weight_loader::WeightLoader;
 use crate::device::{Device, Progress, Span};
 use crate::error::{Error, Result};
 
@@ -22,12 +22,12 @@ pub struct TextModel<D: Device> {
 
 impl<D: Device> TextModel<D> {
     /// Errors: what loading may meet.
-    pub async fn new(assembly: Assembly<D>, progress: &Progress) -> Result<Self> {
+    pub async fn new(assembly: WeightLoader<D>, progress: &Progress) -> Result<Self> {
         Self::with_dense(assembly, Vec::new(), progress).await
     }
 
     /// With what its vectors go through behind the pooling, which the caller has seen to fit. Errors: what loading may meet.
-    pub async fn with_dense(assembly: Assembly<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
+    pub async fn with_dense(assembly: WeightLoader<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
         let quantize = assembly.quantize;
         let (mut device, plan, loaded) = assembly.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
@@ -41,17 +41,17 @@ impl<D: Device> TextModel<D> {
 
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         let Self { device, encoder, heads, .. } = self;
-        let readings = [Reading::Vector(Pooling::Mean), Reading::Pooler, Reading::Logits, Reading::TokenLogits];
+        let readings = [Output::Vector(Pooling::Mean), Output::Pooler, Output::Logits, Output::TokenLogits];
         prepare(device, encoder, heads, &readings, progress).await
     }
 
     /// Refuses what the model does not have. Error: invalid-argument.
-    pub fn check(&self, reading: Reading) -> Result<()> {
+    pub fn check(&self, reading: Output) -> Result<()> {
         reading.check(&self.encoder.spec)
     }
 
     /// Values of one text's result; of one token's where each has its own.
-    pub fn width(&self, reading: Reading) -> usize {
+    pub fn width(&self, reading: Output) -> usize {
         self.heads.width(&self.encoder.spec, reading)
     }
 
@@ -65,7 +65,7 @@ impl<D: Device> TextModel<D> {
 
     /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,
     /// out-of-memory, device-lost.
-    pub async fn read(&mut self, rows: &[Sequence], reading: Reading) -> Result<Vec<f32>> {
+    pub async fn read(&mut self, rows: &[Sequence], reading: Output) -> Result<Vec<f32>> {
         read_texts(&mut self.device, &mut self.encoder, &mut self.heads, rows, reading).await
     }
 }
@@ -75,18 +75,18 @@ pub(super) async fn prepare<D: Device>(
     device: &mut D,
     encoder: &mut Encoder<D>,
     heads: &mut Heads<D>,
-    readings: &[Reading],
+    readings: &[Output],
     progress: &Progress,
 ) -> Result<()> {
-    encoder.reserve_rehearsal(device).await?;
-    let rows = encoder.rehearsal();
-    let readings: Vec<Reading> =
+    encoder.reserve_warm_up(device).await?;
+    let rows = encoder.warm_up_sequences();
+    let readings: Vec<Output> =
         readings.iter().copied().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
     let tokens = rows.iter().map(|row| row.ids.len()).sum();
-    let most = if readings.contains(&Reading::TokenLogits) { tokens } else { rows.len() };
+    let most = if readings.contains(&Output::TokenLogits) { tokens } else { rows.len() };
     heads.reserve(device, &encoder.spec, most)?;
     let steps = |device: &mut D| {
-        encoder.rehearse(device, None)?;
+        encoder.warm_up(device, None)?;
         for few in [1, rows.len()] {
             for reading in &readings {
                 let packed = encoder.pack(&rows[..few]);
@@ -105,7 +105,7 @@ pub(super) async fn read_texts<D: Device>(
     encoder: &mut Encoder<D>,
     heads: &mut Heads<D>,
     rows: &[Sequence],
-    reading: Reading,
+    reading: Output,
 ) -> Result<Vec<f32>> {
     reading.check(&encoder.spec)?;
     let packed = encoder.pack(rows);
@@ -115,14 +115,14 @@ pub(super) async fn read_texts<D: Device>(
 }
 
 /// Where each text's rows are, and which count. Error: invalid-argument where none does.
-fn extents<'a>(packed: &Packed, rows: &'a [Sequence], reading: Reading) -> Result<Vec<Extent<'a>>> {
+fn extents<'a>(packed: &Packed, rows: &'a [Sequence], reading: Output) -> Result<Vec<Extent<'a>>> {
     let extent = |(span, row): (&Span, &'a Sequence)| {
-        if matches!(reading, Reading::Vector(_) | Reading::Pooler) && row.unpooled >= row.ids.len() {
+        if matches!(reading, Output::Vector(_) | Output::Pooler) && row.unpooled >= row.ids.len() {
             let message = format!("a prompt of {} tokens leaves none of the text's {}", row.unpooled, row.ids.len());
             return Err(Error::invalid(message));
         }
         // The pooler was trained on the first token, whatever it is.
-        let first = span.row + if reading == Reading::Pooler { 0 } else { row.unpooled };
+        let first = span.row + if reading == Output::Pooler { 0 } else { row.unpooled };
         Ok(Extent { span: *span, ids: &row.ids, first, content: span.row + row.unpooled })
     };
     packed.spans.iter().zip(rows).map(extent).collect()

@@ -5,7 +5,7 @@ use std::fs;
 use azulejo::checkpoint::{FileReader, Format, TensorType};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Activation, Device, Progress};
-use azulejo::model::{DenseFile, Pooling, Reading, TextModel};
+use azulejo::model::{DenseFile, Output, Pooling, TextModel};
 use safetensors::SafeTensors;
 
 use crate::case::{Case, assembled, assert_within};
@@ -52,15 +52,15 @@ async fn vectors_go_through_both<D: Device>(device: D, quantize: Option<TensorTy
     let mut assembly = assembled("bert", device);
     assembly.quantize = quantize;
     let mut with = TextModel::with_dense(assembly, modules(), &progress).await.unwrap();
-    assert_eq!(with.width(Reading::Vector(Pooling::Mean)), 20);
+    assert_eq!(with.width(Output::Vector(Pooling::Mean)), 20);
     for reading in [
-        Reading::Vector(Pooling::Mean),
-        Reading::Vector(Pooling::ClassToken),
-        Reading::Vector(Pooling::Last),
-        Reading::Pooler,
-        Reading::Vector(Pooling::Max),
-        Reading::Vector(Pooling::MeanSqrtLength),
-        Reading::Vector(Pooling::WeightedMean),
+        Output::Vector(Pooling::Mean),
+        Output::Vector(Pooling::ClassToken),
+        Output::Vector(Pooling::Last),
+        Output::Pooler,
+        Output::Vector(Pooling::Max),
+        Output::Vector(Pooling::MeanSqrtLength),
+        Output::Vector(Pooling::WeightedMean),
     ] {
         // One alone, then more than there is room for yet.
         for rows in [&rows[1..], &rows[..]] {
@@ -72,8 +72,8 @@ async fn vectors_go_through_both<D: Device>(device: D, quantize: Option<TensorTy
             assert_within(&found, &expected, tolerance, &format!("{reading:?} of {}", rows.len()));
         }
     }
-    let hidden = with.read(&rows, Reading::Hidden).await.unwrap();
-    let expected = without.read(&rows, Reading::Hidden).await.unwrap();
+    let hidden = with.read(&rows, Output::Hidden).await.unwrap();
+    let expected = without.read(&rows, Output::Hidden).await.unwrap();
     assert_within(&hidden, &expected, 2e-5, "tokens' own vectors stay as they are");
 }
 

@@ -39,9 +39,9 @@ pub use profile::{Counters, Runs};
 pub use signal::Signal;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, ShortConv, Span, StateShape,
-    Table, Tokens,
+    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
+    Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Span, StateShape,
+    Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -250,9 +250,9 @@ impl Device for Gpu {
         self.restore_sequence(state, table, positions, bytes)
     }
 
-    async fn settle(&mut self) -> Result<usize> {
+    async fn sync(&mut self) -> Result<usize> {
         self.recorder.failed()?;
-        let settled = self.recorder.settle().await;
+        let settled = self.recorder.sync().await;
         self.whole(settled)
     }
 
@@ -309,10 +309,10 @@ impl Device for Gpu {
         }
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
+    fn embed(&mut self, table: &Matrix, tokens: &TokenIds<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
         let (known, spans) = match *tokens {
-            Tokens::Known(known) => (known, &[][..]),
-            Tokens::Chosen { known, spans } => (known, spans),
+            TokenIds::Known(known) => (known, &[][..]),
+            TokenIds::Chosen { known, spans } => (known, spans),
         };
         if spans.len() < known.len() {
             match self.notes.put(&mut self.memory, known) {
@@ -415,11 +415,11 @@ impl Device for Gpu {
         self.join_experts_down(x, down, &Routes { routes, rows, used }, accumulate, out);
     }
 
-    fn store(
+    fn rope_and_cache(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &mut Heads<Self>,
+        heads: &mut Qkv<Self>,
         places: &Places,
         state: &mut State,
     ) {
@@ -430,7 +430,7 @@ impl Device for Gpu {
 
     fn attend(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
         state: &State,
@@ -440,13 +440,20 @@ impl Device for Gpu {
         self.recorder.fail(attended);
     }
 
-    fn short_conv(&mut self, conv: &ShortConv<Self>, x: &Buffer, places: &Places, state: &mut State, out: &mut Buffer) {
+    fn short_conv(
+        &mut self,
+        conv: &CachedConv<Self>,
+        x: &Buffer,
+        places: &Places,
+        state: &mut State,
+        out: &mut Buffer,
+    ) {
         self.convolve(conv, x, places, state, out);
     }
 
     fn attention_weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,
@@ -454,7 +461,7 @@ impl Device for Gpu {
         self.weights(attention, query, key, rows)
     }
 
-    fn pool(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
+    fn gather_mean(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
         let words: Vec<u32> = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]).collect();
         let put = match self.notes.put(&mut self.memory, &words) {
             Ok(put) => put,

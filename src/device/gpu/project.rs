@@ -7,7 +7,7 @@ use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
-use crate::device::{Activation, Input, Linear, Norm, Projection};
+use crate::device::{Activation, Input, Linear, NormWeights, Projection};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
 pub(super) const FEW: usize = 4;
@@ -247,7 +247,7 @@ impl Gpu {
         let (columns, rows, accumulate) = (width as u32 / 4, input.rows as u32, u32::from(accumulate));
         let vectors = self.together(input.norm.iter().flat_map(|norm| [Some(norm.weight), norm.bias]).flatten());
         let words = match &input.norm {
-            Some(Norm { weight, bias, centred, epsilon }) => {
+            Some(NormWeights { weight, bias, centred, epsilon }) => {
                 let [weight_at, bias_at] = [Some(*weight), *bias].map(|of| of.map_or(0, |of| of.offset as u32 + 1));
                 [columns, weight_at, bias_at, epsilon.to_bits(), u32::from(*centred), rows, accumulate]
             }

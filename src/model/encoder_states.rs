@@ -8,20 +8,20 @@ use super::state::Pool;
 use crate::device::{Device, Span, Table};
 use crate::error::Result;
 
-pub struct Source {
+pub struct EncoderStates {
     pub table: Table,
     /// Tokens of the source.
     pub keys: usize,
 }
 
-impl Source {
+impl EncoderStates {
     /// The spans of a decoder's batch of one sequence.
     pub fn spans(&self, rows: usize) -> [Span; 1] {
         [Span::across(0, rows, self.keys, 0)]
     }
 
     /// The passes of an encoder, for [`Device::prepare`].
-    pub fn rehearse<D: Device>(
+    pub fn warm_up<D: Device>(
         &self,
         device: &mut D,
         spec: &Spec,
@@ -29,7 +29,7 @@ impl Source {
         encoder: &mut Encoder<D>,
         sources: &mut Pool<D>,
     ) -> Result<()> {
-        let spans = encoder.rehearse(device, weights.table())?;
+        let spans = encoder.warm_up(device, weights.table())?;
         if let Some(span) = spans.first() {
             let places = device.places(&[*span], &[&self.table]);
             store_across(device, spec, weights, encoder.hidden()?, (&places, span.len), &mut sources.state)?;

@@ -1,10 +1,10 @@
 //! Encoder-decoders: reading a source text, once, for a decoder to look across at.
 
 use super::decoder::Model;
+use super::encoder_states::EncoderStates;
 use super::forward::store_across;
 use super::sequence::Sequence;
 use super::session::Session;
-use super::source::Source;
 use crate::device::{Device, Table};
 use crate::error::{Error, Result};
 
@@ -19,7 +19,7 @@ impl<D: Device> Model<D> {
 
     /// Reads a source text: what the decoder then looks at.
     /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
-    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<Source> {
+    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<EncoderStates> {
         let Self { device, spec, weights, encoder, sources, .. } = self;
         let Some(encoder) = encoder else {
             return Err(Error::invalid(format!("{} has no encoder", spec.architecture)));
@@ -30,8 +30,8 @@ impl<D: Device> Model<D> {
         let hidden = encoder.hidden()?;
         let places = device.places(&spans, &[&table]);
         store_across(device, spec, weights, hidden, (&places, keys), &mut sources.state)?;
-        device.settle().await?;
-        Ok(Source { table, keys })
+        device.sync().await?;
+        Ok(EncoderStates { table, keys })
     }
 
     /// Gives a sequence its source text; what was said about another one is forgotten.
@@ -43,11 +43,11 @@ impl<D: Device> Model<D> {
     }
 
     /// A source of one token, for [`Device::prepare`]; none where there is no encoder.
-    pub(super) async fn rehearsed_source(&mut self) -> Result<Option<Source>> {
+    pub(super) async fn warm_up_source(&mut self) -> Result<Option<EncoderStates>> {
         let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
         let mut table = Table::default();
         sources.reserve(device, &mut table, 0..1, 1).await?;
-        encoder.reserve_rehearsal(device).await?;
-        Ok(Some(Source { table, keys: 1 }))
+        encoder.reserve_warm_up(device).await?;
+        Ok(Some(EncoderStates { table, keys: 1 }))
     }
 }

@@ -5,7 +5,7 @@ use super::pooling::Extent;
 use crate::device::{Device, Patching, Span};
 
 /// What as many images of one size need before the first block.
-pub struct Workspace<D: Device> {
+pub struct ImagePass<D: Device> {
     pub patching: Patching,
     pub images: usize,
     /// [images, channels, height, width]
@@ -16,7 +16,7 @@ pub struct Workspace<D: Device> {
     pub table: D::Buffer,
 }
 
-impl<D: Device> Workspace<D> {
+impl<D: Device> ImagePass<D> {
     /// What enters a pass over so many of the images whose pixels are there.
     pub fn enter(&mut self, device: &mut D, images: usize) -> Entering<'_, D> {
         device.patches(&self.pixels, images, &self.patching, &mut self.patches);
