@@ -30,7 +30,7 @@ pub struct WeightLoader<D: Device> {
     files: usize,
     seen: usize,
     /// Where experts' matrices go that have not begun to come, and how they are kept.
-    experts: HashMap<TensorId, (Stored, Vec<Option<D::MatrixBuilder>>)>,
+    experts: HashMap<TensorId, (Stored, Builders<D>)>,
     /// What the tensor that arrives brings.
     arriving: Vec<Arriving<D>>,
     /// Which of them its next bytes are of, and how many.
@@ -61,6 +61,9 @@ enum What<D: Device> {
     Matrix(ArrivingMatrix<D>),
     Vector(Vec<u8>),
 }
+
+/// Each expert's, until its matrix begins to come.
+type Builders<D> = Vec<Option<<D as Device>::MatrixBuilder>>;
 
 impl<D: Device> WeightLoader<D> {
     pub fn new(device: D) -> Self {

@@ -3,7 +3,7 @@
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
 use azulejo::device::{
-    AttentionShape, CacheType, Device, PAGE, Qkv, RopePairs, Rotations, ShortConv, Span, StateShape,
+    AttentionShape, CacheType, CachedConv, Device, PAGE, Qkv, RopePairs, Rotations, Span, StateShape,
 };
 use azulejo::error::Code;
 
@@ -47,7 +47,7 @@ fn stored<D: Device>(device: &mut D, context: &Context, head_dim: usize, ty: Cac
             let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
             device.rope_and_cache(layer, &shape, &mut heads, &places, &mut kept.state);
         }
-        let conv = ShortConv { layer: 2, width: 8, taps: 3, weight: &taps, bias: None };
+        let conv = CachedConv { layer: 2, width: 8, taps: 3, weight: &taps, bias: None };
         device.short_conv(&conv, &x, &places, &mut kept.state, &mut out);
     }
     kept
