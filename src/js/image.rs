@@ -36,7 +36,7 @@ impl ImageHandle {
     }
 }
 
-#[wasm_bindgen(js_name = ImageModel)]
+#[wasm_bindgen(js_class = ImageModel)]
 impl ImageHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.summary)

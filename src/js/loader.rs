@@ -2,12 +2,12 @@
 
 #[cfg(not(target_feature = "atomics"))]
 use super::gpu::gpu;
-use super::image::ImageModel;
+use super::image::ImageHandle;
 use super::matching::MatchModel;
-use super::model::{Model, On, Seq2SeqModel};
+use super::model::{ModelHandle, On, Seq2SeqHandle};
 use super::pool;
 use super::task::{Task, or_null};
-use super::texts::{TextModel, dense_file};
+use super::texts::{TextHandle, dense_file};
 use super::value::{from_js, to_js};
 use crate::checkpoint::{FileReader, Format, TensorType};
 use crate::device::cpu::Cpu;
@@ -345,7 +345,7 @@ impl ModelLoader {
                 match plan.spec().task() {
                     "image-classification" => {
                         let model = model::ImageModel::new(assembly, processor, &progress).await?;
-                        Ok(ImageModel::new(model, summary).into())
+                        Ok(ImageHandle::new(model, summary).into())
                     }
                     "image-text-matching" => {
                         let model = model::DualEncoder::new(assembly, processor, &progress).await?;
@@ -353,12 +353,12 @@ impl ModelLoader {
                     }
                     "text-embedding" | "text-classification" | "token-classification" => {
                         let model = model::TextModel::with_dense(assembly, dense, &progress).await?;
-                        Ok(TextModel::new(model, summary, tokenizer, sentence)?.into())
+                        Ok(TextHandle::new(model, summary, tokenizer, sentence)?.into())
                     }
                     task => {
                         let model = model::Model::new(assembly, context_length, cache, &progress).await?;
-                        let model = Model::new(Box::new(On::new(model)), summary, tokenizer, &plan);
-                        Ok(if task == "seq2seq" { Seq2SeqModel::new(model).into() } else { model.into() })
+                        let model = ModelHandle::new(Box::new(On::new(model)), summary, tokenizer, &plan);
+                        Ok(if task == "seq2seq" { Seq2SeqHandle::new(model).into() } else { model.into() })
                     }
                 }
             }))

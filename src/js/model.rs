@@ -51,7 +51,7 @@ impl ModelHandle {
     }
 }
 
-#[wasm_bindgen(js_name = Model)]
+#[wasm_bindgen(js_class = Model)]
 impl ModelHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.0.summary)
@@ -82,13 +82,13 @@ impl ModelHandle {
         self.0.words.chat_tokens(chat)
     }
 
-    pub fn session(&self) -> Session {
-        Session { inner: self.0.clone(), session: self.0.model.session() }
+    pub fn session(&self) -> SessionHandle {
+        SessionHandle { inner: self.0.clone(), session: self.0.model.session() }
     }
 
     /// Begins a generation from nothing.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
-        Generation::new(&self.0, None, prompt, options)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.0, None, prompt, options)
     }
 
     /// Goes on with all generations that share the model's passes, until something has happened to one of them: true.
@@ -116,7 +116,7 @@ pub struct SessionHandle {
     session: Box<dyn AnySession>,
 }
 
-#[wasm_bindgen(js_name = Session)]
+#[wasm_bindgen(js_class = Session)]
 impl SessionHandle {
     /// Tokens in the cache.
     #[wasm_bindgen(getter)]
@@ -125,8 +125,8 @@ impl SessionHandle {
     }
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
-        Generation::new(&self.inner, Some(&*self.session), prompt, options)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.inner, Some(&*self.session), prompt, options)
     }
 }
 
@@ -211,7 +211,7 @@ impl GenerationHandle {
     }
 }
 
-#[wasm_bindgen(js_name = Generation)]
+#[wasm_bindgen(js_class = Generation)]
 impl GenerationHandle {
     /// Whether it goes on with the model's passes, and its steps only tell of them.
     #[wasm_bindgen(getter)]
@@ -247,17 +247,17 @@ impl GenerationHandle {
 }
 
 /// An encoder-decoder: like a model, but it reads a source first.
-#[wasm_bindgen]
-pub struct Seq2SeqModel(Model);
+#[wasm_bindgen(js_name = Seq2SeqModel)]
+pub struct Seq2SeqHandle(ModelHandle);
 
-impl Seq2SeqModel {
-    pub fn new(model: Model) -> Self {
+impl Seq2SeqHandle {
+    pub fn new(model: ModelHandle) -> Self {
         Self(model)
     }
 }
 
-#[wasm_bindgen]
-impl Seq2SeqModel {
+#[wasm_bindgen(js_class = Seq2SeqModel)]
+impl Seq2SeqHandle {
     pub fn summary(&self) -> JsValue {
         self.0.summary()
     }
@@ -271,7 +271,7 @@ impl Seq2SeqModel {
     }
 
     /// Begins a generation. With several beams all tokens come at the end.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
         self.0.generate(prompt, options)
     }
 

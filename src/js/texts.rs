@@ -7,7 +7,7 @@ use super::words::Words;
 use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
 use crate::model::{DenseFile, DualEncoder, Output, Pooling, Scores, Sequence, Summary, to_unit_length, together};
-use crate::model::{TextModel as Reader, spec::Head};
+use crate::model::{TextModel, spec::Head};
 use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -21,7 +21,7 @@ pub trait AnyTexts {
     fn check(&self, rows: &[Sequence], reading: Output) -> Result<()>;
 }
 
-impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
+impl<D: Device> AnyTexts for Rc<RefCell<TextModel<D>>> {
     fn read(&self, rows: Vec<Sequence>, reading: Output) -> Work<Vec<f32>> {
         let model = self.clone();
         Box::pin(async move { holding(&model, async |model| model.read(&rows, reading).await).await })
@@ -54,7 +54,7 @@ pub trait AnyEncoder: AnyTexts {
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps>;
 }
 
-impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
+impl<D: Device> AnyEncoder for Rc<RefCell<TextModel<D>>> {
     fn check_types(&self, row: &Sequence) -> Result<()> {
         taken(self)?.encoder.check_types(row)
     }
@@ -148,7 +148,7 @@ pub struct TextHandle {
 
 impl TextHandle {
     pub fn new<D: Device>(
-        model: Reader<D>,
+        model: TextModel<D>,
         summary: Summary,
         tokenizer: Option<Tokenizer>,
         sentence: Option<Sentence>,
@@ -217,7 +217,7 @@ impl TextHandle {
     }
 }
 
-#[wasm_bindgen(js_name = TextModel)]
+#[wasm_bindgen(js_class = TextModel)]
 impl TextHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.summary)

@@ -1,7 +1,7 @@
 //! Classes of texts' tokens, and the spans that they make.
 
 use super::task::Run;
-use super::texts::{TextModel, checked, read_all};
+use super::texts::{TextHandle, checked, read_all};
 use super::value::to_js;
 use crate::error::{Code, Error, Result};
 use crate::model::{Output, Sequence};
@@ -32,8 +32,8 @@ struct TaggedTexts {
     texts: Vec<Vec<(Tag, Range<usize>)>>,
 }
 
-#[wasm_bindgen]
-impl TextModel {
+#[wasm_bindgen(js_class = TextModel)]
+impl TextHandle {
     /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A
     /// text that is longer than the model reads at once is read in windows.
     #[wasm_bindgen(js_name = classifyTokens)]

@@ -216,9 +216,7 @@ fn while_prompts_are_read_the_others_go_on() {
         let long = [together.begin(&mut model, &(prompt(len, 2), json!({ "maxTokens": 2, "ignoreEnd": true }))), 2];
         together.begin(&mut model, &(prompt(len, 3), options));
         let mut read = [0, 0];
-        while read.contains(&0)
-            || together.scheduler.generation(together.begun[1].0).unwrap().tokens().is_empty()
-        {
+        while read.contains(&0) || together.scheduler.generation(together.begun[1].0).unwrap().tokens().is_empty() {
             together.scheduler.step(&mut model).await;
             assert_eq!(together.events(0).len(), 1, "a token with each pass");
             for (read, at) in read.iter_mut().zip(long) {
