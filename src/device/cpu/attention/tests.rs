@@ -62,7 +62,7 @@ fn attended(attention: &Attention<Cpu>, query: &[f32], before: usize, len: usize
     let (pages, mut table, mut state) = (Pages::new(&layer), Table::default(), State::new(&layer, CacheType::F32));
     table.bind(&pages);
     let count = positions.div_ceil(PAGE);
-    pages.set_counts(&state.grow(&[count..count]).unwrap());
+    pages.set_counts(&state.grow(std::slice::from_ref(&(count..count))).unwrap());
     table.extend(&(0..positions));
     let places = Places::new(&[Span::new(0, len, before, 0)], &[&table]);
     for position in 0..positions {
