@@ -14,7 +14,7 @@ const { families } = JSON.parse(read("index.json"));
 const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", tokens: "TokenClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
 
 /** Unknown to us, known to transformers. */
-const MODEL_TYPES = ["mamba", "mixtral", "qwen3_moe", "gpt_oss", "llama4", "gemma3", "cohere2", "siglip2", "whisper"];
+const MODEL_TYPES = ["mamba", "qwen2_moe", "granitemoe", "deepseek_v3", "llama4", "gemma3", "glm4", "siglip2", "whisper"];
 
 /** By family: fields that make another model of it, the name that the refusal says, and its code where it is another one. */
 const CHOICES = {
@@ -40,6 +40,26 @@ const CHOICES = {
   gptj: [[{ activation_function: "mish" }, "mish"]],
   gpt_neox: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
   cohere: [[{ use_qk_norm: true }, "use_qk_norm"]],
+  cohere2: [[{ layer_types: Array(2).fill("chunked_attention") }, "chunked_attention"], [{ hidden_act: "mish" }, "mish"]],
+  olmo3: [
+    [{ layer_types: Array(2).fill("chunked_attention") }, "chunked_attention"],
+    [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"],
+  ],
+  granite: [[{ residual_multiplier: 0 }, "residual_multiplier"], [{ num_local_experts: 8 }, "num_local_experts"]],
+  granite4: [
+    [{ layer_types: ["mamba", "attention"] }, "mamba"],
+    [{ layer_types: null }, "layer_types"],
+    [{ num_local_experts: 8 }, "num_local_experts"],
+    [{ position_embedding_type: "learned" }, "position_embedding_type"],
+  ],
+  mixtral: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
+  qwen3_moe: [[{ hidden_act: "mish" }, "mish"], [{ quantization_config: { quant_method: "fp8" } }, "fp8", "unsupported-quantization"]],
+  olmoe: [[{ clip_qkv: 8 }, "clip_qkv"]],
+  gpt_oss: [
+    [{ swiglu_alpha: 2 }, "swiglu_alpha"],
+    [{ rope_parameters: null }, "rope_parameters"],
+    [{ quantization_config: { quant_method: "mxfp4" } }, "mxfp4", "unsupported-quantization"],
+  ],
   llama: [
     [{ rope_parameters: { rope_type: "longrope", rope_theta: 10000, short_factor: [1], long_factor: [1] } }, "longrope"],
     [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 }, rope_theta: 10000 }, "dynamic"],

@@ -102,7 +102,7 @@ pub enum PositionBias<'a, D: Device> {
 }
 
 /// One layer's attention.
-pub struct Attention<'a, D: Device> {
+pub struct CachedAttention<'a, D: Device> {
     pub layer: usize,
     pub shape: AttentionShape,
     pub bias: PositionBias<'a, D>,
@@ -112,7 +112,7 @@ pub struct Attention<'a, D: Device> {
 }
 
 /// One layer's short convolution over each channel's last few inputs.
-pub struct ShortConv<'a, D: Device> {
+pub struct CachedConv<'a, D: Device> {
     pub layer: usize,
     pub width: usize,
     pub taps: usize,
@@ -127,11 +127,11 @@ pub struct Input<'a, D: Device> {
     /// [rows, in width]
     pub x: &'a D::Buffer,
     pub rows: usize,
-    pub norm: Option<Norm<'a, D>>,
+    pub norm: Option<NormWeights<'a, D>>,
 }
 
 /// The norm of a row: x / √(mean x² + epsilon) · weight + bias. The weight's vector and the bias's are uploaded together.
-pub struct Norm<'a, D: Device> {
+pub struct NormWeights<'a, D: Device> {
     pub weight: &'a D::Buffer,
     pub bias: Option<&'a D::Buffer>,
     /// The mean is taken from x first: LayerNorm (<https://arxiv.org/abs/1607.06450>), and without it RMSNorm
@@ -140,7 +140,7 @@ pub struct Norm<'a, D: Device> {
     pub epsilon: f32,
 }
 
-impl<'a, D: Device> Norm<'a, D> {
+impl<'a, D: Device> NormWeights<'a, D> {
     pub fn rms(weight: &'a D::Buffer, epsilon: f32) -> Self {
         Self { weight, bias: None, centred: false, epsilon }
     }
@@ -172,19 +172,19 @@ pub struct Projection<'a, D: Device> {
 }
 
 /// The queries, keys and values of a layer: [rows, heads or kv_heads, head_dim] each.
-pub struct Heads<'a, D: Device> {
+pub struct Qkv<'a, D: Device> {
     pub query: &'a mut D::Buffer,
     pub key: &'a mut D::Buffer,
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
-    pub norms: Option<[Norm<'a, D>; 2]>,
+    pub norms: Option<[NormWeights<'a, D>; 2]>,
     /// Which of the batch's tables rotates them. None: they are left as they are (layers without positions).
     pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
 
 /// The tokens of a batch.
-pub enum Tokens<'a, D: Device> {
+pub enum TokenIds<'a, D: Device> {
     Known(&'a [u32]),
     /// Those, but for spans of one row whose token [`Device::choose`] has chosen last, wherever that is: each span's number
     /// in the batch.
@@ -336,7 +336,7 @@ pub trait Device: Sized + 'static {
 
     /// Waits until no more is under way than keeps the device busy: says how many calls' work that is, the last ones'.
     /// Errors: what went wrong since the last time and could not be said at once: out-of-memory, device-lost, internal.
-    fn settle(&mut self) -> impl Future<Output = Result<usize>>;
+    fn sync(&mut self) -> impl Future<Output = Result<usize>>;
     /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
     fn prepare(
         &mut self,
@@ -344,7 +344,7 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and what [`Device::store`] turns their heads by.
+    /// A batch begins: where its rows stand, and what [`Device::rope_and_cache`] turns their heads by.
     fn begin(&mut self, spans: &[Span], rotations: Rotations);
     /// Where spans' rows are kept, for verbs of the batch that has begun; they need not be the batch's spans. All tables
     /// are of one pool.
@@ -354,7 +354,7 @@ pub trait Device: Sized + 'static {
     fn embed(
         &mut self,
         table: &Self::Matrix,
-        tokens: &Tokens<Self>,
+        tokens: &TokenIds<Self>,
         scale: f32,
         accumulate: bool,
         out: &mut Self::Buffer,
@@ -410,11 +410,11 @@ pub trait Device: Sized + 'static {
     );
     /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the
     /// leading dimensions), and puts keys and values at their places. The rows are the spans', from the first on.
-    fn store(
+    fn rope_and_cache(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &mut Heads<Self>,
+        heads: &mut Qkv<Self>,
         places: &Self::Places,
         state: &mut Self::State,
     );
@@ -424,7 +424,7 @@ pub trait Device: Sized + 'static {
     /// no key gets zeros.
     fn attend(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Self::Buffer,
         places: &Self::Places,
         state: &Self::State,
@@ -435,7 +435,7 @@ pub trait Device: Sized + 'static {
     /// a sequence is nothing: LFM2 (<https://arxiv.org/abs/2511.23404>). The rows are the spans', from the first on.
     fn short_conv(
         &mut self,
-        conv: &ShortConv<Self>,
+        conv: &CachedConv<Self>,
         x: &Self::Buffer,
         places: &Self::Places,
         state: &mut Self::State,
@@ -446,13 +446,13 @@ pub trait Device: Sized + 'static {
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Self::Buffer,
         key: &Self::Buffer,
         rows: usize,
     ) -> Result<Self::Buffer>;
     /// The means of runs of rows of `width` values, [runs.len(), width], at the front of `out`. A run of one row is a copy.
-    fn pool(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
+    fn gather_mean(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
 
     /// The picture's pixels: in front of white, in grey where there is one channel, resampled, and each level as its
     /// number, as image `index` of `out`, [images, channels, rows, columns]. Errors: invalid-argument, out-of-memory.

@@ -1,12 +1,13 @@
 //! A loaded model, its sessions, and its work in steps.
 
-use super::running::{AnyGeneration, AnyModel, AnySession, Beginning};
+use super::generating::{AnyGeneration, Beginning};
+use super::running::{AnyModel, AnySession};
 use super::task::{Run, or_null};
 use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
-use crate::model::Plan;
-use crate::model::{Asked, Finish, Step, Summary, Token};
+use crate::model::ModelConfig;
+use crate::model::{FinishReason, GenerateRequest, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
@@ -26,32 +27,32 @@ struct Inner {
 
 impl Inner {
     /// What is to be gone on from: the prompt, or what the decoder begins with after reading it as its source.
-    fn asked(&self, prompt: &JsValue) -> Result<Asked> {
+    fn asked(&self, prompt: &JsValue) -> Result<GenerateRequest> {
         let tokens = self.words.tokens(prompt, self.model.has_encoder())?;
         if !self.model.has_encoder() {
-            return Ok(Asked { source: None, prompt: tokens });
+            return Ok(GenerateRequest { source: None, prompt: tokens });
         }
         let GenerationConfig { start, first, .. } = self.generation;
         let start = start.ok_or_else(|| {
             Error::corrupt("does not say what a text begins with: \"decoder_start_token_id\"").in_file("config.json")
         })?;
-        Ok(Asked { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
+        Ok(GenerateRequest { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
     }
 }
 
-#[wasm_bindgen]
-pub struct Model(Rc<Inner>);
+#[wasm_bindgen(js_name = Model)]
+pub struct ModelHandle(Rc<Inner>);
 
-impl Model {
-    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &Plan) -> Self {
+impl ModelHandle {
+    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &ModelConfig) -> Self {
         let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
         let generation = plan.generation.clone();
         Self(Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }))
     }
 }
 
-#[wasm_bindgen]
-impl Model {
+#[wasm_bindgen(js_name = Model)]
+impl ModelHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.0.summary)
     }
@@ -109,14 +110,14 @@ impl Model {
 }
 
 /// One conversation's cache.
-#[wasm_bindgen]
-pub struct Session {
+#[wasm_bindgen(js_name = Session)]
+pub struct SessionHandle {
     inner: Rc<Inner>,
     session: Box<dyn AnySession>,
 }
 
-#[wasm_bindgen]
-impl Session {
+#[wasm_bindgen(js_name = Session)]
+impl SessionHandle {
     /// Tokens in the cache.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
@@ -157,7 +158,7 @@ struct WireResult<'a> {
     text: &'a str,
     #[serde(with = "serde_wasm_bindgen::preserve")]
     tokens: Uint32Array,
-    finish_reason: Finish,
+    finish_reason: FinishReason,
     stats: WireStats,
 }
 
@@ -170,13 +171,13 @@ struct WireStats {
 }
 
 /// A generation under way. It goes on with the model's passes, or by its own steps.
-#[wasm_bindgen]
-pub struct Generation {
+#[wasm_bindgen(js_name = Generation)]
+pub struct GenerationHandle {
     inner: Rc<Inner>,
     generation: Box<dyn AnyGeneration>,
 }
 
-impl Generation {
+impl GenerationHandle {
     /// In a session, or from nothing.
     fn new(inner: &Rc<Inner>, session: Option<&dyn AnySession>, prompt: JsValue, options: JsValue) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
@@ -210,8 +211,8 @@ impl Generation {
     }
 }
 
-#[wasm_bindgen]
-impl Generation {
+#[wasm_bindgen(js_name = Generation)]
+impl GenerationHandle {
     /// Whether it goes on with the model's passes, and its steps only tell of them.
     #[wasm_bindgen(getter)]
     pub fn shares(&self) -> bool {

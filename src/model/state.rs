@@ -89,7 +89,7 @@ impl<D: Device> Pool<D> {
             };
             let pages: Vec<Range<usize>> = (0..counts.len()).map(range).collect();
             let grown = device.grow(&mut self.state, &pages).await?;
-            device.settle().await?;
+            device.sync().await?;
             self.pages.set_counts(&grown);
         }
         let mut copies = Vec::new();

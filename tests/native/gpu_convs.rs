@@ -1,7 +1,7 @@
 //! Short convolutions on the GPU and on the CPU, against their formula in f64.
 
 use azulejo::device::gpu::Context;
-use azulejo::device::{CacheType, Device, PAGE, Rotations, ShortConv, Span, StateShape};
+use azulejo::device::{CacheType, CachedConv, Device, PAGE, Rotations, Span, StateShape};
 
 use crate::devices::{cpu, gpu, gpus};
 use crate::kept::Kept;
@@ -63,7 +63,7 @@ impl Case {
             device.begin(&spans, Rotations::default());
             let places = kept.places(device, &spans);
             let (weight, bias) = (&weight_there, bias_there.as_ref());
-            let conv = ShortConv { layer: LAYER, width, taps, weight, bias };
+            let conv = CachedConv { layer: LAYER, width, taps, weight, bias };
             device.short_conv(&conv, &x, &places, &mut kept.state, &mut out);
             for (i, (found, expected)) in read(device, context, &out, rows * width).iter().zip(expected).enumerate() {
                 let what = format!("{width} × {taps}, batch {n}, {name} [{i}]");

@@ -3,7 +3,7 @@
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
 use azulejo::device::{
-    AttentionShape, CacheType, Device, Heads, PAGE, RopePairs, Rotations, ShortConv, Span, StateShape,
+    AttentionShape, CacheType, CachedConv, Device, PAGE, Qkv, RopePairs, Rotations, Span, StateShape,
 };
 use azulejo::error::Code;
 
@@ -44,10 +44,10 @@ fn stored<D: Device>(device: &mut D, context: &Context, head_dim: usize, ty: Cac
         let places = kept.places(device, &span);
         for layer in 0..2 {
             let pairs = RopePairs::HalfSplit;
-            let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
-            device.store(layer, &shape, &mut heads, &places, &mut kept.state);
+            let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+            device.rope_and_cache(layer, &shape, &mut heads, &places, &mut kept.state);
         }
-        let conv = ShortConv { layer: 2, width: 8, taps: 3, weight: &taps, bias: None };
+        let conv = CachedConv { layer: 2, width: 8, taps: 3, weight: &taps, bias: None };
         device.short_conv(&conv, &x, &places, &mut kept.state, &mut out);
     }
     kept

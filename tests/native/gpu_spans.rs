@@ -1,7 +1,9 @@
 //! Attention from any spans to any sequences on the GPU and on the CPU, against its formula in f64.
 
 use azulejo::device::gpu::{Context, Kernels};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
+use azulejo::device::{
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Span,
+};
 use std::rc::Rc;
 
 use crate::devices::{cpu, first, gpu, gpus};
@@ -134,7 +136,7 @@ impl Case {
         };
         device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
         let places = kept.places(device, spans);
-        let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: None };
+        let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: None };
         device.attend(&attention, &query, &places, &kept.state, &mut out);
         read(device, context, &out, numbers.query.len())
     }
@@ -166,9 +168,9 @@ fn store<D: Device>(
     device.begin(&[span], Rotations::default());
     let places = kept.places(device, &[span]);
     let pairs = RopePairs::HalfSplit;
-    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     let shape = AttentionShape { heads: 0, ..*shape };
-    device.store(LAYER, &shape, &mut heads, &places, &mut kept.state);
+    device.rope_and_cache(LAYER, &shape, &mut heads, &places, &mut kept.state);
 }
 
 /// On the CPU with one thread and with several, and on the GPU in every variant.
@@ -266,7 +268,7 @@ fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32
     let others: Vec<Span> = case.spans.iter().map(|span| Span { keys: 401 - span.row, ..*span }).collect();
     device.begin(&others, Rotations::default());
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
-        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
+        let attention = CachedAttention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
         let places = kept.places(device, spans);
         device.attend(&attention, &query, &places, &kept.state, out);
     }

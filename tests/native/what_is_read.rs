@@ -1,7 +1,7 @@
 //! docs/what-is-read.md against the reference's field lists (tests/what-is-read/fields.json), and against what a field's
 //! change does: what is "read" makes another plan, what is "refused" an error, and what is "without effect" neither.
 
-use azulejo::checkpoint::{Array, Header, Metadata, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Array, Header, Metadata, MetadataValue as Item, TensorInfo, TensorType};
 use azulejo::image::Processor;
 use azulejo::model::families;
 use azulejo::text::{Sentence, SentenceFiles};
@@ -129,8 +129,18 @@ fn values() -> Vec<Value> {
     }
     values.extend([1, 2, 3, 4, 5, 7, 16, 24, 48, 96, 1000].map(Value::from));
     values.extend([0.5, 2.5, 1e-3].map(Value::from));
-    let words =
-        ["relu", "silu", "tanh", "gelu", "gated-gelu", "mean", "cls", "regression", "multi_label_classification"];
+    let words = [
+        "relu",
+        "silu",
+        "tanh",
+        "gelu",
+        "gated-gelu",
+        "mean",
+        "cls",
+        "nope",
+        "regression",
+        "multi_label_classification",
+    ];
     values.extend(words.map(Value::from));
     values.extend(
         ["nonsense", "roberta", "mistral", "vit", "deit", "gpt2", "gptj", "t5", "bart", "marian"].map(Value::from),
@@ -143,6 +153,11 @@ fn beside(family: &str, field: &str) -> Value {
     let classes =
         |body: &str| json!({ "architectures": [format!("{body}ForSequenceClassification")], "num_labels": null });
     match (family, field) {
+        ("granitemoehybrid", "num_hidden_layers") => json!({}),
+        ("gpt_oss", "rope_theta") => json!({ "rope_parameters": null, "rope_scaling": { "rope_type": "default" } }),
+        ("gpt_oss", "rope_scaling") => json!({ "rope_scaling": { "rope_type": "default" } }),
+        ("qwen3_moe", "sliding_window") => json!({ "use_sliding_window": true }),
+        ("qwen3_moe", "use_sliding_window") => json!({ "sliding_window": 9 }),
         (_, "num_hidden_layers") => json!({ "layer_types": null, "no_rope_layers": null }),
         ("qwen2" | "qwen3" | "smollm3", "sliding_window" | "max_window_layers") => {
             json!({ "use_sliding_window": true, "sliding_window": 9, "max_window_layers": 1, "layer_types": null })
@@ -152,7 +167,7 @@ fn beside(family: &str, field: &str) -> Value {
             json!({ "sliding_window": 9, "max_window_layers": 1, "layer_types": null })
         }
         ("smollm3", "no_rope_layer_interval") => json!({ "no_rope_layers": null }),
-        ("gemma3_text", "_sliding_window_pattern") => json!({ "layer_types": null }),
+        ("gemma3_text" | "cohere2", "_sliding_window_pattern") => json!({ "layer_types": null }),
         ("modernbert", "global_attn_every_n_layers" | "local_rope_theta" | "global_rope_theta") => {
             json!({ "layer_types": null, "rope_parameters": null })
         }
@@ -388,6 +403,12 @@ fn every_key_of_llama_cpps_is_read_refused_or_without_effect_as_the_table_says()
         for architecture in architectures {
             let base = metadata(&architecture);
             let mut base = base;
+            if row.verdict == Verdict::Read && name.starts_with("expert_") || architecture == "qwen3moe" {
+                for (key, value) in [("expert_count", 6), ("expert_used_count", 2), ("expert_feed_forward_length", 24)]
+                {
+                    base.insert(format!("{architecture}.{key}"), Item::U32(value));
+                }
+            }
             if ["attention.sliding_window_pattern", "rope.freq_base_swa"].contains(&name) {
                 base.insert(format!("{architecture}.attention.sliding_window"), Item::U32(8));
             }

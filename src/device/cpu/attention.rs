@@ -14,7 +14,7 @@ use super::pool::{Pool, Shards};
 use super::score;
 use super::simd::F32x4;
 use super::state::{Places, State};
-use crate::device::{Attention, AttentionShape, Device, PAGE, Span};
+use crate::device::{AttentionShape, CachedAttention, Device, PAGE, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -80,7 +80,7 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         query: &[f32],
         places: &Places,
         state: &State,
@@ -184,7 +184,7 @@ impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
     fn attend(
         &mut self,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         work: &Work,
         query: &[f32],
         places: &Places,
@@ -234,7 +234,7 @@ impl Tiles {
     /// Sizes the scratch and copies the queries, scaled.
     fn begin(
         &mut self,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         work: &Work,
         query: &[f32],
         width: usize,

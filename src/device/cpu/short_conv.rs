@@ -2,20 +2,20 @@
 
 use super::pool::{Pool, Shards};
 use super::state::{Places, State};
-use crate::device::{Device, ShortConv};
+use crate::device::{CachedConv, Device};
 
 /// Rows of a piece of work.
 const ROWS: usize = 8;
 
 pub fn run(
     pool: &Pool,
-    conv: &ShortConv<impl Device<Buffer = Vec<f32>>>,
+    conv: &CachedConv<impl Device<Buffer = Vec<f32>>>,
     x: &[f32],
     places: &Places,
     state: &mut State,
     out: &mut [f32],
 ) {
-    let ShortConv { layer, width, taps, weight, bias } = *conv;
+    let CachedConv { layer, width, taps, weight, bias } = *conv;
     let bias = bias.map(Vec::as_slice);
     let group = state.group(layer);
     for span in &places.spans {

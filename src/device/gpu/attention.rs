@@ -7,7 +7,7 @@ use super::places::Places;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use super::state::State;
-use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs, ShortConv};
+use crate::device::{AttentionShape, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
@@ -20,8 +20,8 @@ struct Scores {
 
 impl Scores {
     /// `places`: where those of the spans begin.
-    fn new(gpu: &mut Gpu, attention: &Attention<Gpu>, places: u32) -> Self {
-        let Attention { shape, bias, sinks, .. } = attention;
+    fn new(gpu: &mut Gpu, attention: &CachedAttention<Gpu>, places: u32) -> Self {
+        let CachedAttention { shape, bias, sinks, .. } = attention;
         let (kind, reach, biases) = match bias {
             PositionBias::None => (0, 0, None),
             PositionBias::Linear(slopes) => (1, 0, Some(*slopes)),
@@ -45,11 +45,20 @@ impl Scores {
 }
 
 impl Gpu {
+    /// Room for attention's splits, [heads, splits, head_dim + 4].
+    fn parts(&mut self, len: usize) -> Result<Buffer> {
+        if self.splits.len < len {
+            // Every few steps would bring a new buffer.
+            self.splits = self.memory.storage("splits of attention", 2 * len)?;
+        }
+        Ok(self.splits.clone())
+    }
+
     pub(super) fn store_heads(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &Heads<Self>,
+        heads: &Qkv<Self>,
         places: &Places,
         state: &State,
     ) {
@@ -84,7 +93,7 @@ impl Gpu {
     /// One dispatch for all spans of several rows, one or two for those of one.
     pub(super) fn attend_places(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
         state: &State,
@@ -113,7 +122,7 @@ impl Gpu {
 
     fn attend_single(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         scores: &Scores,
         query: &Buffer,
         places: &Places,
@@ -148,7 +157,7 @@ impl Gpu {
 
     pub(super) fn convolve(
         &mut self,
-        conv: &ShortConv<Self>,
+        conv: &CachedConv<Self>,
         x: &Buffer,
         places: &Places,
         state: &State,
@@ -157,7 +166,7 @@ impl Gpu {
         if places.rows == 0 {
             return;
         }
-        let ShortConv { layer, width, taps, weight, bias } = *conv;
+        let CachedConv { layer, width, taps, weight, bias } = *conv;
         let vectors = self.together([weight].into_iter().chain(bias));
         let bias = bias.map_or(0, |bias| bias.offset + 1);
         let [width_word, taps_word, weight, bias] = [width, taps, weight.offset, bias].map(|word| word as u32);
@@ -173,7 +182,7 @@ impl Gpu {
 
     pub(super) fn weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,

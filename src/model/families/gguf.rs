@@ -4,37 +4,46 @@
 use super::Names;
 use super::config::Config;
 use super::gguf_checks;
+use super::gguf_experts::Mixture;
 use super::gguf_keys::Keys;
-use super::gguf_names::{COMMON, FALCON, FUSED, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
+use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
 use super::registry::FAMILIES;
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
-use crate::model::plan::Plan;
-use crate::model::spec::{Block, Head, Input, Mixer, Norm, Spec};
+use crate::model::model_config::ModelConfig;
+use crate::model::spec::{Block, Head, Mixer, Norm, Spec, StackInput};
 use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
-const ARCHITECTURES: [(&str, &str); 23] = [
+const ARCHITECTURES: [(&str, &str); 30] = [
     ("llama", "llama"),
     ("mistral", "mistral"),
     ("qwen2", "qwen2"),
     ("qwen3", "qwen3"),
+    ("qwen3moe", "qwen3_moe"),
+    ("gpt-oss", "gpt_oss"),
     ("gpt2", "gpt2"),
     ("bloom", "bloom"),
     ("mpt", "mpt"),
     ("gptneox", "gpt_neox"),
     ("falcon", "falcon"),
     ("command-r", "cohere"),
+    ("cohere2", "cohere2"),
     ("gemma", "gemma"),
     ("gemma2", "gemma2"),
     ("gemma3", "gemma3_text"),
+    ("gemma-embedding", "gemma3_text"),
     ("phi2", "phi"),
     ("phi3", "phi3"),
     ("stablelm", "stablelm"),
     ("olmo2", "olmo2"),
+    ("olmoe", "olmoe"),
+    ("granite", "granite"),
+    // Where it has recurrences it is refused.
+    ("granitehybrid", "granite"),
     ("smollm3", "smollm3"),
     ("starcoder2", "starcoder2"),
     // RoBERTa and DistilBERT are written as BERT.
@@ -49,26 +58,31 @@ const WHOSE_SCORES: &str = "the file does not say what becomes of its classes' l
     softmax for several";
 
 /// A file's metadata and tensors.
-struct File<'a> {
+struct GgufFile<'a> {
     keys: Keys<'a>,
     header: &'a Header,
 }
 
 /// Reads the header of a file, or those of several. Errors: corrupt-file, unsupported-model.
-pub fn plan(header: &Header) -> Result<Plan> {
-    let file = File { keys: Keys::new(&header.metadata)?, header };
+pub fn plan(header: &Header) -> Result<ModelConfig> {
+    let file = GgufFile { keys: Keys::new(&header.metadata)?, header };
     let architecture = file.keys.architecture;
     let Some((_, model_type)) = ARCHITECTURES.iter().find(|(name, _)| *name == architecture) else {
         let supported = ARCHITECTURES.map(|(name, _)| name).join(", ");
         return Err(Error::unsupported(format!("architecture {architecture:?} (supported: {supported})")));
     };
     file.refuse()?;
+    let model_type = match architecture {
+        "llama" | "mistral" if file.keys.some("expert_count").is_some() => "mixtral",
+        "olmo2" if file.keys.some("attention.sliding_window").is_some() => "olmo3",
+        _ => model_type,
+    };
     let config = file.config(model_type)?;
-    let family = FAMILIES.iter().find(|family| family.model_type == *model_type);
-    let mut stacks = family.ok_or_else(|| Error::unsupported(*model_type))?.stacks(&config)?;
+    let family = FAMILIES.iter().find(|family| family.model_type == model_type);
+    let mut stacks = family.ok_or_else(|| Error::unsupported(model_type))?.stacks(&config)?;
     if architecture == "t5encoder" {
         stacks.remove(0);
-        if let Input::Tokens(tokens) = &mut stacks[0].spec.input {
+        if let StackInput::Tokens(tokens) = &mut stacks[0].spec.input {
             tokens.shared = false;
         }
     }
@@ -76,7 +90,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
         stack.names = *names;
         file.adjust(&mut stack.spec)?;
     }
-    let mut plan = Plan::new(stacks).check()?;
+    let mut plan = ModelConfig::new(stacks).check()?;
     if plan.spec().looks_across() {
         plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
     }
@@ -89,7 +103,20 @@ pub fn plan(header: &Header) -> Result<Plan> {
     Ok(plan)
 }
 
-impl File<'_> {
+/// The largest `pooling_type` of a vector: that of the last token. 1 is the mean, 2 the first token; 4 ranks texts.
+const LAST: usize = 3;
+
+impl GgufFile<'_> {
+    fn is_decoder(&self) -> bool {
+        !matches!(self.keys.architecture, "bert" | "modern-bert" | "t5encoder" | "gemma-embedding")
+    }
+
+    /// Whether a decoder is there for its hidden states: embedding models' files say what becomes of them.
+    fn makes_vectors(&self) -> bool {
+        let pooled = self.keys.some("pooling_type").is_some();
+        self.keys.architecture == "gemma-embedding" || self.is_decoder() && self.keys.architecture != "t5" && pooled
+    }
+
     fn has(&self, tensor: &str) -> bool {
         self.header.tensors.iter().any(|other| other.name == tensor)
     }
@@ -98,6 +125,8 @@ impl File<'_> {
     fn names(&self) -> &'static [Names] {
         match self.keys.architecture {
             "phi3" | "modern-bert" => &[FUSED],
+            "gpt-oss" => &[GPT_OSS],
+            _ if self.makes_vectors() => &[BODY],
             "falcon" if self.has("blk.0.attn_norm_2.weight") => &[FALCON],
             "t5" => &[T5_DECODER, T5_ENCODER],
             "t5encoder" => &[T5_ENCODER_ALONE],
@@ -113,16 +142,16 @@ impl File<'_> {
             return Err(Error::corrupt(format!("{key:?} is {value}, expected a finite number")));
         }
         gguf_checks::check(&self.keys)?;
-        if self.keys.some("expert_count").is_some() {
-            return Err(Error::unsupported(format!("{architecture} with mixture of experts")));
-        }
         if self.has("rope_factors_long.weight") {
             return Err(Error::unsupported("RoPE scaling \"longrope\""));
         }
-        if architecture == "olmo2" && self.keys.some("attention.sliding_window").is_some() {
-            return Err(Error::unsupported("OLMo 3: olmo2 with sliding windows"));
+        if let Some(dense) = ["dense_2.weight", "dense_3.weight"].into_iter().find(|dense| self.has(dense)) {
+            return Err(Error::unsupported("a Dense module in a GGUF file").in_tensor(dense));
         }
-        let causal = !matches!(architecture, "bert" | "modern-bert" | "t5encoder");
+        let causal = self.is_decoder();
+        if let Some(pooling) = self.keys.number("pooling_type").filter(|pooling| causal && *pooling > LAST) {
+            return Err(Error::unsupported(format!("{architecture} with \"pooling_type\": {pooling}")));
+        }
         match self.keys.flag("attention.causal").unwrap_or(causal) == causal {
             true => Ok(()),
             false => Err(Error::unsupported(format!("{architecture} with \"attention.causal\": {}", !causal))),
@@ -134,7 +163,13 @@ impl File<'_> {
         let keys = &self.keys;
         let (layers, width) = (check_layers(keys.required("block_count")?)?, keys.required("embedding_length")?);
         let [heads, kv_heads, head_dim] = keys.attention(width)?;
-        let (inner, context) = (keys.required("feed_forward_length")?, keys.required("context_length")?);
+        let mixture = Mixture::of(keys)?;
+        // An expert's width may be another one.
+        let inner = match (keys.number("feed_forward_length"), &mixture) {
+            (None, None) => return Err(keys.missing("feed_forward_length")),
+            (inner, _) => inner,
+        };
+        let context = keys.required("context_length")?;
         let mut fields = Map::new();
         let mut set = |names: &str, value: Value| {
             for name in names.split('|').filter(|_| !value.is_null()) {
@@ -150,6 +185,9 @@ impl File<'_> {
         set("num_key_value_heads|num_kv_heads", kv_heads.into());
         set("head_dim|d_kv", head_dim.into());
         set("intermediate_size|d_ff", inner.into());
+        if let Some(mixture) = &mixture {
+            mixture.words(keys, inner, &mut set);
+        }
         set("max_position_embeddings|n_positions", context.into());
         // Some files have the one for the other.
         let epsilons = ["attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"].map(|key| keys.float(key));
@@ -167,9 +205,36 @@ impl File<'_> {
             set(name, keys.float(name).map_or_else(|| keys.number(name).into(), Value::from));
         }
         // Where nothing is said the logits are as they come.
-        set("logit_scale", keys.float("logit_scale").or((model_type == "cohere").then_some(1.0)).into());
+        let cohere = matches!(model_type, "cohere" | "cohere2");
+        set("logit_scale", keys.float("logit_scale").or(cohere.then_some(1.0)).into());
         self.choices(&mut set, head_dim, width / heads.max(1));
+        self.newer_choices(&mut set, head_dim);
         Ok(Config::new(fields))
+    }
+
+    /// Those of the newer families.
+    fn newer_choices(&self, set: &mut impl FnMut(&str, Value), head_dim: usize) {
+        let keys = &self.keys;
+        let factor = |key: &str, otherwise: f64| keys.float(key).filter(|factor| *factor != 0.0).unwrap_or(otherwise);
+        match keys.architecture {
+            "granite" | "granitehybrid" => {
+                set("embedding_multiplier", factor("embedding_scale", 1.0).into());
+                set("residual_multiplier", factor("residual_scale", 1.0).into());
+                set("attention_multiplier", factor("attention.scale", (head_dim as f64).sqrt().recip()).into());
+                // It divides.
+                set("logits_scaling", factor("logit_scale", 1.0).into());
+            }
+            // OLMo 3's: scalings are of the layers that see everything.
+            "olmo2" => {
+                let theta = keys.float("rope.freq_base_swa").or(keys.float("rope.freq_base")).unwrap_or(10_000.0);
+                set("rope_parameters", json!({ "sliding_attention": { "rope_theta": theta } }));
+            }
+            "gemma-embedding" => {
+                set("architectures", json!(["Gemma3TextModel"]));
+                set("use_bidirectional_attention", true.into());
+            }
+            _ => {}
+        }
     }
 
     /// What only some families have. `share`: a head's part of the width.
@@ -248,7 +313,9 @@ impl File<'_> {
         let [_, kv_heads, head_dim] = self.keys.attention(spec.width)?;
         let biased = |name: &str| self.has(&format!("blk.0.{name}.bias"));
         for Block { mixer, cross, feed_forward, .. } in &mut spec.blocks {
-            feed_forward.bias = biased("ffn_down");
+            if feed_forward.experts.is_none() {
+                feed_forward.bias = biased("ffn_down");
+            }
             let Mixer::Attention(attention) = mixer else { continue };
             for attention in std::iter::once(&mut *attention).chain(cross) {
                 attention.kv_heads = kv_heads;
@@ -261,13 +328,16 @@ impl File<'_> {
             if let Some(rope) = &mut attention.rope {
                 rope.dims = self.keys.number("rope.dimension_count").unwrap_or(head_dim);
                 // Its queries and keys are reordered so that neighbours turn together.
-                if matches!(architecture, "llama" | "mistral" | "smollm3") {
+                if matches!(architecture, "llama" | "mistral" | "smollm3" | "granite" | "granitehybrid") {
                     rope.pairs = RopePairs::Interleaved;
                 }
             }
-            if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3") {
+            if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3" | "qwen3moe") {
                 attention.window = self.keys.some("attention.sliding_window");
             }
+            // There it is a switch.
+            let turns = self.keys.flag("rope.scaling.finetuned") != Some(false);
+            attention.rope.take_if(|_| matches!(architecture, "granite" | "granitehybrid") && !turns);
         }
         match &mut spec.norm {
             // It is in the weights.
@@ -279,12 +349,15 @@ impl File<'_> {
     }
 
     fn adjust_head(&self, spec: &mut Spec) {
+        if self.makes_vectors() {
+            spec.head = Head::None { pooler: false };
+        }
         match &mut spec.head {
             Head::Vocabulary(head) => head.tied = !self.has("output.weight"),
             Head::Classes(head) => {
                 if let Some(dense) = &mut head.dense {
                     (dense.bias, dense.pooler) = (self.has("cls.bias"), false);
-                    let untyped = matches!(&spec.input, Input::Tokens(tokens) if tokens.types == 0);
+                    let untyped = matches!(&spec.input, StackInput::Tokens(tokens) if tokens.types == 0);
                     if self.keys.architecture == "bert" && untyped {
                         // DistilBERT.
                         dense.activation = Activation::Relu;

@@ -3,7 +3,7 @@
 //! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use super::super::rope::yarn_magnitude;
-use crate::checkpoint::{Array, Metadata, Value};
+use crate::checkpoint::{Array, Metadata, MetadataValue};
 use crate::error::{Error, Result};
 use serde_json::json;
 
@@ -24,7 +24,7 @@ impl<'a> Keys<'a> {
         format!("{}.{key}", self.architecture)
     }
 
-    fn missing(&self, key: &str) -> Error {
+    pub fn missing(&self, key: &str) -> Error {
         Error::corrupt(format!("metadata without a number {:?}", self.key(key)))
     }
 
@@ -49,11 +49,11 @@ impl<'a> Keys<'a> {
         self.number(key).ok_or_else(|| self.missing(key))
     }
 
-    /// A number of heads, which some files give per layer.
-    pub fn heads(&self, key: &str) -> Result<Option<usize>> {
+    /// A number that some files give for each layer: of heads, of experts.
+    pub fn each(&self, key: &str) -> Result<Option<usize>> {
         if let Some(per_layer) = self.metadata.integers(&self.key(key)) {
             let first = per_layer.first().copied().unwrap_or(0);
-            if per_layer.iter().any(|heads| *heads != first) {
+            if per_layer.iter().any(|number| *number != first) {
                 return Err(Error::unsupported(format!("{:?} that differs between layers", self.key(key))));
             }
             return Ok(usize::try_from(first).ok());
@@ -63,19 +63,19 @@ impl<'a> Keys<'a> {
 
     /// The heads of queries, those of keys, and how many values each has.
     pub fn attention(&self, width: usize) -> Result<[usize; 3]> {
-        let heads = self.heads("attention.head_count")?.ok_or_else(|| self.missing("attention.head_count"))?;
+        let heads = self.each("attention.head_count")?.ok_or_else(|| self.missing("attention.head_count"))?;
         let head_dim = self.number("attention.key_length").or(width.checked_div(heads)).unwrap_or(0);
         if let Some(values) = self.number("attention.value_length").filter(|values| *values != head_dim) {
             return Err(Error::unsupported(format!("heads with keys of {head_dim} and values of {values} dimensions")));
         }
-        Ok([heads, self.heads("attention.head_count_kv")?.unwrap_or(heads), head_dim])
+        Ok([heads, self.each("attention.head_count_kv")?.unwrap_or(heads), head_dim])
     }
 
     /// Which layers see only a window, where the file says so: layer by layer, or one number, in which case the last
     /// of as many layers, or the first, sees everything.
     pub fn local_layers(&self, layers: usize, dense_first: bool) -> Option<Vec<bool>> {
         let name = "attention.sliding_window_pattern";
-        if let Some(Value::Array(Array::Bool(list))) = self.metadata.get(&self.key(name)) {
+        if let Some(MetadataValue::Array(Array::Bool(list))) = self.metadata.get(&self.key(name)) {
             return Some(list.clone());
         }
         if let Some(list) = self.metadata.integers(&self.key(name)) {
@@ -92,17 +92,21 @@ impl<'a> Keys<'a> {
         let factor = float("factor").or(self.float("rope.scale_linear")).filter(|factor| *factor > 0.0);
         let ty = self.metadata.str(&self.key("rope.scaling.type"));
         let scaling = match (ty.unwrap_or(if factor.is_some() { "linear" } else { "none" }), factor) {
-            ("none", _) => return Ok(None),
+            // gpt-oss' configuration always says.
+            ("none", _) => return Ok((self.architecture == "gpt-oss").then(|| json!({ "type": "default" }))),
             ("linear", factor) => json!({ "type": "linear", "factor": factor.unwrap_or(1.0) }),
             ("yarn", Some(factor)) => {
-                let temperature = float("attn_factor").or(float("yarn_attn_factor")).unwrap_or(1.0);
+                // The converter writes transformers' `attention_factor`, all of it, as YaRN's own; llama.cpp passes that over.
+                let magnitude = float("yarn_attn_factor").unwrap_or(yarn_magnitude(factor, 1.0));
                 json!({
                     "type": "yarn",
                     "factor": factor,
                     "original_max_position_embeddings": self.required("rope.scaling.original_context_length")?,
                     "beta_fast": float("yarn_beta_fast"),
                     "beta_slow": float("yarn_beta_slow"),
-                    "attention_factor": yarn_magnitude(factor, 1.0) * temperature,
+                    "attention_factor": magnitude * float("attn_factor").unwrap_or(1.0),
+                    // No key says so; llama.cpp rounds gpt-oss' too.
+                    "truncate": self.architecture != "gpt-oss",
                 })
             }
             ("yarn", None) => return Err(self.missing("rope.scaling.factor")),

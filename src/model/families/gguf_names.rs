@@ -36,9 +36,41 @@ pub const COMMON: Names = names(
         (Part::Up, "blk.{}.ffn_up"),
         (Part::Down, "blk.{}.ffn_down"),
         (Part::FeedForwardPostNorm, "blk.{}.post_ffw_norm"),
+        (Part::Router, "blk.{}.ffn_gate_inp"),
+        (Part::ExpertGate, "blk.{}.ffn_gate_exps"),
+        (Part::ExpertUp, "blk.{}.ffn_up_exps"),
+        (Part::ExpertDown, "blk.{}.ffn_down_exps"),
+        // The oldest files have a tensor for each expert.
+        (Part::ExpertGate, "blk.{}.ffn_gate.{}"),
+        (Part::ExpertUp, "blk.{}.ffn_up.{}"),
+        (Part::ExpertDown, "blk.{}.ffn_down.{}"),
     ],
     // A classifier whose first product the converter left out is of no use.
     &["blk.{}.attn_rot_embd", "cls.output", "cls.output.bias"],
+);
+
+/// A decoder that makes vectors: the head that some files have is of no use.
+pub const BODY: Names = Names { ignored: &["output"], ..COMMON };
+
+/// gpt-oss: the norm behind attention is the feed-forward network's.
+pub const GPT_OSS: Names = names(
+    &[
+        (Part::Embedding, "token_embd"),
+        (Part::OutputNorm, "output_norm"),
+        (Part::Head, "output"),
+        (Part::AttentionNorm, "blk.{}.attn_norm"),
+        (Part::Query, "blk.{}.attn_q"),
+        (Part::Key, "blk.{}.attn_k"),
+        (Part::Value, "blk.{}.attn_v"),
+        (Part::Output, "blk.{}.attn_output"),
+        (Part::Sinks, "blk.{}.attn_sinks.weight"),
+        (Part::FeedForwardNorm, "blk.{}.post_attention_norm"),
+        (Part::Router, "blk.{}.ffn_gate_inp"),
+        (Part::ExpertGate, "blk.{}.ffn_gate_exps"),
+        (Part::ExpertUp, "blk.{}.ffn_up_exps"),
+        (Part::ExpertDown, "blk.{}.ffn_down_exps"),
+    ],
+    &[],
 );
 
 /// Where one tensor holds gate and up.

@@ -1,7 +1,8 @@
 //! Granite 4: Granite's block with gate and up in one matrix; of the family, the models without recurrences and without a
 //! mixture of experts.
 //!
-//! Announcement: <https://www.ibm.com/granite>. Checkpoints: `ibm-granite/granite-4.0-350m`, `ibm-granite/granite-4.0-1b`, …
+//! Announcement: <https://github.com/ibm-granite/granite-4.0-nano-language-models>. Checkpoints:
+//! `ibm-granite/granite-4.0-350m`, `ibm-granite/granite-4.0-1b`, …
 
 use super::config::Config;
 use super::{Layout, Names, Part, granite, llama};

@@ -3,7 +3,8 @@
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
 use azulejo::model::spec::{
-    Attention, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, Tokens,
+    Attention, Experts, Head, HeadNorm, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, StackInput,
+    Tokens,
 };
 
 /// A mistake's name, and the stacks that it makes.
@@ -69,6 +70,7 @@ impl Mistakes<'_> {
         }
         self.add("gate", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.gated ^= true));
         self.add("feed-forward bias", |spec| spec.feed_forwards().for_each(|feed_forward| feed_forward.bias ^= true));
+        self.of_experts();
         self.add("cross-attention", |spec| match spec.looks_across() {
             true => spec.blocks.iter_mut().for_each(|block| block.cross = None),
             false => spec.look_across(),
@@ -76,10 +78,30 @@ impl Mistakes<'_> {
         self.add("LayerScale", |spec| spec.blocks.iter_mut().for_each(|block| block.layer_scale ^= true));
     }
 
+    /// The same in every mixture of experts.
+    fn add_to_experts(&mut self, name: impl Into<String>, change: impl Fn(&mut Experts)) {
+        self.add(name, |spec| {
+            spec.feed_forwards().filter_map(|feed_forward| feed_forward.experts.as_mut()).for_each(&change);
+        });
+    }
+
+    fn of_experts(&mut self) {
+        self.add_to_experts("an expert less for a token", |experts| {
+            experts.used = experts.used.saturating_sub(1).max(1)
+        });
+        self.add_to_experts("an expert more for a token", |experts| experts.used = experts.count.min(experts.used + 1));
+        self.add_to_experts("shares divided by their sum", |experts| experts.renormalise ^= true);
+        self.add_to_experts("bias of experts' scores", |experts| experts.bias ^= true);
+        self.add_to_experts("clamped gates", |experts| {
+            experts.limit = if experts.limit.is_some() { None } else { Some(1.0) };
+        });
+        self.add_to_experts("gates' limit × 1.1", |experts| experts.limit = experts.limit.map(|limit| limit * 1.1));
+    }
+
     fn of_norms(&mut self, spec: &Spec) {
         // Sinusoids are so large that a norm hardly sees an epsilon beside them.
         let sinusoids = |tokens: &Tokens| tokens.positions == Positions::Sinusoidal;
-        let large = matches!(&spec.input, Input::Tokens(tokens) if sinusoids(tokens));
+        let large = matches!(&spec.input, StackInput::Tokens(tokens) if sinusoids(tokens));
         let by = if large { 1e4 } else { 10.0 };
         self.add(format!("epsilon × {by}"), |spec| match &mut spec.norm {
             Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. } => *epsilon *= by,
@@ -132,6 +154,7 @@ impl Mistakes<'_> {
             self.add_to_attention(format!("head norm {norm:?}"), |attention| attention.head_norm = norm);
         }
         self.add_to_attention("bias of queries, keys and values", |attention| attention.qkv_bias ^= true);
+        self.add_to_attention("sinks", |attention| attention.sinks ^= true);
         self.add_to_attention("bias of attention's output", |attention| attention.output_bias ^= true);
         // The same weights as heads of another size.
         self.add_to_attention("twice the heads, of half the size", |attention| {
@@ -255,14 +278,14 @@ impl Mistakes<'_> {
 
     fn of_input(&mut self, spec: &Spec) {
         match &spec.input {
-            Input::Tokens(_) => {
+            StackInput::Tokens(_) => {
                 for by in [1.01, 0.99] {
                     self.add(format!("embedding × {by}"), |spec| tokens(spec).scale *= by);
                 }
                 self.add("no types", |spec| tokens(spec).types = 0);
                 self.of_positions(spec);
             }
-            Input::Patches(patches) => {
+            StackInput::Patches(patches) => {
                 let [height, width] = patches.image;
                 self.add("antialiased positions", |spec| patches_of(spec).antialiased_positions ^= true);
                 self.add("bias of patches", |spec| patches_of(spec).bias ^= true);
@@ -278,7 +301,7 @@ impl Mistakes<'_> {
     }
 
     fn of_positions(&mut self, spec: &Spec) {
-        let Input::Tokens(tokens_of) = &spec.input else { return };
+        let StackInput::Tokens(tokens_of) = &spec.input else { return };
         let others = match tokens_of.positions {
             Positions::None => vec![Positions::Sinusoidal],
             Positions::Sinusoidal => vec![Positions::None],
@@ -368,15 +391,15 @@ fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
 
 fn tokens(spec: &mut Spec) -> &mut Tokens {
     match &mut spec.input {
-        Input::Tokens(tokens) => tokens,
-        Input::Patches(_) => unreachable!("it was asked"),
+        StackInput::Tokens(tokens) => tokens,
+        StackInput::Patches(_) => unreachable!("it was asked"),
     }
 }
 
 fn patches_of(spec: &mut Spec) -> &mut azulejo::model::spec::Patches {
     match &mut spec.input {
-        Input::Patches(patches) => patches,
-        Input::Tokens(_) => unreachable!("it was asked"),
+        StackInput::Patches(patches) => patches,
+        StackInput::Tokens(_) => unreachable!("it was asked"),
     }
 }
 

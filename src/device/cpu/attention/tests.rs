@@ -10,7 +10,7 @@ fn numbers(len: usize, seed: usize) -> Vec<f32> {
 
 /// The definition, in f64.
 fn plain(
-    attention: &Attention<Cpu>,
+    attention: &CachedAttention<Cpu>,
     query: &[f32],
     keys: &[f32],
     values: &[f32],
@@ -49,12 +49,12 @@ fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
     check_attention(&plain_attention(shape), before, len, threads);
 }
 
-fn plain_attention<'a>(shape: &AttentionShape) -> Attention<'a, Cpu> {
-    Attention { layer: 0, shape: *shape, bias: PositionBias::None, sinks: None }
+fn plain_attention<'a>(shape: &AttentionShape) -> CachedAttention<'a, Cpu> {
+    CachedAttention { layer: 0, shape: *shape, bias: PositionBias::None, sinks: None }
 }
 
 /// The result of a pass of `len`, where the keys and values are [`numbers`] of 1 and 2.
-fn attended(attention: &Attention<Cpu>, query: &[f32], before: usize, len: usize, threads: usize) -> Vec<f32> {
+fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len: usize, threads: usize) -> Vec<f32> {
     let shape = &attention.shape;
     let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
     let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
@@ -78,7 +78,7 @@ fn attended(attention: &Attention<Cpu>, query: &[f32], before: usize, len: usize
     out
 }
 
-fn check_attention(attention: &Attention<Cpu>, before: usize, len: usize, threads: usize) {
+fn check_attention(attention: &CachedAttention<Cpu>, before: usize, len: usize, threads: usize) {
     let shape = &attention.shape;
     let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
     let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
@@ -139,7 +139,7 @@ fn scores_are_capped_and_biased() {
         for soft_cap in [None, Some(0.7)] {
             let shape = AttentionShape { causal, soft_cap, ..shape(6, 3, 12, None) };
             for bias in biases() {
-                check_attention(&Attention { bias, ..plain_attention(&shape) }, 31, 46, 2);
+                check_attention(&CachedAttention { bias, ..plain_attention(&shape) }, 31, 46, 2);
             }
         }
     }
@@ -155,7 +155,7 @@ fn sinks_take_their_share_of_the_softmax() {
         // Split over threads: one split has it.
         (shape(6, 1, 16, None), 1000, 1),
     ] {
-        let attention = Attention { sinks: Some(&sinks), ..plain_attention(&shape) };
+        let attention = CachedAttention { sinks: Some(&sinks), ..plain_attention(&shape) };
         check_attention(&attention, before, len, 4);
     }
 }
