@@ -8,7 +8,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::cpu::{Cpu, pool::Pool};
-use azulejo::device::{Activation, Device, ExpertLinear, Gating, Input, Linear, Projection, Routing, Span};
+use azulejo::device::{Activation, Device, ExpertLinear, Gating, Input, Linear, Projection, Routing};
 use std::time::Instant;
 
 /// Of Qwen3-30B-A3B's layers, with half as many experts.
@@ -63,7 +63,6 @@ fn time(device: &mut Cpu, ty: TensorType, rows: usize) -> [f64; 2] {
     let (mut routes, mut inner) = (vec![0.0; 2 * rows * USED], vec![0.0; rows * USED * INNER]);
     let mut out = vec![0.0; rows * WIDTH];
     let mut least = [f64::INFINITY; 2];
-    device.begin(&[Span::new(0, rows, 0, 0)], &[]);
     for round in 0..ROUNDS / rows.min(8) {
         let scores: Vec<f32> = (0..rows * EXPERTS).map(|i| ((i + round * 37) * 7919 % 997) as f32 / 500.0).collect();
         let input = Input { x: &x, rows, norm: None };

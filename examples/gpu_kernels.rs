@@ -7,7 +7,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Wishes, native};
-use azulejo::device::{Device, Input, Projection, Span};
+use azulejo::device::{Device, Input, Projection, Rotations, Span};
 use std::time::Instant;
 
 fn main() {
@@ -44,7 +44,7 @@ fn time(gpu: &mut Gpu, ty: TensorType, rows: usize, columns: usize, tokens: usiz
     let (x, mut out) = (gpu.buffer(tokens * columns).expect("memory"), gpu.buffer(tokens * rows).expect("memory"));
     let context = gpu.context();
     let mut run = |gpu: &mut Gpu, rounds: usize| {
-        gpu.begin(&[Span::new(0, tokens, 0, 0)], &[]);
+        gpu.begin(&[Span::new(0, tokens, 0, 0)], Rotations::default());
         for _ in 0..rounds {
             let mut projections =
                 [Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false }];

@@ -9,7 +9,7 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 
 use azulejo::checkpoint::write::{self, NewTensor};
-use azulejo::checkpoint::{FileReader, Format, Header, Metadata, Sink, TensorInfo, TensorType, Value};
+use azulejo::checkpoint::{FileReader, Format, Header, Metadata, MetadataValue, Sink, TensorInfo, TensorType};
 use azulejo::{Code, Error, Result};
 
 struct Requantizer {
@@ -43,7 +43,7 @@ impl Sink for Requantizer {
         self.metadata = header.metadata.clone();
         // The numbers of ggml's LLAMA_FTYPE_MOSTLY_…
         let file_type = if self.ty == TensorType::Q8_0 { 7 } else { 3 };
-        self.metadata.insert("general.file_type", Value::U32(file_type));
+        self.metadata.insert("general.file_type", MetadataValue::U32(file_type));
         let new = |tensor: &TensorInfo| NewTensor {
             name: tensor.name.clone(),
             ty: self.target(tensor),

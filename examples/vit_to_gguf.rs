@@ -7,7 +7,7 @@
 #![allow(dead_code)] // A test takes the conversion alone.
 
 use azulejo::checkpoint::write::{NewTensor, file};
-use azulejo::checkpoint::{Array, Metadata, TensorType, Value};
+use azulejo::checkpoint::{Array, Metadata, MetadataValue, TensorType};
 use safetensors::{Dtype, SafeTensors};
 use serde_json::Value as Json;
 use std::error::Error;
@@ -94,9 +94,9 @@ pub fn convert(config: &Json, processor: Option<&Json>, weights: &[u8]) -> Resul
 fn metadata(config: &Json, processor: Option<&Json>, feed_forward: usize) -> Result<Metadata, Box<dyn Error>> {
     let architecture = config["model_type"].as_str().ok_or("config.json has no model_type")?;
     let mut metadata = Metadata::default();
-    metadata.insert("general.architecture", Value::String(architecture.to_owned()));
-    let mut set = |key: &str, value: Value| metadata.insert(format!("{architecture}.{key}"), value);
-    set("feed_forward_length", Value::U32(feed_forward as u32));
+    metadata.insert("general.architecture", MetadataValue::String(architecture.to_owned()));
+    let mut set = |key: &str, value: MetadataValue| metadata.insert(format!("{architecture}.{key}"), value);
+    set("feed_forward_length", MetadataValue::U32(feed_forward as u32));
     for (key, name, default) in [
         ("block_count", "num_hidden_layers", None),
         ("embedding_length", "hidden_size", None),
@@ -106,25 +106,25 @@ fn metadata(config: &Json, processor: Option<&Json>, feed_forward: usize) -> Res
         ("image_channels", "num_channels", Some(3)),
     ] {
         let number = config[name].as_u64().or(default).ok_or_else(|| format!("config.json has no number {name}"))?;
-        set(key, Value::U32(number as u32));
+        set(key, MetadataValue::U32(number as u32));
     }
     if let Some(registers) = config["num_register_tokens"].as_u64() {
-        set("register_tokens", Value::U32(registers as u32));
+        set("register_tokens", MetadataValue::U32(registers as u32));
     }
     if let Some(epsilon) = config["layer_norm_eps"].as_f64() {
-        set("attention.layer_norm_epsilon", Value::F32(epsilon as f32));
+        set("attention.layer_norm_epsilon", MetadataValue::F32(epsilon as f32));
     }
     if let Some(activation) = config["hidden_act"].as_str() {
-        set("activation", Value::String(activation.to_owned()));
+        set("activation", MetadataValue::String(activation.to_owned()));
     }
     if let Some(labels) = config["id2label"].as_object() {
         let label = |class: usize| labels[&class.to_string()].as_str().unwrap_or_default().to_owned();
-        set("classifier.output_labels", Value::Array(Array::String((0..labels.len()).map(label).collect())));
+        set("classifier.output_labels", MetadataValue::Array(Array::String((0..labels.len()).map(label).collect())));
     }
     for key in ["image_mean", "image_std"] {
         if let Some(values) = processor.and_then(|processor| processor[key].as_array()) {
             let values = values.iter().map(|value| value.as_f64().unwrap_or_default() as f32);
-            set(key, Value::Array(Array::F32(values.collect())));
+            set(key, MetadataValue::Array(Array::F32(values.collect())));
         }
     }
     Ok(metadata)

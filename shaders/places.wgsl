@@ -1,7 +1,7 @@
 // Before the kernels that know a pool of pages: where the rows of a batch's spans are kept, in one group of layers.
 //
 // From places[parameters.places] on: how many rows there are, spans of several rows, spans of one, and nothing; each
-// row's place in the pool; the spans, those of several rows first; the numbers of their sequences' pages.
+// row's place in the pool; each row's span; the spans, those of several rows first; the numbers of their pages.
 
 const PAGE = 64u;         // positions
 const HEADER = 4u;
@@ -18,8 +18,13 @@ struct Span {
 
 /// A span, those of several rows counted first.
 fn span_at(index: u32) -> Span {
-  let at = parameters.places + HEADER + places[parameters.places] + SPAN_WORDS * index;
+  let at = parameters.places + HEADER + 2u * places[parameters.places] + SPAN_WORDS * index;
   return Span(places[at], places[at + 1u], places[at + 2u], places[at + 3u], places[at + 4u], places[at + 5u]);
+}
+
+/// A row's span.
+fn span_of_row(row: u32) -> Span {
+  return span_at(places[parameters.places + HEADER + places[parameters.places] + row]);
 }
 
 /// Where the pool has a position of a sequence with these pages.

@@ -11,7 +11,6 @@ struct Parameters {
   soft_cap: f32,   // 0: none
   biases: u32,     // where they begin
   reach: u32,      // of the table: distances beyond it are as that
-  block: u32,      // a query sees only those of its own so many; 0: all
   sinks: u32,      // 1 more than where they begin; 0: none
   places: u32,     // where the spans' begin: see places.wgsl
 }
@@ -21,8 +20,7 @@ const BIAS_TABLE = 2u;
 
 /// The first key that the query at `position` sees.
 fn first_key(position: u32) -> u32 {
-  let begin = select(0u, position / max(parameters.block, 1u) * parameters.block, parameters.block != 0u);
-  return select(begin, max(begin, position + 1u - min(parameters.window, position + 1u)), parameters.window != 0u);
+  return select(0u, position + 1u - min(parameters.window, position + 1u), parameters.window != 0u);
 }
 
 /// The first key after those that it sees, of `all` that there are.
@@ -30,9 +28,7 @@ fn end_key(position: u32, all: u32) -> u32 {
   if (parameters.causal != 0u) {
     return min(all, position + 1u);
   }
-  let block_end = position / max(parameters.block, 1u) * parameters.block + parameters.block;
-  let end = select(all, min(all, block_end), parameters.block != 0u);
-  return select(end, min(end, position + parameters.window), parameters.window != 0u);
+  return select(all, min(all, position + parameters.window), parameters.window != 0u);
 }
 
 /// The score of a query's product with a key.

@@ -17,8 +17,8 @@
 //!
 //! How a token flows: [`text::Tokenizer`] makes ids of the prompt; [`model::Generation`] wants them computed, a
 //! chunk at a time; [`model::Scheduler`] puts them into a [`model::Pass`] with what other generations want, which runs
-//! through the model into the sessions' KV caches; the last row's logits go to the sampler, whose choice is the next
-//! input and, through [`text::TextStream`], the next piece of text.
+//! through the model into the pool of what it keeps of them; the last row's logits go to the sampler, whose choice is
+//! the next input and, through [`text::TextStream`], the next piece of text.
 
 pub mod checkpoint;
 pub mod device;

@@ -115,8 +115,9 @@ for (const isolated of [true, false]) {
 
     test("a worker that is killed takes what waits with it, and its models come back", async () => {
       await page.evaluate(async () => {
-        const generation = lm.generate("a", { ignoreEnd: true });
-        const calls = [generation, lm.logits([1])].map((call) => call.then(() => "done", ({ code }) => code));
+        const session = lm.createSession();
+        const generation = session.generate("a", { ignoreEnd: true });
+        const calls = [generation, session.generate("b")].map((call) => call.then(() => "done", ({ code }) => code));
         globalThis.outcome = Promise.all(calls);
         await generation[Symbol.asyncIterator]().next();
       });

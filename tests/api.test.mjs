@@ -16,6 +16,9 @@ import { deadline } from "./support/deadline.mjs";
 
 deadline(5);
 
+/** So many that nobody waits for their end. */
+const MANY_ROWS = Array.from({ length: 2000 }, () => [1, 2, 3, 4, 5, 6, 7, 8]);
+
 /** Rejects with an AzulejoError of this code. */
 const rejects = (promise, code) =>
   assert.rejects(promise, (error) => {
@@ -346,7 +349,8 @@ for (const worker of [true, false]) {
       test("a model's end ends what runs and what waits", async () => {
         const lm = await CausalLM.load(endless(), { engine });
         const running = lm.generate("a", ON_AND_ON);
-        const calls = [running, lm.generate("b"), lm.logits([1])];
+        const session = lm.createSession();
+        const calls = [running, session.generate("b", ON_AND_ON), session.generate("b"), lm.logits(MANY_ROWS, { last: true })];
         await running[Symbol.asyncIterator]().next();
         await Promise.all([...calls.map((promise) => rejects(promise, "disposed")), lm.dispose()]);
         await rejects(lm.generate("c"), "disposed");

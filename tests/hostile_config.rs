@@ -2,10 +2,10 @@
 //! should not have. What comes of it is a model, or an error that says so: never a panic, never much memory. The same of
 //! `preprocessor_config.json`, `tokenizer_config.json` and GGUF metadata.
 
-use azulejo::checkpoint::{Array, FileReader, Format, Header, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, MetadataValue as Item, TensorInfo, TensorType};
 use azulejo::device::gpu::native::run;
 use azulejo::image::Processor;
-use azulejo::model::{Assembly, Plan, families};
+use azulejo::model::{ModelConfig, WeightLoader, families};
 use azulejo::text::{Before, Counts, GenerateOptions, GenerationConfig, Sentence, Tokenizer};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
@@ -146,7 +146,7 @@ fn everywhere(config: &Value, value: u64) -> Value {
 }
 
 /// The largest number of rows, columns or values in the shapes of a model's weights: WebAssembly has 32 bits for it.
-fn largest(plan: &Plan) -> u64 {
+fn largest(plan: &ModelConfig) -> u64 {
     // Angles that are no numbers are told where weights are asked for.
     let Ok(wanted) = plan.wanted() else { return 0 };
     let shapes = wanted.into_iter().map(|(_, shape)| format!("{shape:?}"));
@@ -167,8 +167,8 @@ struct Family {
 }
 
 impl Family {
-    fn makes(&self, plan: Plan) -> Result<Vec<f32>> {
-        let mut assembly = Assembly::new(cpu(1));
+    fn makes(&self, plan: ModelConfig) -> Result<Vec<f32>> {
+        let mut assembly = WeightLoader::new(cpu(1));
         assembly.set_plan(plan);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(self.weights.len() as u64));
         reader.push(&self.weights, &mut assembly)?;

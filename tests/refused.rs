@@ -7,7 +7,8 @@ use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Progress};
 use azulejo::model::{
-    Asked, Assembly, ImageModel, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel, families,
+    DualEncoder, GenerateRequest, ImageModel, ImageSource, ImageTask, Model, Output, Scoring, Sequence, TextModel,
+    WeightLoader, families,
 };
 use azulejo::text::{GenerateOptions, Sampling};
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -84,7 +85,7 @@ struct Given {
     rows: Vec<Sequence>,
     prompt: Vec<u32>,
     targets: Vec<u32>,
-    images: Option<Source>,
+    images: Option<ImageSource>,
 }
 
 impl Given {
@@ -102,8 +103,8 @@ impl Given {
         }
     }
 
-    fn assembly(&self) -> Result<Assembly<Cpu>> {
-        let mut assembly = Assembly::new(cpu(1));
+    fn assembly(&self) -> Result<WeightLoader<Cpu>> {
+        let mut assembly = WeightLoader::new(cpu(1));
         assembly.set_plan(families::from_config(&self.config)?);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(self.weights.len() as u64));
         self.weights.chunks(60_000).try_for_each(|piece| reader.push(piece, &mut assembly))?;
@@ -126,17 +127,17 @@ impl Given {
             }
             "image-classification" => {
                 let mut model = ImageModel::new(assembly, None, &progress).await?;
-                model.look(self.images.as_ref().unwrap(), 0, Looking::Features).await.map(|seen| digest(&seen.values))
+                model.look(self.images.as_ref().unwrap(), 0, ImageTask::Features).await.map(|seen| digest(&seen.values))
             }
             "image-text-matching" => {
-                let mut model = Matcher::new(assembly, None, &progress).await?;
+                let mut model = DualEncoder::new(assembly, None, &progress).await?;
                 let texts = digest(&model.embed_texts(&self.rows).await?);
                 let images = model.embed_images(self.images.as_ref().unwrap(), 0).await?;
                 Ok(texts ^ digest(&images.values))
             }
             _ => {
                 let mut model = TextModel::new(assembly, &progress).await?;
-                model.read(&self.rows, Reading::Hidden).await.map(|hidden| digest(&hidden))
+                model.read(&self.rows, Output::Hidden).await.map(|hidden| digest(&hidden))
             }
         }
     }
@@ -156,7 +157,7 @@ impl Given {
             };
             let sampling = Sampling::new(&asked, model.spec.vocabulary())?;
             let mut session = model.session();
-            let asked = Asked { source: None, prompt: self.prompt.clone() };
+            let asked = GenerateRequest { source: None, prompt: self.prompt.clone() };
             let generation = model.generation(asked, sampling, None, &[], 1)?;
             finished(&mut model, &mut session, generation, |_| {}).await?.tokens().hash(&mut said);
         }

@@ -365,8 +365,9 @@ describe("a lost GPU", () => {
     const engine = await Engine.create({ device: "webgpu", ...options });
     const lm = await CausalLM.load("/endless.gguf", { engine });
     const before = await ids(lm, "in the", {});
-    const running = lm.generate("a", { ignoreEnd: true });
-    const calls = [running, lm.logits([5, 6]), lm.createSession().generate("b")];
+    const session = lm.createSession();
+    const running = session.generate("a", { ignoreEnd: true });
+    const calls = [running, session.generate("b"), lm.generate("c", { ignoreEnd: true })];
     await running[Symbol.asyncIterator]().next();
     await loseGpu();
     const codes = await Promise.all(calls.map((call) => call.then(() => "done", ({ code }) => code)));

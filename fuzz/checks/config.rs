@@ -3,7 +3,7 @@
 //! `config_sentence_transformers.json`'s.
 
 use azulejo::image::Processor;
-use azulejo::model::{Plan, families};
+use azulejo::model::{ModelConfig, families};
 use azulejo::text::{Before, Counts, GenerateOptions, GenerationConfig, cross_encoder_activation};
 use azulejo::{Code, Result};
 use serde_json::Value;
@@ -38,7 +38,7 @@ pub fn check(bytes: &[u8]) {
 }
 
 /// No shape of a model's weights has a side that WebAssembly has no number for.
-pub fn assert_sizes(plan: &Plan) {
+pub fn assert_sizes(plan: &ModelConfig) {
     for (slot, shape) in plan.wanted().expect("a plan that was checked") {
         let shown = format!("{shape:?}");
         let numbers = shown.split(|c: char| !c.is_ascii_digit()).filter_map(|digits| digits.parse().ok());
@@ -47,7 +47,7 @@ pub fn assert_sizes(plan: &Plan) {
     }
 }
 
-fn generates(plan: &mut Plan, json: Option<&str>) {
+fn generates(plan: &mut ModelConfig, json: Option<&str>) {
     let vocabulary = plan.spec().vocabulary();
     if made_or_refused(plan.set_generation(json), &["generation_config.json"]).is_none() {
         return;

@@ -1,7 +1,7 @@
 //! What must hold for whatever a GGUF file says of its model: an object of `metadata` and of `tensors`, by name their
 //! shapes. That a file says it at all is `checkpoint`'s.
 
-use azulejo::checkpoint::{Array, Header, Metadata, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Array, Header, Metadata, MetadataValue as Item, TensorInfo, TensorType};
 use azulejo::model::families;
 use azulejo::text::{GgufVocabulary, Sentence, Tokenizer};
 use serde_json::Value;

@@ -11,7 +11,7 @@
 use std::io::{BufRead, Write, stdin, stdout};
 
 use azulejo::Result;
-use azulejo::checkpoint::{Array, Format, Value as Field};
+use azulejo::checkpoint::{Array, Format, MetadataValue as Field};
 use azulejo::device::Picture;
 use azulejo::device::cpu::{Cpu, pool::Pool};
 use azulejo::image::Processor;

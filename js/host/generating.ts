@@ -69,9 +69,11 @@ export class Generations {
 
   async #onePass(): Promise<void> {
     // Who was there may have left while this waited for its turn, and the model with them.
-    while (this.#members.size > 0) {
+    if (this.#members.size === 0) return;
+    // Who leaves in its midst leaves it: the model is free when it has come to its end.
+    for (;;) {
       const happened = this.#instance.step(() => this.#model.pass());
-      if (happened === true) return;
+      if (happened === true || (happened === false && this.#members.size === 0)) return;
       if (happened === false) throw new AzulejoError("internal", "there are generations, but none of them goes on");
       await this.#instance.turn(this.#passing.signal);
     }

@@ -11,8 +11,8 @@
 
 use std::collections::HashSet;
 
-use super::header::{Header, Limit, Step, TensorInfo};
-use super::{Array, Metadata, TensorType, Value};
+use super::header::{Header, HeaderStep, Limit, TensorInfo};
+use super::{Array, Metadata, MetadataValue, TensorType};
 use crate::error::{Error, Result, no_memory};
 
 /// More are refused. Real files have under 100 keys, and under 100,000 tensors.
@@ -30,22 +30,22 @@ const MIN_KEY: u64 = 8 + 4 + 1;
 const MIN_TENSOR: u64 = 8 + 4 + 8 + 4 + 8;
 
 /// Why an item was not read.
-enum Stop {
+enum Unread {
     /// It is longer than what is there: it needs this many bytes.
     Need(usize),
     Failed(Error),
 }
 
-impl From<Error> for Stop {
+impl From<Error> for Unread {
     fn from(error: Error) -> Self {
-        Stop::Failed(error)
+        Unread::Failed(error)
     }
 }
 
-type Item<T> = Result<T, Stop>;
+type ItemResult<T> = Result<T, Unread>;
 
 /// Walks over the bytes of one item.
-struct Cursor<'a> {
+struct ItemCursor<'a> {
     bytes: &'a [u8],
     /// Where in `bytes`.
     at: usize,
@@ -54,12 +54,12 @@ struct Cursor<'a> {
     limit: Limit,
 }
 
-impl<'a> Cursor<'a> {
+impl<'a> ItemCursor<'a> {
     fn offset(&self) -> u64 {
         self.start + self.at as u64
     }
 
-    fn take(&mut self, bytes: usize, what: &str) -> Item<&'a [u8]> {
+    fn take(&mut self, bytes: usize, what: &str) -> ItemResult<&'a [u8]> {
         let end = self.at.saturating_add(bytes);
         match self.bytes.get(self.at..end) {
             Some(taken) => {
@@ -68,26 +68,26 @@ impl<'a> Cursor<'a> {
             }
             None => {
                 self.limit.check(self.offset(), bytes as u64, || what.to_owned())?;
-                Err(Stop::Need(end))
+                Err(Unread::Need(end))
             }
         }
     }
 
-    fn array<const N: usize>(&mut self, what: &str) -> Item<[u8; N]> {
+    fn array<const N: usize>(&mut self, what: &str) -> ItemResult<[u8; N]> {
         let mut array = [0; N];
         array.copy_from_slice(self.take(N, what)?);
         Ok(array)
     }
 
-    fn u32(&mut self, what: &str) -> Item<u32> {
+    fn u32(&mut self, what: &str) -> ItemResult<u32> {
         self.array(what).map(u32::from_le_bytes)
     }
 
-    fn u64(&mut self, what: &str) -> Item<u64> {
+    fn u64(&mut self, what: &str) -> ItemResult<u64> {
         self.array(what).map(u64::from_le_bytes)
     }
 
-    fn string(&mut self, what: &str) -> Item<String> {
+    fn string(&mut self, what: &str) -> ItemResult<String> {
         let at = self.offset();
         let length = self.u64(what)?;
         self.limit.check(self.offset(), length, || format!("{what} of {length} bytes"))?;
@@ -104,11 +104,11 @@ struct Frame {
     left: u64,
 }
 
-enum Stage {
+enum GgufStage {
     Preamble,
     Key,
     /// The value of `key`, of this type.
-    Value(u32),
+    MetadataValue(u32),
     /// The elements of the innermost array of `arrays`.
     Elements,
     Tensor,
@@ -122,9 +122,9 @@ struct Described {
     at: u64,
 }
 
-pub(super) struct Parser {
+pub(super) struct GgufParser {
     limit: Limit,
-    stage: Stage,
+    stage: GgufStage,
     keys_left: u64,
     tensors_left: u64,
     /// The key whose value is being read.
@@ -135,11 +135,11 @@ pub(super) struct Parser {
     names: HashSet<String>,
 }
 
-impl Parser {
+impl GgufParser {
     pub fn new(limit: Limit) -> Self {
         Self {
             limit,
-            stage: Stage::Preamble,
+            stage: GgufStage::Preamble,
             keys_left: 0,
             tensors_left: 0,
             key: String::new(),
@@ -151,41 +151,41 @@ impl Parser {
     }
 
     /// Reads one item from the front of `bytes`, which start at `offset` in the file.
-    pub fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<Step> {
-        if let Stage::Done = self.stage {
-            return Ok(Step::Done);
+    pub fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<HeaderStep> {
+        if let GgufStage::Done = self.stage {
+            return Ok(HeaderStep::Done);
         }
-        let mut cursor = Cursor { bytes, at: 0, start: offset, limit: self.limit };
+        let mut cursor = ItemCursor { bytes, at: 0, start: offset, limit: self.limit };
         match self.item(&mut cursor) {
-            Ok(()) => Ok(Step::Took(cursor.at)),
-            Err(Stop::Need(bytes)) => Ok(Step::Need(bytes)),
-            Err(Stop::Failed(error)) => Err(error),
+            Ok(()) => Ok(HeaderStep::Took(cursor.at)),
+            Err(Unread::Need(bytes)) => Ok(HeaderStep::Need(bytes)),
+            Err(Unread::Failed(error)) => Err(error),
         }
     }
 
     /// Changes nothing unless the whole item is there.
-    fn item(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn item(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         match self.stage {
-            Stage::Preamble => self.preamble(cursor),
-            Stage::Key => self.key(cursor),
-            Stage::Value(ty) => self.value(ty, cursor).map_err(|stop| self.in_value(stop)),
-            Stage::Elements => self.elements(cursor).map_err(|stop| self.in_value(stop)),
-            Stage::Tensor => self.tensor(cursor),
-            Stage::Done => Ok(()),
+            GgufStage::Preamble => self.preamble(cursor),
+            GgufStage::Key => self.key(cursor),
+            GgufStage::MetadataValue(ty) => self.value(ty, cursor).map_err(|stop| self.in_value(stop)),
+            GgufStage::Elements => self.elements(cursor).map_err(|stop| self.in_value(stop)),
+            GgufStage::Tensor => self.tensor(cursor),
+            GgufStage::Done => Ok(()),
         }
     }
 
-    fn in_value(&self, stop: Stop) -> Stop {
+    fn in_value(&self, stop: Unread) -> Unread {
         match stop {
-            Stop::Failed(mut error) => {
+            Unread::Failed(mut error) => {
                 error.message = format!("metadata key {:?}: {}", self.key, error.message);
-                Stop::Failed(error)
+                Unread::Failed(error)
             }
             need => need,
         }
     }
 
-    fn preamble(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn preamble(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         let magic = cursor.take(4, "the magic number")?;
         if magic != b"GGUF" {
             let found = magic.escape_ascii();
@@ -218,40 +218,40 @@ impl Parser {
         Ok(())
     }
 
-    fn next_entry(&self) -> Stage {
+    fn next_entry(&self) -> GgufStage {
         match (self.keys_left, self.tensors_left) {
-            (0, 0) => Stage::Done,
-            (0, _) => Stage::Tensor,
-            _ => Stage::Key,
+            (0, 0) => GgufStage::Done,
+            (0, _) => GgufStage::Tensor,
+            _ => GgufStage::Key,
         }
     }
 
-    fn key(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn key(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         let key = cursor.string("a metadata key")?;
         if self.metadata.contains(&key) {
             return Err(Error::corrupt(format!("metadata key {key:?} is there twice")).into());
         }
         let ty = cursor.u32("the type of a metadata value")?;
-        (self.key, self.stage) = (key, Stage::Value(ty));
+        (self.key, self.stage) = (key, GgufStage::MetadataValue(ty));
         Ok(())
     }
 
-    fn value(&mut self, ty: u32, cursor: &mut Cursor) -> Item<()> {
+    fn value(&mut self, ty: u32, cursor: &mut ItemCursor) -> ItemResult<()> {
         let what = "a metadata value";
         let value = match ty {
-            0 => Value::U8(u8::from_le_bytes(cursor.array(what)?)),
-            1 => Value::I8(i8::from_le_bytes(cursor.array(what)?)),
-            2 => Value::U16(u16::from_le_bytes(cursor.array(what)?)),
-            3 => Value::I16(i16::from_le_bytes(cursor.array(what)?)),
-            4 => Value::U32(cursor.u32(what)?),
-            5 => Value::I32(i32::from_le_bytes(cursor.array(what)?)),
-            6 => Value::F32(f32::from_le_bytes(cursor.array(what)?)),
-            7 => Value::Bool(boolean(cursor.array(what)?)?),
-            8 => Value::String(cursor.string("a string")?),
+            0 => MetadataValue::U8(u8::from_le_bytes(cursor.array(what)?)),
+            1 => MetadataValue::I8(i8::from_le_bytes(cursor.array(what)?)),
+            2 => MetadataValue::U16(u16::from_le_bytes(cursor.array(what)?)),
+            3 => MetadataValue::I16(i16::from_le_bytes(cursor.array(what)?)),
+            4 => MetadataValue::U32(cursor.u32(what)?),
+            5 => MetadataValue::I32(i32::from_le_bytes(cursor.array(what)?)),
+            6 => MetadataValue::F32(f32::from_le_bytes(cursor.array(what)?)),
+            7 => MetadataValue::Bool(boolean(cursor.array(what)?)?),
+            8 => MetadataValue::String(cursor.string("a string")?),
             9 => return self.open_array(cursor),
-            10 => Value::U64(cursor.u64(what)?),
-            11 => Value::I64(i64::from_le_bytes(cursor.array(what)?)),
-            12 => Value::F64(f64::from_le_bytes(cursor.array(what)?)),
+            10 => MetadataValue::U64(cursor.u64(what)?),
+            11 => MetadataValue::I64(i64::from_le_bytes(cursor.array(what)?)),
+            12 => MetadataValue::F64(f64::from_le_bytes(cursor.array(what)?)),
             _ => return Err(bad_type(ty).into()),
         };
         self.set(value);
@@ -259,13 +259,13 @@ impl Parser {
     }
 
     /// The value of `key` is complete.
-    fn set(&mut self, value: Value) {
+    fn set(&mut self, value: MetadataValue) {
         self.metadata.insert(std::mem::take(&mut self.key), value);
         self.keys_left -= 1;
         self.stage = self.next_entry();
     }
 
-    fn open_array(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn open_array(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         let at = cursor.offset();
         let ty = cursor.u32("an array's type")?;
         let length = cursor.u64("an array's length")?;
@@ -292,12 +292,12 @@ impl Parser {
         let what = || format!("an array of {length} elements");
         cursor.limit.check(cursor.offset(), length.saturating_mul(least), what).map_err(|error| error.at(at))?;
         self.arrays.push(Frame { array, left: length });
-        self.stage = Stage::Elements;
+        self.stage = GgufStage::Elements;
         self.close_arrays();
         Ok(())
     }
 
-    fn elements(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn elements(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         let Some(mut frame) = self.arrays.pop() else { return Ok(()) };
         if let Array::Array(_) = frame.array {
             self.arrays.push(frame);
@@ -317,16 +317,16 @@ impl Parser {
                     around.push(frame.array);
                     *left -= 1;
                 }
-                _ => self.set(Value::Array(frame.array)),
+                _ => self.set(MetadataValue::Array(frame.array)),
             }
         }
     }
 
-    fn tensor(&mut self, cursor: &mut Cursor) -> Item<()> {
+    fn tensor(&mut self, cursor: &mut ItemCursor) -> ItemResult<()> {
         let at = cursor.offset();
         let name = cursor.string("a tensor's name")?;
         let named = |stop| match stop {
-            Stop::Failed(error) => Stop::Failed(error.in_tensor(&name)),
+            Unread::Failed(error) => Unread::Failed(error.in_tensor(&name)),
             need => need,
         };
         let (ty, shape, offset) = describe(cursor).map_err(named)?;
@@ -343,10 +343,10 @@ impl Parser {
     /// What was being read, for a file that ends too early.
     pub fn place(&self) -> String {
         match self.stage {
-            Stage::Preamble => "the first 24 bytes of the header".to_owned(),
-            Stage::Key => format!("the metadata: key {} and {} more", self.metadata.len() + 1, self.keys_left - 1),
-            Stage::Value(_) | Stage::Elements => format!("the metadata: the value of {:?}", self.key),
-            Stage::Tensor | Stage::Done => {
+            GgufStage::Preamble => "the first 24 bytes of the header".to_owned(),
+            GgufStage::Key => format!("the metadata: key {} and {} more", self.metadata.len() + 1, self.keys_left - 1),
+            GgufStage::MetadataValue(_) | GgufStage::Elements => format!("the metadata: the value of {:?}", self.key),
+            GgufStage::Tensor | GgufStage::Done => {
                 let (done, all) = (self.tensors.len(), self.tensors.len() as u64 + self.tensors_left);
                 format!("the list of tensors: {done} of {all} are there")
             }
@@ -382,7 +382,7 @@ fn bad_type(ty: u32) -> Error {
 }
 
 /// Reads as many elements as are there, at least one.
-fn fill(frame: &mut Frame, cursor: &mut Cursor) -> Item<()> {
+fn fill(frame: &mut Frame, cursor: &mut ItemCursor) -> ItemResult<()> {
     let left = &mut frame.left;
     match &mut frame.array {
         Array::U8(x) => numbers(x, left, cursor, u8::from_le_bytes),
@@ -413,9 +413,9 @@ fn fill(frame: &mut Frame, cursor: &mut Cursor) -> Item<()> {
 fn numbers<T, const N: usize>(
     numbers: &mut Vec<T>,
     left: &mut u64,
-    cursor: &mut Cursor,
+    cursor: &mut ItemCursor,
     from: impl Fn([u8; N]) -> T,
-) -> Item<()> {
+) -> ItemResult<()> {
     let there = ((cursor.bytes.len() - cursor.at) / N) as u64;
     let count = there.min(*left).max(1) as usize;
     let bytes = cursor.take(count * N, "an array's element")?;
@@ -427,7 +427,7 @@ fn numbers<T, const N: usize>(
 }
 
 /// What follows a tensor's name: type, shape (outermost first), offset.
-fn describe(cursor: &mut Cursor) -> Item<(TensorType, Vec<usize>, u64)> {
+fn describe(cursor: &mut ItemCursor) -> ItemResult<(TensorType, Vec<usize>, u64)> {
     let at = cursor.offset();
     let dimensions = cursor.u32("a tensor's number of dimensions")?;
     if !(1..=MAX_DIMENSIONS).contains(&dimensions) {
@@ -462,7 +462,7 @@ fn size(ty: TensorType, shape: &[usize]) -> Result<u64> {
 fn alignment(metadata: &Metadata) -> Result<u64> {
     match metadata.get("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
-        Some(Value::U32(x)) if x.is_power_of_two() && u64::from(*x) <= MAX_ALIGNMENT => Ok(u64::from(*x)),
+        Some(MetadataValue::U32(x)) if x.is_power_of_two() && u64::from(*x) <= MAX_ALIGNMENT => Ok(u64::from(*x)),
         Some(value) => Err(Error::corrupt(format!(
             "general.alignment is {value}, expected a power of two up to {MAX_ALIGNMENT} in 32 bits without a sign"
         ))),

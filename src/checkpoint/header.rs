@@ -37,7 +37,7 @@ pub struct Header {
 }
 
 /// What a header parser did with the bytes at the front of what it was shown.
-pub(super) enum Step {
+pub(super) enum HeaderStep {
     /// Took this many; show it what follows.
     Took(usize),
     /// Nothing can be taken before there are this many bytes, counted from the front. A parser that is shown exactly

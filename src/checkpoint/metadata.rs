@@ -5,7 +5,7 @@ use std::fmt::{Display, Formatter};
 
 /// One value. GGUF says the type of each.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Value {
+pub enum MetadataValue {
     U8(u8),
     I8(i8),
     U16(u16),
@@ -22,7 +22,7 @@ pub enum Value {
 }
 
 /// An array: its elements share one type. Tokenizers bring arrays of a quarter of a million elements, hence no
-/// `Vec<Value>`.
+/// `Vec<MetadataValue>`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Array {
     U8(Vec<u8>),
@@ -40,32 +40,32 @@ pub enum Array {
     F64(Vec<f64>),
 }
 
-impl Value {
+impl MetadataValue {
     /// The value of any integer type.
     pub fn integer(&self) -> Option<i128> {
         Some(match *self {
-            Value::U8(x) => x.into(),
-            Value::I8(x) => x.into(),
-            Value::U16(x) => x.into(),
-            Value::I16(x) => x.into(),
-            Value::U32(x) => x.into(),
-            Value::I32(x) => x.into(),
-            Value::U64(x) => x.into(),
-            Value::I64(x) => x.into(),
+            MetadataValue::U8(x) => x.into(),
+            MetadataValue::I8(x) => x.into(),
+            MetadataValue::U16(x) => x.into(),
+            MetadataValue::I16(x) => x.into(),
+            MetadataValue::U32(x) => x.into(),
+            MetadataValue::I32(x) => x.into(),
+            MetadataValue::U64(x) => x.into(),
+            MetadataValue::I64(x) => x.into(),
             _ => return None,
         })
     }
 }
 
 /// For messages. `Debug` would do, but in the wasm builds it knows the types' names alone.
-impl Display for Value {
+impl Display for MetadataValue {
     fn fmt(&self, f: &mut Formatter<'_>) -> std::fmt::Result {
         match self {
-            Value::F32(x) => x.fmt(f),
-            Value::F64(x) => x.fmt(f),
-            Value::Bool(x) => x.fmt(f),
-            Value::String(x) => write!(f, "{x:?}"),
-            Value::Array(x) => write!(f, "an array of {}", x.len()),
+            MetadataValue::F32(x) => x.fmt(f),
+            MetadataValue::F64(x) => x.fmt(f),
+            MetadataValue::Bool(x) => x.fmt(f),
+            MetadataValue::String(x) => write!(f, "{x:?}"),
+            MetadataValue::Array(x) => write!(f, "an array of {}", x.len()),
             whole => whole.integer().unwrap_or_default().fmt(f),
         }
     }
@@ -103,7 +103,7 @@ impl Array {
 /// whatever their width, where the value fits: writers do not agree on widths.
 #[derive(Clone, Debug, Default)]
 pub struct Metadata {
-    entries: Vec<(String, Value)>,
+    entries: Vec<(String, MetadataValue)>,
     index: HashMap<String, usize>,
 }
 
@@ -115,7 +115,7 @@ impl PartialEq for Metadata {
 
 impl Metadata {
     /// Sets a key. A new key goes last; an old one keeps its place.
-    pub fn insert(&mut self, key: impl Into<String>, value: Value) {
+    pub fn insert(&mut self, key: impl Into<String>, value: MetadataValue) {
         let key = key.into();
         match self.index.get(&key) {
             Some(&at) => self.entries[at].1 = value,
@@ -127,7 +127,7 @@ impl Metadata {
     }
 
     /// Keys and values, in file order.
-    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Value)> {
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &MetadataValue)> {
         self.entries.iter().map(|(key, value)| (key.as_str(), value))
     }
 
@@ -147,13 +147,13 @@ impl Metadata {
     }
 
     /// The value of a key, with its type.
-    pub fn get(&self, key: &str) -> Option<&Value> {
+    pub fn get(&self, key: &str) -> Option<&MetadataValue> {
         Some(&self.entries[*self.index.get(key)?].1)
     }
 
     fn array(&self, key: &str) -> Option<&Array> {
         match self.get(key)? {
-            Value::Array(array) => Some(array),
+            MetadataValue::Array(array) => Some(array),
             _ => None,
         }
     }
@@ -171,22 +171,22 @@ impl Metadata {
     /// An f32, or an f64 rounded.
     pub fn f32(&self, key: &str) -> Option<f32> {
         match *self.get(key)? {
-            Value::F32(x) => Some(x),
-            Value::F64(x) => Some(x as f32),
+            MetadataValue::F32(x) => Some(x),
+            MetadataValue::F64(x) => Some(x as f32),
             _ => None,
         }
     }
 
     pub fn bool(&self, key: &str) -> Option<bool> {
         match *self.get(key)? {
-            Value::Bool(x) => Some(x),
+            MetadataValue::Bool(x) => Some(x),
             _ => None,
         }
     }
 
     pub fn str(&self, key: &str) -> Option<&str> {
         match self.get(key)? {
-            Value::String(text) => Some(text),
+            MetadataValue::String(text) => Some(text),
             _ => None,
         }
     }
@@ -241,10 +241,10 @@ mod tests {
     #[test]
     fn integers_are_found_whatever_their_width() {
         let mut metadata = Metadata::default();
-        metadata.insert("small", Value::U16(7));
-        metadata.insert("negative", Value::I32(-7));
-        metadata.insert("large", Value::U64(1 << 40));
-        metadata.insert("heads", Value::Array(Array::U32(vec![9, 3])));
+        metadata.insert("small", MetadataValue::U16(7));
+        metadata.insert("negative", MetadataValue::I32(-7));
+        metadata.insert("large", MetadataValue::U64(1 << 40));
+        metadata.insert("heads", MetadataValue::Array(Array::U32(vec![9, 3])));
         assert_eq!(metadata.u32("small"), Some(7));
         assert_eq!((metadata.u32("negative"), metadata.u32("large")), (None, None));
         assert_eq!(metadata.u64("large"), Some(1 << 40));
@@ -255,9 +255,9 @@ mod tests {
     #[test]
     fn a_key_that_is_set_again_keeps_its_place() {
         let mut metadata = Metadata::default();
-        metadata.insert("a", Value::Bool(true));
-        metadata.insert("b", Value::Bool(true));
-        metadata.insert("a", Value::F32(0.5));
+        metadata.insert("a", MetadataValue::Bool(true));
+        metadata.insert("b", MetadataValue::Bool(true));
+        metadata.insert("a", MetadataValue::F32(0.5));
         assert_eq!(metadata.iter().map(|(key, _)| key).collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!((metadata.f32("a"), metadata.bool("b")), (Some(0.5), Some(true)));
     }

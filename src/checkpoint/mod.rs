@@ -17,7 +17,7 @@ mod shards;
 pub mod write;
 
 pub use header::{Header, TensorInfo, UnreadTensor};
-pub use metadata::{Array, Metadata, Value};
+pub use metadata::{Array, Metadata, MetadataValue};
 pub use quant::{Levels, TensorType, mxfp4_from_pairs};
 pub use reader::{FileReader, Format, Sink};
 pub use shards::{Shards, safetensors_shards, shard_names};

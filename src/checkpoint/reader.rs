@@ -1,6 +1,6 @@
 //! One weights file, as its bytes arrive: header, then each tensor's data in file order.
 
-use super::header::{Header, Limit, Step, TensorInfo};
+use super::header::{Header, HeaderStep, Limit, TensorInfo};
 use super::{gguf, safetensors};
 use crate::error::{Error, Result, no_memory};
 
@@ -30,12 +30,12 @@ const MAX_GGUF_HEADER: u64 = 64 << 20;
 const MAX_SAFETENSORS_HEADER: u64 = 8 + 100_000_000;
 
 enum Parser {
-    Gguf(Box<gguf::Parser>),
-    Safetensors(safetensors::Parser),
+    Gguf(Box<gguf::GgufParser>),
+    Safetensors(safetensors::SafetensorsParser),
 }
 
 impl Parser {
-    fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<Step> {
+    fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<HeaderStep> {
         match self {
             Parser::Gguf(parser) => parser.step(offset, bytes),
             Parser::Safetensors(parser) => parser.step(offset, bytes),
@@ -86,9 +86,9 @@ impl FileReader {
     /// `name` is for errors. With `size`, a file whose header promises more than that is refused at once.
     pub fn new(format: Format, name: &str, size: Option<u64>) -> Self {
         let parser = match format {
-            Format::Gguf => Parser::Gguf(Box::new(gguf::Parser::new(Limit { size, cap: MAX_GGUF_HEADER }))),
+            Format::Gguf => Parser::Gguf(Box::new(gguf::GgufParser::new(Limit { size, cap: MAX_GGUF_HEADER }))),
             Format::Safetensors => {
-                Parser::Safetensors(safetensors::Parser::new(Limit { size, cap: MAX_SAFETENSORS_HEADER }))
+                Parser::Safetensors(safetensors::SafetensorsParser::new(Limit { size, cap: MAX_SAFETENSORS_HEADER }))
             }
         };
         let stage = Stage::Header { parser, pending: Vec::new(), need: 0 };
@@ -140,8 +140,8 @@ impl FileReader {
             }
             let shown = if pending.is_empty() { *bytes } else { &pending[..] };
             match parser.step(self.position, shown)? {
-                Step::Need(more) => *need = more,
-                Step::Took(taken) => {
+                HeaderStep::Need(more) => *need = more,
+                HeaderStep::Took(taken) => {
                     self.position += taken as u64;
                     if pending.is_empty() {
                         *bytes = &bytes[taken..];
@@ -151,7 +151,7 @@ impl FileReader {
                     }
                     *need = 0;
                 }
-                Step::Done => {
+                HeaderStep::Done => {
                     let (header, size) = parser.take_header(self.position, self.size)?;
                     self.size = size;
                     return Ok(Some(header));

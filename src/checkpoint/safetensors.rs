@@ -9,7 +9,7 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{MapAccess, Visitor};
 
-use super::header::{Header, Limit, Step, TensorInfo, UnreadTensor};
+use super::header::{Header, HeaderStep, Limit, TensorInfo, UnreadTensor};
 use super::{Metadata, TensorType};
 use crate::error::{Code, Error, Result};
 
@@ -18,7 +18,7 @@ const PREFIX: usize = 8;
 
 /// One entry of the header.
 #[derive(Deserialize)]
-struct Entry {
+struct HeaderEntry {
     dtype: String,
     shape: Vec<u64>,
     /// From the end of the header.
@@ -26,7 +26,7 @@ struct Entry {
 }
 
 /// All entries, in the order of the JSON.
-struct Entries(Vec<(String, Entry)>);
+struct Entries(Vec<(String, HeaderEntry)>);
 
 impl<'de> Deserialize<'de> for Entries {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -55,35 +55,35 @@ impl<'de> Deserialize<'de> for Entries {
     }
 }
 
-pub(super) struct Parser {
+pub(super) struct SafetensorsParser {
     limit: Limit,
     header: Option<Entries>,
 }
 
-impl Parser {
+impl SafetensorsParser {
     pub fn new(limit: Limit) -> Self {
         Self { limit, header: None }
     }
 
     /// Reads the header once it is all there.
-    pub fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<Step> {
+    pub fn step(&mut self, offset: u64, bytes: &[u8]) -> Result<HeaderStep> {
         if self.header.is_some() {
-            return Ok(Step::Done);
+            return Ok(HeaderStep::Done);
         }
         let Some((prefix, json)) = bytes.split_first_chunk::<PREFIX>() else {
             self.limit.check(offset, PREFIX as u64, || "the header's length".to_owned())?;
-            return Ok(Step::Need(PREFIX));
+            return Ok(HeaderStep::Need(PREFIX));
         };
         let length = u64::from_le_bytes(*prefix);
         self.limit.check(PREFIX as u64, length, || format!("a header of {length} bytes"))?;
         // In range: the limit is far below what usize holds.
         let end = PREFIX + length as usize;
-        let Some(json) = json.get(..length as usize) else { return Ok(Step::Need(end)) };
+        let Some(json) = json.get(..length as usize) else { return Ok(HeaderStep::Need(end)) };
         let entries = serde_json::from_slice(json).map_err(|error| {
             Error::corrupt(format!("the header is not safetensors JSON: {error}")).at(PREFIX as u64)
         })?;
         self.header = Some(entries);
-        Ok(Step::Took(end))
+        Ok(HeaderStep::Took(end))
     }
 
     /// The header, which ends at byte `data`, with the tensors' places checked, and the size that they give the file.
@@ -119,7 +119,7 @@ impl Parser {
 
 /// Checks that a tensor has the size that its shape says and follows the one before without a gap, as the format asks.
 /// `None` for a type that is passed over.
-fn check(entry: &Entry, before: u64) -> Result<Option<(TensorType, Vec<usize>)>> {
+fn check(entry: &HeaderEntry, before: u64) -> Result<Option<(TensorType, Vec<usize>)>> {
     let (ty, element) = dtype(&entry.dtype)?;
     let (begin, end) = entry.data_offsets;
     if begin != before || end < begin {

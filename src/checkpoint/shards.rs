@@ -1,6 +1,6 @@
 //! Models in several files: which belong together.
 
-use super::{Metadata, Value};
+use super::{Metadata, MetadataValue};
 use crate::error::{Code, Error, Result};
 
 /// More shards than this are refused: the largest published checkpoints have a few hundred.
@@ -31,7 +31,7 @@ impl Metadata {
                 Ok(Some(Shards { index, count, tensors: self.u64("split.tensors.count") }))
             }
             _ => {
-                let said = |key| self.get(key).map_or("missing".to_string(), Value::to_string);
+                let said = |key| self.get(key).map_or("missing".to_string(), MetadataValue::to_string);
                 let (index, count) = (said("split.no"), said("split.count"));
                 let message = format!("split.no is {index} and split.count {count}: not a shard of 1 to {MAX_SHARDS}");
                 Err(Error::corrupt(message))
@@ -81,7 +81,7 @@ fn is_plain(file: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::checkpoint::Value;
+    use crate::checkpoint::MetadataValue;
 
     #[test]
     fn a_single_file_has_no_shards() {
@@ -91,9 +91,9 @@ mod tests {
     #[test]
     fn shards_are_found_and_named() {
         let mut metadata = Metadata::default();
-        metadata.insert("split.no", Value::U16(1));
-        metadata.insert("split.count", Value::U16(3));
-        metadata.insert("split.tensors.count", Value::I32(290));
+        metadata.insert("split.no", MetadataValue::U16(1));
+        metadata.insert("split.count", MetadataValue::U16(3));
+        metadata.insert("split.tensors.count", MetadataValue::I32(290));
         let shards = Shards { index: 1, count: 3, tensors: Some(290) };
         assert_eq!(metadata.shards().unwrap(), Some(shards));
         let names = ["m-00001-of-00003.gguf", "m-00002-of-00003.gguf", "m-00003-of-00003.gguf"];
@@ -107,8 +107,8 @@ mod tests {
     fn shard_numbers_that_make_no_sense_are_refused() {
         for (index, count) in [(3, 3), (0, 60000), (9, 1)] {
             let mut metadata = Metadata::default();
-            metadata.insert("split.no", Value::U16(index));
-            metadata.insert("split.count", Value::U16(count));
+            metadata.insert("split.no", MetadataValue::U16(index));
+            metadata.insert("split.count", MetadataValue::U16(count));
             assert_eq!(metadata.shards().unwrap_err().code, Code::CorruptFile);
         }
     }

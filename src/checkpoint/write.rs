@@ -1,6 +1,6 @@
 //! Writing GGUF files, version 3: for tools that convert checkpoints, and for tests.
 
-use super::{Array, Metadata, TensorType, Value};
+use super::{Array, Metadata, MetadataValue, TensorType};
 
 /// A tensor that is to be written.
 #[derive(Clone, Debug, PartialEq)]
@@ -70,31 +70,31 @@ fn string(out: &mut Vec<u8>, text: &str) {
     out.extend(text.as_bytes());
 }
 
-fn value(out: &mut Vec<u8>, value: &Value) {
+fn value(out: &mut Vec<u8>, value: &MetadataValue) {
     let mut put = |ty: u32, bytes: &[u8]| {
         out.extend(ty.to_le_bytes());
         out.extend(bytes);
     };
     match value {
-        Value::U8(x) => put(0, &x.to_le_bytes()),
-        Value::I8(x) => put(1, &x.to_le_bytes()),
-        Value::U16(x) => put(2, &x.to_le_bytes()),
-        Value::I16(x) => put(3, &x.to_le_bytes()),
-        Value::U32(x) => put(4, &x.to_le_bytes()),
-        Value::I32(x) => put(5, &x.to_le_bytes()),
-        Value::F32(x) => put(6, &x.to_le_bytes()),
-        Value::Bool(x) => put(7, &[u8::from(*x)]),
-        Value::String(x) => {
+        MetadataValue::U8(x) => put(0, &x.to_le_bytes()),
+        MetadataValue::I8(x) => put(1, &x.to_le_bytes()),
+        MetadataValue::U16(x) => put(2, &x.to_le_bytes()),
+        MetadataValue::I16(x) => put(3, &x.to_le_bytes()),
+        MetadataValue::U32(x) => put(4, &x.to_le_bytes()),
+        MetadataValue::I32(x) => put(5, &x.to_le_bytes()),
+        MetadataValue::F32(x) => put(6, &x.to_le_bytes()),
+        MetadataValue::Bool(x) => put(7, &[u8::from(*x)]),
+        MetadataValue::String(x) => {
             put(8, &[]);
             string(out, x);
         }
-        Value::Array(x) => {
+        MetadataValue::Array(x) => {
             put(9, &[]);
             array(out, x);
         }
-        Value::U64(x) => put(10, &x.to_le_bytes()),
-        Value::I64(x) => put(11, &x.to_le_bytes()),
-        Value::F64(x) => put(12, &x.to_le_bytes()),
+        MetadataValue::U64(x) => put(10, &x.to_le_bytes()),
+        MetadataValue::I64(x) => put(11, &x.to_le_bytes()),
+        MetadataValue::F64(x) => put(12, &x.to_le_bytes()),
     }
 }
 

@@ -22,7 +22,7 @@ pub use picture::{Picture, Preparation, Taps};
 pub use weights::{Leaves, Linear};
 
 use crate::checkpoint::TensorType;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use serde::Serialize;
 use std::ops::Range;
 
@@ -76,18 +76,12 @@ pub struct AttentionShape {
     pub window: Option<usize>,
     /// The scaled product becomes cap · tanh(product / cap), as in Gemma 2 (<https://arxiv.org/abs/2408.00118>).
     pub soft_cap: Option<f32>,
-    /// A sequence is many of that many tokens, one after the other, and a query sees only its own: a batch of images.
-    pub block: Option<usize>,
 }
 
 impl AttentionShape {
     /// The keys that the query at `position` sees of those before `end`.
     pub fn visible(&self, position: usize, end: usize) -> Range<usize> {
-        let (begin, end) = self.block.map_or((0, end), |block| {
-            let begin = position / block * block;
-            (begin, end.min(begin + block))
-        });
-        let first = self.window.map_or(begin, |window| begin.max((position + 1).saturating_sub(window)));
+        let first = self.window.map_or(0, |window| (position + 1).saturating_sub(window));
         let after = self.window.map_or(end, |window| end.min(position + window));
         let after = if self.causal { end.min(position + 1) } else { after };
         first..after.max(first)
@@ -108,7 +102,7 @@ pub enum PositionBias<'a, D: Device> {
 }
 
 /// One layer's attention.
-pub struct Attention<'a, D: Device> {
+pub struct CachedAttention<'a, D: Device> {
     pub layer: usize,
     pub shape: AttentionShape,
     pub bias: PositionBias<'a, D>,
@@ -117,16 +111,27 @@ pub struct Attention<'a, D: Device> {
     pub sinks: Option<&'a D::Buffer>,
 }
 
+/// One layer's short convolution over each channel's last few inputs.
+pub struct CachedConv<'a, D: Device> {
+    pub layer: usize,
+    pub width: usize,
+    pub taps: usize,
+    /// [width, taps], the oldest input's first.
+    pub weight: &'a D::Buffer,
+    /// [width]
+    pub bias: Option<&'a D::Buffer>,
+}
+
 /// What projections read: rows, normed on the way where `norm` says so.
 pub struct Input<'a, D: Device> {
     /// [rows, in width]
     pub x: &'a D::Buffer,
     pub rows: usize,
-    pub norm: Option<Norm<'a, D>>,
+    pub norm: Option<NormWeights<'a, D>>,
 }
 
 /// The norm of a row: x / √(mean x² + epsilon) · weight + bias. The weight's vector and the bias's are uploaded together.
-pub struct Norm<'a, D: Device> {
+pub struct NormWeights<'a, D: Device> {
     pub weight: &'a D::Buffer,
     pub bias: Option<&'a D::Buffer>,
     /// The mean is taken from x first: LayerNorm (<https://arxiv.org/abs/1607.06450>), and without it RMSNorm
@@ -135,7 +140,7 @@ pub struct Norm<'a, D: Device> {
     pub epsilon: f32,
 }
 
-impl<'a, D: Device> Norm<'a, D> {
+impl<'a, D: Device> NormWeights<'a, D> {
     pub fn rms(weight: &'a D::Buffer, epsilon: f32) -> Self {
         Self { weight, bias: None, centred: false, epsilon }
     }
@@ -167,19 +172,19 @@ pub struct Projection<'a, D: Device> {
 }
 
 /// The queries, keys and values of a layer: [rows, heads or kv_heads, head_dim] each.
-pub struct Heads<'a, D: Device> {
+pub struct Qkv<'a, D: Device> {
     pub query: &'a mut D::Buffer,
     pub key: &'a mut D::Buffer,
     pub value: &'a D::Buffer,
     /// The norms of each query and each key head: RMSNorms.
-    pub norms: Option<[Norm<'a, D>; 2]>,
+    pub norms: Option<[NormWeights<'a, D>; 2]>,
     /// Which of the batch's tables rotates them. None: they are left as they are (layers without positions).
     pub turn: Option<usize>,
     pub pairs: RopePairs,
 }
 
 /// The tokens of a batch.
-pub enum Tokens<'a, D: Device> {
+pub enum TokenIds<'a, D: Device> {
     Known(&'a [u32]),
     /// Those, but for spans of one row whose token [`Device::choose`] has chosen last, wherever that is: each span's number
     /// in the batch.
@@ -254,6 +259,14 @@ impl Patching {
     }
 }
 
+/// Whether a saved sequence has as many bytes as are expected.
+fn check_saved(bytes: &[u8], expected: usize) -> Result<()> {
+    match bytes.len() == expected {
+        true => Ok(()),
+        false => Err(Error::invalid(format!("a saved sequence of {} bytes, expected {expected}", bytes.len()))),
+    }
+}
+
 pub trait Device: Sized + 'static {
     /// f32 activations, or a vector of weights.
     type Buffer;
@@ -311,12 +324,19 @@ pub trait Device: Sized + 'static {
     /// Gives back the memory of pages but for the first so many of each group, as far as that can be done at once.
     /// Returns how many there are.
     fn trim(&mut self, state: &mut Self::State, pages: &[usize]) -> Vec<usize>;
+    /// The first `positions` of a sequence, as far as its table has them: layer by layer keys and then values, [positions,
+    /// kv_heads, head], or columns, [positions, width]. A head is floats, halves, or head_dim levels and then a float's scale
+    /// for each 32 of them, by the cache's type, up to a whole word. Little-endian: the same on every device.
+    /// Errors: out-of-memory, device-lost.
+    fn save(&mut self, state: &Self::State, table: &Table, positions: usize) -> impl Future<Output = Result<Vec<u8>>>;
+    /// Puts back what [`Device::save`] gave, where a table has its pages. Error: invalid-argument for another number of bytes.
+    fn restore(&mut self, state: &mut Self::State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()>;
     /// Copies pages, one after the other.
     fn copy_pages(&mut self, state: &mut Self::State, copies: &[PageCopy]);
 
     /// Waits until no more is under way than keeps the device busy: says how many calls' work that is, the last ones'.
     /// Errors: what went wrong since the last time and could not be said at once: out-of-memory, device-lost, internal.
-    fn settle(&mut self) -> impl Future<Output = Result<usize>>;
+    fn sync(&mut self) -> impl Future<Output = Result<usize>>;
     /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
     fn prepare(
         &mut self,
@@ -324,7 +344,7 @@ pub trait Device: Sized + 'static {
         steps: impl FnMut(&mut Self) -> Result<()>,
     ) -> impl Future<Output = Result<()>>;
 
-    /// A batch begins: where its rows stand, and what [`Device::store`] turns their heads by.
+    /// A batch begins: where its rows stand, and what [`Device::rope_and_cache`] turns their heads by.
     fn begin(&mut self, spans: &[Span], rotations: Rotations);
     /// Where spans' rows are kept, for verbs of the batch that has begun; they need not be the batch's spans. All tables
     /// are of one pool.
@@ -334,7 +354,7 @@ pub trait Device: Sized + 'static {
     fn embed(
         &mut self,
         table: &Self::Matrix,
-        tokens: &Tokens<Self>,
+        tokens: &TokenIds<Self>,
         scale: f32,
         accumulate: bool,
         out: &mut Self::Buffer,
@@ -390,11 +410,11 @@ pub trait Device: Sized + 'static {
     );
     /// Norms and turns the heads of queries and keys (rotary positions, <https://arxiv.org/abs/2104.09864>: the
     /// leading dimensions), and puts keys and values at their places. The rows are the spans', from the first on.
-    fn store(
+    fn rope_and_cache(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &mut Heads<Self>,
+        heads: &mut Qkv<Self>,
         places: &Self::Places,
         state: &mut Self::State,
     );
@@ -404,10 +424,21 @@ pub trait Device: Sized + 'static {
     /// no key gets zeros.
     fn attend(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Self::Buffer,
         places: &Self::Places,
         state: &Self::State,
+        out: &mut Self::Buffer,
+    );
+    /// x: B, C and x side by side, [rows, 3, width]. bx = B · x is kept at the rows' places (columns), and out[row, c] =
+    /// C[row, c] · (bias[c] + Σₜ weight[c, t] · bx[position − (taps − 1) + t, c]), [rows, width], where what would lie before
+    /// a sequence is nothing: LFM2 (<https://arxiv.org/abs/2511.23404>). The rows are the spans', from the first on.
+    fn short_conv(
+        &mut self,
+        conv: &CachedConv<Self>,
+        x: &Self::Buffer,
+        places: &Self::Places,
+        state: &mut Self::State,
         out: &mut Self::Buffer,
     );
     /// The weights that `attend` would use, of a batch of one span at position 0: [heads, rows, rows]. With sinks a row of
@@ -415,13 +446,13 @@ pub trait Device: Sized + 'static {
     /// Error: out-of-memory.
     fn attention_weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Self::Buffer,
         key: &Self::Buffer,
         rows: usize,
     ) -> Result<Self::Buffer>;
     /// The means of runs of rows of `width` values, [runs.len(), width], at the front of `out`. A run of one row is a copy.
-    fn pool(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
+    fn gather_mean(&mut self, x: &Self::Buffer, width: usize, runs: &[Range<usize>], out: &mut Self::Buffer);
 
     /// The picture's pixels: in front of white, in grey where there is one channel, resampled, and each level as its
     /// number, as image `index` of `out`, [images, channels, rows, columns]. Errors: invalid-argument, out-of-memory.

@@ -55,6 +55,22 @@ impl StateShape {
         }
     }
 
+    /// Words of a position in a saved sequence, and how many such rows there are of it: keys and values, or columns. What
+    /// does not fill its last word has zeros there.
+    pub fn saved_words(&self, ty: CacheType) -> (usize, usize) {
+        match *self {
+            StateShape::Columns { width, .. } => (width, 1),
+            StateShape::KeysValues { kv_heads, head_dim, .. } => {
+                let head = match ty {
+                    CacheType::F32 => head_dim,
+                    CacheType::F16 => head_dim.div_ceil(2),
+                    CacheType::Q8 => head_dim.div_ceil(4) + head_dim.div_ceil(32),
+                };
+                (kv_heads * head, 2)
+            }
+        }
+    }
+
     fn window(&self) -> Option<usize> {
         match self {
             StateShape::KeysValues { window, .. } => *window,
@@ -87,9 +103,9 @@ pub struct PageCopy {
 
 /// The pages of one pool: which are taken, and by how many sequences.
 #[derive(Clone)]
-pub struct Pages(Rc<Shared>);
+pub struct Pages(Rc<SharedPages>);
 
-struct Shared {
+struct SharedPages {
     groups: RefCell<Vec<Group>>,
     /// Tables that there are.
     tables: Cell<usize>,
@@ -128,7 +144,7 @@ impl Pages {
     pub fn new(shapes: &[StateShape]) -> Self {
         let group = |window| Group { window, references: Vec::new(), free: BinaryHeap::new() };
         let groups = RefCell::new(groups(shapes).0.into_iter().map(group).collect());
-        Self(Rc::new(Shared { groups, tables: Cell::new(0) }))
+        Self(Rc::new(SharedPages { groups, tables: Cell::new(0) }))
     }
 
     /// Pages that there are of each group.
@@ -179,17 +195,17 @@ pub struct Table {
     /// The pool; none before there was something to keep.
     pages: Option<Pages>,
     /// Of each group.
-    runs: Vec<Run>,
+    runs: Vec<PageRun>,
 }
 
 #[derive(Clone, Default)]
-struct Run {
+struct PageRun {
     /// The first page's number in the sequence: those before it were let go.
     first: usize,
     pages: Vec<usize>,
 }
 
-impl Run {
+impl PageRun {
     fn end(&self) -> usize {
         self.first + self.pages.len()
     }
@@ -203,10 +219,10 @@ impl Table {
             pages.clone()
         });
         assert!(Rc::ptr_eq(&bound.0, &pages.0), "a sequence is kept in one pool");
-        self.runs.resize_with(pages.0.groups.borrow().len(), Run::default);
+        self.runs.resize_with(pages.0.groups.borrow().len(), PageRun::default);
     }
 
-    fn each_run(&mut self, mut work: impl FnMut(usize, &mut Group, &mut Run)) {
+    fn each_run(&mut self, mut work: impl FnMut(usize, &mut Group, &mut PageRun)) {
         let Some(pages) = &self.pages else { return };
         for (number, (group, run)) in pages.0.groups.borrow_mut().iter_mut().zip(&mut self.runs).enumerate() {
             work(number, group, run);
@@ -226,7 +242,7 @@ impl Table {
     /// Pages of each group that [`Table::extend`] would take.
     pub fn wanted(&self, positions: &Range<usize>) -> Vec<usize> {
         let Some(pages) = &self.pages else { return Vec::new() };
-        let of = |(group, run): (&Group, &Run)| {
+        let of = |(group, run): (&Group, &PageRun)| {
             let [first, end] = [positions.start / PAGE, positions.end.div_ceil(PAGE)];
             let there = first.max(run.first)..end.min(run.end());
             let shared = there.filter(|page| group.references[run.pages[page - run.first]] > 1).count();
@@ -263,7 +279,7 @@ impl Table {
     /// Whether all is there that a token at `position` looks at, and that many positions are kept.
     pub fn can_cut_to(&self, position: usize) -> bool {
         let Some(pages) = &self.pages else { return position == 0 };
-        let whole = |(group, run): (&Group, &Run)| {
+        let whole = |(group, run): (&Group, &PageRun)| {
             run.first * PAGE <= group.first_seen(position) && position.div_ceil(PAGE) <= run.end()
         };
         position == 0 || pages.0.groups.borrow().iter().zip(&self.runs).all(whole)
@@ -277,6 +293,15 @@ impl Table {
             if position == 0 {
                 run.first = 0;
             }
+        });
+    }
+
+    /// Leaves out each group's first pages, as [`Table::pages`] says of a sequence whose windows have let them go. It has none
+    /// yet, and belongs to a pool. Whether that leaves enough says [`Table::can_cut_to`], once it is extended.
+    pub fn leave_out(&mut self, first: &[usize]) {
+        self.each_run(|group, _, run| {
+            assert!(run.pages.is_empty(), "the first pages come first");
+            run.first = first[group];
         });
     }
 

@@ -1,7 +1,7 @@
 //! `preprocessor_config.json` as transformers' image processors write it, today and before 2023, when sizes were plain
 //! numbers. What is missing has the default of the processor's class.
 
-use super::processor::{Levels, Processor, Resize, check_side};
+use super::processor::{Normalization, Processor, Resize, check_side};
 use super::resample::Filter;
 use crate::error::{Error, Result};
 use crate::json;
@@ -60,7 +60,7 @@ fn read(json: &str, channels: usize, family: &str) -> Result<Processor> {
     if let Some(Value::Object(inside)) = config.remove("image_processor") {
         config = inside;
     }
-    let fields = Fields(config);
+    let fields = ImageFields(config);
     let class = fields.get("image_processor_type").or(fields.get("feature_extractor_type"));
     let named = class.map(|class| class.as_str().ok_or_else(|| wrong("image_processor_type", class))).transpose()?;
     let class = named.unwrap_or(class_of(family));
@@ -85,12 +85,12 @@ fn read(json: &str, channels: usize, family: &str) -> Result<Processor> {
         true => (fields.numbers("image_mean", &defaults.mean)?, fields.numbers("image_std", &defaults.std)?),
         false => (vec![0.0], vec![1.0]),
     };
-    Processor::new(channels, resize, fields.filter(defaults.filter)?, crop, &Levels { rescale, mean, std })
+    Processor::new(channels, resize, fields.filter(defaults.filter)?, crop, &Normalization { rescale, mean, std })
 }
 
-struct Fields(Map<String, Value>);
+struct ImageFields(Map<String, Value>);
 
-impl Fields {
+impl ImageFields {
     /// What is `null` is as good as missing.
     fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name).filter(|value| !value.is_null())

@@ -39,7 +39,7 @@ impl Processor {
         check_side("a model's images", height)?;
         check_side("a model's images", width)?;
         let half = vec![0.5; channels];
-        let levels = Levels { rescale: 1.0 / 255.0, mean: half.clone(), std: half };
+        let levels = Normalization { rescale: 1.0 / 255.0, mean: half.clone(), std: half };
         Self::new(channels, Some(Resize::Exact { height, width }), Filter::Bilinear, None, &levels)
     }
 
@@ -48,7 +48,7 @@ impl Processor {
         resize: Option<Resize>,
         filter: Filter,
         crop: Option<[usize; 2]>,
-        levels: &Levels,
+        levels: &Normalization,
     ) -> Result<Self> {
         if channels != 1 && channels != 3 {
             return Err(Error::unsupported(format!("images of {channels} channels (supported: 1, 3)")));
@@ -119,14 +119,14 @@ impl Processor {
 }
 
 /// How levels become numbers: (level · rescale − mean) / std.
-pub(super) struct Levels {
+pub(super) struct Normalization {
     pub rescale: f64,
     /// One for each channel, or all the same.
     pub mean: Vec<f64>,
     pub std: Vec<f64>,
 }
 
-impl Levels {
+impl Normalization {
     /// [channels, 256], rounded as transformers does.
     fn of(&self, channels: usize) -> Result<Vec<f32>> {
         let each = |name: &str, values: &[f64]| match values.len() {

@@ -1,28 +1,28 @@
 //! A beam search as a generation whose tokens come at the end.
 
-use super::running::{AnyGeneration, Beginning, Outcome};
+use super::generating::{AnyGeneration, Beginning, Outcome};
 use super::task::{Task, has_paused, holding, pause, taken};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{Beams, Finish, Model, Step, Token};
+use crate::model::{Beams, FinishReason, Model, Step, Token};
 use crate::text::TextStream;
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// A search under way, or what it has found.
-pub struct Search {
+pub struct BeamSearch {
     task: Task<(Vec<Token>, Outcome)>,
     outcome: Outcome,
     over: bool,
 }
 
-impl Search {
+impl BeamSearch {
     /// Errors: invalid-argument, context-full, out-of-memory.
     pub fn new<D: Device>(model: Rc<RefCell<Model<D>>>, beginning: Beginning) -> Result<Self> {
         let Beginning { asked, sampling, stream, ends, .. } = beginning;
         let source = asked.source.ok_or_else(|| Error::invalid("beams are for encoder-decoders"))?;
         let (text, tokens, prompt_tokens) = (String::new(), Vec::new(), source.len());
-        let outcome = Outcome { text, tokens, finish: Finish::Aborted, prompt_tokens, cached_tokens: 0 };
+        let outcome = Outcome { text, tokens, finish: FinishReason::Aborted, prompt_tokens, cached_tokens: 0 };
         let mut beams = Beams::new(&*taken(&model)?, source, asked.prompt, sampling, ends)?;
         let nothing = outcome.clone();
         let task = Task::begun(async move {
@@ -42,12 +42,12 @@ fn told(
     mut outcome: Outcome,
 ) -> (Vec<Token>, Outcome) {
     let mut told: Vec<Token> = Vec::new();
-    outcome.finish = if ended { Finish::End } else { Finish::Length };
+    outcome.finish = if ended { FinishReason::End } else { FinishReason::Length };
     for id in found {
         let text = stream.as_mut().map_or(String::new(), |stream| stream.push(id));
         told.push(Token { id, text, logprob: None, alternatives: Vec::new() });
         if stream.as_ref().is_some_and(TextStream::stopped) {
-            outcome.finish = Finish::Stop;
+            outcome.finish = FinishReason::Stop;
             break;
         }
     }
@@ -59,7 +59,7 @@ fn told(
     (told, outcome)
 }
 
-impl AnyGeneration for Search {
+impl AnyGeneration for BeamSearch {
     fn shares(&self) -> bool {
         false
     }

@@ -29,7 +29,7 @@ pub fn gpu() -> Result<Rc<Kernels>> {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Options {
+struct GpuOptions {
     power_preference: Option<String>,
     without: Option<Vec<String>>,
     basic_limits: Option<bool>,
@@ -43,14 +43,14 @@ struct Options {
 struct Info<'a> {
     description: &'a str,
     features: Vec<&'static str>,
-    limits: Limits,
+    limits: ReportedLimits,
     /// An empty queue takes a long time to say that it is: see js/host/instance.ts.
     is_late: bool,
 }
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Limits {
+struct ReportedLimits {
     max_buffer_size: f64,
     max_storage_buffer_binding_size: f64,
 }
@@ -109,7 +109,7 @@ pub fn gpu_turn() -> Promise {
 /// Opens the adapter and its device, in place of an earlier one.
 #[wasm_bindgen(js_name = openGpu)]
 pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
-    let options: Options = from_js(options, "GPU options")?;
+    let options: GpuOptions = from_js(options, "GPU options")?;
     let gpu = get(&get(&js_sys::global(), "navigator"), "gpu");
     let wishes = Wishes {
         low_power: options.power_preference.as_deref() == Some("low-power"),
@@ -139,7 +139,7 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
     let info = Info {
         description: &context.description,
         features: kernels.features(),
-        limits: Limits {
+        limits: ReportedLimits {
             max_buffer_size: context.limits.max_buffer_size as f64,
             max_storage_buffer_binding_size: context.limits.max_storage_buffer_binding_size as f64,
         },

@@ -6,14 +6,14 @@ use super::task::Run;
 use super::value::{Tensor, to_js};
 use crate::device::Device;
 use crate::error::{Error, Result};
-use crate::model::{self, Album, Heat, Images, Looking, Scores, Seen, Source, Summary};
+use crate::model::{self, ImageOutput, ImageSource, ImageTask, Images, PictureSource, Rollout, Scores, Summary};
 use js_sys::{Float32Array, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsCast, JsValue, wasm_bindgen};
 
-#[wasm_bindgen]
-pub struct ImageModel {
+#[wasm_bindgen(js_name = ImageModel)]
+pub struct ImageHandle {
     images: Rc<dyn AnyImages>,
     summary: Summary,
     labels: Rc<Vec<String>>,
@@ -22,22 +22,22 @@ pub struct ImageModel {
     size: [usize; 3],
 }
 
-impl ImageModel {
+impl ImageHandle {
     pub fn new<D: Device>(model: model::ImageModel<D>, summary: Summary) -> Self {
         let (labels, size) = (Rc::new(model.labels.clone()), model.image_size());
         let scores = summary.spec.stacks[0].scores();
         Self { images: Rc::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
     }
 
-    fn tensor(&self, source: Source, looking: Looking) -> Run {
+    fn tensor(&self, source: ImageSource, looking: ImageTask) -> Run {
         // Those of attention have the layers before the images.
-        let layers = if looking == Looking::Attention { self.summary.layers } else { 1 };
+        let layers = if looking == ImageTask::Attention { self.summary.layers } else { 1 };
         Run::new(tensor_of(self.images.clone(), source, looking, layers))
     }
 }
 
-#[wasm_bindgen]
-impl ImageModel {
+#[wasm_bindgen(js_class = ImageModel)]
+impl ImageHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.summary)
     }
@@ -58,51 +58,51 @@ impl ImageModel {
         let (labels, scores) = (self.labels.clone(), self.scores);
         Ok(Run::new(async move {
             let mut classes: Vec<Vec<Classification>> = Vec::new();
-            let take = |_, Seen { count, values, .. }| {
+            let take = |_, ImageOutput { count, values, .. }| {
                 for logits in values.chunks(values.len() / count) {
                     classes.push(best(logits, &labels, scores, top_k)?);
                 }
                 Ok(())
             };
-            look_at_all(images, album, Looking::Logits, take).await?;
+            look_at_all(images, album, ImageTask::Logits, take).await?;
             Ok(to_js(&classes))
         }))
     }
 
     /// Pictures as the model gets them: [rows, channels, height, width].
     pub fn pixels(&self, images: Vec<JsValue>) -> Result<Run> {
-        Ok(self.tensor(album(images)?, Looking::Pixels))
+        Ok(self.tensor(album(images)?, ImageTask::Pixels))
     }
 
     pub fn logits(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
-        Ok(self.tensor(images(data, dims)?, Looking::Logits))
+        Ok(self.tensor(images(data, dims)?, ImageTask::Logits))
     }
 
     pub fn features(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
-        Ok(self.tensor(images(data, dims)?, Looking::Features))
+        Ok(self.tensor(images(data, dims)?, ImageTask::Features))
     }
 
     /// [layers, rows, heads, tokens, tokens]
     #[wasm_bindgen(js_name = attentionMaps)]
     pub fn attention_maps(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
-        Ok(self.tensor(images(data, dims)?, Looking::Attention))
+        Ok(self.tensor(images(data, dims)?, ImageTask::Attention))
     }
 
     #[wasm_bindgen(js_name = featuresOf)]
     pub fn features_of(&self, image: JsValue) -> Result<Run> {
-        Ok(self.tensor(album(vec![image])?, Looking::Features))
+        Ok(self.tensor(album(vec![image])?, ImageTask::Features))
     }
 
     /// What the class token looks at, [1, rows, columns]: of one layer or all, one head or their mean.
     pub fn attention(&self, image: JsValue, layer: Option<usize>, head: Option<usize>) -> Result<Run> {
-        Ok(self.tensor(album(vec![image])?, Looking::Heat(Heat { layer, head })))
+        Ok(self.tensor(album(vec![image])?, ImageTask::Rollout(Rollout { layer, head })))
     }
 }
 
 /// Pictures that JavaScript holds; they are copied one by one.
 struct Pictures(Vec<(Uint8Array, usize, usize)>);
 
-impl Album for Pictures {
+impl PictureSource for Pictures {
     fn len(&self) -> usize {
         self.0.len()
     }
@@ -116,7 +116,7 @@ impl Album for Pictures {
     }
 }
 
-pub fn album(images: Vec<JsValue>) -> Result<Source> {
+pub fn album(images: Vec<JsValue>) -> Result<ImageSource> {
     let picture = |image: &JsValue| {
         let get = |key: &str| Reflect::get(image, &key.into()).unwrap_or_default();
         let side = |key: &str| get(key).as_f64().filter(|side| *side >= 0.0).map(|side| side as usize);
@@ -124,13 +124,13 @@ pub fn album(images: Vec<JsValue>) -> Result<Source> {
     };
     let pictures: Option<Vec<_>> = images.iter().map(picture).collect();
     match pictures {
-        Some(pictures) if !pictures.is_empty() => Ok(Source::Album(Box::new(Pictures(pictures)))),
+        Some(pictures) if !pictures.is_empty() => Ok(ImageSource::PictureSource(Box::new(Pictures(pictures)))),
         Some(_) => Err(Error::invalid("no images")),
         None => Err(Error::invalid("an image: expected { data: Uint8Array, width, height }")),
     }
 }
 
-pub fn images(data: &Float32Array, dims: &[u32]) -> Result<Source> {
+pub fn images(data: &Float32Array, dims: &[u32]) -> Result<ImageSource> {
     let &[count, channels, height, width] = dims else {
         return Err(Error::invalid(format!("pixels of dims {dims:?}, expected [rows, channels, height, width]")));
     };
@@ -140,14 +140,19 @@ pub fn images(data: &Float32Array, dims: &[u32]) -> Result<Source> {
         return Err(Error::invalid(message));
     }
     let [count, channels, height, width] = [count, channels, height, width].map(|n| n as usize);
-    Ok(Source::Images(Images { values: data.to_vec(), count, channels, height, width }))
+    Ok(ImageSource::Images(Images { values: data.to_vec(), count, channels, height, width }))
 }
 
 /// `{ data, dims }` of what is seen of all images, [images, …], or [layers, images, …].
-pub async fn tensor_of(images: Rc<dyn AnyImages>, source: Source, looking: Looking, layers: usize) -> Result<JsValue> {
+pub async fn tensor_of(
+    images: Rc<dyn AnyImages>,
+    source: ImageSource,
+    looking: ImageTask,
+    layers: usize,
+) -> Result<JsValue> {
     let count = source.count();
     let mut whole: Option<Tensor> = None;
-    let take = |first: usize, seen: Seen| {
+    let take = |first: usize, seen: ImageOutput| {
         let tensor = match whole.take() {
             Some(tensor) => tensor,
             None if layers == 1 => Tensor::new(&[&[count], &seen.dims[..]].concat())?,

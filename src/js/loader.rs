@@ -2,12 +2,12 @@
 
 #[cfg(not(target_feature = "atomics"))]
 use super::gpu::gpu;
-use super::image::ImageModel;
+use super::image::ImageHandle;
 use super::matching::MatchModel;
-use super::model::{Model, On, Seq2SeqModel};
+use super::model::{ModelHandle, On, Seq2SeqHandle};
 use super::pool;
 use super::task::{Task, or_null};
-use super::texts::{TextModel, dense_file};
+use super::texts::{TextHandle, dense_file};
 use super::value::{from_js, to_js};
 use crate::checkpoint::{FileReader, Format, TensorType};
 use crate::device::cpu::Cpu;
@@ -16,7 +16,7 @@ use crate::device::gpu::Gpu;
 use crate::device::{CacheType, Device, Progress};
 use crate::error::{Code, Error, Result};
 use crate::image::Processor;
-use crate::model::{self, Assembly, DenseFile, Plan, Spec, Summary, families};
+use crate::model::{self, DenseFile, ModelConfig, Spec, Summary, WeightLoader, families};
 use crate::text::{
     Files, Sentence, SentenceDense, SentenceFiles, Tokenizer, cross_encoder_activation, tokenizer_files,
 };
@@ -28,7 +28,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 /// Where the model is to be.
 #[derive(Clone, Copy, Default, Deserialize)]
 #[serde(rename_all = "lowercase")]
-enum Place {
+enum DeviceChoice {
     #[default]
     Cpu,
     #[cfg(not(target_feature = "atomics"))]
@@ -54,8 +54,8 @@ impl From<Quantize> for TensorType {
 
 #[derive(Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct Options {
-    device: Place,
+struct LoadOptions {
+    device: DeviceChoice,
     context_length: Option<usize>,
     kv_cache_type: Option<CacheType>,
     batch: Option<usize>,
@@ -67,16 +67,16 @@ struct Options {
 
 /// The same on any device. It is shared with whatever waits.
 enum AnyAssembly {
-    Cpu(Shared<Cpu>),
+    Cpu(SharedLoader<Cpu>),
     #[cfg(not(target_feature = "atomics"))]
-    Gpu(Shared<Gpu>),
+    Gpu(SharedLoader<Gpu>),
 }
 
 /// Empty once the model has been made of it.
-type Shared<D> = Rc<RefCell<Option<Assembly<D>>>>;
+type SharedLoader<D> = Rc<RefCell<Option<WeightLoader<D>>>>;
 
-fn shared<D: Device>(device: D, options: &Options) -> Shared<D> {
-    let mut assembly = Assembly::new(device);
+fn shared<D: Device>(device: D, options: &LoadOptions) -> SharedLoader<D> {
+    let mut assembly = WeightLoader::new(device);
     assembly.header_only = options.header_only;
     assembly.quantize = options.quantize.map(TensorType::from);
     Rc::new(RefCell::new(Some(assembly)))
@@ -120,7 +120,7 @@ struct Compiled {
 #[wasm_bindgen]
 pub struct ModelLoader {
     format: Format,
-    options: Options,
+    options: LoadOptions,
     assembly: AnyAssembly,
     reader: Option<FileReader>,
     /// What config.json calls the model.
@@ -145,13 +145,13 @@ impl ModelLoader {
     /// `format`: "gguf" or "safetensors".
     #[wasm_bindgen(constructor)]
     pub fn new(format: &str, options: JsValue) -> Result<ModelLoader> {
-        let options: Options =
-            if options.is_undefined() { Options::default() } else { from_js(options, "load options")? };
+        let options: LoadOptions =
+            if options.is_undefined() { LoadOptions::default() } else { from_js(options, "load options")? };
         let format = if format == "gguf" { Format::Gguf } else { Format::Safetensors };
         let assembly = match options.device {
-            Place::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), &options)),
+            DeviceChoice::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), &options)),
             #[cfg(not(target_feature = "atomics"))]
-            Place::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, &options)),
+            DeviceChoice::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, &options)),
         };
         Ok(Self {
             format,
@@ -226,7 +226,7 @@ impl ModelLoader {
 
     /// generation_config.json, after config.json; undefined where there is none.
     pub fn generation(&mut self, json: Option<String>) -> Result<()> {
-        let read = |plan: &mut Plan| plan.set_generation(json.as_deref());
+        let read = |plan: &mut ModelConfig| plan.set_generation(json.as_deref());
         inside!(self.assembly, assembly => assembly.change_plan(read))
     }
 
@@ -345,20 +345,20 @@ impl ModelLoader {
                 match plan.spec().task() {
                     "image-classification" => {
                         let model = model::ImageModel::new(assembly, processor, &progress).await?;
-                        Ok(ImageModel::new(model, summary).into())
+                        Ok(ImageHandle::new(model, summary).into())
                     }
                     "image-text-matching" => {
-                        let model = model::Matcher::new(assembly, processor, &progress).await?;
+                        let model = model::DualEncoder::new(assembly, processor, &progress).await?;
                         Ok(MatchModel::new(model, summary, tokenizer).into())
                     }
                     "text-embedding" | "text-classification" | "token-classification" => {
                         let model = model::TextModel::with_dense(assembly, dense, &progress).await?;
-                        Ok(TextModel::new(model, summary, tokenizer, sentence)?.into())
+                        Ok(TextHandle::new(model, summary, tokenizer, sentence)?.into())
                     }
                     task => {
                         let model = model::Model::new(assembly, context_length, cache, &progress).await?;
-                        let model = Model::new(Box::new(On::new(model)), summary, tokenizer, &plan);
-                        Ok(if task == "seq2seq" { Seq2SeqModel::new(model).into() } else { model.into() })
+                        let model = ModelHandle::new(Box::new(On::new(model)), summary, tokenizer, &plan);
+                        Ok(if task == "seq2seq" { Seq2SeqHandle::new(model).into() } else { model.into() })
                     }
                 }
             }))
@@ -368,7 +368,7 @@ impl ModelLoader {
 
 impl ModelLoader {
     /// How a text becomes one vector, where a file says so.
-    fn take_sentence(&mut self, plan: &Plan, summary: &mut Summary) -> Result<Option<Sentence>> {
+    fn take_sentence(&mut self, plan: &ModelConfig, summary: &mut Summary) -> Result<Option<Sentence>> {
         let task = plan.spec().task();
         if self.sentence.is_some() || self.format == Format::Safetensors || !task.starts_with("text") {
             return Ok(self.sentence.take());
@@ -385,7 +385,7 @@ impl ModelLoader {
     }
 }
 
-fn summary<D: Device>(assembly: &Assembly<D>, options: &Options, dense: &[DenseFile]) -> Result<Summary> {
+fn summary<D: Device>(assembly: &WeightLoader<D>, options: &LoadOptions, dense: &[DenseFile]) -> Result<Summary> {
     let spec = assembly.plan()?.spec();
     let context = model::check_context(spec, options.context_length)?;
     let mut summary = Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))?;
@@ -396,13 +396,13 @@ fn summary<D: Device>(assembly: &Assembly<D>, options: &Options, dense: &[DenseF
 }
 
 /// An encoder-decoder's texts are short, and its caches too: they are exact.
-fn cache_type(spec: &Spec, options: &Options) -> CacheType {
+fn cache_type(spec: &Spec, options: &LoadOptions) -> CacheType {
     let default = if spec.looks_across() { CacheType::F32 } else { CacheType::default() };
     options.kv_cache_type.unwrap_or(default)
 }
 
 /// The tokenizer that GGUF metadata describe; none where they have none.
-fn gguf_tokenizer<D: Device>(assembly: &Assembly<D>) -> Result<Option<Tokenizer>> {
+fn gguf_tokenizer<D: Device>(assembly: &WeightLoader<D>) -> Result<Option<Tokenizer>> {
     let metadata = &assembly.header().metadata;
     metadata.contains("tokenizer.ggml.model").then(|| Tokenizer::from_gguf(metadata)).transpose()
 }

@@ -3,25 +3,25 @@
 use super::task::{Work, holding, pause};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{ImageModel, Looking, Matcher, Seen, Source};
+use crate::model::{DualEncoder, ImageModel, ImageOutput, ImageSource, ImageTask};
 use std::cell::RefCell;
 use std::rc::Rc;
 
 /// What looks at images.
 pub trait AnyImages {
     /// What is seen of the next images, from image `first` on.
-    fn look(&self, source: Rc<Source>, first: usize, looking: Looking) -> Work<Seen>;
+    fn look(&self, source: Rc<ImageSource>, first: usize, looking: ImageTask) -> Work<ImageOutput>;
 }
 
 impl<D: Device> AnyImages for Rc<RefCell<ImageModel<D>>> {
-    fn look(&self, source: Rc<Source>, first: usize, looking: Looking) -> Work<Seen> {
+    fn look(&self, source: Rc<ImageSource>, first: usize, looking: ImageTask) -> Work<ImageOutput> {
         let model = self.clone();
         Box::pin(async move { holding(&model, async |model| model.look(&source, first, looking).await).await })
     }
 }
 
-impl<D: Device> AnyImages for Rc<RefCell<Matcher<D>>> {
-    fn look(&self, source: Rc<Source>, first: usize, _: Looking) -> Work<Seen> {
+impl<D: Device> AnyImages for Rc<RefCell<DualEncoder<D>>> {
+    fn look(&self, source: Rc<ImageSource>, first: usize, _: ImageTask) -> Work<ImageOutput> {
         let model = self.clone();
         Box::pin(async move { holding(&model, async |model| model.embed_images(&source, first).await).await })
     }
@@ -30,9 +30,9 @@ impl<D: Device> AnyImages for Rc<RefCell<Matcher<D>>> {
 /// Looks at all images, a pass of them at a time; `take` gets the first one's number and what is seen.
 pub async fn look_at_all(
     images: Rc<dyn AnyImages>,
-    source: Source,
-    looking: Looking,
-    mut take: impl FnMut(usize, Seen) -> Result<()>,
+    source: ImageSource,
+    looking: ImageTask,
+    mut take: impl FnMut(usize, ImageOutput) -> Result<()>,
 ) -> Result<()> {
     let (source, mut first) = (Rc::new(source), 0);
     loop {

@@ -9,7 +9,7 @@ use super::words::Words;
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::spec::{Head, Pooling};
-use crate::model::{Likeness, Looking, Matcher, Reading, Seen, Sequence, Summary, Vector};
+use crate::model::{DualEncoder, ImageOutput, ImageTask, Output, Sequence, SimilarityHead, Summary};
 use crate::text::Tokenizer;
 use js_sys::Float32Array;
 use std::cell::RefCell;
@@ -29,17 +29,17 @@ pub struct MatchModel {
     padding: Option<u32>,
     /// Values of a vector.
     width: usize,
-    likeness: Likeness,
+    likeness: SimilarityHead,
 }
 
-/// A model of texts reads one vector of each.
-const READING: Reading = Reading::Vector(Vector::Mean);
+/// What is read of each text.
+const READING: Output = Output::Embedding;
 
 /// What transformers takes where no file says.
 const PADDING: u32 = 1;
 
 impl MatchModel {
-    pub fn new<D: Device>(model: Matcher<D>, summary: Summary, tokenizer: Option<Tokenizer>) -> Self {
+    pub fn new<D: Device>(model: DualEncoder<D>, summary: Summary, tokenizer: Option<Tokenizer>) -> Self {
         // SigLIP was trained with texts filled up to its length, and reads the last place.
         let is_filled_up = matches!(&model.texts.spec.head, Head::Embedding(head) if head.pooling == Pooling::Last);
         let padding = tokenizer.as_ref().and_then(Tokenizer::padding).unwrap_or(PADDING);
@@ -93,12 +93,12 @@ impl MatchModel {
     /// Vectors of pictures, [rows, width], of unit length.
     #[wasm_bindgen(js_name = embedImages)]
     pub fn embed_images(&self, pictures: Vec<JsValue>) -> Result<Run> {
-        Ok(Run::new(tensor_of(self.images.clone(), album(pictures)?, Looking::Embedding, 1)))
+        Ok(Run::new(tensor_of(self.images.clone(), album(pictures)?, ImageTask::Embedding, 1)))
     }
 
     #[wasm_bindgen(js_name = embedPixels)]
     pub fn embed_pixels(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
-        Ok(Run::new(tensor_of(self.images.clone(), images(data, dims)?, Looking::Embedding, 1)))
+        Ok(Run::new(tensor_of(self.images.clone(), images(data, dims)?, ImageTask::Embedding, 1)))
     }
 
     /// Vectors of texts or rows of ids, [rows, width], of unit length.
@@ -121,11 +121,11 @@ impl MatchModel {
         let (source, images, likeness) = (images(data, dims)?, self.images.clone(), self.likeness);
         Ok(Run::new(async move {
             let (mut seen, mut read) = (Vec::new(), vec![Vec::new(); rows.len()]);
-            let take = |_, Seen { count, values, .. }| {
+            let take = |_, ImageOutput { count, values, .. }| {
                 seen.extend(values.chunks(values.len() / count).map(<[f32]>::to_vec));
                 Ok(())
             };
-            look_at_all(images, source, Looking::Embedding, take).await?;
+            look_at_all(images, source, ImageTask::Embedding, take).await?;
             pause().await;
             read_all(texts, rows, READING, |row, vector| read[row] = vector.to_vec()).await?;
             let tensor = Tensor::new(&[seen.len(), read.len()])?;

@@ -2,6 +2,7 @@
 
 mod beams;
 mod classes;
+mod generating;
 #[cfg(not(target_feature = "atomics"))]
 mod gpu;
 mod image;

@@ -1,12 +1,13 @@
 //! A loaded model, its sessions, and its work in steps.
 
-use super::running::{AnyGeneration, AnyModel, AnySession, Beginning};
+use super::generating::{AnyGeneration, Beginning};
+use super::running::{AnyModel, AnySession};
 use super::task::{Run, or_null};
 use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result};
-use crate::model::Plan;
-use crate::model::{Asked, Finish, Step, Summary, Token};
+use crate::model::ModelConfig;
+use crate::model::{FinishReason, GenerateRequest, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
 use js_sys::Uint32Array;
 use serde::Serialize;
@@ -26,32 +27,32 @@ struct Inner {
 
 impl Inner {
     /// What is to be gone on from: the prompt, or what the decoder begins with after reading it as its source.
-    fn asked(&self, prompt: &JsValue) -> Result<Asked> {
+    fn asked(&self, prompt: &JsValue) -> Result<GenerateRequest> {
         let tokens = self.words.tokens(prompt, self.model.has_encoder())?;
         if !self.model.has_encoder() {
-            return Ok(Asked { source: None, prompt: tokens });
+            return Ok(GenerateRequest { source: None, prompt: tokens });
         }
         let GenerationConfig { start, first, .. } = self.generation;
         let start = start.ok_or_else(|| {
             Error::corrupt("does not say what a text begins with: \"decoder_start_token_id\"").in_file("config.json")
         })?;
-        Ok(Asked { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
+        Ok(GenerateRequest { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
     }
 }
 
-#[wasm_bindgen]
-pub struct Model(Rc<Inner>);
+#[wasm_bindgen(js_name = Model)]
+pub struct ModelHandle(Rc<Inner>);
 
-impl Model {
-    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &Plan) -> Self {
+impl ModelHandle {
+    pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &ModelConfig) -> Self {
         let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
         let generation = plan.generation.clone();
         Self(Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }))
     }
 }
 
-#[wasm_bindgen]
-impl Model {
+#[wasm_bindgen(js_class = Model)]
+impl ModelHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.0.summary)
     }
@@ -81,13 +82,13 @@ impl Model {
         self.0.words.chat_tokens(chat)
     }
 
-    pub fn session(&self) -> Session {
-        Session { inner: self.0.clone(), session: self.0.model.session() }
+    pub fn session(&self) -> SessionHandle {
+        SessionHandle { inner: self.0.clone(), session: self.0.model.session() }
     }
 
     /// Begins a generation from nothing.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
-        Generation::new(&self.0, None, prompt, options)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.0, None, prompt, options)
     }
 
     /// Goes on with all generations that share the model's passes, until something has happened to one of them: true.
@@ -109,14 +110,14 @@ impl Model {
 }
 
 /// One conversation's cache.
-#[wasm_bindgen]
-pub struct Session {
+#[wasm_bindgen(js_name = Session)]
+pub struct SessionHandle {
     inner: Rc<Inner>,
     session: Box<dyn AnySession>,
 }
 
-#[wasm_bindgen]
-impl Session {
+#[wasm_bindgen(js_class = Session)]
+impl SessionHandle {
     /// Tokens in the cache.
     #[wasm_bindgen(getter)]
     pub fn length(&self) -> usize {
@@ -124,8 +125,8 @@ impl Session {
     }
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
-        Generation::new(&self.inner, Some(&*self.session), prompt, options)
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.inner, Some(&*self.session), prompt, options)
     }
 }
 
@@ -157,7 +158,7 @@ struct WireResult<'a> {
     text: &'a str,
     #[serde(with = "serde_wasm_bindgen::preserve")]
     tokens: Uint32Array,
-    finish_reason: Finish,
+    finish_reason: FinishReason,
     stats: WireStats,
 }
 
@@ -170,13 +171,13 @@ struct WireStats {
 }
 
 /// A generation under way. It goes on with the model's passes, or by its own steps.
-#[wasm_bindgen]
-pub struct Generation {
+#[wasm_bindgen(js_name = Generation)]
+pub struct GenerationHandle {
     inner: Rc<Inner>,
     generation: Box<dyn AnyGeneration>,
 }
 
-impl Generation {
+impl GenerationHandle {
     /// In a session, or from nothing.
     fn new(inner: &Rc<Inner>, session: Option<&dyn AnySession>, prompt: JsValue, options: JsValue) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
@@ -210,8 +211,8 @@ impl Generation {
     }
 }
 
-#[wasm_bindgen]
-impl Generation {
+#[wasm_bindgen(js_class = Generation)]
+impl GenerationHandle {
     /// Whether it goes on with the model's passes, and its steps only tell of them.
     #[wasm_bindgen(getter)]
     pub fn shares(&self) -> bool {
@@ -246,17 +247,17 @@ impl Generation {
 }
 
 /// An encoder-decoder: like a model, but it reads a source first.
-#[wasm_bindgen]
-pub struct Seq2SeqModel(Model);
+#[wasm_bindgen(js_name = Seq2SeqModel)]
+pub struct Seq2SeqHandle(ModelHandle);
 
-impl Seq2SeqModel {
-    pub fn new(model: Model) -> Self {
+impl Seq2SeqHandle {
+    pub fn new(model: ModelHandle) -> Self {
         Self(model)
     }
 }
 
-#[wasm_bindgen]
-impl Seq2SeqModel {
+#[wasm_bindgen(js_class = Seq2SeqModel)]
+impl Seq2SeqHandle {
     pub fn summary(&self) -> JsValue {
         self.0.summary()
     }
@@ -270,7 +271,7 @@ impl Seq2SeqModel {
     }
 
     /// Begins a generation. With several beams all tokens come at the end.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<Generation> {
+    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
         self.0.generate(prompt, options)
     }
 

@@ -1,12 +1,12 @@
 //! Language models and their sessions on whatever device, behind traits: what is exported to JavaScript cannot be generic.
 
-use super::beams::Search;
+use super::beams::BeamSearch;
+use super::generating::{AnyGeneration, Beginning, Outcome};
 use super::task::{Run, Task, holding, pause, taken};
 use super::value::{Tensor, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{self, Asked, Finish, Generation, Home, Scheduler, Scoring, SessionShape, Step};
-use crate::text::{Sampling, TextStream};
+use crate::model::{self, Generation, Home, Scheduler, Scoring, SessionShape, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -24,53 +24,12 @@ pub trait AnyModel {
     fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Run;
 }
 
-/// What a generation is begun with.
-pub struct Beginning<'a> {
-    pub asked: Asked,
-    pub sampling: Sampling,
-    pub stream: Option<TextStream>,
-    pub ends: &'a [u32],
-    pub seed: u64,
-}
-
 /// One sequence of a model.
 pub trait AnySession {
     /// Tokens in its cache, as far as is known while it is at work.
     fn length(&self) -> usize;
     /// Between passes only.
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
-}
-
-/// A generation under way.
-pub trait AnyGeneration {
-    /// It goes on with the model's passes; else by its own steps.
-    fn shares(&self) -> bool;
-    /// What has happened to it. `None`: it waits.
-    fn step(&mut self) -> Option<Result<Step>>;
-    /// What it has made; `aborted`: it ends here.
-    fn outcome(&mut self, aborted: bool) -> Outcome;
-}
-
-/// What a generation has made.
-#[derive(Clone)]
-pub struct Outcome {
-    pub text: String,
-    pub tokens: Vec<u32>,
-    pub finish: Finish,
-    pub prompt_tokens: usize,
-    pub cached_tokens: usize,
-}
-
-impl Outcome {
-    fn of(generation: &Generation) -> Self {
-        Self {
-            text: generation.text().to_owned(),
-            tokens: generation.tokens().to_vec(),
-            finish: generation.finish().unwrap_or(Finish::Aborted),
-            prompt_tokens: generation.prompt_tokens(),
-            cached_tokens: generation.cached_tokens(),
-        }
-    }
 }
 
 /// A model on a device, and those who share it.
@@ -123,7 +82,7 @@ impl<D: Device> AnyModel for On<D> {
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
         if beginning.sampling.beams > 1 {
-            return Ok(Box::new(Search::new(self.shared.model.clone(), beginning)?));
+            return Ok(Box::new(BeamSearch::new(self.shared.model.clone(), beginning)?));
         }
         begin(&self.shared, &Home::new(self.shared.shape.session()), beginning)
     }

@@ -6,8 +6,8 @@ use super::value::{Maps, Tensor, maps_to_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::device::{Activation, Device};
 use crate::error::{Error, Result};
-use crate::model::{DenseFile, Matcher, Reading, Scores, Sequence, Summary, Vector, to_unit_length, together};
-use crate::model::{TextModel as Reader, spec::Head};
+use crate::model::{DenseFile, DualEncoder, Output, Pooling, Scores, Sequence, Summary, to_unit_length, together};
+use crate::model::{TextModel, spec::Head};
 use crate::text::{Prompt, Sentence, SentenceActivation, SentenceDense, SentencePooling, Tokenizer};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,31 +16,31 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 /// What reads texts, on whatever device.
 pub trait AnyTexts {
     /// The results of texts that go through the model together, one after the other.
-    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Work<Vec<f32>>;
+    fn read(&self, rows: Vec<Sequence>, reading: Output) -> Work<Vec<f32>>;
     /// Refuses what the model does not have, and tokens that it does not take.
-    fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()>;
+    fn check(&self, rows: &[Sequence], reading: Output) -> Result<()>;
 }
 
-impl<D: Device> AnyTexts for Rc<RefCell<Reader<D>>> {
-    fn read(&self, rows: Vec<Sequence>, reading: Reading) -> Work<Vec<f32>> {
+impl<D: Device> AnyTexts for Rc<RefCell<TextModel<D>>> {
+    fn read(&self, rows: Vec<Sequence>, reading: Output) -> Work<Vec<f32>> {
         let model = self.clone();
         Box::pin(async move { holding(&model, async |model| model.read(&rows, reading).await).await })
     }
 
-    fn check(&self, rows: &[Sequence], reading: Reading) -> Result<()> {
+    fn check(&self, rows: &[Sequence], reading: Output) -> Result<()> {
         let model = taken(self)?;
         model.check(reading)?;
-        rows.iter().try_for_each(|row| model.tower.check(row))
+        rows.iter().try_for_each(|row| model.encoder.check(row))
     }
 }
 
-impl<D: Device> AnyTexts for Rc<RefCell<Matcher<D>>> {
-    fn read(&self, rows: Vec<Sequence>, _: Reading) -> Work<Vec<f32>> {
+impl<D: Device> AnyTexts for Rc<RefCell<DualEncoder<D>>> {
+    fn read(&self, rows: Vec<Sequence>, _: Output) -> Work<Vec<f32>> {
         let model = self.clone();
         Box::pin(async move { holding(&model, async |model| model.embed_texts(&rows).await).await })
     }
 
-    fn check(&self, rows: &[Sequence], _: Reading) -> Result<()> {
+    fn check(&self, rows: &[Sequence], _: Output) -> Result<()> {
         let model = taken(self)?;
         rows.iter().try_for_each(|row| model.texts.check(row))
     }
@@ -54,9 +54,9 @@ pub trait AnyEncoder: AnyTexts {
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps>;
 }
 
-impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
+impl<D: Device> AnyEncoder for Rc<RefCell<TextModel<D>>> {
     fn check_types(&self, row: &Sequence) -> Result<()> {
-        taken(self)?.tower.check_types(row)
+        taken(self)?.encoder.check_types(row)
     }
 
     fn maps(&self, text: Sequence, layer: Option<usize>) -> Work<Maps> {
@@ -66,7 +66,7 @@ impl<D: Device> AnyEncoder for Rc<RefCell<Reader<D>>> {
 }
 
 /// Texts that a model takes. Errors: invalid-argument, context-full.
-pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: Reading) -> Result<Vec<Sequence>> {
+pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: Output) -> Result<Vec<Sequence>> {
     if rows.is_empty() {
         return Err(Error::invalid("no texts"));
     }
@@ -78,7 +78,7 @@ pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: R
 pub async fn read_all<T: AnyTexts + ?Sized>(
     texts: Rc<T>,
     rows: Vec<Sequence>,
-    reading: Reading,
+    reading: Output,
     mut take: impl FnMut(usize, &[f32]),
 ) -> Result<()> {
     // The texts that are still to be read, the shortest last.
@@ -89,8 +89,7 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
         let batch = order.split_off(order.len() - count);
         let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), reading).await?;
         // Of some there are as many as tokens.
-        let of_tokens = matches!(reading, Reading::Hidden | Reading::TokenLogits);
-        let parts = |row: usize| if of_tokens { rows[row].ids.len() } else { 1 };
+        let parts = |row: usize| if reading.is_of_tokens() { rows[row].ids.len() } else { 1 };
         let part = values.len() / batch.iter().map(|row| parts(*row)).sum::<usize>();
         let mut rest = &values[..];
         for row in batch {
@@ -106,14 +105,14 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
 }
 
 /// What the model does for a pooling of sentence-transformers.
-fn vector_of(pooling: SentencePooling) -> Vector {
+fn vector_of(pooling: SentencePooling) -> Pooling {
     match pooling {
-        SentencePooling::Mean => Vector::Mean,
-        SentencePooling::Cls => Vector::FirstToken,
-        SentencePooling::LastToken => Vector::LastToken,
-        SentencePooling::Max => Vector::Max,
-        SentencePooling::MeanSqrtLength => Vector::MeanSqrtLength,
-        SentencePooling::WeightedMean => Vector::WeightedMean,
+        SentencePooling::Mean => Pooling::Mean,
+        SentencePooling::Cls => Pooling::ClassToken,
+        SentencePooling::LastToken => Pooling::Last,
+        SentencePooling::Max => Pooling::Max,
+        SentencePooling::MeanSqrtLength => Pooling::MeanSqrtLength,
+        SentencePooling::WeightedMean => Pooling::WeightedMean,
     }
 }
 
@@ -130,8 +129,8 @@ pub fn dense_file(module: &SentenceDense) -> DenseFile {
     DenseFile::new(name, module.inputs, module.outputs, module.bias, activation)
 }
 
-#[wasm_bindgen]
-pub struct TextModel {
+#[wasm_bindgen(js_name = TextModel)]
+pub struct TextHandle {
     pub(super) texts: Rc<dyn AnyEncoder>,
     summary: Summary,
     pub(super) labels: Rc<Vec<String>>,
@@ -144,42 +143,42 @@ pub struct TextModel {
     /// Values of a text's vector.
     vector_width: usize,
     /// What the classifier is asked for.
-    logits: Reading,
+    logits: Output,
 }
 
-impl TextModel {
+impl TextHandle {
     pub fn new<D: Device>(
-        model: Reader<D>,
+        model: TextModel<D>,
         summary: Summary,
         tokenizer: Option<Tokenizer>,
         sentence: Option<Sentence>,
     ) -> Result<Self> {
         let (labels, sentence) = (Rc::new(model.labels.clone()), sentence.unwrap_or_default());
-        let longest = model.tower.spec.longest();
+        let longest = model.encoder.spec.longest();
         let said = sentence.max_tokens.or_else(|| tokenizer.as_ref().and_then(Tokenizer::max_tokens));
-        let classes = if let Head::Classes(head) = model.tower.spec.head { head.classes } else { 0 };
+        let classes = if let Head::Classes(head) = model.encoder.spec.head { head.classes } else { 0 };
         let mut words = Words(tokenizer);
         if let Some(tokenizer) = words.0.as_mut().filter(|_| sentence.lowercase) {
             tokenizer.set_lowercase()?;
         }
         let most = said.map_or(longest, |said| said.min(longest));
-        let scores = model.tower.spec.scores();
-        let vector_width = model.width(Reading::Vector(Vector::Mean));
-        let of_tokens = model.tower.spec.task() == "token-classification";
-        let logits = if of_tokens { Reading::TokenLogits } else { Reading::Logits };
+        let scores = model.encoder.spec.scores();
+        let vector_width = model.width(Output::Vector(Pooling::Mean));
+        let of_tokens = model.encoder.spec.task() == "token-classification";
+        let logits = if of_tokens { Output::TokenLogits } else { Output::Logits };
         let texts = Rc::new(Rc::new(RefCell::new(model)));
         Ok(Self { texts, summary, labels, words, sentence, most, classes, scores, vector_width, logits })
     }
 
     /// A tensor of all texts, [rows, …]; `normalize`: vectors become as long as 1.
-    fn run(&self, rows: Vec<Sequence>, reading: Reading, normalize: bool) -> Result<Run> {
+    fn run(&self, rows: Vec<Sequence>, reading: Output, normalize: bool) -> Result<Run> {
         let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, reading)?);
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
         let dims = match reading {
-            Reading::Hidden => vec![rows.len(), longest, self.summary.width],
-            Reading::TokenLogits => vec![rows.len(), longest, self.classes],
-            Reading::Logits => vec![rows.len(), self.classes],
-            Reading::Vector(_) => vec![rows.len(), self.vector_width],
+            Output::Hidden => vec![rows.len(), longest, self.summary.width],
+            Output::TokenLogits => vec![rows.len(), longest, self.classes],
+            Output::Logits => vec![rows.len(), self.classes],
+            Output::Vector(_) | Output::Pooler | Output::Embedding => vec![rows.len(), self.vector_width],
         };
         let (tensor, row_len) = (Tensor::new(&dims)?, dims[1..].iter().product::<usize>());
         Ok(Run::new(async move {
@@ -218,8 +217,8 @@ impl TextModel {
     }
 }
 
-#[wasm_bindgen]
-impl TextModel {
+#[wasm_bindgen(js_class = TextModel)]
+impl TextHandle {
     pub fn summary(&self) -> JsValue {
         to_js(&self.summary)
     }
@@ -251,24 +250,24 @@ impl TextModel {
         prompt: Option<String>,
         prompt_name: Option<String>,
     ) -> Result<Run> {
-        let vector = match pooling.as_deref() {
-            None => self.sentence.pooling.map_or(Vector::Mean, vector_of),
-            Some("mean") => Vector::Mean,
-            Some("cls") => Vector::FirstToken,
-            Some("last") => Vector::LastToken,
-            Some("pooler") => Vector::Pooler,
+        let reading = match pooling.as_deref() {
+            None => Output::Vector(self.sentence.pooling.map_or(Pooling::Mean, vector_of)),
+            Some("mean") => Output::Vector(Pooling::Mean),
+            Some("cls") => Output::Vector(Pooling::ClassToken),
+            Some("last") => Output::Vector(Pooling::Last),
+            Some("pooler") => Output::Pooler,
             Some(other) => {
                 return Err(Error::invalid(format!("pooling {other:?}, expected mean, cls, last or pooler")));
             }
         };
         let prompt = self.sentence.prompt(prompt.as_deref(), prompt_name.as_deref())?;
-        self.run(self.prompted(texts, prompt)?, Reading::Vector(vector), normalize.unwrap_or(true))
+        self.run(self.prompted(texts, prompt)?, reading, normalize.unwrap_or(true))
     }
 
     /// [rows, positions, width], rows padded with zeros.
     pub fn hidden(&self, rows: Vec<JsValue>) -> Result<Run> {
         let rows = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
-        self.run(rows, Reading::Hidden, false)
+        self.run(rows, Output::Hidden, false)
     }
 
     /// [rows, classes], or [rows, positions, classes] of a classifier of tokens, rows padded with zeros; `types`: which of two
@@ -291,11 +290,11 @@ impl TextModel {
 
     /// The likeliest classes of texts, or of pairs of texts: `{ label, index, score }[][]`, the best first.
     pub fn classify(&self, texts: Vec<JsValue>, top_k: usize) -> Result<Run> {
-        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, self.sequences(texts)?, Reading::Logits)?);
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, self.sequences(texts)?, Output::Logits)?);
         let (labels, scores) = (self.labels.clone(), self.scores);
         Ok(Run::new(async move {
             let mut logits: Vec<Vec<f32>> = vec![Vec::new(); rows.len()];
-            read_all(texts, rows, Reading::Logits, |row, values| logits[row] = values.to_vec()).await?;
+            read_all(texts, rows, Output::Logits, |row, values| logits[row] = values.to_vec()).await?;
             let classes = logits.iter().map(|logits| best(logits, &labels, scores, top_k));
             Ok(to_js(&classes.collect::<Result<Vec<Vec<Classification>>>>()?))
         }))

@@ -1,10 +1,10 @@
 //! Classes of texts' tokens, and the spans that they make.
 
 use super::task::Run;
-use super::texts::{TextModel, checked, read_all};
+use super::texts::{TextHandle, checked, read_all};
 use super::value::to_js;
 use crate::error::{Code, Error, Result};
-use crate::model::{Reading, Sequence};
+use crate::model::{Output, Sequence};
 use crate::text::{Located, Tag, Tags, Window, windows};
 use serde::Serialize;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use wasm_bindgen::prelude::wasm_bindgen;
 
 /// A part of a text with a label, from `start` to `end` in UTF-16 units.
 #[derive(Serialize)]
-struct Span {
+struct TaggedSpan {
     label: String,
     score: f32,
     start: usize,
@@ -20,7 +20,7 @@ struct Span {
 }
 
 /// What is known of texts' tokens.
-struct Tagged {
+struct TaggedTexts {
     tags: Tags,
     merge: bool,
     classes: usize,
@@ -32,10 +32,10 @@ struct Tagged {
     texts: Vec<Vec<(Tag, Range<usize>)>>,
 }
 
-#[wasm_bindgen]
-impl TextModel {
-    /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A text that is longer than the model
-    /// reads at once is read in windows.
+#[wasm_bindgen(js_class = TextModel)]
+impl TextHandle {
+    /// The parts of texts that have a label, `{ label, score, start, end }[][]`; `merge`: neighbours of one thing are one. A
+    /// text that is longer than the model reads at once is read in windows.
     #[wasm_bindgen(js_name = classifyTokens)]
     pub fn classify_tokens(&self, texts: Vec<String>, merge: bool) -> Result<Run> {
         let tokenizer = self.words.tokenizer()?;
@@ -55,13 +55,13 @@ impl TextModel {
             let unknown = |Located { place, .. }: Located| (Tag { class: 0, score: 0.0 }, place);
             known.push(tokens.into_iter().map(unknown).collect());
         }
-        let sequences = checked(&*self.texts, sequences, Reading::TokenLogits)?;
+        let sequences = checked(&*self.texts, sequences, Output::TokenLogits)?;
         let (tags, texts) = (Tags::new(&self.labels), self.texts.clone());
-        let mut tagged = Tagged { tags, merge, classes: self.classes, before: before.len(), rows, texts: known };
+        let mut tagged = TaggedTexts { tags, merge, classes: self.classes, before: before.len(), rows, texts: known };
         Ok(Run::new(async move {
             let mut all_numbers = true;
             let take = |row: usize, logits: &[f32]| all_numbers &= tagged.take(row, logits);
-            read_all(texts, sequences, Reading::TokenLogits, take).await?;
+            read_all(texts, sequences, Output::TokenLogits, take).await?;
             match all_numbers {
                 true => Ok(to_js(&tagged.spans())),
                 false => Err(Error::new(Code::Internal, "a logit is no number")),
@@ -70,7 +70,7 @@ impl TextModel {
     }
 }
 
-impl Tagged {
+impl TaggedTexts {
     /// The logits of one row, [tokens, classes]: whether they are numbers.
     fn take(&mut self, row: usize, logits: &[f32]) -> bool {
         let (text, Window { tokens, answers }) = &self.rows[row];
@@ -82,11 +82,11 @@ impl Tagged {
         true
     }
 
-    fn spans(&self) -> Vec<Vec<Span>> {
+    fn spans(&self) -> Vec<Vec<TaggedSpan>> {
         let of_text = |tokens: &Vec<(Tag, Range<usize>)>| {
             let tagged = if self.merge { self.tags.merged(tokens) } else { self.tags.singles(tokens) };
             let spans = tagged.into_iter();
-            spans.map(|tagged| Span {
+            spans.map(|tagged| TaggedSpan {
                 label: tagged.label,
                 score: tagged.score,
                 start: tagged.place.start,

@@ -5,10 +5,10 @@
 //! power of the length penalty, and the search is over when no beam can beat the worst of those that wait. Bias, penalties
 //! and rules change the log-probabilities, not the logits: beams are compared by them.
 
-use super::across::Source;
-use super::forward::{Across, Batch, forward};
-use super::{HEAD_ROWS, Model};
-use crate::device::{Device, Span, Table, Tokens};
+use super::decoder::{HEAD_ROWS, Model};
+use super::encoder_states::EncoderStates;
+use super::forward::{Batch, CrossStates, forward};
+use crate::device::{Device, Span, Table, TokenIds};
 use crate::error::{Error, Result};
 use crate::text::{Counts, EarlyStopping, Sampling, check_logits};
 use std::marker::PhantomData;
@@ -17,7 +17,7 @@ use std::marker::PhantomData;
 pub struct Beams<D: Device> {
     /// What the encoder reads first.
     source: Option<Vec<u32>>,
-    across: Option<Source>,
+    across: Option<EncoderStates>,
     /// What every text begins with.
     prompt: Vec<u32>,
     sampling: Sampling,
@@ -138,9 +138,9 @@ impl<D: Device> Beams<D> {
         let mut sequences: Vec<_> = self.tables.iter_mut().map(|table| (table, position..position + len)).collect();
         pool.reserve_all(device, &mut sequences, *context).await?;
         let tables: Vec<&Table> = self.tables.iter().collect();
-        let mut batch = Batch::new(Tokens::Known(&tokens), &spans, &tables, &mut pool.state);
+        let mut batch = Batch::new(TokenIds::Known(&tokens), &spans, &tables, &mut pool.state);
         let table = self.across.as_ref().map(|source| [&source.table]);
-        batch.rows.across = table.as_ref().map(|tables| Across { spans: &across, tables, state: &sources.state });
+        batch.rows.across = table.as_ref().map(|tables| CrossStates { spans: &across, tables, state: &sources.state });
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
         let len = rows.len() * model.spec.vocabulary();
         model.logits_of(&rows, &mut self.logits[..len]).await

@@ -3,7 +3,7 @@
 use super::patches::Patches;
 use super::rope::{Rope, RopeScaling};
 use super::spec::{
-    Attention, Block, Experts, FeedForward, Head, Input, Mixer, Norm, Pooling, Positions, ScoreBias, Spec, Tokens,
+    Attention, Block, Experts, FeedForward, Head, Mixer, Norm, Pooling, Positions, ScoreBias, Spec, StackInput, Tokens,
 };
 use crate::error::{Error, Result};
 
@@ -83,10 +83,10 @@ impl Spec {
             false => Err(Error::unsupported(format!("a {} whose head reads {pooling:?}", self.task()))),
         };
         match (&self.input, &self.head) {
-            (Input::Tokens(_), Head::Classes(head)) => {
+            (StackInput::Tokens(_), Head::Classes(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Mean, Pooling::Each], head.pooling)
             }
-            (Input::Patches(_), Head::Embedding(head)) => {
+            (StackInput::Patches(_), Head::Embedding(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Attention], head.pooling)
             }
             (_, Head::Vocabulary(head)) if head.scale != 1.0 && !self.output_norm => {
@@ -126,7 +126,6 @@ impl Spec {
             let Block { mixer, feed_forward, layer_scale, .. } = block;
             if let Mixer::ShortConv(conv) = mixer {
                 check_most("taps of a convolution", conv.taps, MOST_TAPS)?;
-                return Err(Error::unsupported("short convolutions"));
             }
             for attention in block.attentions() {
                 check_heads("heads", attention.heads)?;
@@ -138,8 +137,8 @@ impl Spec {
             check_experts(feed_forward, *layer_scale)?;
         }
         match &self.input {
-            Input::Tokens(tokens) => self.check_tokens(tokens)?,
-            Input::Patches(patches) => self.check_patches(patches)?,
+            StackInput::Tokens(tokens) => self.check_tokens(tokens)?,
+            StackInput::Patches(patches) => self.check_patches(patches)?,
         }
         match &self.head {
             Head::Classes(head) => check_width("number of classes", head.classes)?,

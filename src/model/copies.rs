@@ -1,8 +1,8 @@
 //! Tables that a checkpoint has more than once. A configuration may say that they are one where the file has others: then
 //! the file counts, as in transformers 5, or the checkpoint is refused.
 
-use super::part::{Part, Slot};
-use super::plan::Plan;
+use super::model_config::ModelConfig;
+use super::part::{Part, TensorId};
 use crate::checkpoint::{Header, TensorInfo};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -53,13 +53,13 @@ impl Digest {
     }
 }
 
-fn is_head(slot: &Slot) -> bool {
+fn is_head(slot: &TensorId) -> bool {
     slot.part == Part::Head && !slot.bias && slot.stack == 0
 }
 
 impl Copies {
     /// Has the plan take the head that a header names, whatever the configuration says of ties.
-    pub fn untie(&mut self, plan: &mut Plan, header: &Header) {
+    pub fn untie(&mut self, plan: &mut ModelConfig, header: &Header) {
         let named = |tensor: &TensorInfo| plan.slots(&tensor.name).iter().any(is_head);
         let there = header.tensors.iter().any(named);
         if let Some(head) = plan.spec_mut().vocabulary_head_mut().filter(|head| head.tied && there) {
@@ -68,8 +68,8 @@ impl Copies {
     }
 
     /// Whether a tensor is to be compared with others: a table that two stacks share, or a tied head and its table.
-    pub fn compares(&self, plan: &Plan, tensor: &TensorInfo) -> bool {
-        let table = |slot: &Slot| slot.part == Part::Embedding || is_head(slot);
+    pub fn compares(&self, plan: &ModelConfig, tensor: &TensorInfo) -> bool {
+        let table = |slot: &TensorId| slot.part == Part::Embedding || is_head(slot);
         (self.tied || plan.spec().looks_across()) && plan.slots(&tensor.name).iter().any(table)
     }
 
@@ -79,8 +79,8 @@ impl Copies {
 
     /// Whether the head is the embedding's table after all. Error: unsupported-model where a table is there twice, and not
     /// the same.
-    pub fn settle(&self, plan: &Plan, header: &Header) -> Result<bool> {
-        let of = |wanted: &dyn Fn(&Slot) -> bool| -> Vec<&TensorInfo> {
+    pub fn sync(&self, plan: &ModelConfig, header: &Header) -> Result<bool> {
+        let of = |wanted: &dyn Fn(&TensorId) -> bool| -> Vec<&TensorInfo> {
             let tensors = header.tensors.iter().filter(|tensor| self.seen.contains_key(&tensor.name));
             tensors.filter(|tensor| plan.slots(&tensor.name).iter().any(wanted)).collect()
         };

@@ -1,14 +1,14 @@
 //! The forward pass: one for every family, on every device.
 
 use super::rope::Angles;
-use super::spec::{self, HeadNorm, Input as InputSpec, Mixer, Positions, Residual, ShortConv, Spec};
-use super::stack::{InputTensors, ScoreBiasTensors, Weights};
+use super::spec::{self, HeadNorm, Mixer, Positions, Residual, ShortConv, Spec, StackInput};
+use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
 use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
 };
 use crate::device::{
-    Attention, AttentionShape, Device, ExpertLinear, Heads, Input, Linear, PositionBias, Projection, RopePairs, Span,
-    Table, Tokens,
+    self, AttentionShape, CachedAttention, Device, ExpertLinear, Input, Linear, PositionBias, Projection, Qkv,
+    RopePairs, Span, Table, TokenIds,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -71,10 +71,12 @@ impl<D: Device> Scratch<D> {
         let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
         // What goes into a convolution stands where the feed-forward network's values do later.
         let convolved = |block: &spec::Block| if let Mixer::ShortConv(_) = block.mixer { 3 * spec.width } else { 0 };
+        let convolves = spec.blocks.iter().any(|block| convolved(block) > 0);
         let normed_after = spec.blocks.iter().any(|block| after(block.residual));
         [
             spec.width,
-            attentions().map(spec::Attention::queries).max().unwrap_or(0),
+            // What comes out of a convolution stands where attention's does.
+            attentions().map(spec::Attention::queries).max().unwrap_or(0).max(if convolves { spec.width } else { 0 }),
             keys,
             spec.blocks.iter().map(|block| block.feed_forward.inner().max(convolved(block))).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
@@ -91,13 +93,27 @@ impl<D: Device> Scratch<D> {
     }
 }
 
-/// The rows of one pass: tokens that continue one or more sequences.
+/// What a batch's rows are before the first block.
+pub enum Entering<'a, D: Device> {
+    Tokens {
+        tokens: TokenIds<'a, D>,
+        /// Which kind each is of; empty: all of the first.
+        types: &'a [u32],
+        /// The embedding table, where it is the other stack's.
+        table: Option<&'a D::Matrix>,
+    },
+    /// Those of images of one size.
+    Patches {
+        /// [rows, columns of a patch]
+        patches: &'a D::Buffer,
+        /// What every image's tokens begin with, [tokens of an image, width].
+        table: &'a D::Buffer,
+    },
+}
+
+/// The rows of one pass, which continue one or more sequences.
 pub struct Batch<'a, D: Device> {
-    pub tokens: Tokens<'a, D>,
-    /// Which kind each is of; empty: all of the first.
-    pub types: &'a [u32],
-    /// The embedding table, where it is the other stack's.
-    pub table: Option<&'a D::Matrix>,
+    pub entering: Entering<'a, D>,
     /// Tokens that each span's sequence is known to have: see [`Angles::set`].
     pub lengths: &'a [usize],
     pub rows: Rows<'a, D>,
@@ -109,17 +125,15 @@ pub struct Rows<'a, D: Device> {
     /// Where their sequences are kept.
     pub tables: &'a [&'a Table],
     pub state: &'a mut D::State,
-    /// See [`AttentionShape::block`].
-    pub block: Option<usize>,
     /// Where only some rows of the result are wanted: the last block's feed-forward network is spared the others, and the
     /// result is in `scratch.kept`. Empty: all.
     pub kept: &'a [Range<usize>],
     /// What cross-attention looks at.
-    pub across: Option<Across<'a, D>>,
+    pub across: Option<CrossStates<'a, D>>,
 }
 
 /// An encoder's output as keys and values, in all layers of a decoder.
-pub struct Across<'a, D: Device> {
+pub struct CrossStates<'a, D: Device> {
     /// The same rows as the batch's spans, with the keys of their sources.
     pub spans: &'a [Span],
     pub tables: &'a [&'a Table],
@@ -128,7 +142,7 @@ pub struct Across<'a, D: Device> {
 
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { spans, tables, state, block: None, kept: &[], across: None }
+        Self { spans, tables, state, kept: &[], across: None }
     }
 
     fn count(&self) -> usize {
@@ -137,86 +151,104 @@ impl<'a, D: Device> Rows<'a, D> {
 }
 
 impl<'a, D: Device> Batch<'a, D> {
-    pub fn new(tokens: Tokens<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { tokens, types: &[], table: None, lengths: &[], rows: Rows::new(spans, tables, state) }
+    pub fn new(tokens: TokenIds<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
+        let entering = Entering::Tokens { tokens, types: &[], table: None };
+        Self { entering, lengths: &[], rows: Rows::new(spans, tables, state) }
     }
 }
 
 /// What looks on while a pass runs: called for each layer with its number, and the rotated queries and keys.
-pub type Watch<'a, D> =
-    dyn FnMut(&mut D, usize, &Attention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
+pub type AttentionHook<'a, D> =
+    dyn FnMut(&mut D, usize, &CachedAttention<D>, &<D as Device>::Buffer, &<D as Device>::Buffer) -> Result<()> + 'a;
 
-/// Runs a batch of tokens through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
+/// Runs a batch through all blocks; the result, before the final norm, is in `scratch.hidden`, [rows, width].
 pub fn forward<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     batch: &mut Batch<D>,
-    watch: &mut Watch<D>,
+    watch: &mut AttentionHook<D>,
 ) -> Result<()> {
-    begin(dev, weights, s, batch.rows.spans, batch.lengths);
-    embed(dev, spec, weights, s, batch)?;
+    s.angles.set(&weights.ropes, batch.rows.spans, batch.lengths);
+    dev.begin(batch.rows.spans, s.angles.rotations());
+    enter(dev, spec, weights, s, batch)?;
     blocks(dev, spec, weights, s, &mut batch.rows, watch)
 }
 
-/// A batch begins: the angles of its positions.
-pub fn begin<D: Device>(dev: &mut D, weights: &Weights<D>, s: &mut Scratch<D>, spans: &[Span], lengths: &[usize]) {
-    s.angles.set(&weights.ropes, spans, lengths);
-    dev.begin(spans, s.angles.rotations());
-}
-
-/// hidden = norm(scale · table[token] + positions[position] + types[type])
-fn embed<D: Device>(
+/// hidden = norm(what enters)
+fn enter<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     batch: &Batch<D>,
 ) -> Result<()> {
-    let (InputSpec::Tokens(tokens), InputTensors::Tokens(input)) = (&spec.input, &weights.input) else {
-        return Err(Error::new(Code::Internal, "tokens for a model of images"));
-    };
-    let table = input.table.as_ref().or(batch.table);
-    let table = table.ok_or_else(|| Error::new(Code::Internal, "a model of tokens without a table of them"))?;
-    dev.embed(table, &batch.tokens, tokens.scale, false, &mut s.hidden);
-    if let Some(table) = &input.positions {
-        let first = if let Positions::Learned { offset } = tokens.positions { offset } else { 0 };
-        let positions = batch.rows.spans.iter().flat_map(|span| span.position..span.position + span.len);
-        let ids: Vec<u32> = positions.map(|position| (first + position) as u32).collect();
-        dev.embed(table, &Tokens::Known(&ids), 1.0, true, &mut s.hidden);
-    }
-    if let Some(table) = &input.types {
-        let first = vec![0; batch.rows.count()];
-        let ids = if batch.types.is_empty() { &first } else { batch.types };
-        dev.embed(table, &Tokens::Known(ids), 1.0, true, &mut s.hidden);
+    let (rows, spans) = (batch.rows.count(), batch.rows.spans);
+    match (&spec.input, &weights.input, &batch.entering) {
+        (StackInput::Tokens(spec), InputTensors::Tokens(input), Entering::Tokens { tokens, types, table }) => {
+            let table = input.table.as_ref().or(*table);
+            let table = table.ok_or_else(|| Error::new(Code::Internal, "a model of tokens without a table of them"))?;
+            dev.embed(table, tokens, spec.scale, false, &mut s.hidden);
+            add_positions(dev, spec, input, types, spans, &mut s.hidden);
+        }
+        (_, InputTensors::Patches(input), Entering::Patches { patches, table }) => {
+            let tokens = spans.first().map_or(1, |span| span.len);
+            let places: Vec<Range<usize>> = (0..rows).map(|row| row % tokens..row % tokens + 1).collect();
+            dev.gather_mean(table, spec.width, &places, &mut s.hidden);
+            let (x, weight, out) = (Input { x: *patches, rows, norm: None }, &input.projection, &mut s.hidden);
+            dev.project(&x, &mut [Projection { weight, bias: None, scale: None, out, accumulate: true }]);
+        }
+        _ => return Err(Error::new(Code::Internal, "rows of another kind than the model's")),
     }
     if let Some(norm) = &weights.input_norm {
-        norm_hidden(dev, spec, norm, s, batch.rows.count());
+        norm_hidden(dev, spec, norm, s, rows);
     }
     Ok(())
 }
 
+/// hidden += positions[position] + types[type]
+fn add_positions<D: Device>(
+    dev: &mut D,
+    spec: &spec::Tokens,
+    input: &TokenTensors<D>,
+    types: &[u32],
+    spans: &[Span],
+    hidden: &mut D::Buffer,
+) {
+    let positions = spans.iter().flat_map(|span| span.position..span.position + span.len);
+    let first = if let Positions::Learned { offset } = spec.positions { offset } else { 0 };
+    let ids: Vec<u32> = positions.map(|position| (first + position) as u32).collect();
+    if let Some(table) = &input.positions {
+        dev.embed(table, &TokenIds::Known(&ids), 1.0, true, hidden);
+    }
+    if let Some(table) = &input.types {
+        let first = vec![0; ids.len()];
+        let types = if types.is_empty() { &first } else { types };
+        dev.embed(table, &TokenIds::Known(types), 1.0, true, hidden);
+    }
+}
+
 /// hidden = norm(hidden)
-pub fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormTensors<D>, s: &mut Scratch<D>, rows: usize) {
+fn norm_hidden<D: Device>(dev: &mut D, spec: &Spec, norm: &NormTensors<D>, s: &mut Scratch<D>, rows: usize) {
     let input = Input { x: &s.hidden, rows, norm: Some(norm.of(spec)) };
     dev.norm(&input, spec.width, false, &mut s.branch);
     swap(&mut s.hidden, &mut s.branch);
 }
 
 /// Runs what is in `scratch.hidden` through all blocks.
-pub fn blocks<D: Device>(
+fn blocks<D: Device>(
     dev: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     rows: &mut Rows<D>,
-    watch: &mut Watch<D>,
+    watch: &mut AttentionHook<D>,
 ) -> Result<()> {
     let places = dev.places(rows.spans, rows.tables);
     let across = rows.across.as_ref().map(|across| (dev.places(across.spans, across.tables), across.state));
     for (index, (block, tensors)) in spec.blocks.iter().zip(&weights.blocks).enumerate() {
-        let block = Block { spec, block, index, tensors, bias: &weights.score_bias };
+        let block = BlockPass { spec, block, index, tensors, bias: &weights.score_bias };
         let (count, residual) = (rows.count(), block.block.residual);
         if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
@@ -230,7 +262,7 @@ pub fn blocks<D: Device>(
         }
         let spared = matches!(residual, Residual::PreNorm { .. }) && index + 1 == spec.layers();
         if spared && !rows.kept.is_empty() {
-            dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
+            dev.gather_mean(&s.hidden, spec.width, rows.kept, &mut s.kept);
             swap(&mut s.hidden, &mut s.kept);
             block.feed_forward(dev, s, rows.kept.len());
             swap(&mut s.hidden, &mut s.kept);
@@ -239,7 +271,7 @@ pub fn blocks<D: Device>(
         block.feed_forward(dev, s, count);
     }
     if !rows.kept.is_empty() {
-        dev.pool(&s.hidden, spec.width, rows.kept, &mut s.kept);
+        dev.gather_mean(&s.hidden, spec.width, rows.kept, &mut s.kept);
     }
     Ok(())
 }
@@ -287,23 +319,23 @@ pub fn store_across<D: Device>(
         let input = Input { x: hidden, rows, norm: None };
         dev.project(&input, &mut [tensors.key.to(&mut key), tensors.value.to(&mut value)]);
         let (query, key, value) = (&mut query, &mut key, &value);
-        let mut heads = Heads { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-        dev.store(index, &shape, &mut heads, places, state);
+        let mut heads = Qkv { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
+        dev.rope_and_cache(index, &shape, &mut heads, places, state);
     }
     Ok(())
 }
 
 /// One block on its way.
-struct Block<'a, D: Device> {
-    spec: &'a Spec,
-    block: &'a spec::Block,
-    index: usize,
-    tensors: &'a BlockTensors<D>,
+pub struct BlockPass<'a, D: Device> {
+    pub spec: &'a Spec,
+    pub block: &'a spec::Block,
+    pub index: usize,
+    pub tensors: &'a BlockTensors<D>,
     /// Of all blocks' scores.
-    bias: &'a ScoreBiasTensors<D>,
+    pub bias: &'a ScoreBiasTensors<D>,
 }
 
-impl<D: Device> Block<'_, D> {
+impl<D: Device> BlockPass<'_, D> {
     /// hidden = residual(hidden, mixer(norm(hidden)))
     fn mix(
         &self,
@@ -311,7 +343,7 @@ impl<D: Device> Block<'_, D> {
         s: &mut Scratch<D>,
         rows: &mut Rows<D>,
         places: &D::Places,
-        watch: &mut Watch<D>,
+        watch: &mut AttentionHook<D>,
     ) -> Result<()> {
         match (&self.block.mixer, &self.tensors.mixer) {
             (Mixer::Attention(attention), MixerTensors::Attention(weights)) => {
@@ -333,15 +365,15 @@ impl<D: Device> Block<'_, D> {
         s: &mut Scratch<D>,
         rows: &mut Rows<D>,
         places: &D::Places,
-        watch: &mut Watch<D>,
+        watch: &mut AttentionHook<D>,
     ) -> Result<()> {
         let (spec, branch) = (self.spec, &self.tensors.mixer_branch);
-        let (count, shape) = (rows.count(), AttentionShape { block: rows.block, ..attention.shape() });
+        let (count, shape) = (rows.count(), attention.shape());
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(spec) };
         let (query, key, value) = (&weights.query, &weights.key, &weights.value);
         dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
         self.norm_whole(dev, attention, weights, s, count);
-        let mut heads = Heads {
+        let mut heads = Qkv {
             query: &mut s.query,
             key: &mut s.key,
             value: &s.value,
@@ -354,8 +386,9 @@ impl<D: Device> Block<'_, D> {
             ScoreBiasTensors::Slopes(slopes) => PositionBias::Linear(slopes),
             ScoreBiasTensors::Table { table, reach } => PositionBias::Table { table, reach: *reach },
         };
-        let cached = Attention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
-        dev.store(cached.layer, &shape, &mut heads, places, rows.state);
+        let cached =
+            CachedAttention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
+        dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
         watch(dev, self.index, &cached, &s.query, &s.key)?;
         dev.attend(&cached, &s.query, places, rows.state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
@@ -374,8 +407,10 @@ impl<D: Device> Block<'_, D> {
         let (count, branch) = (rows.count(), &self.tensors.mixer_branch);
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.input.to(&mut s.activated)]);
-        let _ = conv;
-        let _ = places;
+        let layer = self.spec.cache_layer(self.index);
+        let (taps, weight, bias) = (conv.taps, &weights.taps, weights.bias.as_ref());
+        let conv = device::CachedConv { layer, width: self.spec.width, taps, weight, bias };
+        dev.short_conv(&conv, &s.activated, places, rows.state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 
@@ -405,14 +440,14 @@ impl<D: Device> Block<'_, D> {
         let (Some(cross), Some((branch, weights))) = (&self.block.cross, &self.tensors.cross) else { return };
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
-        let cached = Attention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
+        let cached = CachedAttention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
         dev.attend(&cached, &s.query, places, state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 
     /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
     /// down(activation(up(norm(hidden)))).
-    fn feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
+    pub fn feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
         self.activate(dev, s, rows);
         self.join_feed_forward(dev, s, rows);
     }

@@ -18,7 +18,7 @@ const MOST_AHEAD: usize = 16;
 /// Why a generation is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Finish {
+pub enum FinishReason {
     /// The model chose an end token.
     End,
     /// A stop string came.
@@ -51,7 +51,7 @@ pub enum Step {
 }
 
 /// What a generation goes on from.
-pub struct Asked {
+pub struct GenerateRequest {
     /// An encoder's text.
     pub source: Option<Vec<u32>>,
     pub prompt: Vec<u32>,
@@ -135,13 +135,13 @@ pub struct Generation {
     ends: Vec<u32>,
     tokens: Vec<u32>,
     text: String,
-    finish: Option<Finish>,
+    finish: Option<FinishReason>,
 }
 
 impl Generation {
     /// The prompt has one token at least. `seed`: where the caller gave none.
     pub fn new(
-        Asked { source, prompt }: Asked,
+        GenerateRequest { source, prompt }: GenerateRequest,
         sampling: Sampling,
         limits: Limits,
         stream: Option<TextStream>,
@@ -257,7 +257,7 @@ impl Generation {
             Came::Computed => {
                 self.under_way -= 1;
                 if self.max_tokens == 0 {
-                    self.finish = Some(Finish::Length);
+                    self.finish = Some(FinishReason::Length);
                 }
                 Ok(self.take_forced().map_or(Step::Read, Step::Token))
             }
@@ -291,13 +291,13 @@ impl Generation {
         self.tokens.push(sample.id);
         let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(sample.id));
         if self.stream.as_ref().is_some_and(TextStream::stopped) {
-            self.finish = Some(Finish::Stop);
+            self.finish = Some(FinishReason::Stop);
         } else if self.ends.contains(&sample.id) && !self.is_forced() {
-            self.finish = Some(Finish::End);
+            self.finish = Some(FinishReason::End);
         } else if self.tokens.len() >= self.max_tokens {
-            self.finish = Some(Finish::Length);
+            self.finish = Some(FinishReason::Length);
         }
-        if self.finish.is_some_and(|finish| finish != Finish::Stop) {
+        if self.finish.is_some_and(|finish| finish != FinishReason::Stop) {
             text += &self.held_back();
         }
         self.text += &text;
@@ -320,7 +320,7 @@ impl Generation {
     /// Ends it before its time; what was made stays.
     pub fn abort(&mut self) {
         if self.finish.is_none() {
-            self.finish = Some(Finish::Aborted);
+            self.finish = Some(FinishReason::Aborted);
             let held = self.held_back();
             self.text += &held;
         }
@@ -343,7 +343,7 @@ impl Generation {
     }
 
     /// None while it goes on.
-    pub fn finish(&self) -> Option<Finish> {
+    pub fn finish(&self) -> Option<FinishReason> {
         self.finish
     }
 }
@@ -382,7 +382,7 @@ mod tests {
     /// Of a vocabulary of four, after a prompt of five tokens.
     fn generation(options: &str, max_tokens: usize) -> Generation {
         let options: GenerateOptions = serde_json::from_str(options).unwrap();
-        let asked = Asked { source: None, prompt: vec![0, 1, 2, 3, 0] };
+        let asked = GenerateRequest { source: None, prompt: vec![0, 1, 2, 3, 0] };
         let limits = Limits { vocabulary: 4, max_tokens, turning_point: None };
         Generation::new(asked, Sampling::new(&options, 4).unwrap(), limits, None, &[3], 1)
     }
@@ -407,7 +407,7 @@ mod tests {
         assert_eq!(generation.wants(), Want::Step { token: Some(1), position: 5, answer });
         generation.begin(1);
         assert_eq!(id(generation.take(Came::Logits(&mut [0.0, 2.0, 1.0, 9.0])).unwrap()), 3);
-        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(Finish::End)));
+        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(FinishReason::End)));
         assert_eq!((generation.tokens(), generation.cached_tokens()), (&[1, 3][..], 1));
     }
 
@@ -440,7 +440,7 @@ mod tests {
                 generation.begin(1);
             }
         }
-        assert_eq!((made, generation.under_way, generation.finish()), (20, 0, Some(Finish::Length)));
+        assert_eq!((made, generation.under_way, generation.finish()), (20, 0, Some(FinishReason::Length)));
         assert_eq!(generation.take(Came::Chosen { id: 1, starved: false }).unwrap(), Step::Over);
     }
 
@@ -453,7 +453,7 @@ mod tests {
             generation.begin(5);
             assert_eq!(generation.wants(), Want::Waiting);
             assert_eq!(generation.take(Came::Computed).unwrap(), Step::Read);
-            assert_eq!(generation.finish(), Some(Finish::Length));
+            assert_eq!(generation.finish(), Some(FinishReason::Length));
         }
     }
 
@@ -470,7 +470,7 @@ mod tests {
                 _ => generation.take(Came::Chosen { id: 1, starved: false }),
             };
             assert!(matches!((after, step.unwrap()), (0, Step::Token(_)) | (1, Step::Tokens(_))));
-            assert_eq!((generation.tokens().last(), generation.finish()), (Some(&3), Some(Finish::Length)));
+            assert_eq!((generation.tokens().last(), generation.finish()), (Some(&3), Some(FinishReason::Length)));
         }
     }
 
@@ -492,6 +492,6 @@ mod tests {
         generation.begin(5);
         assert!(generation.take(Came::Logits(&mut [0.0, f32::NAN, 0.0, 0.0])).is_err());
         generation.abort();
-        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(Finish::Aborted)));
+        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(FinishReason::Aborted)));
     }
 }

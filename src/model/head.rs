@@ -1,18 +1,19 @@
 //! What becomes of the last block's output: the tensors of a stack's head.
 
-use super::part::{Part, Slot};
+use super::part::{Part, TensorId};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
-use super::tensors::{AttentionTensors, DenseTensors, NormTensors, Source, Tree};
+use super::tensors::{
+    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, TensorSource, Tree,
+};
 use crate::device::{Leaves, Linear};
-use crate::error::Result;
+use crate::error::{Error, Result};
 
-/// Pooling by attention: a learned query looks at all tokens, and a feed-forward network with a residual follows.
-pub struct PoolTensors<L: Leaves> {
+/// What pools by attention.
+pub struct QueryTensors<L: Leaves> {
     /// [width]
-    pub probe: L::Buffer,
-    pub attention: AttentionTensors<L>,
-    pub norm: NormTensors<L>,
-    pub feed_forward: DenseTensors<L>,
+    pub query: L::Buffer,
+    /// A block, whose attention looks from the query at the tokens. There is no residual around it.
+    pub block: BlockTensors<L>,
 }
 
 pub struct HeadTensors<L: Leaves> {
@@ -24,12 +25,13 @@ pub struct HeadTensors<L: Leaves> {
     pub distillation: Option<Linear<L>>,
     pub dense: Option<Linear<L>>,
     pub dense_norm: Option<NormTensors<L>>,
-    pub pool: Option<PoolTensors<L>>,
+    /// Of a pooling by attention.
+    pub query: Option<QueryTensors<L>>,
     /// exp of it multiplies similarities with another stack's vectors, and what is added then.
     pub matching: Option<(f32, Option<f32>)>,
 }
 
-impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
+impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
     pub fn head(&mut self) -> Result<HeadTensors<L>> {
         let spec = self.spec;
         let mut head = HeadTensors {
@@ -38,13 +40,13 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             distillation: None,
             dense: None,
             dense_norm: None,
-            pool: None,
+            query: None,
             matching: None,
         };
         match &spec.head {
             Head::Vocabulary(vocabulary) => {
                 if vocabulary.bias {
-                    let slot = Slot::bias(Part::Head, 0);
+                    let slot = TensorId::bias(Part::Head, 0);
                     head.bias = Some(self.source.vector(slot, spec.vocabulary(), &|_| {})?);
                 }
                 if !vocabulary.tied {
@@ -78,7 +80,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
     fn embedding(&mut self, embedding: &EmbeddingHead, head: &mut HeadTensors<L>) -> Result<()> {
         let width = self.spec.width;
         if embedding.pooling == Pooling::Attention {
-            head.pool = Some(self.pool()?);
+            head.query = Some(self.query()?);
         }
         if embedding.projection {
             head.output = Some(self.linear(Part::Head, 0, [embedding.width, width], embedding.bias)?);
@@ -92,14 +94,16 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
 
     /// A number that the checkpoint has by itself.
     fn number(&mut self, part: Part) -> Result<f32> {
-        Ok(self.source.host(Slot::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
+        Ok(self.source.host(TensorId::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
     }
 
-    fn pool(&mut self) -> Result<PoolTensors<L>> {
-        use Part::*;
-        let width = self.spec.width;
-        let inner = self.spec.blocks.last().map_or(0, |block| block.feed_forward.width);
-        let probe = self.source.host(Slot::weight(PoolProbe, 0), width)?;
+    fn query(&mut self) -> Result<QueryTensors<L>> {
+        use Part::{Gate, PoolDown, PoolKey, PoolNorm, PoolOutput, PoolProbe, PoolQuery, PoolUp, PoolValue};
+        let (spec, width) = (self.spec, self.spec.width);
+        let Some(block) = spec.query_block() else {
+            return Err(Error::unsupported("pooling by attention, without blocks"));
+        };
+        let query = self.source.host(TensorId::weight(PoolProbe, 0), width)?;
         let mut square = |part| self.linear(part, 0, [width, width], true);
         let attention = AttentionTensors {
             query: square(PoolQuery)?,
@@ -110,15 +114,17 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             sinks: None,
             rope: None,
         };
-        Ok(PoolTensors {
+        let norm = self.norm(PoolNorm, 0)?;
+        let feed_forward = self.dense(0, &block.feed_forward, [Gate, PoolUp, PoolDown])?;
+        Ok(QueryTensors {
             // A product's input has a buffer of its own.
-            probe: self.source.computed(&mut || Ok(probe.clone()))?,
-            attention,
-            norm: self.norm(PoolNorm, 0)?,
-            feed_forward: DenseTensors {
-                gate: None,
-                up: self.linear(PoolUp, 0, [inner, width], true)?,
-                down: self.linear(PoolDown, 0, [width, inner], true)?,
+            query: self.source.computed(&mut || Ok(query.clone()))?,
+            block: BlockTensors {
+                mixer: MixerTensors::Attention(attention),
+                mixer_branch: Branch { before: None, after: None, scale: None },
+                cross: None,
+                feed_forward: FeedForwardTensors::Dense(feed_forward),
+                feed_forward_branch: Branch { before: Some(norm), after: None, scale: None },
             },
         })
     }
@@ -133,7 +139,7 @@ impl Dense {
 
 impl Spec {
     /// Does without what some checkpoints of a class lack; false where none does.
-    pub fn spare(&mut self, slot: &Slot) -> bool {
+    pub fn spare(&mut self, slot: &TensorId) -> bool {
         let looks_across = self.looks_across();
         match (&mut self.head, slot.part) {
             (Head::None { pooler }, Part::Pooler) => *pooler = false,

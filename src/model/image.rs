@@ -1,29 +1,30 @@
 //! Models of images: patches in, classes, hidden states or attention maps out.
 
-use super::Assembly;
-use super::forward::Scratch;
-use super::heat::Heat;
+use super::dense::DenseChain;
+use super::encoder::Encoder;
+use super::heads::{Heads, Output, receive};
+use super::image_pass::ImagePass;
 use super::patches::Patches;
 use super::positions;
-use super::spec::{Head, Input as SpecInput, Pooling, Spec};
+use super::rollout::Rollout;
+use super::spec::{Head, Spec, StackInput as SpecInput};
 use super::stack::{InputTensors, PatchTensors, Weights};
-use super::state::{Pool, state_shapes};
-use super::workspace::Workspace;
-use crate::device::{CacheType, Device, Patching, Picture, Preparation, Progress, Table};
+use super::weight_loader::WeightLoader;
+use crate::device::{Device, Patching, Picture, Preparation, Progress, Span};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::image::Processor;
 
 /// A transformer of images on a device.
 pub struct ImageModel<D: Device> {
     pub(super) device: D,
-    pub spec: Spec,
+    pub encoder: Encoder<D>,
+    heads: Heads<D>,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     /// What becomes of pictures; without it only pixels can be looked at.
     processor: Option<Processor>,
-    weights: Weights<D>,
-    /// What a pass needs for as many images of one size; made again for more or for another size.
-    workspace: Option<Workspace<D>>,
+    /// What a pass begins with, for as many images of one size; made again for more or for another size.
+    workspace: Option<ImagePass<D>>,
 }
 
 /// Normalised pixels, [count, channels, height, width].
@@ -36,7 +37,7 @@ pub struct Images {
 }
 
 /// Pictures as decoded, which are fetched one by one: many are more than memory holds.
-pub trait Album {
+pub trait PictureSource {
     fn len(&self) -> usize;
     fn is_empty(&self) -> bool {
         self.len() == 0
@@ -48,23 +49,23 @@ pub trait Album {
 }
 
 /// What a model is to look at.
-pub enum Source {
+pub enum ImageSource {
     Images(Images),
-    Album(Box<dyn Album>),
+    PictureSource(Box<dyn PictureSource>),
 }
 
-impl Source {
+impl ImageSource {
     pub fn count(&self) -> usize {
         match self {
-            Source::Images(images) => images.count,
-            Source::Album(album) => album.len(),
+            ImageSource::Images(images) => images.count,
+            ImageSource::PictureSource(album) => album.len(),
         }
     }
 }
 
 /// What is asked of images, and the result of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Looking {
+pub enum ImageTask {
     /// What the first block reads, normalised: [channels, height, width].
     Pixels,
     /// [classes]
@@ -76,11 +77,11 @@ pub enum Looking {
     /// The attention weights of all layers, [layers, heads, tokens, tokens].
     Attention,
     /// What the class token looks at, [rows, columns] of patches: see [`super::heat`].
-    Heat(Heat),
+    Rollout(Rollout),
 }
 
 /// Some images' results, [count, dims…].
-pub struct Seen {
+pub struct ImageOutput {
     pub count: usize,
     pub dims: Vec<usize>,
     pub values: Vec<f32>,
@@ -88,37 +89,40 @@ pub struct Seen {
 
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
-    pub async fn new(assembly: Assembly<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
+    pub async fn new(assembly: WeightLoader<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
         let (mut device, plan, loaded) = assembly.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
-        let mut model = Self::with(device, spec, labels, weights, processor);
-        model.device.settle().await?;
+        let mut model = Self::with(device, spec, labels, weights, processor)?;
+        model.device.sync().await?;
         model.prepare(progress).await?;
         Ok(model)
     }
 
     /// Of weights that are there.
     pub(super) fn with(
-        device: D,
+        mut device: D,
         spec: Spec,
         labels: Vec<String>,
         weights: Weights<D>,
         processor: Option<Processor>,
-    ) -> Self {
-        Self { device, spec, labels, processor, weights, workspace: None }
+    ) -> Result<Self> {
+        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
+        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        Ok(Self { device, encoder: Encoder::new(spec, weights), heads, labels, processor, workspace: None })
     }
 
     fn patches(&self) -> Result<(&Patches, &PatchTensors<D>)> {
-        match (&self.spec.input, &self.weights.input) {
+        let Encoder { spec, weights, .. } = &self.encoder;
+        match (&spec.input, &weights.input) {
             (SpecInput::Patches(patches), InputTensors::Patches(weights)) => Ok((patches, weights)),
-            _ => Err(Error::invalid(format!("{} is no model of images", self.spec.architecture))),
+            _ => Err(Error::invalid(format!("{} is no model of images", spec.architecture))),
         }
     }
 
     /// Channels, height and width that pictures get for it, or that it was made for where that depends on them.
     pub fn image_size(&self) -> [usize; 3] {
-        let SpecInput::Patches(patches) = &self.spec.input else { return [0; 3] };
+        let SpecInput::Patches(patches) = &self.encoder.spec.input else { return [0; 3] };
         let size = self.processor.as_ref().and_then(Processor::size);
         let (height, width) = size.unwrap_or((patches.image[0], patches.image[1]));
         [patches.channels, height, width]
@@ -131,18 +135,20 @@ impl<D: Device> ImageModel<D> {
         self.make_room(most, height, width).await?;
         let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
         let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
-        let Self { device, spec, weights, workspace, .. } = self;
-        let Some(workspace) = workspace else { return Ok(()) };
+        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(()) };
+        let readings = [Output::Hidden, Output::Logits, Output::Embedding];
+        let readings: Vec<Output> =
+            readings.into_iter().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
         device
             .prepare(progress, |device| {
                 if let Some(preparation) = &preparation {
-                    device.pixels(&blank, preparation, 0, &mut workspace.pixels)?;
+                    device.pixels(&blank, preparation, 0, &mut room.pixels)?;
                 }
                 for images in [most, 1] {
-                    workspace.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
-                    workspace.classify(device, spec, weights, images)?;
-                    if let Head::Embedding(_) = spec.head {
-                        workspace.embed(device, spec, weights, images)?;
+                    for reading in &readings {
+                        let extents = room.extents(images);
+                        let entering = room.enter(device, images);
+                        heads.compute(device, encoder, entering, &extents, *reading)?;
                     }
                 }
                 Ok(())
@@ -170,7 +176,7 @@ impl<D: Device> ImageModel<D> {
             )));
         }
         let patching = patches.patching(height, width);
-        let widest = self.spec.widest().max(patching.columns);
+        let widest = self.encoder.spec.widest().max(patching.columns);
         match fit(patching.tokens(), widest) {
             true => Ok(()),
             false => {
@@ -191,34 +197,17 @@ impl<D: Device> ImageModel<D> {
         self.workspace = None;
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
-        let Self { device, spec, .. } = self;
-        let rows = images.saturating_mul(tokens);
-        let mut pool = Pool::new(&state_shapes(spec), CacheType::F32);
-        let mut tables: Vec<Table> = (0..images).map(|_| Table::default()).collect();
-        let mut sequences: Vec<_> = tables.iter_mut().map(|table| (table, 0..tokens)).collect();
-        pool.reserve_all(device, &mut sequences, tokens).await?;
-        let (classes, pools) = match spec.head {
-            Head::Classes(head) => (head.classes, if head.pooling == Pooling::ClassToken { 1 } else { 2 }),
-            Head::Embedding(head) => (head.width, 1),
-            _ => (0, 1),
-        };
-        let mut scratch = Scratch::new(device, spec, rows)?;
-        scratch.kept = device.buffer(2 * images * spec.width)?;
-        let workspace = Workspace {
+        let Self { device, encoder, heads, .. } = self;
+        let workspace = ImagePass {
             images,
             pixels: device.buffer(images.saturating_mul(patching.pixels()))?,
-            patches: device.buffer(rows.saturating_mul(patching.columns))?,
+            patches: device.buffer(images.saturating_mul(tokens).saturating_mul(patching.columns))?,
             table,
-            scratch,
-            normed: device.buffer(rows.saturating_mul(spec.width))?,
-            pooled: device.buffer(images * pools * spec.width)?,
-            logits: [device.buffer(images * classes)?, device.buffer(images * classes)?],
-            pool,
-            tables,
             patching,
         };
-        // It is kept once it is known to be there.
-        self.device.settle().await?;
+        heads.reserve(device, &encoder.spec, images)?;
+        // All of it is kept once it is known to be there.
+        encoder.reserve(device, &vec![tokens; images], 0).await?;
         self.workspace = Some(workspace);
         Ok(())
     }
@@ -226,7 +215,7 @@ impl<D: Device> ImageModel<D> {
     /// What an image's tokens are before its pixels come: class token and its like, positions, and the patches' bias.
     fn table(&mut self, patching: &Patching) -> Result<D::Buffer> {
         let (patches, weights) = self.patches()?;
-        let width = self.spec.width;
+        let width = self.encoder.spec.width;
         let learned = patches.patching(patches.image[0], patches.image[1]).grid();
         let mut table: Vec<f32> = try_vec(patching.tokens().saturating_mul(width), "positions")?;
         let (tokens, rows) = table.split_at_mut(patching.before * width);
@@ -247,10 +236,10 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Height and width that the image of some number has for the model, and how a picture gets there.
-    fn size_of(&self, source: &Source, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
+    fn size_of(&self, source: &ImageSource, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
         let (channels, size, preparation) = match source {
-            Source::Images(images) => (images.channels, [images.height, images.width], None),
-            Source::Album(album) => {
+            ImageSource::Images(images) => (images.channels, [images.height, images.width], None),
+            ImageSource::PictureSource(album) => {
                 let processor = self.processor.as_ref().ok_or_else(|| {
                     let message = "this checkpoint came without it: only pixels can be used, no pictures";
                     Error::new(Code::MissingFile, message).in_file("preprocessor_config.json")
@@ -266,9 +255,9 @@ impl<D: Device> ImageModel<D> {
 
     /// Looks at images from number `first` on, as many as go together. Errors: invalid-argument, missing-file,
     /// out-of-memory, device-lost.
-    pub async fn look(&mut self, source: &Source, first: usize, looking: Looking) -> Result<Seen> {
+    pub async fn look(&mut self, source: &ImageSource, first: usize, looking: ImageTask) -> Result<ImageOutput> {
         let ([height, width], mut preparation) = self.size_of(source, first)?;
-        let alone = matches!(looking, Looking::Attention | Looking::Heat(_));
+        let alone = matches!(looking, ImageTask::Attention | ImageTask::Rollout(_));
         let most = if alone { 1 } else { self.most_images(height, width)?.min(source.count() - first) };
         self.make_room(most, height, width).await?;
         let mut count = 0;
@@ -285,20 +274,25 @@ impl<D: Device> ImageModel<D> {
         }
         let dims = self.result_dims(looking)?;
         let len = dims.iter().try_fold(count, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
-        let mut values = try_vec(len, "what the model sees")?;
-        self.finish(count, looking, &mut values).await?;
-        Ok(Seen { count, dims, values })
+        let values = self.finish(count, looking, len).await?;
+        Ok(ImageOutput { count, dims, values })
     }
 
     /// Puts an image's pixels at a place of the workspace.
-    fn put(&mut self, source: &Source, index: usize, preparation: Option<&Preparation>, place: usize) -> Result<()> {
+    fn put(
+        &mut self,
+        source: &ImageSource,
+        index: usize,
+        preparation: Option<&Preparation>,
+        place: usize,
+    ) -> Result<()> {
         let Self { device, workspace: Some(room), .. } = self else { return Ok(()) };
         match (source, preparation) {
-            (Source::Album(album), Some(preparation)) => {
+            (ImageSource::PictureSource(album), Some(preparation)) => {
                 let ((width, height), rgba) = (album.size(index), album.rgba(index));
                 device.pixels(&Picture { rgba: &rgba, width, height }, preparation, place, &mut room.pixels)
             }
-            (Source::Images(images), _) => {
+            (ImageSource::Images(images), _) => {
                 let len = room.patching.pixels();
                 device.write(&images.values[index * len..(index + 1) * len], place * len, &mut room.pixels);
                 Ok(())
@@ -308,66 +302,85 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Of one image's result. Error: invalid-argument.
-    fn result_dims(&self, looking: Looking) -> Result<Vec<usize>> {
-        let (layers, heads) = (self.spec.layers(), self.spec.attention().heads);
-        let Some(Workspace { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+    fn result_dims(&self, looking: ImageTask) -> Result<Vec<usize>> {
+        let spec = &self.encoder.spec;
+        let (layers, heads) = (spec.layers(), spec.attention().heads);
+        let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         match looking {
-            Looking::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
-            Looking::Logits => match self.spec.head {
+            ImageTask::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
+            ImageTask::Logits => match spec.head {
                 Head::Classes(head) => Ok(vec![head.classes]),
                 _ => Err(Error::invalid("this checkpoint has no classifier: only features and attention")),
             },
-            Looking::Embedding => match &self.spec.head {
+            ImageTask::Embedding => match &spec.head {
                 Head::Embedding(head) => Ok(vec![head.width]),
-                _ => Err(Error::invalid(format!("{} makes no vectors of images", self.spec.architecture))),
+                _ => Err(Error::invalid(format!("{} makes no vectors of images", spec.architecture))),
             },
-            Looking::Features => Ok(vec![patching.tokens(), self.spec.width]),
-            Looking::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
-            Looking::Heat(heat) => {
+            ImageTask::Features => Ok(vec![patching.tokens(), spec.width]),
+            ImageTask::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
+            ImageTask::Rollout(heat) => {
                 heat.check(layers, heads)?;
                 Ok(patching.grid().to_vec())
             }
         }
     }
 
-    /// What is asked of the images whose pixels are in the workspace.
-    async fn finish(&mut self, images: usize, looking: Looking, out: &mut [f32]) -> Result<()> {
-        let Self { device, spec, weights, workspace: Some(room), .. } = self else { return Ok(()) };
+    /// What is asked of the images whose pixels are in the workspace, `len` values.
+    async fn finish(&mut self, images: usize, looking: ImageTask, len: usize) -> Result<Vec<f32>> {
         match looking {
-            Looking::Pixels => {
-                let reading = device.send(&room.pixels, out.len())?;
-                device.receive(reading, out).await
-            }
-            Looking::Features => {
-                room.encode(device, spec, weights, images, &[], &mut |_, _, _, _, _| Ok(()))?;
-                let reading = device.send(&room.normed, out.len())?;
-                device.receive(reading, out).await
-            }
-            Looking::Logits => {
-                room.classify(device, spec, weights, images)?;
-                room.logits(device, weights.head.distillation.is_some(), out).await
-            }
-            Looking::Embedding => {
-                room.embed(device, spec, weights, images)?;
-                let result = if weights.head.output.is_some() { &room.logits[0] } else { &room.pooled };
-                let reading = device.send(result, out.len())?;
-                device.receive(reading, out).await
-            }
-            Looking::Attention => {
-                let len = out.len() / spec.layers();
-                room.maps(device, spec, weights, None, |layer, map| {
-                    out[layer * len..][..len].copy_from_slice(map);
+            ImageTask::Attention => {
+                let (mut all, mut at) = (try_vec(len, "what the model sees")?, 0);
+                self.maps(None, |map| {
+                    all[at..][..map.len()].copy_from_slice(map);
+                    at += map.len();
                 })
-                .await
+                .await?;
+                return Ok(all);
             }
-            Looking::Heat(heat) => {
-                let (tokens, heads) = (room.patching.tokens(), spec.attention().heads);
-                let mut maps = Vec::new();
-                room.maps(device, spec, weights, heat.layer, |_, map| maps.push(heat.of_heads(map, heads))).await?;
-                out.copy_from_slice(&heat.over_patches(&maps, tokens, room.patching.before));
-                Ok(())
-            }
+            ImageTask::Rollout(heat) => return self.heat(heat).await,
+            _ => {}
         }
+        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
+        let reading = match looking {
+            ImageTask::Pixels => return receive(device, &room.pixels, len).await,
+            ImageTask::Logits => Output::Logits,
+            ImageTask::Embedding => Output::Embedding,
+            _ => Output::Hidden,
+        };
+        let extents = room.extents(images);
+        let entering = room.enter(device, images);
+        heads.read(device, encoder, entering, &extents, reading).await
+    }
+
+    async fn heat(&mut self, heat: Rollout) -> Result<Vec<f32>> {
+        let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
+        let (patching, heads) = (*patching, self.encoder.spec.attention().heads);
+        let mut maps = Vec::new();
+        self.maps(heat.layer, |map| maps.push(heat.of_heads(map, heads))).await?;
+        Ok(heat.over_patches(&maps, patching.tokens(), patching.before))
+    }
+
+    /// The attention weights of the first image in all layers or one: `take` gets each layer's [heads, tokens, tokens].
+    async fn maps(&mut self, only: Option<usize>, mut take: impl FnMut(&[f32])) -> Result<()> {
+        let Self { device, encoder, workspace: Some(room), .. } = self else { return Ok(()) };
+        let tokens = room.patching.tokens();
+        let len = encoder.spec.attention().heads.saturating_mul(tokens).saturating_mul(tokens);
+        let mut map: Vec<f32> = try_vec(len, "an attention map")?;
+        let mut readings = Vec::new();
+        let spans = [Span::new(0, tokens, 0, 0)];
+        let entering = room.enter(device, 1);
+        encoder.run(device, entering, &spans, &[], &mut |device, layer, attention, query, key| {
+            if only.is_none_or(|only| only == layer) {
+                let weights = device.attention_weights(attention, query, key, tokens)?;
+                readings.push(device.send(&weights, len)?);
+            }
+            Ok(())
+        })?;
+        for reading in readings {
+            device.receive(reading, &mut map).await?;
+            take(&map);
+        }
+        Ok(())
     }
 }
 

@@ -1,9 +1,9 @@
 //! A checkpoint's tensors that have come, by their slots, and their way to a device.
 
-use super::part::{Shape, Slot};
+use super::part::{Shape, TensorId};
 use super::spec::Spec;
 use super::stack::{Wanted, Weights};
-use super::tensors::Source;
+use super::tensors::TensorSource;
 use crate::checkpoint::TensorType;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -12,10 +12,10 @@ use std::collections::HashMap;
 /// What has come.
 pub struct LoadedTensors<D: Device> {
     /// In the device's layout already.
-    pub matrices: HashMap<Slot, D::Matrix>,
-    pub vectors: HashMap<Slot, Vec<f32>>,
+    pub matrices: HashMap<TensorId, D::Matrix>,
+    pub vectors: HashMap<TensorId, Vec<f32>>,
     /// Those of each expert of a mixture, as far as they have come.
-    pub experts: HashMap<Slot, Vec<Option<D::Matrix>>>,
+    pub experts: HashMap<TensorId, Vec<Option<D::Matrix>>>,
 }
 
 impl<D: Device> Default for LoadedTensors<D> {
@@ -25,7 +25,7 @@ impl<D: Device> Default for LoadedTensors<D> {
 }
 
 impl<D: Device> LoadedTensors<D> {
-    pub fn has(&self, slot: &Slot, shape: &Shape) -> bool {
+    pub fn has(&self, slot: &TensorId, shape: &Shape) -> bool {
         match shape {
             Shape::Matrix(..) => self.matrices.contains_key(slot),
             Shape::Experts(..) => self.experts.get(slot).is_some_and(|experts| experts.iter().all(Option::is_some)),
@@ -56,38 +56,38 @@ struct OnDevice<'a, D: Device> {
 }
 
 /// A slot that [`LoadedTensors::weights`] was promised, and that did not come.
-fn missing(slot: Slot) -> Error {
+fn missing(slot: TensorId) -> Error {
     Error::corrupt(format!("without {:?} of layer {}", slot.part, slot.layer))
 }
 
 impl<D: Device> OnDevice<'_, D> {
-    fn take(&mut self, slot: Slot) -> Option<Vec<f32>> {
-        self.loaded.vectors.remove(&Slot { stack: self.stack, ..slot })
+    fn take(&mut self, slot: TensorId) -> Option<Vec<f32>> {
+        self.loaded.vectors.remove(&TensorId { stack: self.stack, ..slot })
     }
 }
 
-impl<D: Device> Source<D> for OnDevice<'_, D> {
-    fn matrix(&mut self, slot: Slot, _rows: usize, _columns: usize) -> Result<D::Matrix> {
-        self.loaded.matrices.remove(&Slot { stack: self.stack, ..slot }).ok_or_else(|| missing(slot))
+impl<D: Device> TensorSource<D> for OnDevice<'_, D> {
+    fn matrix(&mut self, slot: TensorId, _rows: usize, _columns: usize) -> Result<D::Matrix> {
+        self.loaded.matrices.remove(&TensorId { stack: self.stack, ..slot }).ok_or_else(|| missing(slot))
     }
 
-    fn experts(&mut self, slot: Slot, _experts: usize, _rows: usize, _columns: usize) -> Result<D::Experts> {
-        let matrices = self.loaded.experts.remove(&Slot { stack: self.stack, ..slot }).unwrap_or_default();
+    fn experts(&mut self, slot: TensorId, _experts: usize, _rows: usize, _columns: usize) -> Result<D::Experts> {
+        let matrices = self.loaded.experts.remove(&TensorId { stack: self.stack, ..slot }).unwrap_or_default();
         let whole: Option<Vec<D::Matrix>> = matrices.into_iter().collect();
         Ok(self.device.join_experts(whole.filter(|whole| !whole.is_empty()).ok_or_else(|| missing(slot))?))
     }
 
-    fn vector(&mut self, slot: Slot, _len: usize, change: &dyn Fn(&mut f32)) -> Result<D::Buffer> {
+    fn vector(&mut self, slot: TensorId, _len: usize, change: &dyn Fn(&mut f32)) -> Result<D::Buffer> {
         let mut values = self.take(slot).ok_or_else(|| missing(slot))?;
         values.iter_mut().for_each(change);
         self.device.upload(&values)
     }
 
-    fn host(&mut self, slot: Slot, _len: usize) -> Result<Vec<f32>> {
+    fn host(&mut self, slot: TensorId, _len: usize) -> Result<Vec<f32>> {
         self.take(slot).ok_or_else(|| missing(slot))
     }
 
-    fn optional(&mut self, slot: Slot) -> Vec<f32> {
+    fn optional(&mut self, slot: TensorId) -> Vec<f32> {
         self.take(slot).unwrap_or_default()
     }
 

@@ -4,7 +4,7 @@ use super::forward::{Batch, Scratch, forward};
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, state_shapes};
-use crate::device::{CacheType, Device, Span, Table, Tokens};
+use crate::device::{CacheType, Device, Span, Table, TokenIds};
 use crate::error::{Error, Result, no_memory};
 
 /// The attention weights of one sequence, [layers, heads, positions, positions], or of one layer.
@@ -26,10 +26,10 @@ pub async fn attention_maps<D: Device>(
     let (mut pool, mut table) = (Pool::<D>::new(&state_shapes(spec), CacheType::F32), Table::default());
     pool.reserve(device, &mut table, 0..rows, rows).await?;
     let mut scratch = Scratch::new(device, spec, rows)?;
-    device.settle().await?;
+    device.sync().await?;
     let spans = [Span::new(0, rows, 0, 0)];
     let tables = [&table];
-    let mut batch = Batch::new(Tokens::Known(tokens), &spans, &tables, &mut pool.state);
+    let mut batch = Batch::new(TokenIds::Known(tokens), &spans, &tables, &mut pool.state);
     let mut readings = Vec::new();
     forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
         if only.is_none_or(|only| only == layer) {

@@ -124,7 +124,7 @@ impl Part {
 
 /// A part's weight or bias in one layer (0 for what is outside the layers) of one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Slot {
+pub struct TensorId {
     pub part: Part,
     pub layer: usize,
     pub bias: bool,
@@ -134,7 +134,7 @@ pub struct Slot {
     pub expert: Option<usize>,
 }
 
-impl Slot {
+impl TensorId {
     pub fn weight(part: Part, layer: usize) -> Self {
         Self { part, layer, bias: false, stack: 0, expert: None }
     }
@@ -257,7 +257,7 @@ impl Names {
     pub const NONE: Names = Names { prefix: "", parts: &[], ignored: &[], layout: Layout::Stacked };
 
     /// The slots that a tensor fills.
-    pub fn slots(&self, tensor: &str) -> Vec<Slot> {
+    pub fn slots(&self, tensor: &str) -> Vec<TensorId> {
         let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
         let suffixed = SUFFIXES.iter().find_map(|(suffix, bias)| Some((tensor.strip_suffix(suffix)?, *bias)));
         let slot = |(part, pattern): &(Part, &str)| {
@@ -268,7 +268,7 @@ impl Names {
                 _ => (tensor, false),
             };
             let (layer, expert) = numbers_of(pattern, stem)?;
-            Some(Slot { bias, expert, ..Slot::weight(*part, layer) })
+            Some(TensorId { bias, expert, ..TensorId::weight(*part, layer) })
         };
         self.parts.iter().filter_map(slot).collect()
     }
@@ -284,11 +284,11 @@ impl Names {
     }
 
     /// The name of a slot's tensor, for messages.
-    pub fn tensor(&self, slot: Slot) -> String {
+    pub fn tensor(&self, slot: TensorId) -> String {
         let pattern = self.parts.iter().find(|(part, _)| *part == slot.part).map_or("?", |(_, pattern)| pattern);
         let suffix = match slot {
-            Slot { bias: true, .. } => ".bias",
-            Slot { part, .. } if part.is_bare() => "",
+            TensorId { bias: true, .. } => ".bias",
+            TensorId { part, .. } if part.is_bare() => "",
             _ => ".weight",
         };
         let name = pattern.replacen("{}", &slot.layer.to_string(), 1);
@@ -332,9 +332,9 @@ mod tests {
     #[test]
     fn names_lead_to_slots_and_back() {
         let slots = NAMES.slots("model.blk.12.ffn_up.bias");
-        assert_eq!(slots, [Slot::bias(Part::Up, 12)]);
+        assert_eq!(slots, [TensorId::bias(Part::Up, 12)]);
         assert_eq!(NAMES.slots("blk.12.ffn_up.bias"), slots);
-        assert_eq!(NAMES.slots("output.weight"), [Slot::weight(Part::Head, 0)]);
+        assert_eq!(NAMES.slots("output.weight"), [TensorId::weight(Part::Head, 0)]);
         assert!(NAMES.ignores("blk.3.rot") && !NAMES.ignores("blk.x.rot"));
         assert!(NAMES.ignores("model.cls.predictions.bias") && !NAMES.ignores("clsx"));
     }
@@ -348,7 +348,7 @@ mod tests {
     #[test]
     fn some_names_are_whole() {
         let slots = NAMES.slots("class_embd");
-        assert_eq!(slots, [Slot::weight(Part::ClassToken, 0)]);
+        assert_eq!(slots, [TensorId::weight(Part::ClassToken, 0)]);
         assert_eq!(NAMES.tensor(slots[0]), "class_embd");
         assert_eq!(NAMES.slots("class_embd.weight"), []);
     }

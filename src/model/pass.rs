@@ -1,10 +1,11 @@
 //! One pass of several generations' rows through a model, and what comes back of them.
 
-use super::forward::{Across, Batch, forward, head};
+use super::decoder::Model;
+use super::forward::{Batch, CrossStates, forward, head};
 use super::generation::{Answer, Came, Generation, Want};
-use super::scheduler::Home;
-use super::{Model, Session};
-use crate::device::{Device, Span, Table, Tokens};
+use super::home::Home;
+use super::session::Session;
+use crate::device::{Device, Span, Table, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -35,13 +36,13 @@ impl<D: Device> Held<D> {
 pub struct Entry<D: Device> {
     pub id: u64,
     pub held: Held<D>,
-    pub wanted: Option<Wanted>,
+    pub wanted: Option<PassRequest>,
     pub came: Vec<Arrived>,
     pub failure: Option<Error>,
 }
 
 /// What a pass is to compute for a generation.
-pub enum Wanted {
+pub enum PassRequest {
     Source(Vec<u32>),
     Rows {
         /// Any where the device has chosen it.
@@ -54,7 +55,7 @@ pub enum Wanted {
     },
 }
 
-impl Wanted {
+impl PassRequest {
     /// What a generation wants, as far as `rows` go; it is begun.
     pub fn of(generation: &mut Generation, rows: usize) -> Self {
         let wanted = match generation.wants() {
@@ -130,7 +131,7 @@ impl<D: Device> Pass<D> {
     /// Those whose rows go through the model.
     fn computing(&mut self) -> impl Iterator<Item = &mut Entry<D>> {
         let computes =
-            |entry: &&mut Entry<D>| matches!(entry.wanted, Some(Wanted::Rows { .. })) && entry.failure.is_none();
+            |entry: &&mut Entry<D>| matches!(entry.wanted, Some(PassRequest::Rows { .. })) && entry.failure.is_none();
         self.entries.iter_mut().filter(computes)
     }
 
@@ -148,7 +149,7 @@ impl<D: Device> Pass<D> {
             for entry in batch.iter_mut().filter(|entry| !entry.is_chosen()) {
                 entry.begin_tokens();
             }
-            let unfinished = model.device.settle().await?;
+            let unfinished = model.device.sync().await?;
             batch.iter_mut().for_each(|entry| entry.held.session.settled_but(unfinished));
         }
         answer(model, &mut batch, number, &mut logits).await?;
@@ -183,19 +184,19 @@ impl<D: Device> Entry<D> {
     }
 
     fn is_chosen(&self) -> bool {
-        matches!(self.wanted, Some(Wanted::Rows { chosen: true, .. }))
+        matches!(self.wanted, Some(PassRequest::Rows { chosen: true, .. }))
     }
 
     /// Reads a source, or makes room for the rows.
     async fn prepare(&mut self, model: &mut Model<D>) -> Result<()> {
         let Held { session, last, .. } = &mut self.held;
         match &self.wanted {
-            Some(Wanted::Source(source)) => {
+            Some(PassRequest::Source(source)) => {
                 model.read_source(session, source).await?;
                 self.came.push(Arrived::Computed);
                 Ok(())
             }
-            Some(Wanted::Rows { tokens, position, chosen, length, .. }) => {
+            Some(PassRequest::Rows { tokens, position, chosen, length, .. }) => {
                 if !chosen && *position < session.len() {
                     // All of it is read anew: see `Limits::turning_point`.
                     session.clear();
@@ -210,7 +211,7 @@ impl<D: Device> Entry<D> {
 
     /// Known tokens are on their way into the cache; those that the device chooses are once they are known.
     fn begin_tokens(&mut self) {
-        if let Some(Wanted::Rows { tokens, .. }) = &self.wanted {
+        if let Some(PassRequest::Rows { tokens, .. }) = &self.wanted {
             self.held.session.begin(tokens);
         }
     }
@@ -238,7 +239,7 @@ impl<D: Device> Entry<D> {
 fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Result<()> {
     let (mut spans, mut known, mut across, mut lengths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     for (index, entry) in batch.iter().enumerate() {
-        let Some(Wanted::Rows { tokens, position, length, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, position, length, .. }) = &entry.wanted else { continue };
         lengths.push(*length);
         if let Some(source) = &entry.held.session.source {
             across.push(Span::across(known.len(), tokens.len(), source.keys, index));
@@ -253,13 +254,13 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Res
     let choosers: Vec<(usize, &D::Chooser)> =
         chosen.filter_map(|(index, entry)| Some((index, entry.held.chooser.as_ref()?))).collect();
     let tokens = match choosers.is_empty() {
-        true => Tokens::Known(&known),
-        false => Tokens::Chosen { known: &known, spans: &choosers },
+        true => TokenIds::Known(&known),
+        false => TokenIds::Chosen { known: &known, spans: &choosers },
     };
     let Model { device, spec, weights, scratch, pool, sources, .. } = model;
     let mut rows = Batch::new(tokens, &spans, &tables, &mut pool.state);
     rows.lengths = &lengths;
-    let across = Across { spans: &across, tables: &source_tables, state: &sources.state };
+    let across = CrossStates { spans: &across, tables: &source_tables, state: &sources.state };
     rows.rows.across = (!source_tables.is_empty()).then_some(across);
     forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()))
 }
@@ -275,7 +276,7 @@ async fn answer<D: Device>(
     let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
     let mut after = 0;
     for (index, entry) in batch.iter_mut().enumerate() {
-        let Some(Wanted::Rows { tokens, answer, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, answer, .. }) = &entry.wanted else { continue };
         after += tokens.len();
         match answer {
             Some(Answer::Logits) => read.push((index, after - 1)),
@@ -306,7 +307,7 @@ async fn answer<D: Device>(
             batch[*index].came.push(Arrived::Logits(row * vocabulary..(row + 1) * vocabulary));
         }
         let is_computed =
-            |entry: &Entry<D>| matches!(entry.wanted, Some(Wanted::Rows { answer: Some(Answer::Computed), .. }));
+            |entry: &Entry<D>| matches!(entry.wanted, Some(PassRequest::Rows { answer: Some(Answer::Computed), .. }));
         for entry in batch.iter_mut() {
             entry.held.session.settled();
             if is_computed(entry) {
@@ -324,7 +325,7 @@ impl<D: Device> Model<D> {
         let mut hidden = &scratch.hidden;
         if rows.iter().enumerate().any(|(index, row)| index != *row) {
             let runs: Vec<Range<usize>> = rows.iter().map(|row| *row..row + 1).collect();
-            device.pool(hidden, spec.width, &runs, selected);
+            device.gather_mean(hidden, spec.width, &runs, selected);
             hidden = selected;
         }
         head(device, spec, weights, hidden, rows.len(), logits);

@@ -1,77 +1,91 @@
-//! From the hidden states of a text's tokens to one vector: what sentence-transformers' `Pooling` does.
+//! From the hidden states of a sequence's tokens to what a head reads of them.
 
-use super::tower::Sequence;
+use super::spec::Pooling;
 use crate::device::Span;
-use crate::error::{Error, Result};
 use std::ops::Range;
 
-/// How a text becomes one vector.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Vector {
-    Mean,
-    FirstToken,
-    LastToken,
-    /// tanh of a product of the first token: BERT's pooler.
-    Pooler,
-    /// The largest of each value.
-    Max,
-    /// The sum by the root of its length.
-    MeanSqrtLength,
-    /// The mean, with each token as often as its place says: the first once, the second twice, …
-    WeightedMean,
+/// A sequence's rows in a pass, and which of them count.
+pub struct Extent<'a> {
+    pub span: Span,
+    /// Of a text.
+    pub ids: &'a [u32],
+    /// The first row that counts: a prompt's do not.
+    pub first: usize,
+    /// The first row of what means are of: an image's patches come after its other tokens.
+    pub content: usize,
 }
 
-impl Vector {
-    /// Whether it is made of single tokens or a plain sum, which devices do.
-    pub(super) fn is_plain(self) -> bool {
-        !matches!(self, Vector::Max | Vector::WeightedMean)
+impl Extent<'_> {
+    fn end(&self) -> usize {
+        self.span.row + self.span.len
+    }
+
+    /// The row of some token of a text.
+    fn token(&self, pick: impl Fn(&[u32]) -> Option<usize>) -> usize {
+        self.span.row + pick(self.ids).unwrap_or(0)
     }
 }
 
-/// The rows of each sequence that its vector is made of. Error: invalid-argument where none is.
-pub(super) fn runs(spans: &[Span], rows: &[Sequence], vector: Vector) -> Result<Vec<Range<usize>>> {
-    let run = |(span, row): (&Span, &Sequence)| {
-        let (start, end) = (span.row + row.unpooled, span.row + span.len);
-        if start >= end {
-            let message = format!("a prompt of {} tokens leaves none of the text's {}", row.unpooled, span.len);
-            return Err(Error::invalid(message));
+impl Pooling {
+    /// Whether it reads single rows: the others need not be computed to the end.
+    pub fn is_of_single_rows(self) -> bool {
+        use Pooling::*;
+        matches!(self, ClassToken | BothTokens | Last | Token(_) | LargestToken)
+    }
+
+    /// Whether devices have no verb for it: see [`pooled`].
+    pub fn is_computed_here(self) -> bool {
+        use Pooling::*;
+        matches!(self, Max | MeanSqrtLength | WeightedMean)
+    }
+
+    /// The rows that are read together: of each sequence; where both tokens are read, all first ones before all second
+    /// ones; of the class token and the mean, both of each.
+    pub fn runs(self, extents: &[Extent]) -> Vec<Range<usize>> {
+        let one = |row: usize| row..row + 1;
+        let firsts = |after: usize| extents.iter().map(move |extent| one(extent.first + after));
+        let of_each = |row: &dyn Fn(&Extent) -> usize| extents.iter().map(|extent| one(row(extent))).collect();
+        match self {
+            Pooling::ClassToken => firsts(0).collect(),
+            Pooling::BothTokens => firsts(0).chain(firsts(1)).collect(),
+            Pooling::ClassTokenAndMean => {
+                extents.iter().flat_map(|extent| [one(extent.first), extent.content..extent.end()]).collect()
+            }
+            Pooling::Last => of_each(&|extent| extent.end() - 1),
+            Pooling::Token(end) => of_each(&|extent| extent.token(|ids| ids.iter().position(|id| *id == end))),
+            // The first of the largest, as in the reference.
+            Pooling::LargestToken => of_each(&|extent| {
+                extent.token(|ids| (0..ids.len()).reduce(|best, at| if ids[at] > ids[best] { at } else { best }))
+            }),
+            Pooling::Mean | Pooling::Max | Pooling::MeanSqrtLength | Pooling::WeightedMean => {
+                extents.iter().map(|extent| extent.content..extent.end()).collect()
+            }
+            Pooling::Each | Pooling::Attention => extents.iter().map(|extent| extent.span.row..extent.end()).collect(),
         }
-        Ok(match vector {
-            Vector::FirstToken => start..start + 1,
-            Vector::LastToken => end - 1..end,
-            Vector::Pooler => span.row..span.row + 1,
-            _ => start..end,
-        })
-    };
-    spans.iter().zip(rows).map(run).collect()
-}
-
-/// What a device's means become where each counts by the root of its length, [sequences, width].
-pub(super) fn by_root_of_length(vectors: &mut [f32], width: usize, runs: &[Range<usize>]) {
-    for (values, run) in vectors.chunks_exact_mut(width).zip(runs) {
-        values.iter_mut().for_each(|value| *value *= (run.len() as f32).sqrt());
     }
 }
 
-/// One vector of each run of `hidden`, [tokens, width], where devices have no verb for it. `spans` tell where sequences
-/// begin: places are counted from there.
-pub(super) fn pooled(hidden: &[f32], width: usize, spans: &[Span], runs: &[Range<usize>], vector: Vector) -> Vec<f32> {
+/// One vector of each run of `hidden`, [tokens, width], where devices have no verb for it. Places are counted from where
+/// each sequence begins.
+pub fn pooled(hidden: &[f32], width: usize, extents: &[Extent], runs: &[Range<usize>], pooling: Pooling) -> Vec<f32> {
     let mut vectors = Vec::with_capacity(runs.len() * width);
-    for (span, run) in spans.iter().zip(runs) {
-        let token = |row: usize| &hidden[row * width..][..width];
-        let mut values = vec![if vector == Vector::Max { f32::NEG_INFINITY } else { 0.0 }; width];
+    for (extent, run) in extents.iter().zip(runs) {
+        let largest = pooling == Pooling::Max;
+        let mut values = vec![if largest { f32::NEG_INFINITY } else { 0.0 }; width];
         let mut total = 0.0;
         for row in run.clone() {
-            let weight = (row - span.row + 1) as f32;
+            let weight = if pooling == Pooling::WeightedMean { (row - extent.span.row + 1) as f32 } else { 1.0 };
             total += weight;
-            for (value, hidden) in values.iter_mut().zip(token(row)) {
-                *value = if vector == Vector::Max { value.max(*hidden) } else { *value + weight * hidden };
+            for (value, hidden) in values.iter_mut().zip(&hidden[row * width..][..width]) {
+                *value = if largest { value.max(*hidden) } else { *value + weight * hidden };
             }
         }
-        if vector != Vector::Max {
-            values.iter_mut().for_each(|value| *value /= total);
-        }
-        vectors.extend(values);
+        let divisor = match pooling {
+            Pooling::Max => 1.0,
+            Pooling::MeanSqrtLength => total.sqrt(),
+            _ => total,
+        };
+        vectors.extend(values.iter().map(|value| value / divisor));
     }
     vectors
 }

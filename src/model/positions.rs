@@ -4,7 +4,7 @@
 //! `antialias` a smaller grid averages over what it leaves out.
 
 /// What a place of the new grid takes from the old one.
-type Taps = Vec<(usize, f32)>;
+type CubicTaps = Vec<(usize, f32)>;
 
 /// Keys' cubic convolution, of half-width 2.
 fn cubic(x: f64, a: f64) -> f64 {
@@ -16,10 +16,10 @@ fn cubic(x: f64, a: f64) -> f64 {
     }
 }
 
-fn taps(from: usize, to: usize, antialias: bool) -> Vec<Taps> {
+fn taps(from: usize, to: usize, antialias: bool) -> Vec<CubicTaps> {
     let scale = from as f64 / to as f64;
     let wider = scale.max(1.0);
-    let of = |place: usize| -> Taps {
+    let of = |place: usize| -> CubicTaps {
         let centre = (place as f64 + 0.5) * scale;
         if antialias {
             let first = (centre - 2.0 * wider + 0.5).max(0.0) as usize;

@@ -13,55 +13,13 @@
 //! [`Scheduler::settle`] puts back what has come. In between the scheduler is free: who ends a generation then waits for
 //! nothing.
 
+use super::decoder::{HEAD_ROWS, Model};
 use super::generation::{Generation, Step, Want};
-use super::pass::{Entry, Held, Pass, Wanted};
-use super::{HEAD_ROWS, Model, Session};
+use super::home::Home;
+use super::pass::{Entry, Held, Pass, PassRequest};
 use crate::device::Device;
 use crate::error::{Code, Error, Result};
-use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
-use std::rc::Rc;
-
-/// A sequence, which is away while a generation is under way in it.
-pub struct Home<D: Device>(Rc<Place<D>>);
-
-struct Place<D: Device> {
-    session: RefCell<Option<Session<D>>>,
-    /// Its length when it was last seen.
-    len: Cell<usize>,
-}
-
-impl<D: Device> Clone for Home<D> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<D: Device> Home<D> {
-    pub fn new(session: Session<D>) -> Self {
-        let len = Cell::new(session.len());
-        Self(Rc::new(Place { session: RefCell::new(Some(session)), len }))
-    }
-
-    /// The sequence, if it is here.
-    pub fn take(&self) -> Option<Session<D>> {
-        self.0.session.take()
-    }
-
-    pub fn put(&self, session: Session<D>) {
-        self.0.len.set(session.len());
-        self.0.session.replace(Some(session));
-    }
-
-    /// Tokens in its cache, as far as is known.
-    pub fn len(&self) -> usize {
-        self.0.len.get()
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.len() == 0
-    }
-}
 
 /// A generation among others.
 struct Slot<D: Device> {
@@ -143,7 +101,7 @@ impl<D: Device> Scheduler<D> {
                 continue;
             }
             if let Some(held) = slot.held.take() {
-                let wanted = rows.map(|rows| Wanted::of(&mut slot.generation, rows));
+                let wanted = rows.map(|rows| PassRequest::of(&mut slot.generation, rows));
                 entries.push(Entry { id: slot.id, held, wanted, came: Vec::new(), failure: None });
             }
         }
@@ -185,7 +143,7 @@ impl<D: Device> Scheduler<D> {
     }
 
     /// Takes a pass back. Returns whether something has happened to one of the generations.
-    pub fn settle(&mut self, pass: Pass<D>) -> bool {
+    pub fn sync(&mut self, pass: Pass<D>) -> bool {
         let Pass { entries, mut logits, .. } = pass;
         let mut happened = false;
         for Entry { id, held, came, failure, .. } in entries {
@@ -216,7 +174,7 @@ impl<D: Device> Scheduler<D> {
     pub async fn step(&mut self, model: &mut Model<D>) -> bool {
         while let Some(pass) = self.plan() {
             let pass = pass.run(model).await;
-            if self.settle(pass) {
+            if self.sync(pass) {
                 return true;
             }
         }

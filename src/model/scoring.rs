@@ -1,9 +1,9 @@
 //! Logits of whole texts, for perplexity and comparison.
 
-use super::across::Source;
-use super::forward::{Across, Batch, forward};
-use super::{HEAD_ROWS, Model};
-use crate::device::{Device, Span, Table, Tokens};
+use super::decoder::{HEAD_ROWS, Model};
+use super::encoder_states::EncoderStates;
+use super::forward::{Batch, CrossStates, forward};
+use crate::device::{Device, Span, Table, TokenIds};
 use crate::error::{Error, Result, try_vec};
 use std::marker::PhantomData;
 
@@ -18,7 +18,7 @@ pub struct Scoring<D: Device> {
     /// The row and position to go on from, and where it is kept if that row is begun.
     row: usize,
     position: usize,
-    open: Option<(Table, Option<Source>)>,
+    open: Option<(Table, Option<EncoderStates>)>,
     device: PhantomData<D>,
     logits: Vec<f32>,
 }
@@ -45,7 +45,7 @@ impl<D: Device> Scoring<D> {
     }
 
     /// What the current row looks across at.
-    async fn source(&self, model: &mut Model<D>) -> Result<Option<Source>> {
+    async fn source(&self, model: &mut Model<D>) -> Result<Option<EncoderStates>> {
         match self.sources.get(self.row) {
             Some(source) => model.source(source).await.map(Some),
             None => Ok(None),
@@ -108,15 +108,15 @@ impl<D: Device> Scoring<D> {
         model: &mut Model<D>,
         tokens: &[u32],
         (spans, lengths, tables): (&[Span], &[usize], &[Table]),
-        (across, sources): (&[Span], &[Source]),
+        (across, sources): (&[Span], &[EncoderStates]),
     ) -> Result<()> {
         let Model { device, spec, weights, scratch, pool, sources: kept, .. } = model;
-        device.settle().await?;
+        device.sync().await?;
         let tables: Vec<&Table> = tables.iter().collect();
         let source_tables: Vec<&Table> = sources.iter().map(|source| &source.table).collect();
-        let mut batch = Batch::new(Tokens::Known(tokens), spans, &tables, &mut pool.state);
+        let mut batch = Batch::new(TokenIds::Known(tokens), spans, &tables, &mut pool.state);
         batch.lengths = lengths;
-        let across = Across { spans: across, tables: &source_tables, state: &kept.state };
+        let across = CrossStates { spans: across, tables: &source_tables, state: &kept.state };
         batch.rows.across = (!sources.is_empty()).then_some(across);
         forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
     }

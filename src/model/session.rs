@@ -1,6 +1,6 @@
 //! One sequence of tokens, and where the model's pool keeps it.
 
-use super::across::Source;
+use super::encoder_states::EncoderStates;
 use crate::device::{Device, Table};
 use std::collections::VecDeque;
 use std::marker::PhantomData;
@@ -16,7 +16,7 @@ pub struct Session<D: Device> {
     /// Tokens that it was known to have when those were computed: see [`Model::turning_point`](super::Model).
     length: usize,
     /// The encoder's output, of encoder-decoders.
-    pub(super) source: Option<Source>,
+    pub(super) source: Option<EncoderStates>,
     device: PhantomData<D>,
 }
 

@@ -16,7 +16,7 @@ pub struct Spec {
     pub architecture: String,
     /// Values per token between the blocks.
     pub width: usize,
-    pub input: Input,
+    pub input: StackInput,
     /// A norm between the embedding and the first block.
     pub input_norm: bool,
     pub norm: Norm,
@@ -100,7 +100,7 @@ pub struct Matching {
 /// What the first block reads.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "type")]
-pub enum Input {
+pub enum StackInput {
     Tokens(Tokens),
     Patches(Patches),
 }
@@ -244,6 +244,12 @@ pub enum Pooling {
     /// The class token beside the mean of the patches.
     ClassTokenAndMean,
     Mean,
+    /// The largest of each value.
+    Max,
+    /// The sum by the root of the length.
+    MeanSqrtLength,
+    /// The mean, with each token as often as its place says: the first once, the second twice, …
+    WeightedMean,
     Last,
     /// Each by itself.
     Each,
@@ -434,19 +440,25 @@ impl Attention {
             causal: self.causal,
             window: self.window,
             soft_cap: self.soft_cap,
-            block: None,
         }
     }
 }
 
 impl Spec {
     /// `layers` blocks that are alike.
-    pub fn uniform(architecture: &str, width: usize, input: Input, norm: Norm, layers: usize, block: Block) -> Self {
+    pub fn uniform(
+        architecture: &str,
+        width: usize,
+        input: StackInput,
+        norm: Norm,
+        layers: usize,
+        block: Block,
+    ) -> Self {
         Self::new(architecture, width, input, norm, vec![block; layers])
     }
 
     /// With a norm after the last block, as most have it.
-    pub fn new(architecture: &str, width: usize, input: Input, norm: Norm, blocks: Vec<Block>) -> Self {
+    pub fn new(architecture: &str, width: usize, input: StackInput, norm: Norm, blocks: Vec<Block>) -> Self {
         Self {
             architecture: architecture.to_owned(),
             width,
@@ -485,7 +497,7 @@ impl Spec {
 
     /// Makes it a model of texts that long.
     pub fn set_context(&mut self, context: usize) {
-        if let Input::Tokens(tokens) = &mut self.input {
+        if let StackInput::Tokens(tokens) = &mut self.input {
             tokens.context = context;
         }
     }
@@ -539,16 +551,16 @@ impl Spec {
     /// Token ids that there are; 0 for images.
     pub fn vocabulary(&self) -> usize {
         match &self.input {
-            Input::Tokens(tokens) => tokens.vocabulary,
-            Input::Patches(_) => 0,
+            StackInput::Tokens(tokens) => tokens.vocabulary,
+            StackInput::Patches(_) => 0,
         }
     }
 
     /// Tokens of a sequence that the model was made for.
     pub fn context(&self) -> usize {
         match &self.input {
-            Input::Tokens(tokens) => tokens.context,
-            Input::Patches(patches) => patches.patching(patches.image[0], patches.image[1]).tokens(),
+            StackInput::Tokens(tokens) => tokens.context,
+            StackInput::Patches(patches) => patches.patching(patches.image[0], patches.image[1]).tokens(),
         }
     }
 
@@ -589,7 +601,7 @@ impl Spec {
             (_, Head::Vocabulary(_)) if self.looks_across() => "seq2seq",
             (_, Head::Vocabulary(_)) => "causal-lm",
             (_, Head::Embedding(_)) => "image-text-matching",
-            (Input::Patches(_), _) => "image-classification",
+            (StackInput::Patches(_), _) => "image-classification",
             (_, Head::Classes(head)) if head.pooling == Pooling::Each => "token-classification",
             (_, Head::Classes(_)) => "text-classification",
             (_, Head::None { .. }) => "text-embedding",

@@ -1,11 +1,11 @@
 //! A stack's tensors: what its first block reads, its blocks, its head.
 
 use super::head::HeadTensors;
-use super::part::{Part, Shape, Slot};
+use super::part::{Part, Shape, TensorId};
 use super::rope::RopeTable;
-use super::spec::{self, Input, Positions, ScoreBias, Spec};
+use super::spec::{self, Positions, ScoreBias, Spec, StackInput};
 use super::tables::{bucket_table, sinusoids};
-use super::tensors::{BlockTensors, NormTensors, Source, Tree};
+use super::tensors::{BlockTensors, NormTensors, TensorSource, Tree};
 use crate::device::Leaves;
 use crate::error::Result;
 
@@ -72,7 +72,7 @@ impl<L: Leaves> StackTensors<L> {
     }
 
     /// Describes the tree of a stack to `source`. Errors: the source's, and corrupt-file.
-    pub fn of(spec: &Spec, source: &mut impl Source<L>) -> Result<Self> {
+    pub fn of(spec: &Spec, source: &mut impl TensorSource<L>) -> Result<Self> {
         let mut tree = Tree::new(spec, source);
         Ok(Self {
             input: tree.input()?,
@@ -86,7 +86,7 @@ impl<L: Leaves> StackTensors<L> {
     }
 }
 
-impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
+impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
     /// With the head's scale in it.
     fn output_norm(&mut self) -> Result<NormTensors<L>> {
         let scale = self.spec.vocabulary_head().map_or(1.0, |head| head.scale);
@@ -95,8 +95,8 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
 
     fn input(&mut self) -> Result<InputTensors<L>> {
         match &self.spec.input {
-            Input::Tokens(tokens) => self.tokens(tokens).map(InputTensors::Tokens),
-            Input::Patches(patches) => self.patches(patches).map(InputTensors::Patches),
+            StackInput::Tokens(tokens) => self.tokens(tokens).map(InputTensors::Tokens),
+            StackInput::Patches(patches) => self.patches(patches).map(InputTensors::Patches),
         }
     }
 
@@ -127,7 +127,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
         let projection = self.matrix(Part::PatchEmbedding, [width, values])?;
         let mut host = |slot, len| self.source.host(slot, len);
         let bias = match patches.bias {
-            true => host(Slot::bias(Part::PatchEmbedding, 0), width)?,
+            true => host(TensorId::bias(Part::PatchEmbedding, 0), width)?,
             false => Vec::new(),
         };
         let mut tokens = Vec::new();
@@ -137,12 +137,12 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             (Part::Registers, patches.registers),
         ] {
             if count > 0 {
-                tokens.extend(host(Slot::weight(part, 0), count * width)?);
+                tokens.extend(host(TensorId::weight(part, 0), count * width)?);
             }
         }
         let [rows, columns] = patching.grid();
         let positions = rows * columns + patching.before - patches.registers;
-        let positions = host(Slot::weight(Part::Positions, 0), positions * width)?;
+        let positions = host(TensorId::weight(Part::Positions, 0), positions * width)?;
         Ok(PatchTensors { projection, bias, tokens, positions })
     }
 
@@ -153,7 +153,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
             ScoreBias::Linear { slopes } => ScoreBiasTensors::Slopes(self.source.computed(&mut || Ok(slopes.clone()))?),
             ScoreBias::Buckets { buckets, distance } => {
                 let attention = spec.attention();
-                let learned = self.source.host(Slot::weight(Part::ScoreBias, 0), buckets * attention.heads)?;
+                let learned = self.source.host(TensorId::weight(Part::ScoreBias, 0), buckets * attention.heads)?;
                 let mut table = || bucket_table(&learned, *buckets, *distance, attention.causal);
                 ScoreBiasTensors::Table { table: self.source.computed(&mut table)?, reach: *distance }
             }
@@ -164,7 +164,7 @@ impl<L: Leaves, S: Source<L>> Tree<'_, L, S> {
 /// What a stack needs: every slot with its shape, and how long the vectors are that go to the device.
 #[derive(Default)]
 pub struct Wanted {
-    pub slots: Vec<(Slot, Shape)>,
+    pub slots: Vec<(TensorId, Shape)>,
     pub vectors: Vec<usize>,
 }
 
@@ -174,29 +174,29 @@ impl Leaves for Wanted {
     type Buffer = ();
 }
 
-impl Source<Wanted> for Wanted {
-    fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<()> {
+impl TensorSource<Wanted> for Wanted {
+    fn matrix(&mut self, slot: TensorId, rows: usize, columns: usize) -> Result<()> {
         self.slots.push((slot, Shape::Matrix(rows, columns)));
         Ok(())
     }
 
-    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<()> {
+    fn experts(&mut self, slot: TensorId, experts: usize, rows: usize, columns: usize) -> Result<()> {
         self.slots.push((slot, Shape::Experts(experts, rows, columns)));
         Ok(())
     }
 
-    fn vector(&mut self, slot: Slot, len: usize, _change: &dyn Fn(&mut f32)) -> Result<()> {
+    fn vector(&mut self, slot: TensorId, len: usize, _change: &dyn Fn(&mut f32)) -> Result<()> {
         self.slots.push((slot, Shape::Vector(len)));
         self.vectors.push(len);
         Ok(())
     }
 
-    fn host(&mut self, slot: Slot, len: usize) -> Result<Vec<f32>> {
+    fn host(&mut self, slot: TensorId, len: usize) -> Result<Vec<f32>> {
         self.slots.push((slot, Shape::Vector(len)));
         Ok(Vec::new())
     }
 
-    fn optional(&mut self, _slot: Slot) -> Vec<f32> {
+    fn optional(&mut self, _slot: TensorId) -> Vec<f32> {
         Vec::new()
     }
 

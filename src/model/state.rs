@@ -8,6 +8,9 @@ use std::ops::Range;
 /// Positions that there is room for at least: pools that are smaller would only grow again and again.
 const SMALLEST: usize = 256;
 
+/// Positions that there stays room for though nobody needs them.
+const KEPT: usize = 1024;
+
 /// What the layers of a stack keep, by [`Spec::cache_layer`].
 pub fn state_shapes(spec: &Spec) -> Vec<StateShape> {
     let layer = |block: &Block| {
@@ -74,6 +77,7 @@ impl<D: Device> Pool<D> {
             table.let_go(positions.start);
             wanted.iter_mut().zip(table.wanted(positions)).for_each(|(all, more)| *all += more);
         }
+        self.give_back(device, &wanted);
         let (counts, free) = (self.pages.counts(), self.pages.free());
         if wanted.iter().zip(&free).any(|(wanted, free)| wanted > free) {
             let most = self.pages.most(longest, D::CHUNK);
@@ -85,7 +89,7 @@ impl<D: Device> Pool<D> {
             };
             let pages: Vec<Range<usize>> = (0..counts.len()).map(range).collect();
             let grown = device.grow(&mut self.state, &pages).await?;
-            device.settle().await?;
+            device.sync().await?;
             self.pages.set_counts(&grown);
         }
         let mut copies = Vec::new();
@@ -96,9 +100,55 @@ impl<D: Device> Pool<D> {
         Ok(())
     }
 
-    /// Gives back memory that no sequence needs, as far as the device can at once.
-    pub fn trim(&mut self, device: &mut D) {
-        let pages = device.trim(&mut self.state, &self.pages.needed());
-        self.pages.set_counts(&pages);
+    /// Where a text that is gone took far more than what is needed, gives back its memory, as far as the device can at once.
+    fn give_back(&mut self, device: &mut D, wanted: &[usize]) {
+        let needed = self.pages.needed();
+        let all = needed.iter().zip(wanted).map(|(needed, wanted)| (needed + wanted).max(KEPT / PAGE));
+        if self.pages.counts().iter().zip(all).any(|(count, all)| *count > 4 * all) {
+            self.pages.set_counts(&device.trim(&mut self.state, &needed));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn windows_take_a_ring_s_memory() {
+        // Gemma 3 1B: of 26 layers every sixth sees everything, the others 512 tokens.
+        let layer = |windowed: bool| StateShape::KeysValues {
+            kv_heads: 1,
+            head_dim: 256,
+            window: Some(512).filter(|_| windowed),
+        };
+        let shapes = |windowed: bool| (1..=26).map(|n| layer(windowed && n % 6 != 0)).collect::<Vec<_>>();
+        let megabytes = |windowed, chunk| bytes(&shapes(windowed), CacheType::F16, 1 << 15, chunk) / 1e6;
+        assert_eq!(megabytes(false, 128).round(), 872.0);
+        // 146 where nothing but the window is kept; two pages more for a chunk, and as many to go back in.
+        assert_eq!([64, 128].map(|chunk| megabytes(true, chunk).round()), [150.0, 152.0]);
+        // Short texts take what they have.
+        assert_eq!(bytes(&shapes(true), CacheType::F16, 100, 64), bytes(&shapes(false), CacheType::F16, 100, 64));
+    }
+    #[test]
+    fn what_a_long_text_took_is_given_back_when_the_next_one_begins() {
+        use crate::device::cpu::Cpu;
+        let shape = StateShape::KeysValues { kv_heads: 1, head_dim: 4, window: None };
+        let mut device = Cpu::new(crate::device::cpu::pool::Pool::native(1));
+        let mut pool = Pool::<Cpu>::new(&[shape], CacheType::F16);
+        let mut reserve = |table: &mut Table, positions: Range<usize>| {
+            let reserved = pool.reserve(&mut device, table, positions, 1 << 14);
+            let ready = std::pin::pin!(reserved).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+            assert!(matches!(ready, std::task::Poll::Ready(Ok(()))));
+            pool.pages.counts()[0]
+        };
+        let (mut long, mut short) = (Table::default(), Table::default());
+        assert_eq!(reserve(&mut long, 0..10_000), 157);
+        assert_eq!(reserve(&mut short, 0..65), 159);
+        long.cut_to(0);
+        // Those of the short one are the last.
+        assert_eq!(reserve(&mut long, 0..1), 159);
+        drop(short);
+        assert_eq!(reserve(&mut long, 1..65), 2);
     }
 }

@@ -1,11 +1,10 @@
 //! What a model is and needs, from its header alone.
 
-use super::Assembly;
-use super::HEAD_ROWS;
-use super::assembly::PartSize;
+use super::decoder::HEAD_ROWS;
 use super::forward::Scratch;
-use super::spec::{Input, Spec};
+use super::spec::{Spec, StackInput};
 use super::state::{self, source_shapes, state_shapes};
+use super::weight_loader::{PartSize, WeightLoader};
 use crate::device::{CacheType, Device, StateShape};
 use crate::error::Result;
 use serde::Serialize;
@@ -38,7 +37,7 @@ pub struct Summary {
 /// The model as data.
 #[derive(Clone, Debug, Serialize)]
 pub struct SummarySpec {
-    /// The first one answers: see [`Plan::stacks`](super::plan::Plan).
+    /// The first one answers: see [`ModelConfig::stacks`](super::model_config::ModelConfig).
     pub stacks: Vec<Spec>,
 }
 
@@ -56,7 +55,7 @@ pub struct Memory {
 impl Summary {
     /// For a context of `context` tokens and `batch` sequences, or for `batch` images. Error: missing-file before any
     /// header has come.
-    pub fn new<D: Device>(assembly: &Assembly<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
+    pub fn new<D: Device>(assembly: &WeightLoader<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
         let (header, plan) = (assembly.header(), assembly.plan()?);
         let spec = plan.spec();
         let mut quantization = BTreeMap::new();
@@ -91,7 +90,7 @@ impl Summary {
             heads: attention.heads,
             kv_heads: attention.kv_heads,
             context_length: context,
-            vocabulary_size: matches!(spec.input, Input::Tokens(_)).then(|| spec.vocabulary()),
+            vocabulary_size: matches!(spec.input, StackInput::Tokens(_)).then(|| spec.vocabulary()),
             parts: assembly.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             warnings: plan.warnings.clone(),

@@ -1,27 +1,27 @@
 //! A block's tensors, as a tree: what each is called, which shape it has and what becomes of it.
 //!
-//! [`Tree`] describes the tree of a [`Spec`] to a [`Source`], which makes the leaves: [`super::stack::Wanted`] only notes
+//! [`Tree`] describes the tree of a [`Spec`] to a [`TensorSource`], which makes the leaves: [`super::stack::Wanted`] only notes
 //! what there has to be, [`super::loaded`] puts what has come on a device. So a tensor is written down here once, beside
 //! its name in [`super::part`].
 
-use super::part::{Part, Slot};
+use super::part::{Part, TensorId};
 use super::rope::RopeTable;
 use super::spec::{self, Attention, Block, HeadNorm, Mixer, Residual, Rope, ShortConv, Spec};
-use crate::device::{Device, ExpertLinear, Leaves, Linear, Norm};
+use crate::device::{Device, ExpertLinear, Leaves, Linear, NormWeights};
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
 
 /// Makes the leaves of a stack's tree.
-pub trait Source<L: Leaves> {
-    fn matrix(&mut self, slot: Slot, rows: usize, columns: usize) -> Result<L::Matrix>;
+pub trait TensorSource<L: Leaves> {
+    fn matrix(&mut self, slot: TensorId, rows: usize, columns: usize) -> Result<L::Matrix>;
     /// The matrices of experts, [rows, columns] each.
-    fn experts(&mut self, slot: Slot, experts: usize, rows: usize, columns: usize) -> Result<L::Experts>;
+    fn experts(&mut self, slot: TensorId, experts: usize, rows: usize, columns: usize) -> Result<L::Experts>;
     /// `change`: what the model's values are of the checkpoint's.
-    fn vector(&mut self, slot: Slot, len: usize, change: &dyn Fn(&mut f32)) -> Result<L::Buffer>;
+    fn vector(&mut self, slot: TensorId, len: usize, change: &dyn Fn(&mut f32)) -> Result<L::Buffer>;
     /// A vector that is read where the pass is prepared, not on the device.
-    fn host(&mut self, slot: Slot, len: usize) -> Result<Vec<f32>>;
+    fn host(&mut self, slot: TensorId, len: usize) -> Result<Vec<f32>>;
     /// Likewise, empty where the checkpoint has none.
-    fn optional(&mut self, slot: Slot) -> Vec<f32>;
+    fn optional(&mut self, slot: TensorId) -> Vec<f32>;
     /// A vector that no checkpoint holds.
     fn computed(&mut self, values: &mut dyn FnMut() -> Result<Vec<f32>>) -> Result<L::Buffer>;
     /// A matrix that no checkpoint holds, row by row.
@@ -36,12 +36,12 @@ pub struct NormTensors<L: Leaves> {
 
 impl<D: Device> NormTensors<D> {
     /// The norm that they are for.
-    pub fn of<'a>(&'a self, spec: &Spec) -> Norm<'a, D> {
+    pub fn of<'a>(&'a self, spec: &Spec) -> NormWeights<'a, D> {
         let (centred, epsilon) = match spec.norm {
             spec::Norm::Rms { epsilon, .. } => (false, epsilon),
             spec::Norm::Layer { epsilon, .. } => (true, epsilon),
         };
-        Norm { weight: &self.weight, bias: self.bias.as_ref(), centred, epsilon }
+        NormWeights { weight: &self.weight, bias: self.bias.as_ref(), centred, epsilon }
     }
 }
 
@@ -57,7 +57,7 @@ pub struct Branch<L: Leaves> {
 
 impl<D: Device> Branch<D> {
     /// Of what the branch reads.
-    pub fn norm(&self, spec: &Spec) -> Option<Norm<'_, D>> {
+    pub fn norm(&self, spec: &Spec) -> Option<NormWeights<'_, D>> {
         self.before.as_ref().map(|norm| norm.of(spec))
     }
 }
@@ -81,7 +81,7 @@ pub struct AttentionTensors<L: Leaves> {
 
 impl<D: Device> AttentionTensors<D> {
     /// The norms of each head by itself, where there are such.
-    pub fn each_head(&self, spec: &Spec, attention: &Attention) -> Option<[Norm<'_, D>; 2]> {
+    pub fn each_head(&self, spec: &Spec, attention: &Attention) -> Option<[NormWeights<'_, D>; 2]> {
         let norms = self.head_norms.as_ref().filter(|_| attention.head_norm == HeadNorm::Each);
         norms.map(|norms| norms.each_ref().map(|norm| norm.of(spec)))
     }
@@ -149,23 +149,23 @@ pub struct Tree<'a, L, S> {
     leaves: PhantomData<L>,
 }
 
-impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
+impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
     pub fn new(spec: &'a Spec, source: &'a mut S) -> Self {
-        let factors = source.optional(Slot::weight(Part::RopeFactors, 0));
+        let factors = source.optional(TensorId::weight(Part::RopeFactors, 0));
         Self { spec, source, ropes: Vec::new(), factors, leaves: PhantomData }
     }
 
     fn vector(&mut self, part: Part, layer: usize, len: usize) -> Result<L::Buffer> {
-        self.source.vector(Slot::weight(part, layer), len, &|_| {})
+        self.source.vector(TensorId::weight(part, layer), len, &|_| {})
     }
 
     pub fn matrix(&mut self, part: Part, [rows, columns]: [usize; 2]) -> Result<L::Matrix> {
-        self.source.matrix(Slot::weight(part, 0), rows, columns)
+        self.source.matrix(TensorId::weight(part, 0), rows, columns)
     }
 
     pub fn linear(&mut self, part: Part, layer: usize, [rows, columns]: [usize; 2], bias: bool) -> Result<Linear<L>> {
-        let weight = self.source.matrix(Slot::weight(part, layer), rows, columns)?;
-        let bias = bias.then(|| self.source.vector(Slot::bias(part, layer), rows, &|_| {})).transpose()?;
+        let weight = self.source.matrix(TensorId::weight(part, layer), rows, columns)?;
+        let bias = bias.then(|| self.source.vector(TensorId::bias(part, layer), rows, &|_| {})).transpose()?;
         Ok(Linear { weight, bias })
     }
 
@@ -180,9 +180,9 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             spec::Norm::Layer { bias, .. } => (0.0, bias),
         };
         let weight =
-            self.source.vector(Slot::weight(part, layer), len, &|weight| *weight = (*weight + more) * scale)?;
+            self.source.vector(TensorId::weight(part, layer), len, &|weight| *weight = (*weight + more) * scale)?;
         let bias =
-            bias.then(|| self.source.vector(Slot::bias(part, layer), len, &|bias| *bias *= scale)).transpose()?;
+            bias.then(|| self.source.vector(TensorId::bias(part, layer), len, &|bias| *bias *= scale)).transpose()?;
         Ok(NormTensors { weight, bias })
     }
 
@@ -238,7 +238,7 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
             Mixer::ShortConv(ShortConv { taps, bias }) => MixerTensors::ShortConv(ShortConvTensors {
                 input: self.linear(ConvInput, layer, [3 * width, width], *bias)?,
                 taps: self.vector(ConvTaps, layer, width * taps)?,
-                bias: bias.then(|| self.source.vector(Slot::bias(ConvTaps, layer), width, &|_| {})).transpose()?,
+                bias: bias.then(|| self.source.vector(TensorId::bias(ConvTaps, layer), width, &|_| {})).transpose()?,
                 output: self.linear(ConvOutput, layer, [width, width], *bias)?,
             }),
         })
@@ -290,13 +290,22 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
         if let Some(experts) = &feed_forward.experts {
             return self.experts(layer, feed_forward, experts).map(FeedForwardTensors::Experts);
         }
+        self.dense(layer, feed_forward, [Part::Gate, Part::Up, Part::Down]).map(FeedForwardTensors::Dense)
+    }
+
+    pub fn dense(
+        &mut self,
+        layer: usize,
+        feed_forward: &spec::FeedForward,
+        [gate, up, down]: [Part; 3],
+    ) -> Result<DenseTensors<L>> {
         let spec::FeedForward { width: inner, gated, bias, .. } = *feed_forward;
         let width = self.spec.width;
-        Ok(FeedForwardTensors::Dense(DenseTensors {
-            gate: gated.then(|| self.linear(Part::Gate, layer, [inner, width], bias)).transpose()?,
-            up: self.linear(Part::Up, layer, [inner, width], bias)?,
-            down: self.linear(Part::Down, layer, [width, inner], bias)?,
-        }))
+        Ok(DenseTensors {
+            gate: gated.then(|| self.linear(gate, layer, [inner, width], bias)).transpose()?,
+            up: self.linear(up, layer, [inner, width], bias)?,
+            down: self.linear(down, layer, [width, inner], bias)?,
+        })
     }
 
     fn experts(
@@ -307,8 +316,8 @@ impl<'a, L: Leaves, S: Source<L>> Tree<'a, L, S> {
     ) -> Result<ExpertTensors<L>> {
         let (inner, width, count) = (feed_forward.width, self.spec.width, experts.count);
         let mut linear = |part, rows, columns| -> Result<ExpertLinear<L>> {
-            let weight = self.source.experts(Slot::weight(part, layer), count, rows, columns)?;
-            let bias = || self.source.vector(Slot::bias(part, layer), count * rows, &|_| {});
+            let weight = self.source.experts(TensorId::weight(part, layer), count, rows, columns)?;
+            let bias = || self.source.vector(TensorId::bias(part, layer), count * rows, &|_| {});
             Ok(ExpertLinear { weight, bias: feed_forward.bias.then(bias).transpose()? })
         };
         Ok(ExpertTensors {

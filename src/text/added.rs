@@ -6,10 +6,10 @@ use std::ops::Range as Span;
 use tokenizers::normalizer::Range;
 use tokenizers::{AddedToken, NormalizedString, Normalizer, PreTokenizedString, Token};
 
-use super::model::Model;
+use super::model::TokenModel;
 use super::normalizer::Normalizing;
 use super::pattern;
-use super::work::{Spent, Work};
+use super::work::{Spent, StepBudget};
 use crate::{Error, Result};
 
 /// What it costs to compare one more byte with all of them.
@@ -34,7 +34,7 @@ impl Texts {
     fn longest(
         &self,
         rest: &[u8],
-        work: &Work,
+        work: &StepBudget,
         may_be: impl Fn(usize, usize) -> bool,
     ) -> Result<Option<(usize, usize)>, Spent> {
         let (mut those, mut longest) = (&self.0[..], None);
@@ -70,7 +70,7 @@ pub(crate) struct Added {
 
 impl Added {
     /// Each token with the id it has to get. Error: the model gives it another, or two have the same text.
-    pub fn new(model: &Model, tokens: Vec<(AddedToken, u32)>, rules: &Normalizing) -> Result<Self> {
+    pub fn new(model: &TokenModel, tokens: Vec<(AddedToken, u32)>, rules: &Normalizing) -> Result<Self> {
         let mut next = model.len() as u32;
         // The last of several with one text counts.
         let mut kept: Vec<(AddedToken, u32)> = Vec::with_capacity(tokens.len());
@@ -119,7 +119,7 @@ impl Added {
         &self,
         text: &str,
         rules: &Normalizing,
-        work: &Work,
+        work: &StepBudget,
         is_text: &IsText,
     ) -> tokenizers::Result<PreTokenizedString> {
         let mut parts = PreTokenizedString::from(text);
@@ -140,7 +140,7 @@ impl Added {
         &self,
         text: NormalizedString,
         texts: &Texts,
-        work: &Work,
+        work: &StepBudget,
         is_text: &IsText,
     ) -> tokenizers::Result<Vec<(NormalizedString, Option<Vec<Token>>)>> {
         let shift = text.offsets_original().0;
@@ -161,7 +161,7 @@ impl Added {
         &self,
         text: &str,
         texts: &Texts,
-        work: &Work,
+        work: &StepBudget,
         may_be: impl Fn(usize, Span<usize>) -> bool,
     ) -> Result<Vec<(Option<u32>, usize, usize)>, Spent> {
         if text.is_empty() || texts.0.is_empty() {
@@ -217,10 +217,10 @@ mod tests {
     use tokenizers::models::wordpiece::WordPiece;
     use tokenizers::{AddedToken, AddedVocabulary, OffsetReferential, OffsetType};
 
-    use super::{Added, Model};
+    use super::{Added, TokenModel};
     use crate::text::normalizer::{Normalizing, Rule};
     use crate::text::random::Random;
-    use crate::text::work::Work;
+    use crate::text::work::StepBudget;
 
     #[test]
     fn added_tokens_are_found_as_the_tokenizers_crate_finds_them() {
@@ -241,11 +241,11 @@ mod tests {
         .zip(2..)
         .collect();
         let rules = [Rule::Lowercase];
-        let work = Work::of(1 << 20);
+        let work = StepBudget::of(1 << 20);
         let rules = Normalizing::new(&rules, &work);
         let mut theirs = AddedVocabulary::new();
         theirs.add_tokens(tokens.iter().map(|(token, _)| token.clone()), &model, Some(&rules)).unwrap();
-        let ours = Added::new(&Model::WordPiece(model), tokens, &rules).unwrap();
+        let ours = Added::new(&TokenModel::WordPiece(model), tokens, &rules).unwrap();
         let pieces =
             ["<s>", "<s>>", "<l>", "<r>", "<b>", "one", "Two", "two", "é", "\t", " ", "x", "<", "日", "1", "."];
         let mut random = Random::new(7);

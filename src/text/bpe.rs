@@ -8,7 +8,7 @@ use crate::{Error, Result};
 
 /// What else a BPE model can be told.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Options {
+pub(crate) struct BpeOptions {
     pub unknown: Option<String>,
     pub fuse_unknown: bool,
     pub byte_fallback: bool,
@@ -18,7 +18,7 @@ pub(crate) struct Options {
 }
 
 /// Builds the model after the checks that the crate leaves to panics.
-pub(crate) fn build(vocabulary: impl Iterator<Item = (String, u32)>, merges: Merges, o: Options) -> Result<BPE> {
+pub(crate) fn build(vocabulary: impl Iterator<Item = (String, u32)>, merges: Merges, o: BpeOptions) -> Result<BPE> {
     let vocabulary: tokenizers::models::bpe::Vocab = vocabulary.collect();
     let prefix = o.continuing_prefix.as_deref().unwrap_or("");
     for (left, right) in &merges {
@@ -164,12 +164,12 @@ mod tests {
     #[test]
     fn a_merge_of_unknown_tokens_is_refused() {
         let vocabulary = || ["a", "b", "ab"].iter().enumerate().map(|(id, token)| (token.to_string(), id as u32));
-        let merge = |a: &str, b: &str| build(vocabulary(), vec![(a.into(), b.into())], Options::default());
+        let merge = |a: &str, b: &str| build(vocabulary(), vec![(a.into(), b.into())], BpeOptions::default());
         assert!(merge("a", "b").is_ok());
         for (left, right) in [("b", "a"), ("ab", "ab"), ("a", "c"), ("", "a")] {
             assert_eq!(merge(left, right).unwrap_err().code, crate::Code::CorruptFile);
         }
-        let prefix = Options { continuing_prefix: Some("##".into()), ..Default::default() };
+        let prefix = BpeOptions { continuing_prefix: Some("##".into()), ..Default::default() };
         assert!(build(vocabulary(), vec![("a".into(), "b".into())], prefix).is_err());
     }
 }

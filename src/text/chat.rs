@@ -29,7 +29,7 @@ pub struct Chat {
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Message {
     pub role: String,
-    pub content: Option<Content>,
+    pub content: Option<MessageContent>,
     pub name: Option<String>,
     pub reasoning: Option<String>,
     pub tool_calls: Option<Vec<ToolCall>>,
@@ -38,15 +38,15 @@ pub struct Message {
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-pub enum Content {
+pub enum MessageContent {
     Text(String),
-    Parts(Vec<Part>),
+    Parts(Vec<MessagePart>),
 }
 
 /// A part of a message that is in several.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", deny_unknown_fields)]
-pub enum Part {
+pub enum MessagePart {
     Text { text: String },
 }
 
@@ -73,7 +73,7 @@ impl Chat {
     pub fn of_texts(turns: &[(&str, &str)], add_generation_prompt: bool) -> Self {
         let message = |&(role, content): &(&str, &str)| Message {
             role: role.to_owned(),
-            content: Some(Content::Text(content.to_owned())),
+            content: Some(MessageContent::Text(content.to_owned())),
             name: None,
             reasoning: None,
             tool_calls: None,
@@ -147,15 +147,17 @@ impl Message {
     }
 }
 
-impl Content {
+impl MessageContent {
     fn data(&self, in_parts: bool) -> Data {
         match self {
             Self::Text(text) => Data::text(text),
             Self::Parts(parts) if in_parts => {
-                let part = |Part::Text { text }: &Part| map([("type", Data::text("text")), ("text", Data::text(text))]);
+                let part = |MessagePart::Text { text }: &MessagePart| {
+                    map([("type", Data::text("text")), ("text", Data::text(text))])
+                };
                 Data::List(parts.iter().map(part).collect())
             }
-            Self::Parts(parts) => Data::Text(parts.iter().map(|Part::Text { text }| text.as_str()).collect()),
+            Self::Parts(parts) => Data::Text(parts.iter().map(|MessagePart::Text { text }| text.as_str()).collect()),
         }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use serde::de::{Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 
-use super::jinja::{Budget, Kind, Run, Text, Value};
+use super::jinja::{Budget, Kind, RunResult, Text, Value};
 
 /// A value of JSON.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,7 +36,7 @@ impl Data {
     }
 
     /// The template's value: every text in it is the caller's.
-    pub(crate) fn value(&self, budget: &Rc<Budget>) -> Run<Value> {
+    pub(crate) fn value(&self, budget: &Rc<Budget>) -> RunResult<Value> {
         Ok(match self {
             Self::Null => Value::None,
             Self::Bool(value) => Value::Bool(*value),
@@ -44,14 +44,14 @@ impl Data {
             Self::Float(value) => Value::Float(*value),
             Self::Text(text) => Value::Text(Text::new(text, true, budget)?),
             Self::List(list) => {
-                let list = list.iter().map(|each| each.value(budget)).collect::<Run<Vec<_>>>()?;
+                let list = list.iter().map(|each| each.value(budget)).collect::<RunResult<Vec<_>>>()?;
                 Value::list(Kind::List, list, budget)?
             }
             Self::Map(fields) => {
                 let field = |(name, value): &(String, Data)| {
                     Ok((Value::Text(Text::new(name, true, budget)?), value.value(budget)?))
                 };
-                Value::map(fields.iter().map(field).collect::<Run<Vec<_>>>()?, budget)?
+                Value::map(fields.iter().map(field).collect::<RunResult<Vec<_>>>()?, budget)?
             }
         })
     }

@@ -1,6 +1,6 @@
 //! Dates as Python's `strftime` writes them under Linux, for the chat templates that put one into the prompt.
 
-use super::jinja::{Run, Stop};
+use super::jinja::{RunResult, Stop};
 
 /// A moment, where the user is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -89,11 +89,11 @@ impl Date {
     }
 
     /// What a directive stands for: a number with how it is padded, or a text.
-    fn field(&self, directive: char) -> Option<Part> {
-        let number = |value: i64, width: usize| Part::Number { value, width, fill: '0' };
-        let spaced = |value: i64| Part::Number { value, width: 2, fill: ' ' };
+    fn field(&self, directive: char) -> Option<DatePart> {
+        let number = |value: i64, width: usize| DatePart::Number { value, width, fill: '0' };
+        let spaced = |value: i64| DatePart::Number { value, width: 2, fill: ' ' };
         let twelve = (self.hour + 11) % 12 + 1;
-        let text = |text: &str| Part::Text(text.to_owned());
+        let text = |text: &str| DatePart::Text(text.to_owned());
         Some(match directive {
             'a' => text(&DAYS[self.weekday as usize][..3]),
             'A' => text(DAYS[self.weekday as usize]),
@@ -133,7 +133,7 @@ impl Date {
     }
 }
 
-enum Part {
+enum DatePart {
     Text(String),
     /// Of several fields.
     Whole(String),
@@ -162,7 +162,7 @@ fn several(directive: char) -> Option<&'static str> {
 }
 
 /// A moment by its format. What is no directive stays as it is.
-pub(crate) fn format(moment: Moment, format: &str) -> Run<String> {
+pub(crate) fn format(moment: Moment, format: &str) -> RunResult<String> {
     if format.len() > MAX_FORMAT {
         return Err(Stop::new(format!(
             "strftime_now: a format of {} bytes, where {MAX_FORMAT} are the most",
@@ -193,10 +193,10 @@ pub(crate) fn format(moment: Moment, format: &str) -> Run<String> {
         let whole = several(c).map(|format| self::format(moment, format)).transpose()?;
         // Microseconds are Python's own, which knows no flags.
         let known = if c == 'f' && letter.len() != directive.len() { None } else { date.field(c) };
-        match whole.map(Part::Whole).or(known) {
+        match whole.map(DatePart::Whole).or(known) {
             Some(_) if c == 'z' => {}
             Some(part) => out.push_str(&padded(part, flags, width)),
-            None => out.push_str(&padded(Part::Whole(rest[at..rest.len() - after.len()].to_owned()), flags, width)),
+            None => out.push_str(&padded(DatePart::Whole(rest[at..rest.len() - after.len()].to_owned()), flags, width)),
         }
         rest = after;
     }
@@ -205,7 +205,7 @@ pub(crate) fn format(moment: Moment, format: &str) -> Run<String> {
 }
 
 /// As the flags ask for it: `-` no padding, `_` spaces, `0` zeros, `^` large letters, `#` the other case.
-fn padded(part: Part, flags: &str, asked: usize) -> String {
+fn padded(part: DatePart, flags: &str, asked: usize) -> String {
     let mut padding = None;
     let (mut upper, mut other) = (false, false);
     for flag in flags.chars() {
@@ -216,12 +216,12 @@ fn padded(part: Part, flags: &str, asked: usize) -> String {
         }
     }
     let (text, width, fill) = match part {
-        Part::Number { value, width, fill } => (value.to_string(), width, fill),
-        Part::Whole(text) => {
+        DatePart::Number { value, width, fill } => (value.to_string(), width, fill),
+        DatePart::Whole(text) => {
             other = false;
             (text, 0, ' ')
         }
-        Part::Text(text) => (text, 0, ' '),
+        DatePart::Text(text) => (text, 0, ' '),
     };
     let text = match &*text {
         "am" | "pm" => text,

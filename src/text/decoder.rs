@@ -31,7 +31,7 @@ pub(crate) struct Decoder {
 
 /// A text that is being decoded.
 #[derive(Debug)]
-pub(crate) struct State {
+pub(crate) struct Decoding {
     /// The beginning of a character whose other bytes have yet to come.
     unfinished: Vec<u8>,
     /// Nothing has come yet.
@@ -40,7 +40,7 @@ pub(crate) struct State {
     stripped: Option<usize>,
 }
 
-impl State {
+impl Decoding {
     pub fn new(continues: bool) -> Self {
         Self { unfinished: Vec::new(), first: !continues, stripped: if continues { None } else { Some(0) } }
     }
@@ -118,7 +118,7 @@ impl Decoder {
     }
 
     /// Appends what the token adds to the text.
-    pub fn push(&self, state: &mut State, id: u32, skip_special: bool, out: &mut String) {
+    pub fn push(&self, state: &mut Decoding, id: u32, skip_special: bool, out: &mut String) {
         if id as usize >= self.len() || (skip_special && self.is_special(id)) {
             return;
         }
@@ -161,7 +161,7 @@ impl Decoder {
         }
         self.supported()?;
         let mut out = String::new();
-        let mut state = State::new(false);
+        let mut state = Decoding::new(false);
         for &id in ids {
             self.push(&mut state, id, skip_special, &mut out);
         }
@@ -209,7 +209,7 @@ mod tests {
 
     /// Every piece as it comes, then the rest.
     fn stream(decoder: &Decoder, ids: &[u32]) -> Vec<String> {
-        let mut state = State::new(false);
+        let mut state = Decoding::new(false);
         let mut pieces: Vec<String> = Vec::new();
         for &id in ids {
             let mut text = String::new();
@@ -253,7 +253,7 @@ mod tests {
         assert_eq!(decoder.decode(&[2, 0], false).unwrap(), "<s> a");
         assert_eq!(decoder.decode(&[2, 0], true).unwrap(), "a");
         let mut text = String::new();
-        decoder.push(&mut State::new(true), 0, false, &mut text);
+        decoder.push(&mut Decoding::new(true), 0, false, &mut text);
         assert_eq!(text, " a", "a text that goes on keeps its space");
     }
 

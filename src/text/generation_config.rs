@@ -89,7 +89,7 @@ pub struct Suggested {
 impl GenerationConfig {
     /// Reads a file's fields. A value that makes no sense is one that we lack: see [`GenerationConfig::check`].
     pub fn read(fields: &Map<String, Value>, vocabulary: usize) -> Self {
-        let mut fields = Fields { fields, vocabulary, refused: Vec::new(), wrong: None };
+        let mut fields = GenerationFields { fields, vocabulary, refused: Vec::new(), wrong: None };
         let f = &mut fields;
         let drawn = f.flag("do_sample");
         // transformers draws where the file says so, at a temperature of 1 where it says no other. Where it does not say,
@@ -325,14 +325,14 @@ fn lacking(fields: &Map<String, Value>, names: Lacking) -> Vec<String> {
 }
 
 /// A file's fields, and those whose values make no sense.
-struct Fields<'a> {
+struct GenerationFields<'a> {
     fields: &'a Map<String, Value>,
     vocabulary: usize,
     refused: Vec<String>,
     wrong: Option<String>,
 }
 
-impl<'a> Fields<'a> {
+impl<'a> GenerationFields<'a> {
     fn get(&self, name: &str) -> Option<&'a Value> {
         self.fields.get(name).filter(|value| !value.is_null())
     }

@@ -2,7 +2,7 @@
 //! else; here it is a suggestion as a decoder's `generation_config.json` is one, from which converters have it.
 
 use super::generation_config::GenerationConfig;
-use crate::checkpoint::{Metadata, Value};
+use crate::checkpoint::{Metadata, MetadataValue};
 
 const PREFIX: &str = "general.sampling.";
 /// Of keys that are refused unless they change nothing: no more than numbers for these.
@@ -51,24 +51,24 @@ impl<'a> Said<'a> {
         metadata.iter().any(|(key, _)| key.starts_with(PREFIX)).then_some(Self(metadata))
     }
 
-    fn value(&self, name: &str) -> Option<&'a Value> {
+    fn value(&self, name: &str) -> Option<&'a MetadataValue> {
         self.0.get(&format!("{PREFIX}{name}"))
     }
 
     /// A number as it was written, which 32 bits hold inexactly. `Some(None)`: what is there is none.
     fn number(&self, name: &str) -> Option<Option<f64>> {
         Some(match self.value(name)? {
-            Value::F32(number) => number.to_string().parse().ok(),
-            Value::F64(number) => Some(*number),
+            MetadataValue::F32(number) => number.to_string().parse().ok(),
+            MetadataValue::F64(number) => Some(*number),
             value => value.integer().map(|number| number as f64),
         })
     }
 }
 
 /// Whether it changes a draw in a way that we lack.
-fn lacks(key: &str, value: &Value) -> bool {
+fn lacks(key: &str, value: &MetadataValue) -> bool {
     let Some(name) = key.strip_prefix(PREFIX) else { return false };
-    let zero = matches!(value, Value::F32(0.0) | Value::F64(0.0)) || value.integer() == Some(0);
+    let zero = matches!(value, MetadataValue::F32(0.0) | MetadataValue::F64(0.0)) || value.integer() == Some(0);
     match name {
         "temp" | "top_k" | "top_p" | "min_p" | "penalty_repeat" | "penalty_last_n" => false,
         "mirostat" | "xtc_probability" => !zero,

@@ -6,14 +6,14 @@ use tokenizers::pre_tokenizers::metaspace::{Metaspace, PrependScheme};
 
 use super::bpe;
 use super::decoder::{Decoder, Joining};
-use super::model::{self, Model};
+use super::model::{self, TokenModel};
 use super::normalizer::Rule;
 use super::pattern::compile;
 use super::post_processor::PostProcessor;
-use super::pre_tokenizer::{Step, byte_level, named};
+use super::pre_tokenizer::{SplitStep, byte_level, named};
 use super::templates::Templates;
 use super::tokenizer::{Parts, Tokenizer};
-use crate::checkpoint::{Array, Metadata, Value};
+use crate::checkpoint::{Array, Metadata, MetadataValue};
 use crate::{Code, Error, Result};
 
 /// What `tokenizer.ggml.*` says.
@@ -108,8 +108,8 @@ impl GgufVocabulary {
         let id = |name: &str| metadata.u32(&key(name));
         let flag = |name: &str| metadata.bool(&key(name));
         let precompiled_charsmap = match metadata.get(&key("precompiled_charsmap")) {
-            Some(Value::Array(Array::U8(bytes))) => bytes.clone(),
-            Some(Value::Array(Array::I8(bytes))) => bytes.iter().map(|&byte| byte as u8).collect(),
+            Some(MetadataValue::Array(Array::U8(bytes))) => bytes.clone(),
+            Some(MetadataValue::Array(Array::I8(bytes))) => bytes.iter().map(|&byte| byte as u8).collect(),
             _ => Vec::new(),
         };
         Ok(Self {
@@ -182,7 +182,7 @@ impl GgufVocabulary {
     /// The parts that all kinds share. `bytes` is what a token stands for.
     fn parts(
         &mut self,
-        model: Model,
+        model: TokenModel,
         joining: Joining,
         bytes: impl Fn(&str, i32) -> Vec<u8>,
         add_bos: bool,
@@ -250,8 +250,8 @@ impl GgufVocabulary {
                 .ok_or_else(|| Error::corrupt(format!("tokenizer.ggml.merges: {merge:?} is not a pair")))
         };
         let merges = self.merges.iter().map(split).collect::<Result<_>>()?;
-        let options = bpe::Options { ignore_merges: pre.ignore_merges, ..Default::default() };
-        let model = Model::Bpe(bpe::build(self.vocabulary(), merges, options)?);
+        let options = bpe::BpeOptions { ignore_merges: pre.ignore_merges, ..Default::default() };
+        let model = TokenModel::Bpe(bpe::build(self.vocabulary(), merges, options)?);
         let mut parts = self.parts(model, Joining::Plain, byte_level_bytes, pre.adds_bos, false)?;
         parts.steps = byte_level(&pre.patterns)?;
         if pre.compose {
@@ -268,14 +268,14 @@ impl GgufVocabulary {
         self.unknown = self.unknown.or(unknown);
         self.bos = self.bos.or(bos);
         self.eos = self.eos.or(eos);
-        let options = bpe::Options {
+        let options = bpe::BpeOptions {
             unknown: self.unknown.map(|id| self.tokens[id as usize].clone()),
             fuse_unknown: true,
             byte_fallback: true,
             ..Default::default()
         };
         let merges = bpe::merges_by_score(&self.tokens, &self.scores)?;
-        let model = Model::Bpe(bpe::build(self.vocabulary(), merges, options)?);
+        let model = TokenModel::Bpe(bpe::build(self.vocabulary(), merges, options)?);
         let prefix = self.add_space_prefix.unwrap_or(true);
         let joining = if prefix { Joining::StripStart(1) } else { Joining::Plain };
         let mut parts = self.parts(model, joining, piece_bytes, true, false)?;
@@ -303,7 +303,7 @@ impl GgufVocabulary {
             parts.rules.push(Rule::Replace(compile(" {2,}")?, " ".to_owned()));
         }
         let scheme = if prefix { PrependScheme::Always } else { PrependScheme::Never };
-        parts.steps.push(Step::Metaspace(Metaspace::new('▁', scheme, true)));
+        parts.steps.push(SplitStep::Metaspace(Metaspace::new('▁', scheme, true)));
         Ok(parts)
     }
 }
@@ -333,7 +333,7 @@ impl GgufVocabulary {
         parts.post_processor = PostProcessor::bert(cls, sep);
         let lowercase = self.lowercase.unwrap_or(true);
         parts.rules.push(Rule::Bert(BertNormalizer::new(true, true, self.strip_accents, lowercase)));
-        parts.steps.push(Step::Bert);
+        parts.steps.push(SplitStep::Bert);
         Ok(parts)
     }
 }

@@ -10,14 +10,14 @@ use tokenizers::{AddedToken, NormalizedString, Normalizer};
 
 use super::bpe;
 use super::decoder::Decoder;
-use super::json_file::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
+use super::json_file::{AddedTokenFile, ModelFile, Pair, TokenizerFile, Vocabulary};
 use super::json_parts::{self, Bytes, Pipeline};
-use super::model::{self, Model};
+use super::model::{self, TokenModel};
 use super::normalizer::{Normalizing, Rule};
 use super::post_processor::PostProcessor;
 use super::tokenizer::{Parts, Tokenizer};
 use super::tokenizer_config::TokenizerConfig;
-use super::work::Work;
+use super::work::StepBudget;
 use crate::{Error, Result};
 
 /// Longest `tokenizer.json` taken; the longest in use has 35 MB.
@@ -35,16 +35,25 @@ impl Tokenizer {
             let message = format!("tokenizer.json has {} bytes, at most {MAX_JSON}", tokenizer_json.len());
             return Err(Error::unsupported(message));
         }
-        let mut file: File =
+        let mut file: TokenizerFile =
             serde_json::from_str(tokenizer_json).map_err(|error| Error::corrupt(format!("tokenizer.json: {error}")))?;
         let config = TokenizerConfig::read(tokenizer_config)?;
         config.overrule(&mut file)?;
         Self::from_file(file, config)
     }
 
-    pub(super) fn from_file(file: File, config: TokenizerConfig) -> Result<Self> {
-        let File { model, added_tokens, normalizer, pre_tokenizer, post_processor, decoder, truncation, texts, codes } =
-            file;
+    pub(super) fn from_file(file: TokenizerFile, config: TokenizerConfig) -> Result<Self> {
+        let TokenizerFile {
+            model,
+            added_tokens,
+            normalizer,
+            pre_tokenizer,
+            post_processor,
+            decoder,
+            truncation,
+            texts,
+            codes,
+        } = file;
         let mut pipeline = Pipeline::default();
         pipeline.normalizer(normalizer.as_ref())?;
         pipeline.pre_tokenizer(pre_tokenizer.as_ref())?;
@@ -71,7 +80,7 @@ impl Tokenizer {
 }
 
 fn assemble(
-    model: Model,
+    model: TokenModel,
     added: Vec<AddedTokenFile>,
     decoder: Decoder,
     pipeline: Pipeline,
@@ -123,7 +132,7 @@ fn assemble(
 
 /// Added tokens as the rules make them, where that is something else than is written: that is what they are decoded to.
 fn shown(added: &[AddedTokenFile], rules: &[Rule]) -> Result<HashMap<u32, String>> {
-    let work = Work::of(added.iter().map(|token| token.content.len()).sum());
+    let work = StepBudget::of(added.iter().map(|token| token.content.len()).sum());
     let rules = Normalizing::new(rules, &work);
     let mut shown = HashMap::new();
     for token in added.iter().filter(|token| token.normalized) {
@@ -173,7 +182,7 @@ fn decoder_of(
 }
 
 impl ModelFile {
-    fn build(self) -> Result<Model> {
+    fn build(self) -> Result<TokenModel> {
         let kind = match (self.r#type.as_deref(), &self.vocab) {
             (Some(kind), _) => kind,
             // Older files do not say.
@@ -199,7 +208,7 @@ impl ModelFile {
         }
     }
 
-    fn bpe(self) -> Result<Model> {
+    fn bpe(self) -> Result<TokenModel> {
         let Some(merges) = self.merges else {
             return Err(Error::corrupt("tokenizer.json: a BPE model without merges"));
         };
@@ -207,7 +216,7 @@ impl ModelFile {
             let message = format!("tokenizer.json: \"dropout\": {share}, which leaves a text's tokens to chance");
             return Err(Error::unsupported(message));
         }
-        let options = bpe::Options {
+        let options = bpe::BpeOptions {
             unknown: self.unk_token,
             fuse_unknown: self.fuse_unk,
             byte_fallback: self.byte_fallback,
@@ -216,17 +225,17 @@ impl ModelFile {
             word_suffix: self.end_of_word_suffix.filter(|suffix| !suffix.is_empty()),
         };
         let merges = merges.into_iter().map(|Pair(left, right)| (left, right)).collect();
-        bpe::build(Self::ids(self.vocab)?.into_iter(), merges, options).map(Model::Bpe)
+        bpe::build(Self::ids(self.vocab)?.into_iter(), merges, options).map(TokenModel::Bpe)
     }
 
-    fn unigram(self) -> Result<Model> {
+    fn unigram(self) -> Result<TokenModel> {
         let Vocabulary::Scores(list) = self.vocab else {
             return Err(Error::corrupt("tokenizer.json: a unigram vocabulary without scores"));
         };
         model::unigram(list, self.unk_id, self.byte_fallback, self.known)
     }
 
-    fn word_piece(self) -> Result<Model> {
+    fn word_piece(self) -> Result<TokenModel> {
         let unknown = self.unk_token.unwrap_or_else(|| "[UNK]".to_owned());
         let longest = self.max_input_chars_per_word.unwrap_or(100);
         let prefix = self.continuing_subword_prefix.unwrap_or_else(|| "##".to_owned());

@@ -10,7 +10,7 @@ use super::tokenizer::Codes;
 
 /// What the file says, or what a folder's other files say in its words.
 #[derive(Deserialize)]
-pub(super) struct File {
+pub(super) struct TokenizerFile {
     pub model: ModelFile,
     #[serde(default)]
     pub added_tokens: Vec<AddedTokenFile>,
@@ -26,7 +26,7 @@ pub(super) struct File {
     pub codes: Option<Codes>,
 }
 
-impl File {
+impl TokenizerFile {
     pub fn new(model: ModelFile) -> Self {
         Self {
             model,
@@ -107,8 +107,8 @@ impl Default for Vocabulary {
 
 impl<'de> Deserialize<'de> for Vocabulary {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Tokens;
-        impl<'de> Visitor<'de> for Tokens {
+        struct VocabularyVisitor;
+        impl<'de> Visitor<'de> for VocabularyVisitor {
             type Value = Vocabulary;
 
             fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
@@ -131,7 +131,7 @@ impl<'de> Deserialize<'de> for Vocabulary {
                 Ok(Vocabulary::Scores(tokens))
             }
         }
-        deserializer.deserialize_any(Tokens)
+        deserializer.deserialize_any(VocabularyVisitor)
     }
 }
 

@@ -12,8 +12,8 @@ use super::bpe;
 use super::decoder::Joining;
 use super::normalizer::{MAX_REPLACEMENT, Rule};
 use super::pattern;
-use super::post_processor::{Piece, PostProcessor, Template};
-use super::pre_tokenizer::{self, Step};
+use super::post_processor::{Piece, PieceTemplate, PostProcessor};
+use super::pre_tokenizer::{self, SplitStep};
 use super::precompiled;
 use crate::{Error, Result};
 
@@ -27,7 +27,7 @@ const MAX_COMPILED: usize = 8 << 20;
 #[derive(Default)]
 pub(crate) struct Pipeline {
     pub rules: Vec<Rule>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<SplitStep>,
     pub post_processor: Option<PostProcessor>,
     /// Bytes of all patterns, compiled.
     compiled: usize,
@@ -169,46 +169,48 @@ impl Pipeline {
             match text(value, "type")? {
                 "ByteLevel" => {
                     if flag(value, "add_prefix_space", true) {
-                        self.steps.push(Step::PrefixSpace);
+                        self.steps.push(SplitStep::PrefixSpace);
                     }
                     if flag(value, "use_regex", true) {
                         self.steps.push(pre_tokenizer::gpt2()?);
                     }
-                    self.steps.push(Step::Bytes);
+                    self.steps.push(SplitStep::Bytes);
                 }
                 "Split" => {
                     let (behavior, invert) = (behavior(value)?, flag(value, "invert", false));
                     let step = match pattern_of(value)? {
-                        Pattern::Text(text) => Step::split(&pattern::escape(text), behavior, invert)?,
-                        Pattern::Regex(regex) => Step::split(regex, behavior, invert)?,
+                        Pattern::Text(text) => SplitStep::split(&pattern::escape(text), behavior, invert)?,
+                        Pattern::Regex(regex) => SplitStep::split(regex, behavior, invert)?,
                     };
-                    if let Step::Split { regex, .. } = &step {
+                    if let SplitStep::Split { regex, .. } = &step {
                         self.count(regex)?;
                     }
                     self.steps.push(step);
                 }
-                "Digits" => self.steps.push(Step::Digits(Digits::new(flag(value, "individual_digits", false)))),
+                "Digits" => self.steps.push(SplitStep::Digits(Digits::new(flag(value, "individual_digits", false)))),
                 "Metaspace" => {
                     let (sign, scheme) = metaspace(value)?;
-                    self.steps.push(Step::Metaspace(Metaspace::new(sign, scheme, flag(value, "split", true))));
+                    self.steps.push(SplitStep::Metaspace(Metaspace::new(sign, scheme, flag(value, "split", true))));
                 }
-                "Punctuation" => self.steps.push(Step::Punctuation(Punctuation::new(behavior(value)?))),
+                "Punctuation" => self.steps.push(SplitStep::Punctuation(Punctuation::new(behavior(value)?))),
                 // In Unicode's sense, not in Oniguruma's: the crate asks another engine here.
                 "Whitespace" => {
                     let pattern = r"[\w\u200c\u200d]+|[^\w\s\u200c\u200d]+";
-                    self.steps.push(Step::split(pattern, SplitDelimiterBehavior::Removed, true)?);
+                    self.steps.push(SplitStep::split(pattern, SplitDelimiterBehavior::Removed, true)?);
                 }
                 "CharDelimiterSplit" => {
                     let delimiter = pattern::escape(text(value, "delimiter")?);
-                    self.steps.push(Step::split(&delimiter, SplitDelimiterBehavior::Removed, false)?);
+                    self.steps.push(SplitStep::split(&delimiter, SplitDelimiterBehavior::Removed, false)?);
                 }
-                "UnicodeScripts" => self.steps.push(Step::UnicodeScripts),
+                "UnicodeScripts" => self.steps.push(SplitStep::UnicodeScripts),
                 "FixedLength" => match value.get("length").map_or(Some(5), Value::as_u64) {
-                    Some(length) if length > 0 => self.steps.push(Step::FixedLength(FixedLength::new(length as usize))),
+                    Some(length) if length > 0 => {
+                        self.steps.push(SplitStep::FixedLength(FixedLength::new(length as usize)))
+                    }
                     _ => return Err(Error::corrupt("tokenizer.json: FixedLength without a length")),
                 },
-                "WhitespaceSplit" => self.steps.push(Step::WhitespaceSplit),
-                "BertPreTokenizer" => self.steps.push(Step::Bert),
+                "WhitespaceSplit" => self.steps.push(SplitStep::WhitespaceSplit),
+                "BertPreTokenizer" => self.steps.push(SplitStep::Bert),
                 other => return Err(unsupported("pre-tokenizer", other)),
             }
         }
@@ -248,14 +250,14 @@ impl Pipeline {
 }
 
 /// The template for one text (`single`) or two (`pair`), which older files may lack.
-fn template(value: &Value, key: &str) -> Result<Template> {
+fn template(value: &Value, key: &str) -> Result<PieceTemplate> {
     let corrupt = |what: &str| Error::corrupt(format!("tokenizer.json: TemplateProcessing {what}"));
     let whole = match &value[key] {
         Value::Null if key == "pair" => return Ok(vec![(Piece::First, 0), (Piece::Second, 1)]),
         whole => whole.as_array().ok_or_else(|| corrupt(&format!("without a template {key:?}")))?,
     };
     let number = |value: &Value| value.as_u64().and_then(|id| u32::try_from(id).ok());
-    let mut template = Template::new();
+    let mut template = PieceTemplate::new();
     for piece in whole {
         let kind = |name: &str| number(&piece[name]["type_id"]).unwrap_or(0);
         match piece["Sequence"]["id"].as_str() {

@@ -48,7 +48,7 @@ mod tokenizer_config;
 mod windows;
 mod work;
 
-pub use chat::{Chat, Content, Message, Part, Tool, ToolCall};
+pub use chat::{Chat, Message, MessageContent, MessagePart, Tool, ToolCall};
 pub use data::Data;
 pub use date::Moment;
 pub use dense::{SentenceActivation, SentenceDense};

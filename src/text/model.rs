@@ -6,7 +6,7 @@ use tokenizers::models::wordlevel::WordLevel;
 use tokenizers::models::wordpiece::WordPiece;
 use tokenizers::{Model as _, Token};
 
-use super::work::{Spent, Work};
+use super::work::{Spent, StepBudget};
 use crate::{Error, Result};
 
 /// Longest word that WordPiece looks at, which takes the cube of its length.
@@ -18,7 +18,7 @@ const PIECE: usize = 48;
 /// What any byte costs a model.
 const A_BYTE: u64 = 8;
 
-pub(crate) enum Model {
+pub(crate) enum TokenModel {
     Bpe(BPE),
     Unigram {
         model: Unigram,
@@ -31,32 +31,34 @@ pub(crate) enum Model {
     WordLevel(WordLevel),
 }
 
-impl Model {
+impl TokenModel {
     pub fn id_of(&self, token: &str) -> Option<u32> {
         match self {
-            Model::Bpe(model) => model.token_to_id(token),
-            Model::Unigram { model, .. } => model.token_to_id(token),
-            Model::WordPiece(model) => model.token_to_id(token),
-            Model::WordLevel(model) => model.token_to_id(token),
+            TokenModel::Bpe(model) => model.token_to_id(token),
+            TokenModel::Unigram { model, .. } => model.token_to_id(token),
+            TokenModel::WordPiece(model) => model.token_to_id(token),
+            TokenModel::WordLevel(model) => model.token_to_id(token),
         }
     }
 
     /// How many tokens there are.
     pub fn len(&self) -> usize {
         match self {
-            Model::Bpe(model) => model.get_vocab_size(),
-            Model::Unigram { model, known, .. } => known.map_or(model.get_vocab_size(), |(known, _)| known as usize),
-            Model::WordPiece(model) => model.get_vocab_size(),
-            Model::WordLevel(model) => model.get_vocab_size(),
+            TokenModel::Bpe(model) => model.get_vocab_size(),
+            TokenModel::Unigram { model, known, .. } => {
+                known.map_or(model.get_vocab_size(), |(known, _)| known as usize)
+            }
+            TokenModel::WordPiece(model) => model.get_vocab_size(),
+            TokenModel::WordLevel(model) => model.get_vocab_size(),
         }
     }
 
     /// The tokens of a word, or of a whole text where nothing cuts it.
-    pub fn tokenize(&self, text: &str, work: &Work) -> tokenizers::Result<Vec<Token>> {
+    pub fn tokenize(&self, text: &str, work: &StepBudget) -> tokenizers::Result<Vec<Token>> {
         work.pay(A_BYTE * text.len() as u64)?;
         match self {
-            Model::Bpe(model) => model.tokenize(text),
-            Model::Unigram { model, long, known } => {
+            TokenModel::Bpe(model) => model.tokenize(text),
+            TokenModel::Unigram { model, long, known } => {
                 pay_for_long(text, long, work)?;
                 let mut tokens = model.tokenize(text)?;
                 if let &Some((known, unknown)) = known {
@@ -64,7 +66,7 @@ impl Model {
                 }
                 Ok(tokens)
             }
-            Model::WordPiece(model) => {
+            TokenModel::WordPiece(model) => {
                 let length = text.chars().count();
                 if length <= model.max_input_chars_per_word {
                     // Every piece of it may be looked up; a hash takes some bytes a step.
@@ -72,13 +74,13 @@ impl Model {
                 }
                 model.tokenize(text)
             }
-            Model::WordLevel(model) => model.tokenize(text),
+            TokenModel::WordLevel(model) => model.tokenize(text),
         }
     }
 }
 
 /// Where a long token may begin, the search for its end goes on as long.
-fn pay_for_long(text: &str, long: &[Box<[u8]>], work: &Work) -> Result<(), Spent> {
+fn pay_for_long(text: &str, long: &[Box<[u8]>], work: &StepBudget) -> Result<(), Spent> {
     if long.is_empty() {
         return Ok(());
     }
@@ -96,7 +98,7 @@ pub(crate) fn unigram(
     unknown: Option<usize>,
     byte_fallback: bool,
     known: Option<u32>,
-) -> Result<Model> {
+) -> Result<TokenModel> {
     if let Some(length) = list.iter().map(|(token, _)| token.len()).find(|&length| length > MAX_PIECE) {
         return Err(Error::unsupported(format!("tokenizer: a token of {length} bytes, at most {MAX_PIECE}")));
     }
@@ -109,7 +111,7 @@ pub(crate) fn unigram(
     long.dedup();
     let model = Unigram::from(list, unknown, byte_fallback);
     let model = model.map_err(|error| Error::corrupt(format!("tokenizer: {error}")))?;
-    Ok(Model::Unigram { model, long, known: known.zip(unknown.map(|id| id as u32)) })
+    Ok(TokenModel::Unigram { model, long, known: known.zip(unknown.map(|id| id as u32)) })
 }
 
 /// BERT's model: of a word the longest piece that is known, then the longest of the rest.
@@ -118,7 +120,7 @@ pub(crate) fn word_piece(
     unknown: String,
     prefix: String,
     longest: usize,
-) -> Result<Model> {
+) -> Result<TokenModel> {
     if longest > MAX_WORD {
         return Err(Error::unsupported(format!("tokenizer: words of {longest} characters, at most {MAX_WORD}")));
     }
@@ -126,14 +128,14 @@ pub(crate) fn word_piece(
     let builder = WordPiece::builder().vocab(vocabulary).unk_token(unknown);
     let builder = builder.continuing_subword_prefix(prefix).max_input_chars_per_word(longest);
     let model = builder.build().map_err(|error| Error::corrupt(format!("tokenizer: {error}")))?;
-    Ok(Model::WordPiece(model))
+    Ok(TokenModel::WordPiece(model))
 }
 
 /// Whole words, and one token for all others.
-pub(crate) fn word_level(vocabulary: Vec<(String, u32)>, unknown: String) -> Result<Model> {
+pub(crate) fn word_level(vocabulary: Vec<(String, u32)>, unknown: String) -> Result<TokenModel> {
     let builder = WordLevel::builder().vocab(known_unknown(vocabulary, &unknown)?).unk_token(unknown);
     let model = builder.build().map_err(|error| Error::corrupt(format!("tokenizer: {error}")))?;
-    Ok(Model::WordLevel(model))
+    Ok(TokenModel::WordLevel(model))
 }
 
 fn known_unknown(vocabulary: Vec<(String, u32)>, unknown: &str) -> Result<tokenizers::models::bpe::Vocab> {

@@ -7,7 +7,7 @@ use tokenizers::{NormalizedString, Normalizer};
 use super::pattern::Regex;
 use super::pre_tokenizer::{A_BYTE, bytes};
 use super::precompiled::{self, Precompiled};
-use super::work::{Spent, Work};
+use super::work::{Spent, StepBudget};
 use crate::Result;
 
 /// Longest text that normalizing may make. Rules that lengthen text can follow one another, and a
@@ -35,7 +35,7 @@ pub(crate) enum Rule {
 }
 
 impl Rule {
-    fn apply(&self, text: &mut NormalizedString, work: &Work) -> tokenizers::Result<()> {
+    fn apply(&self, text: &mut NormalizedString, work: &StepBudget) -> tokenizers::Result<()> {
         work.pay(A_BYTE * text.len() as u64)?;
         match self {
             Rule::Bert(rule) => rule.normalize(text),
@@ -61,11 +61,11 @@ impl Rule {
 /// The rules at work on one text. The crate drops a normalizer's error, but no work is left then.
 pub(crate) struct Normalizing<'a> {
     rules: &'a [Rule],
-    work: &'a Work,
+    work: &'a StepBudget,
 }
 
 impl<'a> Normalizing<'a> {
-    pub fn new(rules: &'a [Rule], work: &'a Work) -> Self {
+    pub fn new(rules: &'a [Rule], work: &'a StepBudget) -> Self {
         Self { rules, work }
     }
 }

@@ -11,12 +11,12 @@ pub(crate) enum Piece {
 }
 
 /// The pieces in order, each with the type id of its tokens.
-pub(crate) type Template = Vec<(Piece, u32)>;
+pub(crate) type PieceTemplate = Vec<(Piece, u32)>;
 
 #[derive(Debug)]
 pub(crate) struct PostProcessor {
-    pub single: Template,
-    pub pair: Template,
+    pub single: PieceTemplate,
+    pub pair: PieceTemplate,
     /// Of a text that is too long, the end stays.
     pub keep_end: bool,
     /// Each takes the spaces at its ends from what a token covers, but, where true, a single one before a text's first.
@@ -28,13 +28,13 @@ fn token(id: u32) -> Piece {
 }
 
 impl PostProcessor {
-    pub fn new(single: Template, pair: Template) -> Self {
+    pub fn new(single: PieceTemplate, pair: PieceTemplate) -> Self {
         Self { single, pair, keep_end: false, trims: Vec::new() }
     }
 
     /// The same around each text; the second has type 1.
     pub fn around(before: &[u32], after: &[u32]) -> Self {
-        let one = |text: Piece, kind: u32| -> Template {
+        let one = |text: Piece, kind: u32| -> PieceTemplate {
             let ids = |list: &[u32]| list.iter().map(|&id| token(id)).collect::<Vec<_>>();
             let pieces = [ids(before), vec![text], ids(after)].concat();
             pieces.into_iter().map(|piece| (piece, kind)).collect()

@@ -13,7 +13,7 @@ use tokenizers::{NormalizedString, PreTokenizedString, PreTokenizer};
 
 use super::bpe;
 use super::pattern::{Regex, compile};
-use super::work::Work;
+use super::work::StepBudget;
 use crate::{Error, Result};
 
 /// What it costs to look at a part of a text, and to write a byte anew.
@@ -21,7 +21,7 @@ const A_PART: u64 = 16;
 pub(crate) const A_BYTE: u64 = 4;
 
 /// One step of pre-tokenization; they run one after the other.
-pub(crate) enum Step {
+pub(crate) enum SplitStep {
     Split {
         regex: Regex,
         behavior: SplitDelimiterBehavior,
@@ -40,36 +40,36 @@ pub(crate) enum Step {
     Bert,
 }
 
-impl Step {
+impl SplitStep {
     pub fn split(pattern: &str, behavior: SplitDelimiterBehavior, invert: bool) -> Result<Self> {
-        Ok(Step::Split { regex: compile(pattern)?, behavior, invert })
+        Ok(SplitStep::Split { regex: compile(pattern)?, behavior, invert })
     }
 
-    pub fn apply(&self, text: &mut PreTokenizedString, work: &Work) -> tokenizers::Result<()> {
+    pub fn apply(&self, text: &mut PreTokenizedString, work: &StepBudget) -> tokenizers::Result<()> {
         match self {
-            Step::Split { regex, behavior, invert } => text.split(|_, part| {
+            SplitStep::Split { regex, behavior, invert } => text.split(|_, part| {
                 work.pay(A_PART)?;
                 let pattern = regex.within(work);
                 if *invert { part.split(Invert(pattern), *behavior) } else { part.split(pattern, *behavior) }
             }),
-            Step::PrefixSpace => text.normalize(|part| {
+            SplitStep::PrefixSpace => text.normalize(|part| {
                 if !part.get().starts_with(' ') {
                     part.prepend(" ");
                 }
                 Ok(())
             }),
-            Step::Bytes => text.normalize(|part| {
+            SplitStep::Bytes => text.normalize(|part| {
                 work.pay(A_PART + A_BYTE * part.len() as u64)?;
                 bytes(part);
                 Ok(())
             }),
-            Step::Digits(step) => step.pre_tokenize(text),
-            Step::Metaspace(step) => step.pre_tokenize(text),
-            Step::Punctuation(step) => step.pre_tokenize(text),
-            Step::WhitespaceSplit => WhitespaceSplit.pre_tokenize(text),
-            Step::UnicodeScripts => UnicodeScripts.pre_tokenize(text),
-            Step::FixedLength(step) => step.pre_tokenize(text),
-            Step::Bert => BertPreTokenizer.pre_tokenize(text),
+            SplitStep::Digits(step) => step.pre_tokenize(text),
+            SplitStep::Metaspace(step) => step.pre_tokenize(text),
+            SplitStep::Punctuation(step) => step.pre_tokenize(text),
+            SplitStep::WhitespaceSplit => WhitespaceSplit.pre_tokenize(text),
+            SplitStep::UnicodeScripts => UnicodeScripts.pre_tokenize(text),
+            SplitStep::FixedLength(step) => step.pre_tokenize(text),
+            SplitStep::Bert => BertPreTokenizer.pre_tokenize(text),
         }
     }
 }
@@ -200,14 +200,14 @@ pub(crate) fn named(name: &str) -> Result<Named> {
 }
 
 /// The steps of a byte-level vocabulary with these patterns.
-pub(crate) fn byte_level(patterns: &[String]) -> Result<Vec<Step>> {
-    let split = |pattern: &String| Step::split(pattern, SplitDelimiterBehavior::Isolated, false);
+pub(crate) fn byte_level(patterns: &[String]) -> Result<Vec<SplitStep>> {
+    let split = |pattern: &String| SplitStep::split(pattern, SplitDelimiterBehavior::Isolated, false);
     let mut steps = patterns.iter().map(split).collect::<Result<Vec<_>>>()?;
-    steps.push(Step::Bytes);
+    steps.push(SplitStep::Bytes);
     Ok(steps)
 }
 
 /// GPT-2's pattern, which `ByteLevel` of a `tokenizer.json` means where it says `use_regex`.
-pub(crate) fn gpt2() -> Result<Step> {
-    Step::split(GPT2, SplitDelimiterBehavior::Isolated, false)
+pub(crate) fn gpt2() -> Result<SplitStep> {
+    SplitStep::split(GPT2, SplitDelimiterBehavior::Isolated, false)
 }

@@ -308,8 +308,8 @@ mod tests {
     fn a_gguf_file_says_how_it_pools() {
         let read = |pooling: u32| {
             let mut metadata = Metadata::default();
-            metadata.insert("general.architecture", crate::checkpoint::Value::String("bert".to_owned()));
-            metadata.insert("bert.pooling_type", crate::checkpoint::Value::U32(pooling));
+            metadata.insert("general.architecture", crate::checkpoint::MetadataValue::String("bert".to_owned()));
+            metadata.insert("bert.pooling_type", crate::checkpoint::MetadataValue::U32(pooling));
             Sentence::from_gguf(&metadata)
         };
         let found = [0, 1, 2, 3].map(|pooling| read(pooling).unwrap().pooling);

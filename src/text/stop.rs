@@ -9,14 +9,14 @@ const MAX_STOP_BYTES: usize = 4096;
 /// One stop string with its Knuth-Morris-Pratt table: `fallback[n]` is the length of the longest
 /// proper prefix that also ends the first `n` bytes.
 #[derive(Clone, Debug)]
-struct Pattern {
+struct StopString {
     bytes: Vec<u8>,
     fallback: Vec<usize>,
     /// How many bytes at the end of the text so far are a beginning of this stop string.
     matched: usize,
 }
 
-impl Pattern {
+impl StopString {
     fn new(text: &str) -> Self {
         let bytes = text.as_bytes().to_vec();
         let mut fallback = vec![0; bytes.len() + 1];
@@ -47,7 +47,7 @@ impl Pattern {
 /// that are complete at the same byte, the longest counts.
 #[derive(Clone, Debug)]
 pub struct StopStrings {
-    patterns: Vec<Pattern>,
+    patterns: Vec<StopString>,
     held: String,
     stopped: bool,
 }
@@ -64,7 +64,7 @@ impl StopStrings {
             return Err(Error::invalid(format!("stop: a string of {} bytes, at most {MAX_STOP_BYTES}", stop.len())));
         }
         Ok(Self {
-            patterns: stops.iter().map(|stop| Pattern::new(stop)).collect(),
+            patterns: stops.iter().map(|stop| StopString::new(stop)).collect(),
             held: String::new(),
             stopped: false,
         })

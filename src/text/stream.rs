@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::decoder::{Decoder, State};
+use super::decoder::{Decoder, Decoding};
 use super::stop::StopStrings;
 
 /// Turns tokens into text one by one, and costs the same for each. A token that ends within a
@@ -10,7 +10,7 @@ use super::stop::StopStrings;
 /// All pieces together are what `Tokenizer::decode` gives.
 pub struct TextStream {
     decoder: Arc<Decoder>,
-    state: State,
+    state: Decoding,
     stops: StopStrings,
     skip_special: bool,
 }
@@ -19,7 +19,7 @@ impl TextStream {
     /// `continues`: the text goes on from an earlier one, so that a SentencePiece token's leading
     /// space is kept even at the start.
     pub(crate) fn new(decoder: Arc<Decoder>, stops: StopStrings, skip_special: bool, continues: bool) -> Self {
-        let state = State::new(continues);
+        let state = Decoding::new(continues);
         Self { decoder, state, stops, skip_special }
     }
 

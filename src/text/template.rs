@@ -8,7 +8,7 @@ use std::rc::Rc;
 use super::chat::Chat;
 use super::data::Data;
 use super::date::Moment;
-use super::jinja::{Budget, Kind, Renderer, Run, Spans, Stop, Template, Text, Value, parse};
+use super::jinja::{Budget, Kind, Renderer, RunResult, Spans, Stop, Template, Text, Value, parse};
 use crate::{Error, Result};
 
 /// Longest template taken; the longest in use, with tool calling, have some 20 kB.
@@ -138,7 +138,7 @@ impl ChatTemplate {
         variables: &[(String, Data)],
         now: Option<Moment>,
         budget: &Rc<Budget>,
-    ) -> Run<Text> {
+    ) -> RunResult<Text> {
         let message = |(message, known): (&Vec<(&'static str, Data)>, bool)| {
             let field = |(name, value): &(&'static str, Data)| {
                 let value = match value {
@@ -147,10 +147,10 @@ impl ChatTemplate {
                 };
                 Ok((Value::text(name, budget)?, value))
             };
-            Value::map(message.iter().map(field).collect::<Run<Vec<_>>>()?, budget)
+            Value::map(message.iter().map(field).collect::<RunResult<Vec<_>>>()?, budget)
         };
         let known = chat.messages.iter().map(|message| message.has_known_role());
-        let messages = messages.iter().zip(known).map(message).collect::<Run<Vec<_>>>()?;
+        let messages = messages.iter().zip(known).map(message).collect::<RunResult<Vec<_>>>()?;
         let mut all = vec![
             ("messages", Value::list(Kind::List, messages, budget)?),
             ("add_generation_prompt", Value::Bool(chat.add_generation_prompt)),

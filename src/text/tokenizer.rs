@@ -9,16 +9,16 @@ use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString, 
 
 use super::added::{Added, IsText};
 use super::decoder::Decoder;
-use super::model::Model;
+use super::model::TokenModel;
 use super::normalizer::{Normalizing, Rule};
 use super::offsets::{Located, located};
 use super::post_processor::PostProcessor;
-use super::pre_tokenizer::Step;
+use super::pre_tokenizer::SplitStep;
 use super::stop::StopStrings;
 use super::stream::TextStream;
 use super::template::{ChatPrompt, ChatTemplate};
 use super::templates::Templates;
-use super::work::{Spent, Work};
+use super::work::{Spent, StepBudget};
 use crate::{Error, Result};
 
 /// Longest text that is encoded at once, some half a million tokens of English.
@@ -46,9 +46,9 @@ const TURN_ENDS: [&str; 13] = [
 
 /// What a tokenizer is made of, whichever file it came from.
 pub(crate) struct Parts {
-    pub model: Model,
+    pub model: TokenModel,
     pub rules: Vec<Rule>,
-    pub steps: Vec<Step>,
+    pub steps: Vec<SplitStep>,
     pub added: Vec<(AddedToken, u32)>,
     pub decoder: Decoder,
     pub post_processor: PostProcessor,
@@ -90,9 +90,9 @@ struct Cut {
 
 /// A checkpoint's tokenizer.
 pub struct Tokenizer {
-    model: Model,
+    model: TokenModel,
     rules: Vec<Rule>,
-    steps: Vec<Step>,
+    steps: Vec<SplitStep>,
     added: Added,
     decoder: Arc<Decoder>,
     post_processor: PostProcessor,
@@ -114,7 +114,7 @@ impl Tokenizer {
         ends.extend(turn_ends.map(|&(_, id)| id));
         ends.sort_unstable();
         ends.dedup();
-        let work = Work::of(parts.added.iter().map(|(token, _)| token.content.len()).sum());
+        let work = StepBudget::of(parts.added.iter().map(|(token, _)| token.content.len()).sum());
         let added = Added::new(&parts.model, parts.added, &Normalizing::new(&parts.rules, &work))?;
         Ok(Self {
             model: parts.model,
@@ -260,7 +260,7 @@ impl Tokenizer {
         let (code, text) = code.map_or((None, text), |(id, rest)| (Some((id, whole - rest.len())), rest));
         let shift = whole - text.len();
         let is_text = |token: &AddedToken, span: Range<usize>| is_text(token, span.start + shift..span.end + shift);
-        let (work, of_texts) = (Work::of(text.len()), RefCell::new(Vec::new()));
+        let (work, of_texts) = (StepBudget::of(text.len()), RefCell::new(Vec::new()));
         let parts = self.tokenize(text, &work, &is_text, &of_texts, written).map_err(|error| match work.spent() {
             true => Spent.into(),
             false => Error::unsupported(format!("tokenizer: {error}")),
@@ -272,7 +272,7 @@ impl Tokenizer {
     fn tokenize(
         &self,
         text: &str,
-        work: &Work,
+        work: &StepBudget,
         is_text: &IsText,
         of_texts: &RefCell<Vec<u32>>,
         written: bool,
@@ -344,7 +344,7 @@ impl Tokenizer {
         }
         self.rules.insert(0, Rule::Lowercase);
         let tokens = self.added.tokens().to_vec();
-        let work = Work::of(tokens.iter().map(|(token, _)| token.content.len()).sum());
+        let work = StepBudget::of(tokens.iter().map(|(token, _)| token.content.len()).sum());
         self.added = Added::new(&self.model, tokens, &Normalizing::new(&self.rules, &work))?;
         Ok(())
     }

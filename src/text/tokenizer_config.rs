@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use serde_json::{Map, Value, json};
 
-use super::json_file::{AddedTokenFile, File, Vocabulary};
+use super::json_file::{AddedTokenFile, TokenizerFile, Vocabulary};
 use super::templates::Templates;
 use crate::{Error, Result};
 
@@ -91,7 +91,7 @@ impl TokenizerConfig {
     }
 
     /// What it says of what tokenizer.json says too: transformers' classes go by this file.
-    pub fn overrule(&self, file: &mut File) -> Result<()> {
+    pub fn overrule(&self, file: &mut TokenizerFile) -> Result<()> {
         let class = self.get("tokenizer_class").and_then(Value::as_str).unwrap_or_default();
         if !GENERIC.contains(&class) {
             for (name, field) in [
@@ -121,7 +121,7 @@ impl TokenizerConfig {
     }
 
     /// Adds the tokens that tokenizer.json has not among its added ones, and takes how others are found from here.
-    fn add_tokens(&self, file: &mut File) -> Result<()> {
+    fn add_tokens(&self, file: &mut TokenizerFile) -> Result<()> {
         let mut given: Vec<(u32, &Value)> = Vec::new();
         for (id, token) in self.get("added_tokens_decoder").and_then(Value::as_object).into_iter().flatten() {
             let id = id.parse().ok().filter(|_| text_of(token).is_some());
@@ -132,7 +132,7 @@ impl TokenizerConfig {
         let list =
             ["extra_special_tokens", "additional_special_tokens"].map(|name| self.get(name).and_then(Value::as_array));
         let special = special.chain(list.into_iter().flatten().take(1).flatten());
-        let mut tokens = Tokens::new(file);
+        let mut tokens = AddedTokens::new(file);
         given.iter().for_each(|(_, token)| tokens.take(token, false));
         special.for_each(|token| tokens.take(token, true));
         Ok(())
@@ -145,7 +145,7 @@ fn text_of(token: &Value) -> Option<&str> {
 }
 
 /// The added tokens of a file, by their texts.
-struct Tokens<'a> {
+struct AddedTokens<'a> {
     added: &'a mut Vec<AddedTokenFile>,
     places: HashMap<String, usize>,
     vocabulary: &'a Vocabulary,
@@ -153,9 +153,9 @@ struct Tokens<'a> {
     ids: Option<HashMap<&'a str, u32>>,
 }
 
-impl<'a> Tokens<'a> {
-    fn new(file: &'a mut File) -> Self {
-        let File { added_tokens, model, .. } = file;
+impl<'a> AddedTokens<'a> {
+    fn new(file: &'a mut TokenizerFile) -> Self {
+        let TokenizerFile { added_tokens, model, .. } = file;
         let places = added_tokens.iter().enumerate().map(|(place, token)| (token.content.clone(), place)).collect();
         Self { added: added_tokens, places, vocabulary: &model.vocab, ids: None }
     }
@@ -215,7 +215,7 @@ fn each(value: &mut Option<Value>, list: &str, mut change: impl FnMut(&mut Value
 
 /// Whether tokens cover the spaces at their ends; `prefix`: the first may have been put there. RoBERTa's class has a
 /// post-processor of its own for that.
-fn trim_offsets(file: &mut File, trims: bool, prefix: bool) {
+fn trim_offsets(file: &mut TokenizerFile, trims: bool, prefix: bool) {
     each(&mut file.post_processor, "processors", |step| {
         if step["type"] == "RobertaProcessing" {
             step["trim_offsets"] = false.into();
@@ -228,7 +228,7 @@ fn trim_offsets(file: &mut File, trims: bool, prefix: bool) {
 }
 
 /// Whether a text gets a space before it that it does not begin with.
-fn prefix_space(file: &mut File, prefix: bool) {
+fn prefix_space(file: &mut TokenizerFile, prefix: bool) {
     let mut spaces = false;
     each(&mut file.pre_tokenizer, "pretokenizers", |step| {
         if step["type"] == "ByteLevel" {

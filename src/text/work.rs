@@ -11,7 +11,7 @@ const A_BYTE: u64 = 512;
 
 /// The steps left. In an atomic, because the tokenizers crate's traits ask for threads.
 #[derive(Debug)]
-pub(crate) struct Work(AtomicU64);
+pub(crate) struct StepBudget(AtomicU64);
 
 /// None are left.
 #[derive(Debug)]
@@ -33,7 +33,7 @@ impl From<Spent> for Error {
     }
 }
 
-impl Work {
+impl StepBudget {
     /// For a text of so many bytes.
     pub fn of(bytes: usize) -> Self {
         Self(AtomicU64::new(BASE + A_BYTE * bytes as u64))

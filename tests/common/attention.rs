@@ -5,7 +5,9 @@ use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, Norm, PositionBias, RopePairs, Span};
+use azulejo::device::{
+    AttentionShape, CacheType, CachedAttention, Device, NormWeights, PositionBias, Qkv, RopePairs, Span,
+};
 use azulejo::model::rope::{Angles, RopeTable};
 
 #[derive(Clone)]
@@ -83,7 +85,7 @@ impl Case {
 /// Causal, and scaled by the usual 1 / √head_dim.
 pub fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = (head_dim as f32).sqrt().recip();
-    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: true, window: None, soft_cap: None }
 }
 
 /// What comes of one sequence's tokens, those before and those now: [tokens, heads or kv_heads, head_dim] each.
@@ -141,7 +143,7 @@ pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers
     let vector = case.bias.upload(device);
     let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
     let bias = case.bias.of(&vector);
-    let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
+    let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
     device.attend(&attention, &query, &places, &kept.state, &mut out);
     let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, len));
     Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
@@ -179,13 +181,12 @@ fn store<D: Device>(
     let mut key = gathered(|numbers| &numbers.key, shape.kv_heads);
     let value = gathered(|numbers| &numbers.value, shape.kv_heads);
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
-    let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| Norm::rms(weight, heading.epsilon)));
+    let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| NormWeights::rms(weight, heading.epsilon)));
     let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude, beyond: None };
     device.begin(spans, Angles::of(&[table], spans).rotations());
     let places = kept.places(device, spans);
-    let mut heads =
-        Heads { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
-    device.store(LAYER, shape, &mut heads, &places, &mut kept.state);
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
+    device.rope_and_cache(LAYER, shape, &mut heads, &places, &mut kept.state);
     (query, key, places)
 }
 
@@ -198,7 +199,7 @@ pub fn attention_map<D: Device>(device: &mut D, context: &Context, case: &Case, 
     let vector = case.bias.upload(device);
     let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
     begin(device, rows);
-    let attention = Attention { layer: 0, shape: case.shape, bias: case.bias.of(&vector), sinks: sinks.as_ref() };
+    let attention = CachedAttention { layer: 0, shape: case.shape, bias: case.bias.of(&vector), sinks: sinks.as_ref() };
     let weights = device.attention_weights(&attention, &query, &key, rows).unwrap();
     read(device, context, &weights, heads * rows * rows)
 }

@@ -6,7 +6,7 @@ use azulejo::Result;
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::Device;
 use azulejo::model::families::from_config;
-use azulejo::model::{Assembly, Plan};
+use azulejo::model::{ModelConfig, WeightLoader};
 use safetensors::SafeTensors;
 use std::collections::BTreeMap;
 use std::sync::Mutex;
@@ -35,35 +35,35 @@ pub fn folder(family: &str) -> String {
 }
 
 /// A family's plan, as its configuration says.
-pub fn plan(family: &str) -> Plan {
+pub fn plan(family: &str) -> ModelConfig {
     from_config(&fs::read_to_string(format!("{}/config.json", folder(family))).unwrap()).unwrap()
 }
 
 thread_local! {
-    static INSTEAD: RefCell<Option<Plan>> = const { RefCell::new(None) };
+    static INSTEAD: RefCell<Option<ModelConfig>> = const { RefCell::new(None) };
 }
 
 /// What this thread's models are from now on, whatever their configuration says: see native/teeth.
-pub fn plan_instead(plan: Option<Plan>) {
+pub fn plan_instead(plan: Option<ModelConfig>) {
     INSTEAD.set(plan);
 }
 
 /// A family's configuration and weights, read.
-pub fn assembled<D: Device>(family: &str, device: D) -> Assembly<D> {
+pub fn assembled<D: Device>(family: &str, device: D) -> WeightLoader<D> {
     try_assembled(family, device).unwrap()
 }
 
-pub fn try_assembled<D: Device>(family: &str, device: D) -> Result<Assembly<D>> {
+pub fn try_assembled<D: Device>(family: &str, device: D) -> Result<WeightLoader<D>> {
     pushed(&weights(&folder(family)), plan_of(family), device)
 }
 
 /// The plan that the family's models have now.
-pub fn plan_of(family: &str) -> Plan {
+pub fn plan_of(family: &str) -> ModelConfig {
     INSTEAD.with_borrow(Clone::clone).unwrap_or_else(|| plan(family))
 }
 
 /// The weights of a folder, as a plan has them.
-pub fn planned<D: Device>(folder: &str, plan: Plan, device: D) -> Assembly<D> {
+pub fn planned<D: Device>(folder: &str, plan: ModelConfig, device: D) -> WeightLoader<D> {
     pushed(&weights(folder), plan, device).unwrap()
 }
 
@@ -73,8 +73,8 @@ pub fn weights(folder: &str) -> Vec<u8> {
 }
 
 /// Weights as they may arrive, in pieces.
-pub fn pushed<D: Device>(bytes: &[u8], plan: Plan, device: D) -> Result<Assembly<D>> {
-    let mut assembly = Assembly::new(device);
+pub fn pushed<D: Device>(bytes: &[u8], plan: ModelConfig, device: D) -> Result<WeightLoader<D>> {
+    let mut assembly = WeightLoader::new(device);
     assembly.set_plan(plan);
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
     bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;

@@ -3,7 +3,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
-use azulejo::device::{Activation, Device, ExpertLinear, Gating, Input, Norm, Routing};
+use azulejo::device::{Activation, Device, ExpertLinear, Gating, Input, NormWeights, Routing};
 
 use crate::gpu_kernels::random_bytes;
 use crate::random::Random;
@@ -186,7 +186,7 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
     device.write(&before, 0, &mut out);
     begin(device, rows);
     device.route(&score_buffer, rows, routing, &mut routes);
-    let input = Input { x: &x_buffer, rows, norm: case.normed.then(|| Norm::rms(&norm, 1e-5)) };
+    let input = Input { x: &x_buffer, rows, norm: case.normed.then(|| NormWeights::rms(&norm, 1e-5)) };
     device.project_experts(&input, &on_gate, &on_up, case.gating, &routes, used, &mut gated);
     device.project_experts_down(&gated, rows, &on_down, &routes, used, true, &mut out);
     device.project_experts_down(&gated, rows, &on_down, &routes, used, false, &mut replaced);

@@ -5,7 +5,7 @@ use crate::case::Case;
 use azulejo::Result;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{
-    Assembly, ImageModel, Images, Looking, Matcher, Model, Reading, Scoring, Sequence, Source, TextModel,
+    DualEncoder, ImageModel, ImageSource, ImageTask, Images, Model, Output, Scoring, Sequence, TextModel, WeightLoader,
 };
 
 /// The two rows of a case without their padding.
@@ -19,10 +19,10 @@ pub fn rows(case: &Case) -> Vec<Sequence> {
 }
 
 /// The two images of a case.
-pub fn images(case: &Case) -> Source {
+pub fn images(case: &Case) -> ImageSource {
     let values = case.floats("pixel_values");
     let side = (values.len() as f64 / 6.0).sqrt() as usize;
-    Source::Images(Images { values, count: 2, channels: 3, height: side, width: side })
+    ImageSource::Images(Images { values, count: 2, channels: 3, height: side, width: side })
 }
 
 /// The logits of rows of one length.
@@ -41,12 +41,16 @@ pub async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources
 }
 
 /// All that the model gives, by its task.
-pub async fn outputs<D: Device>(case: &Case, assembly: Assembly<D>) -> Result<Vec<f32>> {
+pub async fn outputs<D: Device>(case: &Case, assembly: WeightLoader<D>) -> Result<Vec<f32>> {
     outputs_of(case, case.has("pixel_values").then(|| images(case)), assembly).await
 }
 
 /// The same of other images than the case's.
-pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly: Assembly<D>) -> Result<Vec<f32>> {
+pub async fn outputs_of<D: Device>(
+    case: &Case,
+    source: Option<ImageSource>,
+    assembly: WeightLoader<D>,
+) -> Result<Vec<f32>> {
     let source = || source.as_ref().expect("a case of images has some");
     let (progress, task) = (Progress::default(), assembly.plan()?.spec().task());
     let ids = |rows: Vec<Sequence>| rows.into_iter().map(|row| row.ids).collect();
@@ -63,22 +67,22 @@ pub async fn outputs_of<D: Device>(case: &Case, source: Option<Source>, assembly
         }
         "image-classification" => {
             let mut model = ImageModel::new(assembly, None, &progress).await?;
-            let mut all = model.look(source(), 0, Looking::Features).await?.values;
+            let mut all = model.look(source(), 0, ImageTask::Features).await?.values;
             if case.has("logits") {
-                all.extend(model.look(source(), 0, Looking::Logits).await?.values);
+                all.extend(model.look(source(), 0, ImageTask::Logits).await?.values);
             }
             Ok(all)
         }
         "image-text-matching" => {
-            let mut model = Matcher::new(assembly, None, &progress).await?;
+            let mut model = DualEncoder::new(assembly, None, &progress).await?;
             let mut all = model.embed_texts(&rows(case)).await?;
             all.extend(model.embed_images(source(), 0).await?.values);
             Ok(all)
         }
         _ => {
             let mut model = TextModel::new(assembly, &progress).await?;
-            let mut all = model.read(&rows(case), Reading::Hidden).await?;
-            for reading in [Reading::Logits, Reading::TokenLogits] {
+            let mut all = model.read(&rows(case), Output::Hidden).await?;
+            for reading in [Output::Logits, Output::TokenLogits] {
                 if model.check(reading).is_ok() {
                     all.extend(model.read(&rows(case), reading).await?);
                 }

@@ -4,7 +4,7 @@
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{Device, Rotations, Span, Tokens};
+use azulejo::device::{Device, Rotations, Span, TokenIds};
 
 pub fn matrix<D: Device>(device: &mut D, ty: TensorType, rows: usize, columns: usize, bytes: &[u8]) -> D::Matrix {
     device.expect_weights(D::matrix_bytes(ty, rows, columns)).unwrap();
@@ -30,7 +30,7 @@ pub fn fill<D: Device>(device: &mut D, buffer: &mut D::Buffer, values: &[f32], c
     let table = floats(device, rows, columns, values);
     let tokens: Vec<u32> = (0..rows as u32).collect();
     begin(device, rows);
-    device.embed(&table, &Tokens::Known(&tokens), 1.0, false, buffer);
+    device.embed(&table, &TokenIds::Known(&tokens), 1.0, false, buffer);
 }
 
 /// A buffer that holds rows of `columns` values.

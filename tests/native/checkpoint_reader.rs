@@ -3,30 +3,30 @@
 use crate::checkpoint::{Collected, read};
 use crate::fetched::model;
 use azulejo::checkpoint::write::{self, NewTensor};
-use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, Sink, TensorInfo, TensorType, Value};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, MetadataValue, Sink, TensorInfo, TensorType};
 use azulejo::{Code, Error, Result};
 
 /// A GGUF file with a value of every type and three tensors.
 fn sample() -> Vec<u8> {
     let mut metadata = Metadata::default();
-    metadata.insert("general.architecture", Value::String("none".to_owned()));
-    metadata.insert("general.alignment", Value::U32(64));
-    metadata.insert("u8", Value::U8(1));
-    metadata.insert("i8", Value::I8(-1));
-    metadata.insert("u16", Value::U16(2));
-    metadata.insert("i16", Value::I16(-2));
-    metadata.insert("i32", Value::I32(-3));
-    metadata.insert("f32", Value::F32(0.5));
-    metadata.insert("bool", Value::Bool(true));
-    metadata.insert("u64", Value::U64(u64::MAX));
-    metadata.insert("i64", Value::I64(i64::MIN));
-    metadata.insert("f64", Value::F64(0.25));
-    metadata.insert("tokens", Value::Array(Array::String(vec!["a".into(), String::new(), "→".into()])));
-    metadata.insert("scores", Value::Array(Array::F32(vec![0.0, -1.5])));
-    metadata.insert("flags", Value::Array(Array::Bool(vec![true, false])));
+    metadata.insert("general.architecture", MetadataValue::String("none".to_owned()));
+    metadata.insert("general.alignment", MetadataValue::U32(64));
+    metadata.insert("u8", MetadataValue::U8(1));
+    metadata.insert("i8", MetadataValue::I8(-1));
+    metadata.insert("u16", MetadataValue::U16(2));
+    metadata.insert("i16", MetadataValue::I16(-2));
+    metadata.insert("i32", MetadataValue::I32(-3));
+    metadata.insert("f32", MetadataValue::F32(0.5));
+    metadata.insert("bool", MetadataValue::Bool(true));
+    metadata.insert("u64", MetadataValue::U64(u64::MAX));
+    metadata.insert("i64", MetadataValue::I64(i64::MIN));
+    metadata.insert("f64", MetadataValue::F64(0.25));
+    metadata.insert("tokens", MetadataValue::Array(Array::String(vec!["a".into(), String::new(), "→".into()])));
+    metadata.insert("scores", MetadataValue::Array(Array::F32(vec![0.0, -1.5])));
+    metadata.insert("flags", MetadataValue::Array(Array::Bool(vec![true, false])));
     let inner = vec![Array::I32(vec![1, -2]), Array::I32(vec![]), Array::Array(vec![Array::U8(vec![7])])];
-    metadata.insert("nested", Value::Array(Array::Array(inner)));
-    metadata.insert("empty", Value::Array(Array::U64(vec![])));
+    metadata.insert("nested", MetadataValue::Array(Array::Array(inner)));
+    metadata.insert("empty", MetadataValue::Array(Array::U64(vec![])));
     let tensor = |name: &str, ty, shape: &[usize]| {
         let tensor = NewTensor { name: name.to_owned(), ty, shape: shape.to_vec() };
         let data = (0..tensor.bytes()).map(|i| (i * 7 + name.len()) as u8).collect();
@@ -95,9 +95,9 @@ fn the_cuts_do_not_matter() {
 fn a_large_vocabulary_arrives_in_small_pieces() {
     let tokens: Vec<String> = (0..200_000).map(|i| format!("token {i}")).collect();
     let mut metadata = Metadata::default();
-    metadata.insert("scores", Value::Array(Array::F32(vec![-1.0; tokens.len()])));
-    metadata.insert("template", Value::String("{{ message }}".repeat(50_000)));
-    metadata.insert("tokens", Value::Array(Array::String(tokens)));
+    metadata.insert("scores", MetadataValue::Array(Array::F32(vec![-1.0; tokens.len()])));
+    metadata.insert("template", MetadataValue::String("{{ message }}".repeat(50_000)));
+    metadata.insert("tokens", MetadataValue::Array(Array::String(tokens)));
     let bytes = write::file(&metadata, &[]);
     assert!(read(Format::Gguf, &bytes, None, || 3).unwrap().header.metadata == metadata);
 }

@@ -3,7 +3,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Device, Progress};
-use azulejo::model::{ImageModel, Looking};
+use azulejo::model::{ImageModel, ImageTask};
 
 use crate::case::{Case, Compared, assembled, assert_reference, families};
 use crate::devices::{cpu, gpu, gpus};
@@ -18,7 +18,7 @@ pub async fn gives_the_reference<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = load(family, device).await;
     let images = images(&case);
-    for (looking, name) in [(Looking::Logits, "logits"), (Looking::Features, "hidden")] {
+    for (looking, name) in [(ImageTask::Logits, "logits"), (ImageTask::Features, "hidden")] {
         let expected = case.floats(name);
         let seen = model.look(&images, 0, looking).await.unwrap();
         assert_eq!(seen.count, 2);
@@ -29,10 +29,10 @@ pub async fn gives_the_reference<D: Device>(family: &str, device: D) {
         assert_reference(family, Compared::Outputs, &second.values, &expected[expected.len() / 2..], &what);
     }
     let expected = case.floats("attention");
-    let layers = model.spec.layers();
+    let layers = model.encoder.spec.layers();
     let len = expected.len() / (2 * layers);
     for image in 0..2 {
-        let seen = model.look(&images, image, Looking::Attention).await.unwrap();
+        let seen = model.look(&images, image, ImageTask::Attention).await.unwrap();
         assert_eq!((seen.count, seen.values.len()), (1, layers * len));
         for (layer, map) in seen.values.chunks(len).enumerate() {
             let expected = &expected[(2 * layer + image) * len..][..len];

@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Beams, Finish, Matcher, Model, Reading, TextModel, Vector};
+use azulejo::model::{Beams, DualEncoder, FinishReason, GenerateRequest, Model, Output, Pooling, TextModel};
 use azulejo::text::{GenerateOptions, Sampling};
 
 use crate::case::{Case, Compared, assembled, assert_close, assert_reference, families};
@@ -15,24 +15,24 @@ async fn an_encoder_reads<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = TextModel::new(assembled(family, device), &Progress::default()).await.unwrap();
     let rows = rows(&case);
-    let (width, tokens) = (model.width(Reading::Hidden), case.ids("input_ids").len() / 2);
+    let (width, tokens) = (model.width(Output::Hidden), case.ids("input_ids").len() / 2);
     let hidden = case.floats("hidden");
     let expected = |row: usize| &hidden[row * tokens * width..][..rows[row].ids.len() * width];
-    let both = model.read(&rows, Reading::Hidden).await.unwrap();
+    let both = model.read(&rows, Output::Hidden).await.unwrap();
     let close = |found: &[f32], expected: &[f32], what: &str| {
         assert_reference(family, Compared::Outputs, found, expected, what);
     };
     close(&both, &[expected(0), expected(1)].concat(), "hidden");
-    let second = model.read(&rows[1..], Reading::Hidden).await.unwrap();
+    let second = model.read(&rows[1..], Output::Hidden).await.unwrap();
     close(&second, expected(1), "hidden of the second alone");
     let mut results = Vec::new();
     if case.has("logits") {
-        results.push((Reading::Logits, case.floats("logits")));
+        results.push((Output::Logits, case.floats("logits")));
     }
     if case.has("pooled") {
         // Where there is no pooler it is of the last token.
-        let pooler = Reading::Vector(Vector::Pooler);
-        let last = Reading::Vector(Vector::LastToken);
+        let pooler = Output::Pooler;
+        let last = Output::Vector(Pooling::Last);
         results.push((if model.check(pooler).is_ok() { pooler } else { last }, case.floats("pooled")));
     }
     for (reading, expected) in results {
@@ -48,7 +48,7 @@ async fn an_encoder_classifies_tokens<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
     let mut model = TextModel::new(assembled(family, device), &Progress::default()).await.unwrap();
     let rows = rows(&case);
-    for (reading, name) in [(Reading::Hidden, "hidden"), (Reading::TokenLogits, "logits")] {
+    for (reading, name) in [(Output::Hidden, "hidden"), (Output::TokenLogits, "logits")] {
         let (width, tokens) = (model.width(reading), case.ids("input_ids").len() / 2);
         let all = case.floats(name);
         let expected = |row: usize| &all[row * tokens * width..][..rows[row].ids.len() * width];
@@ -78,10 +78,10 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     };
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
     let mut session = model.session();
-    let asked = Asked { source: Some(prompt.clone()), prompt: vec![start] };
+    let asked = GenerateRequest { source: Some(prompt.clone()), prompt: vec![start] };
     let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
     let generation = finished(&mut model, &mut session, generation, |_| {}).await.unwrap();
-    assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(Finish::Length)), "{family}");
+    assert_eq!((generation.tokens(), generation.finish()), (&generated[..], Some(FinishReason::Length)), "{family}");
     // One beam is the greedy search.
     let options = GenerateOptions { max_tokens: Some(generated.len() as f64), ..Default::default() };
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
@@ -92,7 +92,7 @@ async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
 
 async fn two_towers_match<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
-    let mut model = Matcher::new(assembled(family, device), None, &Progress::default()).await.unwrap();
+    let mut model = DualEncoder::new(assembled(family, device), None, &Progress::default()).await.unwrap();
     let texts = model.embed_texts(&rows(&case)).await.unwrap();
     let close = |found: &[f32], expected: &str| {
         assert_reference(family, Compared::Outputs, found, &case.floats(expected), expected);

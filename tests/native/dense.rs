@@ -5,7 +5,7 @@ use std::fs;
 use azulejo::checkpoint::{FileReader, Format, TensorType};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{Activation, Device, Progress};
-use azulejo::model::{DenseFile, Reading, TextModel, Vector};
+use azulejo::model::{DenseFile, Output, Pooling, TextModel};
 use safetensors::SafeTensors;
 
 use crate::case::{Case, assembled, assert_within};
@@ -52,17 +52,16 @@ async fn vectors_go_through_both<D: Device>(device: D, quantize: Option<TensorTy
     let mut assembly = assembled("bert", device);
     assembly.quantize = quantize;
     let mut with = TextModel::with_dense(assembly, modules(), &progress).await.unwrap();
-    assert_eq!(with.width(Reading::Vector(Vector::Mean)), 20);
-    for vector in [
-        Vector::Mean,
-        Vector::FirstToken,
-        Vector::LastToken,
-        Vector::Pooler,
-        Vector::Max,
-        Vector::MeanSqrtLength,
-        Vector::WeightedMean,
+    assert_eq!(with.width(Output::Vector(Pooling::Mean)), 20);
+    for reading in [
+        Output::Vector(Pooling::Mean),
+        Output::Vector(Pooling::ClassToken),
+        Output::Vector(Pooling::Last),
+        Output::Pooler,
+        Output::Vector(Pooling::Max),
+        Output::Vector(Pooling::MeanSqrtLength),
+        Output::Vector(Pooling::WeightedMean),
     ] {
-        let reading = Reading::Vector(vector);
         // One alone, then more than there is room for yet.
         for rows in [&rows[1..], &rows[..]] {
             let expected = without.read(rows, reading).await.unwrap();
@@ -70,11 +69,11 @@ async fn vectors_go_through_both<D: Device>(device: D, quantize: Option<TensorTy
                 expected.chunks(48).flat_map(|x| product(&product(x, "2_Dense", f32::tanh), "3_Dense", |x| x));
             let expected: Vec<f32> = expected.collect();
             let found = with.read(rows, reading).await.unwrap();
-            assert_within(&found, &expected, tolerance, &format!("{vector:?} of {}", rows.len()));
+            assert_within(&found, &expected, tolerance, &format!("{reading:?} of {}", rows.len()));
         }
     }
-    let hidden = with.read(&rows, Reading::Hidden).await.unwrap();
-    let expected = without.read(&rows, Reading::Hidden).await.unwrap();
+    let hidden = with.read(&rows, Output::Hidden).await.unwrap();
+    let expected = without.read(&rows, Output::Hidden).await.unwrap();
     assert_within(&hidden, &expected, 2e-5, "tokens' own vectors stay as they are");
 }
 

@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Model, Session};
+use azulejo::model::{GenerateRequest, Model, Session};
 use azulejo::text::{GenerateOptions, Sampler, Sampling};
 use serde_json::{Value, json};
 
@@ -51,7 +51,7 @@ async fn generate<D: Device>(
     prompt: &[u32],
     sampling: Sampling,
 ) -> Vec<u32> {
-    let asked = Asked { source: None, prompt: prompt.to_vec() };
+    let asked = GenerateRequest { source: None, prompt: prompt.to_vec() };
     let generation = model.generation(asked, sampling, None, &[], 0).unwrap();
     finished(model, session, generation, |_| {}).await.unwrap().tokens().to_vec()
 }

@@ -5,7 +5,7 @@ use azulejo::Result;
 use azulejo::checkpoint::{FileReader, Format, TensorType};
 use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
-use azulejo::model::{Assembly, families};
+use azulejo::model::{WeightLoader, families};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -51,8 +51,8 @@ fn files(tensors: &Tensors, dtype: Dtype, count: usize) -> Vec<Vec<u8>> {
     (0..count).map(file).collect()
 }
 
-fn assembled(family: &str, files: &[Vec<u8>], quantize: Option<TensorType>) -> Result<Assembly<Cpu>> {
-    let mut assembly = Assembly::new(cpu(2));
+fn assembled(family: &str, files: &[Vec<u8>], quantize: Option<TensorType>) -> Result<WeightLoader<Cpu>> {
+    let mut assembly = WeightLoader::new(cpu(2));
     assembly.quantize = quantize;
     assembly.set_plan(families::from_config(&fs::read_to_string(format!("{}/config.json", folder(family))).unwrap())?);
     for bytes in files {

@@ -82,13 +82,13 @@ pub async fn gives_the_reference<D: Device>(family: &str, device: impl Fn() -> D
 }
 
 /// Only the first lines.
-fn crop(source: azulejo::model::Source, lines: usize) -> azulejo::model::Source {
-    let azulejo::model::Source::Images(Images { values, count, channels, height, width }) = source else {
+fn crop(source: azulejo::model::ImageSource, lines: usize) -> azulejo::model::ImageSource {
+    let azulejo::model::ImageSource::Images(Images { values, count, channels, height, width }) = source else {
         panic!("a case has numbers")
     };
     let planes = values.chunks(height * width);
     let values = planes.flat_map(|plane| &plane[..lines * width]).copied().collect();
-    azulejo::model::Source::Images(Images { values, count, channels, height: lines, width })
+    azulejo::model::ImageSource::Images(Images { values, count, channels, height: lines, width })
 }
 
 #[test]

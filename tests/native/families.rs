@@ -4,7 +4,7 @@
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::cpu::Cpu;
 use azulejo::model::spec::{Head, Pooling};
-use azulejo::model::{Assembly, Plan, families};
+use azulejo::model::{ModelConfig, WeightLoader, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -66,18 +66,18 @@ impl Checkpoint {
         self
     }
 
-    fn plan(&self) -> Result<Plan> {
+    fn plan(&self) -> Result<ModelConfig> {
         families::from_config(&self.config.to_string())
     }
 
     /// The plan of what it holds, and the bytes of its weights; loaded and brought to the device.
-    fn load(&self) -> Result<(Plan, u64)> {
+    fn load(&self) -> Result<(ModelConfig, u64)> {
         let views = self
             .tensors
             .iter()
             .map(|(name, (shape, data))| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
         let bytes = safetensors::serialize(views, None).unwrap();
-        let mut assembly: Assembly<Cpu> = Assembly::new(cpu(1));
+        let mut assembly: WeightLoader<Cpu> = WeightLoader::new(cpu(1));
         assembly.set_plan(self.plan()?);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
         bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;

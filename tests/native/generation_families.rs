@@ -3,7 +3,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Finish, Model};
+use azulejo::model::{FinishReason, GenerateRequest, Model};
 use azulejo::text::{GenerateOptions, Sampling};
 
 use crate::case::{Case, assembled, families};
@@ -15,14 +15,18 @@ async fn load<D: Device>(family: &str, device: D) -> Model<D> {
 }
 
 /// The tokens of a generation, and why it is over.
-async fn generated<D: Device>(model: &mut Model<D>, prompt: &[u32], most: Option<usize>) -> (Vec<u32>, Option<Finish>) {
+async fn generated<D: Device>(
+    model: &mut Model<D>,
+    prompt: &[u32],
+    most: Option<usize>,
+) -> (Vec<u32>, Option<FinishReason>) {
     let options = GenerateOptions {
         max_tokens: most.map(|most| most as f64),
         ignore_end: Some(true),
         ..GenerateOptions::default()
     };
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
-    let (mut session, asked) = (model.session(), Asked { source: None, prompt: prompt.to_vec() });
+    let (mut session, asked) = (model.session(), GenerateRequest { source: None, prompt: prompt.to_vec() });
     let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
     let generation = finished(model, &mut session, generation, |_| {}).await.unwrap();
     (generation.tokens().to_vec(), generation.finish())
@@ -32,7 +36,7 @@ async fn gives_the_reference_tokens<D: Device>(family: &str, device: D) {
     let (case, mut model) = (Case::read(family), load(family, device).await);
     let expected = case.ids("generated");
     let found = generated(&mut model, &case.ids("prompt"), Some(expected.len())).await;
-    assert_eq!(found, (expected, Some(Finish::Length)), "{family}");
+    assert_eq!(found, (expected, Some(FinishReason::Length)), "{family}");
 }
 
 #[test]
@@ -52,7 +56,7 @@ async fn to_the_end<D: Device>(family: &str, device: D) -> Vec<u32> {
     let mut model = load(family, device).await;
     let prompt: Vec<u32> = (0..model.context as u32 - 4).map(|i| 3 + i * 7 % 120).collect();
     let (tokens, finish) = generated(&mut model, &prompt, None).await;
-    assert_eq!((tokens.len(), finish), (5, Some(Finish::Length)), "{family}");
+    assert_eq!((tokens.len(), finish), (5, Some(FinishReason::Length)), "{family}");
     let longer: Vec<u32> = vec![3; model.context + 1];
     assert_eq!(model.check_tokens(&longer).unwrap_err().code, azulejo::Code::ContextFull);
     tokens

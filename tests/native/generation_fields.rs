@@ -1,7 +1,7 @@
 //! docs/what-is-read.md's table of generation_config.json against the reference's fields
 //! (tests/what-is-read/generation.json), and against what a change of a field does.
 
-use azulejo::model::{Plan, families};
+use azulejo::model::{ModelConfig, families};
 use azulejo::text::{Before, GenerateOptions};
 use serde_json::{Value, json};
 
@@ -33,7 +33,7 @@ fn outcome(task: &str, base: &Value, field: &str, value: Option<&Value>) -> Resu
     let config = std::fs::read_to_string(format!("{}/config.json", folder(family))).unwrap();
     let mut settings = base.as_object().unwrap().clone();
     value.map(|value| settings.insert(field.to_owned(), value.clone()));
-    let mut plan: Plan = families::from_config(&config).unwrap();
+    let mut plan: ModelConfig = families::from_config(&config).unwrap();
     plan.set_generation(Some(&Value::Object(settings).to_string())).map_err(|error| error.to_string())?;
     let generation = &plan.generation;
     let prompt: Vec<u32> = generation.start.filter(|_| task == "seq2seq").into_iter().chain([1]).collect();

@@ -1,9 +1,9 @@
 //! What `generation_config.json` asks of encoder-decoders, against transformers' own: tests/reference/beams/make_settings.py.
 
-use azulejo::checkpoint::{Header, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Header, MetadataValue as Item, TensorInfo, TensorType};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Beams, Model, Plan, families};
+use azulejo::model::{Beams, GenerateRequest, Model, ModelConfig, families};
 use azulejo::text::{Before, GenerateOptions};
 use azulejo::{Code, Result};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ fn ids(value: &Value) -> Vec<u32> {
     value.as_array().unwrap().iter().map(|id| id.as_u64().unwrap() as u32).collect()
 }
 
-fn plan(family: &str, generation: Option<&Value>) -> Result<Plan> {
+fn plan(family: &str, generation: Option<&Value>) -> Result<ModelConfig> {
     let config = std::fs::read_to_string(format!("{}/config.json", folder(family))).unwrap();
     let mut plan = families::from_config(&config)?;
     plan.end_tokens.clear();
@@ -26,7 +26,12 @@ fn plan(family: &str, generation: Option<&Value>) -> Result<Plan> {
 }
 
 /// What comes of a source by a checkpoint's settings and the caller's options.
-async fn generate<D: Device>(model: &mut Model<D>, plan: &Plan, source: &[u32], options: &GenerateOptions) -> Vec<u32> {
+async fn generate<D: Device>(
+    model: &mut Model<D>,
+    plan: &ModelConfig,
+    source: &[u32],
+    options: &GenerateOptions,
+) -> Vec<u32> {
     let generation = &plan.generation;
     let prompt: Vec<u32> = generation.start.into_iter().chain(generation.first).collect();
     let before = Before { prompt: &prompt, source: Some(source), ends: &plan.end_tokens };
@@ -37,7 +42,7 @@ async fn generate<D: Device>(model: &mut Model<D>, plan: &Plan, source: &[u32], 
         return beams.best().0;
     }
     let mut session = model.session();
-    let asked = Asked { source: Some(source.to_vec()), prompt };
+    let asked = GenerateRequest { source: Some(source.to_vec()), prompt };
     let generation = model.generation(asked, sampling, None, &plan.end_tokens, 0).unwrap();
     finished(model, &mut session, generation, |_| {}).await.unwrap().tokens().to_vec()
 }

@@ -3,11 +3,11 @@
 
 use azulejo::Code;
 use azulejo::checkpoint::write::{NewTensor, file};
-use azulejo::checkpoint::{FileReader, Format, Metadata, TensorType, Value};
+use azulejo::checkpoint::{FileReader, Format, Metadata, MetadataValue, TensorType};
 use azulejo::device::cpu::{Cpu, pool::Pool};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Progress};
-use azulejo::model::{Assembly, Model};
+use azulejo::model::{Model, WeightLoader};
 use safetensors::SafeTensors;
 use std::fs;
 
@@ -77,8 +77,8 @@ fn convert(family: &str) -> Converted {
     // The embedding table first, as the converter has it.
     tensors.sort_by_key(|(tensor, _)| (tensor.name != "token_embd.weight", tensor.name.clone()));
     let mut metadata = Metadata::default();
-    metadata.insert("general.architecture", Value::String(architecture.to_owned()));
-    let mut set = |key: &str, value: Value| metadata.insert(format!("{architecture}.{key}"), value);
+    metadata.insert("general.architecture", MetadataValue::String(architecture.to_owned()));
+    let mut set = |key: &str, value: MetadataValue| metadata.insert(format!("{architecture}.{key}"), value);
     for (key, value) in [
         ("block_count", number("num_hidden_layers")),
         ("embedding_length", Some(width)),
@@ -92,19 +92,19 @@ fn convert(family: &str) -> Converted {
         ("attention.sliding_window", number("sliding_window").filter(|_| family == "mistral")),
     ] {
         if let Some(value) = value {
-            set(key, Value::U32(value as u32));
+            set(key, MetadataValue::U32(value as u32));
         }
     }
-    set("attention.layer_norm_rms_epsilon", Value::F32(config["rms_norm_eps"].as_f64().unwrap() as f32));
+    set("attention.layer_norm_rms_epsilon", MetadataValue::F32(config["rms_norm_eps"].as_f64().unwrap() as f32));
     let rope = &config["rope_parameters"];
-    set("rope.freq_base", Value::F32(rope["rope_theta"].as_f64().unwrap() as f32));
+    set("rope.freq_base", MetadataValue::F32(rope["rope_theta"].as_f64().unwrap() as f32));
     match rope["rope_type"].as_str().unwrap() {
         "yarn" => {
-            set("rope.scaling.type", Value::String("yarn".to_owned()));
-            set("rope.scaling.factor", Value::F32(rope["factor"].as_f64().unwrap() as f32));
+            set("rope.scaling.type", MetadataValue::String("yarn".to_owned()));
+            set("rope.scaling.factor", MetadataValue::F32(rope["factor"].as_f64().unwrap() as f32));
             set(
                 "rope.scaling.original_context_length",
-                Value::U32(rope["original_max_position_embeddings"].as_u64().unwrap() as u32),
+                MetadataValue::U32(rope["original_max_position_embeddings"].as_u64().unwrap() as u32),
             );
         }
         "llama3" => tensors.push(llama3_divisors(rope, head_dim)),
@@ -134,7 +134,7 @@ fn llama3_divisors(rope: &serde_json::Value, head_dim: usize) -> Tensor {
 }
 
 fn load(files: &[Vec<u8>]) -> azulejo::Result<Model<Cpu>> {
-    let mut assembly = Assembly::new(Cpu::new(Pool::new(1)));
+    let mut assembly = WeightLoader::new(Cpu::new(Pool::new(1)));
     for bytes in files {
         let mut reader = FileReader::new(Format::Gguf, "model.gguf", Some(bytes.len() as u64));
         bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
@@ -148,8 +148,8 @@ fn shards(Converted { metadata, tensors }: &Converted, count: usize) -> Vec<Vec<
     let parts = tensors.chunks(tensors.len().div_ceil(count));
     let shard = |(index, tensors): (usize, &[Tensor])| {
         let mut metadata = if index == 0 { metadata.clone() } else { Metadata::default() };
-        metadata.insert("split.no", Value::U16(index as u16));
-        metadata.insert("split.count", Value::U16(count as u16));
+        metadata.insert("split.no", MetadataValue::U16(index as u16));
+        metadata.insert("split.count", MetadataValue::U16(count as u16));
         file(&metadata, tensors)
     };
     parts.enumerate().map(shard).collect()

@@ -3,11 +3,11 @@
 
 use azulejo::Code;
 use azulejo::checkpoint::write::{NewTensor, file};
-use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, Sink, TensorInfo, Value};
+use azulejo::checkpoint::{Array, FileReader, Format, Header, Metadata, MetadataValue, Sink, TensorInfo};
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::spec::Head;
-use azulejo::model::{Assembly, Model, Reading, Scoring, Sequence, Spec, TextModel, Vector, families};
+use azulejo::model::{Model, Output, Pooling, Scoring, Sequence, Spec, TextModel, WeightLoader, families};
 use std::fs;
 
 use crate::case::{Case, assert_within};
@@ -35,13 +35,13 @@ fn push(bytes: &[u8], sink: &mut impl Sink) -> azulejo::Result<()> {
     reader.finish()
 }
 
-fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> Assembly<D> {
-    let mut assembly = Assembly::new(device);
+fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> WeightLoader<D> {
+    let mut assembly = WeightLoader::new(device);
     files.iter().for_each(|bytes| push(bytes, &mut assembly).unwrap());
     assembly
 }
 
-fn loaded<D: Device>(family: &str, device: D) -> Assembly<D> {
+fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
     assembled(&[read(family)], device)
 }
 
@@ -83,8 +83,8 @@ fn shards(family: &str) -> Vec<Vec<u8>> {
     let parts = contents.tensors.chunks(contents.tensors.len().div_ceil(3));
     let shard = |(index, tensors): (usize, &[(NewTensor, Vec<u8>)])| {
         let mut metadata = if index == 0 { contents.metadata.clone() } else { Metadata::default() };
-        metadata.insert("split.no", Value::U16(index as u16));
-        metadata.insert("split.count", Value::U16(3));
+        metadata.insert("split.no", MetadataValue::U16(index as u16));
+        metadata.insert("split.count", MetadataValue::U16(3));
         file(&metadata, tensors)
     };
     parts.enumerate().map(shard).collect()
@@ -131,7 +131,7 @@ fn assert_outputs(found: &[f32], expected: &[f32], what: &str) {
     assert_within(found, expected, within, what);
 }
 
-async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: Assembly<D>) {
+async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: WeightLoader<D>) {
     let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
     let (rows, vocabulary, expected) = (Rows::of(case), model.spec.vocabulary(), case.floats("logits"));
     if model.spec.looks_across() {
@@ -146,25 +146,25 @@ async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: Assemb
     assert_outputs(&found, &rows.real(&expected, vocabulary), family);
 }
 
-async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Assembly<D>) {
+async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: WeightLoader<D>) {
     let mut model = TextModel::new(assembly, &Progress::default()).await.unwrap();
     let rows = Rows::of(case);
     let sequences: Vec<Sequence> = rows.ids.iter().cloned().map(Sequence::new).collect();
-    let hidden = model.read(&sequences, Reading::Hidden).await.unwrap();
-    let width = model.width(Reading::Hidden);
+    let hidden = model.read(&sequences, Output::Hidden).await.unwrap();
+    let width = model.width(Output::Hidden);
     assert_outputs(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
     if family == "qwen3_embedding" {
-        let vectors = model.read(&sequences, Reading::Vector(Vector::LastToken)).await.unwrap();
+        let vectors = model.read(&sequences, Output::Vector(Pooling::Last)).await.unwrap();
         assert_outputs(&vectors, &case.floats("pooled"), &format!("{family}, vectors"));
     }
-    if let Head::Classes(_) = model.tower.spec.head {
+    if let Head::Classes(_) = model.encoder.spec.head {
         assert_eq!(model.labels.len(), 5, "{family}");
-        let logits = model.read(&sequences, Reading::Logits).await.unwrap();
+        let logits = model.read(&sequences, Output::Logits).await.unwrap();
         assert_outputs(&logits, &case.floats("logits"), &format!("{family}, logits"));
     }
 }
 
-async fn gives_the_reference<D: Device>(family: &str, assembly: Assembly<D>) {
+async fn gives_the_reference<D: Device>(family: &str, assembly: WeightLoader<D>) {
     let case = Case::at(&path(&format!("{family}.safetensors")));
     match assembly.plan().unwrap().spec().task() {
         "causal-lm" | "seq2seq" => a_decoder_writes(family, &case, assembly).await,
@@ -214,32 +214,57 @@ fn changed(family: &str, change: impl FnOnce(&mut Header)) -> azulejo::Result<Sp
 #[test]
 fn what_is_lacking_is_refused_by_its_name() {
     let cases = [
-        ("llama", "general.architecture", Value::String("gptj".into()), "architecture \"gptj\""),
-        ("gemma", "gemma.expert_count", Value::U32(8), "gemma with mixture of experts"),
-        ("mixtral", "llama.expert_gating_func", Value::U32(2), "\"llama.expert_gating_func\": 2"),
-        ("gpt_oss", "gpt-oss.expert_gating_func", Value::U32(2), "\"gpt-oss.expert_gating_func\": 2"),
-        ("mixtral", "llama.expert_weights_norm", Value::Bool(false), "\"llama.expert_weights_norm\": false"),
-        ("qwen3_moe", "qwen3moe.expert_weights_scale", Value::F32(2.5), "\"qwen3moe.expert_weights_scale\": 2.5"),
-        ("qwen3_moe", "qwen3moe.expert_shared_count", Value::U32(1), "\"qwen3moe.expert_shared_count\": 1"),
-        ("qwen3_moe", "qwen3moe.expert_group_count", Value::U32(4), "\"qwen3moe.expert_group_count\": 4"),
-        ("qwen3_moe", "qwen3moe.leading_dense_block_count", Value::U32(1), "\"qwen3moe.leading_dense_block_count\": 1"),
-        ("qwen3_moe", "qwen3moe.router_logit_softcapping", Value::F32(30.0), "router_logit_softcapping\": 30"),
+        ("llama", "general.architecture", MetadataValue::String("gptj".into()), "architecture \"gptj\""),
+        ("gemma", "gemma.expert_count", MetadataValue::U32(8), "gemma with mixture of experts"),
+        ("mixtral", "llama.expert_gating_func", MetadataValue::U32(2), "\"llama.expert_gating_func\": 2"),
+        ("gpt_oss", "gpt-oss.expert_gating_func", MetadataValue::U32(2), "\"gpt-oss.expert_gating_func\": 2"),
+        ("mixtral", "llama.expert_weights_norm", MetadataValue::Bool(false), "\"llama.expert_weights_norm\": false"),
+        (
+            "qwen3_moe",
+            "qwen3moe.expert_weights_scale",
+            MetadataValue::F32(2.5),
+            "\"qwen3moe.expert_weights_scale\": 2.5",
+        ),
+        ("qwen3_moe", "qwen3moe.expert_shared_count", MetadataValue::U32(1), "\"qwen3moe.expert_shared_count\": 1"),
+        ("qwen3_moe", "qwen3moe.expert_group_count", MetadataValue::U32(4), "\"qwen3moe.expert_group_count\": 4"),
+        (
+            "qwen3_moe",
+            "qwen3moe.leading_dense_block_count",
+            MetadataValue::U32(1),
+            "\"qwen3moe.leading_dense_block_count\": 1",
+        ),
+        ("qwen3_moe", "qwen3moe.router_logit_softcapping", MetadataValue::F32(30.0), "router_logit_softcapping\": 30"),
         ("mixtral", "llama.expert_used_count", per_layer(&[2, 1]), "expert_used_count\" that differs between layers"),
-        ("granite", "granite.expert_count", Value::U32(8), "granite with mixture of experts"),
+        ("granite", "granite.expert_count", MetadataValue::U32(8), "granite with mixture of experts"),
         ("granite", "granite.attention.head_count_kv", per_layer(&[2, 0]), "granite with recurrent layers"),
-        ("granite", "granite.attention.sliding_window", Value::U32(8), "\"granite.attention.sliding_window\": 8"),
-        ("olmoe", "olmoe.attention.sliding_window", Value::U32(8), "\"olmoe.attention.sliding_window\": 8"),
-        ("llama", "llama.residual_scale", Value::F32(0.5), "\"llama.residual_scale\": 0.5"),
-        ("llama", "llama.embedding_scale", Value::F32(0.5), "\"llama.embedding_scale\": 0.5"),
-        ("llama", "llama.ssm.inner_size", Value::U32(8), "\"llama.ssm.inner_size\": 8"),
-        ("cohere2", "cohere2.rope.freq_base_swa", Value::F32(300.0), "\"cohere2.rope.freq_base_swa\": 300"),
-        ("qwen3_embedding", "qwen3.pooling_type", Value::U32(4), "qwen3 with \"pooling_type\": 4"),
-        ("gemma3_embedding", "gemma-embedding.attention.causal", Value::Bool(true), "\"attention.causal\": true"),
-        ("phi3", "phi3.rope.scaling.type", Value::String("longrope".into()), "RoPE scaling \"longrope\""),
-        ("mpt", "mpt.attention.max_alibi_bias", Value::F32(0.0), "\"alibi\": false"),
-        ("mpt", "mpt.attention.clamp_kqv", Value::F32(6.0), "\"clip_qkv\": 6.0"),
-        ("gemma3", "gemma3.attention.causal", Value::Bool(false), "gemma3 with \"attention.causal\": false"),
-        ("qwen3", "qwen3.attention.value_length", Value::U32(4), "heads with keys of 16 and values of 4 dimensions"),
+        (
+            "granite",
+            "granite.attention.sliding_window",
+            MetadataValue::U32(8),
+            "\"granite.attention.sliding_window\": 8",
+        ),
+        ("olmoe", "olmoe.attention.sliding_window", MetadataValue::U32(8), "\"olmoe.attention.sliding_window\": 8"),
+        ("llama", "llama.residual_scale", MetadataValue::F32(0.5), "\"llama.residual_scale\": 0.5"),
+        ("llama", "llama.embedding_scale", MetadataValue::F32(0.5), "\"llama.embedding_scale\": 0.5"),
+        ("llama", "llama.ssm.inner_size", MetadataValue::U32(8), "\"llama.ssm.inner_size\": 8"),
+        ("cohere2", "cohere2.rope.freq_base_swa", MetadataValue::F32(300.0), "\"cohere2.rope.freq_base_swa\": 300"),
+        ("qwen3_embedding", "qwen3.pooling_type", MetadataValue::U32(4), "qwen3 with \"pooling_type\": 4"),
+        (
+            "gemma3_embedding",
+            "gemma-embedding.attention.causal",
+            MetadataValue::Bool(true),
+            "\"attention.causal\": true",
+        ),
+        ("phi3", "phi3.rope.scaling.type", MetadataValue::String("longrope".into()), "RoPE scaling \"longrope\""),
+        ("mpt", "mpt.attention.max_alibi_bias", MetadataValue::F32(0.0), "\"alibi\": false"),
+        ("mpt", "mpt.attention.clamp_kqv", MetadataValue::F32(6.0), "\"clip_qkv\": 6.0"),
+        ("gemma3", "gemma3.attention.causal", MetadataValue::Bool(false), "gemma3 with \"attention.causal\": false"),
+        (
+            "qwen3",
+            "qwen3.attention.value_length",
+            MetadataValue::U32(4),
+            "heads with keys of 16 and values of 4 dimensions",
+        ),
     ];
     for (family, key, value, named) in cases {
         let error = changed(family, |header| header.metadata.insert(key, value)).err().unwrap();
@@ -278,7 +303,7 @@ fn shares_of_experts_are_as_the_file_or_llama_cpp_says() {
     let renormalised = |family: &str, said: Option<bool>| {
         let set = |header: &mut Header| {
             let prefix = family.replace("_moe", "moe");
-            let said = said.map(Value::Bool);
+            let said = said.map(MetadataValue::Bool);
             said.into_iter().for_each(|said| header.metadata.insert(format!("{prefix}.expert_weights_norm"), said));
         };
         changed(family, set).unwrap().blocks[0].feed_forward.experts.unwrap().renormalise
@@ -292,7 +317,7 @@ fn shares_of_experts_are_as_the_file_or_llama_cpp_says() {
 fn granite_without_positions_has_none() {
     let turns = |family: &str, finetuned: Option<bool>| {
         let set = |header: &mut Header| {
-            let value = finetuned.map(Value::Bool);
+            let value = finetuned.map(MetadataValue::Bool);
             value
                 .into_iter()
                 .for_each(|value| header.metadata.insert(format!("{family}.rope.scaling.finetuned"), value));
@@ -342,15 +367,16 @@ fn experts_in_tensors_of_their_own_are_the_same_model() {
     run(None, gives_the_reference("mixtral", assembled(&[bytes], cpu(1))));
 }
 
-fn per_layer(numbers: &[i32]) -> Value {
-    Value::Array(Array::I32(numbers.to_vec()))
+fn per_layer(numbers: &[i32]) -> MetadataValue {
+    MetadataValue::Array(Array::I32(numbers.to_vec()))
 }
 
 #[test]
 fn numbers_that_are_none_are_refused() {
     for key in ["llama.attention.layer_norm_rms_epsilon", "llama.rope.freq_base", "llama.rope.scaling.factor"] {
         for number in [f32::NAN, f32::INFINITY] {
-            let error = changed("llama", |header| header.metadata.insert(key, Value::F32(number))).err().unwrap();
+            let error =
+                changed("llama", |header| header.metadata.insert(key, MetadataValue::F32(number))).err().unwrap();
             assert_eq!(error.code, Code::CorruptFile, "{error}");
         }
     }
@@ -358,25 +384,26 @@ fn numbers_that_are_none_are_refused() {
 
 #[test]
 fn layers_see_what_the_file_says() {
-    let windows = |family: &str, pattern: Option<Value>| {
+    let windows = |family: &str, pattern: Option<MetadataValue>| {
         let prefix = if family == "modernbert" { "modern-bert" } else { family };
         let key = format!("{prefix}.attention.sliding_window_pattern");
         let set = |header: &mut Header| pattern.into_iter().for_each(|pattern| header.metadata.insert(&key, pattern));
         let spec = changed(family, set).unwrap();
         spec.blocks.iter().map(|block| u8::from(block.attention().unwrap().window.is_some())).collect::<Vec<_>>()
     };
-    let list = |local: &[bool]| Some(Value::Array(Array::Bool(local.to_vec())));
+    let list = |local: &[bool]| Some(MetadataValue::Array(Array::Bool(local.to_vec())));
     assert_eq!(windows("gemma2", None), [1, 0, 1]);
     assert_eq!(windows("gemma2", list(&[false, true, true])), [0, 1, 1]);
     assert_eq!(windows("gemma3", None), [1, 1, 1, 1, 1, 0]);
-    assert_eq!(windows("gemma3", Some(Value::U32(3))), [1, 1, 0, 1, 1, 0]);
-    assert_eq!(windows("modernbert", Some(Value::U32(2))), [0, 1, 0, 1]);
+    assert_eq!(windows("gemma3", Some(MetadataValue::U32(3))), [1, 1, 0, 1, 1, 0]);
+    assert_eq!(windows("modernbert", Some(MetadataValue::U32(2))), [0, 1, 0, 1]);
     // What llama.cpp knows by the number of layers alone: Gemma 2 27B's scores.
-    let largest = changed("gemma2", |header| header.metadata.insert("gemma2.block_count", Value::U32(46))).unwrap();
+    let largest =
+        changed("gemma2", |header| header.metadata.insert("gemma2.block_count", MetadataValue::U32(46))).unwrap();
     let usual = changed("gemma2", |_| ()).unwrap();
     assert_eq!([largest, usual].map(|spec| spec.attention().scale), [8f32, 12.0].map(|dims| dims.sqrt().recip()));
     let short = changed("gemma2", |header| {
-        let list = Value::Array(Array::Bool(vec![true]));
+        let list = MetadataValue::Array(Array::Bool(vec![true]));
         header.metadata.insert("gemma2.attention.sliding_window_pattern", list);
     });
     assert_eq!(short.err().unwrap().code, Code::CorruptFile);

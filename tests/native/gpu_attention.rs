@@ -51,12 +51,13 @@ pub fn heads_of_every_size_are_right_in_every_cache() {
     }
 }
 
+/// As images are, whose tokens end within a tile.
 #[test]
-pub fn blocks_of_a_sequence_do_not_see_each_other() {
+pub fn sequences_of_one_length_do_not_see_each_other() {
     check_shares(|| {
-        let of = |block| {
-            let shape = AttentionShape { causal: false, block: Some(block), ..shape(3, 3, 16) };
-            Case::new(shape, CacheType::F32, 0, 4 * block)
+        let of = |len| {
+            let shape = AttentionShape { causal: false, ..shape(3, 3, 16) };
+            Case { sequences: vec![(0, len); 4], ..Case::new(shape, CacheType::F32, 0, 0) }
         };
         [1, 5, 16, 17, 50, 197].map(of).to_vec()
     });

@@ -8,8 +8,8 @@ use crate::verbs::{begin, floats, read};
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, Input, Linear, Norm, Patching, PositionBias, RopePairs,
-    Rotations, Span, Tokens,
+    AttentionShape, CacheType, CachedAttention, Device, Input, Linear, NormWeights, Patching, PositionBias, Qkv,
+    RopePairs, Rotations, Span, TokenIds,
 };
 use std::rc::Rc;
 
@@ -59,17 +59,17 @@ pub fn rows_behind_those_of_look_ups_norms_and_gatherings_are_left_alone() {
             let x = written(device, &random.floats(rows * width));
             let weight = device.upload(&random.floats(width)).unwrap();
             check(device, [rows, width], &what("looked up"), |device, out| {
-                device.embed(&table, &Tokens::Known(&ids), 1.0, false, out);
+                device.embed(&table, &TokenIds::Known(&ids), 1.0, false, out);
             });
             for centred in [false, true] {
                 check(device, [rows, width], &what("normed"), |device, out| {
-                    let norm = Some(Norm { weight: &weight, bias: None, centred, epsilon: 1e-5 });
+                    let norm = Some(NormWeights { weight: &weight, bias: None, centred, epsilon: 1e-5 });
                     device.norm(&Input { x: &x, rows, norm }, width, false, out);
                 });
             }
             check(device, [rows, width], &what("gathered"), |device, out| {
                 let runs: Vec<_> = (0..rows).map(|row| row / 2..row + 1).collect();
-                device.pool(&x, width, &runs, out);
+                device.gather_mean(&x, width, &runs, out);
             });
         }
     }
@@ -105,9 +105,9 @@ fn cached(device: &mut Gpu, shape: &AttentionShape, ty: CacheType, tokens: usize
     let span = [Span::new(0, tokens, 0, 0)];
     device.begin(&span, Rotations::default());
     let pairs = RopePairs::HalfSplit;
-    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     let places = kept.places(device, &span);
-    device.store(0, shape, &mut heads, &places, &mut kept.state);
+    device.rope_and_cache(0, shape, &mut heads, &places, &mut kept.state);
     kept
 }
 
@@ -123,7 +123,7 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
             let width = shape.heads * head_dim;
             let query = written(device, &Random::new(3).floats(len * width));
             check(device, [len, width], &format!("{before} + {len}, {head_dim}, {ty:?}"), |device, out| {
-                let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+                let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
                 let span = [Span::new(0, len, before, 0)];
                 let places = kept.places(device, &span);
                 device.attend(&attention, &query, &places, &kept.state, out);
@@ -144,7 +144,7 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
             let mut out = device.buffer(len * 16).unwrap();
             let span = [Span::new(0, len, before, 0)];
             device.begin(&span, Rotations::default());
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+            let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
             let places = kept.places(device, &span);
             device.attend(&attention, &query, &places, &kept.state, &mut out);
             let context = device.context();

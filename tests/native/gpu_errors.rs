@@ -5,7 +5,7 @@ use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Gpu, Wishes};
 use azulejo::device::{CacheType, Choosing, Device, Progress};
 use azulejo::error::Code;
-use azulejo::model::{Asked, Home, Model, Scheduler, Session};
+use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Session};
 use azulejo::text::Sampling;
 use serde_json::json;
 use std::rc::Rc;
@@ -131,7 +131,7 @@ fn an_error_ends_all_texts_of_a_pass_and_the_next_one_goes_on_from_what_was_comp
         let begun = |model: &mut Model<Gpu>, scheduler: &mut Scheduler<Gpu>, home: &Home<Gpu>| {
             let options = json!({ "maxTokens": expected.len(), "ignoreEnd": true });
             let sampling = Sampling::new(&serde_json::from_value(options).unwrap(), model.spec.vocabulary()).unwrap();
-            let asked = Asked { source: None, prompt: prompt.clone() };
+            let asked = GenerateRequest { source: None, prompt: prompt.clone() };
             let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
             scheduler.begin(model, home, generation).unwrap()
         };

@@ -4,7 +4,9 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Gpu, Kernels, Wishes};
 use azulejo::device::picture::PRECISION;
-use azulejo::device::{CacheType, Device, Input, Linear, Norm, Patching, Picture, Preparation, Progress, Taps, Tokens};
+use azulejo::device::{
+    CacheType, Device, Input, Linear, NormWeights, Patching, Picture, Preparation, Progress, Taps, TokenIds,
+};
 use azulejo::error::{Code, Error};
 use std::ops::Range;
 use std::rc::Rc;
@@ -89,10 +91,10 @@ pub fn as_many_rows_as_one_likes_are_looked_up_normed_and_gathered() {
         let weight = device.upload(&random.floats(width)).unwrap();
         let [mut x, mut normed, mut gathered] = [(); 3].map(|()| device.buffer(MANY * width).unwrap());
         begin(device, MANY);
-        device.embed(&table, &Tokens::Known(&ids), 2.0, false, &mut x);
-        let input = Input { x: &x, rows: MANY, norm: Some(Norm::rms(&weight, 1e-5)) };
+        device.embed(&table, &TokenIds::Known(&ids), 2.0, false, &mut x);
+        let input = Input { x: &x, rows: MANY, norm: Some(NormWeights::rms(&weight, 1e-5)) };
         device.norm(&input, width, false, &mut normed);
-        device.pool(&normed, width, &runs, &mut gathered);
+        device.gather_mean(&normed, width, &runs, &mut gathered);
         read(device, context, &gathered, MANY * width)
     });
 }
@@ -235,7 +237,7 @@ pub fn what_no_fold_makes_fit_is_refused_by_the_kernels_name_at_load_and_the_dev
     refused(run(Some(context), device.prepare(&Progress::default(), steps)));
     begin(&mut device, 1);
     multiply(&mut device, &wide);
-    refused(run(Some(context), device.settle()));
+    refused(run(Some(context), device.sync()));
     begin(&mut device, 1);
     let out = multiply(&mut device, &small);
     assert_eq!(read(&mut device, context, &out, 8), [10.0; 8]);

@@ -2,7 +2,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
-use azulejo::device::{Activation, Device, Input, Linear, Norm, Projection, Tokens};
+use azulejo::device::{Activation, Device, Input, Linear, NormWeights, Projection, TokenIds};
 use std::rc::Rc;
 
 use crate::devices::{self, cpu, gpu, gpus};
@@ -127,7 +127,7 @@ pub fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, t
     fill(&mut device, &mut x_buffer, &x, columns);
     let mut outs: Vec<_> = heights.iter().map(|rows| device.buffer(tokens * rows).unwrap()).collect();
     begin(&mut device, tokens);
-    let norm_of = || Some(Norm::rms(&norm_buffer, 1e-5));
+    let norm_of = || Some(NormWeights::rms(&norm_buffer, 1e-5));
     // Twice, the second time onto the first.
     for accumulate in [false, true] {
         let mut projections: Vec<_> = (matrices.iter().zip(&bias_buffers).zip(&mut outs))
@@ -237,9 +237,9 @@ pub fn check_look_up(kernels: &Rc<Kernels>, ty: TensorType, columns: usize) {
     let table = matrix(&mut device, ty, 50, columns, &bytes);
     let mut rows = device.buffer(5 * columns).unwrap();
     begin(&mut device, 5);
-    device.embed(&table, &Tokens::Known(&tokens), 1.0, false, &mut rows);
+    device.embed(&table, &TokenIds::Known(&tokens), 1.0, false, &mut rows);
     let mut gathered = device.buffer(2 * columns).unwrap();
-    device.pool(&rows, columns, &[4..5, 1..2], &mut gathered);
+    device.gather_mean(&rows, columns, &[4..5, 1..2], &mut gathered);
     let all = dequantised(ty, &bytes, 50 * columns);
     let row = |token: u32| all[token as usize * columns..][..columns].iter().map(|x| f64::from(*x));
     let expected: Vec<f64> = tokens.iter().flat_map(|token| row(*token)).collect();
@@ -260,7 +260,7 @@ pub fn every_scale_of_mxfp4_is_exact() {
     let mut out = device.buffer(rows * columns).unwrap();
     begin(&mut device, rows);
     let tokens: Vec<u32> = (0..rows as u32).collect();
-    device.embed(&table, &Tokens::Known(&tokens), 1.0, false, &mut out);
+    device.embed(&table, &TokenIds::Known(&tokens), 1.0, false, &mut out);
     let found = read(&mut device, &kernels.context, &out, rows * columns);
     for (i, (found, expected)) in found.iter().zip(dequantised(ty, &bytes, rows * columns)).enumerate() {
         let tiny = i / columns < 2 || expected.is_subnormal();
@@ -282,14 +282,14 @@ pub fn a_matrix_over_the_binding_limit_is_cut_between_rows() {
     let tokens = [0, 131_071, 131_072, 139_999];
     let mut x = device.buffer(4 * columns).unwrap();
     begin(&mut device, 4);
-    device.embed(&weight, &Tokens::Known(&tokens), 1.0, false, &mut x);
+    device.embed(&weight, &TokenIds::Known(&tokens), 1.0, false, &mut x);
     let found = read(&mut device, &kernels.context, &x, 4 * columns);
     for (found, token) in found.chunks(columns).zip(tokens) {
         assert!(found.iter().all(|found| *found == value(token as usize)), "row {token}");
     }
     // Each row comes from one part, and is added once.
     begin(&mut device, 4);
-    device.embed(&weight, &Tokens::Known(&tokens), 1.0, true, &mut x);
+    device.embed(&weight, &TokenIds::Known(&tokens), 1.0, true, &mut x);
     let found = read(&mut device, &kernels.context, &x, 4 * columns);
     for (found, token) in found.chunks(columns).zip(tokens) {
         assert!(found.iter().all(|found| *found == 2.0 * value(token as usize)), "row {token}, added");
@@ -317,7 +317,7 @@ fn normed_rows<D: Device>(device: &mut D, kernels: &Kernels, x: &[f32], weight: 
     let (x, weight) = (filled(device, x, width), device.upload(weight).unwrap());
     let mut out = device.buffer(rows * width).unwrap();
     begin(device, rows);
-    let input = Input { x: &x, rows, norm: Some(Norm::rms(&weight, epsilon)) };
+    let input = Input { x: &x, rows, norm: Some(NormWeights::rms(&weight, epsilon)) };
     device.project(
         &input,
         &mut [Projection { weight: &picks, bias: None, scale: None, out: &mut out, accumulate: false }],
@@ -441,7 +441,7 @@ pub fn norms_and_biases_are_found_however_many_vectors_a_model_has() {
                     accumulate: false,
                 })
                 .collect();
-            let norm = Some(Norm::rms(&norm, 1e-5));
+            let norm = Some(NormWeights::rms(&norm, 1e-5));
             device.project(&Input { x: &x, rows: tokens, norm }, &mut projections);
             for (out, bias) in outs.iter().zip(&biases) {
                 let found = read(&mut device, &kernels.context, out, tokens * bias.len());

@@ -4,7 +4,7 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
 use azulejo::device::{
-    Attention, AttentionShape, CacheType, Device, Heads, PositionBias, Progress, RopePairs, Rotations, Span,
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Progress, Qkv, RopePairs, Rotations, Span,
 };
 use azulejo::error::Code;
 use azulejo::model::rope::{Angles, RopeTable};
@@ -42,11 +42,10 @@ fn scratch(positions: usize) -> u64 {
             let table = RopeTable { frequencies: vec![0.1; 32], magnitude: 1.0, beyond: None };
             device.begin(&spans, Angles::of(&[table], &spans).rotations());
             let pairs = RopePairs::HalfSplit;
-            let mut heads =
-                Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
+            let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
             let places = kept.places(device, &spans);
-            device.store(0, &shape, &mut heads, &places, &mut kept.state);
-            let attention = Attention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+            device.rope_and_cache(0, &shape, &mut heads, &places, &mut kept.state);
+            let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
             device.attend(&attention, &query, &places, &kept.state, &mut out);
         }
         Ok(())
@@ -57,7 +56,7 @@ fn scratch(positions: usize) -> u64 {
         false => steps(&mut device),
     };
     done.unwrap();
-    run(Some(&kernels.context), device.settle()).unwrap();
+    run(Some(&kernels.context), device.sync()).unwrap();
     kernels.context.allocated() - cache - (empty - own)
 }
 
@@ -143,9 +142,9 @@ impl Alive {
         let spans = [Span::new(0, 40, 0, 0)];
         alive.device.begin(&spans, Rotations::default());
         let pairs = RopePairs::HalfSplit;
-        let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+        let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
         let places = alive.kept.places(&mut alive.device, &spans);
-        alive.device.store(0, &Self::shape(), &mut heads, &places, &mut alive.kept.state);
+        alive.device.rope_and_cache(0, &Self::shape(), &mut heads, &places, &mut alive.kept.state);
         alive.out = alive.attend();
         assert!(alive.out.iter().any(|value| *value != 0.0));
         alive
@@ -166,10 +165,10 @@ impl Alive {
         let mut out = self.device.buffer(Self::WIDTH).unwrap();
         let spans = [Span::new(0, 1, 39, 0)];
         self.device.begin(&spans, Rotations::default());
-        let attention = Attention { layer: 0, shape: Self::shape(), bias: PositionBias::None, sinks: None };
+        let attention = CachedAttention { layer: 0, shape: Self::shape(), bias: PositionBias::None, sinks: None };
         let places = self.kept.places(&mut self.device, &spans);
         self.device.attend(&attention, &query, &places, &self.kept.state, &mut out);
-        run(Some(&self.kernels.context), self.device.settle()).unwrap();
+        run(Some(&self.kernels.context), self.device.sync()).unwrap();
         read(&mut self.device, &self.kernels.context, &out, Self::WIDTH)
     }
 
@@ -243,13 +242,13 @@ fn refuses_what_is_not_there() {
     // Another model's weights; and buffers that are used before anybody has asked whether they are there.
     let mut other = gpu(&kernels);
     other.expect_weights(4 << 30).unwrap();
-    assert_refused(run(Some(context), other.settle()), &["no GPU memory for weights (", "MiB, besides", "MiB in use)"]);
+    assert_refused(run(Some(context), other.sync()), &["no GPU memory for weights (", "MiB, besides", "MiB in use)"]);
     drop(other);
     let mut other = gpu(&kernels);
     let x = filled(&mut other, &[1.0; 64], 64);
     let mut buffers: Vec<_> = (0..40).map(|_| other.buffer(100 << 18).unwrap()).collect();
-    buffers.iter_mut().for_each(|buffer| other.pool(&x, 64, std::slice::from_ref(&(0..1)), buffer));
-    assert_refused(run(Some(context), other.settle()), &["no GPU memory for activations (100.0 MiB, besides"]);
+    buffers.iter_mut().for_each(|buffer| other.gather_mean(&x, 64, std::slice::from_ref(&(0..1)), buffer));
+    assert_refused(run(Some(context), other.sync()), &["no GPU memory for activations (100.0 MiB, besides"]);
     drop((x, buffers, other));
     alive.assert_whole();
     let now = context.allocated();

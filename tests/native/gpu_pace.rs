@@ -2,8 +2,8 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Wishes};
-use azulejo::device::{CacheType, Device, Input, Linear, Progress, Tokens};
-use azulejo::model::{Asked, Home, Model, Scheduler, Step};
+use azulejo::device::{CacheType, Device, Input, Linear, Progress, TokenIds};
+use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Step};
 use azulejo::text::{GenerateOptions, Sampling};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,13 +39,13 @@ fn last_batch(clock: fn() -> f64) -> (u64, Vec<f32>) {
     for _ in 0..8 {
         let before = context.meter.counters().submits;
         begin(device, rows);
-        device.embed(&table, &Tokens::Known(&Vec::from_iter(0..rows as u32)), 1.0, false, &mut x[0]);
+        device.embed(&table, &TokenIds::Known(&Vec::from_iter(0..rows as u32)), 1.0, false, &mut x[0]);
         for _ in 0..PRODUCTS {
             let [from, to] = &mut x;
             device.project(&Input { x: from, rows, norm: None }, &mut [weight.to(to)]);
             x.swap(0, 1);
         }
-        run(Some(context), device.settle()).unwrap();
+        run(Some(context), device.sync()).unwrap();
         submits = context.meter.counters().submits - before;
     }
     (submits, read(device, context, &x[0], rows * width))
@@ -92,7 +92,7 @@ fn more_steps_are_under_way_where_ids_come_late_and_all_at_once() {
         let home = Home::new(model.session());
         let options: GenerateOptions = serde_json::from_str(r#"{ "maxTokens": 56, "ignoreEnd": true }"#).unwrap();
         let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
-        let asked = Asked { source: None, prompt: vec![3, 4, 5] };
+        let asked = GenerateRequest { source: None, prompt: vec![3, 4, 5] };
         let before = context.meter.counters().steps;
         let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
         let mut scheduler = Scheduler::default();

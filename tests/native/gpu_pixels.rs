@@ -96,7 +96,7 @@ pub fn large_pictures_go_through_in_strips_and_leave_nothing_behind() {
     let mut device = gpu(&kernels);
     let processor = Processor::plain(3, 32, 32).unwrap();
     let settled = |device: &mut Gpu| {
-        run(Some(&kernels.context), device.settle()).unwrap();
+        run(Some(&kernels.context), device.sync()).unwrap();
         kernels.context.allocated()
     };
     let before = settled(&mut device);

@@ -1,7 +1,9 @@
 //! Attention from any spans to any sequences on the GPU and on the CPU, against its formula in f64.
 
 use azulejo::device::gpu::{Context, Kernels};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
+use azulejo::device::{
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Span,
+};
 use std::rc::Rc;
 
 use crate::devices::{cpu, first, gpu, gpus};
@@ -37,7 +39,7 @@ struct Numbers {
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
     let scale = (head_dim as f32).sqrt().recip();
-    AttentionShape { heads, kv_heads, head_dim, scale, causal: false, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale, causal: false, window: None, soft_cap: None }
 }
 
 /// Numbers that a cache of any type holds exactly: whole levels from −127 to 127, an outermost one in each 32.
@@ -68,10 +70,8 @@ impl Case {
 
     /// Whether the query of a span that stands at `position` sees a key.
     fn sees(&self, position: usize, key: usize) -> bool {
-        let AttentionShape { causal, window, block, .. } = self.shape;
-        (!causal || key <= position)
-            && window.is_none_or(|window| key.abs_diff(position) < window)
-            && block.is_none_or(|block| key / block == position / block)
+        let AttentionShape { causal, window, .. } = self.shape;
+        (!causal || key <= position) && window.is_none_or(|window| key.abs_diff(position) < window)
     }
 
     fn bias(&self, head: usize, distance: i64) -> f64 {
@@ -136,7 +136,7 @@ impl Case {
         };
         device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
         let places = kept.places(device, spans);
-        let attention = Attention { layer: LAYER, shape: *shape, bias, sinks: None };
+        let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: None };
         device.attend(&attention, &query, &places, &kept.state, &mut out);
         read(device, context, &out, numbers.query.len())
     }
@@ -168,9 +168,9 @@ fn store<D: Device>(
     device.begin(&[span], Rotations::default());
     let places = kept.places(device, &[span]);
     let pairs = RopePairs::HalfSplit;
-    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
     let shape = AttentionShape { heads: 0, ..*shape };
-    device.store(LAYER, &shape, &mut heads, &places, &mut kept.state);
+    device.rope_and_cache(LAYER, &shape, &mut heads, &places, &mut kept.state);
 }
 
 /// On the CPU with one thread and with several, and on the GPU in every variant.
@@ -204,15 +204,6 @@ pub fn queries_see_all_keys_of_another_sequence_however_many_there_are() {
     let kinds = [(3, 3, 8, CacheType::F32), (4, 2, 20, CacheType::F16), (2, 1, 64, CacheType::Q8)];
     check(kinds.map(|(heads, kv_heads, head_dim, cache)| {
         Case::new(shape(heads, kv_heads, head_dim), cache, &[37, 5, 300], spans.clone())
-    }));
-}
-
-#[test]
-pub fn one_query_of_each_block_sees_its_own_block_of_a_cache() {
-    check([5, 49, 300].map(|block| {
-        let shape = AttentionShape { block: Some(block), ..shape(3, 3, 16) };
-        let span = |row| Span { row, len: 1, position: row * block, table: 0, keys: 4 * block };
-        Case::new(shape, CacheType::F32, &[4 * block], (0..4).map(span).collect())
     }));
 }
 
@@ -277,7 +268,7 @@ fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32
     let others: Vec<Span> = case.spans.iter().map(|span| Span { keys: 401 - span.row, ..*span }).collect();
     device.begin(&others, Rotations::default());
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
-        let attention = Attention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
+        let attention = CachedAttention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
         let places = kept.places(device, spans);
         device.attend(&attention, &query, &places, &kept.state, out);
     }

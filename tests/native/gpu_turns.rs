@@ -1,7 +1,9 @@
 //! Several tables of rotary angles in one batch, and sequences with a common beginning, on the GPU and on the CPU.
 
 use azulejo::device::gpu::{Context, Wishes};
-use azulejo::device::{Attention, AttentionShape, CacheType, Device, Heads, PositionBias, RopePairs, Rotations, Span};
+use azulejo::device::{
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Span,
+};
 use azulejo::model::rope::{Angles, RopeTable};
 
 use crate::devices::{cpu, first, gpu, gpus, shared};
@@ -10,7 +12,7 @@ use crate::random::Random;
 use crate::verbs::{filled, read};
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize) -> AttentionShape {
-    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window: None, soft_cap: None }
 }
 
 /// A head at `position` after its turn, in f64.
@@ -55,8 +57,8 @@ fn turn_layers<D: Device>(device: &mut D, context: &Context, head_dim: usize, pa
     let places = kept.places(device, &spans);
     for (layer, ([(query, _), (key, values)], turn)) in layers.iter_mut().zip(order).enumerate() {
         let value = device.upload(values).unwrap();
-        let mut heads = Heads { query, key, value: &value, norms: None, turn, pairs };
-        device.store(layer, &shape, &mut heads, &places, &mut kept.state);
+        let mut heads = Qkv { query, key, value: &value, norms: None, turn, pairs };
+        device.rope_and_cache(layer, &shape, &mut heads, &places, &mut kept.state);
     }
     for (layer, turn) in layers.iter().zip(order) {
         for ((buffer, values), heads) in layer.iter().zip([3, 1]) {
@@ -99,8 +101,8 @@ fn store<D: Device>(device: &mut D, context: &Context, span: Span, kept: &mut Ke
         device.begin(&[span], Rotations::default());
         let places = kept.places(device, &[span]);
         let pairs = RopePairs::HalfSplit;
-        let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
-        device.store(layer, &shape, &mut heads, &places, &mut kept.state);
+        let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: None, pairs };
+        device.rope_and_cache(layer, &shape, &mut heads, &places, &mut kept.state);
     }
 }
 
@@ -113,7 +115,7 @@ fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, kept: &Kept<D
         let mut out = device.buffer(160).unwrap();
         device.begin(&span, Rotations::default());
         let places = kept.places(device, &span);
-        let attention = Attention { layer, shape: shape(4, 2, 40), bias: PositionBias::None, sinks: None };
+        let attention = CachedAttention { layer, shape: shape(4, 2, 40), bias: PositionBias::None, sinks: None };
         device.attend(&attention, &query, &places, &kept.state, &mut out);
         all.extend(read(device, context, &out, 160));
     }
@@ -166,8 +168,8 @@ fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> V
     device.begin(&span, Angles::of(&[table], &span).rotations());
     let places = kept.places(device, &span);
     let pairs = RopePairs::HalfSplit;
-    let mut heads = Heads { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
-    device.store(0, &shape, &mut heads, &places, &mut kept.state);
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
+    device.rope_and_cache(0, &shape, &mut heads, &places, &mut kept.state);
     seen(device, context, 30, &kept, 0)
 }
 

@@ -2,7 +2,7 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
-use azulejo::device::{Activation, Device, Input, Linear, Norm, Patching, Tokens};
+use azulejo::device::{Activation, Device, Input, Linear, NormWeights, Patching, TokenIds};
 
 use crate::devices::{cpu, gpu, gpus};
 use crate::random::Random;
@@ -49,7 +49,7 @@ fn look_up_three<D: Device>(device: &mut D, context: &Context, rows: usize, what
     let mut out = filled(device, &vec![9.0; rows * width], width);
     begin(device, rows);
     for (n, ((table, ids), scale)) in matrices.iter().zip(&ids).zip(scales).enumerate() {
-        device.embed(table, &Tokens::Known(ids), scale, n > 0, &mut out);
+        device.embed(table, &TokenIds::Known(ids), scale, n > 0, &mut out);
     }
     let at = |row: usize, i: usize| -> f64 {
         let parts = tables.iter().zip(&ids).zip(scales);
@@ -80,8 +80,8 @@ pub fn as_many_look_ups_and_gatherings_as_one_likes_go_into_a_batch() {
         begin(device, rows);
         for (n, gathered) in gathered.iter_mut().enumerate() {
             let ids: Vec<u32> = (0..rows).map(|row| ((row + n) % 50) as u32).collect();
-            device.embed(&table, &Tokens::Known(&ids), 1.0, n > 0, &mut out);
-            device.pool(&out, width, std::slice::from_ref(&(n..n + 1)), gathered);
+            device.embed(&table, &TokenIds::Known(&ids), 1.0, n > 0, &mut out);
+            device.gather_mean(&out, width, std::slice::from_ref(&(n..n + 1)), gathered);
         }
         for (n, gathered) in gathered.iter().enumerate() {
             let sum: usize = (0..=n).map(|m| (n + m) % 50).sum();
@@ -99,7 +99,7 @@ pub fn runs_of_rows_become_their_means() {
         let runs = [0..1, 1..4, 3..9, 8..9, 2..4];
         let mut out = device.buffer(runs.len() * width).unwrap();
         begin(device, rows);
-        device.pool(&buffer, width, &runs, &mut out);
+        device.gather_mean(&buffer, width, &runs, &mut out);
         let mean = |run: &std::ops::Range<usize>, column: usize| {
             run.clone().map(|row| f64::from(x[row * width + column])).sum::<f64>() / run.len() as f64
         };
@@ -148,7 +148,7 @@ pub fn rows_of_a_quantised_table_are_scaled_and_added() {
         let table = matrix(device, ty, rows, width, &bytes);
         let mut out = filled(device, &vec![1.0; 2 * width], width);
         begin(device, 2);
-        device.embed(&table, &Tokens::Known(&[8, 3]), 3.0, true, &mut out);
+        device.embed(&table, &TokenIds::Known(&[8, 3]), 3.0, true, &mut out);
         let found = read(device, context, &out, 2 * width);
         let rows = values[8 * width..].iter().chain(&values[3 * width..4 * width]);
         let expected: Vec<f64> = rows.map(|value| 1.0 + 3.0 * f64::from(*value)).collect();
@@ -181,7 +181,7 @@ fn norm_rows<D: Device>(device: &mut D, context: &Context, [rows, width]: [usize
             let what = format!("{rows} × {width}, centred: {centred}, biased: {biased}, added: {accumulate}, {name}");
             let mut out = filled(device, &before, width);
             begin(device, rows);
-            let norm = Norm { weight: &weights, bias: biased.then_some(&biases), centred, epsilon: 1e-5 };
+            let norm = NormWeights { weight: &weights, bias: biased.then_some(&biases), centred, epsilon: 1e-5 };
             device.norm(&Input { x: &x_buffer, rows, norm: Some(norm) }, width, accumulate, &mut out);
             let mut expected = normed(&x, &weight, biased.then_some(&bias[..]), centred, 1e-5);
             if accumulate {
@@ -318,7 +318,7 @@ fn vectors_that_a_kernel_cannot_read_together_are_an_error() {
     let x = filled(device, &[1.0, 2.0, 3.0, 4.0], 4);
     let mut out = device.buffer(4).unwrap();
     begin(device, 1);
-    let norm = Norm { weight: &weight, bias: Some(&bias), centred: true, epsilon: 1e-5 };
+    let norm = NormWeights { weight: &weight, bias: Some(&bias), centred: true, epsilon: 1e-5 };
     device.norm(&Input { x: &x, rows: 1, norm: Some(norm) }, 4, false, &mut out);
     let Err(error) = device.send(&out, 4) else { panic!("the bias of another buffer was read") };
     assert!(error.message.contains("several buffers"), "{error}");

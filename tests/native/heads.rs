@@ -3,7 +3,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Progress};
-use azulejo::model::{Model, Plan, families};
+use azulejo::model::{Model, ModelConfig, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
 use safetensors::tensor::TensorView;
@@ -27,7 +27,7 @@ fn config(family: &str) -> Value {
 }
 
 /// The plan of a family's configuration with other fields, where `null` takes one away.
-fn plan(family: &str, fields: Value) -> Result<Plan> {
+fn plan(family: &str, fields: Value) -> Result<ModelConfig> {
     let mut config = config(family);
     for (name, value) in fields.as_object().unwrap() {
         config[name] = value.clone();
@@ -103,10 +103,10 @@ fn with_copy(family: &str, name: &str, of: &str, factor: f32) -> Vec<u8> {
 }
 
 /// What a family's case comes to with other weights.
-fn with_weights(family: &str, plan: Plan, weights: &[u8]) -> Result<Vec<f32>> {
+fn with_weights(family: &str, plan: ModelConfig, weights: &[u8]) -> Result<Vec<f32>> {
     use azulejo::checkpoint::{FileReader, Format};
-    use azulejo::model::Assembly;
-    let mut assembly = Assembly::new(cpu(1));
+    use azulejo::model::WeightLoader;
+    let mut assembly = WeightLoader::new(cpu(1));
     assembly.set_plan(plan);
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(weights.len() as u64));
     weights.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;

@@ -5,7 +5,7 @@ use azulejo::checkpoint::{FileReader, Format, TensorType};
 use azulejo::device::Progress;
 use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
-use azulejo::model::{Assembly, ImageModel, Images, Looking, Source, families};
+use azulejo::model::{ImageModel, ImageSource, ImageTask, Images, WeightLoader, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
 use std::fs;
@@ -35,7 +35,7 @@ fn text(case: &str, file: &str) -> String {
 
 /// What transformers made of the case's pixels.
 struct Expected {
-    source: Source,
+    source: ImageSource,
     hidden: Vec<f32>,
     logits: Vec<f32>,
 }
@@ -50,28 +50,28 @@ fn expected(case: &str) -> Expected {
     };
     let (values, shape) = floats("pixel_values");
     let [count, channels, height, width] = shape[..] else { panic!("{shape:?}") };
-    let source = Source::Images(Images { values, count, channels, height, width });
+    let source = ImageSource::Images(Images { values, count, channels, height, width });
     Expected { source, hidden: floats("hidden").0, logits: floats("logits").0 }
 }
 
-fn push<D: azulejo::device::Device>(assembly: &mut Assembly<D>, format: Format, bytes: &[u8]) -> Result<()> {
+fn push<D: azulejo::device::Device>(assembly: &mut WeightLoader<D>, format: Format, bytes: &[u8]) -> Result<()> {
     let mut reader = FileReader::new(format, "model", Some(bytes.len() as u64));
     bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, assembly))?;
     reader.finish()
 }
 
 /// From the folder; `config` instead of its own.
-fn assembled<D: azulejo::device::Device>(case: &str, device: D, config: &str) -> Result<Assembly<D>> {
-    let mut assembly = Assembly::new(device);
+fn assembled<D: azulejo::device::Device>(case: &str, device: D, config: &str) -> Result<WeightLoader<D>> {
+    let mut assembly = WeightLoader::new(device);
     assembly.set_plan(families::from_config(config)?);
     push(&mut assembly, Format::Safetensors, &read(case, "model.safetensors"))?;
     Ok(assembly)
 }
 
-async fn check<D: azulejo::device::Device>(case: &str, assembly: Assembly<D>) {
+async fn check<D: azulejo::device::Device>(case: &str, assembly: WeightLoader<D>) {
     let Expected { source, hidden, logits } = expected(case);
     let mut model = ImageModel::new(assembly, None, &Progress::default()).await.unwrap();
-    for (looking, expected) in [(Looking::Features, &hidden), (Looking::Logits, &logits)] {
+    for (looking, expected) in [(ImageTask::Features, &hidden), (ImageTask::Logits, &logits)] {
         let seen = model.look(&source, 0, looking).await.unwrap();
         assert_close(&seen.values, expected, &format!("{case}, {looking:?}"));
     }
@@ -92,7 +92,7 @@ fn every_family_is_the_same_model_as_gguf() {
     for case in CASES {
         let config = serde_json::from_str(&text(case, "config.json")).unwrap();
         let bytes = vit_to_gguf::convert(&config, None, &read(case, "model.safetensors")).unwrap();
-        let mut assembly = Assembly::new(cpu(1));
+        let mut assembly = WeightLoader::new(cpu(1));
         push(&mut assembly, Format::Gguf, &bytes).unwrap();
         run(None, check(case, assembly));
     }
@@ -104,13 +104,13 @@ fn floats_are_quantised_while_they_load() {
     // Rows of 24 and 48 are no whole blocks and stay as they are: only a model whose rows are shows it.
     let case = "conformance/dinov2";
     let logits = |ty: Option<TensorType>| {
-        let mut assembly = Assembly::new(cpu(1));
+        let mut assembly = WeightLoader::new(cpu(1));
         assembly.quantize = ty;
         assembly.set_plan(families::from_config(&text(case, "config.json")).unwrap());
         push(&mut assembly, Format::Safetensors, &read(case, "model.safetensors")).unwrap();
         let bytes = assembly.weight_bytes();
         let model: Result<ImageModel<Cpu>> = run(None, ImageModel::new(assembly, None, &Progress::default()));
-        (run(None, model.unwrap().look(&expected(case).source, 0, Looking::Logits)).unwrap().values, bytes)
+        (run(None, model.unwrap().look(&expected(case).source, 0, ImageTask::Logits)).unwrap().values, bytes)
     };
     let (exact, all) = logits(None);
     let (eight, fewer) = logits(Some(TensorType::Q8_0));

@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Asked, Model, Scoring};
+use azulejo::model::{GenerateRequest, Model, Scoring};
 use azulejo::text::{GenerateOptions, Sampling};
 use serde_json::json;
 
@@ -33,7 +33,7 @@ async fn grows<D: Device>(device: D, logprobs: bool) {
         text.truncate(beginning);
         let options: GenerateOptions = serde_json::from_value(options.clone()).unwrap();
         let sampling = Sampling { max_tokens: Some(16), ..Sampling::new(&options, model.spec.vocabulary()).unwrap() };
-        let asked = Asked { source: None, prompt: text.clone() };
+        let asked = GenerateRequest { source: None, prompt: text.clone() };
         let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
         let made = finished(&mut model, &mut session, generation, |_| ()).await.unwrap();
         assert_eq!(made.tokens().len(), 16);

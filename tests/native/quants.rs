@@ -1,7 +1,7 @@
 //! Block formats against ggml's own Python package: `fixtures/quants.gguf`, made by `fixtures/make_quants.py`.
 
 use crate::checkpoint::{Collected, read};
-use azulejo::checkpoint::{Array, Format, TensorType, Value};
+use azulejo::checkpoint::{Array, Format, MetadataValue, TensorType};
 
 const FIXTURE: &[u8] = include_bytes!("../fixtures/quants.gguf");
 
@@ -55,20 +55,20 @@ fn quantizing_gives_the_bytes_that_ggml_gives() {
 fn metadata_that_another_writer_wrote_is_read() {
     let metadata = fixture().header.metadata;
     let get = |key: &str| metadata.get(&format!("test.{key}")).unwrap().clone();
-    assert_eq!(get("u8"), Value::U8(200));
-    assert_eq!(get("i8"), Value::I8(-100));
-    assert_eq!(get("u16"), Value::U16(60000));
-    assert_eq!(get("i16"), Value::I16(-30000));
-    assert_eq!(get("u32"), Value::U32(4_000_000_000));
-    assert_eq!(get("i32"), Value::I32(-2_000_000_000));
-    assert_eq!(get("f32"), Value::F32(0.1));
-    assert_eq!(get("bool"), Value::Bool(true));
-    assert_eq!(get("string"), Value::String("azulejo: ladrilho árabe, 瓷砖".to_owned()));
-    assert_eq!(get("u64"), Value::U64(u64::MAX));
-    assert_eq!(get("i64"), Value::I64(i64::MIN));
-    assert_eq!(get("f64"), Value::F64(0.1));
-    assert_eq!(get("i32s"), Value::Array(Array::I32(vec![1, -2, 3])));
-    assert_eq!(get("f32s"), Value::Array(Array::F32(vec![0.5, 0.25])));
-    assert_eq!(get("bools"), Value::Array(Array::Bool(vec![true, false])));
+    assert_eq!(get("u8"), MetadataValue::U8(200));
+    assert_eq!(get("i8"), MetadataValue::I8(-100));
+    assert_eq!(get("u16"), MetadataValue::U16(60000));
+    assert_eq!(get("i16"), MetadataValue::I16(-30000));
+    assert_eq!(get("u32"), MetadataValue::U32(4_000_000_000));
+    assert_eq!(get("i32"), MetadataValue::I32(-2_000_000_000));
+    assert_eq!(get("f32"), MetadataValue::F32(0.1));
+    assert_eq!(get("bool"), MetadataValue::Bool(true));
+    assert_eq!(get("string"), MetadataValue::String("azulejo: ladrilho árabe, 瓷砖".to_owned()));
+    assert_eq!(get("u64"), MetadataValue::U64(u64::MAX));
+    assert_eq!(get("i64"), MetadataValue::I64(i64::MIN));
+    assert_eq!(get("f64"), MetadataValue::F64(0.1));
+    assert_eq!(get("i32s"), MetadataValue::Array(Array::I32(vec![1, -2, 3])));
+    assert_eq!(get("f32s"), MetadataValue::Array(Array::F32(vec![0.5, 0.25])));
+    assert_eq!(get("bools"), MetadataValue::Array(Array::Bool(vec![true, false])));
     assert_eq!(metadata.strings("test.strings").unwrap(), ["a", "", "ção"]);
 }

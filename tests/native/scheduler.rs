@@ -3,7 +3,7 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::error::Code;
-use azulejo::model::{Asked, Finish, Generation, Home, Model, Scheduler, Step};
+use azulejo::model::{FinishReason, GenerateRequest, Generation, Home, Model, Scheduler, Step};
 use azulejo::text::{GenerateOptions, Sampling};
 use serde_json::{Value, json};
 
@@ -20,8 +20,8 @@ fn text<D: Device>(model: &Model<D>, prompt: &[u32], options: &Value) -> Generat
     let options: GenerateOptions = serde_json::from_value(options.clone()).unwrap();
     let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
     let asked = match model.spec.looks_across() {
-        false => Asked { source: None, prompt: prompt.to_vec() },
-        true => Asked { source: Some(prompt.to_vec()), prompt: vec![1, 2] },
+        false => GenerateRequest { source: None, prompt: prompt.to_vec() },
+        true => GenerateRequest { source: Some(prompt.to_vec()), prompt: vec![1, 2] },
     };
     model.generation(asked, sampling, None, &[], 1).unwrap()
 }
@@ -101,7 +101,7 @@ impl<D: Device> Together<D> {
     }
 
     /// What one has said: its sequence is home.
-    fn end(&mut self, at: usize) -> (Vec<u32>, Option<Finish>) {
+    fn end(&mut self, at: usize) -> (Vec<u32>, Option<FinishReason>) {
         let (id, home) = &self.begun[at];
         let generation = self.scheduler.end(*id).unwrap();
         let session = home.take().expect("it is home");
@@ -127,7 +127,7 @@ async fn say_what_they_say_alone<D: Device>(family: &str, device: D) {
         let events = together.events(at);
         let token = |step: &Step| if let Step::Token(token) = step { Some(token.id) } else { None };
         assert_eq!(events.iter().filter_map(token).collect::<Vec<_>>(), expected, "{family}, events of text {at}");
-        assert_eq!(together.end(at), (expected, Some(Finish::Length)), "{family}, text {at}");
+        assert_eq!(together.end(at), (expected, Some(FinishReason::Length)), "{family}, text {at}");
     }
 }
 
@@ -195,7 +195,7 @@ fn a_pass_that_is_under_way_holds_nobody_who_leaves() {
         assert!(together.scheduler.end(id).unwrap().tokens().is_empty());
         assert!(home.take().is_none(), "the pass has its sequence");
         let pass = pass.run(&mut model).await;
-        together.scheduler.settle(pass);
+        together.scheduler.sync(pass);
         assert_eq!(home.take().expect("it is home").len(), 6);
         together.finish(&mut model).await;
         assert_eq!(together.end(1).0, expected[1]);
@@ -216,9 +216,7 @@ fn while_prompts_are_read_the_others_go_on() {
         let long = [together.begin(&mut model, &(prompt(len, 2), json!({ "maxTokens": 2, "ignoreEnd": true }))), 2];
         together.begin(&mut model, &(prompt(len, 3), options));
         let mut read = [0, 0];
-        while read.iter().any(|steps| *steps == 0)
-            || together.scheduler.generation(together.begun[1].0).unwrap().tokens().is_empty()
-        {
+        while read.contains(&0) || together.scheduler.generation(together.begun[1].0).unwrap().tokens().is_empty() {
             together.scheduler.step(&mut model).await;
             assert_eq!(together.events(0).len(), 1, "a token with each pass");
             for (read, at) in read.iter_mut().zip(long) {

@@ -5,7 +5,7 @@ use crate::case::{Case, planned};
 use crate::devices::cpu;
 use crate::outputs::outputs;
 use azulejo::device::gpu::native::run;
-use azulejo::model::Plan;
+use azulejo::model::ModelConfig;
 use azulejo::model::families::from_config;
 use serde_json::{Map, Value};
 use std::fs;
@@ -25,7 +25,7 @@ fn config(family: &str) -> Value {
 }
 
 /// All that the model makes of its case.
-fn made(family: &str, plan: &Plan) -> Vec<f32> {
+fn made(family: &str, plan: &ModelConfig) -> Vec<f32> {
     let case = Case::at(&format!("{}/case.safetensors", folder(family)));
     run(None, outputs(&case, planned(&folder(family), plan.clone(), cpu(1)))).unwrap()
 }

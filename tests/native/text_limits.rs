@@ -4,7 +4,7 @@ use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{Assembly, Model, Reading, Sequence, TextModel, families};
+use azulejo::model::{Model, Output, Sequence, TextModel, WeightLoader, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
 use safetensors::tensor::{Dtype, TensorView};
@@ -36,8 +36,8 @@ fn bert(types: usize) -> TextModel<Cpu> {
     run(None, TextModel::new(assembly, &Progress::default())).unwrap()
 }
 
-fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> Assembly<D> {
-    let mut assembly = Assembly::new(device);
+fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> WeightLoader<D> {
+    let mut assembly = WeightLoader::new(device);
     assembly.set_plan(families::from_config(&config.to_string()).unwrap());
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(weights.len() as u64));
     reader.push(weights, &mut assembly).unwrap();
@@ -46,7 +46,7 @@ fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> Assembly<D>
 }
 
 fn read(model: &mut TextModel<Cpu>, ids: &[u32], types: &[u32]) -> Result<Vec<f32>> {
-    run(None, model.read(&[Sequence { ids: ids.to_vec(), types: types.to_vec(), unpooled: 0 }], Reading::Hidden))
+    run(None, model.read(&[Sequence { ids: ids.to_vec(), types: types.to_vec(), unpooled: 0 }], Output::Hidden))
 }
 
 #[test]
@@ -66,7 +66,7 @@ fn a_model_without_types_reads_a_pair_whatever_its_tokenizer_says() {
 fn an_encoder_reads_as_many_tokens_as_it_has_positions() {
     for family in ["bert", "roberta", "distilbert"] {
         let mut model = run(None, TextModel::new(assembled(family, cpu(1)), &Progress::default())).unwrap();
-        let context = model.tower.spec.context();
+        let context = model.encoder.spec.context();
         let whole = read(&mut model, &vec![130; context], &[]).unwrap();
         assert!(whole.iter().all(|value| value.is_finite()), "{family}");
         let code = |ids: &[u32], model: &mut TextModel<Cpu>| read(model, ids, &[]).unwrap_err().code;

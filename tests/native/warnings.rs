@@ -1,12 +1,12 @@
 //! What a checkpoint leaves open and is assumed, it says.
 
-use azulejo::checkpoint::{Metadata, Value};
+use azulejo::checkpoint::{Metadata, MetadataValue};
 use azulejo::text::GgufVocabulary;
 
 fn of(keys: &[(&str, &str)]) -> Vec<String> {
     let mut metadata = Metadata::default();
     for (key, value) in keys {
-        metadata.insert(format!("tokenizer.ggml.{key}"), Value::String((*value).to_owned()));
+        metadata.insert(format!("tokenizer.ggml.{key}"), MetadataValue::String((*value).to_owned()));
     }
     GgufVocabulary::warnings(&metadata)
 }

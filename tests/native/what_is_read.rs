@@ -1,7 +1,7 @@
 //! docs/what-is-read.md against the reference's field lists (tests/what-is-read/fields.json), and against what a field's
 //! change does: what is "read" makes another plan, what is "refused" an error, and what is "without effect" neither.
 
-use azulejo::checkpoint::{Array, Header, Metadata, TensorInfo, TensorType, Value as Item};
+use azulejo::checkpoint::{Array, Header, Metadata, MetadataValue as Item, TensorInfo, TensorType};
 use azulejo::image::Processor;
 use azulejo::model::families;
 use azulejo::text::{Sentence, SentenceFiles};

@@ -43,7 +43,8 @@ type Kind = Box<dyn Fn(&str, &Value) -> String>;
 /// A tokenizer of each kind, made with a field of its configuration changed.
 fn kinds() -> Vec<Kind> {
     let mut kinds: Vec<Kind> = Vec::new();
-    for (name, class) in [("bert_uncased", "BertTokenizer"), ("gpt2", "GPT2Tokenizer")] {
+    for (name, class) in [("bert_uncased", "BertTokenizer"), ("gpt2", "GPT2Tokenizer"), ("roberta", "RobertaTokenizer")]
+    {
         let json = family(name)["tokenizer"].to_string();
         // Where tokenizer.json says otherwise, whose class it is makes a difference.
         let config = json!({ "tokenizer_class": class, "do_lower_case": false, "add_prefix_space": true, "chat_template": TEMPLATE });

@@ -14,7 +14,7 @@ use super::pool::{Pool, Shards};
 use super::score;
 use super::simd::F32x4;
 use super::state::{Places, State};
-use crate::device::{Attention, AttentionShape, Device, PAGE, Span};
+use crate::device::{AttentionShape, CachedAttention, Device, PAGE, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -22,8 +22,9 @@ use std::sync::Mutex;
 /// values are read once a piece.
 const QUERIES: usize = 16;
 const MANY_QUERIES: usize = 64;
-/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values.
+/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values. A tile lies in a page.
 const KEYS: usize = 32;
+const _: () = assert!(PAGE.is_multiple_of(KEYS));
 /// A split has at least that many keys; joining costs about as much as attending to a few.
 const SPLIT: usize = 256;
 
@@ -79,7 +80,7 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         query: &[f32],
         places: &Places,
         state: &State,
@@ -130,10 +131,12 @@ impl FlashAttention {
                 } else {
                     1
                 };
-                let step = keys.len().div_ceil(splits);
+                // Tiles begin where pages do, or in their midst: a row's sums are the same whatever it came with.
+                let begin = keys.start / KEYS * KEYS;
+                let step = (keys.end - begin).div_ceil(splits).next_multiple_of(KEYS);
                 for kv_head in 0..shape.kv_heads {
                     for split in 0..splits {
-                        let from = keys.start + split * step;
+                        let from = begin + split * step;
                         let to = keys.end.min(from + step);
                         self.work.push(Work { span: *span, kv_head, first, count, from, to, split, splits });
                     }
@@ -181,7 +184,7 @@ impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
     fn attend(
         &mut self,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         work: &Work,
         query: &[f32],
         places: &Places,
@@ -220,24 +223,18 @@ impl Tiles {
         }
     }
 
-    /// Copies keys and values, of one page or two.
+    /// Copies a tile's keys and values.
     fn load(&mut self, layer: usize, work: &Work, keys: Range<usize>, width: usize, places: &Places, state: &State) {
-        let mut position = keys.start;
-        while position < keys.end {
-            let (page, first) = places.of(&work.span, state.group(layer), position);
-            let count = (PAGE - first).min(keys.end - position);
-            let (values, rows) = state.head(layer, work.kv_head, page);
-            let at = (position - keys.start) * width;
-            rows[0].read(values, first..first + count, width, &mut self.keys[at..]);
-            rows[1].read(values, first..first + count, width, &mut self.values[at..]);
-            position += count;
-        }
+        let (page, first) = places.of(&work.span, state.group(layer), keys.start);
+        let (values, rows) = state.head(layer, work.kv_head, page);
+        rows[0].read(values, first..first + keys.len(), width, &mut self.keys);
+        rows[1].read(values, first..first + keys.len(), width, &mut self.values);
     }
 
     /// Sizes the scratch and copies the queries, scaled.
     fn begin(
         &mut self,
-        attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
         work: &Work,
         query: &[f32],
         width: usize,

@@ -10,15 +10,17 @@ pub mod pool;
 mod products;
 mod project_experts;
 mod quantised;
+mod saved;
 mod score;
+mod short_conv;
 mod simd;
 mod state;
 mod wide;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    Norm, PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
+    Linear, NormWeights, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Span,
+    StateShape, Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -100,7 +102,7 @@ impl Cpu {
         self.normed = normed;
     }
 
-    fn norm_rows(&self, norm: &Norm<Self>, input: &Input<Self>, width: usize, out: &mut [f32]) {
+    fn norm_rows(&self, norm: &NormWeights<Self>, input: &Input<Self>, width: usize, out: &mut [f32]) {
         let bias = norm.bias.map(Vec::as_slice);
         self.each_row(&mut out[..input.rows * width], width, |row, out| {
             let x = &input.x[row * width..][..width];
@@ -230,7 +232,15 @@ impl Device for Cpu {
         state.copy(copies);
     }
 
-    async fn settle(&mut self) -> Result<usize> {
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        saved::save(state, table, positions)
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        saved::restore(state, table, positions, bytes)
+    }
+
+    async fn sync(&mut self) -> Result<usize> {
         Ok(0)
     }
 
@@ -249,10 +259,10 @@ impl Device for Cpu {
         Places::new(spans, tables)
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
+    fn embed(&mut self, table: &Matrix, tokens: &TokenIds<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
         let tokens = match tokens {
-            Tokens::Known(tokens) | Tokens::Chosen { known: tokens, spans: [] } => tokens,
-            Tokens::Chosen { spans: [(_, never), ..], .. } => match **never {},
+            TokenIds::Known(tokens) | TokenIds::Chosen { known: tokens, spans: [] } => tokens,
+            TokenIds::Chosen { spans: [(_, never), ..], .. } => match **never {},
         };
         let width = table.columns;
         let out = &mut out[..tokens.len() * width];
@@ -366,11 +376,11 @@ impl Device for Cpu {
         self.join_experts_down(x, down, (&routes[..2 * rows * used], used), accumulate, out);
     }
 
-    fn store(
+    fn rope_and_cache(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &mut Heads<Self>,
+        heads: &mut Qkv<Self>,
         places: &Places,
         state: &mut State,
     ) {
@@ -385,7 +395,7 @@ impl Device for Cpu {
                 continue;
             }
             self.each_row(&mut x[..rows * width], width, |row, x| {
-                if let Some(Norm { weight, epsilon, .. }) = norm {
+                if let Some(NormWeights { weight, epsilon, .. }) = norm {
                     x.chunks_exact_mut(dim).for_each(|head| elementwise::rms_norm_in_place(head, weight, *epsilon));
                 }
                 if let Some(table) = &table {
@@ -407,7 +417,7 @@ impl Device for Cpu {
 
     fn attend(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Vec<f32>,
         places: &Places,
         state: &State,
@@ -416,9 +426,20 @@ impl Device for Cpu {
         self.attention.run(&self.pool, attention, query, places, state, out);
     }
 
+    fn short_conv(
+        &mut self,
+        conv: &CachedConv<Self>,
+        x: &Vec<f32>,
+        places: &Places,
+        state: &mut State,
+        out: &mut Vec<f32>,
+    ) {
+        short_conv::run(&self.pool, conv, x, places, state, out);
+    }
+
     fn attention_weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Vec<f32>,
         key: &Vec<f32>,
         rows: usize,
@@ -447,7 +468,7 @@ impl Device for Cpu {
         Ok(weights)
     }
 
-    fn pool(&mut self, x: &Vec<f32>, width: usize, runs: &[Range<usize>], out: &mut Vec<f32>) {
+    fn gather_mean(&mut self, x: &Vec<f32>, width: usize, runs: &[Range<usize>], out: &mut Vec<f32>) {
         for (out, run) in out.chunks_exact_mut(width).zip(runs) {
             elementwise::mean(&x[run.start * width..run.end * width], out);
         }

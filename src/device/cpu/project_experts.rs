@@ -50,7 +50,7 @@ impl Cpu {
         for products in [&mut *gates, &mut *ups] {
             make_room(products, groups.pairs.len() * width);
         }
-        let [gates, ups, out] = [gates, ups, out].map(|values| Shards::new(values));
+        let [gates, ups, out] = [gates, ups, out].map(Shards::new);
         let panels = up.weight.0[0].panel_count();
         let units = groups.runs.len() * panels;
         let each = 2 * ROWS * columns * groups.pairs.len() / groups.runs.len();
@@ -96,7 +96,7 @@ impl Cpu {
         let inputs = self.inputs_for(x, &[&down.weight]);
         let inputs = gathered.gather(&pool, groups, inputs, (columns, 1));
         make_room(products, groups.pairs.len() * width);
-        let [products, out] = [products, out].map(|values| Shards::new(values));
+        let [products, out] = [products, out].map(Shards::new);
         let panels = down.weight.0[0].panel_count();
         let grain =
             (PRODUCTS / (ROWS * columns * groups.pairs.len())).clamp(1, panels.div_ceil(4 * pool.threads()).max(1));

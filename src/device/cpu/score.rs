@@ -1,11 +1,11 @@
 //! What a score is beyond scale · query · key: a soft cap, and a bias by position.
 
 use super::elementwise;
-use crate::device::{Attention, Device, PositionBias};
+use crate::device::{CachedAttention, Device, PositionBias};
 
 /// Turns the scaled products of `head`'s query at `position` with the keys from `first` on into scores.
 pub fn finish(
-    attention: &Attention<impl Device<Buffer = Vec<f32>>>,
+    attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
     scores: &mut [f32],
     head: usize,
     position: usize,

@@ -120,6 +120,21 @@ impl State {
         }
     }
 
+    pub fn ty(&self) -> CacheType {
+        self.ty
+    }
+
+    /// Of each layer.
+    pub fn shapes(&self) -> impl Iterator<Item = StateShape> {
+        self.layers.iter().map(|layer| layer.shape)
+    }
+
+    /// A head's keys and values in a page, to be written by [`Rows::restore`].
+    pub fn head_mut(&mut self, layer: usize, head: usize, page: usize) -> (&mut Values, [Rows; 2]) {
+        let (rows, group) = (self.rows(layer, head), self.group(layer));
+        (&mut self.groups[group].pages[page].values, rows)
+    }
+
     /// A layer's group.
     pub fn group(&self, layer: usize) -> usize {
         self.layers[layer].group
@@ -141,10 +156,20 @@ impl State {
         (&self.groups[self.group(layer)].pages[page].values, self.rows(layer, head))
     }
 
+    /// What a layer of columns has at a place, [width].
+    pub fn column(&self, layer: usize, width: usize, (page, at): (usize, usize)) -> &[f32] {
+        let Layer { group, values, .. } = self.layers[layer];
+        &self.groups[group].pages[page].columns[values + at * width..][..width]
+    }
+
+    pub fn column_mut(&mut self, layer: usize, width: usize, (page, at): (usize, usize)) -> &mut [f32] {
+        let Layer { group, values, .. } = self.layers[layer];
+        &mut self.groups[group].pages[page].columns[values + at * width..][..width]
+    }
+
     /// Keeps a head's key and value, [head_dim] each.
     pub fn write(&mut self, layer: usize, head: usize, (page, at): (usize, usize), key: &[f32], value: &[f32]) {
-        let (rows, group) = (self.rows(layer, head), self.group(layer));
-        let values = &mut self.groups[group].pages[page].values;
+        let (values, rows) = self.head_mut(layer, head, page);
         for (rows, vector) in rows.iter().zip([key, value]) {
             rows.write(values, at, vector);
         }
@@ -197,6 +222,43 @@ impl Rows {
                         *level = (value * inverse).round_ties_even() as i8;
                     }
                 }
+            }
+        }
+    }
+
+    /// The vector of a position as it lies there, up to a whole word.
+    pub fn save(&self, page: &Values, position: usize, out: &mut Vec<u8>) {
+        let range = self.values + position * self.head_dim..self.values + (position + 1) * self.head_dim;
+        match page {
+            Values::F32(values) => out.extend(values[range].iter().flat_map(|value| value.to_le_bytes())),
+            Values::F16(values) => out.extend(values[range].iter().flat_map(|half| half.to_le_bytes())),
+            Values::Q8 { levels, .. } => out.extend(levels[range].iter().map(|level| *level as u8)),
+        }
+        out.resize(out.len().next_multiple_of(4), 0);
+        if let Values::Q8 { scales, .. } = page {
+            let scaled = self.head_dim.div_ceil(GROUP);
+            let scales = &scales[self.scales + position * scaled..][..scaled];
+            out.extend(scales.iter().flat_map(|scale| scale.to_le_bytes()));
+        }
+    }
+
+    /// Puts back what [`Rows::save`] gave.
+    pub fn restore(&self, page: &mut Values, position: usize, bytes: &[u8]) {
+        let range = self.values + position * self.head_dim..self.values + (position + 1) * self.head_dim;
+        match page {
+            Values::F32(values) => {
+                let bytes = bytes.as_chunks().0;
+                values[range].iter_mut().zip(bytes).for_each(|(value, bytes)| *value = f32::from_le_bytes(*bytes));
+            }
+            Values::F16(values) => {
+                let bytes = bytes.as_chunks().0;
+                values[range].iter_mut().zip(bytes).for_each(|(half, bytes)| *half = u16::from_le_bytes(*bytes));
+            }
+            Values::Q8 { levels, scales } => {
+                levels[range].iter_mut().zip(bytes).for_each(|(level, byte)| *level = *byte as i8);
+                let bytes = bytes[self.head_dim.next_multiple_of(4)..].as_chunks().0;
+                let scales = &mut scales[self.scales + position * bytes.len()..];
+                scales.iter_mut().zip(bytes).for_each(|(scale, bytes)| *scale = f32::from_le_bytes(*bytes));
             }
         }
     }

@@ -1,4 +1,4 @@
-//! Heads and attention: which kernel, how many dispatches.
+//! What reads and writes the pool: heads, attention, short convolutions: which kernel, how many dispatches.
 
 use super::Gpu;
 use super::buffer::Buffer;
@@ -7,21 +7,21 @@ use super::places::Places;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use super::state::State;
-use crate::device::{Attention, AttentionShape, Heads, PositionBias, RopePairs};
+use crate::device::{AttentionShape, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 11],
+    parameters: [u32; 10],
     vectors: Buffer,
 }
 
 impl Scores {
     /// `places`: where those of the spans begin.
-    fn new(gpu: &mut Gpu, attention: &Attention<Gpu>, places: u32) -> Self {
-        let Attention { shape, bias, sinks, .. } = attention;
+    fn new(gpu: &mut Gpu, attention: &CachedAttention<Gpu>, places: u32) -> Self {
+        let CachedAttention { shape, bias, sinks, .. } = attention;
         let (kind, reach, biases) = match bias {
             PositionBias::None => (0, 0, None),
             PositionBias::Linear(slopes) => (1, 0, Some(*slopes)),
@@ -36,7 +36,6 @@ impl Scores {
             shape.soft_cap.unwrap_or(0.0).to_bits(),
             biases.map_or(0, |biases| biases.offset as u32),
             reach,
-            shape.block.unwrap_or(0) as u32,
             sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
             places,
         ];
@@ -46,11 +45,20 @@ impl Scores {
 }
 
 impl Gpu {
+    /// Room for attention's splits, [heads, splits, head_dim + 4].
+    fn parts(&mut self, len: usize) -> Result<Buffer> {
+        if self.splits.len < len {
+            // Every few steps would bring a new buffer.
+            self.splits = self.memory.storage("splits of attention", 2 * len)?;
+        }
+        Ok(self.splits.clone())
+    }
+
     pub(super) fn store_heads(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &Heads<Self>,
+        heads: &Qkv<Self>,
         places: &Places,
         state: &State,
     ) {
@@ -85,7 +93,7 @@ impl Gpu {
     /// One dispatch for all spans of several rows, one or two for those of one.
     pub(super) fn attend_places(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
         state: &State,
@@ -114,7 +122,7 @@ impl Gpu {
 
     fn attend_single(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         scores: &Scores,
         query: &Buffer,
         places: &Places,
@@ -147,9 +155,34 @@ impl Gpu {
         Ok(())
     }
 
+    pub(super) fn convolve(
+        &mut self,
+        conv: &CachedConv<Self>,
+        x: &Buffer,
+        places: &Places,
+        state: &State,
+        out: &Buffer,
+    ) {
+        if places.rows == 0 {
+            return;
+        }
+        let CachedConv { layer, width, taps, weight, bias } = *conv;
+        let vectors = self.together([weight].into_iter().chain(bias));
+        let bias = bias.map_or(0, |bias| bias.offset + 1);
+        let [width_word, taps_word, weight, bias] = [width, taps, weight.offset, bias].map(|word| word as u32);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::ShortConv),
+            storage: &[x, &vectors, state.columns(layer), out, &places.words],
+            parameters: &[width_word, taps_word, weight, bias, places.of(state.group(layer))],
+            batch: 0,
+            grid: [width.div_ceil(64), places.rows, 1],
+            work: Work::moving(4 * places.rows * width * (taps + 4)),
+        });
+    }
+
     pub(super) fn weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,

@@ -29,6 +29,7 @@ pub enum Shader {
     AttentionOne,
     AttentionJoin,
     AttentionWeights,
+    ShortConv,
     Pool,
     SoftCap,
     Resize,
@@ -63,6 +64,7 @@ impl Shader {
             AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
+            ShortConv => (shader!("short_conv"), &[], Uses::Nothing),
             Pool => (shader!("pool"), &[], Uses::Nothing),
             SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
@@ -85,7 +87,7 @@ impl Shader {
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
             Shader::AttentionWeights => shader!("score"),
-            Shader::Heads | Shader::AttentionJoin => shader!("places"),
+            Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
             _ => "",
         }
     }
@@ -98,9 +100,8 @@ impl Shader {
             MatrixVector => Some([0, 1]),
             Experts | ExpertsDown => Some([2, 1]),
             Attention | AttentionWeights => Some([0, 2]),
-            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | Pool | Resize => {
-                Some([1, 2])
-            }
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | ShortConv | Pool
+            | Resize => Some([1, 2]),
             Route | ExpertsMatrix | ExpertsJoin => Some([1, 2]),
             _ => None,
         }
@@ -268,6 +269,7 @@ impl Kernel {
             Route,
             ExpertsGroup,
             ExpertsJoin,
+            ShortConv,
             Pool,
             SoftCap,
             Penalise,

@@ -22,7 +22,9 @@ mod places;
 mod probe;
 mod profile;
 mod project;
+mod project_experts;
 mod recorder;
+mod saved;
 mod signal;
 mod state;
 mod texts;
@@ -37,16 +39,16 @@ pub use profile::{Counters, Runs};
 pub use signal::Signal;
 
 use super::{
-    Activation, Attention, AttentionShape, CacheType, Choosing, Device, ExpertLinear, Gating, Heads, Input, Linear,
-    PageCopy, Patching, Picture, Preparation, Progress, Projection, Rotations, Routing, Span, StateShape, Table,
-    Tokens,
+    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
+    Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Span, StateShape,
+    Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
 use buffer::{Memory, Notes};
 use chooser::Chooser;
 use experts::{Experts, Routes};
-use matrix::{Arenas, Matrix, MatrixBuilder, units};
+use matrix::{Arenas, Matrix, MatrixBuilder};
 use places::Places;
 use profile::Work;
 use recorder::{Dispatch, Reading, Recorder, all_of, span_words};
@@ -140,41 +142,6 @@ impl Gpu {
             self.pictures = Pictures::default();
         }
         result
-    }
-
-    /// Rows of a table for `rows` ids, at the rows of what the dispatch is told.
-    fn look_up(
-        &mut self,
-        table: &Matrix,
-        ids: &Buffer,
-        (batch, rows): (usize, usize),
-        scale: f32,
-        accumulate: bool,
-        out: &Buffer,
-    ) {
-        for part in &table.parts {
-            let units = units(table.columns);
-            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
-            let words = [start, first, part_rows, units, columns, ids.offset].map(|word| word as u32);
-            let [a, b, c, d, e, f] = words;
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Embed).format(table.ty),
-                storage: &[ids, &part.arena, out],
-                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
-                batch,
-                grid: [units.div_ceil(64), rows, 1],
-                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
-            });
-        }
-    }
-
-    /// Room for attention's splits, [heads, splits, head_dim + 4].
-    fn parts(&mut self, len: usize) -> Result<Buffer> {
-        if self.splits.len < len {
-            // Every few steps would bring a new buffer.
-            self.splits = self.memory.storage("splits of attention", 2 * len)?;
-        }
-        Ok(self.splits.clone())
     }
 }
 
@@ -275,9 +242,17 @@ impl Device for Gpu {
         self.recorder.fail(copied);
     }
 
-    async fn settle(&mut self) -> Result<usize> {
+    async fn save(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
+        self.save_sequence(state, table, positions).await
+    }
+
+    fn restore(&mut self, state: &mut State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()> {
+        self.restore_sequence(state, table, positions, bytes)
+    }
+
+    async fn sync(&mut self) -> Result<usize> {
         self.recorder.failed()?;
-        let settled = self.recorder.settle().await;
+        let settled = self.recorder.sync().await;
         self.whole(settled)
     }
 
@@ -325,13 +300,19 @@ impl Device for Gpu {
     }
 
     fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
-        self.put_places(spans, tables)
+        match Places::put(&mut self.notes, &mut self.memory, spans, tables) {
+            Ok(places) => places,
+            Err(error) => {
+                self.recorder.fail(Err(error));
+                Places::none(self.nothing[2].clone())
+            }
+        }
     }
 
-    fn embed(&mut self, table: &Matrix, tokens: &Tokens<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
+    fn embed(&mut self, table: &Matrix, tokens: &TokenIds<Self>, scale: f32, accumulate: bool, out: &mut Buffer) {
         let (known, spans) = match *tokens {
-            Tokens::Known(known) => (known, &[][..]),
-            Tokens::Chosen { known, spans } => (known, spans),
+            TokenIds::Known(known) => (known, &[][..]),
+            TokenIds::Chosen { known, spans } => (known, spans),
         };
         if spans.len() < known.len() {
             match self.notes.put(&mut self.memory, known) {
@@ -434,11 +415,11 @@ impl Device for Gpu {
         self.join_experts_down(x, down, &Routes { routes, rows, used }, accumulate, out);
     }
 
-    fn store(
+    fn rope_and_cache(
         &mut self,
         layer: usize,
         shape: &AttentionShape,
-        heads: &mut Heads<Self>,
+        heads: &mut Qkv<Self>,
         places: &Places,
         state: &mut State,
     ) {
@@ -449,7 +430,7 @@ impl Device for Gpu {
 
     fn attend(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
         state: &State,
@@ -459,9 +440,20 @@ impl Device for Gpu {
         self.recorder.fail(attended);
     }
 
+    fn short_conv(
+        &mut self,
+        conv: &CachedConv<Self>,
+        x: &Buffer,
+        places: &Places,
+        state: &mut State,
+        out: &mut Buffer,
+    ) {
+        self.convolve(conv, x, places, state, out);
+    }
+
     fn attention_weights(
         &mut self,
-        attention: &Attention<Self>,
+        attention: &CachedAttention<Self>,
         query: &Buffer,
         key: &Buffer,
         rows: usize,
@@ -469,7 +461,7 @@ impl Device for Gpu {
         self.weights(attention, query, key, rows)
     }
 
-    fn pool(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
+    fn gather_mean(&mut self, x: &Buffer, width: usize, runs: &[Range<usize>], out: &mut Buffer) {
         let words: Vec<u32> = runs.iter().flat_map(|run| [run.start as u32, run.len() as u32]).collect();
         let put = match self.notes.put(&mut self.memory, &words) {
             Ok(put) => put,

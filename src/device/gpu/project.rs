@@ -7,7 +7,7 @@ use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
-use crate::device::{Activation, Input, Linear, Norm, Projection};
+use crate::device::{Activation, Input, Linear, NormWeights, Projection};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
 pub(super) const FEW: usize = 4;
@@ -85,6 +85,32 @@ enum How {
 type Becoming = (How, u32);
 
 impl Gpu {
+    /// Rows of a table for `rows` ids, at the rows of what the dispatch is told.
+    pub(super) fn look_up(
+        &mut self,
+        table: &Matrix,
+        ids: &Buffer,
+        (batch, rows): (usize, usize),
+        scale: f32,
+        accumulate: bool,
+        out: &Buffer,
+    ) {
+        for part in &table.parts {
+            let units = units(table.columns);
+            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
+            let words = [start, first, part_rows, units, columns, ids.offset].map(|word| word as u32);
+            let [a, b, c, d, e, f] = words;
+            self.recorder.dispatch(&Dispatch {
+                kernel: Kernel::new(Shader::Embed).format(table.ty),
+                storage: &[ids, &part.arena, out],
+                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
+                batch,
+                grid: [units.div_ceil(64), rows, 1],
+                work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
+            });
+        }
+    }
+
     /// The size of all subgroups, where they are used and it is known.
     fn subgroup_size(&self) -> Option<u32> {
         let [least, most] = self.memory.context.features.subgroups?;
@@ -221,7 +247,7 @@ impl Gpu {
         let (columns, rows, accumulate) = (width as u32 / 4, input.rows as u32, u32::from(accumulate));
         let vectors = self.together(input.norm.iter().flat_map(|norm| [Some(norm.weight), norm.bias]).flatten());
         let words = match &input.norm {
-            Some(Norm { weight, bias, centred, epsilon }) => {
+            Some(NormWeights { weight, bias, centred, epsilon }) => {
                 let [weight_at, bias_at] = [Some(*weight), *bias].map(|of| of.map_or(0, |of| of.offset as u32 + 1));
                 [columns, weight_at, bias_at, epsilon.to_bits(), u32::from(*centred), rows, accumulate]
             }

@@ -379,7 +379,7 @@ impl Recorder {
     }
 
     /// Waits until only a few of the earlier calls' work is unfinished: says how many.
-    pub async fn settle(&mut self) -> Result<usize> {
+    pub async fn sync(&mut self) -> Result<usize> {
         self.submit();
         let done = Signal::default();
         let (given, clock) = (done.clone(), self.context.clock);

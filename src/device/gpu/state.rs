@@ -10,7 +10,7 @@
 use super::buffer::{Buffer, Memory};
 use super::recorder::Recorder;
 use crate::device::pages::groups;
-use crate::device::{CacheType, PAGE, PageCopy, StateShape};
+use crate::device::{CacheType, PAGE, PageCopy, StateShape, Table};
 use crate::error::Result;
 use std::ops::Range;
 
@@ -39,16 +39,10 @@ struct Layer {
 
 impl Layer {
     fn new(shape: &StateShape, group: usize, ty: CacheType) -> Self {
-        let (words, names): (usize, &'static [&'static str]) = match *shape {
-            StateShape::Columns { width, .. } => (width, &["the columns' cache"]),
-            StateShape::KeysValues { kv_heads, head_dim, .. } => {
-                let head = match ty {
-                    CacheType::F32 => head_dim,
-                    CacheType::F16 => head_dim.div_ceil(2),
-                    CacheType::Q8 => head_dim.div_ceil(4) + head_dim.div_ceil(32),
-                };
-                (kv_heads * head, &["the keys' cache", "the values' cache"])
-            }
+        let (words, _) = shape.saved_words(ty);
+        let names: &'static [&'static str] = match shape {
+            StateShape::Columns { .. } => &["the columns' cache"],
+            StateShape::KeysValues { .. } => &["the keys' cache", "the values' cache"],
         };
         Self { group, words, names, buffers: Vec::new(), pages: 0 }
     }
@@ -161,6 +155,20 @@ impl State {
         Ok(())
     }
 
+    /// For each of the layers' buffers, in order: the pages that a table has there of the first `positions`, each as a part
+    /// of the buffer.
+    pub fn parts(&self, table: &Table, positions: usize) -> Vec<Vec<Buffer>> {
+        let of = |layer: &Layer, buffer: &Buffer| {
+            let (first, pages) = table.pages(layer.group);
+            let part = |(n, page): (usize, &usize)| {
+                let count = positions.saturating_sub(n * PAGE).min(PAGE);
+                Buffer { offset: page * PAGE * layer.words, len: count * layer.words, ..buffer.clone() }
+            };
+            (first..).zip(pages).map(part).filter(|part| part.len > 0).collect()
+        };
+        self.layers.iter().flat_map(|layer| layer.buffers.iter().map(move |buffer| of(layer, buffer))).collect()
+    }
+
     /// A layer's group.
     pub fn group(&self, layer: usize) -> usize {
         self.layers[layer].group
@@ -169,6 +177,11 @@ impl State {
     /// Bytes of one layer's keys, or values, of that many positions.
     pub fn bytes(&self, layer: usize, positions: usize) -> usize {
         4 * positions * self.layers[layer].words
+    }
+
+    /// A layer's columns.
+    pub fn columns(&self, layer: usize) -> &Buffer {
+        self.layers[layer].buffers.first().expect("room was made before anything is stored")
     }
 
     /// A layer's keys and values.

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Head, Input, Positions, Spec, Tokens, VocabularyHead};
+use crate::model::spec::{Head, Positions, Spec, StackInput, Tokens, VocabularyHead};
 
 const EPSILON: f64 = 1e-5;
 
@@ -55,7 +55,7 @@ pub fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec
         ..Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?)
     };
     let activation = config.activation("activation_function", Activation::Gelu)?;
-    let mut spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, Input::Tokens(tokens))?;
+    let mut spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
     spec.attentions().for_each(|attention| attention.causal = causal);
     Ok(Spec { input_norm: false, ..spec })
 }

@@ -9,7 +9,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
 use crate::model::spec::{
-    Attention, Block, Dense, FeedForward, Head, Input, Norm, Pooling, Positions, Residual, Spec, Tokens,
+    Attention, Block, Dense, FeedForward, Head, Norm, Pooling, Positions, Residual, Spec, StackInput, Tokens,
 };
 
 /// What transformers takes where `config.json` does not say.
@@ -41,7 +41,7 @@ pub fn body(config: &Config, first: usize) -> Result<Spec> {
     };
     let activation = config.activation("hidden_act", Activation::Gelu)?;
     let epsilon = config.number("layer_norm_eps", EPSILON)?;
-    stack(config, config.model_type()?, &sizes, activation, epsilon, Input::Tokens(tokens))
+    stack(config, config.model_type()?, &sizes, activation, epsilon, StackInput::Tokens(tokens))
 }
 
 pub struct Sizes {
@@ -58,7 +58,7 @@ pub fn stack(
     sizes: &Sizes,
     activation: Activation,
     epsilon: f64,
-    input: Input,
+    input: StackInput,
 ) -> Result<Spec> {
     let Sizes { layers, width, heads, feed_forward } = *sizes;
     let attention =

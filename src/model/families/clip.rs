@@ -9,7 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::patches::Patches;
-use crate::model::spec::{EmbeddingHead, Head, Input, Matching, Pooling, Positions, Residual, Spec, Tokens};
+use crate::model::spec::{EmbeddingHead, Head, Matching, Pooling, Positions, Residual, Spec, StackInput, Tokens};
 
 /// What transformers takes where `config.json` does not say.
 const TEXT: Sizes = Sizes { layers: 12, width: 512, heads: 8, feed_forward: 2048 };
@@ -59,7 +59,7 @@ pub fn tower(
     default: Sizes,
     activation: Activation,
     epsilon: f64,
-    input: Input,
+    input: StackInput,
 ) -> Result<Spec> {
     let sizes = Sizes {
         layers: config.count("num_hidden_layers", default.layers)?,
@@ -74,16 +74,16 @@ pub fn tower(
     Ok(Spec { input_norm: false, output_norm: true, ..spec })
 }
 
-pub fn tokens(config: &Config, vocabulary: usize, context: usize) -> Result<Input> {
+pub fn tokens(config: &Config, vocabulary: usize, context: usize) -> Result<StackInput> {
     let (vocabulary, context) =
         (config.count("vocab_size", vocabulary)?, config.count("max_position_embeddings", context)?);
-    Ok(Input::Tokens(Tokens { positions: Positions::Learned { offset: 0 }, ..Tokens::plain(vocabulary, context) }))
+    Ok(StackInput::Tokens(Tokens { positions: Positions::Learned { offset: 0 }, ..Tokens::plain(vocabulary, context) }))
 }
 
 /// `class_token`: there is one, as in CLIP; otherwise the patches have a bias.
-pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<Input> {
+pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<StackInput> {
     let [image, patch] = config.image_and_patch(patch)?;
-    Ok(Input::Patches(Patches {
+    Ok(StackInput::Patches(Patches {
         channels: config.count("num_channels", 3)?,
         image,
         patch,

@@ -5,13 +5,13 @@
 use super::config::Config;
 use super::{Names, vit};
 use crate::error::Result;
-use crate::model::spec::{Input, Pooling, Spec};
+use crate::model::spec::{Pooling, Spec, StackInput};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let both = config.is_class("WithTeacher");
     let mut spec = vit::spec(config)?;
     spec.head = vit::head(config, if both { Pooling::BothTokens } else { Pooling::ClassToken })?;
-    if let Input::Patches(patches) = &mut spec.input {
+    if let StackInput::Patches(patches) = &mut spec.input {
         patches.distillation_token = true;
     }
     Ok(spec)

@@ -9,7 +9,7 @@ use super::{Layout, Names, Part, vit};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Input, Norm, Pooling, Spec};
+use crate::model::spec::{Norm, Pooling, Spec, StackInput};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-6;
@@ -34,7 +34,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
             (feed_forward.gated, feed_forward.activation) = (true, Activation::Silu);
         }
     }
-    if let Input::Patches(patches) = &mut spec.input {
+    if let StackInput::Patches(patches) = &mut spec.input {
         [_, patches.patch] = config.image_and_patch(PATCH)?;
         if with_registers {
             patches.registers = config.count("num_register_tokens", REGISTERS)?;

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::llama;
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Input, Norm, Spec};
+use crate::model::spec::{Norm, Spec, StackInput};
 
 /// What transformers takes where `config.json` does not say.
 const HEAD_DIM: usize = 256;
@@ -33,7 +33,7 @@ pub fn block(config: &Config) -> Result<Spec> {
     if let Norm::Rms { plus_one, .. } = &mut spec.norm {
         *plus_one = true;
     }
-    if let Input::Tokens(tokens) = &mut spec.input {
+    if let StackInput::Tokens(tokens) = &mut spec.input {
         tokens.scale = (spec.width as f32).sqrt();
     }
     Ok(spec)

@@ -12,8 +12,8 @@ use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
-use crate::model::plan::Plan;
-use crate::model::spec::{Block, Head, Input, Mixer, Norm, Spec};
+use crate::model::model_config::ModelConfig;
+use crate::model::spec::{Block, Head, Mixer, Norm, Spec, StackInput};
 use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
@@ -58,14 +58,14 @@ const WHOSE_SCORES: &str = "the file does not say what becomes of its classes' l
     softmax for several";
 
 /// A file's metadata and tensors.
-struct File<'a> {
+struct GgufFile<'a> {
     keys: Keys<'a>,
     header: &'a Header,
 }
 
 /// Reads the header of a file, or those of several. Errors: corrupt-file, unsupported-model.
-pub fn plan(header: &Header) -> Result<Plan> {
-    let file = File { keys: Keys::new(&header.metadata)?, header };
+pub fn plan(header: &Header) -> Result<ModelConfig> {
+    let file = GgufFile { keys: Keys::new(&header.metadata)?, header };
     let architecture = file.keys.architecture;
     let Some((_, model_type)) = ARCHITECTURES.iter().find(|(name, _)| *name == architecture) else {
         let supported = ARCHITECTURES.map(|(name, _)| name).join(", ");
@@ -82,7 +82,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
     let mut stacks = family.ok_or_else(|| Error::unsupported(model_type))?.stacks(&config)?;
     if architecture == "t5encoder" {
         stacks.remove(0);
-        if let Input::Tokens(tokens) = &mut stacks[0].spec.input {
+        if let StackInput::Tokens(tokens) = &mut stacks[0].spec.input {
             tokens.shared = false;
         }
     }
@@ -90,7 +90,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
         stack.names = *names;
         file.adjust(&mut stack.spec)?;
     }
-    let mut plan = Plan::new(stacks).check()?;
+    let mut plan = ModelConfig::new(stacks).check()?;
     if plan.spec().looks_across() {
         plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
     }
@@ -106,7 +106,7 @@ pub fn plan(header: &Header) -> Result<Plan> {
 /// The largest `pooling_type` of a vector: that of the last token. 1 is the mean, 2 the first token; 4 ranks texts.
 const LAST: usize = 3;
 
-impl File<'_> {
+impl GgufFile<'_> {
     fn is_decoder(&self) -> bool {
         !matches!(self.keys.architecture, "bert" | "modern-bert" | "t5encoder" | "gemma-embedding")
     }
@@ -357,7 +357,7 @@ impl File<'_> {
             Head::Classes(head) => {
                 if let Some(dense) = &mut head.dense {
                     (dense.bias, dense.pooler) = (self.has("cls.bias"), false);
-                    let untyped = matches!(&spec.input, Input::Tokens(tokens) if tokens.types == 0);
+                    let untyped = matches!(&spec.input, StackInput::Tokens(tokens) if tokens.types == 0);
                     if self.keys.architecture == "bert" && untyped {
                         // DistilBERT.
                         dense.activation = Activation::Relu;

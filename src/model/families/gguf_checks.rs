@@ -2,12 +2,12 @@
 //! has no place here.
 
 use super::gguf_keys::Keys;
-use crate::checkpoint::{Array, Value};
+use crate::checkpoint::{Array, MetadataValue};
 use crate::error::{Error, Result};
 
 /// Kinds of values that are asked for.
 #[derive(Clone, Copy, PartialEq)]
-enum Kind {
+enum KeyKind {
     /// An integer.
     Count,
     /// Or one for each layer.
@@ -18,80 +18,83 @@ enum Kind {
     Texts,
 }
 
-impl Kind {
+impl KeyKind {
     fn name(self) -> &'static str {
         match self {
-            Kind::Count => "a whole number",
-            Kind::Counts => "a whole number, or some",
-            Kind::Float => "a number",
-            Kind::Flag => "true or false",
-            Kind::Text => "a text",
-            Kind::Texts => "texts",
+            KeyKind::Count => "a whole number",
+            KeyKind::Counts => "a whole number, or some",
+            KeyKind::Float => "a number",
+            KeyKind::Flag => "true or false",
+            KeyKind::Text => "a text",
+            KeyKind::Texts => "texts",
         }
     }
 
-    fn is(self, value: &Value) -> bool {
+    fn is(self, value: &MetadataValue) -> bool {
         let integer = value.integer().is_some_and(|integer| u32::try_from(integer).is_ok());
         match (self, value) {
-            (Kind::Float, Value::F32(_) | Value::F64(_)) | (Kind::Flag, Value::Bool(_)) => true,
-            (Kind::Counts, Value::Array(array)) => {
+            (KeyKind::Float, MetadataValue::F32(_) | MetadataValue::F64(_))
+            | (KeyKind::Flag, MetadataValue::Bool(_)) => true,
+            (KeyKind::Counts, MetadataValue::Array(array)) => {
                 !matches!(array, Array::F32(_) | Array::F64(_) | Array::String(_) | Array::Array(_))
             }
-            (Kind::Text, Value::String(_)) | (Kind::Texts, Value::Array(Array::String(_))) => true,
-            (Kind::Count | Kind::Counts, _) => integer,
+            (KeyKind::Text, MetadataValue::String(_)) | (KeyKind::Texts, MetadataValue::Array(Array::String(_))) => {
+                true
+            }
+            (KeyKind::Count | KeyKind::Counts, _) => integer,
             _ => false,
         }
     }
 }
 
 /// What is read, under an architecture's name.
-const READ: [(&str, Kind); 46] = [
-    ("block_count", Kind::Count),
-    ("decoder_block_count", Kind::Count),
-    ("decoder_start_token_id", Kind::Count),
-    ("embedding_length", Kind::Count),
-    ("feed_forward_length", Kind::Count),
-    ("context_length", Kind::Count),
-    ("attention.head_count", Kind::Counts),
-    ("attention.head_count_kv", Kind::Counts),
-    ("attention.key_length", Kind::Count),
-    ("attention.value_length", Kind::Count),
-    ("attention.layer_norm_epsilon", Kind::Float),
-    ("attention.layer_norm_rms_epsilon", Kind::Float),
-    ("attention.sliding_window", Kind::Count),
-    ("attention.sliding_window_pattern", Kind::Counts),
-    ("attention.scale", Kind::Float),
-    ("attention.causal", Kind::Flag),
-    ("attention.max_alibi_bias", Kind::Float),
-    ("attention.clamp_kqv", Kind::Float),
-    ("attention.relative_buckets_count", Kind::Count),
-    ("attn_logit_softcapping", Kind::Float),
-    ("final_logit_softcapping", Kind::Float),
-    ("logit_scale", Kind::Float),
-    ("hidden_activation", Kind::Text),
-    ("use_parallel_residual", Kind::Flag),
-    ("pooling_type", Kind::Count),
-    ("classifier.output_labels", Kind::Texts),
-    ("classifier.pooling_type", Kind::Count),
-    ("embedding_scale", Kind::Float),
-    ("residual_scale", Kind::Float),
-    ("expert_count", Kind::Count),
-    ("expert_used_count", Kind::Counts),
-    ("expert_feed_forward_length", Kind::Counts),
-    ("expert_weights_norm", Kind::Flag),
-    ("expert_gating_func", Kind::Count),
-    ("rope.dimension_count", Kind::Count),
-    ("rope.freq_base", Kind::Float),
-    ("rope.freq_base_swa", Kind::Float),
-    ("rope.scale_linear", Kind::Float),
-    ("rope.scaling.type", Kind::Text),
-    ("rope.scaling.factor", Kind::Float),
-    ("rope.scaling.attn_factor", Kind::Float),
-    ("rope.scaling.yarn_attn_factor", Kind::Float),
-    ("rope.scaling.original_context_length", Kind::Count),
-    ("rope.scaling.finetuned", Kind::Flag),
-    ("rope.scaling.yarn_beta_fast", Kind::Float),
-    ("rope.scaling.yarn_beta_slow", Kind::Float),
+const READ: [(&str, KeyKind); 46] = [
+    ("block_count", KeyKind::Count),
+    ("decoder_block_count", KeyKind::Count),
+    ("decoder_start_token_id", KeyKind::Count),
+    ("embedding_length", KeyKind::Count),
+    ("feed_forward_length", KeyKind::Count),
+    ("context_length", KeyKind::Count),
+    ("attention.head_count", KeyKind::Counts),
+    ("attention.head_count_kv", KeyKind::Counts),
+    ("attention.key_length", KeyKind::Count),
+    ("attention.value_length", KeyKind::Count),
+    ("attention.layer_norm_epsilon", KeyKind::Float),
+    ("attention.layer_norm_rms_epsilon", KeyKind::Float),
+    ("attention.sliding_window", KeyKind::Count),
+    ("attention.sliding_window_pattern", KeyKind::Counts),
+    ("attention.scale", KeyKind::Float),
+    ("attention.causal", KeyKind::Flag),
+    ("attention.max_alibi_bias", KeyKind::Float),
+    ("attention.clamp_kqv", KeyKind::Float),
+    ("attention.relative_buckets_count", KeyKind::Count),
+    ("attn_logit_softcapping", KeyKind::Float),
+    ("final_logit_softcapping", KeyKind::Float),
+    ("logit_scale", KeyKind::Float),
+    ("hidden_activation", KeyKind::Text),
+    ("use_parallel_residual", KeyKind::Flag),
+    ("pooling_type", KeyKind::Count),
+    ("classifier.output_labels", KeyKind::Texts),
+    ("classifier.pooling_type", KeyKind::Count),
+    ("embedding_scale", KeyKind::Float),
+    ("residual_scale", KeyKind::Float),
+    ("expert_count", KeyKind::Count),
+    ("expert_used_count", KeyKind::Counts),
+    ("expert_feed_forward_length", KeyKind::Counts),
+    ("expert_weights_norm", KeyKind::Flag),
+    ("expert_gating_func", KeyKind::Count),
+    ("rope.dimension_count", KeyKind::Count),
+    ("rope.freq_base", KeyKind::Float),
+    ("rope.freq_base_swa", KeyKind::Float),
+    ("rope.scale_linear", KeyKind::Float),
+    ("rope.scaling.type", KeyKind::Text),
+    ("rope.scaling.factor", KeyKind::Float),
+    ("rope.scaling.attn_factor", KeyKind::Float),
+    ("rope.scaling.yarn_attn_factor", KeyKind::Float),
+    ("rope.scaling.original_context_length", KeyKind::Count),
+    ("rope.scaling.finetuned", KeyKind::Flag),
+    ("rope.scaling.yarn_beta_fast", KeyKind::Float),
+    ("rope.scaling.yarn_beta_slow", KeyKind::Float),
 ];
 
 /// What some of llama.cpp's architectures heed, and what it says where it changes nothing. Ours have no such thing.
@@ -129,11 +132,11 @@ const REFUSED: [(&str, &[f64]); 31] = [
     ("wkv.head_size", &[0.0]),
 ];
 
-fn number(value: &Value) -> Option<f64> {
+fn number(value: &MetadataValue) -> Option<f64> {
     match value {
-        Value::F32(number) => Some(f64::from(*number)),
-        Value::F64(number) => Some(*number),
-        Value::Bool(flag) => Some(f64::from(u8::from(*flag))),
+        MetadataValue::F32(number) => Some(f64::from(*number)),
+        MetadataValue::F64(number) => Some(*number),
+        MetadataValue::Bool(flag) => Some(f64::from(u8::from(*flag))),
         value => value.integer().map(|integer| integer as f64),
     }
 }

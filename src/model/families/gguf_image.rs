@@ -6,7 +6,7 @@ use super::{Layout, Names, Part, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
-use crate::model::plan::{Plan, Stack};
+use crate::model::model_config::{ModelConfig, Stack};
 use crate::model::spec::{Head, Spec};
 use serde_json::{Value, json};
 
@@ -17,7 +17,7 @@ pub fn is_image(header: &Header) -> bool {
 }
 
 /// The same as from the folder that the file was made of: its keys are brought to the configuration's words.
-pub fn plan(header: &Header) -> Result<Plan> {
+pub fn plan(header: &Header) -> Result<ModelConfig> {
     let metadata = &header.metadata;
     let architecture = metadata.str("general.architecture").unwrap_or_default();
     let key = |key: &str| format!("{architecture}.{key}");
@@ -58,13 +58,13 @@ pub fn plan(header: &Header) -> Result<Plan> {
         _ => dinov2::spec(&config)?,
     };
     spec.feed_forwards().for_each(|own| own.width = feed_forward as usize);
-    let plan = Plan::new(vec![Stack { spec, names: NAMES }]).check()?;
+    let plan = ModelConfig::new(vec![Stack { spec, names: NAMES }]).check()?;
     let labels = match plan.spec().head {
         Head::Classes { .. } => config.labels()?,
         _ => Vec::new(),
     };
     let processor = Some(processor(header, architecture, &config)?);
-    Ok(Plan { labels, processor, ..plan })
+    Ok(ModelConfig { labels, processor, ..plan })
 }
 
 /// Pictures are resized to the model's size; what their values are made of, the file says.

@@ -3,7 +3,7 @@
 //! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
 use super::super::rope::yarn_magnitude;
-use crate::checkpoint::{Array, Metadata, Value};
+use crate::checkpoint::{Array, Metadata, MetadataValue};
 use crate::error::{Error, Result};
 use serde_json::json;
 
@@ -75,7 +75,7 @@ impl<'a> Keys<'a> {
     /// of as many layers, or the first, sees everything.
     pub fn local_layers(&self, layers: usize, dense_first: bool) -> Option<Vec<bool>> {
         let name = "attention.sliding_window_pattern";
-        if let Some(Value::Array(Array::Bool(list))) = self.metadata.get(&self.key(name)) {
+        if let Some(MetadataValue::Array(Array::Bool(list))) = self.metadata.get(&self.key(name)) {
             return Some(list.clone());
         }
         if let Some(list) = self.metadata.integers(&self.key(name)) {

@@ -9,7 +9,7 @@ use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Attention, Block, FeedForward, Input, Norm, Positions, Spec, Tokens};
+use crate::model::spec::{Attention, Block, FeedForward, Norm, Positions, Spec, StackInput, Tokens};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("scale_attn_by_inverse_layer_idx")?;
@@ -19,7 +19,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     if !config.flag("scale_attn_weights", true)? {
         spec.attentions().for_each(|attention| attention.scale = 1.0);
     }
-    if let Input::Tokens(tokens) = &mut spec.input {
+    if let StackInput::Tokens(tokens) = &mut spec.input {
         tokens.positions = Positions::Learned { offset: 0 };
     }
     Ok(spec)
@@ -47,7 +47,7 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
     let block = Block::new(attention, feed_forward);
-    let mut spec = Spec::uniform(architecture, width, Input::Tokens(tokens), norm, layers, block);
+    let mut spec = Spec::uniform(architecture, width, StackInput::Tokens(tokens), norm, layers, block);
     spec.head = llama::head(config, true)?;
     Ok(spec)
 }

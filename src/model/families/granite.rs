@@ -7,7 +7,7 @@
 use super::config::Config;
 use super::llama;
 use crate::error::{Error, Result};
-use crate::model::spec::{Head, Input, Norm, Spec, VocabularyHead};
+use crate::model::spec::{Head, Norm, Spec, StackInput, VocabularyHead};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
@@ -32,7 +32,7 @@ pub fn multiply(config: &Config, mut spec: Spec) -> Result<Spec> {
     if let Norm::Rms { epsilon, .. } = &mut spec.norm {
         *epsilon = (f64::from(*epsilon) / (branches * branches)) as f32;
     }
-    if let Input::Tokens(tokens) = &mut spec.input {
+    if let StackInput::Tokens(tokens) = &mut spec.input {
         tokens.scale = (config.number("embedding_multiplier", 1.0)? / branches) as f32;
     }
     let tied = config.flag("tie_word_embeddings", false)?;

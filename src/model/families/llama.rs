@@ -9,7 +9,7 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::rope::Rope;
-use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, Spec, Tokens, VocabularyHead};
+use crate::model::spec::{Attention, Block, FeedForward, Head, Norm, Spec, StackInput, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 10_000.0;
@@ -51,7 +51,7 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
     let block = Block::new(attention, feed_forward);
-    Ok(Spec::uniform(config.model_type()?, width, Input::Tokens(tokens), norm, layers, block))
+    Ok(Spec::uniform(config.model_type()?, width, StackInput::Tokens(tokens), norm, layers, block))
 }
 
 /// The biases of attention, all or none, where the configuration asks for them.

@@ -54,8 +54,8 @@ mod starcoder2;
 mod t5;
 mod vit;
 
+use super::model_config::ModelConfig;
 use super::part::{Layout, Names, Part};
-use super::plan::Plan;
 use super::spec::Head;
 use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};
@@ -65,7 +65,7 @@ use registry::FAMILIES;
 
 /// Reads the `config.json` of a folder in Hugging Face's layout.
 /// Errors: corrupt-file, unsupported-model with the name of what we lack.
-pub fn from_config(json: &str) -> Result<Plan> {
+pub fn from_config(json: &str) -> Result<ModelConfig> {
     Config::parse(json).and_then(|config| plan(&config)).map_err(|error| error.in_file("config.json"))
 }
 
@@ -75,7 +75,7 @@ pub fn model_type(json: &str) -> Result<String> {
     config.model_type().map(str::to_owned).map_err(|error| error.in_file("config.json"))
 }
 
-fn plan(config: &Config) -> Result<Plan> {
+fn plan(config: &Config) -> Result<ModelConfig> {
     let model_type = config.model_type()?;
     let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) else {
         let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
@@ -85,7 +85,7 @@ fn plan(config: &Config) -> Result<Plan> {
     if let Some(method) = config.part("quantization_config")?.text("quant_method")? {
         return Err(Error::new(Code::UnsupportedQuantization, format!("quantization {method:?}")));
     }
-    let plan = Plan::new(family.stacks(config)?).check()?;
+    let plan = ModelConfig::new(family.stacks(config)?).check()?;
     let spec = plan.spec();
     // Mixtures of experts have the model types of models without.
     let mixed = plan.specs().flat_map(|spec| &spec.blocks).any(|block| block.feed_forward.experts.is_some());
@@ -103,11 +103,11 @@ fn plan(config: &Config) -> Result<Plan> {
         "seq2seq" => config.seq2seq_generation(spec.vocabulary())?,
         _ => GenerationConfig::default(),
     };
-    Ok(Plan { end_tokens: config.end_tokens(), generation, labels, ..plan })
+    Ok(ModelConfig { end_tokens: config.end_tokens(), generation, labels, ..plan })
 }
 
 /// Reads the header of a GGUF file.
-pub fn from_gguf(header: &Header) -> Result<Plan> {
+pub fn from_gguf(header: &Header) -> Result<ModelConfig> {
     if gguf_image::is_image(header) {
         return gguf_image::plan(header);
     }

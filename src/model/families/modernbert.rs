@@ -9,7 +9,9 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use crate::model::rope::Rope;
-use crate::model::spec::{Attention, Block, Dense, FeedForward, Head, Input, Norm, Pooling, Residual, Spec, Tokens};
+use crate::model::spec::{
+    Attention, Block, Dense, FeedForward, Head, Norm, Pooling, Residual, Spec, StackInput, Tokens,
+};
 
 /// What transformers takes where `config.json` does not say.
 const CONTEXT: usize = 8192;
@@ -34,7 +36,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let block = |attention| Block::new(attention, feed_forward.clone());
     let mut blocks: Vec<Block> = attentions(config, layers, width)?.into_iter().map(block).collect();
     blocks[0].residual = Residual::PreNorm { bare: true };
-    let spec = Spec::new(config.model_type()?, width, Input::Tokens(tokens), norm, blocks);
+    let spec = Spec::new(config.model_type()?, width, StackInput::Tokens(tokens), norm, blocks);
     Ok(Spec { input_norm: true, head: head(config)?, ..spec })
 }
 

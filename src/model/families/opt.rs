@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Input, Positions, Residual, Spec};
+use crate::model::spec::{Positions, Residual, Spec, StackInput};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
@@ -20,7 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         spec.set_residual(Residual::PostNorm);
     }
     spec.output_norm = before && !config.flag("_remove_final_layer_norm", false)?;
-    if let Input::Tokens(tokens) = &mut spec.input {
+    if let StackInput::Tokens(tokens) = &mut spec.input {
         tokens.positions = Positions::Learned { offset: 2 };
     }
     Ok(spec)

@@ -7,8 +7,8 @@ use super::{
     olmoe, opt, phi, phi3, qwen2, qwen3, qwen3_moe, roberta, siglip, smollm3, stablelm, starcoder2, t5, vit,
 };
 use crate::error::Result;
+use crate::model::model_config::Stack;
 use crate::model::part::Names;
-use crate::model::plan::Stack;
 use crate::model::spec::Spec;
 
 /// A family of models, by `config.json`'s word for it.

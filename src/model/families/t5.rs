@@ -9,7 +9,9 @@ use super::{Layout, Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
-use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, ScoreBias, Spec, Tokens, VocabularyHead};
+use crate::model::spec::{
+    Attention, Block, FeedForward, Head, Norm, ScoreBias, Spec, StackInput, Tokens, VocabularyHead,
+};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-6;
@@ -44,7 +46,7 @@ fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
     let block = Block::new(attention, feed_forward(config)?);
     let norm = Norm::Rms { epsilon: config.number("layer_norm_epsilon", EPSILON)? as f32, plus_one: false };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("n_positions", CONTEXT)?);
-    let input = Input::Tokens(Tokens { shared: !causal, ..tokens });
+    let input = StackInput::Tokens(Tokens { shared: !causal, ..tokens });
     let width = config.required("d_model")?;
     let spec = Spec::uniform(config.model_type()?, width, input, norm, check_layers(layers)?, block);
     Ok(Spec { score_bias, ..spec })

@@ -8,7 +8,7 @@ use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::patches::Patches;
-use crate::model::spec::{Attention, Block, FeedForward, Head, Input, Norm, Pooling, Spec};
+use crate::model::spec::{Attention, Block, FeedForward, Head, Norm, Pooling, Spec, StackInput};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-12;
@@ -42,7 +42,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     };
     let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
     let block = Block::new(attention, feed_forward);
-    let spec = Spec::uniform(config.model_type()?, width, Input::Patches(patches), norm, layers, block);
+    let spec = Spec::uniform(config.model_type()?, width, StackInput::Patches(patches), norm, layers, block);
     Ok(Spec { head: head(config, Pooling::ClassToken)?, ..spec })
 }
 

@@ -12,9 +12,9 @@ use serde_json::{Value, json};
 use self::class::Class;
 pub use self::files::Files;
 use self::files::config_of;
-use self::sentence_piece::{CONTROL, Model, USER_DEFINED};
+use self::sentence_piece::{CONTROL, SentencePieceModel, USER_DEFINED};
 use self::specials::Specials;
-use super::json_file::{AddedTokenFile, File, ModelFile, Pair, Vocabulary};
+use super::json_file::{AddedTokenFile, ModelFile, Pair, TokenizerFile, Vocabulary};
 use super::json_parts::encode_base64;
 use super::tokenizer::{Codes, Tokenizer};
 use super::tokenizer_config::TokenizerConfig;
@@ -82,7 +82,7 @@ impl Folder<'_> {
     }
 
     /// What `tokenizer.json` would say.
-    fn file(&self) -> Result<File> {
+    fn file(&self) -> Result<TokenizerFile> {
         match self.class {
             Class::Gpt2 | Class::Roberta | Class::Clip => self.byte_level(),
             Class::Bert => self.word_piece(),
@@ -93,7 +93,7 @@ impl Folder<'_> {
     }
 
     /// Adds the class's special tokens and the folder's added ones.
-    fn with_tokens(&self, mut file: File, mut added: Vec<AddedTokenFile>) -> Result<File> {
+    fn with_tokens(&self, mut file: TokenizerFile, mut added: Vec<AddedTokenFile>) -> Result<TokenizerFile> {
         let mut known: HashMap<String, u32> = match &file.model.vocab {
             Vocabulary::Ids(list) => list.iter().cloned().collect(),
             Vocabulary::Scores(list) => list.iter().map(|(token, _)| token.clone()).zip(0..).collect(),
@@ -172,7 +172,7 @@ impl Folder<'_> {
     }
 
     /// `vocab.json` and `merges.txt`.
-    fn byte_level(&self) -> Result<File> {
+    fn byte_level(&self) -> Result<TokenizerFile> {
         let vocab = self.vocab_json()?;
         let lines = self.text("merges.txt")?.lines().filter(|line| !line.is_empty() && !line.starts_with("#version"));
         let merge = |line: &str| match line.split_once(' ') {
@@ -184,7 +184,7 @@ impl Folder<'_> {
         let clip = self.class == Class::Clip;
         let prefix = !clip && self.flag("add_prefix_space", false);
         let bytes = json!({"type": "ByteLevel", "add_prefix_space": prefix});
-        let mut file = File::new(model);
+        let mut file = TokenizerFile::new(model);
         file.decoder = Some(json!({"type": "ByteLevel"}));
         file.pre_tokenizer = Some(bytes.clone());
         if clip {
@@ -212,13 +212,13 @@ impl Folder<'_> {
     }
 
     /// `vocab.txt`: a token a line.
-    fn word_piece(&self) -> Result<File> {
+    fn word_piece(&self) -> Result<TokenizerFile> {
         let lines = self.text("vocab.txt")?.lines().map(|line| line.trim_end_matches(['\n', '\r']).to_owned());
         // The last of equal ones counts.
         let ids: HashMap<String, u32> = lines.zip(0..).collect();
         let mut model = ModelFile::new("WordPiece", Vocabulary::Ids(ids.into_iter().collect()));
         model.unk_token = Some(self.specials.text("unk_token"));
-        let mut file = File::new(model);
+        let mut file = TokenizerFile::new(model);
         file.normalizer = Some(json!({
             "type": "BertNormalizer",
             "clean_text": true,
@@ -231,9 +231,9 @@ impl Folder<'_> {
         self.with_tokens(file, Vec::new())
     }
 
-    fn sentence_piece(&self, unigram: bool) -> Result<Model> {
+    fn sentence_piece(&self, unigram: bool) -> Result<SentencePieceModel> {
         let name = self.class.files().last().expect("each class has files");
-        let model = Model::read(self.bytes(name)?).map_err(|error| error.in_file(name))?;
+        let model = SentencePieceModel::read(self.bytes(name)?).map_err(|error| error.in_file(name))?;
         if model.unigram != unigram {
             let kind = if model.unigram { "unigram" } else { "BPE" };
             return Err(Error::unsupported(format!("{name}: a {kind} model, where this family has the other kind")));
@@ -242,21 +242,21 @@ impl Folder<'_> {
     }
 
     /// Control tokens, and what users have defined.
-    fn added_pieces(model: &Model, shift: impl Fn(u32) -> Option<u32>) -> Vec<AddedTokenFile> {
+    fn added_pieces(model: &SentencePieceModel, shift: impl Fn(u32) -> Option<u32>) -> Vec<AddedTokenFile> {
         let pieces = (0..).zip(&model.pieces).filter(|(_, piece)| matches!(piece.kind, CONTROL | USER_DEFINED));
-        let token = |(id, piece): (u32, &sentence_piece::Piece)| {
+        let token = |(id, piece): (u32, &sentence_piece::SentencePiece)| {
             Some(AddedTokenFile::new(shift(id)?, piece.text.clone(), piece.kind == CONTROL))
         };
         pieces.filter_map(token).collect()
     }
 
-    fn precompiled(model: &Model) -> Option<Value> {
+    fn precompiled(model: &SentencePieceModel) -> Option<Value> {
         let rules = || json!({"type": "Precompiled", "precompiled_charsmap": encode_base64(&model.charsmap)});
         (!model.charsmap.is_empty()).then(rules)
     }
 
     /// What SentencePiece itself does to a text, spaces and typed signs of them alike.
-    fn spaces(model: &Model) -> Vec<Value> {
+    fn spaces(model: &SentencePieceModel) -> Vec<Value> {
         let replace = |pattern: &str, content: &str| json!({"type": "Replace", "pattern": {"Regex": pattern}, "content": content});
         let extra = model.remove_extra_whitespaces;
         let prefix = || json!({"type": "Prepend", "prepend": "▁"});
@@ -271,7 +271,7 @@ impl Folder<'_> {
         rules.into_iter().flatten().collect()
     }
 
-    fn unigram(&self) -> Result<File> {
+    fn unigram(&self) -> Result<TokenizerFile> {
         let model = self.sentence_piece(true)?;
         let mut scores: Vec<(String, f64)> =
             model.pieces.iter().map(|piece| (piece.text.clone(), piece.score)).collect();
@@ -306,7 +306,7 @@ impl Folder<'_> {
                 model.unknown
             }
         };
-        let mut file = File::new(ModelFile::new("Unigram", Vocabulary::Scores(scores)));
+        let mut file = TokenizerFile::new(ModelFile::new("Unigram", Vocabulary::Scores(scores)));
         file.model.unk_id = Some(unknown);
         file.normalizer = Self::precompiled(&model);
         let scheme = if self.flag("add_prefix_space", true) { "always" } else { "never" };
@@ -317,12 +317,12 @@ impl Folder<'_> {
     }
 
     /// `tokenizer.model` with merges: of Llama or Gemma.
-    fn merges(&self) -> Result<File> {
+    fn merges(&self) -> Result<TokenizerFile> {
         let model = self.sentence_piece(false)?;
         let texts: Vec<String> = model.pieces.iter().map(|piece| piece.text.clone()).collect();
         let merges = super::bpe::merges_by_rank(&texts)?;
         let vocab = texts.into_iter().zip(0..).collect();
-        let mut file = File::new(ModelFile::new("BPE", Vocabulary::Ids(vocab)));
+        let mut file = TokenizerFile::new(ModelFile::new("BPE", Vocabulary::Ids(vocab)));
         file.model.merges = Some(merges.into_iter().map(|(left, right)| Pair(left, right)).collect());
         (file.model.fuse_unk, file.model.byte_fallback) = (true, true);
         let mut decoders = vec![
@@ -353,7 +353,7 @@ impl Folder<'_> {
     }
 
     /// `source.spm` cuts texts, and `vocab.json`, which both languages share, has the pieces' ids.
-    fn marian(&self) -> Result<File> {
+    fn marian(&self) -> Result<TokenizerFile> {
         let model = self.sentence_piece(true)?;
         let vocab = self.vocab_json()?;
         let ids: HashMap<&str, u32> = vocab.iter().map(|(token, id)| (token.as_str(), *id)).collect();
@@ -379,7 +379,7 @@ impl Folder<'_> {
         }
         let is_code = |(token, _): &&(String, u32)| token.starts_with(">>") && token.ends_with("<<");
         let codes = vocab.iter().filter(is_code).cloned().collect();
-        let mut file = File::new(ModelFile::new("Unigram", Vocabulary::Scores(scores)));
+        let mut file = TokenizerFile::new(ModelFile::new("Unigram", Vocabulary::Scores(scores)));
         file.model.unk_id = Some(unknown as usize);
         file.model.known = Some(count as u32);
         file.codes = Some(Codes { ids: codes, unknown });

@@ -8,15 +8,15 @@ pub(super) const CONTROL: u64 = 3;
 pub(super) const USER_DEFINED: u64 = 4;
 
 #[derive(Default)]
-pub(super) struct Piece {
+pub(super) struct SentencePiece {
     pub text: String,
     pub score: f64,
     pub kind: u64,
 }
 
 /// What the file says.
-pub(super) struct Model {
-    pub pieces: Vec<Piece>,
+pub(super) struct SentencePieceModel {
+    pub pieces: Vec<SentencePiece>,
     /// Of unigrams; else of merges.
     pub unigram: bool,
     pub unknown: usize,
@@ -27,7 +27,7 @@ pub(super) struct Model {
 }
 
 /// One field's content.
-enum Content<'a> {
+enum Payload<'a> {
     Number(u64),
     Bytes(&'a [u8]),
     Fixed(u32),
@@ -38,9 +38,9 @@ fn corrupt(what: &str) -> Error {
 }
 
 /// The fields of a message, one after the other.
-struct Fields<'a>(&'a [u8]);
+struct MessageFields<'a>(&'a [u8]);
 
-impl<'a> Fields<'a> {
+impl<'a> MessageFields<'a> {
     fn number(&mut self) -> Result<u64> {
         let mut number = 0u64;
         for shift in (0..64).step_by(7) {
@@ -60,26 +60,26 @@ impl<'a> Fields<'a> {
         Ok(bytes)
     }
 
-    fn next(&mut self) -> Result<Option<(u64, Content<'a>)>> {
+    fn next(&mut self) -> Result<Option<(u64, Payload<'a>)>> {
         if self.0.is_empty() {
             return Ok(None);
         }
         let key = self.number()?;
         let content = match key & 7 {
-            0 => Content::Number(self.number()?),
-            1 => Content::Bytes(self.take(8)?),
+            0 => Payload::Number(self.number()?),
+            1 => Payload::Bytes(self.take(8)?),
             2 => {
                 let length = usize::try_from(self.number()?).map_err(|_| corrupt("is cut off"))?;
-                Content::Bytes(self.take(length)?)
+                Payload::Bytes(self.take(length)?)
             }
-            5 => Content::Fixed(u32::from_le_bytes(*self.take(4)?.first_chunk().expect("four bytes"))),
+            5 => Payload::Fixed(u32::from_le_bytes(*self.take(4)?.first_chunk().expect("four bytes"))),
             _ => return Err(corrupt("has a field of no known kind")),
         };
         Ok(Some((key >> 3, content)))
     }
 }
 
-impl Model {
+impl SentencePieceModel {
     pub fn read(bytes: &[u8]) -> Result<Self> {
         let mut model = Self {
             pieces: Vec::new(),
@@ -89,12 +89,12 @@ impl Model {
             add_dummy_prefix: true,
             remove_extra_whitespaces: true,
         };
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some(field) = fields.next()? {
             match field {
-                (1, Content::Bytes(piece)) => model.pieces.push(read_piece(piece)?),
-                (2, Content::Bytes(trainer)) => model.read_trainer(trainer)?,
-                (3, Content::Bytes(normalizer)) => model.read_normalizer(normalizer)?,
+                (1, Payload::Bytes(piece)) => model.pieces.push(read_piece(piece)?),
+                (2, Payload::Bytes(trainer)) => model.read_trainer(trainer)?,
+                (3, Payload::Bytes(normalizer)) => model.read_normalizer(normalizer)?,
                 _ => {}
             }
         }
@@ -106,18 +106,18 @@ impl Model {
     }
 
     fn read_trainer(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some(field) = fields.next()? {
             match field {
-                (3, Content::Number(1)) => self.unigram = true,
-                (3, Content::Number(2)) => self.unigram = false,
-                (3, Content::Number(_)) => {
+                (3, Payload::Number(1)) => self.unigram = true,
+                (3, Payload::Number(2)) => self.unigram = false,
+                (3, Payload::Number(_)) => {
                     return Err(Error::unsupported("a SentencePiece model of whole words or characters"));
                 }
-                (24, Content::Number(1)) => {
+                (24, Payload::Number(1)) => {
                     return Err(Error::unsupported("a SentencePiece model with spaces behind words"));
                 }
-                (40, Content::Number(id)) => self.unknown = usize::try_from(id).unwrap_or(usize::MAX),
+                (40, Payload::Number(id)) => self.unknown = usize::try_from(id).unwrap_or(usize::MAX),
                 _ => {}
             }
         }
@@ -125,13 +125,13 @@ impl Model {
     }
 
     fn read_normalizer(&mut self, bytes: &[u8]) -> Result<()> {
-        let mut fields = Fields(bytes);
+        let mut fields = MessageFields(bytes);
         while let Some(field) = fields.next()? {
             match field {
-                (2, Content::Bytes(rules)) => self.charsmap = rules.to_vec(),
-                (3, Content::Number(flag)) => self.add_dummy_prefix = flag != 0,
-                (4, Content::Number(flag)) => self.remove_extra_whitespaces = flag != 0,
-                (5, Content::Number(0)) => {
+                (2, Payload::Bytes(rules)) => self.charsmap = rules.to_vec(),
+                (3, Payload::Number(flag)) => self.add_dummy_prefix = flag != 0,
+                (4, Payload::Number(flag)) => self.remove_extra_whitespaces = flag != 0,
+                (5, Payload::Number(0)) => {
                     return Err(Error::unsupported("a SentencePiece model that leaves spaces as they are"));
                 }
                 _ => {}
@@ -141,17 +141,17 @@ impl Model {
     }
 }
 
-fn read_piece(bytes: &[u8]) -> Result<Piece> {
-    let mut piece = Piece { kind: 1, ..Piece::default() };
-    let mut fields = Fields(bytes);
+fn read_piece(bytes: &[u8]) -> Result<SentencePiece> {
+    let mut piece = SentencePiece { kind: 1, ..SentencePiece::default() };
+    let mut fields = MessageFields(bytes);
     while let Some(field) = fields.next()? {
         match field {
-            (1, Content::Bytes(text)) => {
+            (1, Payload::Bytes(text)) => {
                 let text = std::str::from_utf8(text).map_err(|_| corrupt("has a piece that is no UTF-8"))?;
                 piece.text = text.to_owned();
             }
-            (2, Content::Fixed(bits)) => piece.score = f64::from(f32::from_bits(bits)),
-            (3, Content::Number(kind)) => piece.kind = kind,
+            (2, Payload::Fixed(bits)) => piece.score = f64::from(f32::from_bits(bits)),
+            (3, Payload::Number(kind)) => piece.kind = kind,
             _ => {}
         }
     }
@@ -188,17 +188,18 @@ mod tests {
 
     #[test]
     fn a_model_says_its_pieces_its_kind_and_what_becomes_of_spaces() {
-        let read = Model::read(&model(number(3, 2), [number(3, 0), number(4, 0)].concat())).unwrap();
+        let read = SentencePieceModel::read(&model(number(3, 2), [number(3, 0), number(4, 0)].concat())).unwrap();
         let pieces: Vec<_> = read.pieces.iter().map(|piece| (&*piece.text, piece.score, piece.kind)).collect();
         assert_eq!(pieces, [("<unk>", 0.0, 2), ("▁a", -1.5, 1), ("<s>", 0.0, CONTROL)]);
         assert!(!read.unigram && !read.add_dummy_prefix && !read.remove_extra_whitespaces);
-        let read = Model::read(&model(number(40, 1), Vec::new())).unwrap();
+        let read = SentencePieceModel::read(&model(number(40, 1), Vec::new())).unwrap();
         assert!(read.unigram && read.add_dummy_prefix && read.remove_extra_whitespaces && read.unknown == 1);
     }
 
     #[test]
     fn models_that_cut_texts_in_other_ways_are_refused() {
-        let code = |trainer, normalizer| Model::read(&model(trainer, normalizer)).err().map(|error| error.code);
+        let code =
+            |trainer, normalizer| SentencePieceModel::read(&model(trainer, normalizer)).err().map(|error| error.code);
         assert_eq!(code(Vec::new(), Vec::new()), None);
         // Words, characters, spaces behind words, spaces as they are; an unknown token that is none.
         for trainer in [number(3, 3), number(3, 4), number(24, 1)] {
@@ -206,6 +207,6 @@ mod tests {
         }
         assert_eq!(code(Vec::new(), number(5, 0)), Some(Code::UnsupportedModel));
         assert_eq!(code(number(40, 3), Vec::new()), Some(Code::CorruptFile));
-        assert_eq!(Model::read(&[]).err().unwrap().code, Code::CorruptFile);
+        assert_eq!(SentencePieceModel::read(&[]).err().unwrap().code, Code::CorruptFile);
     }
 }

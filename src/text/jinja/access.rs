@@ -6,7 +6,7 @@ use std::rc::Rc;
 use super::methods::{LIST_METHODS, MAP_METHODS, TEXT_METHODS};
 use super::places::{chosen, place, span};
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, List, Method, Value};
 
@@ -16,7 +16,7 @@ const CHANGING_MAPS: [&str; 5] = ["clear", "pop", "popitem", "setdefault", "upda
 
 impl Renderer<'_> {
     /// `of.name`: a method or attribute, else the entry of that name.
-    pub fn attribute(&mut self, of: &Value, name: &Rc<str>) -> Run<Value> {
+    pub fn attribute(&mut self, of: &Value, name: &Rc<str>) -> RunResult<Value> {
         if let Value::Undefined(why) = of {
             return Err(Stop::new(&**why));
         }
@@ -35,7 +35,7 @@ impl Renderer<'_> {
     }
 
     /// `of[key]`: an entry or item, else the attribute of that name.
-    pub fn item(&mut self, of: &Value, key: &Value) -> Run<Value> {
+    pub fn item(&mut self, of: &Value, key: &Value) -> RunResult<Value> {
         let found = match (of, key) {
             (Value::Undefined(why), _) => return Err(Stop::new(&**why)),
             (Value::Map(map), _) => map.get(key, &self.budget)?.cloned(),
@@ -84,7 +84,7 @@ impl Renderer<'_> {
     }
 
     /// `of[start:end:step]`
-    pub fn slice(&mut self, of: &Value, places: [Option<i64>; 3]) -> Run<Value> {
+    pub fn slice(&mut self, of: &Value, places: [Option<i64>; 3]) -> RunResult<Value> {
         let step = places[2].unwrap_or(1);
         if step == 0 {
             return Err(Stop::new("slice step cannot be zero"));
@@ -102,7 +102,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn slice_text(&mut self, text: &Rc<Text>, places: [Option<i64>; 3], step: i64) -> Run<Value> {
+    fn slice_text(&mut self, text: &Rc<Text>, places: [Option<i64>; 3], step: i64) -> RunResult<Value> {
         let budget = &self.budget;
         if step == 1 {
             let Range { start, end } = span(places[0], places[1], text.chars());

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::value::Value;
 
 #[derive(Default)]
@@ -13,7 +13,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// By place or by name; `what` is what is called.
-    pub fn take<const N: usize>(self, what: &str, names: [&str; N]) -> Run<[Option<Value>; N]> {
+    pub fn take<const N: usize>(self, what: &str, names: [&str; N]) -> RunResult<[Option<Value>; N]> {
         let mut taken = [const { None }; N];
         let count = self.positional.len();
         if count > N {
@@ -34,7 +34,7 @@ impl Args {
     }
 
     /// Those of a call that takes none by name.
-    pub fn unnamed(self, what: &str) -> Run<Vec<Value>> {
+    pub fn unnamed(self, what: &str) -> RunResult<Vec<Value>> {
         match self.named.first() {
             Some((name, _)) => Err(Stop::new(format!("{what}() takes no keyword arguments, such as '{name}'"))),
             None => Ok(self.positional),
@@ -43,6 +43,6 @@ impl Args {
 }
 
 /// An argument that must be there.
-pub(crate) fn needed(value: Option<Value>, what: &str, name: &str) -> Run<Value> {
+pub(crate) fn needed(value: Option<Value>, what: &str, name: &str) -> RunResult<Value> {
     value.ok_or_else(|| Stop::new(format!("{what}() missing 1 required positional argument: '{name}'")))
 }

@@ -6,11 +6,11 @@ use super::ast::Operator;
 use super::budget::Budget;
 use super::filters_text::escaped;
 use super::format::percent;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::Writer;
 use super::value::{Kind, Value};
 
-pub(crate) fn negative(of: &Value) -> Run<Value> {
+pub(crate) fn negative(of: &Value) -> RunResult<Value> {
     match (of, of.as_int()) {
         (Value::Float(value), _) => Ok(Value::Float(-value)),
         (_, Some(value)) => value.checked_neg().map(Value::Int).ok_or_else(too_large),
@@ -18,7 +18,7 @@ pub(crate) fn negative(of: &Value) -> Run<Value> {
     }
 }
 
-pub(crate) fn positive(of: &Value) -> Run<Value> {
+pub(crate) fn positive(of: &Value) -> RunResult<Value> {
     match (of, of.as_int()) {
         (Value::Float(value), _) => Ok(Value::Float(*value)),
         (_, Some(value)) => Ok(Value::Int(value)),
@@ -49,7 +49,7 @@ fn sign(operator: Operator) -> &'static str {
     }
 }
 
-pub(crate) fn binary(operator: Operator, left: &Value, right: &Value, budget: &Rc<Budget>) -> Run<Value> {
+pub(crate) fn binary(operator: Operator, left: &Value, right: &Value, budget: &Rc<Budget>) -> RunResult<Value> {
     if let Value::Undefined(why) = left {
         return Err(Stop::new(&**why));
     }
@@ -88,7 +88,7 @@ pub(crate) fn binary(operator: Operator, left: &Value, right: &Value, budget: &R
 }
 
 /// Texts and lists behind each other.
-fn joined(left: &Value, right: &Value, budget: &Rc<Budget>) -> Run<Option<Value>> {
+fn joined(left: &Value, right: &Value, budget: &Rc<Budget>) -> RunResult<Option<Value>> {
     match (left, right) {
         (Value::Text(a), Value::Text(b)) => {
             let mut out = Writer::new(budget);
@@ -113,7 +113,7 @@ fn joined(left: &Value, right: &Value, budget: &Rc<Budget>) -> Run<Option<Value>
     }
 }
 
-fn repeated(of: &Value, count: i64, budget: &Rc<Budget>) -> Run<Value> {
+fn repeated(of: &Value, count: i64, budget: &Rc<Budget>) -> RunResult<Value> {
     let count = usize::try_from(count).unwrap_or(0);
     match of {
         Value::Text(text) => {
@@ -135,7 +135,7 @@ fn repeated(of: &Value, count: i64, budget: &Rc<Budget>) -> Run<Value> {
 }
 
 /// Of whole numbers, where the result is one.
-fn whole(operator: Operator, a: i64, b: i64) -> Run<Option<Value>> {
+fn whole(operator: Operator, a: i64, b: i64) -> RunResult<Option<Value>> {
     let value = match operator {
         Operator::Add => a.checked_add(b),
         Operator::Subtract => a.checked_sub(b),
@@ -156,7 +156,7 @@ fn whole(operator: Operator, a: i64, b: i64) -> Run<Option<Value>> {
     value.map(|value| Some(Value::Int(value))).ok_or_else(too_large)
 }
 
-fn fraction(operator: Operator, a: f64, b: f64) -> Run<f64> {
+fn fraction(operator: Operator, a: f64, b: f64) -> RunResult<f64> {
     let divides = matches!(operator, Operator::Divide | Operator::FloorDivide | Operator::Remainder);
     if divides && b == 0.0 {
         return Err(Stop::new("division by zero"));

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::Text;
 
 /// A parsed template.
@@ -27,7 +27,7 @@ pub(crate) struct Expr {
 const MAX_DEPTH: usize = 150;
 
 impl Expr {
-    pub fn new(kind: ExprKind, line: u32) -> Run<Self> {
+    pub fn new(kind: ExprKind, line: u32) -> RunResult<Self> {
         let depth = 1 + kind.depth_within();
         if depth > MAX_DEPTH {
             return Err(Stop::new(format!("an expression is nested more than {MAX_DEPTH} deep")).at(line));

@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 
 /// Bytes that are copied or compared for the price of one step.
 const BYTES_PER_STEP: usize = 1024;
@@ -20,7 +20,7 @@ impl Budget {
         Rc::new(Self { steps: Cell::new(steps), held: Cell::new(0), most })
     }
 
-    pub fn pay(&self, steps: u64) -> Run<()> {
+    pub fn pay(&self, steps: u64) -> RunResult<()> {
         match self.steps.get().checked_sub(steps) {
             Some(left) => self.steps.set(left),
             None => return Err(Stop::new("it does not come to an end")),
@@ -29,12 +29,12 @@ impl Budget {
     }
 
     /// For looking at so many bytes.
-    pub fn pay_bytes(&self, bytes: usize) -> Run<()> {
+    pub fn pay_bytes(&self, bytes: usize) -> RunResult<()> {
         self.pay(1 + (bytes / BYTES_PER_STEP) as u64)
     }
 
     /// Room for a value, which it gives back when it goes.
-    pub fn hold(self: &Rc<Self>, bytes: usize) -> Run<Held> {
+    pub fn hold(self: &Rc<Self>, bytes: usize) -> RunResult<Held> {
         let mut held = Held::none_of(self);
         held.grow(bytes)?;
         Ok(held)
@@ -72,7 +72,7 @@ impl Held {
         }
     }
 
-    pub fn grow(&mut self, bytes: usize) -> Run<()> {
+    pub fn grow(&mut self, bytes: usize) -> RunResult<()> {
         let Some(budget) = &self.of else { return Ok(()) };
         budget.pay_bytes(bytes)?;
         let held = budget.held.get().saturating_add(bytes);

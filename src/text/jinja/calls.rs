@@ -6,7 +6,7 @@ use super::args::{Args, needed};
 use super::ast::Macro;
 use super::objects::Object;
 use super::render::{Flow, Renderer};
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Function, Kind, Value};
 use crate::text::date;
@@ -31,7 +31,7 @@ impl<'t> Renderer<'t> {
         found.unwrap_or_else(|| Value::Undefined(format!("there is no attribute '{name}'").into()))
     }
 
-    pub fn set_field(&mut self, place: usize, name: &Rc<str>, value: Value) -> Run<()> {
+    pub fn set_field(&mut self, place: usize, name: &Rc<str>, value: Value) -> RunResult<()> {
         let Object::Namespace(fields) = &mut self.objects[place] else {
             return Err(Stop::new("cannot assign attribute on non-namespace object"));
         };
@@ -45,7 +45,7 @@ impl<'t> Renderer<'t> {
         Ok(())
     }
 
-    pub fn call_object(&mut self, place: usize, args: Args) -> Run<Value> {
+    pub fn call_object(&mut self, place: usize, args: Args) -> RunResult<Value> {
         match &mut self.objects[place] {
             Object::Macro { index, scope } => {
                 let (index, scope) = (*index, *scope);
@@ -73,7 +73,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    pub fn call_object_method(&mut self, place: usize, name: &str, args: Args) -> Run<Value> {
+    pub fn call_object_method(&mut self, place: usize, name: &str, args: Args) -> RunResult<Value> {
         let budget = self.budget.clone();
         match (&mut self.objects[place], name) {
             (Object::Loop(state), "cycle") => {
@@ -104,7 +104,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    pub fn call_function(&mut self, function: Function, args: Args) -> Run<Value> {
+    pub fn call_function(&mut self, function: Function, args: Args) -> RunResult<Value> {
         match function {
             Function::Range => self.range(args),
             Function::Dict => {
@@ -148,7 +148,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// What `dict` and `namespace` are made of.
-    fn entries(&mut self, mut args: Args) -> Run<Vec<(Value, Value)>> {
+    fn entries(&mut self, mut args: Args) -> RunResult<Vec<(Value, Value)>> {
         let mut entries = Vec::new();
         if args.positional.len() > 1 {
             return Err(Stop::new(format!("expected at most 1 argument, got {}", args.positional.len())));
@@ -171,11 +171,11 @@ impl<'t> Renderer<'t> {
         Ok(entries)
     }
 
-    fn range(&mut self, args: Args) -> Run<Value> {
+    fn range(&mut self, args: Args) -> RunResult<Value> {
         /// As many as Jinja's sandbox lets through.
         const MOST: i128 = 100_000;
         let numbers = args.unnamed("range")?;
-        let numbers = numbers.iter().map(|number| number.expect_int("range()")).collect::<Run<Vec<_>>>()?;
+        let numbers = numbers.iter().map(|number| number.expect_int("range()")).collect::<RunResult<Vec<_>>>()?;
         let (start, end, step) = match numbers[..] {
             [end] => (0, end, 1),
             [start, end] => (start, end, 1),
@@ -196,7 +196,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// Gives a macro's parameters their values, in the scope that is open.
-    pub fn bind(&mut self, definition: &'t Macro, args: Args) -> Run<()> {
+    pub fn bind(&mut self, definition: &'t Macro, args: Args) -> RunResult<()> {
         let Args { positional, mut named } = args;
         let mut positional = positional.into_iter();
         for (name, default) in &definition.parameters {
@@ -218,7 +218,12 @@ impl<'t> Renderer<'t> {
         self.bind_rest(definition, positional.collect(), named)
     }
 
-    fn bind_rest(&mut self, definition: &'t Macro, rest: Vec<Value>, mut named: Vec<(Rc<str>, Value)>) -> Run<()> {
+    fn bind_rest(
+        &mut self,
+        definition: &'t Macro,
+        rest: Vec<Value>,
+        mut named: Vec<(Rc<str>, Value)>,
+    ) -> RunResult<()> {
         let place = |word: &str| self.template.names.iter().position(|name| &**name == word);
         let (caller, varargs, kwargs) = (place("caller"), place("varargs"), place("kwargs"));
         let (uses, name) = (definition.uses, &definition.name);
@@ -235,7 +240,7 @@ impl<'t> Renderer<'t> {
         }
         if let Some(place) = kwargs.filter(|_| uses.kwargs) {
             let entries = named.into_iter().map(|(name, value)| Ok((Value::text(&name, &self.budget)?, value)));
-            let entries = entries.collect::<Run<Vec<_>>>()?;
+            let entries = entries.collect::<RunResult<Vec<_>>>()?;
             let map = Value::map(entries, &self.budget)?;
             self.set(place, map)?;
         } else if let Some((word, _)) = named.first() {

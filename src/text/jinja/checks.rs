@@ -8,12 +8,12 @@ use super::ast::{Comparison, Operator};
 use super::chars::is_space;
 use super::filters_text::is_cased;
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::value::{Kind, Value};
 use super::write::{is_printable, text_of};
 
 impl Renderer<'_> {
-    pub fn test(&mut self, name: &str, of: &Value, args: Args) -> Run<bool> {
+    pub fn test(&mut self, name: &str, of: &Value, args: Args) -> RunResult<bool> {
         let comparison = match name {
             "==" | "eq" | "equalto" => Some(Comparison::Equal),
             "!=" | "ne" => Some(Comparison::NotEqual),
@@ -44,7 +44,7 @@ impl Renderer<'_> {
         self.plain_test(name, of)
     }
 
-    fn plain_test(&mut self, name: &str, of: &Value) -> Run<bool> {
+    fn plain_test(&mut self, name: &str, of: &Value) -> RunResult<bool> {
         Ok(match name {
             "defined" => !matches!(of, Value::Undefined(_)),
             "undefined" => matches!(of, Value::Undefined(_)),
@@ -88,7 +88,7 @@ impl Renderer<'_> {
 }
 
 /// Python's `is`, where it does not depend on how values are kept.
-fn same(of: &Value, other: &Value) -> Run<bool> {
+fn same(of: &Value, other: &Value) -> RunResult<bool> {
     Ok(match (of, other) {
         (Value::None, Value::None) => true,
         (Value::Bool(a), Value::Bool(b)) => a == b,

@@ -1,9 +1,9 @@
 //! Python's escapes in strings.
 
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 
 /// A string's text: `\n`, `\x41`, `\u00e9`; what is no escape stays as it is.
-pub(crate) fn unescape(text: &str) -> Run<String> {
+pub(crate) fn unescape(text: &str) -> RunResult<String> {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     // Half of a pair of UTF-16, which the next escape makes whole.

@@ -7,20 +7,20 @@ use super::args::Args;
 use super::arithmetic;
 use super::ast::{Arguments, Comparison, Expr, ExprKind};
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::Writer;
 use super::value::{Kind, Value};
 use super::write::write;
 
 impl<'t> Renderer<'t> {
-    pub fn eval(&mut self, expr: &'t Expr) -> Run<Value> {
+    pub fn eval(&mut self, expr: &'t Expr) -> RunResult<Value> {
         self.enter()?;
         let value = self.eval_kind(&expr.kind).map_err(|stop| stop.at(expr.line))?;
         self.leave();
         Ok(value)
     }
 
-    fn eval_kind(&mut self, kind: &'t ExprKind) -> Run<Value> {
+    fn eval_kind(&mut self, kind: &'t ExprKind) -> RunResult<Value> {
         Ok(match kind {
             ExprKind::None => Value::None,
             ExprKind::Bool(value) => Value::Bool(*value),
@@ -77,18 +77,18 @@ impl<'t> Renderer<'t> {
         })
     }
 
-    fn eval_list(&mut self, kind: Kind, items: &'t [Expr]) -> Run<Value> {
-        let items = items.iter().map(|item| self.eval(item)).collect::<Run<Vec<_>>>()?;
+    fn eval_list(&mut self, kind: Kind, items: &'t [Expr]) -> RunResult<Value> {
+        let items = items.iter().map(|item| self.eval(item)).collect::<RunResult<Vec<_>>>()?;
         Value::list(kind, items, &self.budget)
     }
 
-    fn eval_map(&mut self, entries: &'t [(Expr, Expr)]) -> Run<Value> {
+    fn eval_map(&mut self, entries: &'t [(Expr, Expr)]) -> RunResult<Value> {
         let entries = entries.iter().map(|(key, value)| Ok((self.eval(key)?, self.eval(value)?)));
-        let entries = entries.collect::<Run<Vec<_>>>()?;
+        let entries = entries.collect::<RunResult<Vec<_>>>()?;
         Value::map(entries, &self.budget)
     }
 
-    fn eval_slice(&mut self, of: &'t Expr, places: &'t [Option<Box<Expr>>; 3]) -> Run<Value> {
+    fn eval_slice(&mut self, of: &'t Expr, places: &'t [Option<Box<Expr>>; 3]) -> RunResult<Value> {
         let of = self.eval(of)?;
         let mut numbers = [None; 3];
         for (number, place) in numbers.iter_mut().zip(places) {
@@ -101,7 +101,7 @@ impl<'t> Renderer<'t> {
         self.slice(&of, numbers)
     }
 
-    fn eval_comparison(&mut self, first: &'t Expr, others: &'t [(Comparison, Expr)]) -> Run<Value> {
+    fn eval_comparison(&mut self, first: &'t Expr, others: &'t [(Comparison, Expr)]) -> RunResult<Value> {
         let mut left = self.eval(first)?;
         for (comparison, right) in others {
             let right = self.eval(right)?;
@@ -113,7 +113,7 @@ impl<'t> Renderer<'t> {
         Ok(Value::Bool(true))
     }
 
-    pub fn holds(&self, comparison: Comparison, left: &Value, right: &Value) -> Run<bool> {
+    pub fn holds(&self, comparison: Comparison, left: &Value, right: &Value) -> RunResult<bool> {
         let budget = &self.budget;
         let order = |sign| left.compare(right, sign, budget);
         Ok(match comparison {
@@ -128,7 +128,7 @@ impl<'t> Renderer<'t> {
         })
     }
 
-    fn eval_concat(&mut self, parts: &'t [Expr]) -> Run<Value> {
+    fn eval_concat(&mut self, parts: &'t [Expr]) -> RunResult<Value> {
         let mut out = Writer::new(&self.budget);
         for part in parts {
             let part = self.eval(part)?;
@@ -137,7 +137,7 @@ impl<'t> Renderer<'t> {
         Ok(Value::Text(Rc::new(out.finish())))
     }
 
-    fn eval_choice(&mut self, condition: &'t Expr, then: &'t Expr, otherwise: Option<&'t Expr>) -> Run<Value> {
+    fn eval_choice(&mut self, condition: &'t Expr, then: &'t Expr, otherwise: Option<&'t Expr>) -> RunResult<Value> {
         if self.eval(condition)?.is_true() {
             return self.eval(then);
         }
@@ -149,7 +149,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    fn eval_args(&mut self, arguments: &'t Arguments) -> Run<Args> {
+    fn eval_args(&mut self, arguments: &'t Arguments) -> RunResult<Args> {
         let mut args = Args::default();
         for value in &arguments.positional {
             args.positional.push(self.eval(value)?);
@@ -171,7 +171,7 @@ impl<'t> Renderer<'t> {
         Ok(args)
     }
 
-    fn eval_call(&mut self, of: &'t Expr, arguments: &'t Arguments, caller: Option<Value>) -> Run<Value> {
+    fn eval_call(&mut self, of: &'t Expr, arguments: &'t Arguments, caller: Option<Value>) -> RunResult<Value> {
         let callee = self.eval(of)?;
         let mut args = self.eval_args(arguments)?;
         args.named.extend(caller.map(|caller| ("caller".into(), caller)));
@@ -179,14 +179,14 @@ impl<'t> Renderer<'t> {
     }
 
     /// What `{% call %}` calls.
-    pub fn call_with_caller(&mut self, call: &'t Expr, caller: Value) -> Run<Value> {
+    pub fn call_with_caller(&mut self, call: &'t Expr, caller: Value) -> RunResult<Value> {
         match &call.kind {
             ExprKind::Call(of, arguments) => self.eval_call(of, arguments, Some(caller)),
             _ => Err(Stop::new("expected call")),
         }
     }
 
-    pub fn call(&mut self, callee: Value, args: Args) -> Run<Value> {
+    pub fn call(&mut self, callee: Value, args: Args) -> RunResult<Value> {
         match callee {
             Value::Function(function) => self.call_function(function, args),
             Value::Method(method) => match method.of {
@@ -200,7 +200,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// The filters of a block, around its text.
-    pub fn filtered(&mut self, filter: &'t Expr, text: Value) -> Run<Value> {
+    pub fn filtered(&mut self, filter: &'t Expr, text: Value) -> RunResult<Value> {
         let ExprKind::Filter(of, name, arguments) = &filter.kind else { return Err(Stop::new("expected filter")) };
         self.enter()?;
         let value = match of {

@@ -3,13 +3,13 @@
 use std::rc::Rc;
 
 use super::ast::{Arguments, Comparison, Expr, ExprKind, Operator};
-use super::lexer::Token;
-use super::parser::Parser;
-use super::stop::{Run, Stop};
+use super::lexer::Lexeme;
+use super::parser::TemplateParser;
+use super::stop::{RunResult, Stop};
 
-impl Parser {
+impl TemplateParser {
     /// Any expression, also `a if b else c`.
-    pub fn expression(&mut self) -> Run<Expr> {
+    pub fn expression(&mut self) -> RunResult<Expr> {
         self.within(|parser| {
             let mut then = parser.either()?;
             loop {
@@ -25,16 +25,16 @@ impl Parser {
     }
 
     /// Several with commas between are a tuple.
-    pub fn tuple(&mut self) -> Run<Expr> {
+    pub fn tuple(&mut self) -> RunResult<Expr> {
         self.tuple_of(Self::expression)
     }
 
     /// What a loop goes over: an `if` behind it is the loop's.
-    pub fn tuple_without_choice(&mut self) -> Run<Expr> {
+    pub fn tuple_without_choice(&mut self) -> RunResult<Expr> {
         self.tuple_of(Self::either)
     }
 
-    fn tuple_of(&mut self, mut read: impl FnMut(&mut Self) -> Run<Expr>) -> Run<Expr> {
+    fn tuple_of(&mut self, mut read: impl FnMut(&mut Self) -> RunResult<Expr>) -> RunResult<Expr> {
         let line = self.line();
         let first = read(self)?;
         if !self.is_sign(",") {
@@ -42,7 +42,7 @@ impl Parser {
         }
         let mut items = vec![first];
         while self.skip_sign(",") {
-            let ends = matches!(self.peek(), Token::BlockEnd | Token::OutputEnd) || self.is_sign(")");
+            let ends = matches!(self.peek(), Lexeme::BlockEnd | Lexeme::OutputEnd) || self.is_sign(")");
             if ends || self.is_word("if") || self.is_word("recursive") {
                 break;
             }
@@ -51,11 +51,11 @@ impl Parser {
         Expr::new(ExprKind::Tuple(items), line)
     }
 
-    fn either(&mut self) -> Run<Expr> {
+    fn either(&mut self) -> RunResult<Expr> {
         self.joined("or", Self::both, ExprKind::Or)
     }
 
-    fn both(&mut self) -> Run<Expr> {
+    fn both(&mut self) -> RunResult<Expr> {
         self.joined("and", Self::negation, ExprKind::And)
     }
 
@@ -63,9 +63,9 @@ impl Parser {
     fn joined(
         &mut self,
         word: &str,
-        read: fn(&mut Self) -> Run<Expr>,
+        read: fn(&mut Self) -> RunResult<Expr>,
         kind: fn(Box<Expr>, Box<Expr>) -> ExprKind,
-    ) -> Run<Expr> {
+    ) -> RunResult<Expr> {
         let mut left = read(self)?;
         loop {
             let line = self.line();
@@ -76,7 +76,7 @@ impl Parser {
         }
     }
 
-    fn negation(&mut self) -> Run<Expr> {
+    fn negation(&mut self) -> RunResult<Expr> {
         let line = self.line();
         if !self.skip_word("not") {
             return self.comparison();
@@ -85,21 +85,21 @@ impl Parser {
         Expr::new(ExprKind::Not(Box::new(inner)), line)
     }
 
-    fn comparison(&mut self) -> Run<Expr> {
+    fn comparison(&mut self) -> RunResult<Expr> {
         let line = self.line();
         let first = self.sum()?;
         let mut others = Vec::new();
         loop {
             let sign = match self.peek() {
-                Token::Sign("==") => Comparison::Equal,
-                Token::Sign("!=") => Comparison::NotEqual,
-                Token::Sign("<") => Comparison::Less,
-                Token::Sign("<=") => Comparison::LessOrEqual,
-                Token::Sign(">") => Comparison::Greater,
-                Token::Sign(">=") => Comparison::GreaterOrEqual,
-                Token::Name(word) if &**word == "in" => Comparison::In,
-                Token::Name(word) if &**word == "not" => {
-                    if !matches!(self.peek_at(1), Token::Name(word) if &**word == "in") {
+                Lexeme::Sign("==") => Comparison::Equal,
+                Lexeme::Sign("!=") => Comparison::NotEqual,
+                Lexeme::Sign("<") => Comparison::Less,
+                Lexeme::Sign("<=") => Comparison::LessOrEqual,
+                Lexeme::Sign(">") => Comparison::Greater,
+                Lexeme::Sign(">=") => Comparison::GreaterOrEqual,
+                Lexeme::Name(word) if &**word == "in" => Comparison::In,
+                Lexeme::Name(word) if &**word == "not" => {
+                    if !matches!(self.peek_at(1), Lexeme::Name(word) if &**word == "in") {
                         break;
                     }
                     self.next();
@@ -116,7 +116,7 @@ impl Parser {
         Expr::new(ExprKind::Compare(Box::new(first), others), line)
     }
 
-    fn binary(&mut self, signs: &[(&str, Operator)], part: fn(&mut Self) -> Run<Expr>) -> Run<Expr> {
+    fn binary(&mut self, signs: &[(&str, Operator)], part: fn(&mut Self) -> RunResult<Expr>) -> RunResult<Expr> {
         let mut left = part(self)?;
         loop {
             let line = self.line();
@@ -126,11 +126,11 @@ impl Parser {
         }
     }
 
-    fn sum(&mut self) -> Run<Expr> {
+    fn sum(&mut self) -> RunResult<Expr> {
         self.binary(&[("+", Operator::Add), ("-", Operator::Subtract)], Self::concat)
     }
 
-    fn concat(&mut self) -> Run<Expr> {
+    fn concat(&mut self) -> RunResult<Expr> {
         let line = self.line();
         let first = self.product()?;
         if !self.is_sign("~") {
@@ -143,7 +143,7 @@ impl Parser {
         Expr::new(ExprKind::Concat(parts), line)
     }
 
-    fn product(&mut self) -> Run<Expr> {
+    fn product(&mut self) -> RunResult<Expr> {
         let signs = [
             ("*", Operator::Multiply),
             ("/", Operator::Divide),
@@ -153,17 +153,17 @@ impl Parser {
         self.binary(&signs, Self::power)
     }
 
-    fn power(&mut self) -> Run<Expr> {
+    fn power(&mut self) -> RunResult<Expr> {
         self.binary(&[("**", Operator::Power)], Self::unary)
     }
 
-    pub fn unary(&mut self) -> Run<Expr> {
+    pub fn unary(&mut self) -> RunResult<Expr> {
         let signed = self.signed()?;
         self.filters(Some(signed), false)
     }
 
     /// A sign binds closer than a filter.
-    fn signed(&mut self) -> Run<Expr> {
+    fn signed(&mut self) -> RunResult<Expr> {
         let line = self.line();
         let kind = if self.skip_sign("-") {
             ExprKind::Negative(Box::new(self.within(Self::signed)?))
@@ -177,26 +177,26 @@ impl Parser {
         self.postfix(signed)
     }
 
-    fn primary(&mut self) -> Run<Expr> {
+    fn primary(&mut self) -> RunResult<Expr> {
         let line = self.line();
         let kind = match self.next() {
-            Token::Name(word) => match &*word {
+            Lexeme::Name(word) => match &*word {
                 "true" | "True" => ExprKind::Bool(true),
                 "false" | "False" => ExprKind::Bool(false),
                 "none" | "None" => ExprKind::None,
                 _ => ExprKind::Name(self.name(&word)),
             },
-            Token::Text(text) => {
+            Lexeme::Text(text) => {
                 let mut text = text.to_string();
-                while let Token::Text(more) = self.peek() {
+                while let Lexeme::Text(more) = self.peek() {
                     text.push_str(more);
                     self.next();
                 }
                 ExprKind::Text(self.literal(&text))
             }
-            Token::Int(value) => ExprKind::Int(value),
-            Token::Float(value) => ExprKind::Float(value),
-            Token::Sign("(") => {
+            Lexeme::Int(value) => ExprKind::Int(value),
+            Lexeme::Float(value) => ExprKind::Float(value),
+            Lexeme::Sign("(") => {
                 if self.skip_sign(")") {
                     return Expr::new(ExprKind::Tuple(Vec::new()), line);
                 }
@@ -204,8 +204,8 @@ impl Parser {
                 self.expect_sign(")")?;
                 return Ok(inner);
             }
-            Token::Sign("[") => ExprKind::List(self.listed("]", Self::expression)?),
-            Token::Sign("{") => ExprKind::Map(self.listed("}", |parser| {
+            Lexeme::Sign("[") => ExprKind::List(self.listed("]", Self::expression)?),
+            Lexeme::Sign("{") => ExprKind::Map(self.listed("}", |parser| {
                 let key = parser.expression()?;
                 parser.expect_sign(":")?;
                 Ok((key, parser.expression()?))
@@ -219,7 +219,7 @@ impl Parser {
     }
 
     /// What stands between commas up to `close`, before which one more may stand.
-    fn listed<T>(&mut self, close: &str, mut read: impl FnMut(&mut Self) -> Run<T>) -> Run<Vec<T>> {
+    fn listed<T>(&mut self, close: &str, mut read: impl FnMut(&mut Self) -> RunResult<T>) -> RunResult<Vec<T>> {
         let mut items = Vec::new();
         while !self.skip_sign(close) {
             if !items.is_empty() {
@@ -233,15 +233,15 @@ impl Parser {
         Ok(items)
     }
 
-    fn postfix(&mut self, mut of: Expr) -> Run<Expr> {
+    fn postfix(&mut self, mut of: Expr) -> RunResult<Expr> {
         loop {
             let line = self.line();
             let kind = match self.peek() {
-                Token::Sign(".") => {
+                Lexeme::Sign(".") => {
                     self.next();
                     match self.next() {
-                        Token::Name(name) => ExprKind::Attribute(Box::new(of), name),
-                        Token::Int(place) => {
+                        Lexeme::Name(name) => ExprKind::Attribute(Box::new(of), name),
+                        Lexeme::Int(place) => {
                             ExprKind::Item(Box::new(of), Box::new(Expr::new(ExprKind::Int(place), line)?))
                         }
                         _ => {
@@ -250,18 +250,18 @@ impl Parser {
                         }
                     }
                 }
-                Token::Sign("[") => {
+                Lexeme::Sign("[") => {
                     self.next();
                     self.subscript(of)?
                 }
-                Token::Sign("(") => ExprKind::Call(Box::new(of), self.arguments()?),
+                Lexeme::Sign("(") => ExprKind::Call(Box::new(of), self.arguments()?),
                 _ => return Ok(of),
             };
             of = Expr::new(kind, line)?;
         }
     }
 
-    fn subscript(&mut self, of: Expr) -> Run<ExprKind> {
+    fn subscript(&mut self, of: Expr) -> RunResult<ExprKind> {
         let line = self.line();
         let first = if self.is_sign(":") { None } else { Some(self.expression()?) };
         if !self.is_sign(":") {
@@ -290,7 +290,7 @@ impl Parser {
         Ok(ExprKind::Slice(Box::new(of), places))
     }
 
-    pub fn arguments(&mut self) -> Run<Arguments> {
+    pub fn arguments(&mut self) -> RunResult<Arguments> {
         self.expect_sign("(")?;
         let mut arguments = Arguments::default();
         let mut first = true;
@@ -308,7 +308,7 @@ impl Parser {
                 arguments.named_rest = Some(Box::new(self.expression()?));
             } else if self.skip_sign("*") && !late && arguments.rest.is_none() {
                 arguments.rest = Some(Box::new(self.expression()?));
-            } else if matches!((self.peek(), self.peek_at(1)), (Token::Name(_), Token::Sign("="))) && !late {
+            } else if matches!((self.peek(), self.peek_at(1)), (Lexeme::Name(_), Lexeme::Sign("="))) && !late {
                 let name = self.expect_word()?;
                 self.next();
                 arguments.named.push((name, self.expression()?));
@@ -323,7 +323,7 @@ impl Parser {
 
     /// The filters, tests and calls behind a value; without one the filters of a block, where the first may stand without its
     /// bar.
-    pub fn filters(&mut self, mut of: Option<Expr>, bare: bool) -> Run<Expr> {
+    pub fn filters(&mut self, mut of: Option<Expr>, bare: bool) -> RunResult<Expr> {
         let mut first = bare;
         loop {
             let line = self.line();
@@ -353,7 +353,7 @@ impl Parser {
         }
     }
 
-    fn dotted(&mut self) -> Run<Rc<str>> {
+    fn dotted(&mut self) -> RunResult<Rc<str>> {
         let mut name = self.expect_word()?;
         while self.skip_sign(".") {
             name = format!("{name}.{}", self.expect_word()?).into();
@@ -362,14 +362,14 @@ impl Parser {
     }
 
     /// A test may take one argument without brackets.
-    fn test_arguments(&mut self) -> Run<Arguments> {
+    fn test_arguments(&mut self) -> RunResult<Arguments> {
         let bare = match self.peek() {
-            Token::Sign("(") => return self.arguments(),
-            Token::Name(word) if &**word == "is" => {
+            Lexeme::Sign("(") => return self.arguments(),
+            Lexeme::Name(word) if &**word == "is" => {
                 return Err(Stop::new("you cannot chain multiple tests with is").at(self.line()));
             }
-            Token::Name(word) => !matches!(&**word, "else" | "or" | "and"),
-            Token::Text(_) | Token::Int(_) | Token::Float(_) | Token::Sign("[" | "{") => true,
+            Lexeme::Name(word) => !matches!(&**word, "else" | "or" | "and"),
+            Lexeme::Text(_) | Lexeme::Int(_) | Lexeme::Float(_) | Lexeme::Sign("[" | "{") => true,
             _ => false,
         };
         let mut arguments = Arguments::default();

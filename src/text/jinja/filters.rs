@@ -7,7 +7,7 @@ use super::filters_text as texts;
 use super::format::percent;
 use super::json::to_json;
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, Value};
 use super::write::{text_of, write_repr};
@@ -64,7 +64,7 @@ pub(crate) fn is_known(name: &str) -> bool {
 }
 
 impl Renderer<'_> {
-    pub fn filter(&mut self, name: &str, of: Value, args: Args) -> Run<Value> {
+    pub fn filter(&mut self, name: &str, of: Value, args: Args) -> RunResult<Value> {
         self.budget.pay(1)?;
         if OF_TEXTS.contains(&name) {
             return self.text_filter(name, &of, args);
@@ -115,7 +115,7 @@ impl Renderer<'_> {
     }
 
     /// Python's `pformat`, of what fits into a line.
-    fn pretty(&mut self, of: &Value) -> Run<Value> {
+    fn pretty(&mut self, of: &Value) -> RunResult<Value> {
         let mut out = Writer::new(&self.budget);
         write_repr(&mut out, of)?;
         let text = out.finish();
@@ -125,7 +125,7 @@ impl Renderer<'_> {
         Ok(Value::Text(Rc::new(text)))
     }
 
-    fn text_filter(&mut self, name: &str, of: &Value, args: Args) -> Run<Value> {
+    fn text_filter(&mut self, name: &str, of: &Value, args: Args) -> RunResult<Value> {
         let budget = &self.budget.clone();
         let text = text_of(of, budget)?;
         budget.pay_bytes(text.as_str().len())?;
@@ -157,7 +157,7 @@ impl Renderer<'_> {
                 let values = if named {
                     let entries =
                         args.named.iter().map(|(name, value)| Ok((Value::text(name, budget)?, value.clone())));
-                    Value::map(entries.collect::<Run<Vec<_>>>()?, budget)?
+                    Value::map(entries.collect::<RunResult<Vec<_>>>()?, budget)?
                 } else {
                     Value::list(Kind::Tuple, args.positional, budget)?
                 };
@@ -180,7 +180,7 @@ impl Renderer<'_> {
         }))
     }
 
-    fn plain_text_filter(&mut self, name: &str, text: Rc<Text>) -> Run<Rc<Text>> {
+    fn plain_text_filter(&mut self, name: &str, text: Rc<Text>) -> RunResult<Rc<Text>> {
         let budget = &self.budget;
         match name {
             "string" => Ok(text),
@@ -198,7 +198,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn indent(&mut self, of: &Value, args: Args) -> Run<Value> {
+    fn indent(&mut self, of: &Value, args: Args) -> RunResult<Value> {
         let [width, first, blank] = args.take("indent", ["width", "first", "blank"])?;
         let margin = match width {
             Some(Value::Text(margin)) => margin,
@@ -214,7 +214,7 @@ impl Renderer<'_> {
         texts::indent(text, &margin, is_true(first), is_true(blank), &self.budget).map(Value::Text)
     }
 
-    fn truncate(&mut self, text: &Rc<Text>, args: Args) -> Run<Value> {
+    fn truncate(&mut self, text: &Rc<Text>, args: Args) -> RunResult<Value> {
         let [length, kills, end, leeway] = args.take("truncate", ["length", "killwords", "end", "leeway"])?;
         let number = |value: Option<Value>, default| match value {
             None | Some(Value::None) => Ok(default),
@@ -230,7 +230,7 @@ impl Renderer<'_> {
     }
 
     /// Of a map, or pairs, as a query.
-    fn url_encode(&mut self, of: &Value) -> Run<Value> {
+    fn url_encode(&mut self, of: &Value) -> RunResult<Value> {
         let mut out = Writer::new(&self.budget);
         let pairs = match of {
             Value::Map(_) => self.map_view(of, "items")?.items(&self.budget)?,
@@ -291,7 +291,7 @@ fn parse_int(text: &str, base: u32) -> Option<i64> {
     i64::from_str_radix(&format!("{sign}{digits}"), base).ok()
 }
 
-fn int(of: &Value, args: Args) -> Run<Value> {
+fn int(of: &Value, args: Args) -> RunResult<Value> {
     let [default, base] = args.take("int", ["default", "base"])?;
     let base = base.map_or(Ok(10), |base| base.expect_int("base"))?;
     let base = u32::try_from(base).ok().filter(|base| (2..=36).contains(base));
@@ -305,7 +305,7 @@ fn int(of: &Value, args: Args) -> Run<Value> {
     Ok(number.map_or_else(|| default.unwrap_or(Value::Int(0)), Value::Int))
 }
 
-fn round(of: &Value, args: Args) -> Run<Value> {
+fn round(of: &Value, args: Args) -> RunResult<Value> {
     let [precision, method] = args.take("round", ["precision", "method"])?;
     let precision = precision.map_or(Ok(0), |precision| precision.expect_int("precision"))?;
     let method =

@@ -9,12 +9,12 @@ use super::ast::Operator;
 use super::filters_text as texts;
 use super::render::Renderer;
 use super::sort::order;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, Value};
 
 impl Renderer<'_> {
-    pub fn list_filter(&mut self, name: &str, of: Value, args: Args) -> Run<Value> {
+    pub fn list_filter(&mut self, name: &str, of: Value, args: Args) -> RunResult<Value> {
         match name {
             "map" => return self.map_filter(of, args),
             "select" | "reject" | "selectattr" | "rejectattr" => return self.select(name, &of, args),
@@ -48,7 +48,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn reverse(&mut self, of: &Value) -> Run<Value> {
+    fn reverse(&mut self, of: &Value) -> RunResult<Value> {
         if let Value::Text(text) = of {
             let chars: Vec<(char, bool)> = text.marked_chars().collect();
             let mut out = Writer::new(&self.budget);
@@ -61,7 +61,7 @@ impl Renderer<'_> {
     }
 
     /// An attribute as filters take it: "address.city", or a place.
-    fn part(&mut self, of: &Value, path: &Value) -> Run<Value> {
+    fn part(&mut self, of: &Value, path: &Value) -> RunResult<Value> {
         let Value::Text(path) = path else { return self.item(of, path) };
         let mut found = of.clone();
         for part in path.as_str().split('.') {
@@ -74,7 +74,7 @@ impl Renderer<'_> {
         Ok(found)
     }
 
-    fn map_filter(&mut self, of: Value, mut args: Args) -> Run<Value> {
+    fn map_filter(&mut self, of: Value, mut args: Args) -> RunResult<Value> {
         // What is false is not gone through at all.
         let items = if of.is_true() { of.items(&self.budget)? } else { Vec::new() };
         let mut mapped = Vec::with_capacity(items.len());
@@ -103,7 +103,7 @@ impl Renderer<'_> {
         Value::list(Kind::Generator, mapped, &self.budget)
     }
 
-    fn select(&mut self, name: &str, of: &Value, mut args: Args) -> Run<Value> {
+    fn select(&mut self, name: &str, of: &Value, mut args: Args) -> RunResult<Value> {
         let of_attribute = name.ends_with("attr");
         let mut first = || (!args.positional.is_empty()).then(|| args.positional.remove(0));
         let path = if of_attribute { Some(needed(first(), name, "attribute")?) } else { None };
@@ -130,7 +130,7 @@ impl Renderer<'_> {
     }
 
     /// What an item is sorted by: an attribute, or several with commas between; large letters as small ones.
-    fn sort_key(&mut self, item: &Value, attribute: Option<&Value>, case_sensitive: bool) -> Run<Value> {
+    fn sort_key(&mut self, item: &Value, attribute: Option<&Value>, case_sensitive: bool) -> RunResult<Value> {
         let folded = |renderer: &Self, value: Value| match &value {
             Value::Text(text) if !case_sensitive => {
                 Ok(Value::Text(text.map(&renderer.budget, |text| text.to_lowercase())?))
@@ -156,7 +156,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn ordered(&mut self, name: &str, of: &Value, args: Args) -> Run<Value> {
+    fn ordered(&mut self, name: &str, of: &Value, args: Args) -> RunResult<Value> {
         let [reverse, case_sensitive, attribute] = match name {
             "sort" => args.take(name, ["reverse", "case_sensitive", "attribute"])?,
             _ => {
@@ -206,7 +206,7 @@ impl Renderer<'_> {
         }
     }
 
-    fn join(&mut self, of: &Value, args: Args) -> Run<Value> {
+    fn join(&mut self, of: &Value, args: Args) -> RunResult<Value> {
         let [separator, attribute] = args.take("join", ["d", "attribute"])?;
         let separator = match separator {
             Some(separator) => super::write::text_of(&separator, &self.budget)?,
@@ -220,7 +220,7 @@ impl Renderer<'_> {
         texts::join(&Value::list(Kind::List, parts, &self.budget)?, &separator, false, &self.budget)
     }
 
-    fn sum(&mut self, of: &Value, args: Args) -> Run<Value> {
+    fn sum(&mut self, of: &Value, args: Args) -> RunResult<Value> {
         let [attribute, start] = args.take("sum", ["attribute", "start"])?;
         let mut sum = start.unwrap_or(Value::Int(0));
         if let Value::Text(_) = sum {
@@ -236,7 +236,7 @@ impl Renderer<'_> {
         Ok(sum)
     }
 
-    fn dict_sort(&mut self, of: &Value, args: Args) -> Run<Value> {
+    fn dict_sort(&mut self, of: &Value, args: Args) -> RunResult<Value> {
         let [case_sensitive, by, reverse] = args.take("dictsort", ["case_sensitive", "by", "reverse"])?;
         let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
         let place = match by.as_ref().map_or(Some("key"), Value::as_str) {
@@ -256,7 +256,7 @@ impl Renderer<'_> {
     }
 
     /// Pairs of what the items have in common and those that have it.
-    fn group_by(&mut self, of: &Value, args: Args) -> Run<Value> {
+    fn group_by(&mut self, of: &Value, args: Args) -> RunResult<Value> {
         let [attribute, default, case_sensitive] = args.take("groupby", ["attribute", "default", "case_sensitive"])?;
         let attribute = needed(attribute, "groupby", "attribute")?;
         let case_sensitive = case_sensitive.is_some_and(|value| value.is_true());
@@ -279,11 +279,11 @@ impl Renderer<'_> {
             let group = Value::list(Kind::List, group, &self.budget)?;
             Value::list(Kind::Tuple, vec![key, group], &self.budget)
         };
-        Value::list(Kind::List, groups.into_iter().map(pair).collect::<Run<Vec<_>>>()?, &self.budget)
+        Value::list(Kind::List, groups.into_iter().map(pair).collect::<RunResult<Vec<_>>>()?, &self.budget)
     }
 
     /// `batch`: rows of so many; `slice`: so many columns.
-    fn pieces(&mut self, name: &str, of: &Value, args: Args) -> Run<Value> {
+    fn pieces(&mut self, name: &str, of: &Value, args: Args) -> RunResult<Value> {
         let [count, fill] = args.take(name, ["count", "fill_with"])?;
         let count = needed(count, name, "count")?.expect_int("count")?;
         let Some(count) = usize::try_from(count).ok().filter(|count| (1..=100_000).contains(count)) else {
@@ -310,6 +310,6 @@ impl Renderer<'_> {
             }
         }
         let rows = rows.into_iter().map(|row| Value::list(Kind::List, row, &self.budget));
-        Value::list(Kind::Generator, rows.collect::<Run<Vec<_>>>()?, &self.budget)
+        Value::list(Kind::Generator, rows.collect::<RunResult<Vec<_>>>()?, &self.budget)
     }
 }

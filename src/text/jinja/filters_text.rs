@@ -4,13 +4,13 @@ use std::rc::Rc;
 
 use super::budget::Budget;
 use super::chars::{ends_line, is_space};
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::Value;
 use super::write::text_of;
 
 /// Less the spaces, or other characters, at its sides.
-pub(crate) fn strip(text: &Text, chars: Option<&Value>, name: &str, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn strip(text: &Text, chars: Option<&Value>, name: &str, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let chars: Option<Vec<char>> = match chars {
         None | Some(Value::None) => None,
         Some(chars) => Some(chars.expect_text("strip arg")?.as_str().chars().collect()),
@@ -24,7 +24,7 @@ pub(crate) fn strip(text: &Text, chars: Option<&Value>, name: &str, budget: &Rc<
 }
 
 /// The first `count` of the places where `old` is, or all: below zero.
-pub(crate) fn replace(text: &Text, old: &Text, new: &Text, count: i64, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn replace(text: &Text, old: &Text, new: &Text, count: i64, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let whole = text.as_str();
     let most = usize::try_from(count).unwrap_or(usize::MAX);
     let mut out = Writer::new(budget);
@@ -39,7 +39,7 @@ pub(crate) fn replace(text: &Text, old: &Text, new: &Text, count: i64, budget: &
 }
 
 /// `strict`: as the method, which takes strings only.
-pub(crate) fn join(items: &Value, separator: &Text, strict: bool, budget: &Rc<Budget>) -> Run<Value> {
+pub(crate) fn join(items: &Value, separator: &Text, strict: bool, budget: &Rc<Budget>) -> RunResult<Value> {
     let mut out = Writer::new(budget);
     for (at, item) in items.items(budget)?.into_iter().enumerate() {
         if at > 0 {
@@ -54,7 +54,13 @@ pub(crate) fn join(items: &Value, separator: &Text, strict: bool, budget: &Rc<Bu
 }
 
 /// `center`, `ljust` or `rjust`.
-pub(crate) fn justify(text: &Text, width: i64, fill: Option<&Value>, name: &str, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn justify(
+    text: &Text,
+    width: i64,
+    fill: Option<&Value>,
+    name: &str,
+    budget: &Rc<Budget>,
+) -> RunResult<Rc<Text>> {
     let fill = match fill {
         None => " ",
         Some(fill) => fill.expect_text("the fill character")?.as_str(),
@@ -77,7 +83,7 @@ pub(crate) fn justify(text: &Text, width: i64, fill: Option<&Value>, name: &str,
     Ok(Rc::new(out.finish()))
 }
 
-pub(crate) fn zfill(text: &Text, width: i64, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn zfill(text: &Text, width: i64, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let missing = usize::try_from(width).unwrap_or(0).saturating_sub(text.chars());
     budget.hold(missing)?;
     let sign = usize::from(text.as_str().starts_with(['+', '-']));
@@ -88,7 +94,7 @@ pub(crate) fn zfill(text: &Text, width: i64, budget: &Rc<Budget>) -> Run<Rc<Text
     Ok(Rc::new(out.finish()))
 }
 
-pub(crate) fn expand_tabs(text: &Text, size: i64, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn expand_tabs(text: &Text, size: i64, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let size = usize::try_from(size).unwrap_or(0);
     let mut out = Writer::new(budget);
     let mut column = 0usize;
@@ -110,7 +116,7 @@ pub(crate) fn expand_tabs(text: &Text, size: i64, budget: &Rc<Budget>) -> Run<Rc
 }
 
 /// A method that changes letters; `None`: there is none of that name.
-pub(crate) fn changed_case(text: &Text, name: &str, budget: &Rc<Budget>) -> Run<Option<Rc<Text>>> {
+pub(crate) fn changed_case(text: &Text, name: &str, budget: &Rc<Budget>) -> RunResult<Option<Rc<Text>>> {
     Ok(Some(match name {
         "lower" | "casefold" if text.as_str().is_ascii() => text.map(budget, str::to_ascii_lowercase)?,
         "upper" => text.map(budget, str::to_uppercase)?,
@@ -158,7 +164,7 @@ fn by_chars(
     budget: &Rc<Budget>,
     large: fn(char) -> String,
     is_large: impl Fn(usize, Option<char>, char) -> bool,
-) -> Run<Rc<Text>> {
+) -> RunResult<Rc<Text>> {
     let mut out = Writer::new(budget);
     let mut before = None;
     for (at, (c, given)) in text.marked_chars().enumerate() {
@@ -170,13 +176,13 @@ fn by_chars(
 }
 
 /// Jinja's `title`, for which words begin behind spaces, hyphens and opening brackets.
-pub(crate) fn title(text: &Text, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn title(text: &Text, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let parts = |c: char| is_space(c) || matches!(c, '-' | '(' | '{' | '[' | '<');
     by_chars(text, budget, upper_of, |_, before, _| before.is_none_or(parts))
 }
 
 /// Escaped for HTML.
-pub(crate) fn escaped(text: &Text, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn escaped(text: &Text, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let mut out = Writer::new(budget);
     for (c, given) in text.marked_chars() {
         match c {
@@ -194,7 +200,7 @@ pub(crate) fn escaped(text: &Text, budget: &Rc<Budget>) -> Run<Rc<Text>> {
 }
 
 /// Jinja's `indent`: all lines but the first, and none that is empty, unless that is asked for.
-pub(crate) fn indent(text: &Text, margin: &Text, first: bool, blank: bool, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn indent(text: &Text, margin: &Text, first: bool, blank: bool, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let whole = text.as_str();
     let mut ranges = lines(whole, false);
     // The filter looks at the text with one more line end behind it.
@@ -222,7 +228,7 @@ pub(crate) fn truncate(
     end: &Text,
     leeway: usize,
     budget: &Rc<Budget>,
-) -> Run<Rc<Text>> {
+) -> RunResult<Rc<Text>> {
     let Some(kept) = length.checked_sub(end.chars()) else {
         return Err(Stop::new(format!("expected length >= {}, got {length}", end.chars())));
     };
@@ -240,7 +246,7 @@ pub(crate) fn truncate(
 }
 
 /// Percent-encoded; `plus`: in a query, where spaces are pluses and slashes are encoded.
-pub(crate) fn url_encoded(text: &Text, plus: bool, out: &mut Writer) -> Run<()> {
+pub(crate) fn url_encoded(text: &Text, plus: bool, out: &mut Writer) -> RunResult<()> {
     for (c, given) in text.marked_chars() {
         match c {
             'a'..='z' | 'A'..='Z' | '0'..='9' | '_' | '.' | '-' | '~' => out.push_char(c, given)?,

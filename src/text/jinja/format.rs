@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::args::Args;
 use super::budget::Budget;
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, Value};
 use super::write::{text_of, write, write_repr};
@@ -27,7 +27,7 @@ struct Look {
 }
 
 /// `format % values`: several in a tuple, or by name in a map.
-pub(crate) fn percent(format: &Text, values: &Value, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn percent(format: &Text, values: &Value, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     let mut positional = match values {
         Value::List(list) if list.kind == Kind::Tuple => list.items.clone(),
         other => vec![other.clone()],
@@ -83,14 +83,14 @@ impl<'a> Field<'a> {
         Some(c)
     }
 
-    fn name(&mut self) -> Run<Option<&'a str>> {
+    fn name(&mut self) -> RunResult<Option<&'a str>> {
         let Some(rest) = self.text.strip_prefix('(') else { return Ok(None) };
         let (name, rest) = rest.split_once(')').ok_or_else(|| Stop::new("incomplete format key"))?;
         self.text = rest;
         Ok(Some(name))
     }
 
-    fn look(&mut self, values: &mut impl Iterator<Item = Value>) -> Run<Look> {
+    fn look(&mut self, values: &mut impl Iterator<Item = Value>) -> RunResult<Look> {
         let mut look = Look { align: Some('>'), ..Look::default() };
         while let Some(flag) = self.text.chars().next().filter(|c| "-+ 0#".contains(*c)) {
             match flag {
@@ -113,7 +113,7 @@ impl<'a> Field<'a> {
         Ok(look)
     }
 
-    fn number(&mut self, values: &mut impl Iterator<Item = Value>) -> Run<Option<usize>> {
+    fn number(&mut self, values: &mut impl Iterator<Item = Value>) -> RunResult<Option<usize>> {
         if let Some(rest) = self.text.strip_prefix('*') {
             self.text = rest;
             let value = values.next().ok_or_else(|| Stop::new("not enough arguments for format string"))?;
@@ -126,14 +126,14 @@ impl<'a> Field<'a> {
     }
 }
 
-fn narrow(width: usize) -> Run<usize> {
+fn narrow(width: usize) -> RunResult<usize> {
     if width > MAX_WIDTH {
         return Err(Stop::new(format!("a field of {width} characters, where {MAX_WIDTH} are the most")));
     }
     Ok(width)
 }
 
-fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
+fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> RunResult<()> {
     let kind = look.kind.unwrap_or('s');
     match kind {
         's' | 'r' | 'a' => {
@@ -181,7 +181,7 @@ fn percent_value(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
 }
 
 /// A number in its sign, digits and padding.
-fn number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
+fn number(out: &mut Writer, look: &Look, value: &Value) -> RunResult<()> {
     let (negative, digits) = match (value, look.kind) {
         (Value::Float(value), kind) => {
             (value.is_sign_negative() && !value.is_nan(), float_digits(value.abs(), kind, look.precision)?)
@@ -237,7 +237,7 @@ fn with_commas(digits: &str) -> String {
     out + rest
 }
 
-fn float_digits(value: f64, kind: Option<char>, precision: Option<usize>) -> Run<String> {
+fn float_digits(value: f64, kind: Option<char>, precision: Option<usize>) -> RunResult<String> {
     let places = precision.unwrap_or(6);
     if !value.is_finite() {
         let text = super::write::float(value);
@@ -258,7 +258,7 @@ fn float_digits(value: f64, kind: Option<char>, precision: Option<usize>) -> Run
 }
 
 /// A text in its field.
-fn padded(out: &mut Writer, look: &Look, text: &Text, usual: char) -> Run<()> {
+fn padded(out: &mut Writer, look: &Look, text: &Text, usual: char) -> RunResult<()> {
     let missing = look.width.saturating_sub(text.chars());
     let left = match look.align.unwrap_or(usual) {
         '<' => 0,
@@ -272,7 +272,7 @@ fn padded(out: &mut Writer, look: &Look, text: &Text, usual: char) -> Run<()> {
 }
 
 /// `format.format(…)`
-pub(crate) fn braces(format: &Text, args: &Args, renderer: &mut Renderer<'_>) -> Run<Rc<Text>> {
+pub(crate) fn braces(format: &Text, args: &Args, renderer: &mut Renderer<'_>) -> RunResult<Rc<Text>> {
     let budget = renderer.budget.clone();
     let mut out = Writer::new(&budget);
     let whole = format.as_str();
@@ -303,7 +303,7 @@ pub(crate) fn braces(format: &Text, args: &Args, renderer: &mut Renderer<'_>) ->
 }
 
 /// What `0`, `name`, `0.field` or `name[key]` stands for.
-fn named_value(name: &str, args: &Args, automatic: &mut usize, renderer: &mut Renderer<'_>) -> Run<Value> {
+fn named_value(name: &str, args: &Args, automatic: &mut usize, renderer: &mut Renderer<'_>) -> RunResult<Value> {
     let end = name.find(['.', '[']).unwrap_or(name.len());
     let (first, mut path) = name.split_at(end);
     let place = if first.is_empty() {
@@ -333,7 +333,7 @@ fn named_value(name: &str, args: &Args, automatic: &mut usize, renderer: &mut Re
     Ok(value)
 }
 
-fn brace_value(out: &mut Writer, value: &Value, conversion: &str, look: &str) -> Run<()> {
+fn brace_value(out: &mut Writer, value: &Value, conversion: &str, look: &str) -> RunResult<()> {
     let is_plain = look.is_empty();
     let look = read_look(look)?;
     let text = match conversion {
@@ -360,7 +360,7 @@ fn brace_value(out: &mut Writer, value: &Value, conversion: &str, look: &str) ->
     padded(out, &look, &*text.part(0..end, out.budget())?, '<')
 }
 
-fn whole_number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
+fn whole_number(out: &mut Writer, look: &Look, value: &Value) -> RunResult<()> {
     if look.precision.is_some() && !matches!(look.kind, Some('f' | 'F' | 'e' | 'E' | '%')) {
         return Err(Stop::new("precision not allowed in integer format specifier"));
     }
@@ -368,7 +368,7 @@ fn whole_number(out: &mut Writer, look: &Look, value: &Value) -> Run<()> {
 }
 
 /// `[[fill]align][sign][#][0][width][,][.precision][kind]`
-fn read_look(text: &str) -> Run<Look> {
+fn read_look(text: &str) -> RunResult<Look> {
     let mut look = Look::default();
     let chars: Vec<char> = text.chars().collect();
     let is_align = |at: usize| chars.get(at).is_some_and(|c| "<>=^".contains(*c));

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use super::args::Args;
 use super::budget::Budget;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, Value};
 use super::write::float;
@@ -21,7 +21,7 @@ struct Style {
 }
 
 /// `value|tojson(ensure_ascii=false, indent=none, separators=none, sort_keys=false)`.
-pub(crate) fn to_json(value: &Value, args: Args, budget: &Rc<Budget>) -> Run<Value> {
+pub(crate) fn to_json(value: &Value, args: Args, budget: &Rc<Budget>) -> RunResult<Value> {
     let names = ["ensure_ascii", "indent", "separators", "sort_keys"];
     let [ascii, indent, separators, sorted] = args.take("tojson", names)?;
     let is_true = |value: Option<Value>| value.is_some_and(|value| value.is_true());
@@ -48,7 +48,7 @@ pub(crate) fn to_json(value: &Value, args: Args, budget: &Rc<Budget>) -> Run<Val
 }
 
 impl Style {
-    fn write(&mut self, out: &mut Writer, value: &Value) -> Run<()> {
+    fn write(&mut self, out: &mut Writer, value: &Value) -> RunResult<()> {
         match value {
             Value::None => out.push("null", false),
             Value::Bool(value) => out.push(if *value { "true" } else { "false" }, false),
@@ -68,7 +68,7 @@ impl Style {
         }
     }
 
-    fn entry(&mut self, out: &mut Writer, (key, value): &(Value, Value)) -> Run<()> {
+    fn entry(&mut self, out: &mut Writer, (key, value): &(Value, Value)) -> RunResult<()> {
         match key {
             Value::Text(text) => self.quoted(out, text)?,
             Value::None => out.push("\"null\"", false)?,
@@ -89,8 +89,8 @@ impl Style {
         out: &mut Writer,
         [open, close]: [&str; 2],
         items: &[T],
-        mut write: impl FnMut(&mut Self, &mut Writer, &T) -> Run<()>,
-    ) -> Run<()> {
+        mut write: impl FnMut(&mut Self, &mut Writer, &T) -> RunResult<()>,
+    ) -> RunResult<()> {
         out.push(open, false)?;
         self.depth += 1;
         for (at, item) in items.iter().enumerate() {
@@ -107,13 +107,13 @@ impl Style {
         out.push(close, false)
     }
 
-    fn line(&self, out: &mut Writer) -> Run<()> {
+    fn line(&self, out: &mut Writer) -> RunResult<()> {
         let Some(indent) = &self.indent else { return Ok(()) };
         out.push("\n", false)?;
         (0..self.depth).try_for_each(|_| out.push_text(indent))
     }
 
-    fn quoted(&self, out: &mut Writer, text: &Text) -> Run<()> {
+    fn quoted(&self, out: &mut Writer, text: &Text) -> RunResult<()> {
         out.push("\"", false)?;
         for (stretch, given) in text.stretches() {
             let mut rest = stretch;

@@ -3,10 +3,10 @@
 use std::rc::Rc;
 
 use super::chars::is_space;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Token {
+pub(crate) enum Lexeme {
     /// What stands outside of all marks.
     Data(Rc<str>),
     BlockBegin,
@@ -33,17 +33,17 @@ pub(crate) struct Lexer<'a> {
     line: u32,
     /// The last token ended a line, or there was none.
     line_starting: bool,
-    tokens: Vec<(Token, u32)>,
+    tokens: Vec<(Lexeme, u32)>,
 }
 
-pub(crate) fn lex(source: &str) -> Run<Vec<(Token, u32)>> {
+pub(crate) fn lex(source: &str) -> RunResult<Vec<(Lexeme, u32)>> {
     let source = source.replace("\r\n", "\n").replace('\r', "\n");
     let source = source.strip_suffix('\n').unwrap_or(&source);
     let mut lexer = Lexer { source, at: 0, line: 1, line_starting: true, tokens: Vec::new() };
     while lexer.at < source.len() {
         lexer.data().map_err(|stop| stop.at(lexer.line))?;
     }
-    lexer.tokens.push((Token::End, lexer.line));
+    lexer.tokens.push((Lexeme::End, lexer.line));
     Ok(lexer.tokens)
 }
 
@@ -59,7 +59,7 @@ impl<'a> Lexer<'a> {
         &self.source[self.at..]
     }
 
-    fn push(&mut self, token: Token) {
+    fn push(&mut self, token: Lexeme) {
         self.tokens.push((token, self.line));
     }
 
@@ -70,12 +70,12 @@ impl<'a> Lexer<'a> {
 
     fn push_data(&mut self, text: &str) {
         if !text.is_empty() {
-            self.push(Token::Data(text.into()));
+            self.push(Lexeme::Data(text.into()));
         }
     }
 
     /// Text up to the next mark, and what is in the mark.
-    fn data(&mut self) -> Run<()> {
+    fn data(&mut self) -> RunResult<()> {
         let rest = self.rest();
         let marks = [("{%", Mark::Block), ("{{", Mark::Output), ("{#", Mark::Comment)];
         let found = marks.iter().filter_map(|&(open, mark)| Some((rest.find(open)?, mark))).min_by_key(|found| found.0);
@@ -91,9 +91,9 @@ impl<'a> Lexer<'a> {
         self.line_starting = false;
         match mark {
             Mark::Comment => self.comment(),
-            Mark::Output => self.expression(Token::OutputBegin),
+            Mark::Output => self.expression(Lexeme::OutputBegin),
             Mark::Block if self.raw_begin() => self.raw(),
-            Mark::Block => self.expression(Token::BlockBegin),
+            Mark::Block => self.expression(Lexeme::BlockBegin),
         }
     }
 
@@ -131,7 +131,7 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    fn comment(&mut self) -> Run<()> {
+    fn comment(&mut self) -> RunResult<()> {
         let Some(end) = self.rest().find("#}") else { return Err(Stop::new("missing end of comment tag")) };
         let signed = self.rest()[..end].ends_with(['-', '+']);
         self.advance(end - usize::from(signed));
@@ -155,7 +155,7 @@ impl<'a> Lexer<'a> {
         true
     }
 
-    fn raw(&mut self) -> Run<()> {
+    fn raw(&mut self) -> RunResult<()> {
         let rest = self.rest();
         let mut from = 0;
         while let Some(start) = rest[from..].find("{%").map(|at| at + from) {
@@ -179,10 +179,10 @@ impl<'a> Lexer<'a> {
     }
 
     /// The tokens of a mark.
-    fn expression(&mut self, begin: Token) -> Run<()> {
+    fn expression(&mut self, begin: Lexeme) -> RunResult<()> {
         let (close, end, trims) = match begin {
-            Token::BlockBegin => ("%}", Token::BlockEnd, true),
-            _ => ("}}", Token::OutputEnd, false),
+            Lexeme::BlockBegin => ("%}", Lexeme::BlockEnd, true),
+            _ => ("}}", Lexeme::OutputEnd, false),
         };
         self.push(begin);
         let mut open: Vec<&'static str> = Vec::new();
@@ -201,7 +201,7 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    fn token(&mut self, open: &mut Vec<&'static str>) -> Run<()> {
+    fn token(&mut self, open: &mut Vec<&'static str>) -> RunResult<()> {
         let rest = self.rest();
         let Some(first) = rest.chars().next() else { return Err(Stop::new("unexpected end of template")) };
         match first {
@@ -209,7 +209,7 @@ impl<'a> Lexer<'a> {
             '\'' | '"' => return self.string(first),
             _ if first == '_' || first.is_alphanumeric() => {
                 let length = rest.find(|c: char| c != '_' && !c.is_alphanumeric()).unwrap_or(rest.len());
-                self.push(Token::Name(rest[..length].into()));
+                self.push(Lexeme::Name(rest[..length].into()));
                 self.advance(length);
                 return Ok(());
             }
@@ -225,12 +225,12 @@ impl<'a> Lexer<'a> {
             ")" | "]" | "}" if open.pop() != Some(sign) => return Err(Stop::new(format!("unexpected '{sign}'"))),
             _ => {}
         }
-        self.push(Token::Sign(sign));
+        self.push(Lexeme::Sign(sign));
         self.advance(sign.len());
         Ok(())
     }
 
-    fn number(&mut self) -> Run<()> {
+    fn number(&mut self) -> RunResult<()> {
         let rest = self.rest();
         let (length, is_float) = number_length(rest);
         // A place behind a dot, as in `pair.1.0`, is no fraction.
@@ -239,7 +239,7 @@ impl<'a> Lexer<'a> {
         let text = rest[..length].replace('_', "");
         let too_large = || Stop::new(format!("the number {text} is too large"));
         let token = if is_float && !behind_dot {
-            Token::Float(text.parse().map_err(|_| too_large())?)
+            Lexeme::Float(text.parse().map_err(|_| too_large())?)
         } else {
             let lower = text.to_lowercase();
             let (base, digits) = match lower.get(..2) {
@@ -248,14 +248,14 @@ impl<'a> Lexer<'a> {
                 Some("0b") => (2, &lower[2..]),
                 _ => (10, &lower[..]),
             };
-            Token::Int(i64::from_str_radix(digits, base).map_err(|_| too_large())?)
+            Lexeme::Int(i64::from_str_radix(digits, base).map_err(|_| too_large())?)
         };
         self.push(token);
         self.advance(length);
         Ok(())
     }
 
-    fn string(&mut self, quote: char) -> Run<()> {
+    fn string(&mut self, quote: char) -> RunResult<()> {
         let rest = self.rest();
         let mut escaped = false;
         let end = rest.char_indices().skip(1).find(|&(_, c)| {
@@ -265,7 +265,7 @@ impl<'a> Lexer<'a> {
         });
         let Some((end, _)) = end else { return Err(Stop::new("unexpected end of a string")) };
         let text = super::escapes::unescape(&rest[1..end])?;
-        self.push(Token::Text(text.into()));
+        self.push(Lexeme::Text(text.into()));
         self.advance(end + 1);
         Ok(())
     }

@@ -8,7 +8,7 @@ use super::filters_text as texts;
 use super::format::braces;
 use super::places::span;
 use super::render::Renderer;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::Text;
 use super::value::{Kind, Value};
 
@@ -62,7 +62,7 @@ pub(crate) const TEXT_METHODS: [&str; 43] = [
 ];
 
 impl Renderer<'_> {
-    pub fn call_method(&mut self, of: &Value, name: &str, args: Args) -> Run<Value> {
+    pub fn call_method(&mut self, of: &Value, name: &str, args: Args) -> RunResult<Value> {
         match of {
             Value::Text(text) => {
                 self.budget.pay_bytes(text.as_str().len())?;
@@ -103,7 +103,7 @@ impl Renderer<'_> {
     }
 
     /// A map's keys, values, or both in pairs.
-    pub fn map_view(&mut self, of: &Value, name: &str) -> Run<Value> {
+    pub fn map_view(&mut self, of: &Value, name: &str) -> RunResult<Value> {
         let Value::Map(map) = of else { return Err(Stop::new("can only get item pairs from a mapping.")) };
         let _held = self.budget.hold(map.entries.len() * size_of::<Value>())?;
         let (kind, items) = match name {
@@ -113,13 +113,13 @@ impl Renderer<'_> {
                 let pair = |(key, value): &(Value, Value)| {
                     Value::list(Kind::Tuple, vec![key.clone(), value.clone()], &self.budget)
                 };
-                (Kind::Items, map.entries.iter().map(pair).collect::<Run<Vec<_>>>()?)
+                (Kind::Items, map.entries.iter().map(pair).collect::<RunResult<Vec<_>>>()?)
             }
         };
         Value::list(kind, items, &self.budget)
     }
 
-    fn text_method(&mut self, text: &Rc<Text>, name: &str, args: Args) -> Run<Value> {
+    fn text_method(&mut self, text: &Rc<Text>, name: &str, args: Args) -> RunResult<Value> {
         let budget = &self.budget.clone();
         let value = match name {
             "strip" | "lstrip" | "rstrip" => {
@@ -173,12 +173,12 @@ impl Renderer<'_> {
         Ok(Value::Text(value))
     }
 
-    fn parts(&self, text: &Text, ranges: Vec<std::ops::Range<usize>>, kind: Kind) -> Run<Value> {
+    fn parts(&self, text: &Text, ranges: Vec<std::ops::Range<usize>>, kind: Kind) -> RunResult<Value> {
         let parts = ranges.into_iter().map(|range| text.part(range, &self.budget).map(Value::Text));
-        Value::list(kind, parts.collect::<Run<Vec<_>>>()?, &self.budget)
+        Value::list(kind, parts.collect::<RunResult<Vec<_>>>()?, &self.budget)
     }
 
-    fn split(&mut self, text: &Text, name: &str, args: Args) -> Run<Value> {
+    fn split(&mut self, text: &Text, name: &str, args: Args) -> RunResult<Value> {
         let [separator, most] = args.take(name, ["sep", "maxsplit"])?;
         let most = most.map_or(Ok(-1), |most| most.expect_int("maxsplit"))?;
         let most = usize::try_from(most).unwrap_or(usize::MAX);
@@ -206,7 +206,7 @@ impl Renderer<'_> {
         self.parts(text, ranges, Kind::List)
     }
 
-    fn without(&mut self, text: &Text, name: &str, args: Args) -> Run<Value> {
+    fn without(&mut self, text: &Text, name: &str, args: Args) -> RunResult<Value> {
         let [part] = args.take(name, ["part"])?;
         let part = needed(part, name, "part")?;
         let part = part.expect_text("the argument")?.as_str();
@@ -218,7 +218,7 @@ impl Renderer<'_> {
         Ok(Value::Text(text.part(range.unwrap_or(0..whole.len()), &self.budget)?))
     }
 
-    fn partition(&mut self, text: &Text, name: &str, args: Args) -> Run<Value> {
+    fn partition(&mut self, text: &Text, name: &str, args: Args) -> RunResult<Value> {
         let [separator] = args.take(name, ["sep"])?;
         let separator = needed(separator, name, "sep")?;
         let separator = separator.expect_text("sep")?.as_str();
@@ -235,7 +235,7 @@ impl Renderer<'_> {
         self.parts(text, ranges, Kind::Tuple)
     }
 
-    fn split_lines(&mut self, text: &Text, args: Args) -> Run<Value> {
+    fn split_lines(&mut self, text: &Text, args: Args) -> RunResult<Value> {
         let [keeps] = args.take("splitlines", ["keepends"])?;
         let lines = texts::lines(text.as_str(), keeps.is_some_and(|keeps| keeps.is_true()));
         self.parts(text, lines, Kind::List)
@@ -275,7 +275,7 @@ fn words(whole: &str, most: usize, from_end: bool) -> Vec<std::ops::Range<usize>
 }
 
 /// The part of a text between two places, in bytes; `None`: it would begin behind the end.
-fn section(text: &Text, start: Option<Value>, end: Option<Value>) -> Run<Option<std::ops::Range<usize>>> {
+fn section(text: &Text, start: Option<Value>, end: Option<Value>) -> RunResult<Option<std::ops::Range<usize>>> {
     let place = |value: Option<Value>| match value {
         None | Some(Value::None) => Ok(None),
         Some(value) => value.expect_int("slice indices").map(Some),
@@ -288,7 +288,7 @@ fn section(text: &Text, start: Option<Value>, end: Option<Value>) -> Run<Option<
     Ok(Some(text.byte_of(span.start)..text.byte_of(span.end)))
 }
 
-fn starts_or_ends(text: &Text, name: &str, args: Args, renderer: &Renderer<'_>) -> Run<Value> {
+fn starts_or_ends(text: &Text, name: &str, args: Args, renderer: &Renderer<'_>) -> RunResult<Value> {
     let [parts, start, end] = args.take(name, ["prefix", "start", "end"])?;
     let parts = needed(parts, name, "prefix")?;
     let Some(section) = section(text, start, end)? else { return Ok(Value::Bool(false)) };
@@ -307,7 +307,7 @@ fn starts_or_ends(text: &Text, name: &str, args: Args, renderer: &Renderer<'_>) 
     Ok(Value::Bool(false))
 }
 
-fn search(text: &Text, name: &str, args: Args) -> Run<Value> {
+fn search(text: &Text, name: &str, args: Args) -> RunResult<Value> {
     let [part, start, end] = args.take(name, ["sub", "start", "end"])?;
     let part = needed(part, name, "sub")?;
     let part = part.expect_text("the argument")?.as_str();

@@ -46,6 +46,6 @@ pub(crate) use ast::Template;
 pub(crate) use budget::Budget;
 pub(crate) use parser::parse;
 pub(crate) use render::Renderer;
-pub(crate) use stop::{Run, Stop};
+pub(crate) use stop::{RunResult, Stop};
 pub(crate) use string::{Spans, Text};
 pub(crate) use value::{Kind, Value};

@@ -4,16 +4,16 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::ast::{Body, Expr, ExprKind, For, Macro, Name, Statement, StatementKind, Target, Template, Uses};
-use super::lexer::{Token, lex};
-use super::stop::{Run, Stop};
+use super::lexer::{Lexeme, lex};
+use super::stop::{RunResult, Stop};
 use super::string::Text;
 use super::symbols;
 
 /// Statements and expressions within each other, while they are read: that takes native stack.
 const MAX_NEST: usize = 60;
 
-pub(crate) struct Parser {
-    tokens: Vec<(Token, u32)>,
+pub(crate) struct TemplateParser {
+    tokens: Vec<(Lexeme, u32)>,
     at: usize,
     nest: usize,
     places: HashMap<Rc<str>, Name>,
@@ -24,42 +24,42 @@ pub(crate) struct Parser {
     template: Template,
 }
 
-pub(crate) fn parse(source: &str) -> Run<Template> {
+pub(crate) fn parse(source: &str) -> RunResult<Template> {
     let template = Template { body: Body::default(), names: Vec::new(), macros: Vec::new(), literals: Vec::new() };
     let tokens = lex(source)?;
     let mut parser =
-        Parser { tokens, at: 0, nest: 0, places: HashMap::new(), uses: Vec::new(), in_loop: false, template };
+        TemplateParser { tokens, at: 0, nest: 0, places: HashMap::new(), uses: Vec::new(), in_loop: false, template };
     let body = parser.body(&[]).map_err(|stop| stop.at(parser.line()))?;
     let mut template = Template { body, ..parser.template };
     symbols::resolve(&mut template);
     Ok(template)
 }
 
-impl Parser {
-    pub fn peek(&self) -> &Token {
+impl TemplateParser {
+    pub fn peek(&self) -> &Lexeme {
         self.peek_at(0)
     }
 
-    pub fn peek_at(&self, ahead: usize) -> &Token {
-        self.tokens.get(self.at + ahead).map_or(&Token::End, |(token, _)| token)
+    pub fn peek_at(&self, ahead: usize) -> &Lexeme {
+        self.tokens.get(self.at + ahead).map_or(&Lexeme::End, |(token, _)| token)
     }
 
     pub fn line(&self) -> u32 {
         self.tokens.get(self.at).or(self.tokens.last()).map_or(1, |(_, line)| *line)
     }
 
-    pub fn next(&mut self) -> Token {
+    pub fn next(&mut self) -> Lexeme {
         let token = self.peek().clone();
         self.at += 1;
         token
     }
 
     pub fn is_sign(&self, sign: &str) -> bool {
-        matches!(self.peek(), Token::Sign(found) if *found == sign)
+        matches!(self.peek(), Lexeme::Sign(found) if *found == sign)
     }
 
     pub fn is_word(&self, word: &str) -> bool {
-        matches!(self.peek(), Token::Name(name) if **name == *word)
+        matches!(self.peek(), Lexeme::Name(name) if **name == *word)
     }
 
     pub fn skip_sign(&mut self, sign: &str) -> bool {
@@ -74,13 +74,13 @@ impl Parser {
         found
     }
 
-    pub fn expect_sign(&mut self, sign: &str) -> Run<()> {
+    pub fn expect_sign(&mut self, sign: &str) -> RunResult<()> {
         if self.skip_sign(sign) { Ok(()) } else { Err(self.unexpected(&format!("'{sign}'"))) }
     }
 
-    pub fn expect_word(&mut self) -> Run<Rc<str>> {
+    pub fn expect_word(&mut self) -> RunResult<Rc<str>> {
         match self.next() {
-            Token::Name(name) => Ok(name),
+            Lexeme::Name(name) => Ok(name),
             _ => {
                 self.at -= 1;
                 Err(self.unexpected("a name"))
@@ -92,7 +92,7 @@ impl Parser {
         self.at -= 1;
     }
 
-    fn expect(&mut self, token: &Token, what: &str) -> Run<()> {
+    fn expect(&mut self, token: &Lexeme, what: &str) -> RunResult<()> {
         if self.peek() != token {
             return Err(self.unexpected(what));
         }
@@ -102,21 +102,21 @@ impl Parser {
 
     pub fn unexpected(&self, wanted: &str) -> Stop {
         let found = match self.peek() {
-            Token::Data(_) | Token::BlockBegin | Token::OutputBegin => "text".to_owned(),
-            Token::BlockEnd => "end of statement block".to_owned(),
-            Token::OutputEnd => "end of print statement".to_owned(),
-            Token::Name(name) => format!("'{name}'"),
-            Token::Text(text) => format!("{text:?}"),
-            Token::Int(value) => value.to_string(),
-            Token::Float(value) => value.to_string(),
-            Token::Sign(sign) => format!("'{sign}'"),
-            Token::End => "end of template".to_owned(),
+            Lexeme::Data(_) | Lexeme::BlockBegin | Lexeme::OutputBegin => "text".to_owned(),
+            Lexeme::BlockEnd => "end of statement block".to_owned(),
+            Lexeme::OutputEnd => "end of print statement".to_owned(),
+            Lexeme::Name(name) => format!("'{name}'"),
+            Lexeme::Text(text) => format!("{text:?}"),
+            Lexeme::Int(value) => value.to_string(),
+            Lexeme::Float(value) => value.to_string(),
+            Lexeme::Sign(sign) => format!("'{sign}'"),
+            Lexeme::End => "end of template".to_owned(),
         };
         Stop::new(format!("unexpected {found}, expected {wanted}")).at(self.line())
     }
 
     /// A level deeper.
-    pub fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> Run<T>) -> Run<T> {
+    pub fn within<T>(&mut self, read: impl FnOnce(&mut Self) -> RunResult<T>) -> RunResult<T> {
         if self.nest == MAX_NEST {
             return Err(Stop::new(format!("it is nested more than {MAX_NEST} deep")).at(self.line()));
         }
@@ -146,24 +146,24 @@ impl Parser {
     }
 
     /// Statements up to a block that begins with one of `ends`, whose word is left standing.
-    fn body(&mut self, ends: &[&str]) -> Run<Body> {
+    fn body(&mut self, ends: &[&str]) -> RunResult<Body> {
         let mut statements = Vec::new();
         loop {
             let line = self.line();
             let kind = match self.next() {
-                Token::Data(text) => StatementKind::Text(self.literal(&text)),
-                Token::OutputBegin => {
+                Lexeme::Data(text) => StatementKind::Text(self.literal(&text)),
+                Lexeme::OutputBegin => {
                     let value = self.tuple()?;
-                    self.expect(&Token::OutputEnd, "end of print statement")?;
+                    self.expect(&Lexeme::OutputEnd, "end of print statement")?;
                     StatementKind::Output(value)
                 }
-                Token::BlockBegin => {
+                Lexeme::BlockBegin => {
                     if ends.iter().any(|end| self.is_word(end)) {
                         return Ok(Body { statements, ..Body::default() });
                     }
                     self.within(Self::statement)?
                 }
-                Token::End if ends.is_empty() => return Ok(Body { statements, ..Body::default() }),
+                Lexeme::End if ends.is_empty() => return Ok(Body { statements, ..Body::default() }),
                 _ => {
                     self.at -= 1;
                     return Err(self.unexpected(&format!("{{% {} %}}", ends.last().unwrap_or(&"end"))));
@@ -174,19 +174,19 @@ impl Parser {
     }
 
     /// The rest of a block's beginning, and its body up to the end, whose block is read too.
-    fn body_to(&mut self, end: &str) -> Run<Body> {
+    fn body_to(&mut self, end: &str) -> RunResult<Body> {
         self.expect_block_end()?;
         let body = self.body(&[end])?;
         self.at += 1;
         Ok(body)
     }
 
-    fn expect_block_end(&mut self) -> Run<()> {
+    fn expect_block_end(&mut self) -> RunResult<()> {
         self.skip_sign(":");
-        self.expect(&Token::BlockEnd, "end of statement block")
+        self.expect(&Lexeme::BlockEnd, "end of statement block")
     }
 
-    fn statement(&mut self) -> Run<StatementKind> {
+    fn statement(&mut self) -> RunResult<StatementKind> {
         let line = self.line();
         let word = self.expect_word()?;
         let kind = match &*word {
@@ -215,11 +215,11 @@ impl Parser {
             "continue" => StatementKind::Continue,
             _ => return Err(Stop::new(format!("the tag '{word}' is not known")).at(line)),
         };
-        self.expect(&Token::BlockEnd, "end of statement block")?;
+        self.expect(&Lexeme::BlockEnd, "end of statement block")?;
         Ok(kind)
     }
 
-    fn branches(&mut self) -> Run<StatementKind> {
+    fn branches(&mut self) -> RunResult<StatementKind> {
         let mut branches = Vec::new();
         let mut otherwise = Body::default();
         loop {
@@ -227,15 +227,15 @@ impl Parser {
             self.expect_block_end()?;
             branches.push((condition, self.body(&["elif", "else", "endif"])?));
             match self.next() {
-                Token::Name(word) if &*word == "elif" => continue,
-                Token::Name(word) if &*word == "else" => otherwise = self.body_to("endif")?,
+                Lexeme::Name(word) if &*word == "elif" => continue,
+                Lexeme::Name(word) if &*word == "else" => otherwise = self.body_to("endif")?,
                 _ => {}
             }
             return Ok(StatementKind::If { branches, otherwise });
         }
     }
 
-    fn for_loop(&mut self) -> Run<StatementKind> {
+    fn for_loop(&mut self) -> RunResult<StatementKind> {
         let target = self.targets(false, &["in"])?;
         if !self.skip_word("in") {
             return Err(self.unexpected("'in'"));
@@ -248,13 +248,13 @@ impl Parser {
         let body = self.body(&["endfor", "else"])?;
         self.in_loop = outer;
         let otherwise = match self.next() {
-            Token::Name(word) if &*word == "else" => self.body_to("endfor")?,
+            Lexeme::Name(word) if &*word == "else" => self.body_to("endfor")?,
             _ => Body::default(),
         };
         Ok(StatementKind::For(Box::new(For { target, over, condition, body, otherwise, recursive })))
     }
 
-    fn set(&mut self) -> Run<StatementKind> {
+    fn set(&mut self) -> RunResult<StatementKind> {
         let target = self.targets(true, &["="])?;
         if self.skip_sign("=") {
             return Ok(StatementKind::Set(target, self.tuple()?));
@@ -263,9 +263,9 @@ impl Parser {
         Ok(StatementKind::SetBlock { target, filter, body: self.body_to("endset")? })
     }
 
-    fn with(&mut self) -> Run<StatementKind> {
+    fn with(&mut self) -> RunResult<StatementKind> {
         let mut assignments = Vec::new();
-        while *self.peek() != Token::BlockEnd {
+        while *self.peek() != Lexeme::BlockEnd {
             if !assignments.is_empty() {
                 self.expect_sign(",")?;
             }
@@ -277,14 +277,14 @@ impl Parser {
         Ok(StatementKind::With { assignments, body: self.body_to("endwith")? })
     }
 
-    fn macro_block(&mut self) -> Run<StatementKind> {
+    fn macro_block(&mut self) -> RunResult<StatementKind> {
         let word = self.expect_word()?;
         let name = self.name(&word);
         let index = self.macro_of(word, "endmacro")?;
         Ok(StatementKind::Macro { name, index })
     }
 
-    fn call_block(&mut self) -> Run<StatementKind> {
+    fn call_block(&mut self) -> RunResult<StatementKind> {
         // The parameters stand before what is called.
         let parameters = if self.is_sign("(") { self.parameters()? } else { Vec::new() };
         let call = self.unary()?;
@@ -295,12 +295,12 @@ impl Parser {
         Ok(StatementKind::CallBlock { call, caller })
     }
 
-    fn macro_of(&mut self, name: Rc<str>, end: &str) -> Run<usize> {
+    fn macro_of(&mut self, name: Rc<str>, end: &str) -> RunResult<usize> {
         let parameters = self.parameters()?;
         self.macro_body(name, parameters, end)
     }
 
-    fn macro_body(&mut self, name: Rc<str>, parameters: Vec<(Name, Option<Expr>)>, end: &str) -> Run<usize> {
+    fn macro_body(&mut self, name: Rc<str>, parameters: Vec<(Name, Option<Expr>)>, end: &str) -> RunResult<usize> {
         self.uses.push(Uses::default());
         let outer = std::mem::replace(&mut self.in_loop, false);
         let body = self.body_to(end)?;
@@ -310,7 +310,7 @@ impl Parser {
         Ok(self.template.macros.len() - 1)
     }
 
-    fn parameters(&mut self) -> Run<Vec<(Name, Option<Expr>)>> {
+    fn parameters(&mut self) -> RunResult<Vec<(Name, Option<Expr>)>> {
         self.expect_sign("(")?;
         let mut parameters: Vec<(Name, Option<Expr>)> = Vec::new();
         while !self.skip_sign(")") {
@@ -328,7 +328,7 @@ impl Parser {
         Ok(parameters)
     }
 
-    fn block(&mut self) -> Run<StatementKind> {
+    fn block(&mut self) -> RunResult<StatementKind> {
         let name = self.expect_word()?;
         let scoped = self.skip_word("scoped");
         self.skip_word("required");
@@ -342,7 +342,7 @@ impl Parser {
     }
 
     /// One target, or several with commas between; `ends`: what they end at.
-    fn targets(&mut self, with_namespace: bool, ends: &[&str]) -> Run<Target> {
+    fn targets(&mut self, with_namespace: bool, ends: &[&str]) -> RunResult<Target> {
         let first = self.target(with_namespace)?;
         if !self.is_sign(",") {
             return Ok(first);
@@ -357,7 +357,7 @@ impl Parser {
         Ok(Target::Tuple(targets))
     }
 
-    fn target(&mut self, with_namespace: bool) -> Run<Target> {
+    fn target(&mut self, with_namespace: bool) -> RunResult<Target> {
         if self.skip_sign("(") {
             let inner = self.within(|parser| parser.targets(with_namespace, &[")"]))?;
             self.expect_sign(")")?;

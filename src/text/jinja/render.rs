@@ -9,7 +9,7 @@ use super::args::Args;
 use super::ast::{Body, Expr, For, Name, Statement, StatementKind, Target, Template};
 use super::budget::Budget;
 use super::objects::{Loop, Object};
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Function, Value};
 use super::write::write;
@@ -78,7 +78,7 @@ impl<'t> Renderer<'t> {
         Self { template, budget, now, objects, scopes, current: TOP, level: 0, loop_name }
     }
 
-    pub fn render(&mut self) -> Run<Text> {
+    pub fn render(&mut self) -> RunResult<Text> {
         let mut out = Writer::new(&self.budget);
         let template = self.template;
         self.body(&template.body, &mut out)?;
@@ -86,7 +86,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// One level deeper in the native stack.
-    pub fn enter(&mut self) -> Run<()> {
+    pub fn enter(&mut self) -> RunResult<()> {
         self.level += 1;
         self.budget.pay(1)?;
         if self.level > MAX_LEVEL {
@@ -99,7 +99,7 @@ impl<'t> Renderer<'t> {
         self.level -= 1;
     }
 
-    pub fn body(&mut self, body: &'t Body, out: &mut Writer) -> Run<Flow> {
+    pub fn body(&mut self, body: &'t Body, out: &mut Writer) -> RunResult<Flow> {
         self.enter()?;
         self.budget.pay(body.unset.len() as u64)?;
         self.scopes[self.current].variables.extend(body.unset.iter().map(|name| (*name, None)));
@@ -114,7 +114,7 @@ impl<'t> Renderer<'t> {
         Ok(flow)
     }
 
-    fn statement(&mut self, statement: &'t Statement, out: &mut Writer) -> Run<Flow> {
+    fn statement(&mut self, statement: &'t Statement, out: &mut Writer) -> RunResult<Flow> {
         match &statement.kind {
             StatementKind::Text(text) => out.push_text(text)?,
             StatementKind::Output(value) => {
@@ -170,7 +170,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// A body's text, in a scope of its own. Who leaves it before its end leaves the text behind.
-    fn captured(&mut self, body: &'t Body) -> Run<(Rc<Text>, Flow)> {
+    fn captured(&mut self, body: &'t Body) -> RunResult<(Rc<Text>, Flow)> {
         let outer = self.open_scope(self.current)?;
         let mut out = Writer::new(&self.budget);
         let flow = self.body(body, &mut out)?;
@@ -178,7 +178,7 @@ impl<'t> Renderer<'t> {
         Ok((Rc::new(out.finish()), flow))
     }
 
-    fn set_block(&mut self, target: &'t Target, filter: Option<&'t Expr>, body: &'t Body) -> Run<Flow> {
+    fn set_block(&mut self, target: &'t Target, filter: Option<&'t Expr>, body: &'t Body) -> RunResult<Flow> {
         let (text, flow) = self.captured(body)?;
         if flow != Flow::Next {
             return Ok(flow);
@@ -192,9 +192,9 @@ impl<'t> Renderer<'t> {
         Ok(Flow::Next)
     }
 
-    fn with(&mut self, assignments: &'t [(Target, Expr)], body: &'t Body, out: &mut Writer) -> Run<Flow> {
+    fn with(&mut self, assignments: &'t [(Target, Expr)], body: &'t Body, out: &mut Writer) -> RunResult<Flow> {
         // All values are seen from outside.
-        let values = assignments.iter().map(|(_, value)| self.eval(value)).collect::<Run<Vec<_>>>()?;
+        let values = assignments.iter().map(|(_, value)| self.eval(value)).collect::<RunResult<Vec<_>>>()?;
         let outer = self.open_scope(self.current)?;
         for ((target, _), value) in assignments.iter().zip(values) {
             self.assign(target, value)?;
@@ -205,7 +205,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// `depth`: of loops that call themselves. Gives how the statements around it go on: `break` in its `else` is theirs.
-    pub fn for_loop(&mut self, each: &'t For, over: &Value, depth: usize, out: &mut Writer) -> Run<Flow> {
+    pub fn for_loop(&mut self, each: &'t For, over: &Value, depth: usize, out: &mut Writer) -> RunResult<Flow> {
         let items = self.loop_items(each, over)?;
         if !items.is_empty() && self.rounds(each, items.into(), depth, out)? {
             return Ok(Flow::Next);
@@ -217,7 +217,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// The body for each item; whether it came to its end once, without which there is `else`, as in jinja2.
-    fn rounds(&mut self, each: &'t For, items: Rc<[Value]>, depth: usize, out: &mut Writer) -> Run<bool> {
+    fn rounds(&mut self, each: &'t For, items: Rc<[Value]>, depth: usize, out: &mut Writer) -> RunResult<bool> {
         let _held = self.budget.hold(items.len() * size_of::<Value>())?;
         let place = match self.loop_name {
             Some(_) => Some(self.add(Object::Loop(Loop::new(items.clone(), depth, each)))?),
@@ -247,7 +247,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// Those that its condition lets through.
-    fn loop_items(&mut self, each: &'t For, over: &Value) -> Run<Vec<Value>> {
+    fn loop_items(&mut self, each: &'t For, over: &Value) -> RunResult<Vec<Value>> {
         let items = over.items(&self.budget)?;
         let Some(condition) = &each.condition else { return Ok(items) };
         let mut kept = Vec::new();
@@ -262,7 +262,7 @@ impl<'t> Renderer<'t> {
         Ok(kept)
     }
 
-    fn assign(&mut self, target: &'t Target, value: Value) -> Run<()> {
+    fn assign(&mut self, target: &'t Target, value: Value) -> RunResult<()> {
         match target {
             Target::Name(name) => self.set(*name, value),
             Target::Tuple(targets) => {
@@ -280,7 +280,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    pub fn set(&mut self, name: Name, value: Value) -> Run<()> {
+    pub fn set(&mut self, name: Name, value: Value) -> RunResult<()> {
         let variables = &mut self.scopes[self.current].variables;
         match variables.iter_mut().find(|(known, _)| *known == name) {
             Some((_, known)) => *known = Some(value),
@@ -304,7 +304,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// What a name stands for where it is read. Of what jinja2 has beside ours, nothing is said to be undefined.
-    pub fn named(&self, name: Name) -> Run<Value> {
+    pub fn named(&self, name: Name) -> RunResult<Value> {
         let value = self.lookup(name);
         let known = &*self.template.names[name];
         if matches!(value, Value::Undefined(_)) && ["self", "lipsum"].contains(&known) {
@@ -314,7 +314,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// Goes into a new scope within `parent`; gives the one to go back to.
-    pub fn open_scope(&mut self, parent: usize) -> Run<usize> {
+    pub fn open_scope(&mut self, parent: usize) -> RunResult<usize> {
         self.budget.pay(1)?;
         self.scopes.push(Scope { parent: Some(parent), ..Scope::default() });
         Ok(std::mem::replace(&mut self.current, self.scopes.len() - 1))
@@ -328,7 +328,7 @@ impl<'t> Renderer<'t> {
         }
     }
 
-    fn make_macro(&mut self, index: usize) -> Run<Value> {
+    fn make_macro(&mut self, index: usize) -> RunResult<Value> {
         let mut at = Some(self.current);
         while let Some(place) = at.filter(|place| *place > TOP && !self.scopes[*place].captured) {
             self.scopes[place].captured = true;
@@ -338,7 +338,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// Keeps an object for the rest of the rendering.
-    pub fn add(&mut self, object: Object<'t>) -> Run<usize> {
+    pub fn add(&mut self, object: Object<'t>) -> RunResult<usize> {
         if self.objects.len() >= MAX_OBJECTS {
             return Err(Stop::new(format!("it makes more than {MAX_OBJECTS} loops, macros and namespaces")));
         }
@@ -348,7 +348,7 @@ impl<'t> Renderer<'t> {
     }
 
     /// Calls a macro of the template's.
-    pub fn call_macro(&mut self, index: usize, scope: usize, args: Args) -> Run<Value> {
+    pub fn call_macro(&mut self, index: usize, scope: usize, args: Args) -> RunResult<Value> {
         self.enter()?;
         let template = self.template;
         let definition = &template.macros[index];

@@ -4,11 +4,11 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::budget::Budget;
-use super::stop::Run;
+use super::stop::RunResult;
 use super::value::Value;
 
 /// The places of the keys in their order; those that are alike stay as they are, also when it is reversed.
-pub(crate) fn order(keys: &[Value], reverse: bool, budget: &Rc<Budget>) -> Run<Vec<usize>> {
+pub(crate) fn order(keys: &[Value], reverse: bool, budget: &Rc<Budget>) -> RunResult<Vec<usize>> {
     let mut places: Vec<usize> = (0..keys.len()).collect();
     let mut width = 1;
     while width < places.len() {

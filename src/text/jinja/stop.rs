@@ -11,7 +11,7 @@ struct Reason {
     raised: bool,
 }
 
-pub(crate) type Run<T> = Result<T, Stop>;
+pub(crate) type RunResult<T> = Result<T, Stop>;
 
 impl Stop {
     pub fn new(message: impl Into<String>) -> Self {

@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::budget::{Budget, Held};
-use super::stop::Run;
+use super::stop::RunResult;
 
 /// Bytes of a string's own, beside its characters.
 const OVERHEAD: usize = 96;
@@ -33,7 +33,7 @@ impl Text {
     }
 
     /// A string that is made while the template runs.
-    pub fn new(text: &str, given: bool, budget: &Rc<Budget>) -> Run<Rc<Self>> {
+    pub fn new(text: &str, given: bool, budget: &Rc<Budget>) -> RunResult<Rc<Self>> {
         let mut writer = Writer::new(budget);
         writer.push(text, given)?;
         Ok(Rc::new(writer.finish()))
@@ -61,7 +61,7 @@ impl Text {
         self.text.char_indices().nth(char).map_or(self.text.len(), |(at, _)| at)
     }
 
-    pub fn part(&self, range: Range<usize>, budget: &Rc<Budget>) -> Run<Rc<Self>> {
+    pub fn part(&self, range: Range<usize>, budget: &Rc<Budget>) -> RunResult<Rc<Self>> {
         let mut writer = Writer::new(budget);
         writer.push_part(self, range)?;
         let mut part = writer.finish();
@@ -94,7 +94,7 @@ impl Text {
     }
 
     /// Each stretch as `change` makes it.
-    pub fn map(&self, budget: &Rc<Budget>, change: impl Fn(&str) -> String) -> Run<Rc<Self>> {
+    pub fn map(&self, budget: &Rc<Budget>, change: impl Fn(&str) -> String) -> RunResult<Rc<Self>> {
         let mut writer = Writer::new(budget);
         for (stretch, given) in self.stretches() {
             writer.push(&change(stretch), given)?;
@@ -121,7 +121,7 @@ impl Writer {
         &self.budget
     }
 
-    pub fn push(&mut self, text: &str, given: bool) -> Run<()> {
+    pub fn push(&mut self, text: &str, given: bool) -> RunResult<()> {
         self.held.grow(text.len())?;
         let start = self.text.len();
         self.text.push_str(text);
@@ -131,15 +131,15 @@ impl Writer {
         Ok(())
     }
 
-    pub fn push_char(&mut self, c: char, given: bool) -> Run<()> {
+    pub fn push_char(&mut self, c: char, given: bool) -> RunResult<()> {
         self.push(c.encode_utf8(&mut [0; 4]), given)
     }
 
-    pub fn push_text(&mut self, text: &Text) -> Run<()> {
+    pub fn push_text(&mut self, text: &Text) -> RunResult<()> {
         self.push_part(text, 0..text.text.len())
     }
 
-    pub fn push_part(&mut self, text: &Text, range: Range<usize>) -> Run<()> {
+    pub fn push_part(&mut self, text: &Text, range: Range<usize>) -> RunResult<()> {
         self.held.grow(range.len())?;
         let shift = self.text.len();
         self.text.push_str(&text.text[range.clone()]);
@@ -151,7 +151,7 @@ impl Writer {
         Ok(())
     }
 
-    fn mark(&mut self, span: Range<usize>) -> Run<()> {
+    fn mark(&mut self, span: Range<usize>) -> RunResult<()> {
         match self.given.last_mut() {
             _ if span.is_empty() => {}
             Some(last) if last.end == span.start => last.end = span.end,

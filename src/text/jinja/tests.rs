@@ -1,13 +1,13 @@
 use std::rc::Rc;
 
-use super::{Budget, Renderer, Run, Text, Value, parse};
+use super::{Budget, Renderer, RunResult, Text, Value, parse};
 use crate::text::data::Data;
 use crate::text::date::Moment;
 
-fn render(source: &str, variables: &[(String, Data)], now: Option<Moment>, budget: &Rc<Budget>) -> Run<Text> {
+fn render(source: &str, variables: &[(String, Data)], now: Option<Moment>, budget: &Rc<Budget>) -> RunResult<Text> {
     let template = parse(source)?;
     let values = variables.iter().map(|(name, value)| Ok((name.as_str(), value.value(budget)?)));
-    let values = values.collect::<Run<Vec<(&str, Value)>>>()?;
+    let values = values.collect::<RunResult<Vec<(&str, Value)>>>()?;
     Renderer::new(&template, &values, now, budget.clone()).render()
 }
 

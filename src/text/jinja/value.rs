@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use std::rc::Rc;
 
 use super::budget::{Budget, Held};
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::Text;
 
 /// Lists within lists. Comparing, writing and dropping them takes native stack.
@@ -77,18 +77,18 @@ pub(crate) struct Map {
 }
 
 impl Value {
-    pub fn text(text: &str, budget: &Rc<Budget>) -> Run<Self> {
+    pub fn text(text: &str, budget: &Rc<Budget>) -> RunResult<Self> {
         Text::new(text, false, budget).map(Self::Text)
     }
 
-    pub fn list(kind: Kind, items: Vec<Value>, budget: &Rc<Budget>) -> Run<Self> {
+    pub fn list(kind: Kind, items: Vec<Value>, budget: &Rc<Budget>) -> RunResult<Self> {
         let held = budget.hold(48 + items.len() * size_of::<Value>())?;
         let nest = nest_of(items.iter())?;
         Ok(Self::List(Rc::new(List { items, kind, nest, _held: held })))
     }
 
     /// Of two entries with one key the first keeps its place, and the last its value.
-    pub fn map(entries: Vec<(Value, Value)>, budget: &Rc<Budget>) -> Run<Self> {
+    pub fn map(entries: Vec<(Value, Value)>, budget: &Rc<Budget>) -> RunResult<Self> {
         let held = budget.hold(48 + entries.len() * 2 * size_of::<Value>())?;
         let mut unique: Vec<(Value, Value)> = Vec::with_capacity(entries.len());
         for (key, value) in entries {
@@ -102,7 +102,7 @@ impl Value {
     }
 
     /// For entries that are known to have different keys.
-    pub fn map_of_unique(entries: Vec<(Value, Value)>, held: Held) -> Run<Self> {
+    pub fn map_of_unique(entries: Vec<(Value, Value)>, held: Held) -> RunResult<Self> {
         let nest = nest_of(entries.iter().map(|(_, value)| value))?;
         Ok(Self::Map(Rc::new(Map { entries, nest, _held: held })))
     }
@@ -117,7 +117,7 @@ impl Value {
     }
 
     /// Whether Python takes it as a key.
-    pub fn check_hashable(&self) -> Run<()> {
+    pub fn check_hashable(&self) -> RunResult<()> {
         match self {
             Self::Map(_) => Err(Stop::new("unhashable type: 'dict'")),
             Self::List(list) if list.kind == Kind::List => Err(Stop::new("unhashable type: 'list'")),
@@ -188,7 +188,7 @@ impl Value {
     }
 
     /// A text argument.
-    pub fn expect_text(&self, what: &str) -> Run<&Rc<Text>> {
+    pub fn expect_text(&self, what: &str) -> RunResult<&Rc<Text>> {
         match self {
             Self::Text(text) => Ok(text),
             Self::Undefined(why) => Err(Stop::new(&**why)),
@@ -197,19 +197,19 @@ impl Value {
     }
 
     /// Itself, unless it is undefined.
-    pub fn defined(&self) -> Run<&Self> {
+    pub fn defined(&self) -> RunResult<&Self> {
         match self {
             Self::Undefined(why) => Err(Stop::new(&**why)),
             other => Ok(other),
         }
     }
 
-    pub fn expect_int(&self, what: &str) -> Run<i64> {
+    pub fn expect_int(&self, what: &str) -> RunResult<i64> {
         self.defined()?.as_int().ok_or_else(|| Stop::new(format!("{what} must be int, not {}", self.kind())))
     }
 
     /// Its length, where Python's `len` gives one.
-    pub fn length(&self) -> Run<usize> {
+    pub fn length(&self) -> RunResult<usize> {
         match self {
             Self::Undefined(_) => Ok(0),
             Self::Text(text) => Ok(text.chars()),
@@ -220,7 +220,7 @@ impl Value {
     }
 
     /// What a loop over it goes through.
-    pub fn items(&self, budget: &Rc<Budget>) -> Run<Vec<Value>> {
+    pub fn items(&self, budget: &Rc<Budget>) -> RunResult<Vec<Value>> {
         let items: Vec<Value> = match self {
             Self::Undefined(_) => Vec::new(),
             Self::List(list) => {
@@ -248,7 +248,7 @@ impl Value {
     }
 
     /// Python's `==`.
-    pub fn equals(&self, other: &Self, budget: &Budget) -> Run<bool> {
+    pub fn equals(&self, other: &Self, budget: &Budget) -> RunResult<bool> {
         budget.pay(1)?;
         Ok(match (self, other) {
             (Self::Undefined(_), Self::Undefined(_)) | (Self::None, Self::None) => true,
@@ -283,7 +283,7 @@ impl Value {
     }
 
     /// Python's order, where the two have one; `None`: a number that is none.
-    pub fn compare(&self, other: &Self, sign: &str, budget: &Budget) -> Run<Option<Ordering>> {
+    pub fn compare(&self, other: &Self, sign: &str, budget: &Budget) -> RunResult<Option<Ordering>> {
         budget.pay(1)?;
         match (self, other) {
             (Self::Undefined(why), _) | (_, Self::Undefined(why)) => Err(Stop::new(&**why)),
@@ -311,7 +311,7 @@ impl Value {
     }
 
     /// Python's `needle in self`.
-    pub fn contains(&self, needle: &Self, budget: &Budget) -> Run<bool> {
+    pub fn contains(&self, needle: &Self, budget: &Budget) -> RunResult<bool> {
         match self {
             Self::Text(text) => {
                 let Self::Text(part) = needle else {
@@ -333,7 +333,7 @@ impl Value {
 }
 
 impl Map {
-    pub fn get(&self, key: &Value, budget: &Budget) -> Run<Option<&Value>> {
+    pub fn get(&self, key: &Value, budget: &Budget) -> RunResult<Option<&Value>> {
         Ok(find(&self.entries, key, budget)?.map(|at| &self.entries[at].1))
     }
 
@@ -344,7 +344,7 @@ impl Map {
 }
 
 /// Where a key is.
-fn find(entries: &[(Value, Value)], key: &Value, budget: &Budget) -> Run<Option<usize>> {
+fn find(entries: &[(Value, Value)], key: &Value, budget: &Budget) -> RunResult<Option<usize>> {
     budget.pay(1 + entries.len() as u64 / 8)?;
     if let Some(text) = key.as_str() {
         return Ok(entries.iter().position(|(key, _)| key.as_str() == Some(text)));
@@ -357,7 +357,7 @@ fn find(entries: &[(Value, Value)], key: &Value, budget: &Budget) -> Run<Option<
     Ok(None)
 }
 
-fn nest_of<'a>(values: impl Iterator<Item = &'a Value>) -> Run<usize> {
+fn nest_of<'a>(values: impl Iterator<Item = &'a Value>) -> RunResult<usize> {
     let nest = 1 + values.map(Value::nest).max().unwrap_or(0);
     if nest > MAX_NEST {
         return Err(Stop::new(format!("a value is nested more than {MAX_NEST} deep")));
@@ -365,11 +365,11 @@ fn nest_of<'a>(values: impl Iterator<Item = &'a Value>) -> Run<usize> {
     Ok(nest)
 }
 
-fn all<T>(mut items: impl Iterator<Item = T>, mut test: impl FnMut(T) -> Run<bool>) -> Run<bool> {
+fn all<T>(mut items: impl Iterator<Item = T>, mut test: impl FnMut(T) -> RunResult<bool>) -> RunResult<bool> {
     items.try_fold(true, |so_far, item| if so_far { test(item) } else { Ok(false) })
 }
 
-fn any<T>(items: impl Iterator<Item = T>, mut test: impl FnMut(T) -> Run<bool>) -> Run<bool> {
+fn any<T>(items: impl Iterator<Item = T>, mut test: impl FnMut(T) -> RunResult<bool>) -> RunResult<bool> {
     for item in items {
         if test(item)? {
             return Ok(true);

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::rc::Rc;
 
 use super::budget::Budget;
-use super::stop::{Run, Stop};
+use super::stop::{RunResult, Stop};
 use super::string::{Text, Writer};
 use super::value::{Kind, Value};
 
 /// Python's `str(value)`.
-pub(crate) fn text_of(value: &Value, budget: &Rc<Budget>) -> Run<Rc<Text>> {
+pub(crate) fn text_of(value: &Value, budget: &Rc<Budget>) -> RunResult<Rc<Text>> {
     if let Value::Text(text) = value {
         return Ok(text.clone());
     }
@@ -19,7 +19,7 @@ pub(crate) fn text_of(value: &Value, budget: &Rc<Budget>) -> Run<Rc<Text>> {
 }
 
 /// Writes `str(value)`.
-pub(crate) fn write(out: &mut Writer, value: &Value) -> Run<()> {
+pub(crate) fn write(out: &mut Writer, value: &Value) -> RunResult<()> {
     match value {
         Value::Undefined(_) => Ok(()),
         Value::Text(text) => out.push_text(text),
@@ -28,7 +28,7 @@ pub(crate) fn write(out: &mut Writer, value: &Value) -> Run<()> {
 }
 
 /// Writes Python's `repr(value)`.
-pub(crate) fn write_repr(out: &mut Writer, value: &Value) -> Run<()> {
+pub(crate) fn write_repr(out: &mut Writer, value: &Value) -> RunResult<()> {
     match value {
         Value::Undefined(_) => out.push("Undefined", false),
         Value::None => out.push("None", false),
@@ -78,8 +78,8 @@ fn unwritten(value: &Value) -> Stop {
 fn write_list<T>(
     out: &mut Writer,
     items: impl Iterator<Item = T>,
-    mut item: impl FnMut(&mut Writer, T) -> Run<()>,
-) -> Run<()> {
+    mut item: impl FnMut(&mut Writer, T) -> RunResult<()>,
+) -> RunResult<()> {
     for (at, each) in items.enumerate() {
         if at > 0 {
             out.push(", ", false)?;
@@ -89,7 +89,7 @@ fn write_list<T>(
     Ok(())
 }
 
-fn write_range(out: &mut Writer, items: &[Value]) -> Run<()> {
+fn write_range(out: &mut Writer, items: &[Value]) -> RunResult<()> {
     let at = |place: usize| items.get(place).and_then(Value::as_int);
     let start = at(0).unwrap_or(0);
     let step = at(1).map_or(1, |second| second - start);
@@ -99,7 +99,7 @@ fn write_range(out: &mut Writer, items: &[Value]) -> Run<()> {
 }
 
 /// A string in quotes, with what cannot be printed as an escape.
-fn write_quoted(out: &mut Writer, text: &Text) -> Run<()> {
+fn write_quoted(out: &mut Writer, text: &Text) -> RunResult<()> {
     let quote = if text.as_str().contains('\'') && !text.as_str().contains('"') { '"' } else { '\'' };
     out.push_char(quote, false)?;
     for (c, given) in text.marked_chars() {

@@ -1,7 +1,7 @@
 //! Regular expressions as Oniguruma has them, in which the patterns of tokenizers are written: look-around, possessive
 //! repetitions, references, anchors of lines. The regex-automata crate has none of these; what the fancy-regex crate does
 //! is another syntax, and brings a megabyte of engines and Unicode's tables along. Ours are small (`unicode`), and what a
-//! search may cost is bounded (`Work`), since a stranger has written the pattern.
+//! search may cost is bounded (`StepBudget`), since a stranger has written the pattern.
 
 mod class;
 mod cursor;
@@ -18,7 +18,7 @@ use tokenizers::pattern::Pattern;
 
 use self::program::{Program, Set};
 use self::search::Search;
-use super::work::{Spent, Work};
+use super::work::{Spent, StepBudget};
 use crate::{Error, Result};
 
 /// Longest pattern taken; the longest in use has some 500 bytes.
@@ -61,14 +61,14 @@ impl Regex {
     }
 
     /// The pattern at work on one text.
-    pub fn within<'a>(&'a self, work: &'a Work) -> Within<'a> {
+    pub fn within<'a>(&'a self, work: &'a StepBudget) -> Within<'a> {
         Within { regex: self, work, replacement: 0 }
     }
 }
 
 pub(crate) struct Within<'a> {
     regex: &'a Regex,
-    work: &'a Work,
+    work: &'a StepBudget,
     /// Bytes that each match is replaced by.
     replacement: usize,
 }
@@ -135,7 +135,7 @@ pub(crate) fn compile(pattern: &str) -> Result<Regex> {
 /// Errors: unsupported-model for the pattern, invalid-argument where it makes too much work of the text.
 pub fn pieces(pattern: &str, text: &str) -> Result<Vec<(Range<usize>, bool)>> {
     let regex = compile(pattern)?;
-    let work = Work::of(text.len());
+    let work = StepBudget::of(text.len());
     let found = regex.within(&work).find_matches(text).map_err(|_| Spent)?;
     Ok(found.into_iter().map(|((start, end), found)| (start..end, found)).collect())
 }

@@ -11,7 +11,7 @@ use super::unicode;
 
 /// How a repetition gives back what it has taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Kind {
+pub(crate) enum Greed {
     /// As many as there are, then fewer.
     Greedy,
     /// As few as will do, then more.
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
 
 /// A place in the text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Place {
+pub(crate) enum Anchor {
     TextStart,
     TextEnd,
     /// The text's end, or before a line feed that ends it.
@@ -45,7 +45,7 @@ pub(crate) enum Node {
         node: Box<Node>,
         min: u32,
         max: Option<u32>,
-        kind: Kind,
+        kind: Greed,
     },
     Look {
         node: Box<Node>,
@@ -56,7 +56,7 @@ pub(crate) enum Node {
     Group(usize, Box<Node>),
     /// What a group has caught, once more.
     Same(usize),
-    At(Place),
+    At(Anchor),
 }
 
 /// What is on at a place of the pattern.
@@ -67,7 +67,7 @@ struct Flags {
     extended: bool,
 }
 
-struct Parser<'a> {
+struct PatternParser<'a> {
     cursor: Cursor<'a>,
     /// Which groups have ended.
     groups: Vec<bool>,
@@ -76,7 +76,7 @@ struct Parser<'a> {
 }
 
 pub(crate) fn parse(pattern: &str) -> Result<Node, String> {
-    let mut parser = Parser { cursor: Cursor::new(pattern), groups: Vec::new(), named: false, refers: false };
+    let mut parser = PatternParser { cursor: Cursor::new(pattern), groups: Vec::new(), named: false, refers: false };
     let node = parser.alternation(Flags::default())?;
     match parser.cursor.peek() {
         Some(_) => Err("a ) without its (".to_owned()),
@@ -85,7 +85,7 @@ pub(crate) fn parse(pattern: &str) -> Result<Node, String> {
     }
 }
 
-impl Parser<'_> {
+impl PatternParser<'_> {
     /// All up to the group's end or the pattern's.
     fn alternation(&mut self, flags: Flags) -> Result<Node, String> {
         self.cursor.enter()?;
@@ -144,8 +144,8 @@ impl Parser<'_> {
             '[' => Node::One(self.cursor.bracketed(flags.fold)?),
             '.' if flags.dot_all => Node::One(class::any()),
             '.' => Node::One(class::not_line_feed()),
-            '^' => Node::At(Place::LineStart),
-            '$' => Node::At(Place::LineEnd),
+            '^' => Node::At(Anchor::LineStart),
+            '$' => Node::At(Anchor::LineEnd),
             '*' | '+' | '?' => return Err(format!("a {c} behind nothing")),
             '\\' => self.escaped(flags)?,
             _ => literal(c, flags),
@@ -233,13 +233,13 @@ impl Parser<'_> {
             let repeat = |node, min, max, kind| Node::Repeat { node: Box::new(node), min, max, kind };
             node = if interval && max == Some(min) && self.cursor.eat("?") {
                 // No lazy repetition here: it may be missing.
-                repeat(repeat(node, min, max, Kind::Greedy), 0, Some(1), Kind::Greedy)
+                repeat(repeat(node, min, max, Greed::Greedy), 0, Some(1), Greed::Greedy)
             } else if self.cursor.eat("?") {
-                repeat(node, min, max, Kind::Lazy)
+                repeat(node, min, max, Greed::Lazy)
             } else if !interval && self.cursor.eat("+") {
-                repeat(node, min, max, Kind::Possessive)
+                repeat(node, min, max, Greed::Possessive)
             } else {
-                repeat(node, min, max, Kind::Greedy)
+                repeat(node, min, max, Greed::Greedy)
             };
         }
     }
@@ -267,12 +267,12 @@ impl Parser<'_> {
     fn escaped(&mut self, flags: Flags) -> Result<Node, String> {
         let c = self.cursor.peek().ok_or("a \\ at the end")?;
         let place = match c {
-            'A' => Place::TextStart,
-            'z' => Place::TextEnd,
-            'Z' => Place::LastLineEnd,
-            'b' => Place::WordEdge,
-            'B' => Place::NoWordEdge,
-            'G' => Place::SearchStart,
+            'A' => Anchor::TextStart,
+            'z' => Anchor::TextEnd,
+            'Z' => Anchor::LastLineEnd,
+            'b' => Anchor::WordEdge,
+            'B' => Anchor::NoWordEdge,
+            'G' => Anchor::SearchStart,
             'R' => {
                 self.cursor.next();
                 return Ok(line_break());

@@ -2,7 +2,7 @@
 
 use regex_syntax::hir::ClassUnicode;
 
-use super::parse::{Kind, Node, Place};
+use super::parse::{Anchor, Greed, Node};
 
 /// Most operations of one pattern.
 const MAX_OPS: usize = 1 << 14;
@@ -45,7 +45,7 @@ pub(super) enum Op {
         set: usize,
         min: u32,
         max: u32,
-        kind: Kind,
+        kind: Greed,
     },
     /// Goes on, if the next character is one that it may begin with; where that fails, from the other place.
     Try {
@@ -70,7 +70,7 @@ pub(super) enum Op {
     /// The end of what a look behind does: has it come to where it looked from?
     Arrived,
     Same(usize),
-    At(Place),
+    At(Anchor),
     Accept,
 }
 
@@ -189,20 +189,20 @@ impl Program {
         Ok(())
     }
 
-    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, kind: Kind) -> Result<(), String> {
+    fn repeat(&mut self, node: &Node, min: u32, max: Option<u32>, kind: Greed) -> Result<(), String> {
         if let Node::One(class) = node {
             let set = self.set(class);
             self.push(Op::Run { set, min, max: max.unwrap_or(u32::MAX), kind })?;
             return Ok(());
         }
-        if kind == Kind::Possessive {
+        if kind == Greed::Possessive {
             let start = self.push(Op::Accept)?;
-            self.repeat(node, min, max, Kind::Greedy)?;
+            self.repeat(node, min, max, Greed::Greedy)?;
             return self.end_inside(start, How::Atomic);
         }
         (0..min).try_for_each(|_| self.add(node))?;
         let greedy = |other: usize| Op::Try { other, first: None };
-        let split = |other: usize| if kind == Kind::Lazy { Op::TryLater(other) } else { greedy(other) };
+        let split = |other: usize| if kind == Greed::Lazy { Op::TryLater(other) } else { greedy(other) };
         let Some(max) = max else {
             let start = self.push(Op::Accept)?;
             let slot = self.slots;

@@ -1,9 +1,9 @@
 //! The search for a pattern: each alternative in turn, and back where one fails, as Oniguruma does it. Every step is
 //! paid for, so that no pattern takes for ever.
 
-use super::parse::{Kind, Place};
+use super::parse::{Anchor, Greed};
 use super::program::{How, Op, Program, Set};
-use crate::text::work::{Spent, Work};
+use crate::text::work::{Spent, StepBudget};
 
 /// Most places to come back to at a time.
 const MAX_RETURNS: usize = 1 << 20;
@@ -53,7 +53,7 @@ impl<'a> Search<'a> {
     }
 
     /// The first match from `from` on.
-    pub fn find(&mut self, from: usize, work: &Work) -> Result<Option<(usize, usize)>, Spent> {
+    pub fn find(&mut self, from: usize, work: &StepBudget) -> Result<Option<(usize, usize)>, Spent> {
         self.left = work.left();
         let found = self.find_paid(from);
         work.set_left(if found.is_err() { 0 } else { self.left });
@@ -163,7 +163,7 @@ impl<'a> Search<'a> {
     fn take(&mut self, op: usize, at: usize) -> Result<Option<usize>, Spent> {
         let program = self.program;
         let &Op::Run { set, min, max, kind } = &program.ops[op] else { return Ok(None) };
-        let (set, most) = (&program.sets[set], if kind == Kind::Lazy { min } else { max });
+        let (set, most) = (&program.sets[set], if kind == Greed::Lazy { min } else { max });
         let (mut end, mut low, mut count) = (at, at, 0);
         for c in self.text[at..].chars() {
             if count == most || !set.contains(c) {
@@ -180,8 +180,8 @@ impl<'a> Search<'a> {
             return Ok(None);
         }
         match kind {
-            Kind::Greedy if low < end => self.push(Return::Less { op: op + 1, low, at: end })?,
-            Kind::Lazy if min < max => self.push(Return::More { op, at: end, left: max - min })?,
+            Greed::Greedy if low < end => self.push(Return::Less { op: op + 1, low, at: end })?,
+            Greed::Lazy if min < max => self.push(Return::More { op, at: end, left: max - min })?,
             _ => {}
         }
         Ok(Some(end))
@@ -281,19 +281,19 @@ impl<'a> Search<'a> {
         Ok(self.text[at..].starts_with(caught).then_some(at + caught.len()))
     }
 
-    fn is_at(&self, place: Place, at: usize) -> bool {
+    fn is_at(&self, place: Anchor, at: usize) -> bool {
         let end = self.text.len();
         let word = |c: Option<char>| c.is_some_and(|c| self.words.contains(c));
         match place {
-            Place::TextStart => at == 0,
-            Place::TextEnd => at == end,
-            Place::LastLineEnd => at == end || &self.text[at..] == "\n",
+            Anchor::TextStart => at == 0,
+            Anchor::TextEnd => at == end,
+            Anchor::LastLineEnd => at == end || &self.text[at..] == "\n",
             // The end of a text is no start of a line, whatever is before it.
-            Place::LineStart => at == 0 || (at < end && self.before(at) == Some('\n')),
-            Place::LineEnd => self.next(at).is_none_or(|c| c == '\n'),
-            Place::WordEdge => word(self.before(at)) != word(self.next(at)),
-            Place::NoWordEdge => word(self.before(at)) == word(self.next(at)),
-            Place::SearchStart => at == self.from,
+            Anchor::LineStart => at == 0 || (at < end && self.before(at) == Some('\n')),
+            Anchor::LineEnd => self.next(at).is_none_or(|c| c == '\n'),
+            Anchor::WordEdge => word(self.before(at)) != word(self.next(at)),
+            Anchor::NoWordEdge => word(self.before(at)) == word(self.next(at)),
+            Anchor::SearchStart => at == self.from,
         }
     }
 }

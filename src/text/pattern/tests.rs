@@ -4,11 +4,11 @@ use serde_json::Value;
 use tokenizers::pattern::Pattern as _;
 
 use super::Regex;
-use crate::text::work::Work;
+use crate::text::work::StepBudget;
 
 /// What the pattern makes of a text as the file has it: the lengths of the parts, negative where it does not match.
 fn pieces(regex: &Regex, text: &str) -> Vec<i64> {
-    let work = Work::of(text.len());
+    let work = StepBudget::of(text.len());
     let parts = regex.within(&work).find_matches(text).unwrap();
     let length = |&((start, end), found): &((usize, usize), bool)| {
         let count = text[start..end].chars().count() as i64;
@@ -74,7 +74,7 @@ fn a_pattern_that_costs_too_much_ends_in_an_error() {
     let text = "a".repeat(1 << 16);
     for pattern in [r"(?:a*)*b", r"(a|aa)+$b", r"[a-z]*x", r"(?<=a*b)a", r"(a*)\1+x", r"(?:a|b)*c"] {
         let regex = Regex::new(pattern).unwrap();
-        let work = Work::of(text.len());
+        let work = StepBudget::of(text.len());
         assert!(regex.within(&work).find_matches(&text).is_err() && work.spent(), "{pattern}");
     }
 }

@@ -12,8 +12,8 @@ use crate::devices::{any_subgroups, cpu, first, gpu, open, shared};
 use crate::gpu_kernels::WIDTHS;
 use crate::{conformance, conformance_images, conformance_texts, edges};
 use crate::{
-    gpu_attention, gpu_bounds, gpu_choosing, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads, gpu_kernels,
-    gpu_limits, gpu_pixels,
+    gpu_attention, gpu_bounds, gpu_choosing, gpu_convs, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads,
+    gpu_kernels, gpu_limits, gpu_pixels,
 };
 use crate::{gpu_spans, gpu_turns, gpu_verbs};
 
@@ -118,7 +118,8 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
-        "places" => all([heads(), attention()]),
+        "places" => all([heads(), attention(), convolutions()]),
+        "short_conv" => convolutions(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
@@ -313,6 +314,10 @@ fn heads() -> Vec<Check> {
     ]
 }
 
+fn convolutions() -> Vec<Check> {
+    vec![Box::new(gpu_convs::short_convolutions_go_on_from_what_came_before_in_each_sequence)]
+}
+
 fn choosing() -> Vec<Check> {
     let greedy = || {
         let penalties = r#"{"repetitionPenalty": 1.3, "presencePenalty": 0.2, "frequencyPenalty": 0.45}"#;
@@ -397,8 +402,6 @@ fn attention() -> Vec<Check> {
             AttentionShape { window: Some(17), ..shape },
             AttentionShape { causal: false, window: Some(5), soft_cap: Some(0.7), ..shape },
             AttentionShape { soft_cap: Some(30.0), ..shape },
-            AttentionShape { causal: false, block: Some(1), ..shape },
-            AttentionShape { causal: false, block: Some(5), ..shape },
         ];
         for (bias, shape) in gpu_attention::biases(3).iter().flat_map(|bias| shapes.map(|shape| (bias, shape))) {
             for (before, len) in [(0, 47), (50, 1)] {
@@ -425,10 +428,9 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_bounds::rows_behind_those_that_attend_are_left_alone),
         Box::new(gpu_bounds::keys_behind_those_that_are_there_may_be_no_numbers),
         Box::new(gpu_attention::masks_windows_caps_and_biases_are_right_together),
-        Box::new(gpu_attention::blocks_of_a_sequence_do_not_see_each_other),
+        Box::new(gpu_attention::sequences_of_one_length_do_not_see_each_other),
         Box::new(gpu_spans::windows_reach_to_both_sides_in_sequences_of_any_length),
         Box::new(gpu_spans::a_query_that_sees_no_key_gets_nothing),
-        Box::new(gpu_spans::one_query_of_each_block_sees_its_own_block_of_a_cache),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
         Box::new(gpu_attention::one_head_s_splits_are_joined_too),
         Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),

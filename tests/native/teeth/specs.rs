@@ -3,7 +3,8 @@
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
 use azulejo::model::spec::{
-    Attention, Experts, Head, HeadNorm, Input, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, Tokens,
+    Attention, Experts, Head, HeadNorm, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, StackInput,
+    Tokens,
 };
 
 /// A mistake's name, and the stacks that it makes.
@@ -100,7 +101,7 @@ impl Mistakes<'_> {
     fn of_norms(&mut self, spec: &Spec) {
         // Sinusoids are so large that a norm hardly sees an epsilon beside them.
         let sinusoids = |tokens: &Tokens| tokens.positions == Positions::Sinusoidal;
-        let large = matches!(&spec.input, Input::Tokens(tokens) if sinusoids(tokens));
+        let large = matches!(&spec.input, StackInput::Tokens(tokens) if sinusoids(tokens));
         let by = if large { 1e4 } else { 10.0 };
         self.add(format!("epsilon × {by}"), |spec| match &mut spec.norm {
             Norm::Rms { epsilon, .. } | Norm::Layer { epsilon, .. } => *epsilon *= by,
@@ -277,14 +278,14 @@ impl Mistakes<'_> {
 
     fn of_input(&mut self, spec: &Spec) {
         match &spec.input {
-            Input::Tokens(_) => {
+            StackInput::Tokens(_) => {
                 for by in [1.01, 0.99] {
                     self.add(format!("embedding × {by}"), |spec| tokens(spec).scale *= by);
                 }
                 self.add("no types", |spec| tokens(spec).types = 0);
                 self.of_positions(spec);
             }
-            Input::Patches(patches) => {
+            StackInput::Patches(patches) => {
                 let [height, width] = patches.image;
                 self.add("antialiased positions", |spec| patches_of(spec).antialiased_positions ^= true);
                 self.add("bias of patches", |spec| patches_of(spec).bias ^= true);
@@ -300,7 +301,7 @@ impl Mistakes<'_> {
     }
 
     fn of_positions(&mut self, spec: &Spec) {
-        let Input::Tokens(tokens_of) = &spec.input else { return };
+        let StackInput::Tokens(tokens_of) = &spec.input else { return };
         let others = match tokens_of.positions {
             Positions::None => vec![Positions::Sinusoidal],
             Positions::Sinusoidal => vec![Positions::None],
@@ -390,15 +391,15 @@ fn numbers_of(scaling: &mut RopeScaling) -> Vec<&mut f64> {
 
 fn tokens(spec: &mut Spec) -> &mut Tokens {
     match &mut spec.input {
-        Input::Tokens(tokens) => tokens,
-        Input::Patches(_) => unreachable!("it was asked"),
+        StackInput::Tokens(tokens) => tokens,
+        StackInput::Patches(_) => unreachable!("it was asked"),
     }
 }
 
 fn patches_of(spec: &mut Spec) -> &mut azulejo::model::spec::Patches {
     match &mut spec.input {
-        Input::Patches(patches) => patches,
-        Input::Tokens(_) => unreachable!("it was asked"),
+        StackInput::Patches(patches) => patches,
+        StackInput::Tokens(_) => unreachable!("it was asked"),
     }
 }
 

@@ -10,7 +10,7 @@ fn numbers(len: usize, seed: usize) -> Vec<f32> {
 
 /// The definition, in f64.
 fn plain(
-    attention: &Attention<Cpu>,
+    attention: &CachedAttention<Cpu>,
     query: &[f32],
     keys: &[f32],
     values: &[f32],
@@ -49,20 +49,20 @@ fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
     check_attention(&plain_attention(shape), before, len, threads);
 }
 
-fn plain_attention<'a>(shape: &AttentionShape) -> Attention<'a, Cpu> {
-    Attention { layer: 0, shape: *shape, bias: PositionBias::None, sinks: None }
+fn plain_attention<'a>(shape: &AttentionShape) -> CachedAttention<'a, Cpu> {
+    CachedAttention { layer: 0, shape: *shape, bias: PositionBias::None, sinks: None }
 }
 
-fn check_attention(attention: &Attention<Cpu>, before: usize, len: usize, threads: usize) {
+/// The result of a pass of `len`, where the keys and values are [`numbers`] of 1 and 2.
+fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len: usize, threads: usize) -> Vec<f32> {
     let shape = &attention.shape;
     let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
     let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
-    let query = numbers(len * shape.heads * shape.head_dim, 3);
     let layer = [StateShape::KeysValues { kv_heads: shape.kv_heads, head_dim: shape.head_dim, window: None }];
     let (pages, mut table, mut state) = (Pages::new(&layer), Table::default(), State::new(&layer, CacheType::F32));
     table.bind(&pages);
     let count = positions.div_ceil(PAGE);
-    pages.set_counts(&state.grow(&[count..count]).unwrap());
+    pages.set_counts(&state.grow(std::slice::from_ref(&(count..count))).unwrap());
     table.extend(&(0..positions));
     let places = Places::new(&[Span::new(0, len, before, 0)], &[&table]);
     for position in 0..positions {
@@ -74,7 +74,16 @@ fn check_attention(attention: &Attention<Cpu>, before: usize, len: usize, thread
     }
     let mut out = vec![f32::NAN; query.len()];
     let pool = Pool::native(threads);
-    FlashAttention::new(threads).run(&pool, attention, &query, &places, &state, &mut out);
+    FlashAttention::new(threads).run(&pool, attention, query, &places, &state, &mut out);
+    out
+}
+
+fn check_attention(attention: &CachedAttention<Cpu>, before: usize, len: usize, threads: usize) {
+    let shape = &attention.shape;
+    let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
+    let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
+    let query = numbers(len * shape.heads * shape.head_dim, 3);
+    let out = attended(attention, &query, before, len, threads);
     for row in 0..len {
         for head in 0..shape.heads {
             let at = (row * shape.heads + head) * shape.head_dim;
@@ -92,7 +101,7 @@ fn check_attention(attention: &Attention<Cpu>, before: usize, len: usize, thread
 }
 
 fn shape(heads: usize, kv_heads: usize, head_dim: usize, window: Option<usize>) -> AttentionShape {
-    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None, block: None }
+    AttentionShape { heads, kv_heads, head_dim, scale: 0.3, causal: true, window, soft_cap: None }
 }
 
 #[test]
@@ -122,13 +131,6 @@ fn without_a_causal_mask_queries_see_what_comes_after_them() {
 }
 
 #[test]
-fn blocks_of_a_sequence_do_not_see_each_other() {
-    let shape = AttentionShape { causal: false, block: Some(17), ..shape(4, 2, 16, None) };
-    assert_eq!([0, 16, 17, 40].map(|query| shape.visible(query, 47)), [0..17, 0..17, 17..34, 34..47]);
-    check(&shape, 0, 47, 2);
-}
-
-#[test]
 fn scores_are_capped_and_biased() {
     let (slopes, table) = (numbers(6, 4), numbers(6 * 21, 5));
     let biases =
@@ -137,7 +139,7 @@ fn scores_are_capped_and_biased() {
         for soft_cap in [None, Some(0.7)] {
             let shape = AttentionShape { causal, soft_cap, ..shape(6, 3, 12, None) };
             for bias in biases() {
-                check_attention(&Attention { bias, ..plain_attention(&shape) }, 31, 46, 2);
+                check_attention(&CachedAttention { bias, ..plain_attention(&shape) }, 31, 46, 2);
             }
         }
     }
@@ -153,7 +155,20 @@ fn sinks_take_their_share_of_the_softmax() {
         // Split over threads: one split has it.
         (shape(6, 1, 16, None), 1000, 1),
     ] {
-        let attention = Attention { sinks: Some(&sinks), ..plain_attention(&shape) };
+        let attention = CachedAttention { sinks: Some(&sinks), ..plain_attention(&shape) };
         check_attention(&attention, before, len, 4);
+    }
+}
+
+#[test]
+fn a_row_s_sums_are_the_same_whatever_it_came_with() {
+    for window in [None, Some(40)] {
+        let attention = plain_attention(&shape(4, 2, 16, window));
+        let query = numbers(150 * 64, 3);
+        let together = attended(&attention, &query, 0, 150, 1);
+        for row in 0..150 {
+            let row_of = |rows: &'_ [f32]| rows[row * 64..(row + 1) * 64].to_vec();
+            assert_eq!(attended(&attention, &row_of(&query), row, 1, 1), row_of(&together), "{window:?}, {row}");
+        }
     }
 }

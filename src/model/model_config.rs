@@ -2,8 +2,8 @@
 
 use super::families::config::Config;
 use super::families::labels;
-use super::part::{Names, Shape, Slot};
-use super::spec::{Head, Input, Scores, Spec};
+use super::part::{Names, Shape, TensorId};
+use super::spec::{Head, Scores, Spec, StackInput};
 use crate::error::{Error, Result};
 use crate::image::Processor;
 use crate::text::GenerationConfig;
@@ -17,7 +17,7 @@ pub struct Stack {
 
 /// A model that is to be loaded.
 #[derive(Clone, Debug)]
-pub struct Plan {
+pub struct ModelConfig {
     /// The first answers: a decoder before the encoder that it looks at, texts before images.
     pub stacks: Vec<Stack>,
     /// Tokens that end a text, where the configuration says so.
@@ -32,7 +32,7 @@ pub struct Plan {
     pub warnings: Vec<String>,
 }
 
-impl Plan {
+impl ModelConfig {
     pub fn new(stacks: Vec<Stack>) -> Self {
         Self {
             stacks,
@@ -88,26 +88,26 @@ impl Plan {
     /// Of the images that a model of images takes.
     pub fn channels(&self) -> Option<usize> {
         let images = |spec: &Spec| match &spec.input {
-            Input::Patches(patches) => Some(patches.channels),
-            Input::Tokens(_) => None,
+            StackInput::Patches(patches) => Some(patches.channels),
+            StackInput::Tokens(_) => None,
         };
         self.specs().find_map(images)
     }
 
     /// Every slot that the model needs, with its shape. Error: corrupt-file.
-    pub fn wanted(&self) -> Result<Vec<(Slot, Shape)>> {
+    pub fn wanted(&self) -> Result<Vec<(TensorId, Shape)>> {
         let mut all = Vec::new();
         for (stack, spec) in (0..).zip(self.specs()) {
-            all.extend(spec.wanted()?.slots.into_iter().map(|(slot, shape)| (Slot { stack, ..slot }, shape)));
+            all.extend(spec.wanted()?.slots.into_iter().map(|(slot, shape)| (TensorId { stack, ..slot }, shape)));
         }
         Ok(all)
     }
 
     /// The slots that a tensor fills.
-    pub fn slots(&self, tensor: &str) -> Vec<Slot> {
+    pub fn slots(&self, tensor: &str) -> Vec<TensorId> {
         let stacks = (0..).zip(&self.stacks);
         let of_stack = |(number, stack): (u8, &Stack)| {
-            stack.names.slots(tensor).into_iter().map(move |slot| Slot { stack: number, ..slot })
+            stack.names.slots(tensor).into_iter().map(move |slot| TensorId { stack: number, ..slot })
         };
         stacks.flat_map(of_stack).collect()
     }
@@ -118,7 +118,7 @@ impl Plan {
     }
 
     /// The name of a slot's tensor, for messages.
-    pub fn tensor(&self, slot: Slot) -> String {
+    pub fn tensor(&self, slot: TensorId) -> String {
         self.stacks[usize::from(slot.stack)].names.tensor(slot)
     }
 

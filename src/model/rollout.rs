@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 
 /// Which attention.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Heat {
+pub struct Rollout {
     /// None: rollout over all layers (<https://arxiv.org/abs/2005.00928>). Each layer passes on half of what it sees
     /// by its residual connection, so that is mixed in, and the layers are multiplied.
     pub layer: Option<usize>,
@@ -12,7 +12,7 @@ pub struct Heat {
     pub head: Option<usize>,
 }
 
-impl Heat {
+impl Rollout {
     /// Error: invalid-argument for a layer or a head that the model does not have.
     pub fn check(&self, layers: usize, heads: usize) -> Result<()> {
         for (what, index, count) in [("layer", self.layer, layers), ("head", self.head, heads)] {
@@ -66,7 +66,7 @@ mod tests {
 
     #[test]
     fn one_layer_is_the_class_tokens_row() {
-        let heat = Heat { layer: Some(1), head: None };
+        let heat = Rollout { layer: Some(1), head: None };
         assert_eq!(heat.over_patches(&maps()[1..], 3, 1), [0.1, 0.3]);
     }
 
@@ -74,7 +74,7 @@ mod tests {
     fn rollout_is_the_product_of_layers_with_their_residuals() {
         // (second + 1) / 2 · (first + 1) / 2, the first row: [0.8, 0.05, 0.15] · …
         let expected = [0.8 * 0.25 + 0.05 * 0.9 + 0.15 * 0.2, 0.8 * 0.15 + 0.05 * 0.05 + 0.15 * 0.8];
-        let found = Heat { layer: None, head: None }.over_patches(&maps(), 3, 1);
+        let found = Rollout { layer: None, head: None }.over_patches(&maps(), 3, 1);
         for (found, expected) in found.iter().zip(expected) {
             assert!((found - expected).abs() < 1e-6, "{found}, expected {expected}");
         }
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn a_head_is_taken_or_all_are_averaged() {
         let map = [1.0, 2.0, 3.0, 4.0, 3.0, 2.0, 1.0, 0.0];
-        assert_eq!(Heat { layer: None, head: Some(1) }.of_heads(&map, 2), [3.0, 2.0, 1.0, 0.0]);
-        assert_eq!(Heat { layer: None, head: None }.of_heads(&map, 2), [2.0; 4]);
+        assert_eq!(Rollout { layer: None, head: Some(1) }.of_heads(&map, 2), [3.0, 2.0, 1.0, 0.0]);
+        assert_eq!(Rollout { layer: None, head: None }.of_heads(&map, 2), [2.0; 4]);
     }
 }

@@ -1,42 +1,12 @@
-//! What a decoder looks across at: a source text's keys and values in all layers, computed once.
+//! Encoder-decoders: reading a source text, once, for a decoder to look across at.
 
+use super::decoder::Model;
+use super::encoder_states::EncoderStates;
 use super::forward::store_across;
-use super::spec::Spec;
-use super::stack::Weights;
-use super::state::Pool;
-use super::{Model, Sequence, Session, Tower};
-use crate::device::{Device, Span, Table};
-use crate::error::{Code, Error, Result};
-
-pub struct Source {
-    pub table: Table,
-    /// Tokens of the source.
-    pub keys: usize,
-}
-
-impl Source {
-    /// The spans of a decoder's batch of one sequence.
-    pub fn spans(&self, rows: usize) -> [Span; 1] {
-        [Span::across(0, rows, self.keys, 0)]
-    }
-
-    /// The passes of an encoder, for [`Device::prepare`].
-    pub fn rehearse<D: Device>(
-        &self,
-        device: &mut D,
-        spec: &Spec,
-        weights: &Weights<D>,
-        encoder: &mut Tower<D>,
-        sources: &mut Pool<D>,
-    ) -> Result<()> {
-        let spans = encoder.rehearse(device, weights.table())?;
-        if let (Some(hidden), Some(span)) = (encoder.hidden(), spans.first()) {
-            let places = device.places(&[*span], &[&self.table]);
-            store_across(device, spec, weights, hidden, (&places, span.len), &mut sources.state)?;
-        }
-        Ok(())
-    }
-}
+use super::sequence::Sequence;
+use super::session::Session;
+use crate::device::{Device, Table};
+use crate::error::{Error, Result};
 
 impl<D: Device> Model<D> {
     /// Errors: invalid-argument for no tokens, or ids outside the vocabulary, or where there is no encoder; context-full.
@@ -49,7 +19,7 @@ impl<D: Device> Model<D> {
 
     /// Reads a source text: what the decoder then looks at.
     /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
-    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<Source> {
+    pub(super) async fn source(&mut self, ids: &[u32]) -> Result<EncoderStates> {
         let Self { device, spec, weights, encoder, sources, .. } = self;
         let Some(encoder) = encoder else {
             return Err(Error::invalid(format!("{} has no encoder", spec.architecture)));
@@ -57,11 +27,11 @@ impl<D: Device> Model<D> {
         let (mut table, keys) = (Table::default(), ids.len());
         sources.reserve(device, &mut table, 0..keys, encoder.spec.longest()).await?;
         let spans = encoder.encode(device, &[Sequence::new(ids.to_vec())], weights.table()).await?;
-        let hidden = encoder.hidden().ok_or_else(|| Error::new(Code::Internal, "an encoder without a result"))?;
+        let hidden = encoder.hidden()?;
         let places = device.places(&spans, &[&table]);
         store_across(device, spec, weights, hidden, (&places, keys), &mut sources.state)?;
-        device.settle().await?;
-        Ok(Source { table, keys })
+        device.sync().await?;
+        Ok(EncoderStates { table, keys })
     }
 
     /// Gives a sequence its source text; what was said about another one is forgotten.
@@ -73,11 +43,11 @@ impl<D: Device> Model<D> {
     }
 
     /// A source of one token, for [`Device::prepare`]; none where there is no encoder.
-    pub(super) async fn rehearsed_source(&mut self) -> Result<Option<Source>> {
+    pub(super) async fn warm_up_source(&mut self) -> Result<Option<EncoderStates>> {
         let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
         let mut table = Table::default();
         sources.reserve(device, &mut table, 0..1, 1).await?;
-        encoder.reserve_rehearsal(device).await?;
-        Ok(Some(Source { table, keys: 1 }))
+        encoder.reserve_warm_up(device).await?;
+        Ok(Some(EncoderStates { table, keys: 1 }))
     }
 }

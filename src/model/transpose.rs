@@ -3,7 +3,7 @@
 use crate::checkpoint::TensorInfo;
 use crate::error::{Error, Result, try_vec};
 
-pub struct Sideways {
+pub struct Transpose {
     /// Of a matrix; those of experts lie one after the other.
     rows: usize,
     columns: usize,
@@ -15,7 +15,7 @@ pub struct Sideways {
     pub upright: Vec<u8>,
 }
 
-impl Sideways {
+impl Transpose {
     /// Errors: out-of-memory; unsupported-model for blocks, which cannot be turned.
     pub fn new(tensor: &TensorInfo) -> Result<Self> {
         let (&[.., rows, columns], 1) = (tensor.shape.as_slice(), tensor.ty.block_len()) else {

@@ -4,25 +4,25 @@ use super::arriving::{ArrivingMatrix, Stored};
 use super::copies::Copies;
 use super::families;
 use super::loaded::LoadedTensors;
-use super::part::{Layout, Part, Shape, Slot};
-use super::plan::{Plan, Stack};
-use super::sideways::Sideways;
+use super::model_config::{ModelConfig, Stack};
+use super::part::{Layout, Part, Shape, TensorId};
 use super::spec::{Block, Spec};
+use super::transpose::Transpose;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use serde::Serialize;
 use std::collections::{HashMap, VecDeque};
 
-pub struct Assembly<D: Device> {
+pub struct WeightLoader<D: Device> {
     device: D,
     /// Weights are passed over.
     pub header_only: bool,
     /// The type that matrices of floats get, where their rows are whole blocks of it.
     pub quantize: Option<TensorType>,
     /// From config.json; a GGUF file brings its own with the header.
-    plan: Option<Plan>,
-    expected: HashMap<Slot, Shape>,
+    plan: Option<ModelConfig>,
+    expected: HashMap<TensorId, Shape>,
     /// Of all files so far. Metadata: the first file's.
     header: Header,
     from_gguf: bool,
@@ -30,13 +30,13 @@ pub struct Assembly<D: Device> {
     files: usize,
     seen: usize,
     /// Where experts' matrices go that have not begun to come, and how they are kept.
-    experts: HashMap<Slot, (Stored, Vec<Option<D::MatrixBuilder>>)>,
+    experts: HashMap<TensorId, (Stored, Builders<D>)>,
     /// What the tensor that arrives brings.
     arriving: Vec<Arriving<D>>,
     /// Which of them its next bytes are of, and how many.
     pieces: VecDeque<(usize, usize)>,
     /// A tensor that lies on its side.
-    sideways: Option<Sideways>,
+    sideways: Option<Transpose>,
     copies: Copies,
     loaded: LoadedTensors<D>,
 }
@@ -51,7 +51,7 @@ pub struct PartSize {
 }
 
 struct Arriving<D: Device> {
-    slot: Slot,
+    slot: TensorId,
     /// Bytes of it.
     bytes: usize,
     what: What<D>,
@@ -62,7 +62,10 @@ enum What<D: Device> {
     Vector(Vec<u8>),
 }
 
-impl<D: Device> Assembly<D> {
+/// Each expert's, until its matrix begins to come.
+type Builders<D> = Vec<Option<<D as Device>::MatrixBuilder>>;
+
+impl<D: Device> WeightLoader<D> {
     pub fn new(device: D) -> Self {
         Self {
             device,
@@ -84,21 +87,21 @@ impl<D: Device> Assembly<D> {
     }
 
     /// What config.json says; without it the first file must be a GGUF.
-    pub fn set_plan(&mut self, plan: Plan) {
+    pub fn set_plan(&mut self, plan: ModelConfig) {
         (self.plan, self.from_gguf) = (Some(plan), false);
     }
 
     /// Adds to it what another file says. Error: missing-file before there is one.
-    pub fn change_plan(&mut self, change: impl FnOnce(&mut Plan) -> Result<()>) -> Result<()> {
+    pub fn change_plan(&mut self, change: impl FnOnce(&mut ModelConfig) -> Result<()>) -> Result<()> {
         let mut plan = self.plan()?.clone();
         change(&mut plan)?;
         self.plan = Some(plan);
         Ok(())
     }
 
-    /// Waits for the device: see [`Device::settle`].
-    pub async fn settle(&mut self) -> Result<()> {
-        self.device.settle().await.map(|_| ())
+    /// Waits for the device: see [`Device::sync`].
+    pub async fn sync(&mut self) -> Result<()> {
+        self.device.sync().await.map(|_| ())
     }
 
     /// The headers of all files so far as one.
@@ -107,7 +110,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Error: missing-file before any header has come.
-    pub fn plan(&self) -> Result<&Plan> {
+    pub fn plan(&self) -> Result<&ModelConfig> {
         self.plan
             .as_ref()
             .ok_or_else(|| Error::new(crate::Code::MissingFile, "no configuration").in_file("config.json"))
@@ -145,7 +148,7 @@ impl<D: Device> Assembly<D> {
 
     /// Of a tensor, with vectors or without.
     fn bytes_of(&self, tensor: &TensorInfo, vectors: bool) -> u64 {
-        let bytes = |slot: &Slot| match self.shape(slot) {
+        let bytes = |slot: &TensorId| match self.shape(slot) {
             Some(Shape::Vector(len)) if vectors => 4 * len as u64,
             _ => self.slot_bytes(slot, tensor.ty),
         };
@@ -153,7 +156,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Of matrices whose tensor has that type.
-    fn slot_bytes(&self, slot: &Slot, ty: TensorType) -> u64 {
+    fn slot_bytes(&self, slot: &TensorId, ty: TensorType) -> u64 {
         let (count, rows, columns) = match self.shape(slot) {
             Some(Shape::Matrix(rows, columns)) => (1, rows, columns),
             Some(Shape::Experts(experts, rows, columns)) => (experts as u64, rows, columns),
@@ -164,7 +167,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// What a tensor's slot holds: that of one expert, its matrix.
-    fn shape(&self, slot: &Slot) -> Option<Shape> {
+    fn shape(&self, slot: &TensorId) -> Option<Shape> {
         match (*self.expected.get(&slot.of_all())?, slot.expert) {
             (shape, None) => Some(shape),
             (Shape::Experts(experts, rows, columns), Some(expert)) if expert < experts => {
@@ -175,7 +178,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The slots that a tensor fills; none where nobody needs it.
-    fn slots(&self, tensor: &TensorInfo) -> Vec<Slot> {
+    fn slots(&self, tensor: &TensorInfo) -> Vec<TensorId> {
         let Some(plan) = &self.plan else { return Vec::new() };
         // With several GGUF files it is known only after the last whether the head is tied.
         let tied = is_tied(plan.spec()) && !(self.from_gguf && self.files > 1);
@@ -191,20 +194,20 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Whether no tensor before this one is for its slot: a table that two stacks share may be there more than once.
-    fn is_first(&self, plan: &Plan, slot: &Slot, tensor: &TensorInfo) -> bool {
+    fn is_first(&self, plan: &ModelConfig, slot: &TensorId, tensor: &TensorInfo) -> bool {
         let mut before = self.header.tensors.iter().take_while(|other| other.name != tensor.name);
         !before.any(|other| plan.slots(&other.name).contains(slot))
     }
 
     /// Whether the model has that slot, or may turn out to have it.
-    fn is_wanted(&self, slot: &Slot) -> bool {
+    fn is_wanted(&self, slot: &TensorId) -> bool {
         let open = self.from_gguf && self.files > 1 || slot.part == Part::RopeFactors;
         open || self.shape(slot).is_some()
     }
 
     /// Whether a tensor of these slots lies on its side.
-    fn is_sideways(&self, slots: &[Slot]) -> bool {
-        let in_block = |slot: &Slot| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
+    fn is_sideways(&self, slots: &[TensorId]) -> bool {
+        let in_block = |slot: &TensorId| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
         let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
         match plan.stacks[usize::from(slot.stack)].names.layout {
             Layout::Transposed => in_block(slot),
@@ -252,10 +255,10 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The device, the model's plan and what has come; every tensor must have.
-    pub fn finish(mut self) -> Result<(D, Plan, LoadedTensors<D>)> {
+    pub fn finish(mut self) -> Result<(D, ModelConfig, LoadedTensors<D>)> {
         let mut plan = self.plan()?.clone();
-        if self.copies.settle(&plan, &self.header)? {
-            self.loaded.matrices.remove(&Slot::weight(Part::Head, 0));
+        if self.copies.sync(&plan, &self.header)? {
+            self.loaded.matrices.remove(&TensorId::weight(Part::Head, 0));
             if let Some(head) = plan.spec_mut().vocabulary_head_mut() {
                 head.tied = true;
             }
@@ -285,7 +288,7 @@ impl<D: Device> Assembly<D> {
     fn begin(&mut self, tensor: &TensorInfo) -> Result<()> {
         let slots = self.slots(tensor);
         if self.is_sideways(&slots) {
-            self.sideways = Some(Sideways::new(tensor)?);
+            self.sideways = Some(Transpose::new(tensor)?);
         }
         // What no file so far asks for, a later one may.
         let unasked = match (tensor.shape.as_slice(), slots.len()) {
@@ -305,7 +308,7 @@ impl<D: Device> Assembly<D> {
         });
         for expert in 0..experts.unwrap_or(0) {
             for slot in &slots {
-                let slot = Slot { expert: Some(expert), ..*slot };
+                let slot = TensorId { expert: Some(expert), ..*slot };
                 self.begin_slot(slot, self.shape(&slot), tensor)?;
             }
         }
@@ -314,7 +317,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Begins what a tensor brings for one slot.
-    fn begin_slot(&mut self, slot: Slot, shape: Option<Shape>, tensor: &TensorInfo) -> Result<()> {
+    fn begin_slot(&mut self, slot: TensorId, shape: Option<Shape>, tensor: &TensorInfo) -> Result<()> {
         let ty = tensor.ty;
         let (bytes, what) = match shape {
             Some(Shape::Matrix(rows, columns)) => {
@@ -335,7 +338,13 @@ impl<D: Device> Assembly<D> {
 
     /// Where one expert's matrix goes. Errors: corrupt-file for one that has come already, unsupported-model for types that
     /// differ, out-of-memory.
-    fn expert_builder(&mut self, slot: &Slot, expert: usize, rows: usize, stored: Stored) -> Result<D::MatrixBuilder> {
+    fn expert_builder(
+        &mut self,
+        slot: &TensorId,
+        expert: usize,
+        rows: usize,
+        stored: Stored,
+    ) -> Result<D::MatrixBuilder> {
         let Some(Shape::Experts(experts, ..)) = self.expected.get(&slot.of_all()).copied() else {
             return Err(Error::corrupt("an expert without a mixture"));
         };
@@ -352,7 +361,7 @@ impl<D: Device> Assembly<D> {
     }
 
     /// The order in which the parts of a tensor come.
-    fn pieces(&self, slots: &[Slot], ty: TensorType) -> VecDeque<(usize, usize)> {
+    fn pieces(&self, slots: &[TensorId], ty: TensorType) -> VecDeque<(usize, usize)> {
         let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
         let Some((first, plan)) = slots.first().zip(self.plan.as_ref()) else { return parts().collect() };
         let Stack { spec, names } = &plan.stacks[usize::from(first.stack)];
@@ -369,8 +378,8 @@ impl<D: Device> Assembly<D> {
     }
 
     /// Those of experts' parts that share a tensor: expert by expert, one part after the other or row by row.
-    fn pieces_of_experts(&self, slots: &[Slot], layout: Layout, ty: TensorType) -> VecDeque<(usize, usize)> {
-        let weight = Slot { bias: false, ..slots[0] };
+    fn pieces_of_experts(&self, slots: &[TensorId], layout: Layout, ty: TensorType) -> VecDeque<(usize, usize)> {
+        let weight = TensorId { bias: false, ..slots[0] };
         let Some(Shape::Experts(experts, rows, columns)) = self.expected.get(&weight).copied() else {
             return VecDeque::new();
         };
@@ -434,12 +443,12 @@ fn rope_pairs(spec: &Spec) -> Option<usize> {
     spec.blocks.iter().find_map(|block| block.attention()?.rope.as_ref()).map(|rope| rope.dims / 2)
 }
 
-fn no_place(plan: &Plan) -> Error {
+fn no_place(plan: &ModelConfig) -> Error {
     Error::unsupported(format!("has no place in a {} model", plan.spec().architecture))
 }
 
 /// Why a part has the shape that was expected.
-fn explain(spec: &Spec, slot: &Slot) -> String {
+fn explain(spec: &Spec, slot: &TensorId) -> String {
     let Some(attention) = spec.blocks.get(slot.layer).and_then(Block::attention) else { return String::new() };
     match slot.part {
         Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
@@ -448,7 +457,7 @@ fn explain(spec: &Spec, slot: &Slot) -> String {
     }
 }
 
-impl<D: Device> Sink for Assembly<D> {
+impl<D: Device> Sink for WeightLoader<D> {
     fn header(&mut self, header: &Header) -> Result<()> {
         self.seen += 1;
         if self.seen == 1 {

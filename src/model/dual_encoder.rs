@@ -1,0 +1,90 @@
+//! Two towers: images and texts as vectors of one space (CLIP: <https://arxiv.org/abs/2103.00020>, SigLIP:
+//! <https://arxiv.org/abs/2303.15343>).
+
+use super::dense::DenseChain;
+use super::encoder::Encoder;
+use super::heads::{Heads, Output};
+use super::image::{ImageModel, ImageOutput, ImageSource, ImageTask};
+use super::sequence::Sequence;
+use super::text::{prepare, read_texts};
+use super::weight_loader::WeightLoader;
+use crate::device::{Device, Progress};
+use crate::error::{Error, Result};
+use crate::image::Processor;
+
+pub struct DualEncoder<D: Device> {
+    /// The image tower; the device is its.
+    pub images: ImageModel<D>,
+    pub texts: Encoder<D>,
+    pub likeness: SimilarityHead,
+    heads: Heads<D>,
+}
+
+/// What the model makes of the similarity of an image's vector and a text's.
+#[derive(Clone, Copy, Debug)]
+pub struct SimilarityHead {
+    /// Multiplies it.
+    pub scale: f32,
+    /// Is added then, where each text is judged for itself.
+    pub bias: Option<f32>,
+}
+
+impl SimilarityHead {
+    pub fn logit(&self, image: &[f32], text: &[f32]) -> f32 {
+        let similarity: f32 = image.iter().zip(text).map(|(image, text)| image * text).sum();
+        self.scale * similarity + self.bias.unwrap_or(0.0)
+    }
+}
+
+impl<D: Device> DualEncoder<D> {
+    /// Errors: what loading may meet.
+    pub async fn new(assembly: WeightLoader<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
+        let (mut device, plan, loaded) = assembly.finish()?;
+        let mut weights = loaded.weights(&mut device, plan.specs())?;
+        let spec = plan.spec().clone();
+        if weights.len() < 2 {
+            return Err(Error::invalid(format!("{} has no image tower", spec.architecture)));
+        }
+        let (images, texts) = (weights.remove(1), weights.remove(0));
+        let image_spec = plan.stacks[1].spec.clone();
+        let (scale, bias) = texts.head.matching.unwrap_or((0.0, None));
+        let likeness = SimilarityHead { scale: scale.exp(), bias };
+        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
+        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        let images = ImageModel::with(device, image_spec, Vec::new(), images, processor)?;
+        let mut matcher = Self { images, texts: Encoder::new(spec, texts), likeness, heads };
+        matcher.images.prepare(progress).await?;
+        let Self { images: ImageModel { device, .. }, texts, heads, .. } = &mut matcher;
+        prepare(device, texts, heads, &[Output::Embedding], progress).await?;
+        Ok(matcher)
+    }
+
+    /// Values of a vector.
+    pub fn width(&self) -> usize {
+        self.heads.width(&self.texts.spec, Output::Embedding)
+    }
+
+    /// The vectors of texts, of unit length, [texts, width]. Errors: invalid-argument, context-full, out-of-memory,
+    /// device-lost.
+    pub async fn embed_texts(&mut self, rows: &[Sequence]) -> Result<Vec<f32>> {
+        let width = self.width();
+        let Self { images: ImageModel { device, .. }, texts, heads, .. } = self;
+        let mut values = read_texts(device, texts, heads, rows, Output::Embedding).await?;
+        values.chunks_exact_mut(width).for_each(to_unit_length);
+        Ok(values)
+    }
+
+    /// The vectors of images from number `first` on, of unit length: as [`ImageModel::look`].
+    pub async fn embed_images(&mut self, source: &ImageSource, first: usize) -> Result<ImageOutput> {
+        let mut seen = self.images.look(source, first, ImageTask::Embedding).await?;
+        let width = seen.values.len() / seen.count;
+        seen.values.chunks_exact_mut(width).for_each(to_unit_length);
+        Ok(seen)
+    }
+}
+
+/// x / |x|; zeros stay zeros.
+pub fn to_unit_length(vector: &mut [f32]) {
+    let length = vector.iter().map(|value| value * value).sum::<f32>().sqrt().max(1e-12);
+    vector.iter_mut().for_each(|value| *value /= length);
+}

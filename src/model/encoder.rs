@@ -1,0 +1,114 @@
+//! A stack that reads whole sequences: texts, or the patches of images.
+
+use super::forward::{AttentionHook, Batch, Entering, Rows, Scratch, forward};
+use super::learned_query::look_by_query;
+use super::spec::Spec;
+use super::stack::Weights;
+use super::state::{Pool, state_shapes};
+use crate::device::{CacheType, Device, Input, Span, Table};
+use crate::error::{Code, Error, Result};
+use std::ops::Range;
+
+/// A stack on a device, which each call borrows: two towers share one.
+pub struct Encoder<D: Device> {
+    pub spec: Spec,
+    pub weights: Weights<D>,
+    /// What a pass needs; made again where more is needed.
+    room: Option<Buffers<D>>,
+    /// The sequences' keys and values, as floats.
+    pool: Pool<D>,
+    tables: Vec<Table>,
+}
+
+struct Buffers<D: Device> {
+    rows: usize,
+    sequences: usize,
+    scratch: Scratch<D>,
+    /// [rows, width]
+    normed: D::Buffer,
+}
+
+/// Rows of each sequence that a head may read by themselves: a class token and a distillation token.
+const KEPT: usize = 2;
+
+impl<D: Device> Encoder<D> {
+    pub fn new(spec: Spec, weights: Weights<D>) -> Self {
+        let pool = Pool::new(&state_shapes(&spec), CacheType::F32);
+        Self { spec, weights, room: None, pool, tables: Vec::new() }
+    }
+
+    /// Makes room for a pass of sequences of those lengths, and for `least` rows in any case. Error: out-of-memory.
+    pub async fn reserve(&mut self, device: &mut D, lengths: &[usize], least: usize) -> Result<()> {
+        let (rows, sequences) = (lengths.iter().sum(), lengths.len());
+        // It is kept once it is known to be there.
+        let mut room = self.room.take();
+        if room.as_ref().is_none_or(|room| room.rows < rows || room.sequences < sequences) {
+            let [more_rows, more_sequences] = room.as_ref().map_or([0; 2], |room| [room.rows, room.sequences]);
+            drop(room);
+            let (rows, sequences) = (rows.max(least).max(more_rows), sequences.max(more_sequences));
+            let mut scratch = Scratch::new(device, &self.spec, rows)?;
+            scratch.kept = device.buffer(KEPT * sequences * self.spec.width)?;
+            let normed = device.buffer(rows.saturating_mul(self.spec.width))?;
+            room = Some(Buffers { rows, sequences, scratch, normed });
+        }
+        // Those of the last pass are for nothing.
+        self.tables.clear();
+        self.tables.resize_with(sequences, Table::default);
+        let mut wanted: Vec<_> =
+            self.tables.iter_mut().zip(lengths).map(|(table, length)| (table, 0..*length)).collect();
+        self.pool.reserve_all(device, &mut wanted, self.spec.context()).await?;
+        device.sync().await?;
+        self.room = room;
+        Ok(())
+    }
+
+    /// Runs sequences through all blocks and the last norm: all their rows, or those that are to be kept, at most two of
+    /// each sequence, are in [`Encoder::hidden`] then. Error: internal where no room was made.
+    pub fn run(
+        &mut self,
+        device: &mut D,
+        entering: Entering<D>,
+        spans: &[Span],
+        kept: &[Range<usize>],
+        watch: &mut AttentionHook<D>,
+    ) -> Result<()> {
+        let Self { spec, weights, room, pool, tables } = self;
+        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let tables: Vec<&Table> = tables.iter().collect();
+        let rows = Rows { kept, ..Rows::new(spans, &tables, &mut pool.state) };
+        forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows }, watch)?;
+        let (x, rows) = match kept.len() {
+            0 => (&scratch.hidden, spans.iter().map(|span| span.len).sum()),
+            kept => (&scratch.kept, kept),
+        };
+        let input = Input { x, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
+        device.norm(&input, spec.width, false, normed);
+        Ok(())
+    }
+
+    /// The last pass's result, [rows, width].
+    pub fn hidden(&self) -> Result<&D::Buffer> {
+        self.room.as_ref().map(|room| &room.normed).ok_or_else(no_room)
+    }
+
+    /// What a learned query finds in each of the last pass's sequences, into [`Encoder::found`].
+    pub fn look_by_query(&mut self, device: &mut D, spans: &[Span]) -> Result<()> {
+        let Self { spec, weights, room, pool, tables } = self;
+        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let Some(query) = &weights.head.query else {
+            return Err(Error::new(Code::Internal, "a head without a learned query"));
+        };
+        let tables: Vec<&Table> = tables.iter().collect();
+        look_by_query(device, spec, query, scratch, normed, &mut Rows::new(spans, &tables, &mut pool.state));
+        Ok(())
+    }
+
+    /// [sequences, width]
+    pub fn found(&self) -> Result<&D::Buffer> {
+        self.room.as_ref().map(|room| &room.scratch.hidden).ok_or_else(no_room)
+    }
+}
+
+fn no_room() -> Error {
+    Error::new(Code::Internal, "a pass that no room was made for")
+}

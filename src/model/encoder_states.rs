@@ -1,0 +1,39 @@
+//! A source text, as what a decoder looks across at: its keys and values in all layers.
+
+use super::encoder::Encoder;
+use super::forward::store_across;
+use super::spec::Spec;
+use super::stack::Weights;
+use super::state::Pool;
+use crate::device::{Device, Span, Table};
+use crate::error::Result;
+
+pub struct EncoderStates {
+    pub table: Table,
+    /// Tokens of the source.
+    pub keys: usize,
+}
+
+impl EncoderStates {
+    /// The spans of a decoder's batch of one sequence.
+    pub fn spans(&self, rows: usize) -> [Span; 1] {
+        [Span::across(0, rows, self.keys, 0)]
+    }
+
+    /// The passes of an encoder, for [`Device::prepare`].
+    pub fn warm_up<D: Device>(
+        &self,
+        device: &mut D,
+        spec: &Spec,
+        weights: &Weights<D>,
+        encoder: &mut Encoder<D>,
+        sources: &mut Pool<D>,
+    ) -> Result<()> {
+        let spans = encoder.warm_up(device, weights.table())?;
+        if let Some(span) = spans.first() {
+            let places = device.places(&[*span], &[&self.table]);
+            store_across(device, spec, weights, encoder.hidden()?, (&places, span.len), &mut sources.state)?;
+        }
+        Ok(())
+    }
+}

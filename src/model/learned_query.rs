@@ -1,0 +1,54 @@
+//! Pooling by attention: a learned query looks at all of a sequence's tokens, and a block's feed-forward network with its
+//! residual follows (SigLIP: <https://arxiv.org/abs/2303.15343>).
+
+use super::forward::{BlockPass, Rows, Scratch};
+use super::head::QueryTensors;
+use super::spec::{self, Residual, Spec};
+use super::stack::ScoreBiasTensors;
+use super::tensors::MixerTensors;
+use crate::device::{AttentionShape, CachedAttention, Device, Input, PositionBias, Qkv, RopePairs, Span};
+
+impl Spec {
+    /// The block that looks by a learned query: like the last one, from one place at all others. None where there is no
+    /// attention to be like.
+    pub fn query_block(&self) -> Option<spec::Block> {
+        let last = self.blocks.last()?;
+        let attention = spec::Attention::plain(self.attention().heads, self.attention().head_dim);
+        let attention = spec::Attention { qkv_bias: true, output_bias: true, ..attention };
+        let feed_forward = spec::FeedForward { gated: false, bias: true, ..last.feed_forward.clone() };
+        Some(spec::Block { residual: Residual::PreNorm { bare: true }, ..spec::Block::new(attention, feed_forward) })
+    }
+}
+
+/// scratch.hidden = x + feed_forward(norm(x)), x = output(attention(query, keys and values of `hidden`)) of each sequence,
+/// [sequences, width].
+pub fn look_by_query<D: Device>(
+    dev: &mut D,
+    spec: &Spec,
+    tensors: &QueryTensors<D>,
+    s: &mut Scratch<D>,
+    hidden: &D::Buffer,
+    rows: &mut Rows<D>,
+) {
+    let (Some(block), MixerTensors::Attention(weights)) = (spec.query_block(), &tensors.block.mixer) else { return };
+    let Some(shape) = block.attention().map(spec::Attention::shape) else { return };
+    let (count, sequences) = (rows.spans.iter().map(|span| span.len).sum(), rows.spans.len());
+    let input = Input { x: hidden, rows: count, norm: None };
+    dev.project(&input, &mut [weights.key.to(&mut s.key), weights.value.to(&mut s.value)]);
+    let (query, key, value) = (&mut s.query, &mut s.key, &s.value);
+    let mut heads = Qkv { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
+    let places = dev.places(rows.spans, rows.tables);
+    dev.rope_and_cache(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, rows.state);
+    let one = Input { x: &tensors.query, rows: 1, norm: None };
+    dev.project(&one, &mut [weights.query.to(&mut s.attended)]);
+    dev.gather_mean(&s.attended, spec.width, &vec![0..1; sequences], &mut s.query);
+    let looking = |(at, span): (usize, &Span)| Span::across(at, 1, span.len, span.table);
+    let spans: Vec<Span> = rows.spans.iter().enumerate().map(looking).collect();
+    let places = dev.places(&spans, rows.tables);
+    let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+    dev.attend(&attention, &s.query, &places, rows.state, &mut s.attended);
+    let input = Input { x: &s.attended, rows: sequences, norm: None };
+    dev.project(&input, &mut [weights.output.to(&mut s.hidden)]);
+    let bias = &ScoreBiasTensors::None;
+    BlockPass { spec, block: &block, index: 0, tensors: &tensors.block, bias }.feed_forward(dev, s, sequences);
+}
