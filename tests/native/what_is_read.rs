@@ -156,6 +156,8 @@ fn beside(family: &str, field: &str) -> Value {
         ("granitemoehybrid", "num_hidden_layers") => json!({}),
         ("gpt_oss", "rope_theta") => json!({ "rope_parameters": null, "rope_scaling": { "rope_type": "default" } }),
         ("gpt_oss", "rope_scaling") => json!({ "rope_scaling": { "rope_type": "default" } }),
+        ("qwen3_moe", "num_experts") => json!({ "num_local_experts": null }),
+        ("qwen3_moe", "decoder_sparse_step") => json!({ "mlp_only_layers": null }),
         ("qwen3_moe", "sliding_window") => json!({ "use_sliding_window": true }),
         ("qwen3_moe", "use_sliding_window") => json!({ "sliding_window": 9 }),
         (_, "num_hidden_layers") => json!({ "layer_types": null, "no_rope_layers": null }),
