@@ -6,7 +6,7 @@ use super::task::{Run, Task, holding, pause, taken};
 use super::value::{Tensor, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{self, Home, Scheduler, Scoring, SessionShape, Step};
+use crate::model::{self, Home, Scheduler, Scoring, Session, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -43,14 +43,12 @@ pub struct On<D: Device> {
 struct Shared<D: Device> {
     model: Rc<RefCell<model::Model<D>>>,
     scheduler: RefCell<Scheduler<D>>,
-    shape: SessionShape,
 }
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
-        let (shape, vocabulary, has_encoder) =
-            (model.session_shape(), model.spec.vocabulary(), model.spec.looks_across());
-        let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default(), shape };
+        let (vocabulary, has_encoder) = (model.spec.vocabulary(), model.spec.looks_across());
+        let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default() };
         Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder }
     }
 }
@@ -76,7 +74,7 @@ impl<D: Device> AnyModel for On<D> {
     }
 
     fn session(&self) -> Box<dyn AnySession> {
-        let home = Home::new(self.shared.shape.session());
+        let home = Home::new(Session::default());
         Box::new(OnSession { shared: self.shared.clone(), home })
     }
 
@@ -84,7 +82,7 @@ impl<D: Device> AnyModel for On<D> {
         if beginning.sampling.beams > 1 {
             return Ok(Box::new(BeamSearch::new(self.shared.model.clone(), beginning)?));
         }
-        begin(&self.shared, &Home::new(self.shared.shape.session()), beginning)
+        begin(&self.shared, &Home::new(Session::default()), beginning)
     }
 
     fn pass(&self) -> Option<Result<bool>> {

@@ -4,7 +4,7 @@ use super::encoder::Encoder;
 use super::forward::{Batch, CrossStates, Scratch, forward, head};
 use super::generation::{GenerateRequest, Generation, Limits};
 use super::maps::attention_maps;
-use super::session::{Session, SessionShape};
+use super::session::Session;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, source_shapes, state_shapes};
@@ -104,12 +104,7 @@ impl<D: Device> Model<D> {
 
     /// An empty sequence.
     pub fn session(&self) -> Session<D> {
-        self.session_shape().session()
-    }
-
-    /// What new sequences are like.
-    pub fn session_shape(&self) -> SessionShape {
-        SessionShape
+        Session::default()
     }
 
     /// Makes room for a sequence's next tokens. Error: out-of-memory; what the session has stays.

@@ -58,7 +58,7 @@ pub use rollout::Rollout;
 pub use scheduler::Scheduler;
 pub use scoring::Scoring;
 pub use sequence::{Sequence, together};
-pub use session::{Session, SessionShape};
+pub use session::Session;
 pub use spec::{Pooling, Scores, Spec};
 pub use summary::{Memory, Summary};
 pub use text::TextModel;

@@ -20,15 +20,11 @@ pub struct Session<D: Device> {
     device: PhantomData<D>,
 }
 
-/// What it takes to begin a sequence: it can be done while the model is busy.
-#[derive(Clone, Copy)]
-pub struct SessionShape;
-
-impl SessionShape {
-    /// An empty sequence.
-    pub fn session<D: Device>(&self) -> Session<D> {
+/// An empty sequence.
+impl<D: Device> Default for Session<D> {
+    fn default() -> Self {
         let (table, tokens, under_way) = (Table::default(), Vec::new(), VecDeque::new());
-        Session { table, tokens, sure: 0, under_way, length: 0, source: None, device: PhantomData }
+        Self { table, tokens, sure: 0, under_way, length: 0, source: None, device: PhantomData }
     }
 }
 
