@@ -168,12 +168,12 @@ struct Family {
 
 impl Family {
     fn makes(&self, plan: ModelConfig) -> Result<Vec<f32>> {
-        let mut assembly = WeightLoader::new(cpu(1));
-        assembly.set_plan(plan);
+        let mut weight_loader = WeightLoader::new(cpu(1));
+        weight_loader.set_plan(plan);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(self.weights.len() as u64));
-        reader.push(&self.weights, &mut assembly)?;
+        reader.push(&self.weights, &mut weight_loader)?;
         reader.finish()?;
-        run(None, outputs(&self.case, assembly))
+        run(None, outputs(&self.case, weight_loader))
     }
 
     /// Says what is wrong with what comes of a configuration.

@@ -103,22 +103,22 @@ impl Given {
         }
     }
 
-    fn assembly(&self) -> Result<WeightLoader<Cpu>> {
-        let mut assembly = WeightLoader::new(cpu(1));
-        assembly.set_plan(families::from_config(&self.config)?);
+    fn weight_loader(&self) -> Result<WeightLoader<Cpu>> {
+        let mut weight_loader = WeightLoader::new(cpu(1));
+        weight_loader.set_plan(families::from_config(&self.config)?);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(self.weights.len() as u64));
-        self.weights.chunks(60_000).try_for_each(|piece| reader.push(piece, &mut assembly))?;
+        self.weights.chunks(60_000).try_for_each(|piece| reader.push(piece, &mut weight_loader))?;
         reader.finish()?;
-        Ok(assembly)
+        Ok(weight_loader)
     }
 
     /// Loads it and computes what it computes: that, to be compared.
     async fn work(&self) -> Result<u64> {
-        let (assembly, progress) = (self.assembly()?, Progress::default());
-        match assembly.plan()?.spec().task() {
-            "causal-lm" => self.generate(Model::new(assembly, None, CacheType::F16, &progress).await?).await,
+        let (weight_loader, progress) = (self.weight_loader()?, Progress::default());
+        match weight_loader.plan()?.spec().task() {
+            "causal-lm" => self.generate(Model::new(weight_loader, None, CacheType::F16, &progress).await?).await,
             "seq2seq" => {
-                let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
+                let mut model = Model::new(weight_loader, None, CacheType::F32, &progress).await?;
                 let targets = vec![self.targets[..self.targets.len() / 2].to_vec()];
                 let mut scoring = Scoring::new(&model, targets, vec![self.rows[0].ids.clone()], false)?;
                 let mut seen = DefaultHasher::new();
@@ -126,17 +126,17 @@ impl Given {
                 Ok(seen.finish())
             }
             "image-classification" => {
-                let mut model = ImageModel::new(assembly, None, &progress).await?;
+                let mut model = ImageModel::new(weight_loader, None, &progress).await?;
                 model.look(self.images.as_ref().unwrap(), 0, ImageTask::Features).await.map(|seen| digest(&seen.values))
             }
             "image-text-matching" => {
-                let mut model = DualEncoder::new(assembly, None, &progress).await?;
+                let mut model = DualEncoder::new(weight_loader, None, &progress).await?;
                 let texts = digest(&model.embed_texts(&self.rows).await?);
                 let images = model.embed_images(self.images.as_ref().unwrap(), 0).await?;
                 Ok(texts ^ digest(&images.values))
             }
             _ => {
-                let mut model = TextModel::new(assembly, &progress).await?;
+                let mut model = TextModel::new(weight_loader, &progress).await?;
                 model.read(&self.rows, Output::Hidden).await.map(|hidden| digest(&hidden))
             }
         }

@@ -66,7 +66,7 @@ struct LoadOptions {
 }
 
 /// The same on any device. It is shared with whatever waits.
-enum AnyAssembly {
+enum AnyWeightLoader {
     Cpu(SharedLoader<Cpu>),
     #[cfg(not(target_feature = "atomics"))]
     Gpu(SharedLoader<Gpu>),
@@ -76,29 +76,29 @@ enum AnyAssembly {
 type SharedLoader<D> = Rc<RefCell<Option<WeightLoader<D>>>>;
 
 fn shared<D: Device>(device: D, options: &LoadOptions) -> SharedLoader<D> {
-    let mut assembly = WeightLoader::new(device);
-    assembly.header_only = options.header_only;
-    assembly.quantize = options.quantize.map(TensorType::from);
-    Rc::new(RefCell::new(Some(assembly)))
+    let mut weight_loader = WeightLoader::new(device);
+    weight_loader.header_only = options.header_only;
+    weight_loader.quantize = options.quantize.map(TensorType::from);
+    Rc::new(RefCell::new(Some(weight_loader)))
 }
 
-/// Does the same with the assembly on any device.
-macro_rules! with_assembly {
-    ($any:expr, $assembly:ident => $body:expr) => {
+/// Does the same with the weight loader on any device.
+macro_rules! with_weight_loader {
+    ($any:expr, $weight_loader:ident => $body:expr) => {
         match &$any {
-            AnyAssembly::Cpu($assembly) => $body,
+            AnyWeightLoader::Cpu($weight_loader) => $body,
             #[cfg(not(target_feature = "atomics"))]
-            AnyAssembly::Gpu($assembly) => $body,
+            AnyWeightLoader::Gpu($weight_loader) => $body,
         }
     };
 }
 
-/// The same, with the assembly itself.
+/// The same, with the weight loader itself.
 macro_rules! inside {
-    ($any:expr, $assembly:ident => $body:expr) => {
-        with_assembly!($any, shared => {
+    ($any:expr, $weight_loader:ident => $body:expr) => {
+        with_weight_loader!($any, shared => {
             let mut guard = shared.borrow_mut();
-            let $assembly = guard.as_mut().ok_or_else(over)?;
+            let $weight_loader = guard.as_mut().ok_or_else(over)?;
             $body
         })
     };
@@ -121,7 +121,7 @@ struct Compiled {
 pub struct ModelLoader {
     format: Format,
     options: LoadOptions,
-    assembly: AnyAssembly,
+    weight_loader: AnyWeightLoader,
     reader: Option<FileReader>,
     /// What config.json calls the model.
     model_type: String,
@@ -148,15 +148,15 @@ impl ModelLoader {
         let options: LoadOptions =
             if options.is_undefined() { LoadOptions::default() } else { from_js(options, "load options")? };
         let format = if format == "gguf" { Format::Gguf } else { Format::Safetensors };
-        let assembly = match options.device {
-            DeviceChoice::Cpu => AnyAssembly::Cpu(shared(Cpu::new(pool()), &options)),
+        let weight_loader = match options.device {
+            DeviceChoice::Cpu => AnyWeightLoader::Cpu(shared(Cpu::new(pool()), &options)),
             #[cfg(not(target_feature = "atomics"))]
-            DeviceChoice::Webgpu => AnyAssembly::Gpu(shared(Gpu::new(gpu()?)?, &options)),
+            DeviceChoice::Webgpu => AnyWeightLoader::Gpu(shared(Gpu::new(gpu()?)?, &options)),
         };
         Ok(Self {
             format,
             options,
-            assembly,
+            weight_loader,
             reader: None,
             model_type: String::new(),
             files: Files::new(),
@@ -176,7 +176,7 @@ impl ModelLoader {
     pub fn config(&mut self, json: &str) -> Result<()> {
         let plan = families::from_config(json)?;
         self.model_type = families::model_type(json)?;
-        inside!(self.assembly, assembly => assembly.set_plan(plan));
+        inside!(self.weight_loader, weight_loader => weight_loader.set_plan(plan));
         Ok(())
     }
 
@@ -218,7 +218,7 @@ impl ModelLoader {
 
     /// preprocessor_config.json or processor_config.json, after config.json.
     pub fn preprocessor(&mut self, json: &str) -> Result<()> {
-        let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
+        let plan = inside!(self.weight_loader, weight_loader => weight_loader.plan()?.clone());
         let read = |channels| Processor::from_json(json, channels, &plan.spec().architecture);
         self.processor = plan.channels().map(read).transpose()?;
         Ok(())
@@ -227,7 +227,7 @@ impl ModelLoader {
     /// generation_config.json, after config.json; undefined where there is none.
     pub fn generation(&mut self, json: Option<String>) -> Result<()> {
         let read = |plan: &mut ModelConfig| plan.set_generation(json.as_deref());
-        inside!(self.assembly, assembly => assembly.change_plan(read))
+        inside!(self.weight_loader, weight_loader => weight_loader.change_plan(read))
     }
 
     /// sentence-transformers' files, after config.json: [`SentenceFiles`]; undefined where a model that makes vectors has
@@ -239,7 +239,7 @@ impl ModelLoader {
         }
         let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
         let sentence = Sentence::from_json(&files)?;
-        let width = inside!(self.assembly, assembly => assembly.plan()?.spec().width);
+        let width = inside!(self.weight_loader, weight_loader => weight_loader.plan()?.spec().width);
         SentenceDense::chain(&sentence.dense, width)?;
         let folders = sentence.dense.iter().map(|module| module.folder.clone()).collect();
         self.dense = sentence.dense.iter().map(dense_file).collect();
@@ -258,7 +258,7 @@ impl ModelLoader {
     #[wasm_bindgen(js_name = crossEncoder)]
     pub fn cross_encoder(&mut self, json: &str) -> Result<()> {
         let Some(activation) = cross_encoder_activation(json)? else { return Ok(()) };
-        inside!(self.assembly, assembly => assembly.change_plan(|plan| plan.cross_encoder(&activation)))
+        inside!(self.weight_loader, weight_loader => weight_loader.change_plan(|plan| plan.cross_encoder(&activation)))
     }
 
     /// The next weights file begins.
@@ -272,7 +272,7 @@ impl ModelLoader {
         if let Some(dense) = self.dense_arriving.and_then(|module| self.dense.get_mut(module)) {
             return reader.push(bytes, dense);
         }
-        inside!(self.assembly, assembly => reader.push(bytes, assembly))
+        inside!(self.weight_loader, weight_loader => reader.push(bytes, weight_loader))
     }
 
     /// Whether the current file's header has come.
@@ -284,7 +284,7 @@ impl ModelLoader {
     /// How many GGUF files belong together.
     #[wasm_bindgen(getter)]
     pub fn shards(&self) -> Result<usize> {
-        inside!(self.assembly, assembly => Ok(assembly.files()))
+        inside!(self.weight_loader, weight_loader => Ok(weight_loader.files()))
     }
 
     /// The current file is over.
@@ -300,12 +300,12 @@ impl ModelLoader {
 
     /// Lets the device catch up. `true`, or null where it waits. Errors: out-of-memory, device-lost.
     pub fn settle(&mut self) -> Result<JsValue> {
-        let result = with_assembly!(self.assembly, shared => {
+        let result = with_weight_loader!(self.weight_loader, shared => {
             let shared = shared.clone();
             self.settling.run(|| async move {
-                let mut assembly = shared.borrow_mut().take().ok_or_else(over)?;
-                let result = assembly.settle().await;
-                *shared.borrow_mut() = Some(assembly);
+                let mut weight_loader = shared.borrow_mut().take().ok_or_else(over)?;
+                let result = weight_loader.sync().await;
+                *shared.borrow_mut() = Some(weight_loader);
                 result
             })
         });
@@ -327,9 +327,9 @@ impl ModelLoader {
         let mut tokenizer = match (self.tokenizer.take(), self.format) {
             (Some(tokenizer), _) => Some(tokenizer),
             (None, Format::Safetensors) => None,
-            (None, Format::Gguf) => inside!(self.assembly, assembly => gguf_tokenizer(assembly)?),
+            (None, Format::Gguf) => inside!(self.weight_loader, weight_loader => gguf_tokenizer(weight_loader)?),
         };
-        let plan = inside!(self.assembly, assembly => assembly.plan()?.clone());
+        let plan = inside!(self.weight_loader, weight_loader => weight_loader.plan()?.clone());
         if let Some(tokenizer) = &mut tokenizer {
             tokenizer.add_end_tokens(&plan.end_tokens);
             summary.warn(tokenizer.warnings());
@@ -339,24 +339,24 @@ impl ModelLoader {
         let sentence = self.take_sentence(&plan, &mut summary)?;
         let (context_length, cache) = (self.options.context_length, cache_type(plan.spec(), &self.options));
         let (progress, dense) = (self.progress.clone(), std::mem::take(&mut self.dense));
-        with_assembly!(self.assembly, shared => {
-            let assembly = shared.borrow_mut().take().ok_or_else(over)?;
+        with_weight_loader!(self.weight_loader, shared => {
+            let weight_loader = shared.borrow_mut().take().ok_or_else(over)?;
             or_null(self.finishing.run(|| async move {
                 match plan.spec().task() {
                     "image-classification" => {
-                        let model = model::ImageModel::new(assembly, processor, &progress).await?;
+                        let model = model::ImageModel::new(weight_loader, processor, &progress).await?;
                         Ok(ImageHandle::new(model, summary).into())
                     }
                     "image-text-matching" => {
-                        let model = model::DualEncoder::new(assembly, processor, &progress).await?;
+                        let model = model::DualEncoder::new(weight_loader, processor, &progress).await?;
                         Ok(MatchModel::new(model, summary, tokenizer).into())
                     }
                     "text-embedding" | "text-classification" | "token-classification" => {
-                        let model = model::TextModel::with_dense(assembly, dense, &progress).await?;
+                        let model = model::TextModel::with_dense(weight_loader, dense, &progress).await?;
                         Ok(TextHandle::new(model, summary, tokenizer, sentence)?.into())
                     }
                     task => {
-                        let model = model::Model::new(assembly, context_length, cache, &progress).await?;
+                        let model = model::Model::new(weight_loader, context_length, cache, &progress).await?;
                         let model = ModelHandle::new(Box::new(On::new(model)), summary, tokenizer, &plan);
                         Ok(if task == "seq2seq" { Seq2SeqHandle::new(model).into() } else { model.into() })
                     }
@@ -373,7 +373,8 @@ impl ModelLoader {
         if self.sentence.is_some() || self.format == Format::Safetensors || !task.starts_with("text") {
             return Ok(self.sentence.take());
         }
-        let sentence = inside!(self.assembly, assembly => Sentence::from_gguf(&assembly.header().metadata)?);
+        let sentence =
+            inside!(self.weight_loader, weight_loader => Sentence::from_gguf(&weight_loader.header().metadata)?);
         if sentence.pooling.is_none() && task == "text-embedding" {
             summary.warn(&[ASSUMED_MEAN.to_owned()]);
         }
@@ -381,16 +382,16 @@ impl ModelLoader {
     }
 
     fn summarise(&self) -> Result<Summary> {
-        inside!(self.assembly, assembly => summary(assembly, &self.options, &self.dense))
+        inside!(self.weight_loader, weight_loader => summary(weight_loader, &self.options, &self.dense))
     }
 }
 
-fn summary<D: Device>(assembly: &WeightLoader<D>, options: &LoadOptions, dense: &[DenseFile]) -> Result<Summary> {
-    let spec = assembly.plan()?.spec();
+fn summary<D: Device>(weight_loader: &WeightLoader<D>, options: &LoadOptions, dense: &[DenseFile]) -> Result<Summary> {
+    let spec = weight_loader.plan()?.spec();
     let context = model::check_context(spec, options.context_length)?;
-    let mut summary = Summary::new::<D>(assembly, context, options.batch.unwrap_or(1), cache_type(spec, options))?;
+    let mut summary = Summary::new::<D>(weight_loader, context, options.batch.unwrap_or(1), cache_type(spec, options))?;
     for file in dense {
-        summary.add_to_head(file.parameters(), file.device_bytes::<D>(assembly.quantize));
+        summary.add_to_head(file.parameters(), file.device_bytes::<D>(weight_loader.quantize));
     }
     Ok(summary)
 }
@@ -402,7 +403,7 @@ fn cache_type(spec: &Spec, options: &LoadOptions) -> CacheType {
 }
 
 /// The tokenizer that GGUF metadata describe; none where they have none.
-fn gguf_tokenizer<D: Device>(assembly: &WeightLoader<D>) -> Result<Option<Tokenizer>> {
-    let metadata = &assembly.header().metadata;
+fn gguf_tokenizer<D: Device>(weight_loader: &WeightLoader<D>) -> Result<Option<Tokenizer>> {
+    let metadata = &weight_loader.header().metadata;
     metadata.contains("tokenizer.ggml.model").then(|| Tokenizer::from_gguf(metadata)).transpose()
 }

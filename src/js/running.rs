@@ -6,7 +6,7 @@ use super::task::{Run, Task, holding, pause, taken};
 use super::value::{Tensor, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{self, Generation, Home, Scheduler, Scoring, SessionShape, Step};
+use crate::model::{self, Home, Scheduler, Scoring, SessionShape, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
 

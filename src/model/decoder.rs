@@ -41,12 +41,12 @@ pub struct Model<D: Device> {
 impl<D: Device> Model<D> {
     /// `context`: the model's own where none is given; a longer one is refused with invalid-argument.
     pub async fn new(
-        assembly: WeightLoader<D>,
+        weight_loader: WeightLoader<D>,
         context: Option<usize>,
         cache_type: CacheType,
         progress: &Progress,
     ) -> Result<Self> {
-        let (mut device, plan, loaded) = assembly.finish()?;
+        let (mut device, plan, loaded) = weight_loader.finish()?;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
         let encoder = (weights.len() > 1).then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1)));
         let (spec, weights) = (plan.spec().clone(), weights.remove(0));

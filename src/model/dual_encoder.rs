@@ -38,8 +38,12 @@ impl SimilarityHead {
 
 impl<D: Device> DualEncoder<D> {
     /// Errors: what loading may meet.
-    pub async fn new(assembly: WeightLoader<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
-        let (mut device, plan, loaded) = assembly.finish()?;
+    pub async fn new(
+        weight_loader: WeightLoader<D>,
+        processor: Option<Processor>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (mut device, plan, loaded) = weight_loader.finish()?;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
         let spec = plan.spec().clone();
         if weights.len() < 2 {

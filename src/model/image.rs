@@ -89,8 +89,12 @@ pub struct ImageOutput {
 
 impl<D: Device> ImageModel<D> {
     /// Errors: invalid-argument for a model of something else, and what loading may meet.
-    pub async fn new(assembly: WeightLoader<D>, processor: Option<Processor>, progress: &Progress) -> Result<Self> {
-        let (mut device, plan, loaded) = assembly.finish()?;
+    pub async fn new(
+        weight_loader: WeightLoader<D>,
+        processor: Option<Processor>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let (mut device, plan, loaded) = weight_loader.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
         let mut model = Self::with(device, spec, labels, weights, processor)?;

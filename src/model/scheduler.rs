@@ -143,7 +143,7 @@ impl<D: Device> Scheduler<D> {
     }
 
     /// Takes a pass back. Returns whether something has happened to one of the generations.
-    pub fn sync(&mut self, pass: Pass<D>) -> bool {
+    pub fn settle(&mut self, pass: Pass<D>) -> bool {
         let Pass { entries, mut logits, .. } = pass;
         let mut happened = false;
         for Entry { id, held, came, failure, .. } in entries {
@@ -174,7 +174,7 @@ impl<D: Device> Scheduler<D> {
     pub async fn step(&mut self, model: &mut Model<D>) -> bool {
         while let Some(pass) = self.plan() {
             let pass = pass.run(model).await;
-            if self.sync(pass) {
+            if self.settle(pass) {
                 return true;
             }
         }

@@ -55,8 +55,13 @@ pub struct Memory {
 impl Summary {
     /// For a context of `context` tokens and `batch` sequences, or for `batch` images. Error: missing-file before any
     /// header has come.
-    pub fn new<D: Device>(assembly: &WeightLoader<D>, context: usize, batch: usize, cache: CacheType) -> Result<Self> {
-        let (header, plan) = (assembly.header(), assembly.plan()?);
+    pub fn new<D: Device>(
+        weight_loader: &WeightLoader<D>,
+        context: usize,
+        batch: usize,
+        cache: CacheType,
+    ) -> Result<Self> {
+        let (header, plan) = (weight_loader.header(), weight_loader.plan()?);
         let spec = plan.spec();
         let mut quantization = BTreeMap::new();
         let mut parameters = 0;
@@ -79,7 +84,7 @@ impl Summary {
             kv_cache += kept(&source_shapes(spec), source);
             activations += stack::<D>(other, batch);
         }
-        let weights = assembly.weight_bytes() as f64;
+        let weights = weight_loader.weight_bytes() as f64;
         Ok(Self {
             architecture: spec.architecture.clone(),
             task: spec.task(),
@@ -91,7 +96,7 @@ impl Summary {
             kv_heads: attention.kv_heads,
             context_length: context,
             vocabulary_size: matches!(spec.input, StackInput::Tokens(_)).then(|| spec.vocabulary()),
-            parts: assembly.parts(),
+            parts: weight_loader.parts(),
             memory: Memory { weights, kv_cache, activations, total: weights + kv_cache + activations },
             warnings: plan.warnings.clone(),
             spec: SummarySpec { stacks: plan.specs().cloned().collect() },

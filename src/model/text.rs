@@ -22,14 +22,18 @@ pub struct TextModel<D: Device> {
 
 impl<D: Device> TextModel<D> {
     /// Errors: what loading may meet.
-    pub async fn new(assembly: WeightLoader<D>, progress: &Progress) -> Result<Self> {
-        Self::with_dense(assembly, Vec::new(), progress).await
+    pub async fn new(weight_loader: WeightLoader<D>, progress: &Progress) -> Result<Self> {
+        Self::with_dense(weight_loader, Vec::new(), progress).await
     }
 
     /// With what its vectors go through behind the pooling, which the caller has seen to fit. Errors: what loading may meet.
-    pub async fn with_dense(assembly: WeightLoader<D>, dense: Vec<DenseFile>, progress: &Progress) -> Result<Self> {
-        let quantize = assembly.quantize;
-        let (mut device, plan, loaded) = assembly.finish()?;
+    pub async fn with_dense(
+        weight_loader: WeightLoader<D>,
+        dense: Vec<DenseFile>,
+        progress: &Progress,
+    ) -> Result<Self> {
+        let quantize = weight_loader.quantize;
+        let (mut device, plan, loaded) = weight_loader.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
         let chain = DenseChain::new(&mut device, dense, quantize)?;

@@ -74,12 +74,12 @@ pub fn weights(folder: &str) -> Vec<u8> {
 
 /// Weights as they may arrive, in pieces.
 pub fn pushed<D: Device>(bytes: &[u8], plan: ModelConfig, device: D) -> Result<WeightLoader<D>> {
-    let mut assembly = WeightLoader::new(device);
-    assembly.set_plan(plan);
+    let mut weight_loader = WeightLoader::new(device);
+    weight_loader.set_plan(plan);
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-    bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
+    bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut weight_loader))?;
     reader.finish()?;
-    Ok(assembly)
+    Ok(weight_loader)
 }
 
 /// A family's `case.safetensors`.

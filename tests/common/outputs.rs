@@ -41,32 +41,32 @@ pub async fn score<D: Device>(model: &mut Model<D>, rows: Vec<Vec<u32>>, sources
 }
 
 /// All that the model gives, by its task.
-pub async fn outputs<D: Device>(case: &Case, assembly: WeightLoader<D>) -> Result<Vec<f32>> {
-    outputs_of(case, case.has("pixel_values").then(|| images(case)), assembly).await
+pub async fn outputs<D: Device>(case: &Case, weight_loader: WeightLoader<D>) -> Result<Vec<f32>> {
+    outputs_of(case, case.has("pixel_values").then(|| images(case)), weight_loader).await
 }
 
 /// The same of other images than the case's.
 pub async fn outputs_of<D: Device>(
     case: &Case,
     source: Option<ImageSource>,
-    assembly: WeightLoader<D>,
+    weight_loader: WeightLoader<D>,
 ) -> Result<Vec<f32>> {
     let source = || source.as_ref().expect("a case of images has some");
-    let (progress, task) = (Progress::default(), assembly.plan()?.spec().task());
+    let (progress, task) = (Progress::default(), weight_loader.plan()?.spec().task());
     let ids = |rows: Vec<Sequence>| rows.into_iter().map(|row| row.ids).collect();
     match task {
         "causal-lm" => {
-            let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
+            let mut model = Model::new(weight_loader, None, CacheType::F32, &progress).await?;
             score(&mut model, ids(rows(case)), Vec::new()).await
         }
         "seq2seq" => {
-            let mut model = Model::new(assembly, None, CacheType::F32, &progress).await?;
+            let mut model = Model::new(weight_loader, None, CacheType::F32, &progress).await?;
             let given = case.ids("decoder_input_ids");
             let targets = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();
             score(&mut model, targets, ids(rows(case))).await
         }
         "image-classification" => {
-            let mut model = ImageModel::new(assembly, None, &progress).await?;
+            let mut model = ImageModel::new(weight_loader, None, &progress).await?;
             let mut all = model.look(source(), 0, ImageTask::Features).await?.values;
             if case.has("logits") {
                 all.extend(model.look(source(), 0, ImageTask::Logits).await?.values);
@@ -74,13 +74,13 @@ pub async fn outputs_of<D: Device>(
             Ok(all)
         }
         "image-text-matching" => {
-            let mut model = DualEncoder::new(assembly, None, &progress).await?;
+            let mut model = DualEncoder::new(weight_loader, None, &progress).await?;
             let mut all = model.embed_texts(&rows(case)).await?;
             all.extend(model.embed_images(source(), 0).await?.values);
             Ok(all)
         }
         _ => {
-            let mut model = TextModel::new(assembly, &progress).await?;
+            let mut model = TextModel::new(weight_loader, &progress).await?;
             let mut all = model.read(&rows(case), Output::Hidden).await?;
             for reading in [Output::Logits, Output::TokenLogits] {
                 if model.check(reading).is_ok() {

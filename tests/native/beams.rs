@@ -14,9 +14,9 @@ fn ids(value: &Value) -> Vec<u32> {
 }
 
 async fn finds_what_transformers_finds<D: Device>(device: D, family: &str, cases: &[&Value]) {
-    let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().generation.start.unwrap();
-    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let weight_loader = assembled(family, device);
+    let start = weight_loader.plan().unwrap().generation.start.unwrap();
+    let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     for case in cases {
         let (width, end) = (case["beams"].as_u64().unwrap() as usize, case["end"].as_u64().unwrap() as u32);
         let expected = ids(&case["tokens"]);

@@ -61,9 +61,9 @@ async fn an_encoder_classifies_tokens<D: Device>(family: &str, device: D) {
 
 async fn an_encoder_decoder_translates<D: Device>(family: &str, device: D) {
     let case = Case::read(family);
-    let assembly = assembled(family, device);
-    let start = assembly.plan().unwrap().generation.start.unwrap();
-    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let weight_loader = assembled(family, device);
+    let start = weight_loader.plan().unwrap().generation.start.unwrap();
+    let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     let sources: Vec<Vec<u32>> = rows(&case).into_iter().map(|row| row.ids).collect();
     let given = case.ids("decoder_input_ids");
     let targets: Vec<Vec<u32>> = given.chunks(given.len() / 2).map(<[u32]>::to_vec).collect();

@@ -49,9 +49,9 @@ async fn vectors_go_through_both<D: Device>(device: D, quantize: Option<TensorTy
     let (case, progress) = (Case::read("bert"), Progress::default());
     let rows = rows(&case);
     let mut without = TextModel::new(assembled("bert", cpu(1)), &progress).await.unwrap();
-    let mut assembly = assembled("bert", device);
-    assembly.quantize = quantize;
-    let mut with = TextModel::with_dense(assembly, modules(), &progress).await.unwrap();
+    let mut weight_loader = assembled("bert", device);
+    weight_loader.quantize = quantize;
+    let mut with = TextModel::with_dense(weight_loader, modules(), &progress).await.unwrap();
     assert_eq!(with.width(Output::Vector(Pooling::Mean)), 20);
     for reading in [
         Output::Vector(Pooling::Mean),

@@ -52,15 +52,16 @@ fn files(tensors: &Tensors, dtype: Dtype, count: usize) -> Vec<Vec<u8>> {
 }
 
 fn assembled(family: &str, files: &[Vec<u8>], quantize: Option<TensorType>) -> Result<WeightLoader<Cpu>> {
-    let mut assembly = WeightLoader::new(cpu(2));
-    assembly.quantize = quantize;
-    assembly.set_plan(families::from_config(&fs::read_to_string(format!("{}/config.json", folder(family))).unwrap())?);
+    let mut weight_loader = WeightLoader::new(cpu(2));
+    weight_loader.quantize = quantize;
+    weight_loader
+        .set_plan(families::from_config(&fs::read_to_string(format!("{}/config.json", folder(family))).unwrap())?);
     for bytes in files {
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-        bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
+        bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, &mut weight_loader))?;
         reader.finish()?;
     }
-    Ok(assembly)
+    Ok(weight_loader)
 }
 
 fn made(family: &str, files: &[Vec<u8>]) -> Vec<f32> {
@@ -134,12 +135,12 @@ fn floats_that_are_quantised_while_they_load_are_what_their_blocks_say() {
         let whole = files(&exact, Dtype::F32, 1);
         let bytes = assembled(family, &whole, None).unwrap().weight_bytes();
         for ty in [TensorType::Q8_0, TensorType::Q4_1] {
-            let assembly = assembled(family, &whole, Some(ty)).unwrap();
-            if assembly.weight_bytes() < bytes {
+            let weight_loader = assembled(family, &whole, Some(ty)).unwrap();
+            if weight_loader.weight_bytes() < bytes {
                 smaller.push(family.clone());
             }
             let expected = made(family, &files(&through(family, &exact, ty), Dtype::F32, 1));
-            let apart = apart(&run(None, outputs(&case, assembly)).unwrap(), &expected);
+            let apart = apart(&run(None, outputs(&case, weight_loader)).unwrap(), &expected);
             assert!(apart <= 0.01, "{family}, {ty:?}: {apart}");
         }
     }

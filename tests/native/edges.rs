@@ -70,13 +70,13 @@ pub async fn gives_the_reference<D: Device>(family: &str, device: impl Fn() -> D
     if let Some(quiet) = quiet.get(family) {
         let mut bytes = weights(&folder(family));
         scale(&mut bytes, quiet);
-        let assembly = pushed(&bytes, plan_of(family), device()).unwrap();
-        let found = outputs_of(&case, source(), assembly).await.unwrap();
+        let weight_loader = pushed(&bytes, plan_of(family), device()).unwrap();
+        let found = outputs_of(&case, source(), weight_loader).await.unwrap();
         assert_expected(&found, &format!("quiet.{family}"), step);
     }
     if let Some(Cropped { lines }) = cropped.get(family) {
-        let assembly = pushed(&weights(&folder(family)), plan_of(family), device()).unwrap();
-        let found = outputs_of(&case, source().map(|source| crop(source, *lines)), assembly).await.unwrap();
+        let weight_loader = pushed(&weights(&folder(family)), plan_of(family), device()).unwrap();
+        let found = outputs_of(&case, source().map(|source| crop(source, *lines)), weight_loader).await.unwrap();
         assert_expected(&found, &format!("cropped.{family}"), step);
     }
 }

@@ -77,13 +77,13 @@ impl Checkpoint {
             .iter()
             .map(|(name, (shape, data))| (name, TensorView::new(Dtype::F32, shape.clone(), data).unwrap()));
         let bytes = safetensors::serialize(views, None).unwrap();
-        let mut assembly: WeightLoader<Cpu> = WeightLoader::new(cpu(1));
-        assembly.set_plan(self.plan()?);
+        let mut weight_loader: WeightLoader<Cpu> = WeightLoader::new(cpu(1));
+        weight_loader.set_plan(self.plan()?);
         let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
-        bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
+        bytes.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut weight_loader))?;
         reader.finish()?;
-        let size = assembly.weight_bytes();
-        let (mut device, plan, loaded) = assembly.finish()?;
+        let size = weight_loader.weight_bytes();
+        let (mut device, plan, loaded) = weight_loader.finish()?;
         loaded.weights(&mut device, plan.specs())?;
         Ok((plan, size))
     }

@@ -48,8 +48,8 @@ async fn generate<D: Device>(
 }
 
 async fn says_what_transformers_says<D: Device>(device: D, family: &str, cases: &[&Value]) {
-    let assembly = planned(&folder(family), plan(family, None).unwrap(), device);
-    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let weight_loader = planned(&folder(family), plan(family, None).unwrap(), device);
+    let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     for case in cases {
         let plan = plan(family, Some(&case["generation"])).unwrap();
         let found = generate(&mut model, &plan, &ids(&case["source"]), &GenerateOptions::default()).await;

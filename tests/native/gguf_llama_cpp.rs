@@ -36,9 +36,9 @@ fn push(bytes: &[u8], sink: &mut impl Sink) -> azulejo::Result<()> {
 }
 
 fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> WeightLoader<D> {
-    let mut assembly = WeightLoader::new(device);
-    files.iter().for_each(|bytes| push(bytes, &mut assembly).unwrap());
-    assembly
+    let mut weight_loader = WeightLoader::new(device);
+    files.iter().for_each(|bytes| push(bytes, &mut weight_loader).unwrap());
+    weight_loader
 }
 
 fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
@@ -131,8 +131,8 @@ fn assert_outputs(found: &[f32], expected: &[f32], what: &str) {
     assert_within(found, expected, within, what);
 }
 
-async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: WeightLoader<D>) {
-    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+async fn a_decoder_writes<D: Device>(family: &str, case: &Case, weight_loader: WeightLoader<D>) {
+    let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     let (rows, vocabulary, expected) = (Rows::of(case), model.spec.vocabulary(), case.floats("logits"));
     if model.spec.looks_across() {
         let given = case.ids("decoder_input_ids");
@@ -146,8 +146,8 @@ async fn a_decoder_writes<D: Device>(family: &str, case: &Case, assembly: Weight
     assert_outputs(&found, &rows.real(&expected, vocabulary), family);
 }
 
-async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: WeightLoader<D>) {
-    let mut model = TextModel::new(assembly, &Progress::default()).await.unwrap();
+async fn an_encoder_reads<D: Device>(family: &str, case: &Case, weight_loader: WeightLoader<D>) {
+    let mut model = TextModel::new(weight_loader, &Progress::default()).await.unwrap();
     let rows = Rows::of(case);
     let sequences: Vec<Sequence> = rows.ids.iter().cloned().map(Sequence::new).collect();
     let hidden = model.read(&sequences, Output::Hidden).await.unwrap();
@@ -164,11 +164,11 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, assembly: Weight
     }
 }
 
-async fn gives_the_reference<D: Device>(family: &str, assembly: WeightLoader<D>) {
+async fn gives_the_reference<D: Device>(family: &str, weight_loader: WeightLoader<D>) {
     let case = Case::at(&path(&format!("{family}.safetensors")));
-    match assembly.plan().unwrap().spec().task() {
-        "causal-lm" | "seq2seq" => a_decoder_writes(family, &case, assembly).await,
-        _ => an_encoder_reads(family, &case, assembly).await,
+    match weight_loader.plan().unwrap().spec().task() {
+        "causal-lm" | "seq2seq" => a_decoder_writes(family, &case, weight_loader).await,
+        _ => an_encoder_reads(family, &case, weight_loader).await,
     }
 }
 

@@ -106,12 +106,12 @@ fn with_copy(family: &str, name: &str, of: &str, factor: f32) -> Vec<u8> {
 fn with_weights(family: &str, plan: ModelConfig, weights: &[u8]) -> Result<Vec<f32>> {
     use azulejo::checkpoint::{FileReader, Format};
     use azulejo::model::WeightLoader;
-    let mut assembly = WeightLoader::new(cpu(1));
-    assembly.set_plan(plan);
+    let mut weight_loader = WeightLoader::new(cpu(1));
+    weight_loader.set_plan(plan);
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(weights.len() as u64));
-    weights.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut assembly))?;
+    weights.chunks(1009).try_for_each(|chunk| reader.push(chunk, &mut weight_loader))?;
     reader.finish()?;
-    run(None, outputs(&Case::read(family), assembly))
+    run(None, outputs(&Case::read(family), weight_loader))
 }
 
 #[test]
@@ -152,9 +152,9 @@ fn t5_reads_and_writes_texts_longer_than_it_says() {
     };
     let plan = plan("t5", json!({})).unwrap();
     assert_eq!(plan.spec().context(), 512);
-    let assembly = planned(&folder("t5"), plan, cpu(2));
+    let weight_loader = planned(&folder("t5"), plan, cpu(2));
     let found = run(None, async {
-        let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await?;
+        let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await?;
         score(&mut model, vec![ids("target")], vec![ids("source")]).await
     });
     let (found, expected) = (found.unwrap(), floats(&case["last"]));

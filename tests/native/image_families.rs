@@ -54,23 +54,23 @@ fn expected(case: &str) -> Expected {
     Expected { source, hidden: floats("hidden").0, logits: floats("logits").0 }
 }
 
-fn push<D: azulejo::device::Device>(assembly: &mut WeightLoader<D>, format: Format, bytes: &[u8]) -> Result<()> {
+fn push<D: azulejo::device::Device>(weight_loader: &mut WeightLoader<D>, format: Format, bytes: &[u8]) -> Result<()> {
     let mut reader = FileReader::new(format, "model", Some(bytes.len() as u64));
-    bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, assembly))?;
+    bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, weight_loader))?;
     reader.finish()
 }
 
 /// From the folder; `config` instead of its own.
 fn assembled<D: azulejo::device::Device>(case: &str, device: D, config: &str) -> Result<WeightLoader<D>> {
-    let mut assembly = WeightLoader::new(device);
-    assembly.set_plan(families::from_config(config)?);
-    push(&mut assembly, Format::Safetensors, &read(case, "model.safetensors"))?;
-    Ok(assembly)
+    let mut weight_loader = WeightLoader::new(device);
+    weight_loader.set_plan(families::from_config(config)?);
+    push(&mut weight_loader, Format::Safetensors, &read(case, "model.safetensors"))?;
+    Ok(weight_loader)
 }
 
-async fn check<D: azulejo::device::Device>(case: &str, assembly: WeightLoader<D>) {
+async fn check<D: azulejo::device::Device>(case: &str, weight_loader: WeightLoader<D>) {
     let Expected { source, hidden, logits } = expected(case);
-    let mut model = ImageModel::new(assembly, None, &Progress::default()).await.unwrap();
+    let mut model = ImageModel::new(weight_loader, None, &Progress::default()).await.unwrap();
     for (looking, expected) in [(ImageTask::Features, &hidden), (ImageTask::Logits, &logits)] {
         let seen = model.look(&source, 0, looking).await.unwrap();
         assert_close(&seen.values, expected, &format!("{case}, {looking:?}"));
@@ -92,9 +92,9 @@ fn every_family_is_the_same_model_as_gguf() {
     for case in CASES {
         let config = serde_json::from_str(&text(case, "config.json")).unwrap();
         let bytes = vit_to_gguf::convert(&config, None, &read(case, "model.safetensors")).unwrap();
-        let mut assembly = WeightLoader::new(cpu(1));
-        push(&mut assembly, Format::Gguf, &bytes).unwrap();
-        run(None, check(case, assembly));
+        let mut weight_loader = WeightLoader::new(cpu(1));
+        push(&mut weight_loader, Format::Gguf, &bytes).unwrap();
+        run(None, check(case, weight_loader));
     }
 }
 
@@ -104,12 +104,12 @@ fn floats_are_quantised_while_they_load() {
     // Rows of 24 and 48 are no whole blocks and stay as they are: only a model whose rows are shows it.
     let case = "conformance/dinov2";
     let logits = |ty: Option<TensorType>| {
-        let mut assembly = WeightLoader::new(cpu(1));
-        assembly.quantize = ty;
-        assembly.set_plan(families::from_config(&text(case, "config.json")).unwrap());
-        push(&mut assembly, Format::Safetensors, &read(case, "model.safetensors")).unwrap();
-        let bytes = assembly.weight_bytes();
-        let model: Result<ImageModel<Cpu>> = run(None, ImageModel::new(assembly, None, &Progress::default()));
+        let mut weight_loader = WeightLoader::new(cpu(1));
+        weight_loader.quantize = ty;
+        weight_loader.set_plan(families::from_config(&text(case, "config.json")).unwrap());
+        push(&mut weight_loader, Format::Safetensors, &read(case, "model.safetensors")).unwrap();
+        let bytes = weight_loader.weight_bytes();
+        let model: Result<ImageModel<Cpu>> = run(None, ImageModel::new(weight_loader, None, &Progress::default()));
         (run(None, model.unwrap().look(&expected(case).source, 0, ImageTask::Logits)).unwrap().values, bytes)
     };
     let (exact, all) = logits(None);

@@ -23,8 +23,8 @@ async fn likeliest<D: Device>(model: &mut Model<D>, text: Vec<u32>) -> u32 {
 
 /// From 10 tokens to 26, where the angles change after the 16th; `logprobs`: tokens are chosen here.
 async fn grows<D: Device>(device: D, logprobs: bool) {
-    let assembly = assembled("phi3_longrope", device);
-    let mut model = Model::new(assembly, None, CacheType::F32, &Progress::default()).await.unwrap();
+    let weight_loader = assembled("phi3_longrope", device);
+    let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     let options = if logprobs { json!({ "ignoreEnd": true, "logprobs": 1 }) } else { json!({ "ignoreEnd": true }) };
     let mut session = model.session();
     let mut text: Vec<u32> = (0..10).map(|i| 3 + i * 7 % 50).collect();

@@ -195,7 +195,7 @@ fn a_pass_that_is_under_way_holds_nobody_who_leaves() {
         assert!(together.scheduler.end(id).unwrap().tokens().is_empty());
         assert!(home.take().is_none(), "the pass has its sequence");
         let pass = pass.run(&mut model).await;
-        together.scheduler.sync(pass);
+        together.scheduler.settle(pass);
         assert_eq!(home.take().expect("it is home").len(), 6);
         together.finish(&mut model).await;
         assert_eq!(together.end(1).0, expected[1]);

@@ -32,17 +32,17 @@ fn bert(types: usize) -> TextModel<Cpu> {
             *view = TensorView::new(Dtype::F32, vec![types, view.shape()[1]], data).unwrap();
         }
     }
-    let assembly = read_all(&config, &safetensors::serialize(tensors, None).unwrap(), cpu(1));
-    run(None, TextModel::new(assembly, &Progress::default())).unwrap()
+    let weight_loader = read_all(&config, &safetensors::serialize(tensors, None).unwrap(), cpu(1));
+    run(None, TextModel::new(weight_loader, &Progress::default())).unwrap()
 }
 
 fn read_all<D: Device>(config: &Value, weights: &[u8], device: D) -> WeightLoader<D> {
-    let mut assembly = WeightLoader::new(device);
-    assembly.set_plan(families::from_config(&config.to_string()).unwrap());
+    let mut weight_loader = WeightLoader::new(device);
+    weight_loader.set_plan(families::from_config(&config.to_string()).unwrap());
     let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(weights.len() as u64));
-    reader.push(weights, &mut assembly).unwrap();
+    reader.push(weights, &mut weight_loader).unwrap();
     reader.finish().unwrap();
-    assembly
+    weight_loader
 }
 
 fn read(model: &mut TextModel<Cpu>, ids: &[u32], types: &[u32]) -> Result<Vec<f32>> {
@@ -79,10 +79,10 @@ fn an_encoder_reads_as_many_tokens_as_it_has_positions() {
 #[test]
 fn a_source_is_neither_empty_nor_longer_than_its_encoder_reads() {
     for family in ["t5", "bart", "marian"] {
-        let assembly = assembled(family, cpu(1));
+        let weight_loader = assembled(family, cpu(1));
         // Distances have no end, but memory does.
-        let context = assembly.plan().unwrap().stacks[1].spec.longest();
-        let model = run(None, Model::new(assembly, None, CacheType::F32, &Progress::default())).unwrap();
+        let context = weight_loader.plan().unwrap().stacks[1].spec.longest();
+        let model = run(None, Model::new(weight_loader, None, CacheType::F32, &Progress::default())).unwrap();
         assert!(model.check_source(&vec![130; context]).is_ok(), "{family}");
         let code = |ids: &[u32]| model.check_source(ids).unwrap_err().code;
         assert_eq!(code(&vec![130; context + 1]), Code::ContextFull, "{family}");
@@ -109,9 +109,9 @@ fn heads_that_the_gpu_has_no_kernels_for_are_refused_by_their_size() {
     config["decoder_attention_heads"] = 16.into();
     let weights = fs::read(format!("{}/model.safetensors", folder("bart"))).unwrap();
     let kernels = first();
-    let assembly = read_all(&config, &weights, gpu(&kernels));
+    let weight_loader = read_all(&config, &weights, gpu(&kernels));
     let progress = Progress::default();
-    let made = run(Some(&kernels.context), Model::new(assembly, None, CacheType::F32, &progress));
+    let made = run(Some(&kernels.context), Model::new(weight_loader, None, CacheType::F32, &progress));
     let error = made.err().expect("heads of 3 values");
     assert_eq!(error.code, Code::UnsupportedModel, "{error}");
     assert!(error.to_string().contains("a head size of 3"), "{error}");

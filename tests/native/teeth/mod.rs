@@ -71,8 +71,8 @@ fn try_specs(family: &str, specs: Vec<azulejo::model::Spec>) -> Outcome {
     let case = Case::read(family);
     // A panic here is no refusal: it would be seen as a mistake that is caught.
     let loads = catch_unwind(AssertUnwindSafe(|| {
-        let assembly = try_assembled(family, cpu(1));
-        run(None, async { outputs(&case, assembly?).await })
+        let weight_loader = try_assembled(family, cpu(1));
+        run(None, async { outputs(&case, weight_loader?).await })
     }));
     let outcome = match loads {
         Ok(Err(_)) => Outcome::Refused,
