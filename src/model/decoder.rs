@@ -1,9 +1,10 @@
 //! Decoders: models that make texts token by token.
 
 use super::encoder::Encoder;
-use super::forward::{Batch, CrossStates, Scratch, forward, head};
+use super::forward::{Batch, CrossStates, forward, head};
 use super::generation::{GenerateRequest, Generation, Limits};
 use super::maps::attention_maps;
+use super::scratch::Scratch;
 use super::session::Session;
 use super::spec::Spec;
 use super::stack::Weights;

@@ -1,7 +1,8 @@
 //! A stack that reads whole sequences: texts, or the patches of images.
 
-use super::forward::{AttentionHook, Batch, Entering, Rows, Scratch, forward};
+use super::forward::{AttentionHook, Batch, Entering, Rows, forward};
 use super::learned_query::look_by_query;
+use super::scratch::Scratch;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, state_shapes};

@@ -1,6 +1,6 @@
 //! The forward pass: one for every family, on every device.
 
-use super::rope::Angles;
+use super::scratch::Scratch;
 use super::spec::{self, HeadNorm, Mixer, Positions, Residual, ShortConv, Spec, StackInput};
 use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
 use super::tensors::{
@@ -13,85 +13,6 @@ use crate::device::{
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
 use std::ops::Range;
-
-/// The activations of a batch, made once: [rows, …] each.
-pub struct Scratch<D: Device> {
-    /// [rows, width]: what flows from block to block.
-    pub hidden: D::Buffer,
-    /// [rows, heads, head_dim]
-    pub query: D::Buffer,
-    /// [rows, kv_heads, head_dim]
-    pub key: D::Buffer,
-    /// [rows, kv_heads, head_dim]
-    pub value: D::Buffer,
-    /// [rows, heads, head_dim]
-    pub attended: D::Buffer,
-    /// [rows, experts of a token, feed-forward width]
-    pub activated: D::Buffer,
-    /// [rows, experts]: what a mixture's router says.
-    scores: D::Buffer,
-    /// [rows, experts of a token, 2]: see [`Device::route`].
-    routes: D::Buffer,
-    /// [rows, width]: a branch's result, or the hidden state normed. Empty where no norm comes after a branch.
-    branch: D::Buffer,
-    /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
-    normed_key: D::Buffer,
-    /// [kept rows, width]: see [`Rows::kept`].
-    pub kept: D::Buffer,
-    /// Of the batch's rows.
-    angles: Angles,
-}
-
-impl<D: Device> Scratch<D> {
-    pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
-        let [width, queries, keys, ffn, branch, normed_key, scores, routes] =
-            Self::widths(spec).map(|width| width.saturating_mul(rows));
-        Ok(Self {
-            hidden: dev.buffer(width)?,
-            query: dev.buffer(queries)?,
-            key: dev.buffer(keys)?,
-            value: dev.buffer(keys)?,
-            attended: dev.buffer(queries)?,
-            activated: dev.buffer(ffn)?,
-            scores: dev.buffer(scores)?,
-            routes: dev.buffer(routes)?,
-            branch: dev.buffer(branch)?,
-            normed_key: dev.buffer(normed_key)?,
-            kept: dev.buffer(0)?,
-            angles: Angles::default(),
-        })
-    }
-
-    /// Widths of the hidden state, all queries, all keys, the feed-forward network, what norms after them need, and what
-    /// choosing experts does.
-    fn widths(spec: &Spec) -> [usize; 8] {
-        let attentions = || spec.blocks.iter().flat_map(spec::Block::attentions);
-        let keys = attentions().map(spec::Attention::keys).max().unwrap_or(0);
-        let experts = || spec.blocks.iter().filter_map(|block| block.feed_forward.experts);
-        let after = |residual| !matches!(residual, Residual::PreNorm { .. } | Residual::Parallel { .. });
-        // What goes into a convolution stands where the feed-forward network's values do later.
-        let convolved = |block: &spec::Block| if let Mixer::ShortConv(_) = block.mixer { 3 * spec.width } else { 0 };
-        let convolves = spec.blocks.iter().any(|block| convolved(block) > 0);
-        let normed_after = spec.blocks.iter().any(|block| after(block.residual));
-        [
-            spec.width,
-            // What comes out of a convolution stands where attention's does.
-            attentions().map(spec::Attention::queries).max().unwrap_or(0).max(if convolves { spec.width } else { 0 }),
-            keys,
-            spec.blocks.iter().map(|block| block.feed_forward.inner().max(convolved(block))).max().unwrap_or(0),
-            if normed_after || spec.input_norm { spec.width } else { 0 },
-            if attentions().any(|attention| attention.head_norm == HeadNorm::Whole) { keys } else { 0 },
-            experts().map(|experts| experts.count).max().unwrap_or(0),
-            experts().map(|experts| 2 * experts.used).max().unwrap_or(0),
-        ]
-    }
-
-    /// Bytes that `new` takes, and as much again for normed inputs and gates that a device keeps.
-    pub fn bytes(spec: &Spec, rows: usize) -> f64 {
-        let values: usize = Self::widths(spec).into_iter().map(|width| 2 * width).sum();
-        4.0 * rows as f64 * values as f64
-    }
-}
 
 /// What a batch's rows are before the first block.
 pub enum Entering<'a, D: Device> {

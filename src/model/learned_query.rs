@@ -1,8 +1,9 @@
 //! Pooling by attention: a learned query looks at all of a sequence's tokens, and a block's feed-forward network with its
 //! residual follows (SigLIP: <https://arxiv.org/abs/2303.15343>).
 
-use super::forward::{BlockPass, Rows, Scratch};
+use super::forward::{BlockPass, Rows};
 use super::head::QueryTensors;
+use super::scratch::Scratch;
 use super::spec::{self, Residual, Spec};
 use super::stack::ScoreBiasTensors;
 use super::tensors::MixerTensors;

@@ -1,6 +1,7 @@
 //! Attention weights, written out for who looks at them.
 
-use super::forward::{Batch, Scratch, forward};
+use super::forward::{Batch, forward};
+use super::scratch::Scratch;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, state_shapes};

@@ -2,6 +2,7 @@
 
 mod arriving;
 mod beams;
+mod block;
 mod check;
 mod copies;
 mod cross_attention;
@@ -31,6 +32,7 @@ mod rollout;
 pub mod rope;
 mod scheduler;
 mod scoring;
+mod scratch;
 mod sequence;
 mod session;
 pub mod spec;

@@ -1,7 +1,7 @@
 //! What a model is and needs, from its header alone.
 
 use super::decoder::HEAD_ROWS;
-use super::forward::Scratch;
+use super::scratch::Scratch;
 use super::spec::{Spec, StackInput};
 use super::state::{self, source_shapes, state_shapes};
 use super::weight_loader::{PartSize, WeightLoader};
