@@ -86,6 +86,13 @@ impl Spec {
             (StackInput::Tokens(_), Head::Classes(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Mean, Pooling::Each], head.pooling)
             }
+            (StackInput::Patches(_), Head::Classes(head)) => {
+                pooling(&[Pooling::ClassToken, Pooling::BothTokens, Pooling::ClassTokenAndMean], head.pooling)
+            }
+            (StackInput::Tokens(_), Head::Embedding(head)) => match head.pooling {
+                Pooling::Token(_) => Ok(()),
+                other => pooling(&[Pooling::LargestToken, Pooling::Last], other),
+            },
             (StackInput::Patches(_), Head::Embedding(head)) => {
                 pooling(&[Pooling::ClassToken, Pooling::Attention], head.pooling)
             }

@@ -7,7 +7,7 @@ use super::spec::{self, Positions, ScoreBias, Spec, StackInput};
 use super::tables::{bucket_table, sinusoids};
 use super::tensors::{BlockTensors, NormTensors, TensorSource, Tree};
 use crate::device::Leaves;
-use crate::error::Result;
+use crate::error::{Result, no_memory};
 
 pub enum InputTensors<L: Leaves> {
     Tokens(TokenTensors<L>),
@@ -168,6 +168,19 @@ pub struct Wanted {
     pub vectors: Vec<usize>,
 }
 
+impl Wanted {
+    fn note(&mut self, slot: TensorId, shape: Shape) -> Result<()> {
+        if self.slots.len() == self.slots.capacity() {
+            // As many again: models with experts have tens of thousands.
+            let more = self.slots.len().max(32);
+            let bytes = (self.slots.len() + more) * size_of::<(TensorId, Shape)>();
+            self.slots.try_reserve_exact(more).map_err(|_| no_memory("the list of a model's tensors", bytes as f64))?;
+        }
+        self.slots.push((slot, shape));
+        Ok(())
+    }
+}
+
 impl Leaves for Wanted {
     type Matrix = ();
     type Experts = ();
@@ -176,23 +189,20 @@ impl Leaves for Wanted {
 
 impl TensorSource<Wanted> for Wanted {
     fn matrix(&mut self, slot: TensorId, rows: usize, columns: usize) -> Result<()> {
-        self.slots.push((slot, Shape::Matrix(rows, columns)));
-        Ok(())
+        self.note(slot, Shape::Matrix(rows, columns))
     }
 
     fn experts(&mut self, slot: TensorId, experts: usize, rows: usize, columns: usize) -> Result<()> {
-        self.slots.push((slot, Shape::Experts(experts, rows, columns)));
-        Ok(())
+        self.note(slot, Shape::Experts(experts, rows, columns))
     }
 
     fn vector(&mut self, slot: TensorId, len: usize, _change: &dyn Fn(&mut f32)) -> Result<()> {
-        self.slots.push((slot, Shape::Vector(len)));
         self.vectors.push(len);
-        Ok(())
+        self.note(slot, Shape::Vector(len))
     }
 
     fn host(&mut self, slot: TensorId, len: usize) -> Result<Vec<f32>> {
-        self.slots.push((slot, Shape::Vector(len)));
+        self.note(slot, Shape::Vector(len))?;
         Ok(Vec::new())
     }
 
