@@ -61,7 +61,7 @@ const CHOICES = {
     [{ quantization_config: { quant_method: "mxfp4" } }, "mxfp4", "unsupported-quantization"],
   ],
   llama: [
-    [{ rope_parameters: { rope_type: "longrope", rope_theta: 10000, short_factor: [1], long_factor: [1] } }, "longrope"],
+    [{ rope_parameters: { rope_type: "longrope", rope_theta: 10000, short_factor: [1], long_factor: [1] } }, "1 and 1 factors", "corrupt-file"],
     [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 }, rope_theta: 10000 }, "dynamic"],
     [{ hidden_act: "mish" }, "mish"],
     [{ num_local_experts: 8 }, "num_local_experts"],
@@ -69,7 +69,7 @@ const CHOICES = {
   ],
   gemma3: [[{ use_bidirectional_attention: true }, "use_bidirectional_attention"], [{ layer_types: Array(3).fill("chunked_attention") }, "chunked_attention"]],
   phi3: [
-    [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "su", short_factor: [1], long_factor: [1] } }, "longrope|\"su\""],
+    [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "su", short_factor: [1], long_factor: [1] } }, "1 and 1 factors", "corrupt-file"],
     // What the first release of Phi-3 called so is LongRoPE.
     [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "yarn", short_factor: [1], long_factor: [1] } }, "longrope|\"yarn\""],
   ],

@@ -120,6 +120,11 @@ fn through(family: &str, tensors: &Tensors, ty: TensorType) -> Tensors {
             [rows, columns] if sideways && rows % 32 == 0 => {
                 turned(&through_blocks(&turned(values, columns), ty), rows)
             }
+            // gpt-oss' experts lie on their side, all of a layer's in one tensor.
+            [_, rows, columns] if name.contains(".experts.") && rows % 32 == 0 => {
+                let expert = |values| turned(&through_blocks(&turned(values, columns), ty), rows);
+                values.chunks(rows * columns).flat_map(expert).collect()
+            }
             _ => values.clone(),
         };
         (name.clone(), shape.clone(), values)
