@@ -59,6 +59,14 @@ describe("vectors are sentence-transformers'", () => {
   }
 });
 
+test("the body is taken of a class that has a head, as published embedders name it", async () => {
+  const [name] = Object.entries(folders).find(([, { body }]) => body === "qwen3_embedding");
+  const files = folder(name);
+  const config = { ...JSON.parse(files["config.json"]), architectures: ["Qwen3ForCausalLM"] };
+  const vectors = (files) => using(files, {}, async (embedder) => (await embedder.embed(texts)).data);
+  assert.deepEqual(await vectors({ ...files, "config.json": JSON.stringify(config) }), await vectors(files));
+});
+
 test("the weights of Dense modules count, are turned into what the others are, and stand behind every pooling", async () => {
   const files = folder("dense");
   const { "modules.json": _, ...plain } = files;

@@ -239,6 +239,11 @@ impl ModelLoader {
         }
         let files: SentenceFiles = from_js(files, "sentence-transformers' files")?;
         let sentence = Sentence::from_json(&files)?;
+        let body = |plan: &mut ModelConfig| {
+            plan.leave_head_out();
+            Ok(())
+        };
+        inside!(self.weight_loader, weight_loader => weight_loader.change_plan(body)?);
         let width = inside!(self.weight_loader, weight_loader => weight_loader.plan()?.spec().width);
         SentenceDense::chain(&sentence.dense, width)?;
         let folders = sentence.dense.iter().map(|module| module.folder.clone()).collect();

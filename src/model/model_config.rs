@@ -74,6 +74,16 @@ impl ModelConfig {
         self.generation.check().map_err(|error| error.in_file(file))
     }
 
+    /// Leaves a decoder's head out: sentence-transformers takes the body of whatever class a configuration names, and that of
+    /// Qwen 3's embedding models is the decoder's.
+    pub fn leave_head_out(&mut self) {
+        if let [Stack { spec, .. }] = &mut self.stacks[..]
+            && let Head::Vocabulary(_) = spec.head
+        {
+            spec.head = Head::None { pooler: false };
+        }
+    }
+
     /// What sentence-transformers makes of a cross-encoder's logits. Error: unsupported-model.
     pub fn cross_encoder(&mut self, activation: &str) -> Result<()> {
         let scores = labels::cross_encoder(activation)?;
