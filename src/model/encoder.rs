@@ -113,3 +113,56 @@ impl<D: Device> Encoder<D> {
 fn no_room() -> Error {
     Error::new(Code::Internal, "a pass that no room was made for")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::heads::receive;
+    use super::*;
+    use crate::checkpoint::{FileReader, Format};
+    use crate::device::cpu::Cpu;
+    use crate::device::cpu::pool::Pool as Threads;
+    use crate::device::gpu::native::run;
+    use crate::model::{Sequence, WeightLoader, families};
+    use std::fs;
+
+    /// A family's encoder from the tests' checkpoints.
+    fn encoder(family: &str) -> (Cpu, Encoder<Cpu>) {
+        let read =
+            |file| fs::read(format!("{}/tests/conformance/{family}/{file}", env!("CARGO_MANIFEST_DIR"))).unwrap();
+        let mut loader = WeightLoader::new(Cpu::new(Threads::native(1)));
+        loader.set_plan(families::from_config(&String::from_utf8(read("config.json")).unwrap()).unwrap());
+        let bytes = read("model.safetensors");
+        let mut reader = FileReader::new(Format::Safetensors, "model.safetensors", Some(bytes.len() as u64));
+        reader.push(&bytes, &mut loader).unwrap();
+        reader.finish().unwrap();
+        let (mut device, plan, loaded) = loader.finish().unwrap();
+        let weights = loaded.weights(&mut device, plan.specs()).unwrap().remove(0);
+        (device, Encoder::new(plan.spec().clone(), weights))
+    }
+
+    #[test]
+    fn rows_that_are_kept_are_what_they_are_among_all_and_nothing_runs_without_room() {
+        // Norms before the branches, after them.
+        for family in ["modernbert", "bert"] {
+            let (mut device, mut encoder) = encoder(family);
+            let rows = [Sequence::new(vec![3, 9, 4, 7, 5]), Sequence::new(vec![8, 6])];
+            let packed = encoder.pack(&rows);
+            let pass = |device: &mut Cpu, encoder: &mut Encoder<Cpu>, kept: &[Range<usize>]| {
+                encoder.run(device, packed.entering(None), &packed.spans, kept, &mut |_, _, _, _, _| Ok(()))?;
+                let count = if kept.is_empty() { 7 } else { kept.len() };
+                run(None, receive(device, encoder.hidden()?, count * encoder.spec.width))
+            };
+            let error = pass(&mut device, &mut encoder, &[]).unwrap_err();
+            assert_eq!(error.code, Code::Internal, "{family}");
+            run(None, encoder.reserve_texts(&mut device, &rows)).unwrap();
+            let all = pass(&mut device, &mut encoder, &[]).unwrap();
+            let some = pass(&mut device, &mut encoder, &[4..5, 0..1, 5..6]).unwrap();
+            let width = encoder.spec.width;
+            for (row, found) in [4, 0, 5].into_iter().zip(some.chunks(width)) {
+                let expected = &all[row * width..][..width];
+                let apart = found.iter().zip(expected).map(|(a, b)| (a - b).abs()).fold(0.0, f32::max);
+                assert!(apart <= 1e-6, "{family}, row {row}: {apart}");
+            }
+        }
+    }
+}

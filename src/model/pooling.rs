@@ -89,3 +89,50 @@ pub fn pooled(hidden: &[f32], width: usize, extents: &[Extent], runs: &[Range<us
     }
     vectors
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Two texts of 4 and 3 tokens; of the second one's the first is a prompt's.
+    fn extents() -> [Extent<'static>; 2] {
+        [
+            Extent { span: Span::new(0, 4, 0, 0), ids: &[5, 9, 7, 9], first: 0, content: 0 },
+            Extent { span: Span::new(4, 3, 0, 1), ids: &[6, 7, 8], first: 5, content: 5 },
+        ]
+    }
+
+    #[test]
+    fn each_pooling_reads_its_rows() {
+        for (pooling, expected) in [
+            (Pooling::ClassToken, vec![0..1, 5..6]),
+            (Pooling::BothTokens, vec![0..1, 5..6, 1..2, 6..7]),
+            (Pooling::ClassTokenAndMean, vec![0..1, 0..4, 5..6, 5..7]),
+            (Pooling::Mean, vec![0..4, 5..7]),
+            (Pooling::Last, vec![3..4, 6..7]),
+            (Pooling::Token(7), vec![2..3, 5..6]),
+            // Of equal ones the first.
+            (Pooling::LargestToken, vec![1..2, 6..7]),
+            (Pooling::Each, vec![0..4, 4..7]),
+        ] {
+            let runs = pooling.runs(&extents());
+            assert_eq!(runs, expected, "{pooling:?}");
+            let single = runs.iter().all(|run| run.len() == 1);
+            assert_eq!(pooling.is_of_single_rows(), single, "{pooling:?}");
+        }
+    }
+
+    #[test]
+    fn what_devices_have_no_verb_for_is_computed_of_the_rows_that_count() {
+        let hidden = [1.0, -2.0, 3.0, 4.0, 100.0, 6.0, -7.0];
+        for (pooling, expected) in [
+            (Pooling::Max, [4.0, 6.0]),
+            (Pooling::MeanSqrtLength, [6.0 / 2.0, -1.0 / 2f32.sqrt()]),
+            // The second text's tokens that count are its second and third.
+            (Pooling::WeightedMean, [(1.0 - 4.0 + 9.0 + 16.0) / 10.0, (2.0 * 6.0 - 3.0 * 7.0) / 5.0]),
+        ] {
+            assert!(pooling.is_computed_here());
+            assert_eq!(pooled(&hidden, 1, &extents(), &pooling.runs(&extents()), pooling), expected, "{pooling:?}");
+        }
+    }
+}

@@ -227,3 +227,23 @@ impl Spec {
         Ok(wanted)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::model::families;
+    use std::collections::HashSet;
+    use std::fs;
+
+    #[test]
+    fn the_tree_of_every_family_has_each_tensor_once() {
+        let folders = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/conformance")).unwrap();
+        let configs: Vec<_> =
+            folders.map(|entry| entry.unwrap().path().join("config.json")).filter(|path| path.exists()).collect();
+        assert!(configs.len() > 30);
+        for path in configs {
+            let wanted = families::from_config(&fs::read_to_string(&path).unwrap()).unwrap().wanted().unwrap();
+            let different: HashSet<_> = wanted.iter().map(|(tensor, _)| *tensor).collect();
+            assert_eq!(different.len(), wanted.len(), "{}", path.display());
+        }
+    }
+}
