@@ -50,7 +50,8 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   const counts: Record<string, number> = await engine.diagnostics();
   const spec: Spec = summary.spec;
   const [stack] = spec.stacks;
-  const scaling = stack?.blocks[0]?.attention.rope?.scaling;
+  const mixer = stack?.blocks[0]?.mixer;
+  const scaling = mixer?.type === "attention" ? mixer.rope?.scaling : undefined;
   const factor = scaling?.type === "yarn" ? scaling.betaFast : stack?.width;
   void [piece, bytes, counts, factor];
   const ids: Uint32Array = await lm.tokenizer.encode("hi", { addSpecial: false });

@@ -46,6 +46,8 @@ const FAMILIES = {
   gemma2: { formula: ["x ← x + norm(attention(norm(x)))", "x ← x + norm(feed_forward(norm(x)))"], words: [/^times 1 \+ its weight$/, /capped/, /^window of/] },
   olmo2: { formula: ["x ← x + norm(attention(x))", "x ← x + norm(feed_forward(x))"], words: [/queries and keys normed/] },
   smollm3: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/layers? without positions/] },
+  lfm2: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/^Short convolution$/, /^gated, over the last 3 tokens$/] },
+  mixtral: { formula: ["x ← x + attention(norm(x))", "x ← x + feed_forward(norm(x))"], words: [/^\d experts, 2 of them for each token$/] },
   bert: { formula: ["x ← norm(x + attention(x))", "x ← norm(x + feed_forward(x))"], words: [/^Attention$/, /^Types$/, /every token sees every other/] },
   t5: { formula: ["x ← x + attention(norm(x))", "x ← x + cross_attention(norm(x), encoder)", "x ← x + feed_forward(norm(x))"], words: [/^Encoder$/, /^Decoder$/, /^Cross-attention$/, /distances/] },
   marian: { formula: ["x ← norm(x + attention(x))", "x ← norm(x + cross_attention(x, encoder))", "x ← norm(x + feed_forward(x))"], words: [/^sines and/] },

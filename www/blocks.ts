@@ -1,7 +1,7 @@
 // A stack as boxes, from its output down to its input, in words.
 
 import * as format from "./format.js";
-import { distinct, type Attention, type Block, type FeedForward, type Head, type Norm, type Rope, type Stack } from "./spec.js";
+import { attentions, distinct, type Attention, type Block, type FeedForward, type Head, type Norm, type Rope, type Stack } from "./spec.js";
 
 export type Tone = "plain" | "norm" | "attention" | "feed-forward";
 
@@ -54,17 +54,20 @@ export function boxesOf(stack: Stack): Item[] {
 
 /** Blocks that differ in no more than what they see and how they tell positions, together. */
 function kindsOf(blocks: readonly Block[]): Block[][] {
-  const key = ({ attention, residual, ...rest }: Block) =>
-    JSON.stringify({ ...rest, attention: { ...attention, window: null, rope: null }, residual: { ...residual, bare: false } });
+  const key = ({ mixer, residual, ...rest }: Block) =>
+    JSON.stringify({ ...rest, mixer: { ...mixer, window: null, rope: null }, residual: { ...residual, bare: false } });
   return distinct(blocks, key).map((kind) => blocks.filter((block) => key(block) === key(kind)));
 }
 
 /** Blocks of one kind: their branches, each inside its residual. */
 function blockItems(stack: Stack, blocks: Block[]): Item[] {
-  const { residual: kind, attention, cross: across, feedForward, layerScale } = blocks.at(-1)!;
+  const { residual: kind, mixer, cross: across, feedForward, layerScale } = blocks.at(-1)!;
   const scaled = (inner: Box): Item[] => (layerScale ? [box("norm", "LayerScale", ["× a learned factor for each value"]), inner] : [inner]);
-  const lines = attentionLines(stack, blocks.map(({ attention }) => attention));
-  const own = scaled(box("attention", attention.causal ? "Causal attention" : "Attention", lines));
+  const own = scaled(
+    mixer.type === "attention"
+      ? box("attention", mixer.causal ? "Causal attention" : "Attention", attentionLines(stack, attentions(blocks)))
+      : box("attention", "Short convolution", [`gated, over the last ${mixer.taps} tokens`, biases([["", mixer.bias]])]),
+  );
   const feed = scaled(box("feed-forward", "Feed-forward", feedForwardLines(feedForward, stack.width)));
   const norm = normBox(stack.norm);
   if (kind.type === "parallel") {
@@ -102,6 +105,7 @@ function attentionLines(stack: Stack, layers: Attention[]): string[] {
     ...positionLines(stack, layers),
     ...windowLines(layers),
     ...norms,
+    ...(attention.sinks ? ["a learned score of no key for each head"] : []),
     ...(softCap ? [`scores capped at ±${softCap}`] : []),
     biases([["queries, keys, values", attention.qkvBias], ["output", attention.outputBias]]),
   ];
@@ -120,7 +124,9 @@ function positionLines({ scoreBias: bias }: Stack, layers: Attention[]): string[
 }
 
 function ropeWords({ pairs, dims, theta, scaling }: Rope): string {
-  const stretched = scaling.type === "none" ? "" : `, stretched ${scaling.factor} × (${{ linear: "linear", llama3: "Llama 3", yarn: "YaRN" }[scaling.type]})`;
+  const stretched = scaling.type === "none" ? "" : scaling.type === "longRope"
+    ? `, each pair stretched by itself (LongRoPE, from ${format.count(scaling.originalContext)} tokens)`
+    : `, stretched ${scaling.factor} × (${{ linear: "linear", llama3: "Llama 3", yarn: "YaRN" }[scaling.type]})`;
   return `RoPE of ${dims} values, base ${format.count(theta)}${pairs === "interleaved" ? ", neighbours paired" : ""}${stretched}`;
 }
 
@@ -132,12 +138,14 @@ function windowLines(layers: Attention[]): string[] {
   });
 }
 
-function feedForwardLines({ width, activation, gated, bias }: FeedForward, outer: number): string[] {
+function feedForwardLines({ width, activation, gated, bias, experts }: FeedForward, outer: number): string[] {
   const name = activationName(activation);
   const nickname = { SiLU: " (SwiGLU)", GELU: " (GeGLU)" }[name.split(",")[0]!] ?? "";
   return [
     `${format.count(outer)} → ${format.count(width)} → ${format.count(outer)}`,
+    ...(experts ? [`${experts.count} experts, ${experts.used} of them for each token`] : []),
     gated ? `${name} of a gate, times the rest${nickname}` : name,
+    ...(experts?.limit ? [`gates clamped at ${experts.limit}`] : []),
     biases([["", bias]]),
   ];
 }

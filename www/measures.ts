@@ -3,7 +3,7 @@
 import type { ModelSummary } from "/azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
-import { distinct, stacksOf, type Attention, type Spec, type Stack } from "./spec.js";
+import { attentions, distinct, stacksOf, type Attention, type Spec, type Stack } from "./spec.js";
 
 const length = byId("cache-length", HTMLInputElement);
 /** What the slider starts at, if the model reads that much. */
@@ -68,8 +68,9 @@ function kindOf({ window, rope }: Attention, bases: Set<number>): LayerKind {
 
 /** A cell for each layer, and what the kinds are; `name` of the stack, if there are two. */
 function strip(name: string, { blocks }: Stack): HTMLElement[] {
-  const bases = new Set(blocks.flatMap(({ attention: { rope } }) => rope?.theta ?? []));
-  const kinds = blocks.map(({ attention }) => kindOf(attention, bases));
+  const bases = new Set(attentions(blocks).flatMap(({ rope }) => rope?.theta ?? []));
+  const kinds = blocks.map(({ mixer }): LayerKind =>
+    mixer.type === "attention" ? kindOf(mixer, bases) : { words: `convolves the last ${mixer.taps} tokens`, look: "window" });
   const all = distinct(kinds, ({ words }) => words);
   const cells = make("div", "strip");
   cells.setAttribute("role", "img");

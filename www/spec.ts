@@ -7,7 +7,7 @@ export type Stack = Spec["stacks"][number];
 export type Block = Stack["blocks"][number];
 export type PatchInput = Extract<Stack["input"], { type: "patches" }>;
 export type Norm = Stack["norm"];
-export type Attention = Block["attention"];
+export type Attention = Extract<Block["mixer"], { type: "attention" }>;
 export type Rope = NonNullable<Attention["rope"]>;
 export type FeedForward = Block["feedForward"];
 export type Head = Stack["head"];
@@ -21,6 +21,9 @@ export function stacksOf({ stacks }: Spec): { name: string; stack: Stack }[] {
 
 /** Whether it looks at another stack's output. */
 export const looksAcross = ({ blocks }: Stack): boolean => blocks.some(({ cross }) => cross !== null);
+
+/** The attention of those blocks that have it. */
+export const attentions = (blocks: readonly Block[]): Attention[] => blocks.flatMap(({ mixer }) => (mixer.type === "attention" ? mixer : []));
 
 /** A list without repetitions, by what `key` says of each. */
 export const distinct = <T>(list: readonly T[], key: (item: T) => string): T[] => [...new Map(list.map((item) => [key(item), item])).values()];

@@ -26,15 +26,23 @@ export interface Stack {
   head: Head;
 }
 
-/** One block: attention and a feed-forward network, each inside its residual. */
+/** One block: a mixer of tokens and a feed-forward network, each inside its residual. */
 export interface Block {
-  attention: Attention;
-  /** After its own attention it looks at another stack's output. */
+  mixer: ({ type: "attention" } & Attention) | ShortConv;
+  /** After its mixer it looks at another stack's output. */
   cross: Attention | null;
   feedForward: FeedForward;
   residual: Residual;
   /** The branches are scaled, value by value, before they join the residual: LayerScale. */
   layerScale: boolean;
+}
+
+/** A gated convolution over a token and those before it. */
+interface ShortConv {
+  type: "short-conv";
+  /** Tokens that it sees, the present one included. */
+  taps: number;
+  bias: boolean;
 }
 
 interface TokenInput {
@@ -96,6 +104,7 @@ interface Rope {
   scaling:
     | { type: "none" }
     | { type: "linear"; factor: number }
+    | { type: "longRope"; short: number[]; long: number[]; originalContext: number; magnitude: number }
     | { type: "llama3"; factor: number; lowFrequencyFactor: number; highFrequencyFactor: number; originalContext: number }
     | {
         type: "yarn";
@@ -125,6 +134,8 @@ interface Attention {
   softCap: number | null;
   /** The norm of queries and keys, of each head by itself or of all together. */
   headNorm: "none" | "each" | "whole";
+  /** A learned score of no key, for each head. */
+  sinks: boolean;
   qkvBias: boolean;
   outputBias: boolean;
 }
@@ -135,6 +146,19 @@ interface FeedForward {
   /** activation(gate(x)) · up(x) instead of activation(up(x)). */
   gated: boolean;
   bias: boolean;
+  /** There are several of that width, and each token goes through some of them. */
+  experts: Experts | null;
+}
+
+interface Experts {
+  count: number;
+  /** Those of a token. */
+  used: number;
+  /** Their weights add up to 1. */
+  renormalise: boolean;
+  bias: boolean;
+  /** Gates and products are clamped there; null: they are not. */
+  limit: number | null;
 }
 
 type Activation = "silu" | "gelu" | "gelu-tanh" | "gelu-quick" | "relu" | "tanh";
