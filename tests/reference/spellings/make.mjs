@@ -97,7 +97,9 @@ const SPELLINGS = {
   }),
   phi3: (config) => {
     const { rope_parameters: { partial_rotary_factor, ...rope }, ...rest } = config;
-    return { ...ropeBeside({ ...rest, rope_parameters: rope }), attention_bias: false };
+    // Phi-3's heads turn wholly, Phi-4-mini's in part, which stands beside.
+    const part = partial_rotary_factor === 1 ? {} : { partial_rotary_factor };
+    return { ...ropeBeside({ ...rest, rope_parameters: rope }), ...part, attention_bias: false };
   },
   phi: partialBeside,
   stablelm: (config) => partialBeside(without(config, "qk_layernorm", "use_parallel_residual")),
