@@ -29,10 +29,10 @@ impl ImageHandle {
         Self { images: Rc::new(Rc::new(RefCell::new(model))), summary, labels, scores, size }
     }
 
-    fn tensor(&self, source: ImageSource, looking: ImageTask) -> Run {
+    fn tensor(&self, source: ImageSource, task: ImageTask) -> Run {
         // Those of attention have the layers before the images.
-        let layers = if looking == ImageTask::Attention { self.summary.layers } else { 1 };
-        Run::new(tensor_of(self.images.clone(), source, looking, layers))
+        let layers = if task == ImageTask::Attention { self.summary.layers } else { 1 };
+        Run::new(tensor_of(self.images.clone(), source, task, layers))
     }
 }
 
@@ -54,7 +54,7 @@ impl ImageHandle {
 
     /// The likeliest classes of pictures, `{ data, width, height }` each: `{ label, index, score }[][]`, the best first.
     pub fn classify(&self, images: Vec<JsValue>, top_k: usize) -> Result<Run> {
-        let (album, images) = (album(images)?, self.images.clone());
+        let (pictures, images) = (pictures_of(images)?, self.images.clone());
         let (labels, scores) = (self.labels.clone(), self.scores);
         Ok(Run::new(async move {
             let mut classes: Vec<Vec<Classification>> = Vec::new();
@@ -64,14 +64,14 @@ impl ImageHandle {
                 }
                 Ok(())
             };
-            look_at_all(images, album, ImageTask::Logits, take).await?;
+            look_at_all(images, pictures, ImageTask::Logits, take).await?;
             Ok(to_js(&classes))
         }))
     }
 
     /// Pictures as the model gets them: [rows, channels, height, width].
     pub fn pixels(&self, images: Vec<JsValue>) -> Result<Run> {
-        Ok(self.tensor(album(images)?, ImageTask::Pixels))
+        Ok(self.tensor(pictures_of(images)?, ImageTask::Pixels))
     }
 
     pub fn logits(&self, data: &Float32Array, dims: &[u32]) -> Result<Run> {
@@ -90,12 +90,12 @@ impl ImageHandle {
 
     #[wasm_bindgen(js_name = featuresOf)]
     pub fn features_of(&self, image: JsValue) -> Result<Run> {
-        Ok(self.tensor(album(vec![image])?, ImageTask::Features))
+        Ok(self.tensor(pictures_of(vec![image])?, ImageTask::Features))
     }
 
     /// What the class token looks at, [1, rows, columns]: of one layer or all, one head or their mean.
     pub fn attention(&self, image: JsValue, layer: Option<usize>, head: Option<usize>) -> Result<Run> {
-        Ok(self.tensor(album(vec![image])?, ImageTask::Rollout(Rollout { layer, head })))
+        Ok(self.tensor(pictures_of(vec![image])?, ImageTask::Rollout(Rollout { layer, head })))
     }
 }
 
@@ -116,7 +116,7 @@ impl PictureSource for Pictures {
     }
 }
 
-pub fn album(images: Vec<JsValue>) -> Result<ImageSource> {
+pub fn pictures_of(images: Vec<JsValue>) -> Result<ImageSource> {
     let picture = |image: &JsValue| {
         let get = |key: &str| Reflect::get(image, &key.into()).unwrap_or_default();
         let side = |key: &str| get(key).as_f64().filter(|side| *side >= 0.0).map(|side| side as usize);
@@ -124,7 +124,7 @@ pub fn album(images: Vec<JsValue>) -> Result<ImageSource> {
     };
     let pictures: Option<Vec<_>> = images.iter().map(picture).collect();
     match pictures {
-        Some(pictures) if !pictures.is_empty() => Ok(ImageSource::PictureSource(Box::new(Pictures(pictures)))),
+        Some(pictures) if !pictures.is_empty() => Ok(ImageSource::Pictures(Box::new(Pictures(pictures)))),
         Some(_) => Err(Error::invalid("no images")),
         None => Err(Error::invalid("an image: expected { data: Uint8Array, width, height }")),
     }
@@ -147,7 +147,7 @@ pub fn images(data: &Float32Array, dims: &[u32]) -> Result<ImageSource> {
 pub async fn tensor_of(
     images: Rc<dyn AnyImages>,
     source: ImageSource,
-    looking: ImageTask,
+    task: ImageTask,
     layers: usize,
 ) -> Result<JsValue> {
     let count = source.count();
@@ -168,6 +168,6 @@ pub async fn tensor_of(
         whole = Some(tensor);
         Ok(())
     };
-    look_at_all(images, source, looking, take).await?;
+    look_at_all(images, source, task, take).await?;
     Ok(whole.map_or(JsValue::NULL, |tensor| tensor.to_js()))
 }

@@ -10,13 +10,13 @@ use std::rc::Rc;
 /// What looks at images.
 pub trait AnyImages {
     /// What is seen of the next images, from image `first` on.
-    fn look(&self, source: Rc<ImageSource>, first: usize, looking: ImageTask) -> Work<ImageOutput>;
+    fn look(&self, source: Rc<ImageSource>, first: usize, task: ImageTask) -> Work<ImageOutput>;
 }
 
 impl<D: Device> AnyImages for Rc<RefCell<ImageModel<D>>> {
-    fn look(&self, source: Rc<ImageSource>, first: usize, looking: ImageTask) -> Work<ImageOutput> {
+    fn look(&self, source: Rc<ImageSource>, first: usize, task: ImageTask) -> Work<ImageOutput> {
         let model = self.clone();
-        Box::pin(async move { holding(&model, async |model| model.look(&source, first, looking).await).await })
+        Box::pin(async move { holding(&model, async |model| model.look(&source, first, task).await).await })
     }
 }
 
@@ -31,12 +31,12 @@ impl<D: Device> AnyImages for Rc<RefCell<DualEncoder<D>>> {
 pub async fn look_at_all(
     images: Rc<dyn AnyImages>,
     source: ImageSource,
-    looking: ImageTask,
+    task: ImageTask,
     mut take: impl FnMut(usize, ImageOutput) -> Result<()>,
 ) -> Result<()> {
     let (source, mut first) = (Rc::new(source), 0);
     loop {
-        let seen = images.look(source.clone(), first, looking).await?;
+        let seen = images.look(source.clone(), first, task).await?;
         let after = first + seen.count;
         take(first, seen)?;
         if after == source.count() {

@@ -1,6 +1,6 @@
 //! Two towers, and images against texts.
 
-use super::image::{album, images, tensor_of};
+use super::image::{images, pictures_of, tensor_of};
 use super::looking::{AnyImages, look_at_all};
 use super::task::{Run, pause};
 use super::texts::{AnyTexts, checked, read_all};
@@ -33,7 +33,7 @@ pub struct MatchModel {
 }
 
 /// What is read of each text.
-const READING: Output = Output::Embedding;
+const OUTPUT: Output = Output::Embedding;
 
 /// What transformers takes where no file says.
 const PADDING: u32 = 1;
@@ -93,7 +93,7 @@ impl MatchModel {
     /// Vectors of pictures, [rows, width], of unit length.
     #[wasm_bindgen(js_name = embedImages)]
     pub fn embed_images(&self, pictures: Vec<JsValue>) -> Result<Run> {
-        Ok(Run::new(tensor_of(self.images.clone(), album(pictures)?, ImageTask::Embedding, 1)))
+        Ok(Run::new(tensor_of(self.images.clone(), pictures_of(pictures)?, ImageTask::Embedding, 1)))
     }
 
     #[wasm_bindgen(js_name = embedPixels)]
@@ -105,11 +105,11 @@ impl MatchModel {
     #[wasm_bindgen(js_name = embedText)]
     pub fn embed_text(&self, texts: Vec<JsValue>) -> Result<Run> {
         let rows: Vec<Sequence> = texts.iter().map(|text| self.sequence(text)).collect::<Result<_>>()?;
-        let (texts, rows, width) = (self.texts.clone(), checked(&*self.texts, rows, READING)?, self.width);
+        let (texts, rows, width) = (self.texts.clone(), checked(&*self.texts, rows, OUTPUT)?, self.width);
         let tensor = Tensor::new(&[rows.len(), width])?;
         Ok(Run::new(async move {
             let take = |row: usize, vector: &[f32]| tensor.put(row * width, vector);
-            read_all(texts, rows, READING, take).await?;
+            read_all(texts, rows, OUTPUT, take).await?;
             Ok(tensor.to_js())
         }))
     }
@@ -117,7 +117,7 @@ impl MatchModel {
     /// Every image against every text, [images, texts].
     pub fn logits(&self, data: &Float32Array, dims: &[u32], rows: Vec<JsValue>) -> Result<Run> {
         let rows: Vec<Sequence> = rows_from_js(rows)?.into_iter().map(Sequence::new).collect();
-        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, READING)?);
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, OUTPUT)?);
         let (source, images, likeness) = (images(data, dims)?, self.images.clone(), self.likeness);
         Ok(Run::new(async move {
             let (mut seen, mut read) = (Vec::new(), vec![Vec::new(); rows.len()]);
@@ -127,7 +127,7 @@ impl MatchModel {
             };
             look_at_all(images, source, ImageTask::Embedding, take).await?;
             pause().await;
-            read_all(texts, rows, READING, |row, vector| read[row] = vector.to_vec()).await?;
+            read_all(texts, rows, OUTPUT, |row, vector| read[row] = vector.to_vec()).await?;
             let tensor = Tensor::new(&[seen.len(), read.len()])?;
             let pairs = seen.iter().flat_map(|image| read.iter().map(move |text| (image, text)));
             tensor.put(0, &pairs.map(|(image, text)| likeness.logit(image, text)).collect::<Vec<f32>>());

@@ -16,20 +16,20 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 /// What reads texts, on whatever device.
 pub trait AnyTexts {
     /// The results of texts that go through the model together, one after the other.
-    fn read(&self, rows: Vec<Sequence>, reading: Output) -> Work<Vec<f32>>;
+    fn read(&self, rows: Vec<Sequence>, output: Output) -> Work<Vec<f32>>;
     /// Refuses what the model does not have, and tokens that it does not take.
-    fn check(&self, rows: &[Sequence], reading: Output) -> Result<()>;
+    fn check(&self, rows: &[Sequence], output: Output) -> Result<()>;
 }
 
 impl<D: Device> AnyTexts for Rc<RefCell<TextModel<D>>> {
-    fn read(&self, rows: Vec<Sequence>, reading: Output) -> Work<Vec<f32>> {
+    fn read(&self, rows: Vec<Sequence>, output: Output) -> Work<Vec<f32>> {
         let model = self.clone();
-        Box::pin(async move { holding(&model, async |model| model.read(&rows, reading).await).await })
+        Box::pin(async move { holding(&model, async |model| model.read(&rows, output).await).await })
     }
 
-    fn check(&self, rows: &[Sequence], reading: Output) -> Result<()> {
+    fn check(&self, rows: &[Sequence], output: Output) -> Result<()> {
         let model = taken(self)?;
-        model.check(reading)?;
+        model.check(output)?;
         rows.iter().try_for_each(|row| model.encoder.check(row))
     }
 }
@@ -66,11 +66,11 @@ impl<D: Device> AnyEncoder for Rc<RefCell<TextModel<D>>> {
 }
 
 /// Texts that a model takes. Errors: invalid-argument, context-full.
-pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: Output) -> Result<Vec<Sequence>> {
+pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, output: Output) -> Result<Vec<Sequence>> {
     if rows.is_empty() {
         return Err(Error::invalid("no texts"));
     }
-    texts.check(&rows, reading)?;
+    texts.check(&rows, output)?;
     Ok(rows)
 }
 
@@ -78,7 +78,7 @@ pub fn checked(texts: &(impl AnyTexts + ?Sized), rows: Vec<Sequence>, reading: O
 pub async fn read_all<T: AnyTexts + ?Sized>(
     texts: Rc<T>,
     rows: Vec<Sequence>,
-    reading: Output,
+    output: Output,
     mut take: impl FnMut(usize, &[f32]),
 ) -> Result<()> {
     // The texts that are still to be read, the shortest last.
@@ -87,9 +87,9 @@ pub async fn read_all<T: AnyTexts + ?Sized>(
     while !order.is_empty() {
         let count = together(order.iter().rev().map(|row| rows[*row].ids.len()));
         let batch = order.split_off(order.len() - count);
-        let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), reading).await?;
+        let values = texts.read(batch.iter().map(|row| rows[*row].clone()).collect(), output).await?;
         // Of some there are as many as tokens.
-        let parts = |row: usize| if reading.is_of_tokens() { rows[row].ids.len() } else { 1 };
+        let parts = |row: usize| if output.is_of_tokens() { rows[row].ids.len() } else { 1 };
         let part = values.len() / batch.iter().map(|row| parts(*row)).sum::<usize>();
         let mut rest = &values[..];
         for row in batch {
@@ -171,10 +171,10 @@ impl TextHandle {
     }
 
     /// A tensor of all texts, [rows, …]; `normalize`: vectors become as long as 1.
-    fn run(&self, rows: Vec<Sequence>, reading: Output, normalize: bool) -> Result<Run> {
-        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, reading)?);
+    fn run(&self, rows: Vec<Sequence>, output: Output, normalize: bool) -> Result<Run> {
+        let (texts, rows) = (self.texts.clone(), checked(&*self.texts, rows, output)?);
         let longest = rows.iter().map(|row| row.ids.len()).max().unwrap_or(0);
-        let dims = match reading {
+        let dims = match output {
             Output::Hidden => vec![rows.len(), longest, self.summary.width],
             Output::TokenLogits => vec![rows.len(), longest, self.classes],
             Output::Logits => vec![rows.len(), self.classes],
@@ -190,7 +190,7 @@ impl TextHandle {
                     tensor.put(row * row_len, &vector);
                 }
             };
-            read_all(texts, rows, reading, take).await?;
+            read_all(texts, rows, output, take).await?;
             Ok(tensor.to_js())
         }))
     }
@@ -250,7 +250,7 @@ impl TextHandle {
         prompt: Option<String>,
         prompt_name: Option<String>,
     ) -> Result<Run> {
-        let reading = match pooling.as_deref() {
+        let output = match pooling.as_deref() {
             None => Output::Vector(self.sentence.pooling.map_or(Pooling::Mean, vector_of)),
             Some("mean") => Output::Vector(Pooling::Mean),
             Some("cls") => Output::Vector(Pooling::ClassToken),
@@ -261,7 +261,7 @@ impl TextHandle {
             }
         };
         let prompt = self.sentence.prompt(prompt.as_deref(), prompt_name.as_deref())?;
-        self.run(self.prompted(texts, prompt)?, reading, normalize.unwrap_or(true))
+        self.run(self.prompted(texts, prompt)?, output, normalize.unwrap_or(true))
     }
 
     /// [rows, positions, width], rows padded with zeros.

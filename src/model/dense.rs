@@ -119,6 +119,13 @@ struct Product<D: Device> {
     rows: usize,
 }
 
+/// No product: vectors stay as they are.
+impl<D: Device> Default for DenseChain<D> {
+    fn default() -> Self {
+        Self(Vec::new())
+    }
+}
+
 impl<D: Device> DenseChain<D> {
     /// Errors: those of loading.
     pub fn new(device: &mut D, files: Vec<DenseFile>, quantize: Option<TensorType>) -> Result<Self> {

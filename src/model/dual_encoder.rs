@@ -53,8 +53,7 @@ impl<D: Device> DualEncoder<D> {
         let image_spec = plan.stacks[1].spec.clone();
         let (scale, bias) = texts.head.matching.unwrap_or((0.0, None));
         let likeness = SimilarityHead { scale: scale.exp(), bias };
-        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
-        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        let heads = Heads::new(&mut device, &spec, 1, DenseChain::default())?;
         let images = ImageModel::with(device, image_spec, Vec::new(), images, processor)?;
         let mut matcher = Self { images, texts: Encoder::new(spec, texts), likeness, heads };
         matcher.images.prepare(progress).await?;

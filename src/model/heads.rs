@@ -121,8 +121,8 @@ impl<D: Device> Heads<D> {
     }
 
     /// Values of one sequence's result; of one token's where each has its own.
-    pub fn width(&self, spec: &Spec, reading: Output) -> usize {
-        match (reading, &spec.head) {
+    pub fn width(&self, spec: &Spec, output: Output) -> usize {
+        match (output, &spec.head) {
             (Output::Vector(_) | Output::Pooler, _) => self.chain.width().unwrap_or(spec.width),
             (Output::Logits | Output::TokenLogits, Head::Classes(head)) => head.classes,
             (Output::Embedding, Head::Embedding(head)) => head.width,
@@ -138,31 +138,31 @@ impl<D: Device> Heads<D> {
         encoder: &mut Encoder<D>,
         entering: Entering<'_, D>,
         extents: &[Extent<'_>],
-        reading: Output,
+        output: Output,
     ) -> Result<Vec<f32>> {
-        reading.check(&encoder.spec)?;
+        output.check(&encoder.spec)?;
         let tokens = extents.iter().map(|extent| extent.span.len).sum();
-        let rows = if reading.is_of_tokens() { tokens } else { extents.len() };
-        let width = self.width(&encoder.spec, reading);
-        if reading != Output::Hidden {
+        let rows = if output.is_of_tokens() { tokens } else { extents.len() };
+        let width = self.width(&encoder.spec, output);
+        if output != Output::Hidden {
             self.reserve(device, &encoder.spec, rows)?;
         }
-        let result = match reading.pooling(&encoder.spec).filter(|pooling| pooling.is_computed_here()) {
+        let result = match output.pooling(&encoder.spec).filter(|pooling| pooling.is_computed_here()) {
             Some(pooling) => {
                 let inner = encoder.spec.width;
                 encoder.run(device, entering, &spans(extents), &[], &mut |_, _, _, _, _| Ok(()))?;
                 let hidden = receive(device, encoder.hidden()?, tokens * inner).await?;
                 let vectors = pooled(&hidden, inner, extents, &pooling.runs(extents), pooling);
                 device.write(&vectors, 0, &mut self.pooled);
-                self.finish(device, &encoder.spec, &encoder.weights, None, rows, reading)
+                self.finish(device, &encoder.spec, &encoder.weights, None, rows, output)
             }
-            None => self.compute(device, encoder, entering, extents, reading)?,
+            None => self.compute(device, encoder, entering, extents, output)?,
         };
         let mut values = receive(device, result, rows * width).await?;
-        if reading != Output::Hidden {
+        if output != Output::Hidden {
             self.is_there(rows);
         }
-        if reading == Output::Logits && encoder.weights.head.distillation.is_some() {
+        if output == Output::Logits && encoder.weights.head.distillation.is_some() {
             // Two classifiers' mean, from their sum.
             values.iter_mut().for_each(|value| *value /= 2.0);
         }
@@ -176,15 +176,15 @@ impl<D: Device> Heads<D> {
         encoder: &'a mut Encoder<D>,
         entering: Entering<D>,
         extents: &[Extent],
-        reading: Output,
+        output: Output,
     ) -> Result<&'a D::Buffer> {
-        let pooling = reading.pooling(&encoder.spec);
+        let pooling = output.pooling(&encoder.spec);
         let runs = pooling.map(|pooling| pooling.runs(extents)).unwrap_or_default();
         let single = pooling.is_some_and(Pooling::is_of_single_rows);
         let (spans, kept) = (spans(extents), if single { &*runs } else { &[] });
         encoder.run(device, entering, &spans, kept, &mut |_, _, _, _, _| Ok(()))?;
         let (width, tokens) = (encoder.spec.width, spans.iter().map(|span| span.len).sum());
-        let rows = if reading.is_of_tokens() { tokens } else { extents.len() };
+        let rows = if output.is_of_tokens() { tokens } else { extents.len() };
         let hidden = match pooling {
             Some(Pooling::Attention) => {
                 encoder.look_by_query(device, &spans)?;
@@ -197,7 +197,7 @@ impl<D: Device> Heads<D> {
                 None
             }
         };
-        Ok(self.finish(device, &encoder.spec, &encoder.weights, hidden, rows, reading))
+        Ok(self.finish(device, &encoder.spec, &encoder.weights, hidden, rows, output))
     }
 
     /// What is asked of the rows in `hidden`, or in `pooled`, and where it is.
@@ -208,10 +208,10 @@ impl<D: Device> Heads<D> {
         weights: &Weights<D>,
         hidden: Option<&'a D::Buffer>,
         rows: usize,
-        reading: Output,
+        output: Output,
     ) -> &'a D::Buffer {
         let head = &weights.head;
-        if let (Output::Logits, Some(hidden), Some(second)) = (reading, hidden, &head.distillation) {
+        if let (Output::Logits, Some(hidden), Some(second)) = (output, hidden, &head.distillation) {
             let seconds: Vec<Range<usize>> = (rows..2 * rows).map(|row| row..row + 1).collect();
             device.gather_mean(hidden, spec.width, &seconds, &mut self.pooled);
             let input = Input { x: &self.pooled, rows, norm: None };
@@ -220,7 +220,7 @@ impl<D: Device> Heads<D> {
         let Self { pooled, dense, normed, logits, chain, .. } = self;
         let x = hidden.unwrap_or(pooled);
         let input = Input { x, rows, norm: None };
-        match (reading, &spec.head) {
+        match (output, &spec.head) {
             (Output::Vector(_), _) => chain.apply(device, x, rows),
             (Output::Pooler, _) => {
                 if let Some(product) = &head.dense {

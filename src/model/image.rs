@@ -7,7 +7,7 @@ use super::image_pass::ImagePass;
 use super::patches::Patches;
 use super::positions;
 use super::rollout::Rollout;
-use super::spec::{Head, Spec, StackInput as SpecInput};
+use super::spec::{Head, Spec, StackInput};
 use super::stack::{InputTensors, PatchTensors, Weights};
 use super::weight_loader::WeightLoader;
 use crate::device::{Device, Patching, Picture, Preparation, Progress, Span};
@@ -51,14 +51,14 @@ pub trait PictureSource {
 /// What a model is to look at.
 pub enum ImageSource {
     Images(Images),
-    PictureSource(Box<dyn PictureSource>),
+    Pictures(Box<dyn PictureSource>),
 }
 
 impl ImageSource {
     pub fn count(&self) -> usize {
         match self {
             ImageSource::Images(images) => images.count,
-            ImageSource::PictureSource(album) => album.len(),
+            ImageSource::Pictures(pictures) => pictures.len(),
         }
     }
 }
@@ -76,7 +76,7 @@ pub enum ImageTask {
     Features,
     /// The attention weights of all layers, [layers, heads, tokens, tokens].
     Attention,
-    /// What the class token looks at, [rows, columns] of patches: see [`super::heat`].
+    /// What the class token looks at, [rows, columns] of patches: see [`Rollout`].
     Rollout(Rollout),
 }
 
@@ -111,22 +111,21 @@ impl<D: Device> ImageModel<D> {
         weights: Weights<D>,
         processor: Option<Processor>,
     ) -> Result<Self> {
-        let chain = DenseChain::new(&mut device, Vec::new(), None)?;
-        let heads = Heads::new(&mut device, &spec, 1, chain)?;
+        let heads = Heads::new(&mut device, &spec, 1, DenseChain::default())?;
         Ok(Self { device, encoder: Encoder::new(spec, weights), heads, labels, processor, workspace: None })
     }
 
     fn patches(&self) -> Result<(&Patches, &PatchTensors<D>)> {
         let Encoder { spec, weights, .. } = &self.encoder;
         match (&spec.input, &weights.input) {
-            (SpecInput::Patches(patches), InputTensors::Patches(weights)) => Ok((patches, weights)),
+            (StackInput::Patches(patches), InputTensors::Patches(weights)) => Ok((patches, weights)),
             _ => Err(Error::invalid(format!("{} is no model of images", spec.architecture))),
         }
     }
 
     /// Channels, height and width that pictures get for it, or that it was made for where that depends on them.
     pub fn image_size(&self) -> [usize; 3] {
-        let SpecInput::Patches(patches) = &self.encoder.spec.input else { return [0; 3] };
+        let StackInput::Patches(patches) = &self.encoder.spec.input else { return [0; 3] };
         let size = self.processor.as_ref().and_then(Processor::size);
         let (height, width) = size.unwrap_or((patches.image[0], patches.image[1]));
         [patches.channels, height, width]
@@ -140,19 +139,18 @@ impl<D: Device> ImageModel<D> {
         let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
         let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
         let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(()) };
-        let readings = [Output::Hidden, Output::Logits, Output::Embedding];
-        let readings: Vec<Output> =
-            readings.into_iter().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
+        let outputs = [Output::Hidden, Output::Logits, Output::Embedding];
+        let outputs: Vec<Output> = outputs.into_iter().filter(|output| output.check(&encoder.spec).is_ok()).collect();
         device
             .prepare(progress, |device| {
                 if let Some(preparation) = &preparation {
                     device.pixels(&blank, preparation, 0, &mut room.pixels)?;
                 }
                 for images in [most, 1] {
-                    for reading in &readings {
+                    for output in &outputs {
                         let extents = room.extents(images);
                         let entering = room.enter(device, images);
-                        heads.compute(device, encoder, entering, &extents, *reading)?;
+                        heads.compute(device, encoder, entering, &extents, *output)?;
                     }
                 }
                 Ok(())
@@ -243,12 +241,12 @@ impl<D: Device> ImageModel<D> {
     fn size_of(&self, source: &ImageSource, index: usize) -> Result<([usize; 2], Option<Preparation>)> {
         let (channels, size, preparation) = match source {
             ImageSource::Images(images) => (images.channels, [images.height, images.width], None),
-            ImageSource::PictureSource(album) => {
+            ImageSource::Pictures(pictures) => {
                 let processor = self.processor.as_ref().ok_or_else(|| {
                     let message = "this checkpoint came without it: only pixels can be used, no pictures";
                     Error::new(Code::MissingFile, message).in_file("preprocessor_config.json")
                 })?;
-                let (width, height) = album.size(index);
+                let (width, height) = pictures.size(index);
                 let preparation = processor.preparation(width, height)?;
                 (preparation.channels, [preparation.rows.len(), preparation.columns.len()], Some(preparation))
             }
@@ -259,9 +257,9 @@ impl<D: Device> ImageModel<D> {
 
     /// Looks at images from number `first` on, as many as go together. Errors: invalid-argument, missing-file,
     /// out-of-memory, device-lost.
-    pub async fn look(&mut self, source: &ImageSource, first: usize, looking: ImageTask) -> Result<ImageOutput> {
+    pub async fn look(&mut self, source: &ImageSource, first: usize, task: ImageTask) -> Result<ImageOutput> {
         let ([height, width], mut preparation) = self.size_of(source, first)?;
-        let alone = matches!(looking, ImageTask::Attention | ImageTask::Rollout(_));
+        let alone = matches!(task, ImageTask::Attention | ImageTask::Rollout(_));
         let most = if alone { 1 } else { self.most_images(height, width)?.min(source.count() - first) };
         self.make_room(most, height, width).await?;
         let mut count = 0;
@@ -276,9 +274,9 @@ impl<D: Device> ImageModel<D> {
             self.put(source, first + count, preparation.as_ref(), count)?;
             count += 1;
         }
-        let dims = self.result_dims(looking)?;
+        let dims = self.result_dims(task)?;
         let len = dims.iter().try_fold(count, |len, n| len.checked_mul(*n)).unwrap_or(usize::MAX / 8);
-        let values = self.finish(count, looking, len).await?;
+        let values = self.finish(count, task, len).await?;
         Ok(ImageOutput { count, dims, values })
     }
 
@@ -292,8 +290,8 @@ impl<D: Device> ImageModel<D> {
     ) -> Result<()> {
         let Self { device, workspace: Some(room), .. } = self else { return Ok(()) };
         match (source, preparation) {
-            (ImageSource::PictureSource(album), Some(preparation)) => {
-                let ((width, height), rgba) = (album.size(index), album.rgba(index));
+            (ImageSource::Pictures(pictures), Some(preparation)) => {
+                let ((width, height), rgba) = (pictures.size(index), pictures.rgba(index));
                 device.pixels(&Picture { rgba: &rgba, width, height }, preparation, place, &mut room.pixels)
             }
             (ImageSource::Images(images), _) => {
@@ -306,11 +304,11 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Of one image's result. Error: invalid-argument.
-    fn result_dims(&self, looking: ImageTask) -> Result<Vec<usize>> {
+    fn result_dims(&self, task: ImageTask) -> Result<Vec<usize>> {
         let spec = &self.encoder.spec;
         let (layers, heads) = (spec.layers(), spec.attention().heads);
         let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
-        match looking {
+        match task {
             ImageTask::Pixels => Ok(vec![patching.channels, patching.height, patching.width]),
             ImageTask::Logits => match spec.head {
                 Head::Classes(head) => Ok(vec![head.classes]),
@@ -322,16 +320,16 @@ impl<D: Device> ImageModel<D> {
             },
             ImageTask::Features => Ok(vec![patching.tokens(), spec.width]),
             ImageTask::Attention => Ok(vec![layers, heads, patching.tokens(), patching.tokens()]),
-            ImageTask::Rollout(heat) => {
-                heat.check(layers, heads)?;
+            ImageTask::Rollout(rollout) => {
+                rollout.check(layers, heads)?;
                 Ok(patching.grid().to_vec())
             }
         }
     }
 
     /// What is asked of the images whose pixels are in the workspace, `len` values.
-    async fn finish(&mut self, images: usize, looking: ImageTask, len: usize) -> Result<Vec<f32>> {
-        match looking {
+    async fn finish(&mut self, images: usize, task: ImageTask, len: usize) -> Result<Vec<f32>> {
+        match task {
             ImageTask::Attention => {
                 let (mut all, mut at) = (try_vec(len, "what the model sees")?, 0);
                 self.maps(None, |map| {
@@ -341,11 +339,11 @@ impl<D: Device> ImageModel<D> {
                 .await?;
                 return Ok(all);
             }
-            ImageTask::Rollout(heat) => return self.heat(heat).await,
+            ImageTask::Rollout(rollout) => return self.rollout(rollout).await,
             _ => {}
         }
         let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
-        let reading = match looking {
+        let output = match task {
             ImageTask::Pixels => return receive(device, &room.pixels, len).await,
             ImageTask::Logits => Output::Logits,
             ImageTask::Embedding => Output::Embedding,
@@ -353,15 +351,15 @@ impl<D: Device> ImageModel<D> {
         };
         let extents = room.extents(images);
         let entering = room.enter(device, images);
-        heads.read(device, encoder, entering, &extents, reading).await
+        heads.read(device, encoder, entering, &extents, output).await
     }
 
-    async fn heat(&mut self, heat: Rollout) -> Result<Vec<f32>> {
+    async fn rollout(&mut self, rollout: Rollout) -> Result<Vec<f32>> {
         let Some(ImagePass { patching, .. }) = &self.workspace else { return Ok(Vec::new()) };
         let (patching, heads) = (*patching, self.encoder.spec.attention().heads);
         let mut maps = Vec::new();
-        self.maps(heat.layer, |map| maps.push(heat.of_heads(map, heads))).await?;
-        Ok(heat.over_patches(&maps, patching.tokens(), patching.before))
+        self.maps(rollout.layer, |map| maps.push(rollout.of_heads(map, heads))).await?;
+        Ok(rollout.over_patches(&maps, patching.tokens(), patching.before))
     }
 
     /// The attention weights of the first image in all layers or one: `take` gets each layer's [heads, tokens, tokens].

@@ -66,8 +66,8 @@ mod tests {
 
     #[test]
     fn one_layer_is_the_class_tokens_row() {
-        let heat = Rollout { layer: Some(1), head: None };
-        assert_eq!(heat.over_patches(&maps()[1..], 3, 1), [0.1, 0.3]);
+        let rollout = Rollout { layer: Some(1), head: None };
+        assert_eq!(rollout.over_patches(&maps()[1..], 3, 1), [0.1, 0.3]);
     }
 
     #[test]

@@ -45,18 +45,18 @@ impl<D: Device> TextModel<D> {
 
     async fn prepare(&mut self, progress: &Progress) -> Result<()> {
         let Self { device, encoder, heads, .. } = self;
-        let readings = [Output::Vector(Pooling::Mean), Output::Pooler, Output::Logits, Output::TokenLogits];
-        prepare(device, encoder, heads, &readings, progress).await
+        let outputs = [Output::Vector(Pooling::Mean), Output::Pooler, Output::Logits, Output::TokenLogits];
+        prepare(device, encoder, heads, &outputs, progress).await
     }
 
     /// Refuses what the model does not have. Error: invalid-argument.
-    pub fn check(&self, reading: Output) -> Result<()> {
-        reading.check(&self.encoder.spec)
+    pub fn check(&self, output: Output) -> Result<()> {
+        output.check(&self.encoder.spec)
     }
 
     /// Values of one text's result; of one token's where each has its own.
-    pub fn width(&self, reading: Output) -> usize {
-        self.heads.width(&self.encoder.spec, reading)
+    pub fn width(&self, output: Output) -> usize {
+        self.heads.width(&self.encoder.spec, output)
     }
 
     /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.
@@ -69,33 +69,32 @@ impl<D: Device> TextModel<D> {
 
     /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,
     /// out-of-memory, device-lost.
-    pub async fn read(&mut self, rows: &[Sequence], reading: Output) -> Result<Vec<f32>> {
-        read_texts(&mut self.device, &mut self.encoder, &mut self.heads, rows, reading).await
+    pub async fn read(&mut self, rows: &[Sequence], output: Output) -> Result<Vec<f32>> {
+        read_texts(&mut self.device, &mut self.encoder, &mut self.heads, rows, output).await
     }
 }
 
-/// Lets a device get ready for what an encoder's heads have of `readings`.
+/// Lets a device get ready for what an encoder's heads have of `outputs`.
 pub(super) async fn prepare<D: Device>(
     device: &mut D,
     encoder: &mut Encoder<D>,
     heads: &mut Heads<D>,
-    readings: &[Output],
+    outputs: &[Output],
     progress: &Progress,
 ) -> Result<()> {
     encoder.reserve_warm_up(device).await?;
     let rows = encoder.warm_up_sequences();
-    let readings: Vec<Output> =
-        readings.iter().copied().filter(|reading| reading.check(&encoder.spec).is_ok()).collect();
+    let outputs: Vec<Output> = outputs.iter().copied().filter(|output| output.check(&encoder.spec).is_ok()).collect();
     let tokens = rows.iter().map(|row| row.ids.len()).sum();
-    let most = if readings.contains(&Output::TokenLogits) { tokens } else { rows.len() };
+    let most = if outputs.contains(&Output::TokenLogits) { tokens } else { rows.len() };
     heads.reserve(device, &encoder.spec, most)?;
     let steps = |device: &mut D| {
         encoder.warm_up(device, None)?;
         for few in [1, rows.len()] {
-            for reading in &readings {
+            for output in &outputs {
                 let packed = encoder.pack(&rows[..few]);
-                let extents = extents(&packed, &rows[..few], *reading)?;
-                heads.compute(device, encoder, packed.entering(None), &extents, *reading)?;
+                let extents = extents(&packed, &rows[..few], *output)?;
+                heads.compute(device, encoder, packed.entering(None), &extents, *output)?;
             }
         }
         Ok(())
@@ -109,24 +108,24 @@ pub(super) async fn read_texts<D: Device>(
     encoder: &mut Encoder<D>,
     heads: &mut Heads<D>,
     rows: &[Sequence],
-    reading: Output,
+    output: Output,
 ) -> Result<Vec<f32>> {
-    reading.check(&encoder.spec)?;
+    output.check(&encoder.spec)?;
     let packed = encoder.pack(rows);
-    let extents = extents(&packed, rows, reading)?;
+    let extents = extents(&packed, rows, output)?;
     encoder.reserve_texts(device, rows).await?;
-    heads.read(device, encoder, packed.entering(None), &extents, reading).await
+    heads.read(device, encoder, packed.entering(None), &extents, output).await
 }
 
 /// Where each text's rows are, and which count. Error: invalid-argument where none does.
-fn extents<'a>(packed: &Packed, rows: &'a [Sequence], reading: Output) -> Result<Vec<Extent<'a>>> {
+fn extents<'a>(packed: &Packed, rows: &'a [Sequence], output: Output) -> Result<Vec<Extent<'a>>> {
     let extent = |(span, row): (&Span, &'a Sequence)| {
-        if matches!(reading, Output::Vector(_) | Output::Pooler) && row.unpooled >= row.ids.len() {
+        if matches!(output, Output::Vector(_) | Output::Pooler) && row.unpooled >= row.ids.len() {
             let message = format!("a prompt of {} tokens leaves none of the text's {}", row.unpooled, row.ids.len());
             return Err(Error::invalid(message));
         }
         // The pooler was trained on the first token, whatever it is.
-        let first = span.row + if reading == Output::Pooler { 0 } else { row.unpooled };
+        let first = span.row + if output == Output::Pooler { 0 } else { row.unpooled };
         Ok(Extent { span: *span, ids: &row.ids, first, content: span.row + row.unpooled })
     };
     packed.spans.iter().zip(rows).map(extent).collect()
