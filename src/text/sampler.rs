@@ -89,7 +89,9 @@ impl Sampling {
 /// go on with nonsense. `-∞` is an honest "never", as long as something remains.
 pub fn check_logits(logits: &[f32]) -> Result<()> {
     let internal = |message| Err(Error::new(Code::Internal, message));
-    if let Some(id) = logits.iter().position(|l| l.is_nan() || *l == f32::INFINITY) {
+    // Without a way out in its midst, the compiler makes vectors of this loop and of the next ones.
+    if logits.iter().fold(false, |wrong, l| wrong | l.is_nan() | (*l == f32::INFINITY)) {
+        let id = logits.iter().position(|l| l.is_nan() || *l == f32::INFINITY).expect("one that is wrong");
         return internal(format!("the logit of token {id} is {}", logits[id]));
     }
     if logits.iter().all(|l| *l == f32::NEG_INFINITY) {
@@ -182,7 +184,11 @@ const NOISE_ENDS: i32 = 33 * ONE;
 const _: () = assert!(LEAST.checked_sub(6 * ONE).is_some());
 
 fn largest(logits: &[f32]) -> f32 {
-    logits.iter().copied().fold(f32::NEG_INFINITY, f32::max)
+    let larger = |a: f32, b: f32| if a < b { b } else { a };
+    let (fours, rest) = logits.as_chunks::<4>();
+    let lanes =
+        fours.iter().fold([f32::NEG_INFINITY; 4], |lanes, four| std::array::from_fn(|i| larger(lanes[i], four[i])));
+    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, larger)
 }
 
 fn weight(logit: f32, best: f32) -> f64 {
@@ -211,13 +217,8 @@ fn least_of_share(logits: &[f32], least: f32, largest: f32, share: f64) -> f32 {
 }
 
 fn argmax(logits: &[f32]) -> u32 {
-    let mut best = 0;
-    for (id, &logit) in logits.iter().enumerate() {
-        if logit > logits[best] {
-            best = id;
-        }
-    }
-    best as u32
+    let largest = largest(logits);
+    logits.iter().position(|logit| *logit == largest).unwrap_or(0) as u32
 }
 
 fn log_sum_exp(logits: &[f32]) -> f64 {

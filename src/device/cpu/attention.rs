@@ -284,7 +284,10 @@ impl Tiles {
             finish(row, &mut scores[4 * groups.start..4 * groups.end]);
             scores[..seen.start].fill(f32::NEG_INFINITY);
             scores[seen.end..].fill(f32::NEG_INFINITY);
-            let maximum = scores[seen.clone()].iter().fold(self.maximum[row], |maximum, score| maximum.max(*score));
+            let maximum = groups.clone().fold(F32x4::splat(self.maximum[row]), |maximum, group| {
+                maximum.max(F32x4::from_slice(&scores[4 * group..]))
+            });
+            let maximum = maximum.largest();
             let kept = (self.maximum[row] - maximum).exp();
             let mut total = F32x4::ZERO;
             for group in groups.clone() {

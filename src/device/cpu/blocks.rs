@@ -13,10 +13,9 @@
 //! | relaxed, 8-bit | 15 bits in two products | 2 | 238 | 168 | 132 | |
 //! | 16-bit | 15 bits | 4 | 278 | 251 | 141 | <- this, in every build |
 
-use super::products::{Products, ROWS, Sums, scale, shift};
+use super::products::{Dots, Products, ROWS, Sums, add_pairs, scale, shift};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{F32x4, I16x8, I32x4, U8x16, f16_to_f32};
-use super::wide::Wide;
 use crate::checkpoint::Levels;
 use std::borrow::Cow;
 
@@ -25,7 +24,7 @@ pub const FLOATS: usize = 1;
 
 /// Eight rows × some columns of a weight matrix, as it lies in memory.
 pub trait Block: Products {
-    /// The same weights unpacked: many tokens are quicker with them.
+    /// The same weights as the products with many tokens like them: halves as floats.
     type Wide: Products<Input = Self::Input>;
 
     fn widen(blocks: &[Self]) -> Cow<'_, [Self::Wide]>;
@@ -166,22 +165,26 @@ impl Nibbles {
         (column / 4, row * 2 + column % 2, column % 4 / 2 * 4)
     }
 
-    /// Σ level · activation of the eight rows.
+    /// Σ level · activation of the eight rows. Four tokens' sums leave registers for one pair a turn; fewer tokens would
+    /// rather read each vector once.
     #[inline(always)]
-    fn dot<const T: usize>(&self, inputs: [&QuantisedBlock; T]) -> [[I32x4; 2]; T] {
-        let mut sums = [[I32x4::ZERO; 2]; T];
-        for (v, vector) in self.levels.iter().enumerate() {
-            let vector = U8x16::load(vector);
-            let first = vector.low_nibbles().widen_unsigned();
-            let second = vector.high_nibbles().widen_unsigned();
-            for (sum, input) in sums.iter_mut().zip(inputs) {
-                let pairs = input.levels.as_chunks::<2>().0;
-                let (low, high) = (I16x8::splat_pair(&pairs[2 * v]), I16x8::splat_pair(&pairs[2 * v + 1]));
-                sum[0] = sum[0].add(first.0.dot(low)).add(second.0.dot(high));
-                sum[1] = sum[1].add(first.1.dot(low)).add(second.1.dot(high));
+    fn dot<const T: usize>(&self, inputs: [&QuantisedBlock; T]) -> Dots<T> {
+        let mut dots = [[I32x4::ZERO; 2]; T];
+        if T < 4 {
+            for (v, vector) in self.levels.iter().enumerate() {
+                let vector = U8x16::load(vector);
+                add_pairs(vector.low_nibbles().widen_unsigned(), 2 * v, inputs, &mut dots);
+                add_pairs(vector.high_nibbles().widen_unsigned(), 2 * v + 1, inputs, &mut dots);
+            }
+        } else {
+            for (v, vector) in self.levels.iter().enumerate() {
+                add_pairs(U8x16::load(vector).low_nibbles().widen_unsigned(), 2 * v, inputs, &mut dots);
+            }
+            for (v, vector) in self.levels.iter().enumerate() {
+                add_pairs(U8x16::load(vector).high_nibbles().widen_unsigned(), 2 * v + 1, inputs, &mut dots);
             }
         }
-        sums
+        dots
     }
 }
 
@@ -197,19 +200,10 @@ impl Products for Nibbles {
 }
 
 impl Block for Nibbles {
-    type Wide = Wide<1, 1>;
+    type Wide = Self;
 
-    fn widen(blocks: &[Self]) -> Cow<'_, [Wide<1, 1>]> {
-        Wide::each(blocks, |block, wide| {
-            (wide.scales, wide.mins) = (block.scales, block.mins);
-            for (vectors, levels) in wide.levels.as_chunks_mut::<2>().0.iter_mut().zip(&block.levels) {
-                let levels = U8x16::load(levels);
-                for (vectors, nibbles) in vectors.iter_mut().zip([levels.low_nibbles(), levels.high_nibbles()]) {
-                    let (low, high) = nibbles.widen_unsigned();
-                    (vectors[0], vectors[1]) = (low.to_array(), high.to_array());
-                }
-            }
-        })
+    fn widen(blocks: &[Self]) -> Cow<'_, [Self]> {
+        blocks.into()
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
@@ -225,7 +219,7 @@ impl Block for Nibbles {
 /// Vector v holds columns 2v and 2v+1 of the eight rows.
 #[derive(Clone, Copy)]
 pub struct Bytes<const GROUPS: usize, const MINS: usize> {
-    levels: [[i8; 16]; BLOCK / 2],
+    levels: [[[i8; 8]; 2]; BLOCK / 2],
     scales: [[f32; ROWS]; GROUPS],
     mins: [[f32; ROWS]; MINS],
 }
@@ -233,7 +227,10 @@ pub struct Bytes<const GROUPS: usize, const MINS: usize> {
 impl<const GROUPS: usize, const MINS: usize> Bytes<GROUPS, MINS> {
     pub fn new(rows: &[Levels; ROWS]) -> Self {
         Self {
-            levels: std::array::from_fn(|v| std::array::from_fn(|byte| rows[byte / 2].levels[2 * v + byte % 2])),
+            levels: std::array::from_fn(|v| {
+                let level = |half: usize, byte: usize| rows[4 * half + byte / 2].levels[2 * v + byte % 2];
+                [0, 1].map(|half| std::array::from_fn(|byte| level(half, byte)))
+            }),
             scales: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].scales[group])),
             mins: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].mins[group])),
         }
@@ -250,11 +247,8 @@ impl<const GROUPS: usize, const MINS: usize> Products for Bytes<GROUPS, MINS> {
             let vectors = BLOCK / 2 / GROUPS;
             let mut dots = [[I32x4::ZERO; 2]; T];
             for v in group * vectors..(group + 1) * vectors {
-                let (low, high) = U8x16::from_signed(&self.levels[v]).widen_signed();
-                for (dot, input) in dots.iter_mut().zip(inputs) {
-                    let pair = I16x8::splat_pair(&input.levels.as_chunks::<2>().0[v]);
-                    *dot = [dot[0].add(low.dot(pair)), dot[1].add(high.dot(pair))];
-                }
+                let [low, high] = &self.levels[v];
+                add_pairs((I16x8::widen(low), I16x8::widen(high)), v, inputs, &mut dots);
             }
             scale(&self.scales[group], dots, inputs, sums);
         }
@@ -263,21 +257,15 @@ impl<const GROUPS: usize, const MINS: usize> Products for Bytes<GROUPS, MINS> {
 }
 
 impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
-    type Wide = Wide<GROUPS, MINS>;
+    type Wide = Self;
 
-    fn widen(blocks: &[Self]) -> Cow<'_, [Self::Wide]> {
-        Wide::each(blocks, |block, wide| {
-            (wide.scales, wide.mins) = (block.scales, block.mins);
-            for (vectors, levels) in wide.levels.iter_mut().zip(&block.levels) {
-                let (low, high) = U8x16::from_signed(levels).widen_signed();
-                (vectors[0], vectors[1]) = (low.to_array(), high.to_array());
-            }
-        })
+    fn widen(blocks: &[Self]) -> Cow<'_, [Self]> {
+        blocks.into()
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
         for (column, out) in out.iter_mut().enumerate() {
-            let level = f32::from(self.levels[column / 2][row * 2 + column % 2]);
+            let level = f32::from(self.levels[column / 2][row / 4][row % 4 * 2 + column % 2]);
             let min = if MINS == 0 { 0.0 } else { self.mins[column * MINS / BLOCK][row] };
             *out = self.scales[column * GROUPS / BLOCK][row] * level + min;
         }

@@ -15,7 +15,6 @@ mod score;
 mod short_conv;
 mod simd;
 mod state;
-mod wide;
 
 use super::{
     Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,

@@ -39,7 +39,7 @@ impl QuantisedBlock {
             // No level says that a value is infinite or no number: the block's products are none, and are seen for it.
             return Self { levels: [0; BLOCK], scale: f32::NAN, sums: [f32::NAN; 2] };
         }
-        let largest = largest.to_array().into_iter().fold(0.0, f32::max);
+        let largest = largest.largest();
         let mut block = Self { scale: largest / LARGEST, ..Self::default() };
         if block.scale == 0.0 {
             return block;

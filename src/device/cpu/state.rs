@@ -2,7 +2,7 @@
 //!
 //! A page has, for each layer and head of its group, keys [PAGE, head_dim] and then values.
 
-use super::simd::f16_to_f32;
+use super::simd::{F32x4, f16_to_f32};
 use crate::device::pages::groups;
 use crate::device::{CacheType, PAGE, PageCopy, Span, StateShape, Table};
 use crate::error::{Result, try_vec};
@@ -276,7 +276,10 @@ impl Rows {
             }
             Values::F16(values) => {
                 for (out, vector) in out.zip(values[range].chunks_exact(self.head_dim)) {
-                    out.iter_mut().zip(vector).for_each(|(out, half)| *out = f16_to_f32(*half));
+                    let ((fours, rest), (out, last)) = (vector.as_chunks::<4>(), out.as_chunks_mut::<4>());
+                    out.iter_mut().zip(fours).for_each(|(out, four)| *out = F32x4::from_any_f16(four).to_array());
+                    let last = out[fours.len()..].as_flattened_mut().iter_mut().chain(last);
+                    last.zip(rest).for_each(|(out, half)| *out = f16_to_f32(*half));
                 }
             }
             Values::Q8 { levels, scales } => {

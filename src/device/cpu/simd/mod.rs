@@ -30,6 +30,14 @@ impl F32x4 {
         out[..4].copy_from_slice(&self.to_array());
     }
 
+    /// The largest of the lanes. What is no number is passed over, or is the answer.
+    #[inline(always)]
+    pub fn largest(self) -> f32 {
+        let [a, b, c, d] = self.to_array();
+        let larger = |a: f32, b: f32| if a < b { b } else { a };
+        larger(larger(a, c), larger(b, d))
+    }
+
     /// The lanes' sum, pairwise.
     #[inline(always)]
     pub fn sum(self) -> f32 {
@@ -74,9 +82,20 @@ mod tests {
     }
 
     #[test]
-    fn a_vector_of_finite_halves_converts_as_each_does() {
+    fn a_vector_of_halves_converts_as_each_does() {
         for bits in (0..0x7c00).chain(0x8000..0xfc00) {
             assert_eq!(F32x4::from_f16(&[bits; 4]).to_array()[1].to_bits(), f16_to_f32(bits).to_bits());
+        }
+        for bits in 0..=0xffff {
+            assert_eq!(F32x4::from_any_f16(&[bits; 4]).to_array()[1].to_bits(), f16_to_f32(bits).to_bits());
+        }
+    }
+
+    #[test]
+    fn the_largest_lane_is_found_wherever_it_is() {
+        for at in 0..4 {
+            let values: [f32; 4] = std::array::from_fn(|i| if i == at { 3.0 } else { -(i as f32) });
+            assert_eq!(F32x4::load(&values).largest(), 3.0);
         }
     }
 
@@ -84,7 +103,8 @@ mod tests {
     fn a_dot_product_is_the_integer_sum_of_pairs() {
         let signed: [i8; 16] = std::array::from_fn(|i| (i as i8).wrapping_mul(37));
         let nibbles: [u8; 16] = std::array::from_fn(|i| (i * 23) as u8);
-        let (low, high) = U8x16::from_signed(&signed).widen_signed();
+        let (low, high) = signed.split_at(8);
+        let [low, high] = [low, high].map(|eight| I16x8::widen(eight.try_into().unwrap()));
         let (first, _) = U8x16::load(&nibbles).low_nibbles().widen_unsigned();
         let (_, second) = U8x16::load(&nibbles).high_nibbles().widen_unsigned();
         let pair = |i: usize, nibble: fn(u8) -> u8| {

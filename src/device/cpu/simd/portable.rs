@@ -1,6 +1,6 @@
 //! The vectors as arrays: for native tests, and the definition of what each operation means.
 
-use super::halves::finite_f16_to_f32;
+use super::halves::{f16_to_f32, finite_f16_to_f32};
 
 #[derive(Clone, Copy)]
 pub struct F32x4([f32; 4]);
@@ -32,6 +32,11 @@ impl F32x4 {
     #[inline(always)]
     pub fn from_f16(halves: &[u16; 4]) -> Self {
         Self(halves.map(finite_f16_to_f32))
+    }
+
+    #[inline(always)]
+    pub fn from_any_f16(halves: &[u16; 4]) -> Self {
+        Self(halves.map(f16_to_f32))
     }
 
     #[inline(always)]
@@ -136,8 +141,8 @@ impl I16x8 {
     }
 
     #[inline(always)]
-    pub fn load(values: &[i16; 8]) -> Self {
-        Self(*values)
+    pub fn widen(values: &[i8; 8]) -> Self {
+        Self(values.map(i16::from))
     }
 
     #[inline(always)]
@@ -164,11 +169,6 @@ impl U8x16 {
     }
 
     #[inline(always)]
-    pub fn from_signed(bytes: &[i8; 16]) -> Self {
-        Self(bytes.map(|byte| byte as u8))
-    }
-
-    #[inline(always)]
     pub fn low_nibbles(self) -> Self {
         Self(self.0.map(|byte| byte & 15))
     }
@@ -176,12 +176,6 @@ impl U8x16 {
     #[inline(always)]
     pub fn high_nibbles(self) -> Self {
         Self(self.0.map(|byte| byte >> 4))
-    }
-
-    #[inline(always)]
-    pub fn widen_signed(self) -> (I16x8, I16x8) {
-        let wide = |i: usize| i16::from(self.0[i] as i8);
-        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
     }
 
     #[inline(always)]

@@ -42,6 +42,15 @@ impl F32x4 {
         Self(v128_or(value, sign))
     }
 
+    /// Of halves that need not be finite.
+    #[inline(always)]
+    pub fn from_any_f16(halves: &[u16; 4]) -> Self {
+        // SAFETY: as above.
+        let wide = unsafe { u32x4_load_extend_u16x4(halves.as_ptr()) };
+        let special = i32x4_eq(v128_and(wide, u32x4_splat(0x7c00)), u32x4_splat(0x7c00));
+        Self(v128_or(Self::from_f16(halves).0, v128_and(special, u32x4_splat(0x7f80_0000))))
+    }
+
     #[inline(always)]
     pub fn from_bf16(halves: &[u16; 4]) -> Self {
         // SAFETY: eight bytes are read, as many as the array has.
@@ -161,8 +170,9 @@ impl I16x8 {
     }
 
     #[inline(always)]
-    pub fn load(values: &[i16; 8]) -> Self {
-        Self(load(values))
+    pub fn widen(values: &[i8; 8]) -> Self {
+        // SAFETY: eight bytes are read, as many as the array has.
+        Self(unsafe { i16x8_load_extend_i8x8(values.as_ptr()) })
     }
 
     /// Two vectors' values, which must fit.
@@ -191,11 +201,6 @@ impl U8x16 {
     }
 
     #[inline(always)]
-    pub fn from_signed(bytes: &[i8; 16]) -> Self {
-        Self(load(bytes))
-    }
-
-    #[inline(always)]
     pub fn low_nibbles(self) -> Self {
         Self(v128_and(self.0, u8x16_splat(0x0f)))
     }
@@ -203,11 +208,6 @@ impl U8x16 {
     #[inline(always)]
     pub fn high_nibbles(self) -> Self {
         Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(0x0f)))
-    }
-
-    #[inline(always)]
-    pub fn widen_signed(self) -> (I16x8, I16x8) {
-        (I16x8(i16x8_extend_low_i8x16(self.0)), I16x8(i16x8_extend_high_i8x16(self.0)))
     }
 
     #[inline(always)]
