@@ -4,7 +4,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Head, Positions, Spec, StackInput, Tokens, VocabularyHead};
@@ -32,8 +32,7 @@ pub fn decoder_of(config: &Config, positions: Positions) -> Result<Spec> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
     config.expect("tie_word_embeddings", true)?;
     ["normalize_before", "add_final_layer_norm", "is_decoder"].iter().try_for_each(|choice| config.refuse(choice))?;
-    let mut decoder = stack(config, positions, true)?;
-    decoder.look_across();
+    let decoder = stack(config, positions, true)?.looking_across();
     Ok(Spec { head: Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) }), ..decoder })
 }
 
@@ -87,7 +86,7 @@ pub const DECODER: Names = Names {
     ],
     // Marian's positions are computed; versions are of the first releases.
     ignored: &["encoder.embed_positions", "decoder.embed_positions", "encoder.version", "decoder.version"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };
 
 pub const ENCODER: Names = Names {
@@ -104,6 +103,5 @@ pub const ENCODER: Names = Names {
         (Part::Down, "encoder.layers.{}.fc2"),
         (Part::FeedForwardNorm, "encoder.layers.{}.final_layer_norm"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

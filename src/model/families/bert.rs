@@ -4,12 +4,12 @@
 //! `sentence-transformers/all-MiniLM-L6-v2`, `cross-encoder/ms-marco-MiniLM-L6-v2`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
 use crate::model::spec::{
-    Attention, Block, Dense, FeedForward, Head, Norm, Pooling, Positions, Residual, Spec, StackInput, Tokens,
+    Attention, Dense, FeedForward, Head, Norm, Pooling, Positions, Residual, Spec, StackInput, Tokens,
 };
 
 /// What transformers takes where `config.json` does not say.
@@ -63,10 +63,10 @@ pub fn stack(
     let Sizes { layers, width, heads, feed_forward } = *sizes;
     let attention =
         Attention { qkv_bias: true, output_bias: true, ..Attention::plain(heads, config.head_dim(width, heads)?) };
-    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true, experts: None };
+    let feed_forward = FeedForward { bias: true, ..FeedForward::plain(feed_forward, activation) };
     let norm = Norm::Layer { epsilon: epsilon as f32, bias: true };
-    let block = Block { residual: Residual::PostNorm, ..Block::new(attention, feed_forward) };
-    let spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, block);
+    let mut spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, attention, feed_forward);
+    spec.set_residual(Residual::PostNorm);
     Ok(Spec { input_norm: true, output_norm: false, ..spec })
 }
 
@@ -104,5 +104,5 @@ pub const NAMES: Names = Names {
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pooler.*", "classifier.*", "cls.*", "lm_head.*", "qa_outputs.*"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

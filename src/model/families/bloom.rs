@@ -38,6 +38,6 @@ pub const NAMES: Names = Names {
         (Part::Up, "h.{}.mlp.dense_h_to_4h"),
         (Part::Down, "h.{}.mlp.dense_4h_to_h"),
     ],
-    ignored: &[],
     layout: Layout::ByHeads,
+    ..Names::PLAIN
 };

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::patches::Patches;
@@ -83,28 +83,13 @@ pub fn tokens(config: &Config, vocabulary: usize, context: usize) -> Result<Stac
 /// `class_token`: there is one, as in CLIP; otherwise the patches have a bias.
 pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<StackInput> {
     let [image, patch] = config.image_and_patch(patch)?;
-    Ok(StackInput::Patches(Patches {
-        channels: config.count("num_channels", 3)?,
-        image,
-        patch,
-        bias: !class_token,
-        class_token,
-        distillation_token: false,
-        registers: 0,
-        antialiased_positions: false,
-    }))
+    let patches = Patches::plain(config.count("num_channels", 3)?, image, patch);
+    Ok(StackInput::Patches(Patches { bias: !class_token, class_token, ..patches }))
 }
 
-/// transformers' tensor names.
-pub const TEXT_NAMES: Names = Names {
-    prefix: "text_model.",
+/// transformers' tensor names, of both towers' layers.
+const LAYERS: Names = Names {
     parts: &[
-        (Part::Embedding, "embeddings.token_embedding"),
-        (Part::PositionTable, "embeddings.position_embedding"),
-        (Part::OutputNorm, "final_layer_norm"),
-        (Part::Head, "text_projection"),
-        (Part::MatchScale, "logit_scale"),
-        (Part::MatchBias, "logit_bias"),
         (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
         (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
         (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
@@ -116,13 +101,25 @@ pub const TEXT_NAMES: Names = Names {
     ],
     // A buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
+};
+
+pub const TEXT_NAMES: Names = Names {
+    prefix: "text_model.",
+    ..LAYERS.with(&[
+        (Part::Embedding, "embeddings.token_embedding"),
+        (Part::PositionTable, "embeddings.position_embedding"),
+        (Part::OutputNorm, "final_layer_norm"),
+        (Part::Head, "text_projection"),
+        (Part::MatchScale, "logit_scale"),
+        (Part::MatchBias, "logit_bias"),
+    ])
 };
 
 /// SigLIP's among them.
 pub const IMAGE_NAMES: Names = Names {
     prefix: "vision_model.",
-    parts: &[
+    ..LAYERS.with(&[
         (Part::PatchEmbedding, "embeddings.patch_embedding"),
         (Part::ClassToken, "embeddings.class_embedding"),
         (Part::Positions, "embeddings.position_embedding.weight"),
@@ -137,15 +134,5 @@ pub const IMAGE_NAMES: Names = Names {
         (Part::PoolNorm, "head.layernorm"),
         (Part::PoolUp, "head.mlp.fc1"),
         (Part::PoolDown, "head.mlp.fc2"),
-        (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
-        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-        (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
-        (Part::Up, "encoder.layers.{}.mlp.fc1"),
-        (Part::Down, "encoder.layers.{}.mlp.fc2"),
-    ],
-    ignored: &["embeddings.position_ids"],
-    layout: Layout::Stacked,
+    ])
 };

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Dense, Head, Positions, Spec, StackInput, Tokens};
@@ -56,5 +56,5 @@ pub const NAMES: Names = Names {
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pre_classifier.*", "classifier.*", "vocab_*", "qa_outputs.*"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

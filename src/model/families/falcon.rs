@@ -28,9 +28,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     } else {
         rope = Some(config.rope(head_dim, 10_000.0, None)?);
     }
-    for attention in spec.attentions() {
-        (attention.kv_heads, attention.rope) = (kv_heads, rope.clone());
-    }
+    spec.attentions().for_each(|attention| (attention.kv_heads, attention.rope) = (kv_heads, rope.clone()));
     spec.set_biases(config.flag("bias", false)?);
     if grouped || config.flag("parallel_attn", true)? {
         let shared_norm = !grouped || config.count("num_ln_in_parallel_attn", 2)? == 1;

@@ -82,9 +82,7 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
     let mut stacks = family.ok_or_else(|| Error::unsupported(model_type))?.stacks(&config)?;
     if architecture == "t5encoder" {
         stacks.remove(0);
-        if let StackInput::Tokens(tokens) = &mut stacks[0].spec.input {
-            tokens.shared = false;
-        }
+        stacks[0].spec.tokens().for_each(|tokens| tokens.shared = false);
     }
     for (stack, names) in stacks.iter_mut().zip(file.names()) {
         stack.names = *names;

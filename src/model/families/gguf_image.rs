@@ -2,7 +2,7 @@
 //! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
 
 use super::config::Config;
-use super::{Layout, Names, Part, deit, dinov2, vit};
+use super::{Names, Part, deit, dinov2, vit};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
@@ -81,7 +81,6 @@ fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Pro
 }
 
 pub const NAMES: Names = Names {
-    prefix: "",
     parts: &[
         (Part::PatchEmbedding, "v.patch_embd"),
         (Part::ClassToken, "v.class_embd"),
@@ -103,6 +102,5 @@ pub const NAMES: Names = Names {
         (Part::Down, "v.blk.{}.ffn_down"),
         (Part::FeedForwardScale, "v.blk.{}.ls2.weight"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

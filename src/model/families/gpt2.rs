@@ -9,7 +9,7 @@ use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Attention, Block, FeedForward, Norm, Positions, Spec, StackInput, Tokens};
+use crate::model::spec::{Attention, FeedForward, Norm, Positions, Spec, StackInput, Tokens};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("scale_attn_by_inverse_layer_idx")?;
@@ -19,9 +19,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     if !config.flag("scale_attn_weights", true)? {
         spec.attentions().for_each(|attention| attention.scale = 1.0);
     }
-    if let StackInput::Tokens(tokens) = &mut spec.input {
-        tokens.positions = Positions::Learned { offset: 0 };
-    }
+    spec.tokens().for_each(|tokens| tokens.positions = Positions::Learned { offset: 0 });
     Ok(spec)
 }
 
@@ -37,19 +35,13 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
         output_bias: true,
         ..Attention::plain(heads, config.head_dim(width, heads)?)
     };
-    let feed_forward = FeedForward {
-        width: config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?,
-        activation: config.activation("activation_function|hidden_act|activation", activation)?,
-        gated: false,
-        bias: true,
-        experts: None,
-    };
+    let inner = config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?;
+    let activation = config.activation("activation_function|hidden_act|activation", activation)?;
+    let feed_forward = FeedForward { bias: true, ..FeedForward::plain(inner, activation) };
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
-    let block = Block::new(attention, feed_forward);
-    let mut spec = Spec::uniform(architecture, width, StackInput::Tokens(tokens), norm, layers, block);
-    spec.head = llama::head(config, true)?;
-    Ok(spec)
+    let spec = Spec::uniform(architecture, width, StackInput::Tokens(tokens), norm, layers, attention, feed_forward);
+    Ok(Spec { head: llama::head(config, true)?, ..spec })
 }
 
 /// transformers' tensor names.
@@ -71,6 +63,7 @@ pub const NAMES: Names = Names {
     ],
     ignored: MASKS,
     layout: Layout::Transposed,
+    ..Names::PLAIN
 };
 
 /// The causal mask and what stands in its place, which older releases of transformers saved.

@@ -52,16 +52,21 @@ impl Config {
             kind.refuse_partial()?;
             self.rope_of(&kind, head_dim, theta)
         };
-        let mut ropes = [rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?];
+        Ok([rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?])
+    }
+
+    /// The same where older configurations' `rope_scaling` is of the layers that see everything.
+    pub fn stretched_ropes(&self, head_dim: usize, bases: [(&str, f64); 2]) -> Result<[Rope; 2]> {
+        let mut ropes = self.ropes(head_dim, bases)?;
         if self.has("rope_scaling") {
             ropes[0] = self.rope_of(&self.part("rope_scaling")?, head_dim, ropes[0].theta)?;
         }
         Ok(ropes)
     }
 
-    /// What `layer_types` say: whether each layer sees only its window. None where the configuration has none.
-    pub fn local_layers(&self, layers: usize) -> Result<Option<Vec<bool>>> {
-        let Some(types) = self.list("layer_types")? else { return Ok(None) };
+    /// Whether each layer sees only its window: what `layer_types` say, or else `otherwise` of its number.
+    pub fn local_layers(&self, layers: usize, otherwise: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+        let Some(types) = self.list("layer_types")? else { return Ok((0..layers).map(otherwise).collect()) };
         if types.len() != layers {
             return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
         }
@@ -70,7 +75,7 @@ impl Config {
             Some("sliding_attention") => Ok(true),
             _ => Err(Error::unsupported(format!("layer type {ty}"))),
         };
-        types.iter().map(local).collect::<Result<_>>().map(Some)
+        types.iter().map(local).collect()
     }
 
     fn scaling(&self, context: f64, whole: &Config) -> Result<RopeScaling> {

@@ -38,21 +38,4 @@ pub fn images(config: &Config) -> Result<Spec> {
 }
 
 /// transformers' tensor names.
-pub const TEXT_NAMES: Names = Names { parts: TEXT_PARTS, ..clip::TEXT_NAMES };
-
-const TEXT_PARTS: &[(Part, &str)] = &[
-    (Part::Embedding, "embeddings.token_embedding"),
-    (Part::PositionTable, "embeddings.position_embedding"),
-    (Part::OutputNorm, "final_layer_norm"),
-    (Part::Head, "head"),
-    (Part::MatchScale, "logit_scale"),
-    (Part::MatchBias, "logit_bias"),
-    (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
-    (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-    (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-    (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-    (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-    (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
-    (Part::Up, "encoder.layers.{}.mlp.fc1"),
-    (Part::Down, "encoder.layers.{}.mlp.fc2"),
-];
+pub const TEXT_NAMES: Names = clip::TEXT_NAMES.with(&[(Part::Head, "head")]);
