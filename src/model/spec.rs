@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// The family: "llama", "qwen3", …
+    /// The family: "llama", "qwen3", … It gets it from [`super::families`].
     pub architecture: String,
     /// Values per token between the blocks.
     pub width: usize,
@@ -235,7 +235,6 @@ pub enum ScoreBias {
 impl Spec {
     /// `layers` blocks that are alike, with norms before their branches.
     pub fn uniform(
-        architecture: &str,
         width: usize,
         input: StackInput,
         norm: Norm,
@@ -243,13 +242,13 @@ impl Spec {
         attention: Attention,
         feed_forward: FeedForward,
     ) -> Self {
-        Self::new(architecture, width, input, norm, vec![Block::new(attention, feed_forward); layers])
+        Self::new(width, input, norm, vec![Block::new(attention, feed_forward); layers])
     }
 
     /// With a norm after the last block, as most have it.
-    pub fn new(architecture: &str, width: usize, input: StackInput, norm: Norm, blocks: Vec<Block>) -> Self {
+    pub fn new(width: usize, input: StackInput, norm: Norm, blocks: Vec<Block>) -> Self {
         Self {
-            architecture: architecture.to_owned(),
+            architecture: String::new(),
             width,
             input,
             input_norm: false,

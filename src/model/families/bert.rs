@@ -41,7 +41,7 @@ pub fn body(config: &Config, first: usize) -> Result<Spec> {
     };
     let activation = config.activation("hidden_act", Activation::Gelu)?;
     let epsilon = config.number("layer_norm_eps", EPSILON)?;
-    stack(config, config.model_type()?, &sizes, activation, epsilon, StackInput::Tokens(tokens))
+    stack(config, &sizes, activation, epsilon, StackInput::Tokens(tokens))
 }
 
 pub struct Sizes {
@@ -52,20 +52,13 @@ pub struct Sizes {
 }
 
 /// The original Transformer's stack: LayerNorm of the input and after each residual, biases everywhere.
-pub fn stack(
-    config: &Config,
-    architecture: &str,
-    sizes: &Sizes,
-    activation: Activation,
-    epsilon: f64,
-    input: StackInput,
-) -> Result<Spec> {
+pub fn stack(config: &Config, sizes: &Sizes, activation: Activation, epsilon: f64, input: StackInput) -> Result<Spec> {
     let Sizes { layers, width, heads, feed_forward } = *sizes;
     let attention =
         Attention { qkv_bias: true, output_bias: true, ..Attention::plain(heads, config.head_dim(width, heads)?) };
     let feed_forward = FeedForward { bias: true, ..FeedForward::plain(feed_forward, activation) };
     let norm = Norm::Layer { epsilon: epsilon as f32, bias: true };
-    let mut spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, attention, feed_forward);
+    let mut spec = Spec::uniform(width, input, norm, check_layers(layers)?, attention, feed_forward);
     spec.set_residual(Residual::PostNorm);
     Ok(Spec { input_norm: true, output_norm: false, ..spec })
 }
@@ -73,12 +66,12 @@ pub fn stack(
 /// A classifier of the first token, after `dense`, or of each, where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, dense: Dense) -> Result<Head> {
     if config.is_class("ForTokenClassification") {
-        return Ok(Head::Classes(config.token_classes(None)?));
+        return config.classes(Pooling::Each, None);
     }
     if !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: true });
     }
-    Ok(Head::Classes(config.classes(Pooling::ClassToken, Some(dense))?))
+    config.classes(Pooling::ClassToken, Some(dense))
 }
 
 /// transformers' tensor names, RoBERTa's among them.

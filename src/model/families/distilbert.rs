@@ -27,7 +27,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         feed_forward: config.count("hidden_dim", 3072)?,
     };
     let activation = config.activation("activation", Activation::Gelu)?;
-    let spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
+    let spec = bert::stack(config, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
     let dense = Dense { activation: Activation::Relu, bias: true, norm: false, pooler: false };
     let head = match bert::head(config, dense)? {
         Head::None { .. } => Head::None { pooler: false },

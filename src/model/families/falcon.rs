@@ -13,7 +13,7 @@ use crate::model::spec::{Attention, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("falcon", config, context, Activation::Gelu)?;
+    let mut spec = gpt2::block(config, context, Activation::Gelu)?;
     // The first release of the larger models has a name of its own instead.
     let grouped = config.flag("new_decoder_architecture", config.model_type()? == "RefinedWeb")?;
     let Attention { heads, head_dim, scale, .. } = *spec.attention();

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::llama;
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Norm, Spec};
+use crate::model::spec::{Head, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const HEAD_DIM: usize = 256;
@@ -29,7 +29,7 @@ pub fn block(config: &Config) -> Result<Spec> {
     spec.set_attention_biases(config.flag("attention_bias", false)?);
     let activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
     spec.feed_forwards().for_each(|feed_forward| feed_forward.activation = activation);
-    spec.head = llama::head(config, true)?;
+    spec.head = Head::Vocabulary(llama::head(config, true)?);
     if let Norm::Rms { plus_one, .. } = &mut spec.norm {
         *plus_one = true;
     }

@@ -17,7 +17,6 @@ const LOCAL_THETA: f64 = 10_000.0;
 pub fn spec(config: &Config) -> Result<Spec> {
     // The configuration has Gemma 2's cap of scores, too, and transformers' code does not look at it.
     let mut spec = gemma2::block(config, None)?;
-    spec.architecture = "gemma3".to_owned();
     let pattern = config.count("sliding_window_pattern|_sliding_window_pattern", PATTERN)?;
     let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(pattern))?;
     let thetas = [("rope_theta", THETA), ("rope_local_base_freq", LOCAL_THETA)];

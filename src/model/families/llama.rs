@@ -46,14 +46,13 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
     let feed_forward = FeedForward { gated: true, ..FeedForward::plain(inner, activation) };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
-    let (architecture, input) = (config.model_type()?, StackInput::Tokens(tokens));
-    let spec = Spec::uniform(architecture, width, input, norm, layers, attention, feed_forward);
-    Ok(Spec { head: head(config, false)?, ..spec })
+    let spec = Spec::uniform(width, StackInput::Tokens(tokens), norm, layers, attention, feed_forward);
+    Ok(Spec { head: Head::Vocabulary(head(config, false)?), ..spec })
 }
 
 /// `tied`: whether the head is the embedding table where the configuration does not say.
-pub fn head(config: &Config, tied: bool) -> Result<Head> {
-    Ok(Head::Vocabulary(VocabularyHead::plain(config.flag("tie_word_embeddings", tied)?)))
+pub fn head(config: &Config, tied: bool) -> Result<VocabularyHead> {
+    Ok(VocabularyHead::plain(config.flag("tie_word_embeddings", tied)?))
 }
 
 /// transformers' tensor names.

@@ -34,7 +34,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let block = |attention| Block::new(attention, feed_forward.clone());
     let mut blocks: Vec<Block> = attentions(config, layers, width)?.into_iter().map(block).collect();
     blocks[0].residual = Residual::PreNorm { bare: true };
-    let spec = Spec::new(config.model_type()?, width, StackInput::Tokens(tokens), norm, blocks);
+    let spec = Spec::new(width, StackInput::Tokens(tokens), norm, blocks);
     Ok(Spec { input_norm: true, head: head(config)?, ..spec })
 }
 
@@ -72,14 +72,14 @@ fn head(config: &Config) -> Result<Head> {
         pooler: false,
     };
     if of_tokens {
-        return Ok(Head::Classes(config.token_classes(Some(dense))?));
+        return config.classes(Pooling::Each, Some(dense));
     }
     let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
         "cls" => Pooling::ClassToken,
         "mean" => Pooling::Mean,
         other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
     };
-    Ok(Head::Classes(config.classes(pooling, Some(dense))?))
+    config.classes(pooling, Some(dense))
 }
 
 /// transformers' tensor names.

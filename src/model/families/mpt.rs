@@ -20,7 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         asked.refuse(name)?;
     }
     let context = config.count("max_seq_len", 2048)?;
-    let mut spec = gpt2::block("mpt", config, context, Activation::Gelu)?;
+    let mut spec = gpt2::block(config, context, Activation::Gelu)?;
     if let Norm::Layer { bias, .. } = &mut spec.norm {
         *bias = false;
     }

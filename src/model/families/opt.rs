@@ -11,7 +11,7 @@ use crate::model::spec::{Positions, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("opt", config, context, Activation::Relu)?;
+    let mut spec = gpt2::block(config, context, Activation::Relu)?;
     config.expect("word_embed_proj_dim", spec.width)?;
     config.expect("layer_norm_elementwise_affine", true)?;
     spec.set_biases(config.flag("enable_bias", true)?);

@@ -16,15 +16,14 @@ const TURNING: f64 = 0.5;
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("qk_layernorm")?;
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("phi", config, context, Activation::GeluTanh)?;
+    let mut spec = gpt2::block(config, context, Activation::GeluTanh)?;
     let Attention { heads, head_dim, .. } = *spec.attention();
     config.expect("head_dim", head_dim)?;
     let rope = config.rope(head_dim, THETA, Some(TURNING))?;
     let kv_heads = config.count("num_key_value_heads", heads)?;
     spec.attentions().for_each(|own| (own.rope, own.kv_heads) = (Some(rope.clone()), kv_heads));
     spec.set_residual(Residual::Parallel { shared_norm: true });
-    let tied = config.flag("tie_word_embeddings", false)?;
-    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
+    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..llama::head(config, false)? });
     Ok(spec)
 }
 

@@ -17,24 +17,20 @@ const VOCABULARY: usize = 32000;
 const CONTEXT: usize = 64;
 const PATCH: usize = 16;
 
-pub fn texts(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect_class(&["SiglipModel"])?;
-    let text = config.part("text_config")?;
-    let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
-    let spec = clip::tower("siglip", &text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
-    let width = text.count("projection_size", spec.width)?;
-    let (pooling, matching) = (Pooling::Last, Some(Matching { bias: true }));
-    Ok(Spec { head: Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: true, matching }), ..spec })
-}
-
-pub fn images(config: &Config) -> Result<Spec> {
-    let images = config.part("vision_config")?;
+    let (text, images) = (config.part("text_config")?, config.part("vision_config")?);
     images.expect("vision_use_head", true)?;
+    let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
+    let mut texts = clip::tower(&text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
+    let (width, matching) = (text.count("projection_size", texts.width)?, Some(Matching { bias: true }));
+    let head = EmbeddingHead { width, pooling: Pooling::Last, projection: true, bias: true, matching };
+    texts.head = Head::Embedding(head);
     let patches = clip::patches(&images, PATCH, false)?;
-    let spec = clip::tower("siglip", &images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
-    let (width, pooling) = (spec.width, Pooling::Attention);
-    let head = EmbeddingHead { width, pooling, projection: false, bias: false, matching: None };
-    Ok(Spec { head: Head::Embedding(head), ..spec })
+    let mut images = clip::tower(&images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
+    let (width, pooling) = (images.width, Pooling::Attention);
+    images.head = Head::Embedding(EmbeddingHead { width, pooling, projection: false, bias: false, matching: None });
+    Ok([texts, images])
 }
 
 /// transformers' tensor names.

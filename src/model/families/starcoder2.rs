@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Norm, Spec};
+use crate::model::spec::{Head, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const KV_HEADS: usize = 2;
@@ -21,7 +21,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let activation = config.activation("hidden_act", Activation::GeluTanh)?;
     spec.attentions().for_each(|attention| (attention.kv_heads, attention.window) = (kv_heads, window));
     spec.feed_forwards().for_each(|own| (own.gated, own.activation) = (false, activation));
-    spec.head = llama::head(config, true)?;
+    spec.head = Head::Vocabulary(llama::head(config, true)?);
     Ok(spec)
 }
 

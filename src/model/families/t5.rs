@@ -17,18 +17,11 @@ const CONTEXT: usize = 512;
 const BUCKETS: usize = 32;
 const DISTANCE: usize = 128;
 
-pub fn decoder(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
-    let decoder = stack(config, config.count("num_decoder_layers", layers(config)?)?, true)?.looking_across();
-    Ok(Spec { head: head(config, decoder.width)?, ..decoder })
-}
-
-pub fn encoder(config: &Config) -> Result<Spec> {
-    stack(config, layers(config)?, false)
-}
-
-fn layers(config: &Config) -> Result<usize> {
-    config.count("num_layers|num_hidden_layers", 6)
+    let layers = config.count("num_layers|num_hidden_layers", 6)?;
+    let decoder = stack(config, config.count("num_decoder_layers", layers)?, true)?.looking_across();
+    Ok([Spec { head: head(config, decoder.width)?, ..decoder }, stack(config, layers, false)?])
 }
 
 fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
@@ -44,7 +37,7 @@ fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("n_positions", CONTEXT)?);
     let input = StackInput::Tokens(Tokens { shared: !causal, ..tokens });
     let (layers, width, inner) = (check_layers(layers)?, config.required("d_model")?, feed_forward(config)?);
-    let spec = Spec::uniform(config.model_type()?, width, input, norm, layers, attention, inner);
+    let spec = Spec::uniform(width, input, norm, layers, attention, inner);
     Ok(Spec { score_bias, ..spec })
 }
 

@@ -29,14 +29,14 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let activation = config.activation("hidden_act", Activation::Gelu)?;
     let feed_forward = FeedForward { bias: true, ..FeedForward::plain(inner, activation) };
     let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
-    let spec = Spec::uniform(config.model_type()?, width, input, norm, layers, attention, feed_forward);
+    let spec = Spec::uniform(width, input, norm, layers, attention, feed_forward);
     Ok(Spec { head: head(config, Pooling::ClassToken)?, ..spec })
 }
 
 /// A classifier where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
     match config.is_class("ForImageClassification") || config.class().is_none() {
-        true => Ok(Head::Classes(config.classes(pooling, None)?)),
+        true => config.classes(pooling, None),
         false => Ok(Head::None { pooler: false }),
     }
 }
