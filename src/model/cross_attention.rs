@@ -36,7 +36,7 @@ impl<D: Device> Model<D> {
 
     /// Gives a sequence its source text; what was said about another one is forgotten.
     /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
-    pub async fn read_source(&mut self, session: &mut Session<D>, ids: &[u32]) -> Result<()> {
+    pub async fn read_source(&mut self, session: &mut Session, ids: &[u32]) -> Result<()> {
         session.clear();
         session.source = Some(self.source(ids).await?);
         Ok(())

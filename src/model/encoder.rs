@@ -71,13 +71,15 @@ impl<D: Device> Encoder<D> {
         entering: Entering<D>,
         spans: &[Span],
         kept: &[Range<usize>],
-        watch: &mut AttentionHook<D>,
+        watch: Option<&mut AttentionHook<D>>,
     ) -> Result<()> {
         let Self { spec, weights, room, pool, tables } = self;
         let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
         let tables: Vec<&Table> = tables.iter().collect();
-        let rows = Rows { kept, ..Rows::new(spans, &tables, &mut pool.state) };
-        forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows }, watch)?;
+        // Of a shorter life.
+        let watch = watch.map(|watch| watch as &mut AttentionHook<D>);
+        let rows = Rows { kept, watch, ..Rows::new(spans, &tables, &mut pool.state) };
+        forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows })?;
         let (x, rows) = match kept.len() {
             0 => (&scratch.hidden, spans.iter().map(|span| span.len).sum()),
             kept => (&scratch.kept, kept),
@@ -148,7 +150,7 @@ mod tests {
             let rows = [Sequence::new(vec![3, 9, 4, 7, 5]), Sequence::new(vec![8, 6])];
             let packed = encoder.pack(&rows);
             let pass = |device: &mut Cpu, encoder: &mut Encoder<Cpu>, kept: &[Range<usize>]| {
-                encoder.run(device, packed.entering(None), &packed.spans, kept, &mut |_, _, _, _, _| Ok(()))?;
+                encoder.run(device, packed.entering(None), &packed.spans, kept, None)?;
                 let count = if kept.is_empty() { 7 } else { kept.len() };
                 run(None, receive(device, encoder.hidden()?, count * encoder.spec.width))
             };

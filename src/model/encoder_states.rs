@@ -5,7 +5,7 @@ use super::forward::store_across;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::Pool;
-use crate::device::{Device, Span, Table};
+use crate::device::{Device, Table};
 use crate::error::Result;
 
 pub struct EncoderStates {
@@ -15,11 +15,6 @@ pub struct EncoderStates {
 }
 
 impl EncoderStates {
-    /// The spans of a decoder's batch of one sequence.
-    pub fn spans(&self, rows: usize) -> [Span; 1] {
-        [Span::across(0, rows, self.keys, 0)]
-    }
-
     /// The passes of an encoder, for [`Device::prepare`].
     pub fn warm_up<D: Device>(
         &self,

@@ -150,7 +150,7 @@ impl<D: Device> Heads<D> {
         let result = match output.pooling(&encoder.spec).filter(|pooling| pooling.is_computed_here()) {
             Some(pooling) => {
                 let inner = encoder.spec.width;
-                encoder.run(device, entering, &spans(extents), &[], &mut |_, _, _, _, _| Ok(()))?;
+                encoder.run(device, entering, &spans(extents), &[], None)?;
                 let hidden = receive(device, encoder.hidden()?, tokens * inner).await?;
                 let vectors = pooled(&hidden, inner, extents, &pooling.runs(extents), pooling);
                 device.write(&vectors, 0, &mut self.pooled);
@@ -182,7 +182,7 @@ impl<D: Device> Heads<D> {
         let runs = pooling.map(|pooling| pooling.runs(extents)).unwrap_or_default();
         let single = pooling.is_some_and(Pooling::is_of_single_rows);
         let (spans, kept) = (spans(extents), if single { &*runs } else { &[] });
-        encoder.run(device, entering, &spans, kept, &mut |_, _, _, _, _| Ok(()))?;
+        encoder.run(device, entering, &spans, kept, None)?;
         let (width, tokens) = (encoder.spec.width, spans.iter().map(|span| span.len).sum());
         let rows = if output.is_of_tokens() { tokens } else { extents.len() };
         let hidden = match pooling {

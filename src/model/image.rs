@@ -4,6 +4,7 @@ use super::dense::DenseChain;
 use super::encoder::Encoder;
 use super::heads::{Heads, Output, receive};
 use super::image_pass::ImagePass;
+use super::maps::sending;
 use super::patches::Patches;
 use super::positions;
 use super::rollout::Rollout;
@@ -371,13 +372,7 @@ impl<D: Device> ImageModel<D> {
         let mut readings = Vec::new();
         let spans = [Span::new(0, tokens, 0, 0)];
         let entering = room.enter(device, 1);
-        encoder.run(device, entering, &spans, &[], &mut |device, layer, attention, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(attention, query, key, tokens)?;
-                readings.push(device.send(&weights, len)?);
-            }
-            Ok(())
-        })?;
+        encoder.run(device, entering, &spans, &[], Some(&mut sending(only, tokens, &mut readings)))?;
         for reading in readings {
             device.receive(reading, &mut map).await?;
             take(&map);

@@ -116,7 +116,7 @@ impl<D: Device> Encoder<D> {
     pub async fn encode(&mut self, device: &mut D, rows: &[Sequence], table: Option<&D::Matrix>) -> Result<Vec<Span>> {
         self.reserve_texts(device, rows).await?;
         let packed = self.pack(rows);
-        self.run(device, packed.entering(table), &packed.spans, &[], &mut |_, _, _, _, _| Ok(()))?;
+        self.run(device, packed.entering(table), &packed.spans, &[], None)?;
         Ok(packed.spans)
     }
 
@@ -132,7 +132,7 @@ impl<D: Device> Encoder<D> {
         let mut spans = Vec::new();
         for few in 1..=rows.len() {
             let packed = self.pack(&rows[..few]);
-            self.run(device, packed.entering(table), &packed.spans, &[], &mut |_, _, _, _, _| Ok(()))?;
+            self.run(device, packed.entering(table), &packed.spans, &[], None)?;
             spans = packed.spans;
         }
         Ok(spans)
