@@ -47,7 +47,7 @@ impl<D: Device> Model<D> {
         let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
         let mut table = Table::default();
         sources.reserve(device, &mut table, 0..1, 1).await?;
-        encoder.reserve_warm_up(device).await?;
+        encoder.reserve_texts(device, &encoder.warm_up_sequences()).await?;
         Ok(Some(EncoderStates { table, keys: 1 }))
     }
 }

@@ -1,6 +1,7 @@
 //! Decoders: models that make texts token by token.
 
 use super::decoder_rows::DecoderRows;
+use super::dense::DenseChain;
 use super::encoder::Encoder;
 use super::forward::{forward, head};
 use super::generation::{GenerateRequest, Generation, Limits};
@@ -50,7 +51,8 @@ impl<D: Device> Model<D> {
     ) -> Result<Self> {
         let (mut device, plan, loaded) = weight_loader.finish()?;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
-        let encoder = (weights.len() > 1).then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let encoder = (weights.len() > 1)
+            .then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1), DenseChain::default()));
         let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;

@@ -5,7 +5,7 @@ use super::forward::store_across;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::Pool;
-use crate::device::{Device, Table};
+use crate::device::{Device, Span, Table};
 use crate::error::Result;
 
 pub struct EncoderStates {
@@ -24,11 +24,12 @@ impl EncoderStates {
         encoder: &mut Encoder<D>,
         sources: &mut Pool<D>,
     ) -> Result<()> {
-        let spans = encoder.warm_up(device, weights.table())?;
-        if let Some(span) = spans.first() {
-            let places = device.places(&[*span], &[&self.table]);
-            store_across(device, spec, weights, encoder.hidden()?, (&places, span.len), &mut sources.state)?;
+        let texts = encoder.warm_up_sequences();
+        for few in 1..=texts.len() {
+            let packed = encoder.pack(&texts[..few]);
+            encoder.run(device, packed.entering(weights.table()), &packed.spans, &[], None)?;
         }
-        Ok(())
+        let places = device.places(&[Span::new(0, self.keys, 0, 0)], &[&self.table]);
+        store_across(device, spec, weights, encoder.hidden()?, (&places, self.keys), &mut sources.state)
     }
 }
