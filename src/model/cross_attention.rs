@@ -42,7 +42,7 @@ impl<D: Device> Model<D> {
         Ok(())
     }
 
-    /// A source of one token, for [`Device::prepare`]; none where there is no encoder.
+    /// A source of one token, for [`Device::warm_up`]; none where there is no encoder.
     pub(super) async fn warm_up_source(&mut self) -> Result<Option<EncoderStates>> {
         let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
         let mut table = Table::default();

@@ -70,12 +70,12 @@ impl<D: Device> Model<D> {
             spec,
         };
         model.device.sync().await?;
-        model.prepare(progress).await?;
+        model.warm_up(progress).await?;
         Ok(model)
     }
 
     /// Lets the device get ready for batches of every size.
-    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+    async fn warm_up(&mut self, progress: &Progress) -> Result<()> {
         let source = self.warm_up_source().await?;
         let context = self.context;
         let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
@@ -99,7 +99,7 @@ impl<D: Device> Model<D> {
             }
             Ok(())
         };
-        device.prepare(progress, steps).await
+        device.warm_up(progress, steps).await
     }
 
     /// An empty sequence.

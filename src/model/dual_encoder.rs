@@ -54,7 +54,7 @@ impl<D: Device> DualEncoder<D> {
         let likeness = SimilarityHead { scale: scale.exp(), bias };
         let mut texts = Encoder::new(spec, texts, DenseChain::default());
         let mut images = ImageModel::with(device, image_spec, Vec::new(), images, processor);
-        images.prepare(progress).await?;
+        images.warm_up(progress).await?;
         warm_up(&mut images.device, &mut texts, &[Output::Embedding], progress).await?;
         Ok(Self { images, texts, likeness })
     }

@@ -15,7 +15,7 @@ pub struct EncoderStates {
 }
 
 impl EncoderStates {
-    /// The passes of an encoder, for [`Device::prepare`].
+    /// The passes of an encoder, for [`Device::warm_up`].
     pub fn warm_up<D: Device>(
         &self,
         device: &mut D,

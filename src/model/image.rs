@@ -99,7 +99,7 @@ impl<D: Device> ImageModel<D> {
         let (spec, labels) = (plan.spec().clone(), plan.labels);
         let mut model = Self::with(device, spec, labels, weights, processor);
         model.device.sync().await?;
-        model.prepare(progress).await?;
+        model.warm_up(progress).await?;
         Ok(model)
     }
 
@@ -132,7 +132,7 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Lets the device get ready for images of the model's own size, one alone and as many as go together.
-    pub(super) async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+    pub(super) async fn warm_up(&mut self, progress: &Progress) -> Result<()> {
         let [height, width] = self.patches()?.0.image;
         let most = self.most_images(height, width)?;
         self.make_room(most, height, width).await?;
@@ -142,7 +142,7 @@ impl<D: Device> ImageModel<D> {
         let outputs = [Output::Hidden, Output::Logits, Output::Embedding];
         let outputs: Vec<Output> = outputs.into_iter().filter(|output| output.check(&encoder.spec).is_ok()).collect();
         device
-            .prepare(progress, |device| {
+            .warm_up(progress, |device| {
                 if let Some(preparation) = &preparation {
                     device.pixels(&blank, preparation, 0, &mut room.pixels)?;
                 }

@@ -143,6 +143,11 @@ impl TensorId {
         Self { bias: true, ..Self::weight(part, layer) }
     }
 
+    /// That of one expert.
+    pub fn of_expert(self, expert: usize) -> Self {
+        Self { expert: Some(expert), ..self }
+    }
+
     /// That of all experts.
     pub fn of_all(self) -> Self {
         Self { expert: None, ..self }

@@ -94,7 +94,7 @@ pub(super) async fn warm_up<D: Device>(
         }
         Ok(())
     };
-    device.prepare(progress, steps).await
+    device.warm_up(progress, steps).await
 }
 
 /// Reads texts in one pass: see [`TextModel::read`].
