@@ -4,7 +4,7 @@
 
 use super::config::Config;
 use super::{Names, Part, llama};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::spec::{Head, HeadNorm, Mixer, Norm, ShortConv, Spec, VocabularyHead};
 
@@ -43,23 +43,13 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// Which layers have attention.
 fn attends(config: &Config) -> Result<Vec<bool>> {
     let layers = config.layers("num_hidden_layers")?;
-    let Some(types) = config.list("layer_types")? else {
-        // As the first checkpoints say it.
-        let all = || (0..layers as u64).collect();
-        let listed =
-            config.list("full_attn_idxs")?.map(|list| list.iter().filter_map(|layer| layer.as_u64()).collect());
-        let listed: Vec<u64> = listed.unwrap_or_else(all);
-        return Ok((0..layers).map(|layer| listed.contains(&(layer as u64))).collect());
-    };
-    if types.len() != layers {
-        return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
+    if let Some(said) = config.layer_types(layers, [("full_attention", true), ("conv", false)])? {
+        return Ok(said);
     }
-    let attends = |ty: &serde_json::Value| match ty.as_str() {
-        Some("full_attention") => Ok(true),
-        Some("conv") => Ok(false),
-        _ => Err(Error::unsupported(format!("layer type {ty}"))),
-    };
-    types.iter().map(attends).collect()
+    // As the first checkpoints say it.
+    let listed = config.list("full_attn_idxs")?;
+    let is_listed = |layer: u64| listed.is_none_or(|listed| listed.iter().any(|other| other.as_u64() == Some(layer)));
+    Ok((0..layers as u64).map(is_listed).collect())
 }
 
 /// The feed-forward network's width: what the configuration says is that of one without a gate.
