@@ -24,7 +24,7 @@ function about(module) {
 
 /** The families in the order in which they are registered, with config.json's words for each. */
 function families() {
-  const registered = readFileSync(join(FOLDER, "registry.rs"), "utf8").matchAll(/family\(\s*"([^"]+)",\s*&\[\((\w+)::/g);
+  const registered = readFileSync(join(FOLDER, "registry.rs"), "utf8").matchAll(/(?:family|pair)\(\s*"([^"]+)",\s*(\w+)::/g);
   const types = new Map();
   for (const [, type, module] of registered) types.set(module, [...(types.get(module) ?? []), type]);
   return [...types].map(([module, types]) => ({ types, ...about(module) }));

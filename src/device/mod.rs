@@ -338,7 +338,7 @@ pub trait Device: Sized + 'static {
     /// Errors: what went wrong since the last time and could not be said at once: out-of-memory, device-lost, internal.
     fn sync(&mut self) -> impl Future<Output = Result<usize>>;
     /// Makes ready, once, whatever `steps` will need: it runs them without computing, more than once if need be.
-    fn prepare(
+    fn warm_up(
         &mut self,
         progress: &Progress,
         steps: impl FnMut(&mut Self) -> Result<()>,
@@ -486,7 +486,7 @@ pub trait Device: Sized + 'static {
     fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
 }
 
-/// How far [`Device::prepare`] has come, for whoever shows it.
+/// How far [`Device::warm_up`] has come, for whoever shows it.
 #[derive(Debug, Default)]
 pub struct Progress {
     pub done: std::cell::Cell<usize>,

@@ -115,7 +115,7 @@ impl<D: Device> AnyModel for On<D> {
 
 struct OnSession<D: Device> {
     shared: Rc<Shared<D>>,
-    home: Home<D>,
+    home: Home,
 }
 
 impl<D: Device> AnySession for OnSession<D> {
@@ -129,7 +129,7 @@ impl<D: Device> AnySession for OnSession<D> {
 }
 
 /// Begins a generation among the others.
-fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home<D>, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
+fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
     let Beginning { asked, sampling, stream, ends, seed } = beginning;
     let mut model = taken(&shared.model)?;
     let generation = model.generation(asked, sampling, stream, ends, seed)?;

@@ -6,15 +6,15 @@
 //! and rules change the log-probabilities, not the logits: beams are compared by them.
 
 use super::decoder::{HEAD_ROWS, Model};
+use super::decoder_rows::DecoderRows;
 use super::encoder_states::EncoderStates;
-use super::forward::{Batch, CrossStates, forward};
-use crate::device::{Device, Span, Table, TokenIds};
+use super::forward::forward;
+use crate::device::{Device, Table, TokenIds};
 use crate::error::{Error, Result};
 use crate::text::{Counts, EarlyStopping, Sampling, check_logits};
-use std::marker::PhantomData;
 
 /// A search under way.
-pub struct Beams<D: Device> {
+pub struct Beams {
     /// What the encoder reads first.
     source: Option<Vec<u32>>,
     across: Option<EncoderStates>,
@@ -26,7 +26,6 @@ pub struct Beams<D: Device> {
     beams: Vec<Beam>,
     /// Where the beams are kept, in their order. What they have in common they share.
     tables: Vec<Table>,
-    device: PhantomData<D>,
     finished: Vec<Beam>,
     logits: Vec<f32>,
     done: bool,
@@ -58,9 +57,15 @@ struct Candidate {
     score: f32,
 }
 
-impl<D: Device> Beams<D> {
+impl Beams {
     /// `prompt`: what the decoder begins with. Errors: invalid-argument, context-full, out-of-memory.
-    pub fn new(model: &Model<D>, source: Vec<u32>, prompt: Vec<u32>, sampling: Sampling, ends: &[u32]) -> Result<Self> {
+    pub fn new<D: Device>(
+        model: &Model<D>,
+        source: Vec<u32>,
+        prompt: Vec<u32>,
+        sampling: Sampling,
+        ends: &[u32],
+    ) -> Result<Self> {
         let width = sampling.beams;
         if !(1..=HEAD_ROWS).contains(&width) {
             return Err(Error::invalid(format!("{width} beams, expected 1 to {HEAD_ROWS}")));
@@ -75,7 +80,6 @@ impl<D: Device> Beams<D> {
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             beams: vec![Beam::default()],
             tables: vec![Table::default()],
-            device: PhantomData,
             finished: Vec::new(),
             logits: crate::error::try_vec(width * model.spec.vocabulary(), "logits")?,
             done: sampling.max_tokens == Some(0),
@@ -84,7 +88,7 @@ impl<D: Device> Beams<D> {
     }
 
     /// Reads the source or makes one token of each beam. Returns whether there is more to do.
-    pub async fn step(&mut self, model: &mut Model<D>) -> Result<bool> {
+    pub async fn step<D: Device>(&mut self, model: &mut Model<D>) -> Result<bool> {
         if self.done {
             return Ok(false);
         }
@@ -124,26 +128,23 @@ impl<D: Device> Beams<D> {
     }
 
     /// The logits of every beam's next token, in `logits`.
-    async fn run(&mut self, model: &mut Model<D>) -> Result<()> {
+    async fn run<D: Device>(&mut self, model: &mut Model<D>) -> Result<()> {
         let made = self.beams[0].tokens.len();
         let position = if made == 0 { 0 } else { self.prompt.len() + made - 1 };
         let last = |beam: &Beam| beam.tokens.last().map_or(self.prompt.clone(), |token| vec![*token]);
         let tokens: Vec<Vec<u32>> = self.beams.iter().map(last).collect();
-        let len = tokens[0].len();
-        let spans: Vec<Span> = (0..tokens.len()).map(|beam| Span::new(beam * len, len, position, beam)).collect();
-        let keys = self.across.as_ref().map_or(0, |source| source.keys);
-        let across: Vec<Span> = spans.iter().map(|span| Span::across(span.row, span.len, keys, 0)).collect();
-        let (tokens, rows) = (tokens.concat(), spans.iter().map(|span| span.row + len - 1).collect::<Vec<_>>());
+        let end = position + tokens[0].len();
         let Model { device, spec, weights, scratch, pool, sources, context, .. } = model;
-        let mut sequences: Vec<_> = self.tables.iter_mut().map(|table| (table, position..position + len)).collect();
+        let mut sequences: Vec<_> = self.tables.iter_mut().map(|table| (table, position..end)).collect();
         pool.reserve_all(device, &mut sequences, *context).await?;
-        let tables: Vec<&Table> = self.tables.iter().collect();
-        let mut batch = Batch::new(TokenIds::Known(&tokens), &spans, &tables, &mut pool.state);
-        let table = self.across.as_ref().map(|source| [&source.table]);
-        batch.rows.across = table.as_ref().map(|tables| CrossStates { spans: &across, tables, state: &sources.state });
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
-        let len = rows.len() * model.spec.vocabulary();
-        model.logits_of(&rows, &mut self.logits[..len]).await
+        let mut rows = DecoderRows::default();
+        self.tables.iter().for_each(|table| rows.push(position..end, end, table, self.across.as_ref()));
+        let last: Vec<usize> = (1..=tokens.len()).map(|beams| beams * (end - position) - 1).collect();
+        let tokens = tokens.concat();
+        let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
+        forward(device, spec, weights, scratch, &mut batch)?;
+        let len = last.len() * model.spec.vocabulary();
+        model.logits_of(&last, &mut self.logits[..len]).await
     }
 
     /// The likeliest ways to go on, the best first. Error: internal for logits that are no numbers.

@@ -153,6 +153,11 @@ pub struct Experts {
 }
 
 impl FeedForward {
+    /// One network without a gate and biases.
+    pub fn plain(width: usize, activation: Activation) -> Self {
+        Self { width, activation, gated: false, bias: false, experts: None }
+    }
+
     /// How gates and products become one, in a mixture of experts.
     pub fn gating(&self) -> Gating {
         match self.experts.and_then(|experts| experts.limit) {

@@ -36,18 +36,18 @@ impl<D: Device> Model<D> {
 
     /// Gives a sequence its source text; what was said about another one is forgotten.
     /// Errors: invalid-argument, context-full, out-of-memory, device-lost.
-    pub async fn read_source(&mut self, session: &mut Session<D>, ids: &[u32]) -> Result<()> {
+    pub async fn read_source(&mut self, session: &mut Session, ids: &[u32]) -> Result<()> {
         session.clear();
         session.source = Some(self.source(ids).await?);
         Ok(())
     }
 
-    /// A source of one token, for [`Device::prepare`]; none where there is no encoder.
+    /// A source of one token, for [`Device::warm_up`]; none where there is no encoder.
     pub(super) async fn warm_up_source(&mut self) -> Result<Option<EncoderStates>> {
         let Self { device, encoder: Some(encoder), sources, .. } = self else { return Ok(None) };
         let mut table = Table::default();
         sources.reserve(device, &mut table, 0..1, 1).await?;
-        encoder.reserve_warm_up(device).await?;
+        encoder.reserve_texts(device, &encoder.warm_up_sequences()).await?;
         Ok(Some(EncoderStates { table, keys: 1 }))
     }
 }

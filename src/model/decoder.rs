@@ -1,7 +1,9 @@
 //! Decoders: models that make texts token by token.
 
+use super::decoder_rows::DecoderRows;
+use super::dense::DenseChain;
 use super::encoder::Encoder;
-use super::forward::{Batch, CrossStates, forward, head};
+use super::forward::{forward, head};
 use super::generation::{GenerateRequest, Generation, Limits};
 use super::maps::attention_maps;
 use super::scratch::Scratch;
@@ -10,7 +12,7 @@ use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, source_shapes, state_shapes};
 use super::weight_loader::WeightLoader;
-use crate::device::{CacheType, Device, Progress, Span, Table, TokenIds};
+use crate::device::{CacheType, Device, Progress, Table, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::{Sampling, TextStream};
 use std::ops::Range;
@@ -49,7 +51,8 @@ impl<D: Device> Model<D> {
     ) -> Result<Self> {
         let (mut device, plan, loaded) = weight_loader.finish()?;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
-        let encoder = (weights.len() > 1).then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1)));
+        let encoder = (weights.len() > 1)
+            .then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1), DenseChain::default()));
         let (spec, weights) = (plan.spec().clone(), weights.remove(0));
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
@@ -67,12 +70,12 @@ impl<D: Device> Model<D> {
             spec,
         };
         model.device.sync().await?;
-        model.prepare(progress).await?;
+        model.warm_up(progress).await?;
         Ok(model)
     }
 
     /// Lets the device get ready for batches of every size.
-    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+    async fn warm_up(&mut self, progress: &Progress) -> Result<()> {
         let source = self.warm_up_source().await?;
         let context = self.context;
         let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
@@ -82,34 +85,30 @@ impl<D: Device> Model<D> {
             if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_ref()) {
                 source.warm_up(device, spec, weights, encoder, sources)?;
             }
-            let mut rows = D::CHUNK;
-            while rows > 0 {
-                let len = rows.min(context);
-                let spans = [Span::new(0, len, 0, 0)];
-                let tokens = vec![0; len];
-                let tables = [&table];
-                let mut batch = Batch::new(TokenIds::Known(&tokens), &spans, &tables, &mut pool.state);
-                let across = source.as_ref().map(|source| (source.spans(len), [&source.table]));
-                batch.rows.across =
-                    across.as_ref().map(|(spans, tables)| CrossStates { spans, tables, state: &sources.state });
-                forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))?;
+            let mut most = D::CHUNK;
+            while most > 0 {
+                let len = most.min(context);
+                let (tokens, mut rows) = (vec![0; len], DecoderRows::default());
+                rows.push(0..len, len, &table, source.as_ref());
+                let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
+                forward(device, spec, weights, scratch, &mut batch)?;
                 let few = len.min(HEAD_ROWS);
                 device.gather_mean(&scratch.hidden, spec.width, &vec![0..1; few], selected);
                 head(device, spec, weights, selected, few, logits);
-                rows /= 2;
+                most /= 2;
             }
             Ok(())
         };
-        device.prepare(progress, steps).await
+        device.warm_up(progress, steps).await
     }
 
     /// An empty sequence.
-    pub fn session(&self) -> Session<D> {
+    pub fn session(&self) -> Session {
         Session::default()
     }
 
     /// Makes room for a sequence's next tokens. Error: out-of-memory; what the session has stays.
-    pub(super) async fn reserve(&mut self, session: &mut Session<D>, positions: Range<usize>) -> Result<()> {
+    pub(super) async fn reserve(&mut self, session: &mut Session, positions: Range<usize>) -> Result<()> {
         self.pool.reserve(&mut self.device, &mut session.table, positions, self.context).await
     }
 
@@ -165,7 +164,7 @@ impl<D: Device> Model<D> {
 
     /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
     /// After an error the session has only what was computed before beyond doubt.
-    pub async fn extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
+    pub async fn extend(&mut self, session: &mut Session, tokens: &[u32]) -> Result<()> {
         let extended = self.try_extend(session, tokens).await;
         if extended.is_err() {
             session.forget_unsure();
@@ -173,7 +172,7 @@ impl<D: Device> Model<D> {
         extended
     }
 
-    async fn try_extend(&mut self, session: &mut Session<D>, tokens: &[u32]) -> Result<()> {
+    async fn try_extend(&mut self, session: &mut Session, tokens: &[u32]) -> Result<()> {
         self.reserve(session, session.len()..session.len() + tokens.len()).await?;
         self.run(session, session.len(), tokens)?;
         session.begin(tokens);
@@ -183,15 +182,12 @@ impl<D: Device> Model<D> {
     }
 
     /// Runs tokens that stand at `position` of their sequence.
-    pub(super) fn run(&mut self, session: &mut Session<D>, position: usize, tokens: &[u32]) -> Result<()> {
-        let len = tokens.len();
-        let spans = [Span::new(0, len, position, 0)];
+    pub(super) fn run(&mut self, session: &mut Session, position: usize, tokens: &[u32]) -> Result<()> {
         let Self { device, spec, weights, scratch, pool, sources, .. } = self;
-        let tables = [&session.table];
-        let mut batch = Batch::new(TokenIds::Known(tokens), &spans, &tables, &mut pool.state);
-        let across = session.source.as_ref().map(|source| (source.spans(len), [&source.table]));
-        batch.rows.across = across.as_ref().map(|(spans, tables)| CrossStates { spans, tables, state: &sources.state });
-        forward(device, spec, weights, scratch, &mut batch, &mut |_, _, _, _, _| Ok(()))
+        let (mut rows, end) = (DecoderRows::default(), position + tokens.len());
+        rows.push(position..end, end, &session.table, session.source.as_ref());
+        let mut batch = rows.batch(TokenIds::Known(tokens), &mut pool.state, &sources.state);
+        forward(device, spec, weights, scratch, &mut batch)
     }
 
     /// The logits of some rows of the last pass, [rows.len(), vocabulary].

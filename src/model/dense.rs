@@ -114,9 +114,6 @@ struct Product<D: Device> {
     linear: Linear<D>,
     activation: Option<Activation>,
     outputs: usize,
-    /// [rows, outputs]
-    out: D::Buffer,
-    rows: usize,
 }
 
 /// No product: vectors stay as they are.
@@ -130,36 +127,28 @@ impl<D: Device> DenseChain<D> {
     /// Errors: those of loading.
     pub fn new(device: &mut D, files: Vec<DenseFile>, quantize: Option<TensorType>) -> Result<Self> {
         let product = |file: DenseFile| {
-            let (activation, outputs) = (file.activation, file.outputs);
-            let (linear, out) = (file.linear(device, quantize)?, device.buffer(outputs)?);
-            Ok(Product { linear, activation, outputs, out, rows: 1 })
+            let linear = file.linear(device, quantize)?;
+            Ok(Product { linear, activation: file.activation, outputs: file.outputs })
         };
         Ok(Self(files.into_iter().map(product).collect::<Result<_>>()?))
     }
 
-    /// Values of a vector behind it.
-    pub fn width(&self) -> Option<usize> {
-        self.0.last().map(|product| product.outputs)
+    /// Values of a vector behind each of them.
+    pub fn widths(&self) -> Vec<usize> {
+        self.0.iter().map(|product| product.outputs).collect()
     }
 
-    /// Makes room for so many vectors, which counts once it is known to be there ([`DenseChain::is_there`]). Error:
-    /// out-of-memory.
-    pub fn reserve(&mut self, device: &mut D, rows: usize) -> Result<()> {
-        for product in self.0.iter_mut().filter(|product| product.rows < rows) {
-            (product.out, product.rows) = (device.buffer(rows * product.outputs)?, 0);
-        }
-        Ok(())
-    }
-
-    /// The room for so many vectors is there.
-    pub fn is_there(&mut self, rows: usize) {
-        self.0.iter_mut().for_each(|product| product.rows = product.rows.max(rows));
-    }
-
-    /// What becomes of vectors, [rows, width of the first]; they themselves where there is no product.
-    pub fn apply<'a>(&'a mut self, device: &mut D, vectors: &'a D::Buffer, rows: usize) -> &'a D::Buffer {
+    /// What becomes of vectors, [rows, width of the first]; they themselves where there is no product. `out`: of each
+    /// product, [rows, its width].
+    pub fn apply<'a>(
+        &self,
+        device: &mut D,
+        vectors: &'a D::Buffer,
+        rows: usize,
+        out: &'a mut [D::Buffer],
+    ) -> &'a D::Buffer {
         let mut x = vectors;
-        for Product { linear, activation, out, .. } in &mut self.0 {
+        for (Product { linear, activation, .. }, out) in self.0.iter().zip(out) {
             let input = Input { x, rows, norm: None };
             match activation {
                 Some(activation) => device.project_activated(&input, None, linear, *activation, out),

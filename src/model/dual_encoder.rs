@@ -3,10 +3,10 @@
 
 use super::dense::DenseChain;
 use super::encoder::Encoder;
-use super::heads::{Heads, Output};
+use super::heads::Output;
 use super::image::{ImageModel, ImageOutput, ImageSource, ImageTask};
 use super::sequence::Sequence;
-use super::text::{prepare, read_texts};
+use super::text::{read_texts, warm_up};
 use super::weight_loader::WeightLoader;
 use crate::device::{Device, Progress};
 use crate::error::{Error, Result};
@@ -17,7 +17,6 @@ pub struct DualEncoder<D: Device> {
     pub images: ImageModel<D>,
     pub texts: Encoder<D>,
     pub likeness: SimilarityHead,
-    heads: Heads<D>,
 }
 
 /// What the model makes of the similarity of an image's vector and a text's.
@@ -53,26 +52,23 @@ impl<D: Device> DualEncoder<D> {
         let image_spec = plan.stacks[1].spec.clone();
         let (scale, bias) = texts.head.matching.unwrap_or((0.0, None));
         let likeness = SimilarityHead { scale: scale.exp(), bias };
-        let heads = Heads::new(&mut device, &spec, 1, DenseChain::default())?;
-        let images = ImageModel::with(device, image_spec, Vec::new(), images, processor)?;
-        let mut matcher = Self { images, texts: Encoder::new(spec, texts), likeness, heads };
-        matcher.images.prepare(progress).await?;
-        let Self { images: ImageModel { device, .. }, texts, heads, .. } = &mut matcher;
-        prepare(device, texts, heads, &[Output::Embedding], progress).await?;
-        Ok(matcher)
+        let mut texts = Encoder::new(spec, texts, DenseChain::default());
+        let mut images = ImageModel::with(device, image_spec, Vec::new(), images, processor);
+        images.warm_up(progress).await?;
+        warm_up(&mut images.device, &mut texts, &[Output::Embedding], progress).await?;
+        Ok(Self { images, texts, likeness })
     }
 
     /// Values of a vector.
     pub fn width(&self) -> usize {
-        self.heads.width(&self.texts.spec, Output::Embedding)
+        self.texts.values(Output::Embedding)
     }
 
     /// The vectors of texts, of unit length, [texts, width]. Errors: invalid-argument, context-full, out-of-memory,
     /// device-lost.
     pub async fn embed_texts(&mut self, rows: &[Sequence]) -> Result<Vec<f32>> {
         let width = self.width();
-        let Self { images: ImageModel { device, .. }, texts, heads, .. } = self;
-        let mut values = read_texts(device, texts, heads, rows, Output::Embedding).await?;
+        let mut values = read_texts(&mut self.images.device, &mut self.texts, rows, Output::Embedding).await?;
         values.chunks_exact_mut(width).for_each(to_unit_length);
         Ok(values)
     }

@@ -1,8 +1,9 @@
 //! A stack that reads whole sequences: texts, or the patches of images.
 
+use super::dense::DenseChain;
 use super::forward::{AttentionHook, Batch, Entering, Rows, forward};
 use super::learned_query::look_by_query;
-use super::scratch::Scratch;
+use super::scratch::{HeadBuffers, Scratch};
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, state_shapes};
@@ -14,28 +15,31 @@ use std::ops::Range;
 pub struct Encoder<D: Device> {
     pub spec: Spec,
     pub weights: Weights<D>,
+    /// What vectors go through behind the pooling.
+    pub(super) chain: DenseChain<D>,
     /// What a pass needs; made again where more is needed.
-    room: Option<Buffers<D>>,
+    pub(super) room: Option<Buffers<D>>,
     /// The sequences' keys and values, as floats.
     pool: Pool<D>,
     tables: Vec<Table>,
 }
 
-struct Buffers<D: Device> {
+pub(super) struct Buffers<D: Device> {
     rows: usize,
     sequences: usize,
-    scratch: Scratch<D>,
-    /// [rows, width]
-    normed: D::Buffer,
+    pub scratch: Scratch<D>,
+    /// The last pass's result, [rows, width].
+    pub hidden: D::Buffer,
+    pub heads: HeadBuffers<D>,
 }
 
 /// Rows of each sequence that a head may read by themselves: a class token and a distillation token.
 const KEPT: usize = 2;
 
 impl<D: Device> Encoder<D> {
-    pub fn new(spec: Spec, weights: Weights<D>) -> Self {
+    pub fn new(spec: Spec, weights: Weights<D>, chain: DenseChain<D>) -> Self {
         let pool = Pool::new(&state_shapes(&spec), CacheType::F32);
-        Self { spec, weights, room: None, pool, tables: Vec::new() }
+        Self { spec, weights, chain, room: None, pool, tables: Vec::new() }
     }
 
     /// Makes room for a pass of sequences of those lengths, and for `least` rows in any case. Error: out-of-memory.
@@ -49,8 +53,9 @@ impl<D: Device> Encoder<D> {
             let (rows, sequences) = (rows.max(least).max(more_rows), sequences.max(more_sequences));
             let mut scratch = Scratch::new(device, &self.spec, rows)?;
             scratch.kept = device.buffer(KEPT * sequences * self.spec.width)?;
-            let normed = device.buffer(rows.saturating_mul(self.spec.width))?;
-            room = Some(Buffers { rows, sequences, scratch, normed });
+            let hidden = device.buffer(rows.saturating_mul(self.spec.width))?;
+            let heads = HeadBuffers::new(device, &self.spec, &self.chain.widths(), rows, sequences)?;
+            room = Some(Buffers { rows, sequences, scratch, hidden, heads });
         }
         // Those of the last pass are for nothing.
         self.tables.clear();
@@ -71,46 +76,43 @@ impl<D: Device> Encoder<D> {
         entering: Entering<D>,
         spans: &[Span],
         kept: &[Range<usize>],
-        watch: &mut AttentionHook<D>,
+        watch: Option<&mut AttentionHook<D>>,
     ) -> Result<()> {
-        let Self { spec, weights, room, pool, tables } = self;
-        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let Self { spec, weights, room, pool, tables, .. } = self;
+        let Buffers { scratch, hidden, .. } = room.as_mut().ok_or_else(no_room)?;
         let tables: Vec<&Table> = tables.iter().collect();
-        let rows = Rows { kept, ..Rows::new(spans, &tables, &mut pool.state) };
-        forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows }, watch)?;
+        // Of a shorter life.
+        let watch = watch.map(|watch| watch as &mut AttentionHook<D>);
+        let rows = Rows { kept, watch, ..Rows::new(spans, &tables, &mut pool.state) };
+        forward(device, spec, weights, scratch, &mut Batch { entering, lengths: &[], rows })?;
         let (x, rows) = match kept.len() {
             0 => (&scratch.hidden, spans.iter().map(|span| span.len).sum()),
             kept => (&scratch.kept, kept),
         };
         let input = Input { x, rows, norm: weights.output_norm.as_ref().map(|norm| norm.of(spec)) };
-        device.norm(&input, spec.width, false, normed);
+        device.norm(&input, spec.width, false, hidden);
         Ok(())
     }
 
     /// The last pass's result, [rows, width].
     pub fn hidden(&self) -> Result<&D::Buffer> {
-        self.room.as_ref().map(|room| &room.normed).ok_or_else(no_room)
+        self.room.as_ref().map(|room| &room.hidden).ok_or_else(no_room)
     }
 
-    /// What a learned query finds in each of the last pass's sequences, into [`Encoder::found`].
+    /// What a learned query finds in each of the last pass's sequences, into `scratch.hidden`, [sequences, width].
     pub fn look_by_query(&mut self, device: &mut D, spans: &[Span]) -> Result<()> {
-        let Self { spec, weights, room, pool, tables } = self;
-        let Buffers { scratch, normed, .. } = room.as_mut().ok_or_else(no_room)?;
+        let Self { spec, weights, room, pool, tables, .. } = self;
+        let Buffers { scratch, hidden, .. } = room.as_mut().ok_or_else(no_room)?;
         let Some(query) = &weights.head.query else {
             return Err(Error::new(Code::Internal, "a head without a learned query"));
         };
         let tables: Vec<&Table> = tables.iter().collect();
-        look_by_query(device, spec, query, scratch, normed, &mut Rows::new(spans, &tables, &mut pool.state));
+        look_by_query(device, spec, query, scratch, hidden, &mut Rows::new(spans, &tables, &mut pool.state));
         Ok(())
-    }
-
-    /// [sequences, width]
-    pub fn found(&self) -> Result<&D::Buffer> {
-        self.room.as_ref().map(|room| &room.scratch.hidden).ok_or_else(no_room)
     }
 }
 
-fn no_room() -> Error {
+pub(super) fn no_room() -> Error {
     Error::new(Code::Internal, "a pass that no room was made for")
 }
 
@@ -137,7 +139,7 @@ mod tests {
         reader.finish().unwrap();
         let (mut device, plan, loaded) = loader.finish().unwrap();
         let weights = loaded.weights(&mut device, plan.specs()).unwrap().remove(0);
-        (device, Encoder::new(plan.spec().clone(), weights))
+        (device, Encoder::new(plan.spec().clone(), weights, DenseChain::default()))
     }
 
     #[test]
@@ -148,7 +150,7 @@ mod tests {
             let rows = [Sequence::new(vec![3, 9, 4, 7, 5]), Sequence::new(vec![8, 6])];
             let packed = encoder.pack(&rows);
             let pass = |device: &mut Cpu, encoder: &mut Encoder<Cpu>, kept: &[Range<usize>]| {
-                encoder.run(device, packed.entering(None), &packed.spans, kept, &mut |_, _, _, _, _| Ok(()))?;
+                encoder.run(device, packed.entering(None), &packed.spans, kept, None)?;
                 let count = if kept.is_empty() { 7 } else { kept.len() };
                 run(None, receive(device, encoder.hidden()?, count * encoder.spec.width))
             };

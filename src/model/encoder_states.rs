@@ -15,12 +15,7 @@ pub struct EncoderStates {
 }
 
 impl EncoderStates {
-    /// The spans of a decoder's batch of one sequence.
-    pub fn spans(&self, rows: usize) -> [Span; 1] {
-        [Span::across(0, rows, self.keys, 0)]
-    }
-
-    /// The passes of an encoder, for [`Device::prepare`].
+    /// The passes of an encoder, for [`Device::warm_up`].
     pub fn warm_up<D: Device>(
         &self,
         device: &mut D,
@@ -29,11 +24,12 @@ impl EncoderStates {
         encoder: &mut Encoder<D>,
         sources: &mut Pool<D>,
     ) -> Result<()> {
-        let spans = encoder.warm_up(device, weights.table())?;
-        if let Some(span) = spans.first() {
-            let places = device.places(&[*span], &[&self.table]);
-            store_across(device, spec, weights, encoder.hidden()?, (&places, span.len), &mut sources.state)?;
+        let texts = encoder.warm_up_sequences();
+        for few in 1..=texts.len() {
+            let packed = encoder.pack(&texts[..few]);
+            encoder.run(device, packed.entering(weights.table()), &packed.spans, &[], None)?;
         }
-        Ok(())
+        let places = device.places(&[Span::new(0, self.keys, 0, 0)], &[&self.table]);
+        store_across(device, spec, weights, encoder.hidden()?, (&places, self.keys), &mut sources.state)
     }
 }

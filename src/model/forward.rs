@@ -51,6 +51,8 @@ pub struct Rows<'a, D: Device> {
     pub kept: &'a [Range<usize>],
     /// What cross-attention looks at.
     pub across: Option<CrossStates<'a, D>>,
+    /// Who looks on.
+    pub watch: Option<&'a mut AttentionHook<'a, D>>,
 }
 
 /// An encoder's output as keys and values, in all layers of a decoder.
@@ -63,18 +65,11 @@ pub struct CrossStates<'a, D: Device> {
 
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { spans, tables, state, kept: &[], across: None }
+        Self { spans, tables, state, kept: &[], across: None, watch: None }
     }
 
     fn count(&self) -> usize {
         self.spans.iter().map(|span| span.len).sum()
-    }
-}
-
-impl<'a, D: Device> Batch<'a, D> {
-    pub fn new(tokens: TokenIds<'a, D>, spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        let entering = Entering::Tokens { tokens, types: &[], table: None };
-        Self { entering, lengths: &[], rows: Rows::new(spans, tables, state) }
     }
 }
 
@@ -89,12 +84,11 @@ pub fn forward<D: Device>(
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     batch: &mut Batch<D>,
-    watch: &mut AttentionHook<D>,
 ) -> Result<()> {
     s.angles.set(&weights.ropes, batch.rows.spans, batch.lengths);
     dev.begin(batch.rows.spans, s.angles.rotations());
     enter(dev, spec, weights, s, batch)?;
-    blocks(dev, spec, weights, s, &mut batch.rows, watch)
+    blocks(dev, spec, weights, s, &mut batch.rows)
 }
 
 /// hidden = norm(what enters)
@@ -164,7 +158,6 @@ fn blocks<D: Device>(
     weights: &Weights<D>,
     s: &mut Scratch<D>,
     rows: &mut Rows<D>,
-    watch: &mut AttentionHook<D>,
 ) -> Result<()> {
     let places = dev.places(rows.spans, rows.tables);
     let across = rows.across.as_ref().map(|across| (dev.places(across.spans, across.tables), across.state));
@@ -173,11 +166,11 @@ fn blocks<D: Device>(
         let (count, residual) = (rows.count(), block.block.residual);
         if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
-            block.mix(dev, s, rows, &places, watch)?;
+            block.mix(dev, s, rows, &places)?;
             block.join_feed_forward(dev, s, count);
             continue;
         }
-        block.mix(dev, s, rows, &places, watch)?;
+        block.mix(dev, s, rows, &places)?;
         if let Some((places, state)) = &across {
             block.cross_attention(dev, s, count, (places, state));
         }
@@ -258,17 +251,10 @@ pub struct BlockPass<'a, D: Device> {
 
 impl<D: Device> BlockPass<'_, D> {
     /// hidden = residual(hidden, mixer(norm(hidden)))
-    fn mix(
-        &self,
-        dev: &mut D,
-        s: &mut Scratch<D>,
-        rows: &mut Rows<D>,
-        places: &D::Places,
-        watch: &mut AttentionHook<D>,
-    ) -> Result<()> {
+    fn mix(&self, dev: &mut D, s: &mut Scratch<D>, rows: &mut Rows<D>, places: &D::Places) -> Result<()> {
         match (&self.block.mixer, &self.tensors.mixer) {
             (Mixer::Attention(attention), MixerTensors::Attention(weights)) => {
-                self.attention((attention, weights), dev, s, rows, places, watch)
+                self.attention((attention, weights), dev, s, rows, places)
             }
             (Mixer::ShortConv(conv), MixerTensors::ShortConv(weights)) => {
                 self.convolve((conv, weights), dev, s, rows, places);
@@ -286,7 +272,6 @@ impl<D: Device> BlockPass<'_, D> {
         s: &mut Scratch<D>,
         rows: &mut Rows<D>,
         places: &D::Places,
-        watch: &mut AttentionHook<D>,
     ) -> Result<()> {
         let (spec, branch) = (self.spec, &self.tensors.mixer_branch);
         let (count, shape) = (rows.count(), attention.shape());
@@ -310,7 +295,9 @@ impl<D: Device> BlockPass<'_, D> {
         let cached =
             CachedAttention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
         dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
-        watch(dev, self.index, &cached, &s.query, &s.key)?;
+        if let Some(watch) = &mut rows.watch {
+            watch(dev, self.index, &cached, &s.query, &s.key)?;
+        }
         dev.attend(&cached, &s.query, places, rows.state, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())

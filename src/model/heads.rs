@@ -1,11 +1,10 @@
 //! What is asked of sequences, from their hidden states: the one interpreter of heads and poolings.
 
-use super::dense::DenseChain;
-use super::encoder::Encoder;
+use super::encoder::{Buffers, Encoder, no_room};
 use super::forward::Entering;
 use super::pooling::{Extent, pooled};
+use super::scratch::HeadBuffers;
 use super::spec::{Head, Pooling, Spec};
-use super::stack::Weights;
 use crate::device::{Activation, Device, Input, Projection, Span};
 use crate::error::{Error, Result, try_vec};
 use std::ops::Range;
@@ -27,18 +26,6 @@ pub enum Output {
     Embedding,
 }
 
-/// What heads need and give, [rows, …]: a row is a sequence, or a token where each is classified.
-pub struct Heads<D: Device> {
-    rows: usize,
-    pooled: D::Buffer,
-    dense: D::Buffer,
-    normed: D::Buffer,
-    /// Of classes, or values of an embedding.
-    logits: D::Buffer,
-    /// What vectors go through behind the pooling.
-    chain: DenseChain<D>,
-}
-
 impl Output {
     /// Whether each token has a result.
     pub fn is_of_tokens(self) -> bool {
@@ -54,6 +41,12 @@ impl Output {
             (Output::Embedding, Head::Embedding(head)) => Some(head.pooling),
             _ => Some(Pooling::ClassToken),
         }
+    }
+
+    /// The rows that a pass has to keep for it; empty: all.
+    pub fn kept(self, spec: &Spec, extents: &[Extent]) -> Vec<Range<usize>> {
+        let single = self.pooling(spec).filter(|pooling| pooling.is_of_single_rows());
+        single.map(|pooling| pooling.runs(extents)).unwrap_or_default()
     }
 
     /// Refuses what the model does not have. Error: invalid-argument.
@@ -76,57 +69,14 @@ impl Output {
     }
 }
 
-impl<D: Device> Heads<D> {
-    /// For so many rows. Error: out-of-memory.
-    pub fn new(device: &mut D, spec: &Spec, rows: usize, chain: DenseChain<D>) -> Result<Self> {
-        let mut heads = Self {
-            rows,
-            pooled: device.buffer(0)?,
-            dense: device.buffer(0)?,
-            normed: device.buffer(0)?,
-            logits: device.buffer(0)?,
-            chain,
-        };
-        heads.make(device, spec, rows)?;
-        Ok(heads)
-    }
-
-    fn make(&mut self, device: &mut D, spec: &Spec, rows: usize) -> Result<()> {
-        let (parts, values) = match &spec.head {
-            Head::Classes(head) => (if head.pooling == Pooling::ClassTokenAndMean { 2 } else { 1 }, head.classes),
-            Head::Embedding(head) => (1, head.width),
-            _ => (1, 0),
-        };
-        let width = rows.saturating_mul(spec.width);
-        self.pooled = device.buffer(parts * width)?;
-        self.dense = device.buffer(width)?;
-        self.normed = device.buffer(width)?;
-        self.logits = device.buffer(rows.saturating_mul(values))?;
-        Ok(())
-    }
-
-    /// Makes room for so many rows, which counts once it is known to be there. Error: out-of-memory.
-    pub fn reserve(&mut self, device: &mut D, spec: &Spec, rows: usize) -> Result<()> {
-        if self.rows < rows {
-            self.rows = 0;
-            self.make(device, spec, rows)?;
-        }
-        self.chain.reserve(device, rows)
-    }
-
-    /// The room for so many rows is there.
-    fn is_there(&mut self, rows: usize) {
-        self.rows = self.rows.max(rows);
-        self.chain.is_there(rows);
-    }
-
+impl<D: Device> Encoder<D> {
     /// Values of one sequence's result; of one token's where each has its own.
-    pub fn width(&self, spec: &Spec, output: Output) -> usize {
-        match (output, &spec.head) {
-            (Output::Vector(_) | Output::Pooler, _) => self.chain.width().unwrap_or(spec.width),
+    pub fn values(&self, output: Output) -> usize {
+        match (output, &self.spec.head) {
+            (Output::Vector(_) | Output::Pooler, _) => self.chain.widths().last().copied().unwrap_or(self.spec.width),
             (Output::Logits | Output::TokenLogits, Head::Classes(head)) => head.classes,
             (Output::Embedding, Head::Embedding(head)) => head.width,
-            _ => spec.width,
+            _ => self.spec.width,
         }
     }
 
@@ -135,98 +85,63 @@ impl<D: Device> Heads<D> {
     pub async fn read(
         &mut self,
         device: &mut D,
-        encoder: &mut Encoder<D>,
         entering: Entering<'_, D>,
         extents: &[Extent<'_>],
         output: Output,
     ) -> Result<Vec<f32>> {
-        output.check(&encoder.spec)?;
-        let tokens = extents.iter().map(|extent| extent.span.len).sum();
-        let rows = if output.is_of_tokens() { tokens } else { extents.len() };
-        let width = self.width(&encoder.spec, output);
-        if output != Output::Hidden {
-            self.reserve(device, &encoder.spec, rows)?;
+        output.check(&self.spec)?;
+        self.run(device, entering, &spans(extents), &output.kept(&self.spec, extents), None)?;
+        if let Some(pooling) = output.pooling(&self.spec).filter(|pooling| pooling.is_computed_here()) {
+            let width = self.spec.width;
+            let hidden = receive(device, self.hidden()?, tokens(extents) * width).await?;
+            let vectors = pooled(&hidden, width, extents, &pooling.runs(extents), pooling);
+            let room = self.room.as_mut().ok_or_else(no_room)?;
+            device.write(&vectors, 0, &mut room.heads.pooled);
         }
-        let result = match output.pooling(&encoder.spec).filter(|pooling| pooling.is_computed_here()) {
-            Some(pooling) => {
-                let inner = encoder.spec.width;
-                encoder.run(device, entering, &spans(extents), &[], &mut |_, _, _, _, _| Ok(()))?;
-                let hidden = receive(device, encoder.hidden()?, tokens * inner).await?;
-                let vectors = pooled(&hidden, inner, extents, &pooling.runs(extents), pooling);
-                device.write(&vectors, 0, &mut self.pooled);
-                self.finish(device, &encoder.spec, &encoder.weights, None, rows, output)
-            }
-            None => self.compute(device, encoder, entering, extents, output)?,
-        };
-        let mut values = receive(device, result, rows * width).await?;
-        if output != Output::Hidden {
-            self.is_there(rows);
-        }
-        if output == Output::Logits && encoder.weights.head.distillation.is_some() {
+        let rows = if output.is_of_tokens() { tokens(extents) } else { extents.len() };
+        let len = rows * self.values(output);
+        let result = self.result(device, extents, output)?;
+        let mut values = receive(device, result, len).await?;
+        if output == Output::Logits && self.weights.head.distillation.is_some() {
             // Two classifiers' mean, from their sum.
             values.iter_mut().for_each(|value| *value /= 2.0);
         }
         Ok(values)
     }
 
-    /// The same on the device alone, for poolings that it has a verb for, and where the result is. There is room.
-    pub fn compute<'a>(
-        &'a mut self,
-        device: &mut D,
-        encoder: &'a mut Encoder<D>,
-        entering: Entering<D>,
-        extents: &[Extent],
-        output: Output,
-    ) -> Result<&'a D::Buffer> {
-        let pooling = output.pooling(&encoder.spec);
-        let runs = pooling.map(|pooling| pooling.runs(extents)).unwrap_or_default();
-        let single = pooling.is_some_and(Pooling::is_of_single_rows);
-        let (spans, kept) = (spans(extents), if single { &*runs } else { &[] });
-        encoder.run(device, entering, &spans, kept, &mut |_, _, _, _, _| Ok(()))?;
-        let (width, tokens) = (encoder.spec.width, spans.iter().map(|span| span.len).sum());
-        let rows = if output.is_of_tokens() { tokens } else { extents.len() };
-        let hidden = match pooling {
-            Some(Pooling::Attention) => {
-                encoder.look_by_query(device, &spans)?;
-                Some(encoder.found()?)
-            }
-            None => Some(encoder.hidden()?),
-            Some(_) if single => Some(encoder.hidden()?),
-            Some(_) => {
-                device.gather_mean(encoder.hidden()?, width, &runs, &mut self.pooled);
-                None
-            }
-        };
-        Ok(self.finish(device, &encoder.spec, &encoder.weights, hidden, rows, output))
-    }
-
-    /// What is asked of the rows in `hidden`, or in `pooled`, and where it is.
-    fn finish<'a>(
-        &'a mut self,
-        device: &mut D,
-        spec: &Spec,
-        weights: &Weights<D>,
-        hidden: Option<&'a D::Buffer>,
-        rows: usize,
-        output: Output,
-    ) -> &'a D::Buffer {
-        let head = &weights.head;
-        if let (Output::Logits, Some(hidden), Some(second)) = (output, hidden, &head.distillation) {
-            let seconds: Vec<Range<usize>> = (rows..2 * rows).map(|row| row..row + 1).collect();
-            device.gather_mean(hidden, spec.width, &seconds, &mut self.pooled);
-            let input = Input { x: &self.pooled, rows, norm: None };
-            device.project(&input, &mut [second.to(&mut self.logits)]);
+    /// What is asked of the last pass's sequences, and where it is. What devices have no verb for has been pooled.
+    pub fn result(&mut self, device: &mut D, extents: &[Extent], output: Output) -> Result<&D::Buffer> {
+        let rows = if output.is_of_tokens() { tokens(extents) } else { extents.len() };
+        let pooling = output.pooling(&self.spec);
+        if pooling == Some(Pooling::Attention) {
+            self.look_by_query(device, &spans(extents))?;
         }
-        let Self { pooled, dense, normed, logits, chain, .. } = self;
-        let x = hidden.unwrap_or(pooled);
+        let Self { spec, weights, chain, room, .. } = self;
+        let Buffers { scratch, hidden, heads, .. } = room.as_mut().ok_or_else(no_room)?;
+        let (head, HeadBuffers { pooled, dense, normed, logits, chained }) = (&weights.head, heads);
+        if let (Output::Logits, Some(second)) = (output, &head.distillation) {
+            let seconds: Vec<Range<usize>> = (rows..2 * rows).map(|row| row..row + 1).collect();
+            device.gather_mean(hidden, spec.width, &seconds, pooled);
+            let input = Input { x: pooled, rows, norm: None };
+            device.project(&input, &mut [second.to(logits)]);
+        }
+        let x = match pooling {
+            Some(Pooling::Attention) => &scratch.hidden,
+            Some(pooling) if pooling.is_computed_here() => pooled,
+            Some(pooling) if !pooling.is_of_single_rows() => {
+                device.gather_mean(hidden, spec.width, &pooling.runs(extents), pooled);
+                pooled
+            }
+            _ => hidden,
+        };
         let input = Input { x, rows, norm: None };
-        match (output, &spec.head) {
-            (Output::Vector(_), _) => chain.apply(device, x, rows),
+        Ok(match (output, &spec.head) {
+            (Output::Vector(_), _) => chain.apply(device, x, rows, chained),
             (Output::Pooler, _) => {
                 if let Some(product) = &head.dense {
                     device.project_activated(&input, None, product, Activation::Tanh, dense);
                 }
-                chain.apply(device, dense, rows)
+                chain.apply(device, dense, rows, chained)
             }
             (Output::Logits | Output::TokenLogits, Head::Classes(classes)) => {
                 let mut x = x;
@@ -253,11 +168,15 @@ impl<D: Device> Heads<D> {
                 None => x,
             },
             _ => x,
-        }
+        })
     }
 }
 
-fn spans(extents: &[Extent]) -> Vec<Span> {
+fn tokens(extents: &[Extent]) -> usize {
+    extents.iter().map(|extent| extent.span.len).sum()
+}
+
+pub(super) fn spans(extents: &[Extent]) -> Vec<Span> {
     extents.iter().map(|extent| extent.span).collect()
 }
 

@@ -1,37 +1,31 @@
 //! Where a sequence is while no generation is under way in it.
 
 use super::session::Session;
-use crate::device::Device;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// A sequence, which is away while a generation is under way in it.
-pub struct Home<D: Device>(Rc<HomeState<D>>);
+#[derive(Clone)]
+pub struct Home(Rc<HomeState>);
 
-struct HomeState<D: Device> {
-    session: RefCell<Option<Session<D>>>,
+struct HomeState {
+    session: RefCell<Option<Session>>,
     /// Its length when it was last seen.
     len: Cell<usize>,
 }
 
-impl<D: Device> Clone for Home<D> {
-    fn clone(&self) -> Self {
-        Self(self.0.clone())
-    }
-}
-
-impl<D: Device> Home<D> {
-    pub fn new(session: Session<D>) -> Self {
+impl Home {
+    pub fn new(session: Session) -> Self {
         let len = Cell::new(session.len());
         Self(Rc::new(HomeState { session: RefCell::new(Some(session)), len }))
     }
 
     /// The sequence, if it is here.
-    pub fn take(&self) -> Option<Session<D>> {
+    pub fn take(&self) -> Option<Session> {
         self.0.session.take()
     }
 
-    pub fn put(&self, session: Session<D>) {
+    pub fn put(&self, session: Session) {
         self.0.len.set(session.len());
         self.0.session.replace(Some(session));
     }

@@ -2,8 +2,9 @@
 
 use super::dense::DenseChain;
 use super::encoder::Encoder;
-use super::heads::{Heads, Output, receive};
+use super::heads::{Output, receive, spans};
 use super::image_pass::ImagePass;
+use super::maps::sending;
 use super::patches::Patches;
 use super::positions;
 use super::rollout::Rollout;
@@ -18,7 +19,6 @@ use crate::image::Processor;
 pub struct ImageModel<D: Device> {
     pub(super) device: D,
     pub encoder: Encoder<D>,
-    heads: Heads<D>,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
     /// What becomes of pictures; without it only pixels can be looked at.
@@ -97,22 +97,22 @@ impl<D: Device> ImageModel<D> {
         let (mut device, plan, loaded) = weight_loader.finish()?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
-        let mut model = Self::with(device, spec, labels, weights, processor)?;
+        let mut model = Self::with(device, spec, labels, weights, processor);
         model.device.sync().await?;
-        model.prepare(progress).await?;
+        model.warm_up(progress).await?;
         Ok(model)
     }
 
     /// Of weights that are there.
     pub(super) fn with(
-        mut device: D,
+        device: D,
         spec: Spec,
         labels: Vec<String>,
         weights: Weights<D>,
         processor: Option<Processor>,
-    ) -> Result<Self> {
-        let heads = Heads::new(&mut device, &spec, 1, DenseChain::default())?;
-        Ok(Self { device, encoder: Encoder::new(spec, weights), heads, labels, processor, workspace: None })
+    ) -> Self {
+        let encoder = Encoder::new(spec, weights, DenseChain::default());
+        Self { device, encoder, labels, processor, workspace: None }
     }
 
     fn patches(&self) -> Result<(&Patches, &PatchTensors<D>)> {
@@ -132,25 +132,26 @@ impl<D: Device> ImageModel<D> {
     }
 
     /// Lets the device get ready for images of the model's own size, one alone and as many as go together.
-    pub(super) async fn prepare(&mut self, progress: &Progress) -> Result<()> {
+    pub(super) async fn warm_up(&mut self, progress: &Progress) -> Result<()> {
         let [height, width] = self.patches()?.0.image;
         let most = self.most_images(height, width)?;
         self.make_room(most, height, width).await?;
         let blank = Picture { rgba: &[0; 4], width: 1, height: 1 };
         let preparation = self.processor.as_ref().map(|processor| processor.preparation(1, 1)).transpose()?;
-        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(()) };
+        let Self { device, encoder, workspace: Some(room), .. } = self else { return Ok(()) };
         let outputs = [Output::Hidden, Output::Logits, Output::Embedding];
         let outputs: Vec<Output> = outputs.into_iter().filter(|output| output.check(&encoder.spec).is_ok()).collect();
         device
-            .prepare(progress, |device| {
+            .warm_up(progress, |device| {
                 if let Some(preparation) = &preparation {
                     device.pixels(&blank, preparation, 0, &mut room.pixels)?;
                 }
                 for images in [most, 1] {
                     for output in &outputs {
                         let extents = room.extents(images);
-                        let entering = room.enter(device, images);
-                        heads.compute(device, encoder, entering, &extents, *output)?;
+                        let (entering, kept) = (room.enter(device, images), output.kept(&encoder.spec, &extents));
+                        encoder.run(device, entering, &spans(&extents), &kept, None)?;
+                        encoder.result(device, &extents, *output)?;
                     }
                 }
                 Ok(())
@@ -199,7 +200,7 @@ impl<D: Device> ImageModel<D> {
         self.workspace = None;
         let tokens = patching.tokens();
         let table = self.table(&patching)?;
-        let Self { device, encoder, heads, .. } = self;
+        let Self { device, encoder, .. } = self;
         let workspace = ImagePass {
             images,
             pixels: device.buffer(images.saturating_mul(patching.pixels()))?,
@@ -207,7 +208,6 @@ impl<D: Device> ImageModel<D> {
             table,
             patching,
         };
-        heads.reserve(device, &encoder.spec, images)?;
         // All of it is kept once it is known to be there.
         encoder.reserve(device, &vec![tokens; images], 0).await?;
         self.workspace = Some(workspace);
@@ -342,7 +342,7 @@ impl<D: Device> ImageModel<D> {
             ImageTask::Rollout(rollout) => return self.rollout(rollout).await,
             _ => {}
         }
-        let Self { device, encoder, heads, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
+        let Self { device, encoder, workspace: Some(room), .. } = self else { return Ok(Vec::new()) };
         let output = match task {
             ImageTask::Pixels => return receive(device, &room.pixels, len).await,
             ImageTask::Logits => Output::Logits,
@@ -351,7 +351,7 @@ impl<D: Device> ImageModel<D> {
         };
         let extents = room.extents(images);
         let entering = room.enter(device, images);
-        heads.read(device, encoder, entering, &extents, output).await
+        encoder.read(device, entering, &extents, output).await
     }
 
     async fn rollout(&mut self, rollout: Rollout) -> Result<Vec<f32>> {
@@ -371,13 +371,7 @@ impl<D: Device> ImageModel<D> {
         let mut readings = Vec::new();
         let spans = [Span::new(0, tokens, 0, 0)];
         let entering = room.enter(device, 1);
-        encoder.run(device, entering, &spans, &[], &mut |device, layer, attention, query, key| {
-            if only.is_none_or(|only| only == layer) {
-                let weights = device.attention_weights(attention, query, key, tokens)?;
-                readings.push(device.send(&weights, len)?);
-            }
-            Ok(())
-        })?;
+        encoder.run(device, entering, &spans, &[], Some(&mut sending(only, tokens, &mut readings)))?;
         for reading in readings {
             device.receive(reading, &mut map).await?;
             take(&map);

@@ -11,16 +11,14 @@ use std::collections::HashMap;
 
 /// What has come.
 pub struct LoadedTensors<D: Device> {
-    /// In the device's layout already.
+    /// In the device's layout already; of a mixture one of each expert.
     pub matrices: HashMap<TensorId, D::Matrix>,
     pub vectors: HashMap<TensorId, Vec<f32>>,
-    /// Those of each expert of a mixture, as far as they have come.
-    pub experts: HashMap<TensorId, Vec<Option<D::Matrix>>>,
 }
 
 impl<D: Device> Default for LoadedTensors<D> {
     fn default() -> Self {
-        Self { matrices: HashMap::new(), vectors: HashMap::new(), experts: HashMap::new() }
+        Self { matrices: HashMap::new(), vectors: HashMap::new() }
     }
 }
 
@@ -28,7 +26,9 @@ impl<D: Device> LoadedTensors<D> {
     pub fn has(&self, slot: &TensorId, shape: &Shape) -> bool {
         match shape {
             Shape::Matrix(..) => self.matrices.contains_key(slot),
-            Shape::Experts(..) => self.experts.get(slot).is_some_and(|experts| experts.iter().all(Option::is_some)),
+            Shape::Experts(experts, ..) => {
+                (0..*experts).all(|expert| self.matrices.contains_key(&slot.of_expert(expert)))
+            }
             // One that came before it was known what it is of has another length.
             Shape::Vector(len) => self.vectors.get(slot).is_some_and(|vector| vector.len() == *len),
         }
@@ -71,10 +71,10 @@ impl<D: Device> TensorSource<D> for OnDevice<'_, D> {
         self.loaded.matrices.remove(&TensorId { stack: self.stack, ..slot }).ok_or_else(|| missing(slot))
     }
 
-    fn experts(&mut self, slot: TensorId, _experts: usize, _rows: usize, _columns: usize) -> Result<D::Experts> {
-        let matrices = self.loaded.experts.remove(&TensorId { stack: self.stack, ..slot }).unwrap_or_default();
-        let whole: Option<Vec<D::Matrix>> = matrices.into_iter().collect();
-        Ok(self.device.join_experts(whole.filter(|whole| !whole.is_empty()).ok_or_else(|| missing(slot))?))
+    fn experts(&mut self, slot: TensorId, experts: usize, rows: usize, columns: usize) -> Result<D::Experts> {
+        let matrices = (0..experts).map(|expert| self.matrix(slot.of_expert(expert), rows, columns));
+        let matrices = matrices.collect::<Result<_>>()?;
+        Ok(self.device.join_experts(matrices))
     }
 
     fn vector(&mut self, slot: TensorId, _len: usize, change: &dyn Fn(&mut f32)) -> Result<D::Buffer> {

@@ -1,11 +1,11 @@
 //! Attention weights, written out for who looks at them.
 
-use super::forward::{Batch, forward};
+use super::forward::{Batch, Entering, Rows, forward};
 use super::scratch::Scratch;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, state_shapes};
-use crate::device::{CacheType, Device, Span, Table, TokenIds};
+use crate::device::{CacheType, CachedAttention, Device, Span, Table, TokenIds};
 use crate::error::{Error, Result, no_memory};
 
 /// The attention weights of one sequence, [layers, heads, positions, positions], or of one layer.
@@ -30,20 +30,32 @@ pub async fn attention_maps<D: Device>(
     device.sync().await?;
     let spans = [Span::new(0, rows, 0, 0)];
     let tables = [&table];
-    let mut batch = Batch::new(TokenIds::Known(tokens), &spans, &tables, &mut pool.state);
     let mut readings = Vec::new();
-    forward(device, spec, weights, &mut scratch, &mut batch, &mut |device, layer, attention, query, key| {
-        if only.is_none_or(|only| only == layer) {
-            let weights = device.attention_weights(attention, query, key, rows)?;
-            readings.push(device.send(&weights, heads * rows * rows)?);
-        }
-        Ok(())
-    })?;
+    let mut watch = sending(only, rows, &mut readings);
+    let entering = Entering::Tokens { tokens: TokenIds::Known(tokens), types: &[], table: None };
+    let batched = Rows { watch: Some(&mut watch), ..Rows::new(&spans, &tables, &mut pool.state) };
+    forward(device, spec, weights, &mut scratch, &mut Batch { entering, lengths: &[], rows: batched })?;
+    drop(watch);
     for (layer, reading) in readings.into_iter().enumerate() {
         maps.resize((layer + 1) * heads * rows * rows, 0.0);
         device.receive(reading, &mut maps[layer * heads * rows * rows..]).await?;
     }
     Ok((maps, [layers, heads, rows, rows]))
+}
+
+/// What sends for the attention weights of a pass of one sequence, of all layers or of one.
+pub fn sending<D: Device>(
+    only: Option<usize>,
+    rows: usize,
+    readings: &mut Vec<D::Reading>,
+) -> impl FnMut(&mut D, usize, &CachedAttention<D>, &D::Buffer, &D::Buffer) -> Result<()> {
+    move |device, layer, attention, query, key| {
+        if only.is_none_or(|only| only == layer) {
+            let weights = device.attention_weights(attention, query, key, rows)?;
+            readings.push(device.send(&weights, attention.shape.heads * rows * rows)?);
+        }
+        Ok(())
+    }
 }
 
 /// Room for so many weights, before anything is computed.

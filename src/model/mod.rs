@@ -7,6 +7,7 @@ mod check;
 mod copies;
 mod cross_attention;
 mod decoder;
+mod decoder_rows;
 mod dense;
 mod dual_encoder;
 mod encoder;

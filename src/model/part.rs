@@ -143,6 +143,11 @@ impl TensorId {
         Self { bias: true, ..Self::weight(part, layer) }
     }
 
+    /// That of one expert.
+    pub fn of_expert(self, expert: usize) -> Self {
+        Self { expert: Some(expert), ..self }
+    }
+
     /// That of all experts.
     pub fn of_all(self) -> Self {
         Self { expert: None, ..self }
@@ -242,6 +247,8 @@ pub enum Layout {
 pub struct Names {
     /// What may stand before all of them.
     pub prefix: &'static str,
+    /// Has the names of other parts.
+    pub base: Option<&'static Names>,
     /// Parts of one name lie in one tensor.
     pub parts: &'static [(Part, &'static str)],
     /// Tensors that checkpoints carry and nobody needs.
@@ -254,11 +261,20 @@ const SUFFIXES: [(&str, bool); 6] =
     [(".weight", false), (".bias", true), ("_weight", false), ("_bias", true), (".gamma", false), (".beta", true)];
 
 impl Names {
-    pub const NONE: Names = Names { prefix: "", parts: &[], ignored: &[], layout: Layout::Stacked };
+    /// No names yet, and each part in a tensor of its own, or below another.
+    pub const PLAIN: Names = Names { prefix: "", base: None, parts: &[], ignored: &[], layout: Layout::Stacked };
+
+    /// The same names, but of these parts.
+    pub const fn with(&'static self, parts: &'static [(Part, &'static str)]) -> Names {
+        Names { base: Some(self), parts, ..*self }
+    }
 
     /// The slots that a tensor fills.
     pub fn slots(&self, tensor: &str) -> Vec<TensorId> {
-        let tensor = tensor.strip_prefix(self.prefix).unwrap_or(tensor);
+        self.slots_of(tensor.strip_prefix(self.prefix).unwrap_or(tensor))
+    }
+
+    fn slots_of(&self, tensor: &str) -> Vec<TensorId> {
         let suffixed = SUFFIXES.iter().find_map(|(suffix, bias)| Some((tensor.strip_suffix(suffix)?, *bias)));
         let slot = |(part, pattern): &(Part, &str)| {
             let (stem, bias) = match suffixed {
@@ -270,7 +286,22 @@ impl Names {
             let (layer, expert) = numbers_of(pattern, stem)?;
             Some(TensorId { bias, expert, ..TensorId::weight(*part, layer) })
         };
-        self.parts.iter().filter_map(slot).collect()
+        let mut slots: Vec<TensorId> = self.parts.iter().filter_map(slot).collect();
+        if let Some(base) = self.base {
+            slots.extend(base.slots_of(tensor).into_iter().filter(|slot| !self.has(slot.part)));
+        }
+        slots
+    }
+
+    /// Whether it has names of its own for a part.
+    fn has(&self, part: Part) -> bool {
+        self.parts.iter().any(|(own, _)| *own == part)
+    }
+
+    /// The pattern of a part's name.
+    fn pattern(&self, part: Part) -> Option<&'static str> {
+        let own = self.parts.iter().find(|(other, _)| *other == part).map(|(_, pattern)| *pattern);
+        own.or_else(|| self.base?.pattern(part))
     }
 
     pub fn ignores(&self, tensor: &str) -> bool {
@@ -285,7 +316,7 @@ impl Names {
 
     /// The name of a slot's tensor, for messages.
     pub fn tensor(&self, slot: TensorId) -> String {
-        let pattern = self.parts.iter().find(|(part, _)| *part == slot.part).map_or("?", |(_, pattern)| pattern);
+        let pattern = self.pattern(slot.part).unwrap_or("?");
         let suffix = match slot {
             TensorId { bias: true, .. } => ".bias",
             TensorId { part, .. } if part.is_bare() => "",
@@ -326,7 +357,7 @@ mod tests {
             (Part::ClassToken, "class_embd"),
         ],
         ignored: &["blk.{}.rot", "cls.*"],
-        layout: Layout::Stacked,
+        ..Names::PLAIN
     };
 
     #[test]
@@ -343,6 +374,18 @@ mod tests {
     fn parts_may_share_a_tensor() {
         let parts: Vec<Part> = NAMES.slots("blk.2.ffn_gate_up.weight").iter().map(|slot| slot.part).collect();
         assert_eq!(parts, [Part::Gate, Part::Up]);
+    }
+
+    #[test]
+    fn a_table_says_what_differs_from_another_one() {
+        const OTHERS: Names = NAMES.with(&[(Part::Up, "blk.{}.up"), (Part::Head, "head")]);
+        assert_eq!(OTHERS.slots("model.blk.1.up.bias"), [TensorId::bias(Part::Up, 1)]);
+        assert_eq!(OTHERS.slots("blk.2.ffn_gate_up.weight"), [TensorId::weight(Part::Gate, 2)]);
+        for name in ["output.weight", "blk.1.ffn_up.weight", "model.model.head.weight"] {
+            assert_eq!(OTHERS.slots(name), [], "{name}");
+        }
+        let [head, class_token] = [Part::Head, Part::ClassToken].map(|part| OTHERS.tensor(TensorId::weight(part, 0)));
+        assert_eq!([&*head, &*class_token], ["head.weight", "class_embd"]);
     }
 
     #[test]

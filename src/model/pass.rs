@@ -1,19 +1,20 @@
 //! One pass of several generations' rows through a model, and what comes back of them.
 
 use super::decoder::Model;
-use super::forward::{Batch, CrossStates, forward, head};
+use super::decoder_rows::DecoderRows;
+use super::forward::{forward, head};
 use super::generation::{Answer, Came, Generation, Want};
 use super::home::Home;
 use super::session::Session;
-use crate::device::{Device, Span, Table, TokenIds};
+use crate::device::{Device, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use std::collections::VecDeque;
 use std::ops::Range;
 
 /// What a generation has on the device.
 pub struct Held<D: Device> {
-    pub session: Session<D>,
-    pub home: Home<D>,
+    pub session: Session,
+    pub home: Home,
     /// None where tokens are chosen here, from their logits.
     pub chooser: Option<D::Chooser>,
     /// Tokens chosen on the device, on their way here, and the passes that they are of.
@@ -237,19 +238,13 @@ impl<D: Device> Entry<D> {
 
 /// The rows of several sequences, one span each, through all blocks.
 fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Result<()> {
-    let (mut spans, mut known, mut across, mut lengths) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (index, entry) in batch.iter().enumerate() {
+    let (mut known, mut rows) = (Vec::new(), DecoderRows::default());
+    for entry in batch {
         let Some(PassRequest::Rows { tokens, position, length, .. }) = &entry.wanted else { continue };
-        lengths.push(*length);
-        if let Some(source) = &entry.held.session.source {
-            across.push(Span::across(known.len(), tokens.len(), source.keys, index));
-        }
-        spans.push(Span::new(known.len(), tokens.len(), *position, index));
+        let Session { table, source, .. } = &entry.held.session;
+        rows.push(*position..position + tokens.len(), *length, table, source.as_ref());
         known.extend_from_slice(tokens);
     }
-    let sessions = || batch.iter().map(|entry| &entry.held.session);
-    let tables: Vec<&Table> = sessions().map(|session| &session.table).collect();
-    let source_tables: Vec<&Table> = sessions().filter_map(|session| Some(&session.source.as_ref()?.table)).collect();
     let chosen = batch.iter().enumerate().filter(|(_, entry)| entry.is_chosen());
     let choosers: Vec<(usize, &D::Chooser)> =
         chosen.filter_map(|(index, entry)| Some((index, entry.held.chooser.as_ref()?))).collect();
@@ -258,11 +253,7 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Res
         false => TokenIds::Chosen { known: &known, spans: &choosers },
     };
     let Model { device, spec, weights, scratch, pool, sources, .. } = model;
-    let mut rows = Batch::new(tokens, &spans, &tables, &mut pool.state);
-    rows.lengths = &lengths;
-    let across = CrossStates { spans: &across, tables: &source_tables, state: &sources.state };
-    rows.rows.across = (!source_tables.is_empty()).then_some(across);
-    forward(device, spec, weights, scratch, &mut rows, &mut |_, _, _, _, _| Ok(()))
+    forward(device, spec, weights, scratch, &mut rows.batch(tokens, &mut pool.state, &sources.state))
 }
 
 /// Gives everyone what was asked of its last row.

@@ -23,6 +23,20 @@ pub struct Patches {
 }
 
 impl Patches {
+    /// Patches alone, without a bias.
+    pub fn plain(channels: usize, image: [usize; 2], patch: [usize; 2]) -> Self {
+        Self {
+            channels,
+            image,
+            patch,
+            bias: false,
+            class_token: false,
+            distillation_token: false,
+            registers: 0,
+            antialiased_positions: false,
+        }
+    }
+
     /// Tokens before the patches.
     pub fn before(&self) -> usize {
         usize::from(self.class_token) + usize::from(self.distillation_token) + self.registers

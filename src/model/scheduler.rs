@@ -48,7 +48,7 @@ impl<D: Device> Default for Scheduler<D> {
 
 impl<D: Device> Scheduler<D> {
     /// Takes a generation in: its number. Between passes only. Errors: out-of-memory; internal where the sequence is away.
-    pub fn begin(&mut self, model: &mut Model<D>, home: &Home<D>, mut generation: Generation) -> Result<u64> {
+    pub fn begin(&mut self, model: &mut Model<D>, home: &Home, mut generation: Generation) -> Result<u64> {
         let away = || Error::new(Code::Internal, "another generation is under way in this session");
         let mut session = home.take().ok_or_else(away)?;
         let chooser = match generation.choosing().map(|choosing| model.device.chooser(choosing)).transpose() {

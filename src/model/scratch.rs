@@ -1,7 +1,7 @@
 //! What a pass needs between its first and its last product.
 
 use super::rope::Angles;
-use super::spec::{self, HeadNorm, Mixer, Residual, Spec};
+use super::spec::{self, Head, HeadNorm, Mixer, Pooling, Residual, Spec};
 use crate::device::Device;
 use crate::error::Result;
 
@@ -81,5 +81,37 @@ impl<D: Device> Scratch<D> {
     pub fn bytes(spec: &Spec, rows: usize) -> f64 {
         let values: usize = Self::widths(spec).into_iter().map(|width| 2 * width).sum();
         4.0 * rows as f64 * values as f64
+    }
+}
+
+/// What a head needs and gives, [rows, …]: a row is a sequence, or a token where each is classified.
+pub struct HeadBuffers<D: Device> {
+    pub pooled: D::Buffer,
+    pub dense: D::Buffer,
+    pub normed: D::Buffer,
+    /// Of classes, or values of an embedding.
+    pub logits: D::Buffer,
+    /// Of each product behind the pooling.
+    pub chained: Vec<D::Buffer>,
+}
+
+impl<D: Device> HeadBuffers<D> {
+    /// `chain`: values that each product behind the pooling gives. Error: out-of-memory.
+    pub fn new(dev: &mut D, spec: &Spec, chain: &[usize], tokens: usize, sequences: usize) -> Result<Self> {
+        let (pooling, values) = match &spec.head {
+            Head::Classes(head) => (Some(head.pooling), head.classes),
+            Head::Embedding(head) => (Some(head.pooling), head.width),
+            _ => (None, 0),
+        };
+        let rows = if pooling == Some(Pooling::Each) { tokens } else { sequences };
+        let parts = if pooling == Some(Pooling::ClassTokenAndMean) { 2 } else { 1 };
+        let width = rows.saturating_mul(spec.width);
+        Ok(Self {
+            pooled: dev.buffer(parts * width)?,
+            dense: dev.buffer(width)?,
+            normed: dev.buffer(width)?,
+            logits: dev.buffer(rows.saturating_mul(values))?,
+            chained: chain.iter().map(|values| dev.buffer(sequences * values)).collect::<Result<_>>()?,
+        })
     }
 }

@@ -116,26 +116,8 @@ impl<D: Device> Encoder<D> {
     pub async fn encode(&mut self, device: &mut D, rows: &[Sequence], table: Option<&D::Matrix>) -> Result<Vec<Span>> {
         self.reserve_texts(device, rows).await?;
         let packed = self.pack(rows);
-        self.run(device, packed.entering(table), &packed.spans, &[], &mut |_, _, _, _, _| Ok(()))?;
+        self.run(device, packed.entering(table), &packed.spans, &[], None)?;
         Ok(packed.spans)
-    }
-
-    /// Makes room for the passes that [`Encoder::warm_up`] runs.
-    pub async fn reserve_warm_up(&mut self, device: &mut D) -> Result<()> {
-        let rows = self.warm_up_sequences();
-        self.reserve_texts(device, &rows).await
-    }
-
-    /// A pass of every kind, for [`Device::prepare`]; the last one's spans.
-    pub fn warm_up(&mut self, device: &mut D, table: Option<&D::Matrix>) -> Result<Vec<Span>> {
-        let rows = self.warm_up_sequences();
-        let mut spans = Vec::new();
-        for few in 1..=rows.len() {
-            let packed = self.pack(&rows[..few]);
-            self.run(device, packed.entering(table), &packed.spans, &[], &mut |_, _, _, _, _| Ok(()))?;
-            spans = packed.spans;
-        }
-        Ok(spans)
     }
 
     /// Sequences of the lengths that kernels differ for.

@@ -1,12 +1,12 @@
 //! One sequence of tokens, and where the model's pool keeps it.
 
 use super::encoder_states::EncoderStates;
-use crate::device::{Device, Table};
+use crate::device::Table;
 use std::collections::VecDeque;
-use std::marker::PhantomData;
 
-/// Of a model on `D`.
-pub struct Session<D: Device> {
+/// A sequence; by default an empty one.
+#[derive(Default)]
+pub struct Session {
     pub(super) table: Table,
     /// The tokens whose keys and values are kept, or on their way there.
     tokens: Vec<u32>,
@@ -17,18 +17,9 @@ pub struct Session<D: Device> {
     length: usize,
     /// The encoder's output, of encoder-decoders.
     pub(super) source: Option<EncoderStates>,
-    device: PhantomData<D>,
 }
 
-/// An empty sequence.
-impl<D: Device> Default for Session<D> {
-    fn default() -> Self {
-        let (table, tokens, under_way) = (Table::default(), Vec::new(), VecDeque::new());
-        Self { table, tokens, sure: 0, under_way, length: 0, source: None, device: PhantomData }
-    }
-}
-
-impl<D: Device> Session<D> {
+impl Session {
     pub fn len(&self) -> usize {
         self.tokens.len()
     }

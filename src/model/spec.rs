@@ -13,7 +13,7 @@ use serde::Serialize;
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Spec {
-    /// The family: "llama", "qwen3", …
+    /// The family: "llama", "qwen3", … It gets it from [`super::families`].
     pub architecture: String,
     /// Values per token between the blocks.
     pub width: usize,
@@ -233,22 +233,22 @@ pub enum ScoreBias {
 }
 
 impl Spec {
-    /// `layers` blocks that are alike.
+    /// `layers` blocks that are alike, with norms before their branches.
     pub fn uniform(
-        architecture: &str,
         width: usize,
         input: StackInput,
         norm: Norm,
         layers: usize,
-        block: Block,
+        attention: Attention,
+        feed_forward: FeedForward,
     ) -> Self {
-        Self::new(architecture, width, input, norm, vec![block; layers])
+        Self::new(width, input, norm, vec![Block::new(attention, feed_forward); layers])
     }
 
     /// With a norm after the last block, as most have it.
-    pub fn new(architecture: &str, width: usize, input: StackInput, norm: Norm, blocks: Vec<Block>) -> Self {
+    pub fn new(width: usize, input: StackInput, norm: Norm, blocks: Vec<Block>) -> Self {
         Self {
-            architecture: architecture.to_owned(),
+            architecture: String::new(),
             width,
             input,
             input_norm: false,
@@ -283,11 +283,16 @@ impl Spec {
         self.blocks.iter_mut().map(|block| &mut block.feed_forward)
     }
 
-    /// Makes it a model of texts that long.
-    pub fn set_context(&mut self, context: usize) {
-        if let StackInput::Tokens(tokens) = &mut self.input {
-            tokens.context = context;
-        }
+    /// What it says of tokens, where it reads them.
+    pub fn tokens(&mut self) -> impl Iterator<Item = &mut Tokens> {
+        let StackInput::Tokens(tokens) = &mut self.input else { return None.into_iter() };
+        Some(tokens).into_iter()
+    }
+
+    /// What it says of patches, where it reads them.
+    pub fn patches(&mut self) -> impl Iterator<Item = &mut Patches> {
+        let StackInput::Patches(patches) = &mut self.input else { return None.into_iter() };
+        Some(patches).into_iter()
     }
 
     /// Gives all blocks that residual.
@@ -297,7 +302,15 @@ impl Spec {
 
     /// Gives all of each block's products a bias, or none.
     pub fn set_biases(&mut self, biases: bool) {
+        self.set_attention_biases(biases);
+        self.set_feed_forward_biases(biases);
+    }
+
+    pub fn set_attention_biases(&mut self, biases: bool) {
         self.attentions().for_each(|attention| (attention.qkv_bias, attention.output_bias) = (biases, biases));
+    }
+
+    pub fn set_feed_forward_biases(&mut self, biases: bool) {
         self.feed_forwards().for_each(|feed_forward| feed_forward.bias = biases);
     }
 
@@ -308,12 +321,13 @@ impl Spec {
         }
     }
 
-    /// Has every block look at another stack's output, by attention like its own.
-    pub fn look_across(&mut self) {
+    /// With blocks that look at another stack's output, too, by attention like their own.
+    pub fn looking_across(mut self) -> Self {
         for block in &mut self.blocks {
             let own = block.attention().cloned();
             block.cross = own.map(|own| Attention { causal: false, window: None, rope: None, ..own });
         }
+        self
     }
 
     /// Whether it looks at another stack's output.

@@ -2,7 +2,7 @@
 
 use super::dense::{DenseChain, DenseFile};
 use super::encoder::Encoder;
-use super::heads::{Heads, Output};
+use super::heads::Output;
 use super::maps::attention_maps;
 use super::pooling::Extent;
 use super::sequence::{Packed, Sequence};
@@ -17,7 +17,6 @@ pub struct TextModel<D: Device> {
     pub encoder: Encoder<D>,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
-    heads: Heads<D>,
 }
 
 impl<D: Device> TextModel<D> {
@@ -37,16 +36,10 @@ impl<D: Device> TextModel<D> {
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
         let chain = DenseChain::new(&mut device, dense, quantize)?;
-        let heads = Heads::new(&mut device, &spec, 1, chain)?;
-        let mut model = Self { device, encoder: Encoder::new(spec, weights), labels, heads };
-        model.prepare(progress).await?;
-        Ok(model)
-    }
-
-    async fn prepare(&mut self, progress: &Progress) -> Result<()> {
-        let Self { device, encoder, heads, .. } = self;
-        let outputs = [Output::Vector(Pooling::Mean), Output::Pooler, Output::Logits, Output::TokenLogits];
-        prepare(device, encoder, heads, &outputs, progress).await
+        let mut encoder = Encoder::new(spec, weights, chain);
+        let outputs = [Output::Vector(Pooling::Mean), Output::TokenLogits, Output::Pooler, Output::Logits];
+        warm_up(&mut device, &mut encoder, &outputs, progress).await?;
+        Ok(Self { device, encoder, labels })
     }
 
     /// Refuses what the model does not have. Error: invalid-argument.
@@ -56,7 +49,7 @@ impl<D: Device> TextModel<D> {
 
     /// Values of one text's result; of one token's where each has its own.
     pub fn width(&self, output: Output) -> usize {
-        self.heads.width(&self.encoder.spec, output)
+        self.encoder.values(output)
     }
 
     /// The attention weights of a text, [layers, heads, positions, positions], or of one layer.
@@ -70,43 +63,44 @@ impl<D: Device> TextModel<D> {
     /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,
     /// out-of-memory, device-lost.
     pub async fn read(&mut self, rows: &[Sequence], output: Output) -> Result<Vec<f32>> {
-        read_texts(&mut self.device, &mut self.encoder, &mut self.heads, rows, output).await
+        read_texts(&mut self.device, &mut self.encoder, rows, output).await
     }
 }
 
-/// Lets a device get ready for what an encoder's heads have of `outputs`.
-pub(super) async fn prepare<D: Device>(
+/// Lets a device get ready for what an encoder has of `outputs`.
+pub(super) async fn warm_up<D: Device>(
     device: &mut D,
     encoder: &mut Encoder<D>,
-    heads: &mut Heads<D>,
     outputs: &[Output],
     progress: &Progress,
 ) -> Result<()> {
-    encoder.reserve_warm_up(device).await?;
     let rows = encoder.warm_up_sequences();
+    encoder.reserve_texts(device, &rows).await?;
     let outputs: Vec<Output> = outputs.iter().copied().filter(|output| output.check(&encoder.spec).is_ok()).collect();
-    let tokens = rows.iter().map(|row| row.ids.len()).sum();
-    let most = if outputs.contains(&Output::TokenLogits) { tokens } else { rows.len() };
-    heads.reserve(device, &encoder.spec, most)?;
     let steps = |device: &mut D| {
-        encoder.warm_up(device, None)?;
-        for few in [1, rows.len()] {
+        for few in 1..=rows.len() {
+            let packed = encoder.pack(&rows[..few]);
+            // One pass for all that read the same rows.
+            let mut last = None;
             for output in &outputs {
-                let packed = encoder.pack(&rows[..few]);
                 let extents = extents(&packed, &rows[..few], *output)?;
-                heads.compute(device, encoder, packed.entering(None), &extents, *output)?;
+                let kept = output.kept(&encoder.spec, &extents);
+                if last.as_ref() != Some(&kept) {
+                    encoder.run(device, packed.entering(None), &packed.spans, &kept, None)?;
+                }
+                encoder.result(device, &extents, *output)?;
+                last = Some(kept);
             }
         }
         Ok(())
     };
-    device.prepare(progress, steps).await
+    device.warm_up(progress, steps).await
 }
 
 /// Reads texts in one pass: see [`TextModel::read`].
 pub(super) async fn read_texts<D: Device>(
     device: &mut D,
     encoder: &mut Encoder<D>,
-    heads: &mut Heads<D>,
     rows: &[Sequence],
     output: Output,
 ) -> Result<Vec<f32>> {
@@ -114,7 +108,7 @@ pub(super) async fn read_texts<D: Device>(
     let packed = encoder.pack(rows);
     let extents = extents(&packed, rows, output)?;
     encoder.reserve_texts(device, rows).await?;
-    heads.read(device, encoder, packed.entering(None), &extents, output).await
+    encoder.read(device, packed.entering(None), &extents, output).await
 }
 
 /// Where each text's rows are, and which count. Error: invalid-argument where none does.

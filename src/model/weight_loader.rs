@@ -35,8 +35,8 @@ pub struct WeightLoader<D: Device> {
     arriving: Vec<Arriving<D>>,
     /// Which of them its next bytes are of, and how many.
     pieces: VecDeque<(usize, usize)>,
-    /// A tensor that lies on its side.
-    sideways: Option<Transpose>,
+    /// Of a tensor that has its columns as rows.
+    transposing: Option<Transpose>,
     copies: Copies,
     loaded: LoadedTensors<D>,
 }
@@ -80,7 +80,7 @@ impl<D: Device> WeightLoader<D> {
             experts: HashMap::new(),
             arriving: Vec::new(),
             pieces: VecDeque::new(),
-            sideways: None,
+            transposing: None,
             copies: Copies::default(),
             loaded: LoadedTensors::default(),
         }
@@ -205,8 +205,8 @@ impl<D: Device> WeightLoader<D> {
         open || self.shape(slot).is_some()
     }
 
-    /// Whether a tensor of these slots lies on its side.
-    fn is_sideways(&self, slots: &[TensorId]) -> bool {
+    /// Whether a tensor of these slots has its columns as rows.
+    fn is_transposed(&self, slots: &[TensorId]) -> bool {
         let in_block = |slot: &TensorId| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
         let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
         match plan.stacks[usize::from(slot.stack)].names.layout {
@@ -239,7 +239,7 @@ impl<D: Device> WeightLoader<D> {
             return Err(no_place(plan));
         }
         if let (Some(expected), Some(slot)) = (shapes.into_iter().reduce(Shape::above), slots.first()) {
-            let expected = if self.is_sideways(&slots) { expected.transposed() } else { expected };
+            let expected = if self.is_transposed(&slots) { expected.transposed() } else { expected };
             return expected.check(&tensor.shape, || explain(&plan.stacks[usize::from(slot.stack)].spec, slot));
         }
         let is = |part: Part| slots.first().is_some_and(|slot| slot.part == part && !slot.bias);
@@ -287,30 +287,23 @@ impl<D: Device> WeightLoader<D> {
     /// Begins all that a tensor brings.
     fn begin(&mut self, tensor: &TensorInfo) -> Result<()> {
         let slots = self.slots(tensor);
-        if self.is_sideways(&slots) {
-            self.sideways = Some(Transpose::new(tensor)?);
+        if self.is_transposed(&slots) {
+            self.transposing = Some(Transpose::new(tensor)?);
         }
         // What no file so far asks for, a later one may.
         let unasked = match (tensor.shape.as_slice(), slots.len()) {
             (&[rows, columns], 1) => Some(Shape::Matrix(rows, columns)),
             _ => None,
         };
-        for slot in &slots {
-            match self.shape(slot).or(unasked) {
-                // Below: those of one expert stand together.
-                Some(Shape::Experts(..)) => {}
-                shape => self.begin_slot(*slot, shape, tensor)?,
+        let each = match slots.first().and_then(|slot| self.shape(slot)) {
+            // Those of one expert stand together.
+            Some(Shape::Experts(experts, ..)) => {
+                (0..experts).flat_map(|expert| slots.iter().map(move |slot| slot.of_expert(expert))).collect()
             }
-        }
-        let experts = slots.iter().find_map(|slot| match self.shape(slot) {
-            Some(Shape::Experts(experts, ..)) => Some(experts),
-            _ => None,
-        });
-        for expert in 0..experts.unwrap_or(0) {
-            for slot in &slots {
-                let slot = TensorId { expert: Some(expert), ..*slot };
-                self.begin_slot(slot, self.shape(&slot), tensor)?;
-            }
+            _ => slots.clone(),
+        };
+        for slot in each {
+            self.begin_slot(slot, self.shape(&slot).or(unasked), tensor)?;
         }
         self.pieces = self.pieces(&slots, tensor.ty);
         Ok(())
@@ -415,20 +408,8 @@ impl<D: Device> WeightLoader<D> {
     fn arrived(&mut self, ty: TensorType) -> Result<()> {
         for Arriving { slot, what, .. } in std::mem::take(&mut self.arriving) {
             match what {
-                What::Matrix(matrix) => {
-                    let matrix = matrix.finish(&mut self.device);
-                    match (slot.expert, self.expected.get(&slot.of_all())) {
-                        (Some(expert), Some(Shape::Experts(experts, ..))) => {
-                            let all = self.loaded.experts.entry(slot.of_all());
-                            let all = all.or_insert_with(|| (0..*experts).map(|_| None).collect());
-                            all[expert] = Some(matrix);
-                        }
-                        _ => drop(self.loaded.matrices.insert(slot, matrix)),
-                    }
-                }
-                What::Vector(bytes) => {
-                    self.loaded.vectors.insert(slot, dequantised(ty, &bytes)?);
-                }
+                What::Matrix(matrix) => drop(self.loaded.matrices.insert(slot, matrix.finish(&mut self.device))),
+                What::Vector(bytes) => drop(self.loaded.vectors.insert(slot, dequantised(ty, &bytes)?)),
             }
         }
         Ok(())
@@ -494,9 +475,9 @@ impl<D: Device> Sink for WeightLoader<D> {
         if self.arriving.is_empty() {
             self.begin(tensor)?;
         }
-        match &mut self.sideways {
-            Some(sideways) => {
-                sideways.push(bytes);
+        match &mut self.transposing {
+            Some(transposing) => {
+                transposing.push(bytes);
                 Ok(())
             }
             None => self.take(bytes),
@@ -504,8 +485,8 @@ impl<D: Device> Sink for WeightLoader<D> {
     }
 
     fn end(&mut self, tensor: &TensorInfo) -> Result<()> {
-        if let Some(sideways) = self.sideways.take() {
-            self.take(&sideways.upright)?;
+        if let Some(transposing) = self.transposing.take() {
+            self.take(&transposing.upright)?;
         }
         self.arrived(tensor.ty)
     }

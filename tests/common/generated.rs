@@ -7,7 +7,7 @@ use azulejo::model::{Generation, Home, Model, Scheduler, Session, Step};
 /// A generation to its end, in a session; `told` hears of each step.
 pub async fn finished<D: Device>(
     model: &mut Model<D>,
-    session: &mut Session<D>,
+    session: &mut Session,
     generation: Generation,
     mut told: impl FnMut(Step),
 ) -> Result<Generation> {

@@ -47,7 +47,7 @@ fn the_sampler_draws_the_tokens_of_its_definition() {
 /// Generates in a session that may know a part of the prompt.
 async fn generate<D: Device>(
     model: &mut Model<D>,
-    session: &mut Session<D>,
+    session: &mut Session,
     prompt: &[u32],
     sampling: Sampling,
 ) -> Vec<u32> {

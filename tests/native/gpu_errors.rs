@@ -88,7 +88,7 @@ async fn load(device: Gpu) -> Model<Gpu> {
     Model::new(assembled("llama", device), None, CacheType::F32, &Progress::default()).await.unwrap()
 }
 
-async fn logits(model: &mut Model<Gpu>, session: &mut Session<Gpu>, tokens: &[u32]) -> Vec<f32> {
+async fn logits(model: &mut Model<Gpu>, session: &mut Session, tokens: &[u32]) -> Vec<f32> {
     model.extend(session, tokens).await.unwrap();
     let mut logits = model.logits_buffer().unwrap();
     model.logits_of(&[tokens.len() - 1], &mut logits).await.unwrap();
@@ -128,7 +128,7 @@ fn an_error_ends_all_texts_of_a_pass_and_the_next_one_goes_on_from_what_was_comp
     let (prompt, expected) = (case.ids("prompt"), case.ids("generated"));
     run(Some(&context.clone()), async {
         let mut model = load(gpu(&kernels)).await;
-        let begun = |model: &mut Model<Gpu>, scheduler: &mut Scheduler<Gpu>, home: &Home<Gpu>| {
+        let begun = |model: &mut Model<Gpu>, scheduler: &mut Scheduler<Gpu>, home: &Home| {
             let options = json!({ "maxTokens": expected.len(), "ignoreEnd": true });
             let sampling = Sampling::new(&serde_json::from_value(options).unwrap(), model.spec.vocabulary()).unwrap();
             let asked = GenerateRequest { source: None, prompt: prompt.clone() };

@@ -234,7 +234,7 @@ pub fn what_no_fold_makes_fit_is_refused_by_the_kernels_name_at_load_and_the_dev
         multiply(device, &wide);
         Ok(())
     };
-    refused(run(Some(context), device.prepare(&Progress::default(), steps)));
+    refused(run(Some(context), device.warm_up(&Progress::default(), steps)));
     begin(&mut device, 1);
     multiply(&mut device, &wide);
     refused(run(Some(context), device.sync()));

@@ -52,7 +52,7 @@ fn scratch(positions: usize) -> u64 {
     };
     let done = match slow(&kernels) && positions > 2048 {
         // The same buffers are made, and nothing is computed with them.
-        true => run(Some(&kernels.context), device.prepare(&Progress::default(), steps)),
+        true => run(Some(&kernels.context), device.warm_up(&Progress::default(), steps)),
         false => steps(&mut device),
     };
     done.unwrap();

@@ -63,7 +63,7 @@ async fn alone<D: Device>(model: &mut Model<D>, texts: &[(Vec<u32>, Value)]) -> 
 struct Together<D: Device> {
     scheduler: Scheduler<D>,
     /// Numbers, and where their sequences live.
-    begun: Vec<(u64, Home<D>)>,
+    begun: Vec<(u64, Home)>,
 }
 
 impl<D: Device> Together<D> {

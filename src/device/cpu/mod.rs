@@ -243,7 +243,7 @@ impl Device for Cpu {
         Ok(0)
     }
 
-    async fn prepare(&mut self, _: &Progress, _steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    async fn warm_up(&mut self, _: &Progress, _steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         Ok(())
     }
 

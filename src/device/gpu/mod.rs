@@ -256,7 +256,7 @@ impl Device for Gpu {
         self.whole(settled)
     }
 
-    async fn prepare(&mut self, progress: &Progress, mut steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
+    async fn warm_up(&mut self, progress: &Progress, mut steps: impl FnMut(&mut Self) -> Result<()>) -> Result<()> {
         // Again where a driver refuses what it has promised: other kernels are needed then.
         'again: loop {
             let extras = self.kernels.extras();

@@ -4,7 +4,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Head, Positions, Spec, StackInput, Tokens, VocabularyHead};
@@ -17,28 +17,23 @@ const OFFSET: usize = 2;
 /// What transformers takes where `config.json` does not say.
 const CONTEXT: usize = 1024;
 
-pub fn decoder(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect("normalize_embedding", true)?;
     config.refuse("static_position_embeddings")?;
-    Ok(Spec { input_norm: true, ..decoder_of(config, Positions::Learned { offset: OFFSET })? })
+    Ok(both(config, Positions::Learned { offset: OFFSET })?.map(|spec| Spec { input_norm: true, ..spec }))
 }
 
-pub fn encoder(config: &Config) -> Result<Spec> {
-    Ok(Spec { input_norm: true, ..stack(config, Positions::Learned { offset: OFFSET }, false)? })
-}
-
-/// Without a norm of the input.
-pub fn decoder_of(config: &Config, positions: Positions) -> Result<Spec> {
+/// The decoder and the encoder, without norms of the input.
+pub fn both(config: &Config, positions: Positions) -> Result<[Spec; 2]> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
     config.expect("tie_word_embeddings", true)?;
     ["normalize_before", "add_final_layer_norm", "is_decoder"].iter().try_for_each(|choice| config.refuse(choice))?;
-    let mut decoder = stack(config, positions, true)?;
-    decoder.look_across();
-    Ok(Spec { head: Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) }), ..decoder })
+    let decoder = stack(config, positions, true)?.looking_across();
+    let head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(true) });
+    Ok([Spec { head, ..decoder }, stack(config, positions, false)?])
 }
 
-/// Either, without a norm of the input.
-pub fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
+fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
     let width = config.count("d_model|hidden_size", 1024)?;
     let count =
         |name: &str, default| config.count(&format!("{}_{name}", if causal { "decoder" } else { "encoder" }), default);
@@ -55,7 +50,7 @@ pub fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec
         ..Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?)
     };
     let activation = config.activation("activation_function", Activation::Gelu)?;
-    let mut spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
+    let mut spec = bert::stack(config, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
     spec.attentions().for_each(|attention| attention.causal = causal);
     Ok(Spec { input_norm: false, ..spec })
 }
@@ -87,7 +82,7 @@ pub const DECODER: Names = Names {
     ],
     // Marian's positions are computed; versions are of the first releases.
     ignored: &["encoder.embed_positions", "decoder.embed_positions", "encoder.version", "decoder.version"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };
 
 pub const ENCODER: Names = Names {
@@ -104,6 +99,5 @@ pub const ENCODER: Names = Names {
         (Part::Down, "encoder.layers.{}.fc2"),
         (Part::FeedForwardNorm, "encoder.layers.{}.final_layer_norm"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -4,12 +4,12 @@
 //! `sentence-transformers/all-MiniLM-L6-v2`, `cross-encoder/ms-marco-MiniLM-L6-v2`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
 use crate::model::spec::{
-    Attention, Block, Dense, FeedForward, Head, Norm, Pooling, Positions, Residual, Spec, StackInput, Tokens,
+    Attention, Dense, FeedForward, Head, Norm, Pooling, Positions, Residual, Spec, StackInput, Tokens,
 };
 
 /// What transformers takes where `config.json` does not say.
@@ -41,7 +41,7 @@ pub fn body(config: &Config, first: usize) -> Result<Spec> {
     };
     let activation = config.activation("hidden_act", Activation::Gelu)?;
     let epsilon = config.number("layer_norm_eps", EPSILON)?;
-    stack(config, config.model_type()?, &sizes, activation, epsilon, StackInput::Tokens(tokens))
+    stack(config, &sizes, activation, epsilon, StackInput::Tokens(tokens))
 }
 
 pub struct Sizes {
@@ -52,33 +52,26 @@ pub struct Sizes {
 }
 
 /// The original Transformer's stack: LayerNorm of the input and after each residual, biases everywhere.
-pub fn stack(
-    config: &Config,
-    architecture: &str,
-    sizes: &Sizes,
-    activation: Activation,
-    epsilon: f64,
-    input: StackInput,
-) -> Result<Spec> {
+pub fn stack(config: &Config, sizes: &Sizes, activation: Activation, epsilon: f64, input: StackInput) -> Result<Spec> {
     let Sizes { layers, width, heads, feed_forward } = *sizes;
     let attention =
         Attention { qkv_bias: true, output_bias: true, ..Attention::plain(heads, config.head_dim(width, heads)?) };
-    let feed_forward = FeedForward { width: feed_forward, activation, gated: false, bias: true, experts: None };
+    let feed_forward = FeedForward { bias: true, ..FeedForward::plain(feed_forward, activation) };
     let norm = Norm::Layer { epsilon: epsilon as f32, bias: true };
-    let block = Block { residual: Residual::PostNorm, ..Block::new(attention, feed_forward) };
-    let spec = Spec::uniform(architecture, width, input, norm, check_layers(layers)?, block);
+    let mut spec = Spec::uniform(width, input, norm, check_layers(layers)?, attention, feed_forward);
+    spec.set_residual(Residual::PostNorm);
     Ok(Spec { input_norm: true, output_norm: false, ..spec })
 }
 
 /// A classifier of the first token, after `dense`, or of each, where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, dense: Dense) -> Result<Head> {
     if config.is_class("ForTokenClassification") {
-        return Ok(Head::Classes(config.token_classes(None)?));
+        return config.classes(Pooling::Each, None);
     }
     if !config.is_class("ForSequenceClassification") {
         return Ok(Head::None { pooler: true });
     }
-    Ok(Head::Classes(config.classes(Pooling::ClassToken, Some(dense))?))
+    config.classes(Pooling::ClassToken, Some(dense))
 }
 
 /// transformers' tensor names, RoBERTa's among them.
@@ -104,5 +97,5 @@ pub const NAMES: Names = Names {
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pooler.*", "classifier.*", "cls.*", "lm_head.*", "qa_outputs.*"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -12,7 +12,7 @@ use crate::model::spec::Spec;
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("apply_residual_connection_post_layernorm")?;
     let context = config.count("seq_length", 2048)?;
-    let mut spec = gpt2::block("bloom", config, context, Activation::GeluTanh)?;
+    let mut spec = gpt2::block(config, context, Activation::GeluTanh)?;
     spec.input_norm = true;
     spec.score_bias = alibi::slopes(spec.attention().heads, 1.0);
     Ok(spec)
@@ -38,6 +38,6 @@ pub const NAMES: Names = Names {
         (Part::Up, "h.{}.mlp.dense_h_to_4h"),
         (Part::Down, "h.{}.mlp.dense_4h_to_h"),
     ],
-    ignored: &[],
     layout: Layout::ByHeads,
+    ..Names::PLAIN
 };

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::patches::Patches;
@@ -21,46 +21,30 @@ const END: usize = 49407;
 const PATCH: usize = 32;
 const PROJECTION: usize = 512;
 
-/// One of its parts; old files have those that count under the first name.
-fn part(config: &Config, [old, name]: [&str; 2]) -> Result<Config> {
-    config.part(if config.has(old) { old } else { name })
-}
-
-fn head(config: &Config, pooling: Pooling, matching: Option<Matching>) -> Result<Head> {
-    let width = config.count("projection_dim", PROJECTION)?;
-    Ok(Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: false, matching }))
-}
-
-pub fn texts(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect_class(&["CLIPModel"])?;
-    let text = part(config, ["text_config_dict", "text_config"])?;
+    // Old files have the parts that count under these names.
+    let part = |old, name| config.part(if config.has(old) { old } else { name });
+    let (text, images) = (part("text_config_dict", "text_config")?, part("vision_config_dict", "vision_config")?);
     let pooling = match text.count("eos_token_id", END)? {
         // A wrong number in the files of the first release, where the end token has the largest id.
         2 => Pooling::LargestToken,
         end => Pooling::Token(end as u32),
     };
     let tokens = tokens(&text, VOCABULARY, CONTEXT)?;
-    let mut spec = tower("clip", &text, TEXT, Activation::GeluQuick, EPSILON, tokens)?;
-    spec.attentions().for_each(|attention| attention.causal = true);
-    Ok(Spec { head: head(config, pooling, Some(Matching { bias: false }))?, ..spec })
-}
-
-pub fn images(config: &Config) -> Result<Spec> {
-    let images = part(config, ["vision_config_dict", "vision_config"])?;
+    let mut texts = tower(&text, TEXT, Activation::GeluQuick, EPSILON, tokens)?;
+    texts.attentions().for_each(|attention| attention.causal = true);
     let patches = patches(&images, PATCH, true)?;
-    let spec = tower("clip", &images, IMAGES, Activation::GeluQuick, EPSILON, patches)?;
-    Ok(Spec { input_norm: true, head: head(config, Pooling::ClassToken, None)?, ..spec })
+    let images = tower(&images, IMAGES, Activation::GeluQuick, EPSILON, patches)?;
+    let width = config.count("projection_dim", PROJECTION)?;
+    let head =
+        |pooling, matching| Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: false, matching });
+    texts.head = head(pooling, Some(Matching { bias: false }));
+    Ok([texts, Spec { input_norm: true, head: head(Pooling::ClassToken, None), ..images }])
 }
 
 /// One of both, with norms before its branches. The last arguments: what its configuration need not say.
-pub fn tower(
-    architecture: &str,
-    config: &Config,
-    default: Sizes,
-    activation: Activation,
-    epsilon: f64,
-    input: StackInput,
-) -> Result<Spec> {
+pub fn tower(config: &Config, default: Sizes, activation: Activation, epsilon: f64, input: StackInput) -> Result<Spec> {
     let sizes = Sizes {
         layers: config.count("num_hidden_layers", default.layers)?,
         width: config.count("hidden_size", default.width)?,
@@ -69,7 +53,7 @@ pub fn tower(
     };
     let activation = config.activation("hidden_act", activation)?;
     let epsilon = config.number("layer_norm_eps", epsilon)?;
-    let mut spec = bert::stack(config, architecture, &sizes, activation, epsilon, input)?;
+    let mut spec = bert::stack(config, &sizes, activation, epsilon, input)?;
     spec.set_residual(Residual::PRE_NORM);
     Ok(Spec { input_norm: false, output_norm: true, ..spec })
 }
@@ -83,28 +67,13 @@ pub fn tokens(config: &Config, vocabulary: usize, context: usize) -> Result<Stac
 /// `class_token`: there is one, as in CLIP; otherwise the patches have a bias.
 pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<StackInput> {
     let [image, patch] = config.image_and_patch(patch)?;
-    Ok(StackInput::Patches(Patches {
-        channels: config.count("num_channels", 3)?,
-        image,
-        patch,
-        bias: !class_token,
-        class_token,
-        distillation_token: false,
-        registers: 0,
-        antialiased_positions: false,
-    }))
+    let patches = Patches::plain(config.count("num_channels", 3)?, image, patch);
+    Ok(StackInput::Patches(Patches { bias: !class_token, class_token, ..patches }))
 }
 
-/// transformers' tensor names.
-pub const TEXT_NAMES: Names = Names {
-    prefix: "text_model.",
+/// transformers' tensor names, of both towers' layers.
+const LAYERS: Names = Names {
     parts: &[
-        (Part::Embedding, "embeddings.token_embedding"),
-        (Part::PositionTable, "embeddings.position_embedding"),
-        (Part::OutputNorm, "final_layer_norm"),
-        (Part::Head, "text_projection"),
-        (Part::MatchScale, "logit_scale"),
-        (Part::MatchBias, "logit_bias"),
         (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
         (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
         (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
@@ -116,13 +85,25 @@ pub const TEXT_NAMES: Names = Names {
     ],
     // A buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
+};
+
+pub const TEXT_NAMES: Names = Names {
+    prefix: "text_model.",
+    ..LAYERS.with(&[
+        (Part::Embedding, "embeddings.token_embedding"),
+        (Part::PositionTable, "embeddings.position_embedding"),
+        (Part::OutputNorm, "final_layer_norm"),
+        (Part::Head, "text_projection"),
+        (Part::MatchScale, "logit_scale"),
+        (Part::MatchBias, "logit_bias"),
+    ])
 };
 
 /// SigLIP's among them.
 pub const IMAGE_NAMES: Names = Names {
     prefix: "vision_model.",
-    parts: &[
+    ..LAYERS.with(&[
         (Part::PatchEmbedding, "embeddings.patch_embedding"),
         (Part::ClassToken, "embeddings.class_embedding"),
         (Part::Positions, "embeddings.position_embedding.weight"),
@@ -137,15 +118,5 @@ pub const IMAGE_NAMES: Names = Names {
         (Part::PoolNorm, "head.layernorm"),
         (Part::PoolUp, "head.mlp.fc1"),
         (Part::PoolDown, "head.mlp.fc2"),
-        (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
-        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-        (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
-        (Part::Up, "encoder.layers.{}.mlp.fc1"),
-        (Part::Down, "encoder.layers.{}.mlp.fc2"),
-    ],
-    ignored: &["embeddings.position_ids"],
-    layout: Layout::Stacked,
+    ])
 };

@@ -22,12 +22,11 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// What Cohere 2 shares. `theta`: where the configuration does not say.
 pub fn block(config: &Config, theta: f64) -> Result<Spec> {
     let mut spec = llama::block(config, theta, None)?;
-    llama::biases(config, &mut spec)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
     spec.attentions().flat_map(|attention| &mut attention.rope).for_each(|rope| rope.pairs = RopePairs::Interleaved);
     spec.norm = Norm::Layer { epsilon: config.number("layer_norm_eps", 1e-5)? as f32, bias: false };
     spec.set_residual(Residual::Parallel { shared_norm: true });
-    let tied = config.flag("tie_word_embeddings", true)?;
     let scale = config.number("logit_scale", LOGIT_SCALE)? as f32;
-    spec.head = Head::Vocabulary(VocabularyHead { scale, ..VocabularyHead::plain(tied) });
+    spec.head = Head::Vocabulary(VocabularyHead { scale, ..llama::head(config, true)? });
     Ok(spec)
 }

@@ -15,9 +15,7 @@ const THETA: f64 = 10_000.0;
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = cohere::block(config, THETA)?;
     let pattern = config.count("sliding_window_pattern|_sliding_window_pattern", PATTERN)?;
-    let layers = spec.layers();
-    let by_pattern = || (1..=layers).map(|layer| !layer.is_multiple_of(pattern)).collect();
-    let local: Vec<bool> = config.local_layers(layers)?.unwrap_or_else(by_pattern);
+    let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(pattern))?;
     spec.set_windows(&local, Some(config.count("sliding_window", WINDOW)?));
     for attention in spec.attentions().filter(|attention| attention.window.is_none()) {
         attention.rope = None;

@@ -5,15 +5,13 @@
 use super::config::Config;
 use super::{Names, vit};
 use crate::error::Result;
-use crate::model::spec::{Pooling, Spec, StackInput};
+use crate::model::spec::{Pooling, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let both = config.is_class("WithTeacher");
     let mut spec = vit::spec(config)?;
     spec.head = vit::head(config, if both { Pooling::BothTokens } else { Pooling::ClassToken })?;
-    if let StackInput::Patches(patches) = &mut spec.input {
-        patches.distillation_token = true;
-    }
+    spec.patches().for_each(|patches| patches.distillation_token = true);
     Ok(spec)
 }
 

@@ -5,7 +5,7 @@
 //! `facebook/dinov2-small`, `facebook/dinov2-with-registers-small-imagenet1k-1-layer`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, vit};
+use super::{Names, Part, vit};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
@@ -49,18 +49,12 @@ pub const NAMES: Names = Names { prefix: "dinov2.", ..WITH_REGISTERS };
 
 pub const WITH_REGISTERS: Names = Names {
     prefix: "dinov2_with_registers.",
-    parts: &[
-        (Part::PatchEmbedding, "embeddings.patch_embeddings.projection"),
-        (Part::ClassToken, "embeddings.cls_token"),
+    // Of pre-training.
+    ignored: &["embeddings.mask_token"],
+    ..vit::NAMES.with(&[
         (Part::Registers, "embeddings.register_tokens"),
-        (Part::Positions, "embeddings.position_embeddings"),
-        (Part::OutputNorm, "layernorm"),
         (Part::Head, "classifier"),
         (Part::AttentionNorm, "encoder.layer.{}.norm1"),
-        (Part::Query, "encoder.layer.{}.attention.attention.query"),
-        (Part::Key, "encoder.layer.{}.attention.attention.key"),
-        (Part::Value, "encoder.layer.{}.attention.attention.value"),
-        (Part::Output, "encoder.layer.{}.attention.output.dense"),
         (Part::AttentionScale, "encoder.layer.{}.layer_scale1.lambda1"),
         (Part::FeedForwardNorm, "encoder.layer.{}.norm2"),
         (Part::Gate, "encoder.layer.{}.mlp.weights_in"),
@@ -69,8 +63,5 @@ pub const WITH_REGISTERS: Names = Names {
         (Part::Down, "encoder.layer.{}.mlp.fc2"),
         (Part::Down, "encoder.layer.{}.mlp.weights_out"),
         (Part::FeedForwardScale, "encoder.layer.{}.layer_scale2.lambda1"),
-    ],
-    // Of pre-training.
-    ignored: &["embeddings.mask_token"],
-    layout: Layout::Stacked,
+    ])
 };

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Dense, Head, Positions, Spec, StackInput, Tokens};
@@ -27,7 +27,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         feed_forward: config.count("hidden_dim", 3072)?,
     };
     let activation = config.activation("activation", Activation::Gelu)?;
-    let spec = bert::stack(config, config.model_type()?, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
+    let spec = bert::stack(config, &sizes, activation, EPSILON, StackInput::Tokens(tokens))?;
     let dense = Dense { activation: Activation::Relu, bias: true, norm: false, pooler: false };
     let head = match bert::head(config, dense)? {
         Head::None { .. } => Head::None { pooler: false },
@@ -56,5 +56,5 @@ pub const NAMES: Names = Names {
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pre_classifier.*", "classifier.*", "vocab_*", "qa_outputs.*"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -13,7 +13,7 @@ use crate::model::spec::{Attention, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("falcon", config, context, Activation::Gelu)?;
+    let mut spec = gpt2::block(config, context, Activation::Gelu)?;
     // The first release of the larger models has a name of its own instead.
     let grouped = config.flag("new_decoder_architecture", config.model_type()? == "RefinedWeb")?;
     let Attention { heads, head_dim, scale, .. } = *spec.attention();
@@ -28,9 +28,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     } else {
         rope = Some(config.rope(head_dim, 10_000.0, None)?);
     }
-    for attention in spec.attentions() {
-        (attention.kv_heads, attention.rope) = (kv_heads, rope.clone());
-    }
+    spec.attentions().for_each(|attention| (attention.kv_heads, attention.rope) = (kv_heads, rope.clone()));
     spec.set_biases(config.flag("bias", false)?);
     if grouped || config.flag("parallel_attn", true)? {
         let shared_norm = !grouped || config.count("num_ln_in_parallel_attn", 2)? == 1;

@@ -7,7 +7,7 @@ use super::config::Config;
 use super::llama;
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Norm, Spec, StackInput};
+use crate::model::spec::{Head, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const HEAD_DIM: usize = 256;
@@ -26,15 +26,14 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub fn block(config: &Config) -> Result<Spec> {
     let head_dim = config.count("head_dim", HEAD_DIM)?;
     let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, None)?)?;
-    llama::biases(config, &mut spec)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
     let activation = config.activation("hidden_activation|hidden_act", Activation::GeluTanh)?;
     spec.feed_forwards().for_each(|feed_forward| feed_forward.activation = activation);
-    spec.head = llama::head(config, true)?;
+    spec.head = Head::Vocabulary(llama::head(config, true)?);
     if let Norm::Rms { plus_one, .. } = &mut spec.norm {
         *plus_one = true;
     }
-    if let StackInput::Tokens(tokens) = &mut spec.input {
-        tokens.scale = (spec.width as f32).sqrt();
-    }
+    let scale = (spec.width as f32).sqrt();
+    spec.tokens().for_each(|tokens| tokens.scale = scale);
     Ok(spec)
 }

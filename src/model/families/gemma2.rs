@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2408.00118>. Checkpoints: `google/gemma-2-2b-it`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, gemma};
+use super::{Names, Part, gemma, llama};
 use crate::error::Result;
 use crate::model::spec::{Head, Residual, Spec};
 
@@ -20,8 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = block(config, LOGIT_CAP)?;
     let cap = cap(config, "attn_logit_softcapping", SCORE_CAP)?;
     spec.attentions().for_each(|attention| attention.soft_cap = cap);
-    let local = config.local_layers(spec.layers())?;
-    let local = local.unwrap_or_else(|| (0..spec.layers()).map(|layer| layer % 2 == 0).collect());
+    let local = config.local_layers(spec.layers(), |layer| layer % 2 == 0)?;
     windows(config, spec, &local)
 }
 
@@ -49,26 +48,8 @@ pub fn windows(config: &Config, mut spec: Spec, local: &[bool]) -> Result<Spec> 
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::QueryNorm, "layers.{}.self_attn.q_norm"),
-        (Part::KeyNorm, "layers.{}.self_attn.k_norm"),
-        (Part::AttentionPostNorm, "layers.{}.post_attention_layernorm"),
-        (Part::FeedForwardNorm, "layers.{}.pre_feedforward_layernorm"),
-        (Part::Gate, "layers.{}.mlp.gate_proj"),
-        (Part::Up, "layers.{}.mlp.up_proj"),
-        (Part::Down, "layers.{}.mlp.down_proj"),
-        (Part::FeedForwardPostNorm, "layers.{}.post_feedforward_layernorm"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::AttentionPostNorm, "layers.{}.post_attention_layernorm"),
+    (Part::FeedForwardNorm, "layers.{}.pre_feedforward_layernorm"),
+    (Part::FeedForwardPostNorm, "layers.{}.post_feedforward_layernorm"),
+]);

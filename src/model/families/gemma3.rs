@@ -17,12 +17,10 @@ const LOCAL_THETA: f64 = 10_000.0;
 pub fn spec(config: &Config) -> Result<Spec> {
     // The configuration has Gemma 2's cap of scores, too, and transformers' code does not look at it.
     let mut spec = gemma2::block(config, None)?;
-    spec.architecture = "gemma3".to_owned();
     let pattern = config.count("sliding_window_pattern|_sliding_window_pattern", PATTERN)?;
-    let by_pattern = || (1..=spec.layers()).map(|layer| !layer.is_multiple_of(pattern)).collect();
-    let local: Vec<bool> = config.local_layers(spec.layers())?.unwrap_or_else(by_pattern);
+    let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(pattern))?;
     let thetas = [("rope_theta", THETA), ("rope_local_base_freq", LOCAL_THETA)];
-    let ropes = config.ropes(spec.attention().head_dim, thetas)?;
+    let ropes = config.stretched_ropes(spec.attention().head_dim, thetas)?;
     for (attention, local) in spec.attentions().zip(&local) {
         (attention.head_norm, attention.rope) = (HeadNorm::Each, Some(ropes[usize::from(*local)].clone()));
     }

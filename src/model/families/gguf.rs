@@ -7,7 +7,7 @@ use super::gguf_checks;
 use super::gguf_experts::Mixture;
 use super::gguf_keys::Keys;
 use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
-use super::registry::FAMILIES;
+use super::registry::Family;
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
@@ -78,13 +78,10 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
         _ => model_type,
     };
     let config = file.config(model_type)?;
-    let family = FAMILIES.iter().find(|family| family.model_type == model_type);
-    let mut stacks = family.ok_or_else(|| Error::unsupported(model_type))?.stacks(&config)?;
+    let mut stacks = Family::of(model_type).ok_or_else(|| Error::unsupported(model_type))?.stacks(&config)?;
     if architecture == "t5encoder" {
         stacks.remove(0);
-        if let StackInput::Tokens(tokens) = &mut stacks[0].spec.input {
-            tokens.shared = false;
-        }
+        stacks[0].spec.tokens().for_each(|tokens| tokens.shared = false);
     }
     for (stack, names) in stacks.iter_mut().zip(file.names()) {
         stack.names = *names;

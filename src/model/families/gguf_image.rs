@@ -2,12 +2,13 @@
 //! tensors are called as its vision towers' are. `examples/to_gguf.rs` writes such files of Hugging Face folders.
 
 use super::config::Config;
-use super::{Layout, Names, Part, deit, dinov2, vit};
+use super::registry::Family;
+use super::{Names, Part};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
-use crate::model::model_config::{ModelConfig, Stack};
-use crate::model::spec::{Head, Spec};
+use crate::model::model_config::ModelConfig;
+use crate::model::spec::Head;
 use serde_json::{Value, json};
 
 const ARCHITECTURES: [&str; 4] = ["vit", "deit", "dinov2", "dinov2_with_registers"];
@@ -52,13 +53,12 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
     });
     let Value::Object(fields) = config else { return Err(Error::corrupt("metadata")) };
     let config = Config::new(fields);
-    let mut spec: Spec = match architecture {
-        "vit" => vit::spec(&config)?,
-        "deit" => deit::spec(&config)?,
-        _ => dinov2::spec(&config)?,
-    };
-    spec.feed_forwards().for_each(|own| own.width = feed_forward as usize);
-    let plan = ModelConfig::new(vec![Stack { spec, names: NAMES }]).check()?;
+    let mut stacks = Family::of(architecture).ok_or_else(|| Error::unsupported(architecture))?.stacks(&config)?;
+    for stack in &mut stacks {
+        stack.spec.feed_forwards().for_each(|own| own.width = feed_forward as usize);
+        stack.names = NAMES;
+    }
+    let plan = ModelConfig::new(stacks).check()?;
     let labels = match plan.spec().head {
         Head::Classes { .. } => config.labels()?,
         _ => Vec::new(),
@@ -81,7 +81,6 @@ fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Pro
 }
 
 pub const NAMES: Names = Names {
-    prefix: "",
     parts: &[
         (Part::PatchEmbedding, "v.patch_embd"),
         (Part::ClassToken, "v.class_embd"),
@@ -103,6 +102,5 @@ pub const NAMES: Names = Names {
         (Part::Down, "v.blk.{}.ffn_down"),
         (Part::FeedForwardScale, "v.blk.{}.ls2.weight"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -1,14 +1,10 @@
 //! llama.cpp's names for tensors (its `gguf-py/gguf/constants.py`).
 
-use super::{Layout, Names, Part};
-
-const fn names(parts: &'static [(Part, &'static str)], ignored: &'static [&'static str]) -> Names {
-    Names { prefix: "", parts, ignored, layout: Layout::Stacked }
-}
+use super::{Names, Part};
 
 /// Most architectures'. Queries, keys and values may lie in one tensor.
-pub const COMMON: Names = names(
-    &[
+pub const COMMON: Names = Names {
+    parts: &[
         (Part::Embedding, "token_embd"),
         (Part::InputNorm, "token_embd_norm"),
         (Part::PositionTable, "position_embd"),
@@ -46,79 +42,33 @@ pub const COMMON: Names = names(
         (Part::ExpertDown, "blk.{}.ffn_down.{}"),
     ],
     // A classifier whose first product the converter left out is of no use.
-    &["blk.{}.attn_rot_embd", "cls.output", "cls.output.bias"],
-);
+    ignored: &["blk.{}.attn_rot_embd", "cls.output", "cls.output.bias"],
+    ..Names::PLAIN
+};
 
 /// A decoder that makes vectors: the head that some files have is of no use.
 pub const BODY: Names = Names { ignored: &["output"], ..COMMON };
 
 /// gpt-oss: the norm behind attention is the feed-forward network's.
-pub const GPT_OSS: Names = names(
-    &[
-        (Part::Embedding, "token_embd"),
-        (Part::OutputNorm, "output_norm"),
-        (Part::Head, "output"),
-        (Part::AttentionNorm, "blk.{}.attn_norm"),
-        (Part::Query, "blk.{}.attn_q"),
-        (Part::Key, "blk.{}.attn_k"),
-        (Part::Value, "blk.{}.attn_v"),
-        (Part::Output, "blk.{}.attn_output"),
-        (Part::Sinks, "blk.{}.attn_sinks.weight"),
-        (Part::FeedForwardNorm, "blk.{}.post_attention_norm"),
-        (Part::Router, "blk.{}.ffn_gate_inp"),
-        (Part::ExpertGate, "blk.{}.ffn_gate_exps"),
-        (Part::ExpertUp, "blk.{}.ffn_up_exps"),
-        (Part::ExpertDown, "blk.{}.ffn_down_exps"),
-    ],
-    &[],
-);
+pub const GPT_OSS: Names = Names {
+    ignored: &[],
+    ..COMMON.with(&[(Part::Sinks, "blk.{}.attn_sinks.weight"), (Part::FeedForwardNorm, "blk.{}.post_attention_norm")])
+};
 
 /// Where one tensor holds gate and up.
-pub const FUSED: Names = names(
-    &[
-        (Part::Embedding, "token_embd"),
-        (Part::InputNorm, "token_embd_norm"),
-        (Part::OutputNorm, "output_norm"),
-        (Part::Head, "output"),
-        (Part::Dense, "cls"),
-        (Part::DenseNorm, "cls.norm"),
-        (Part::Head, "cls.output"),
-        (Part::AttentionNorm, "blk.{}.attn_norm"),
-        (Part::Query, "blk.{}.attn_qkv"),
-        (Part::Key, "blk.{}.attn_qkv"),
-        (Part::Value, "blk.{}.attn_qkv"),
-        (Part::Query, "blk.{}.attn_q"),
-        (Part::Key, "blk.{}.attn_k"),
-        (Part::Value, "blk.{}.attn_v"),
-        (Part::Output, "blk.{}.attn_output"),
-        (Part::FeedForwardNorm, "blk.{}.ffn_norm"),
-        (Part::Gate, "blk.{}.ffn_up"),
-        (Part::Up, "blk.{}.ffn_up"),
-        (Part::Down, "blk.{}.ffn_down"),
-    ],
-    &[],
-);
+pub const FUSED: Names = Names {
+    ignored: &[],
+    ..COMMON.with(&[(Part::DenseNorm, "cls.norm"), (Part::Gate, "blk.{}.ffn_up"), (Part::Up, "blk.{}.ffn_up")])
+};
 
 /// Falcon with a norm for each branch: the first is the feed-forward network's.
-pub const FALCON: Names = names(
-    &[
-        (Part::Embedding, "token_embd"),
-        (Part::OutputNorm, "output_norm"),
-        (Part::Head, "output"),
-        (Part::AttentionNorm, "blk.{}.attn_norm_2"),
-        (Part::Query, "blk.{}.attn_qkv"),
-        (Part::Key, "blk.{}.attn_qkv"),
-        (Part::Value, "blk.{}.attn_qkv"),
-        (Part::Output, "blk.{}.attn_output"),
-        (Part::FeedForwardNorm, "blk.{}.attn_norm"),
-        (Part::Up, "blk.{}.ffn_up"),
-        (Part::Down, "blk.{}.ffn_down"),
-    ],
-    &[],
-);
+pub const FALCON: Names = Names {
+    ignored: &[],
+    ..COMMON.with(&[(Part::AttentionNorm, "blk.{}.attn_norm_2"), (Part::FeedForwardNorm, "blk.{}.attn_norm")])
+};
 
-pub const T5_DECODER: Names = names(
-    &[
+pub const T5_DECODER: Names = Names {
+    parts: &[
         (Part::Embedding, "token_embd"),
         (Part::OutputNorm, "dec.output_norm"),
         (Part::Head, "output"),
@@ -139,33 +89,28 @@ pub const T5_DECODER: Names = names(
         (Part::Down, "dec.blk.{}.ffn_down"),
     ],
     // Of the first releases; never used.
-    &["dec.blk.0.cross_attn_rel_b"],
-);
-
-macro_rules! t5_encoder {
-    ($($table:expr)?) => {
-        names(
-            &[
-                $($table,)?
-                (Part::OutputNorm, "enc.output_norm"),
-                (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
-                (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
-                (Part::Query, "enc.blk.{}.attn_q"),
-                (Part::Key, "enc.blk.{}.attn_k"),
-                (Part::Value, "enc.blk.{}.attn_v"),
-                (Part::Output, "enc.blk.{}.attn_o"),
-                (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
-                (Part::Gate, "enc.blk.{}.ffn_gate"),
-                (Part::Up, "enc.blk.{}.ffn_up"),
-                (Part::Down, "enc.blk.{}.ffn_down"),
-            ],
-            &["output"],
-        )
-    };
-}
+    ignored: &["dec.blk.0.cross_attn_rel_b"],
+    ..Names::PLAIN
+};
 
 /// Beside the decoder, whose table of tokens it shares.
-pub const T5_ENCODER: Names = t5_encoder!();
+pub const T5_ENCODER: Names = Names {
+    parts: &[
+        (Part::OutputNorm, "enc.output_norm"),
+        (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
+        (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
+        (Part::Query, "enc.blk.{}.attn_q"),
+        (Part::Key, "enc.blk.{}.attn_k"),
+        (Part::Value, "enc.blk.{}.attn_v"),
+        (Part::Output, "enc.blk.{}.attn_o"),
+        (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
+        (Part::Gate, "enc.blk.{}.ffn_gate"),
+        (Part::Up, "enc.blk.{}.ffn_up"),
+        (Part::Down, "enc.blk.{}.ffn_down"),
+    ],
+    ignored: &["output"],
+    ..Names::PLAIN
+};
 
 /// By itself.
-pub const T5_ENCODER_ALONE: Names = t5_encoder!((Part::Embedding, "token_embd"));
+pub const T5_ENCODER_ALONE: Names = T5_ENCODER.with(&[(Part::Embedding, "token_embd")]);

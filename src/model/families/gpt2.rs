@@ -9,25 +9,23 @@ use super::{Layout, Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Attention, Block, FeedForward, Norm, Positions, Spec, StackInput, Tokens};
+use crate::model::spec::{Attention, FeedForward, Head, Norm, Positions, Spec, StackInput, Tokens};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("scale_attn_by_inverse_layer_idx")?;
     config.refuse("add_cross_attention")?;
     let context = config.count("n_positions|max_position_embeddings|n_ctx", 1024)?;
-    let mut spec = block("gpt2", config, context, Activation::GeluTanh)?;
+    let mut spec = block(config, context, Activation::GeluTanh)?;
     if !config.flag("scale_attn_weights", true)? {
         spec.attentions().for_each(|attention| attention.scale = 1.0);
     }
-    if let StackInput::Tokens(tokens) = &mut spec.input {
-        tokens.positions = Positions::Learned { offset: 0 };
-    }
+    spec.tokens().for_each(|tokens| tokens.positions = Positions::Learned { offset: 0 });
     Ok(spec)
 }
 
 /// The block that many build on, with all biases and without positions, by the names that they have for their sizes.
 /// `activation`: where the configuration does not say.
-pub fn block(architecture: &str, config: &Config, context: usize, activation: Activation) -> Result<Spec> {
+pub fn block(config: &Config, context: usize, activation: Activation) -> Result<Spec> {
     let layers = config.layers("n_layer|num_hidden_layers|n_layers")?;
     let width = check_width("width", config.required("n_embed|n_embd|hidden_size|d_model")?)?;
     let heads = config.required("n_head|num_attention_heads|n_heads")?;
@@ -37,19 +35,13 @@ pub fn block(architecture: &str, config: &Config, context: usize, activation: Ac
         output_bias: true,
         ..Attention::plain(heads, config.head_dim(width, heads)?)
     };
-    let feed_forward = FeedForward {
-        width: config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?,
-        activation: config.activation("activation_function|hidden_act|activation", activation)?,
-        gated: false,
-        bias: true,
-        experts: None,
-    };
+    let inner = config.count("n_inner|intermediate_size|ffn_dim|ffn_hidden_size", 4 * width)?;
+    let activation = config.activation("activation_function|hidden_act|activation", activation)?;
+    let feed_forward = FeedForward { bias: true, ..FeedForward::plain(inner, activation) };
     let tokens = Tokens::plain(config.required("vocab_size")?, context);
     let norm = Norm::Layer { epsilon: config.number("layer_norm_epsilon|layer_norm_eps", 1e-5)? as f32, bias: true };
-    let block = Block::new(attention, feed_forward);
-    let mut spec = Spec::uniform(architecture, width, StackInput::Tokens(tokens), norm, layers, block);
-    spec.head = llama::head(config, true)?;
-    Ok(spec)
+    let spec = Spec::uniform(width, StackInput::Tokens(tokens), norm, layers, attention, feed_forward);
+    Ok(Spec { head: Head::Vocabulary(llama::head(config, true)?), ..spec })
 }
 
 /// transformers' tensor names.
@@ -71,6 +63,7 @@ pub const NAMES: Names = Names {
     ],
     ignored: MASKS,
     layout: Layout::Transposed,
+    ..Names::PLAIN
 };
 
 /// The causal mask and what stands in its place, which older releases of transformers saved.

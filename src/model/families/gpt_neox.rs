@@ -7,7 +7,7 @@ use super::config::Config;
 use super::{Layout, Names, Part, gpt2, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Residual, Spec};
+use crate::model::spec::{Head, Residual, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 10_000.0;
@@ -15,16 +15,14 @@ const TURNING: f64 = 0.25;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("gpt_neox", config, context, Activation::Gelu)?;
+    let mut spec = gpt2::block(config, context, Activation::Gelu)?;
     let rope = config.rope(spec.attention().head_dim, THETA, Some(TURNING))?;
-    let biases = config.flag("attention_bias", true)?;
-    for attention in spec.attentions() {
-        (attention.rope, attention.qkv_bias, attention.output_bias) = (Some(rope.clone()), biases, biases);
-    }
+    spec.attentions().for_each(|attention| attention.rope = Some(rope.clone()));
+    spec.set_attention_biases(config.flag("attention_bias", true)?);
     if config.flag("use_parallel_residual", true)? {
         spec.set_residual(Residual::Parallel { shared_norm: false });
     }
-    spec.head = llama::head(config, false)?;
+    spec.head = Head::Vocabulary(llama::head(config, false)?);
     Ok(spec)
 }
 
@@ -51,4 +49,5 @@ pub const NAMES: Names = Names {
         "layers.{}.attention.rotary_emb.inv_freq",
     ],
     layout: Layout::ByHeads,
+    ..Names::PLAIN
 };

@@ -29,42 +29,26 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, THETA, None)?)?;
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
     let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
-    let biases = config.flag("attention_bias", true)?;
     let limit = Some(config.number("swiglu_limit", LIMIT)? as f32);
     let experts = Experts { bias: true, limit, ..mixtral::experts(config, EXPERTS, USED, true)? };
-    for attention in spec.attentions() {
-        (attention.kv_heads, attention.sinks) = (kv_heads, true);
-        (attention.qkv_bias, attention.output_bias) = (biases, biases);
-    }
+    spec.set_attention_biases(config.flag("attention_bias", true)?);
+    spec.attentions().for_each(|attention| (attention.kv_heads, attention.sinks) = (kv_heads, true));
     spec.feed_forwards().for_each(|own| (own.bias, own.experts) = (true, Some(experts)));
-    let layers = spec.layers();
-    let local = config.local_layers(layers)?;
-    let local = local.unwrap_or_else(|| (0..layers).map(|layer| layer % 2 == 0).collect());
+    let local = config.local_layers(spec.layers(), |layer| layer % 2 == 0)?;
     spec.set_windows(&local, Some(config.count("sliding_window", WINDOW)?));
-    spec.set_context(config.count("max_position_embeddings", CONTEXT)?);
-    spec.head = llama::head(config, false)?;
+    let context = config.count("max_position_embeddings", CONTEXT)?;
+    spec.tokens().for_each(|tokens| tokens.context = context);
     Ok(spec)
 }
 
 /// transformers' tensor names.
 pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
+    layout: Layout::ExpertsTransposed,
+    ..llama::NAMES.with(&[
         (Part::Sinks, "layers.{}.self_attn.sinks"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
         (Part::Router, "layers.{}.mlp.router"),
         (Part::ExpertGate, "layers.{}.mlp.experts.gate_up_proj"),
         (Part::ExpertUp, "layers.{}.mlp.experts.gate_up_proj"),
         (Part::ExpertDown, "layers.{}.mlp.experts.down_proj"),
-    ],
-    ignored: &[],
-    layout: Layout::ExpertsTransposed,
+    ])
 };

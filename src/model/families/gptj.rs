@@ -5,7 +5,7 @@
 //! `databricks/dolly-v1-6b`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, gpt2};
+use super::{Names, Part, gpt2, llama};
 use crate::device::{Activation, RopePairs};
 use crate::error::Result;
 use crate::model::rope::{Rope, RopeScaling};
@@ -16,16 +16,14 @@ const ROTARY: usize = 64;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("n_positions|max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("gptj", config, context, Activation::GeluTanh)?;
+    let mut spec = gpt2::block(config, context, Activation::GeluTanh)?;
     let whole = if config.mentions("rotary_dim") { spec.attention().head_dim } else { ROTARY };
     let dims = config.count("rotary_dim", whole)?;
     let rope = Rope { pairs: RopePairs::Interleaved, dims, theta: 10_000.0, scaling: RopeScaling::None };
-    for attention in spec.attentions() {
-        (attention.rope, attention.qkv_bias, attention.output_bias) = (Some(rope.clone()), false, false);
-    }
+    spec.attentions().for_each(|attention| attention.rope = Some(rope.clone()));
+    spec.set_attention_biases(false);
     spec.set_residual(Residual::Parallel { shared_norm: true });
-    let tied = config.flag("tie_word_embeddings", false)?;
-    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
+    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..llama::head(config, false)? });
     Ok(spec)
 }
 
@@ -45,5 +43,5 @@ pub const NAMES: Names = Names {
         (Part::Down, "h.{}.mlp.fc_out"),
     ],
     ignored: gpt2::MASKS,
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -7,11 +7,11 @@
 use super::config::Config;
 use super::llama;
 use crate::error::{Error, Result};
-use crate::model::spec::{Head, Norm, Spec, StackInput, VocabularyHead};
+use crate::model::spec::{Norm, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
-    llama::feed_forward_biases(config, &mut spec)?;
+    spec.set_feed_forward_biases(config.flag("mlp_bias", false)?);
     multiply(config, spec)
 }
 
@@ -20,7 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// x + m · f(norm(x)) is m · (x / m + f(norm(x / m))), since a norm does not see its input's size but by epsilon: so it is
 /// the embedding that is divided by m, and each epsilon by m², and branches are added as they are.
 pub fn multiply(config: &Config, mut spec: Spec) -> Result<Spec> {
-    llama::biases(config, &mut spec)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
     let branches = config.number("residual_multiplier", 1.0)?;
     let logits = config.number("logits_scaling", 1.0)?;
     if !(branches > 0.0 && branches.is_finite() && logits != 0.0) {
@@ -32,10 +32,8 @@ pub fn multiply(config: &Config, mut spec: Spec) -> Result<Spec> {
     if let Norm::Rms { epsilon, .. } = &mut spec.norm {
         *epsilon = (f64::from(*epsilon) / (branches * branches)) as f32;
     }
-    if let StackInput::Tokens(tokens) = &mut spec.input {
-        tokens.scale = (config.number("embedding_multiplier", 1.0)? / branches) as f32;
-    }
-    let tied = config.flag("tie_word_embeddings", false)?;
-    spec.head = Head::Vocabulary(VocabularyHead { scale: (1.0 / logits) as f32, ..VocabularyHead::plain(tied) });
+    let scale = (config.number("embedding_multiplier", 1.0)? / branches) as f32;
+    spec.tokens().for_each(|tokens| tokens.scale = scale);
+    spec.vocabulary_head_mut().into_iter().for_each(|head| head.scale = (1.0 / logits) as f32);
     Ok(spec)
 }

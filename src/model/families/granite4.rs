@@ -5,7 +5,7 @@
 //! `ibm-granite/granite-4.0-350m`, `ibm-granite/granite-4.0-1b`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, granite, llama};
+use super::{Names, Part, granite, llama};
 use crate::error::{Error, Result};
 use crate::model::spec::Spec;
 
@@ -32,22 +32,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Gate, "layers.{}.shared_mlp.input_linear"),
-        (Part::Up, "layers.{}.shared_mlp.input_linear"),
-        (Part::Down, "layers.{}.shared_mlp.output_linear"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::Gate, "layers.{}.shared_mlp.input_linear"),
+    (Part::Up, "layers.{}.shared_mlp.input_linear"),
+    (Part::Down, "layers.{}.shared_mlp.output_linear"),
+]);

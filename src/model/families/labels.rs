@@ -2,7 +2,7 @@
 
 use super::config::{Config, wrong};
 use crate::error::{Error, Result};
-use crate::model::spec::{ClassesHead, Dense, Pooling, Scores};
+use crate::model::spec::{ClassesHead, Dense, Head, Pooling, Scores};
 
 /// More would be a mistake, or an attempt to fill the memory.
 const MOST_CLASSES: usize = 1 << 16;
@@ -27,14 +27,11 @@ impl Config {
         (0..labels.len()).map(label).collect()
     }
 
-    pub fn classes(&self, pooling: Pooling, dense: Option<Dense>) -> Result<ClassesHead> {
+    /// A classifier. Of a token's classes one is right, whatever else the configuration says.
+    pub fn classes(&self, pooling: Pooling, dense: Option<Dense>) -> Result<Head> {
         let classes = self.labels()?.len();
-        Ok(ClassesHead { classes, pooling, dense, scores: self.scores(classes)? })
-    }
-
-    /// Of each token; one class of them is right, whatever else the configuration says.
-    pub fn token_classes(&self, dense: Option<Dense>) -> Result<ClassesHead> {
-        Ok(ClassesHead { classes: self.labels()?.len(), pooling: Pooling::Each, dense, scores: Scores::Softmax })
+        let scores = if pooling == Pooling::Each { Scores::Softmax } else { self.scores(classes)? };
+        Ok(Head::Classes(ClassesHead { classes, pooling, dense, scores }))
     }
 
     /// What becomes of the logits of so many classes: as transformers' pipelines have it, but that a cross-encoder of

@@ -3,8 +3,8 @@
 //! Paper: <https://arxiv.org/abs/2511.23404>. Checkpoints: `LiquidAI/LFM2-350M`, `LiquidAI/LFM2-1.2B`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama};
-use crate::error::{Error, Result};
+use super::{Names, Part, llama};
+use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::spec::{Head, HeadNorm, Mixer, Norm, ShortConv, Spec, VocabularyHead};
 
@@ -21,7 +21,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let head_dim = config.head_dim(width, heads)?;
     let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, THETA, None)?)?;
     spec.norm = Norm::Rms { epsilon: config.number("norm_eps", 1e-5)? as f32, plus_one: false };
-    spec.set_context(config.count("max_position_embeddings", CONTEXT)?);
+    let context = config.count("max_position_embeddings", CONTEXT)?;
+    spec.tokens().for_each(|tokens| tokens.context = context);
     let inner = inner(config)?;
     spec.feed_forwards().for_each(|feed_forward| feed_forward.width = inner);
     let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
@@ -42,23 +43,13 @@ pub fn spec(config: &Config) -> Result<Spec> {
 /// Which layers have attention.
 fn attends(config: &Config) -> Result<Vec<bool>> {
     let layers = config.layers("num_hidden_layers")?;
-    let Some(types) = config.list("layer_types")? else {
-        // As the first checkpoints say it.
-        let all = || (0..layers as u64).collect();
-        let listed =
-            config.list("full_attn_idxs")?.map(|list| list.iter().filter_map(|layer| layer.as_u64()).collect());
-        let listed: Vec<u64> = listed.unwrap_or_else(all);
-        return Ok((0..layers).map(|layer| listed.contains(&(layer as u64))).collect());
-    };
-    if types.len() != layers {
-        return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
+    if let Some(said) = config.layer_types(layers, [("full_attention", true), ("conv", false)])? {
+        return Ok(said);
     }
-    let attends = |ty: &serde_json::Value| match ty.as_str() {
-        Some("full_attention") => Ok(true),
-        Some("conv") => Ok(false),
-        _ => Err(Error::unsupported(format!("layer type {ty}"))),
-    };
-    types.iter().map(attends).collect()
+    // As the first checkpoints say it.
+    let listed = config.list("full_attn_idxs")?;
+    let is_listed = |layer: u64| listed.is_none_or(|listed| listed.iter().any(|other| other.as_u64() == Some(layer)));
+    Ok((0..layers as u64).map(is_listed).collect())
 }
 
 /// The feed-forward network's width: what the configuration says is that of one without a gate.
@@ -73,27 +64,17 @@ fn inner(config: &Config) -> Result<usize> {
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "embedding_norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.operator_norm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.out_proj"),
-        (Part::QueryNorm, "layers.{}.self_attn.q_layernorm"),
-        (Part::KeyNorm, "layers.{}.self_attn.k_layernorm"),
-        (Part::ConvInput, "layers.{}.conv.in_proj"),
-        (Part::ConvTaps, "layers.{}.conv.conv"),
-        (Part::ConvOutput, "layers.{}.conv.out_proj"),
-        (Part::FeedForwardNorm, "layers.{}.ffn_norm"),
-        (Part::Gate, "layers.{}.feed_forward.w1"),
-        (Part::Up, "layers.{}.feed_forward.w3"),
-        (Part::Down, "layers.{}.feed_forward.w2"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::OutputNorm, "embedding_norm"),
+    (Part::AttentionNorm, "layers.{}.operator_norm"),
+    (Part::Output, "layers.{}.self_attn.out_proj"),
+    (Part::QueryNorm, "layers.{}.self_attn.q_layernorm"),
+    (Part::KeyNorm, "layers.{}.self_attn.k_layernorm"),
+    (Part::ConvInput, "layers.{}.conv.in_proj"),
+    (Part::ConvTaps, "layers.{}.conv.conv"),
+    (Part::ConvOutput, "layers.{}.conv.out_proj"),
+    (Part::FeedForwardNorm, "layers.{}.ffn_norm"),
+    (Part::Gate, "layers.{}.feed_forward.w1"),
+    (Part::Up, "layers.{}.feed_forward.w3"),
+    (Part::Down, "layers.{}.feed_forward.w2"),
+]);

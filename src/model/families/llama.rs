@@ -5,24 +5,24 @@
 //! `HuggingFaceTB/SmolLM2-135M-Instruct`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::rope::Rope;
-use crate::model::spec::{Attention, Block, FeedForward, Head, Norm, Spec, StackInput, Tokens, VocabularyHead};
+use crate::model::spec::{Attention, FeedForward, Head, Norm, Spec, StackInput, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 10_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = block(config, THETA, None)?;
-    biases(config, &mut spec)?;
-    feed_forward_biases(config, &mut spec)?;
-    spec.head = head(config, false)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
+    spec.set_feed_forward_biases(config.flag("mlp_bias", false)?);
     Ok(spec)
 }
 
-/// The block that others build on, without biases. `theta` and `partial`: RoPE's, where the configuration does not say.
+/// The block that others build on, without biases, and a head of its own where the configuration does not say. `theta` and
+/// `partial`: RoPE's, likewise.
 pub fn block(config: &Config, theta: f64, partial: Option<f64>) -> Result<Spec> {
     let head_dim = match config.optional_count("head_dim")? {
         Some(head_dim) => head_dim,
@@ -41,36 +41,18 @@ pub fn block_of(config: &Config, head_dim: usize, rope: Rope) -> Result<Spec> {
         rope: Some(rope),
         ..Attention::plain(heads, head_dim)
     };
-    let feed_forward = FeedForward {
-        width: config.required("intermediate_size|block_ff_dim")?,
-        activation: config.activation("hidden_act", Activation::Silu)?,
-        gated: true,
-        bias: false,
-        experts: None,
-    };
+    let inner = config.required("intermediate_size|block_ff_dim")?;
+    let activation = config.activation("hidden_act", Activation::Silu)?;
+    let feed_forward = FeedForward { gated: true, ..FeedForward::plain(inner, activation) };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", 2048)?);
     let norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-6)? as f32, plus_one: false };
-    let block = Block::new(attention, feed_forward);
-    Ok(Spec::uniform(config.model_type()?, width, StackInput::Tokens(tokens), norm, layers, block))
-}
-
-/// The biases of attention, all or none, where the configuration asks for them.
-pub fn biases(config: &Config, spec: &mut Spec) -> Result<()> {
-    let biases = config.flag("attention_bias", false)?;
-    spec.attentions().for_each(|attention| (attention.qkv_bias, attention.output_bias) = (biases, biases));
-    Ok(())
-}
-
-/// Those of the feed-forward network, likewise.
-pub fn feed_forward_biases(config: &Config, spec: &mut Spec) -> Result<()> {
-    let biases = config.flag("mlp_bias", false)?;
-    spec.feed_forwards().for_each(|feed_forward| feed_forward.bias = biases);
-    Ok(())
+    let spec = Spec::uniform(width, StackInput::Tokens(tokens), norm, layers, attention, feed_forward);
+    Ok(Spec { head: Head::Vocabulary(head(config, false)?), ..spec })
 }
 
 /// `tied`: whether the head is the embedding table where the configuration does not say.
-pub fn head(config: &Config, tied: bool) -> Result<Head> {
-    Ok(Head::Vocabulary(VocabularyHead::plain(config.flag("tie_word_embeddings", tied)?)))
+pub fn head(config: &Config, tied: bool) -> Result<VocabularyHead> {
+    Ok(VocabularyHead::plain(config.flag("tie_word_embeddings", tied)?))
 }
 
 /// transformers' tensor names.
@@ -94,5 +76,5 @@ pub const NAMES: Names = Names {
     ],
     // A buffer that older releases of transformers saved: the same as RoPE's own formula gives.
     ignored: &["layers.{}.self_attn.rotary_emb.inv_freq"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -7,14 +7,10 @@ use super::config::Config;
 use crate::error::Result;
 use crate::model::spec::{Positions, Spec};
 
-pub fn decoder(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect("share_encoder_decoder_embeddings", true)?;
     config.expect("decoder_vocab_size", config.required("vocab_size")?)?;
     config.expect("static_position_embeddings", true)?;
     config.refuse("normalize_embedding")?;
-    bart::decoder_of(config, Positions::Sinusoidal)
-}
-
-pub fn encoder(config: &Config) -> Result<Spec> {
-    bart::stack(config, Positions::Sinusoidal, false)
+    bart::both(config, Positions::Sinusoidal)
 }

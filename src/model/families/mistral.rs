@@ -15,6 +15,5 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let window =
         if config.mentions("sliding_window") { config.optional_count("sliding_window")? } else { Some(WINDOW) };
     spec.attentions().for_each(|attention| attention.window = window);
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }

@@ -3,7 +3,7 @@
 //! Paper: <https://arxiv.org/abs/2401.04088>. Checkpoints: `mistralai/Mixtral-8x7B-Instruct-v0.1`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama};
+use super::{Names, Part, llama};
 use crate::error::Result;
 use crate::model::spec::{Experts, Norm, Spec};
 
@@ -20,7 +20,6 @@ pub fn spec(config: &Config) -> Result<Spec> {
     spec.attentions().for_each(|attention| (attention.kv_heads, attention.window) = (kv_heads, window));
     let experts = experts(config, EXPERTS, USED, true)?;
     spec.feed_forwards().for_each(|feed_forward| feed_forward.experts = Some(experts));
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }
 
@@ -36,23 +35,9 @@ pub fn experts(config: &Config, count: usize, used: usize, renormalise: bool) ->
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Router, "layers.{}.block_sparse_moe.gate"),
-        (Part::ExpertGate, "layers.{}.block_sparse_moe.experts.{}.w1"),
-        (Part::ExpertUp, "layers.{}.block_sparse_moe.experts.{}.w3"),
-        (Part::ExpertDown, "layers.{}.block_sparse_moe.experts.{}.w2"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::Router, "layers.{}.block_sparse_moe.gate"),
+    (Part::ExpertGate, "layers.{}.block_sparse_moe.experts.{}.w1"),
+    (Part::ExpertUp, "layers.{}.block_sparse_moe.experts.{}.w3"),
+    (Part::ExpertDown, "layers.{}.block_sparse_moe.experts.{}.w2"),
+]);

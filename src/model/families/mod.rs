@@ -61,7 +61,7 @@ use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};
 use crate::text::GenerationConfig;
 use config::Config;
-use registry::FAMILIES;
+use registry::{FAMILIES, Family};
 
 /// Reads the `config.json` of a folder in Hugging Face's layout.
 /// Errors: corrupt-file, unsupported-model with the name of what we lack.
@@ -77,7 +77,7 @@ pub fn model_type(json: &str) -> Result<String> {
 
 fn plan(config: &Config) -> Result<ModelConfig> {
     let model_type = config.model_type()?;
-    let Some(family) = FAMILIES.iter().find(|family| family.model_type == model_type) else {
+    let Some(family) = Family::of(model_type) else {
         let supported: Vec<&str> = FAMILIES.iter().map(|family| family.model_type).collect();
         let message = format!("model type {model_type:?} (supported: {})", supported.join(", "));
         return Err(Error::unsupported(message));

@@ -5,10 +5,9 @@
 //! `Alibaba-NLP/gte-modernbert-base`, `nomic-ai/modernbert-embed-base`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::{Error, Result};
-use crate::model::rope::Rope;
 use crate::model::spec::{
     Attention, Block, Dense, FeedForward, Head, Norm, Pooling, Residual, Spec, StackInput, Tokens,
 };
@@ -25,18 +24,17 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let (layers, width) = (config.layers("num_hidden_layers")?, config.required("hidden_size")?);
     let bias = config.flag("norm_bias", false)?;
     let norm = Norm::Layer { epsilon: config.number("norm_eps|layer_norm_eps", EPSILON)? as f32, bias };
+    let activation = config.activation("hidden_activation|hidden_act", Activation::Gelu)?;
     let feed_forward = FeedForward {
-        width: config.required("intermediate_size")?,
-        activation: config.activation("hidden_activation|hidden_act", Activation::Gelu)?,
         gated: true,
         bias: config.flag("mlp_bias", false)?,
-        experts: None,
+        ..FeedForward::plain(config.required("intermediate_size")?, activation)
     };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("max_position_embeddings", CONTEXT)?);
     let block = |attention| Block::new(attention, feed_forward.clone());
     let mut blocks: Vec<Block> = attentions(config, layers, width)?.into_iter().map(block).collect();
     blocks[0].residual = Residual::PreNorm { bare: true };
-    let spec = Spec::new(config.model_type()?, width, StackInput::Tokens(tokens), norm, blocks);
+    let spec = Spec::new(width, StackInput::Tokens(tokens), norm, blocks);
     Ok(Spec { input_norm: true, head: head(config)?, ..spec })
 }
 
@@ -45,15 +43,12 @@ fn attentions(config: &Config, layers: usize, width: usize) -> Result<Vec<Attent
     let heads = config.required("num_attention_heads")?;
     let head_dim = config.head_dim(width, heads)?;
     let every = config.count("global_attn_every_n_layers", EVERY)?.max(1);
-    let by_number = || (0..layers).map(|layer| !layer.is_multiple_of(every)).collect();
-    let local = config.local_layers(layers)?.unwrap_or_else(by_number);
+    let local = config.local_layers(layers, |layer| !layer.is_multiple_of(every))?;
     // As much on each side, and the token itself.
     let window = config.count("local_attention", WINDOW)? / 2 + 1;
     let bias = config.flag("attention_bias", false)?;
-    let ropes = [
-        rope(config, "full_attention", head_dim, config.number("global_rope_theta", GLOBAL_THETA)?)?,
-        rope(config, "sliding_attention", head_dim, config.number("local_rope_theta", LOCAL_THETA)?)?,
-    ];
+    let bases = [("global_rope_theta", GLOBAL_THETA), ("local_rope_theta", LOCAL_THETA)];
+    let ropes = config.ropes(head_dim, bases)?;
     let attention = |local: bool| Attention {
         rope: Some(ropes[usize::from(local)].clone()),
         window: local.then_some(window),
@@ -62,13 +57,6 @@ fn attentions(config: &Config, layers: usize, width: usize) -> Result<Vec<Attent
         ..Attention::plain(heads, head_dim)
     };
     Ok(local.into_iter().map(attention).collect())
-}
-
-/// The RoPE of one kind of layers.
-fn rope(config: &Config, layers: &str, head_dim: usize, theta: f64) -> Result<Rope> {
-    let parameters = config.part("rope_parameters")?.part(layers)?;
-    parameters.refuse_partial()?;
-    config.rope_of(&parameters, head_dim, parameters.number("rope_theta", theta)?)
 }
 
 /// A classifier where the checkpoint is one of a class that has it.
@@ -84,14 +72,14 @@ fn head(config: &Config) -> Result<Head> {
         pooler: false,
     };
     if of_tokens {
-        return Ok(Head::Classes(config.token_classes(Some(dense))?));
+        return config.classes(Pooling::Each, Some(dense));
     }
     let pooling = match config.text("classifier_pooling")?.unwrap_or("cls") {
         "cls" => Pooling::ClassToken,
         "mean" => Pooling::Mean,
         other => return Err(Error::unsupported(format!("classifier_pooling {other:?} (supported: cls, mean)"))),
     };
-    Ok(Head::Classes(config.classes(pooling, Some(dense))?))
+    config.classes(pooling, Some(dense))
 }
 
 /// transformers' tensor names.
@@ -116,5 +104,5 @@ pub const NAMES: Names = Names {
     ],
     // Other heads.
     ignored: &["head.*", "decoder.*", "classifier.*"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

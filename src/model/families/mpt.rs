@@ -4,7 +4,7 @@
 //! `mosaicml/mpt-7b-storywriter`, which clips queries, keys and values).
 
 use super::config::Config;
-use super::{Layout, Names, Part, alibi, gpt2};
+use super::{Names, Part, alibi, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Norm, Spec};
@@ -20,7 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
         asked.refuse(name)?;
     }
     let context = config.count("max_seq_len", 2048)?;
-    let mut spec = gpt2::block("mpt", config, context, Activation::Gelu)?;
+    let mut spec = gpt2::block(config, context, Activation::Gelu)?;
     if let Norm::Layer { bias, .. } = &mut spec.norm {
         *bias = false;
     }
@@ -47,6 +47,5 @@ pub const NAMES: Names = Names {
         (Part::Up, "blocks.{}.ffn.up_proj"),
         (Part::Down, "blocks.{}.ffn.down_proj"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

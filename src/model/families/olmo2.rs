@@ -9,10 +9,9 @@ use crate::model::spec::{HeadNorm, Norm, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, 10_000.0, None)?;
-    llama::biases(config, &mut spec)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
     spec.set_residual(Residual::InnerNorm);
     spec.attentions().for_each(|attention| attention.head_norm = HeadNorm::Whole);
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }

@@ -14,10 +14,8 @@ const THETA: f64 = 500_000.0;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = olmo2::spec(config)?;
-    let layers = spec.layers();
-    let by_pattern = || (1..=layers).map(|layer| !layer.is_multiple_of(PATTERN)).collect();
-    let local: Vec<bool> = config.local_layers(layers)?.unwrap_or_else(by_pattern);
-    let ropes = config.ropes(spec.attention().head_dim, [("rope_theta", THETA), ("rope_theta", THETA)])?;
+    let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(PATTERN))?;
+    let ropes = config.stretched_ropes(spec.attention().head_dim, [("rope_theta", THETA), ("rope_theta", THETA)])?;
     for (attention, local) in spec.attentions().zip(&local) {
         attention.rope = Some(ropes[usize::from(*local)].clone());
     }

@@ -15,11 +15,10 @@ const USED: usize = 8;
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("clip_qkv")?;
     let mut spec = llama::block(config, 10_000.0, None)?;
-    llama::biases(config, &mut spec)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
     spec.attentions().for_each(|attention| attention.head_norm = HeadNorm::Whole);
     let experts = mixtral::experts(config, EXPERTS, USED, config.flag("norm_topk_prob", false)?)?;
     spec.feed_forwards().for_each(|feed_forward| feed_forward.experts = Some(experts));
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }

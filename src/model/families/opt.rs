@@ -4,14 +4,14 @@
 //! `facebook/opt-350m`, whose embeddings are narrower than its blocks).
 
 use super::config::Config;
-use super::{Layout, Names, Part, gpt2};
+use super::{Names, Part, bart, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Positions, Residual, Spec, StackInput};
+use crate::model::spec::{Positions, Residual, Spec};
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("opt", config, context, Activation::Relu)?;
+    let mut spec = gpt2::block(config, context, Activation::Relu)?;
     config.expect("word_embed_proj_dim", spec.width)?;
     config.expect("layer_norm_elementwise_affine", true)?;
     spec.set_biases(config.flag("enable_bias", true)?);
@@ -20,29 +20,16 @@ pub fn spec(config: &Config) -> Result<Spec> {
         spec.set_residual(Residual::PostNorm);
     }
     spec.output_norm = before && !config.flag("_remove_final_layer_norm", false)?;
-    if let StackInput::Tokens(tokens) = &mut spec.input {
-        tokens.positions = Positions::Learned { offset: 2 };
-    }
+    spec.tokens().for_each(|tokens| tokens.positions = Positions::Learned { offset: 2 });
     Ok(spec)
 }
 
 /// transformers' tensor names.
 pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
+    ignored: &[],
+    ..bart::DECODER.with(&[
         (Part::Embedding, "decoder.embed_tokens"),
-        (Part::PositionTable, "decoder.embed_positions"),
         (Part::OutputNorm, "decoder.final_layer_norm"),
         (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "decoder.layers.{}.self_attn_layer_norm"),
-        (Part::Query, "decoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "decoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "decoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "decoder.layers.{}.self_attn.out_proj"),
-        (Part::FeedForwardNorm, "decoder.layers.{}.final_layer_norm"),
-        (Part::Up, "decoder.layers.{}.fc1"),
-        (Part::Down, "decoder.layers.{}.fc2"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ])
 };

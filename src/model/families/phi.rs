@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2306.11644>. Checkpoints: `microsoft/phi-1`, `microsoft/phi-1_5`, `microsoft/phi-2`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, gpt2};
+use super::{Names, Part, gpt2, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Attention, Head, Residual, Spec, VocabularyHead};
@@ -16,35 +16,21 @@ const TURNING: f64 = 0.5;
 pub fn spec(config: &Config) -> Result<Spec> {
     config.refuse("qk_layernorm")?;
     let context = config.count("max_position_embeddings", 2048)?;
-    let mut spec = gpt2::block("phi", config, context, Activation::GeluTanh)?;
+    let mut spec = gpt2::block(config, context, Activation::GeluTanh)?;
     let Attention { heads, head_dim, .. } = *spec.attention();
     config.expect("head_dim", head_dim)?;
     let rope = config.rope(head_dim, THETA, Some(TURNING))?;
     let kv_heads = config.count("num_key_value_heads", heads)?;
-    for attention in spec.attentions() {
-        (attention.rope, attention.kv_heads) = (Some(rope.clone()), kv_heads);
-    }
+    spec.attentions().for_each(|own| (own.rope, own.kv_heads) = (Some(rope.clone()), kv_heads));
     spec.set_residual(Residual::Parallel { shared_norm: true });
-    let tied = config.flag("tie_word_embeddings", false)?;
-    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..VocabularyHead::plain(tied) });
+    spec.head = Head::Vocabulary(VocabularyHead { bias: true, ..llama::head(config, false)? });
     Ok(spec)
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "final_layernorm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.dense"),
-        (Part::Up, "layers.{}.mlp.fc1"),
-        (Part::Down, "layers.{}.mlp.fc2"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::OutputNorm, "final_layernorm"),
+    (Part::Output, "layers.{}.self_attn.dense"),
+    (Part::Up, "layers.{}.mlp.fc1"),
+    (Part::Down, "layers.{}.mlp.fc2"),
+]);

@@ -5,7 +5,7 @@
 //! `microsoft/Phi-3.5-mini-instruct`, `microsoft/Phi-4-mini-instruct`, `microsoft/phi-4`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama};
+use super::{Names, Part, llama};
 use crate::error::{Error, Result};
 use crate::model::spec::{Norm, Spec};
 
@@ -20,27 +20,14 @@ pub fn spec(config: &Config) -> Result<Spec> {
     spec.norm = Norm::Rms { epsilon: config.number("rms_norm_eps", 1e-5)? as f32, plus_one: false };
     let window = config.optional_count("sliding_window")?;
     spec.attentions().for_each(|attention| attention.window = window);
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.qkv_proj"),
-        (Part::Key, "layers.{}.self_attn.qkv_proj"),
-        (Part::Value, "layers.{}.self_attn.qkv_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Gate, "layers.{}.mlp.gate_up_proj"),
-        (Part::Up, "layers.{}.mlp.gate_up_proj"),
-        (Part::Down, "layers.{}.mlp.down_proj"),
-    ],
-    ignored: &["layers.{}.self_attn.rotary_emb.inv_freq"],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::Query, "layers.{}.self_attn.qkv_proj"),
+    (Part::Key, "layers.{}.self_attn.qkv_proj"),
+    (Part::Value, "layers.{}.self_attn.qkv_proj"),
+    (Part::Gate, "layers.{}.mlp.gate_up_proj"),
+    (Part::Up, "layers.{}.mlp.gate_up_proj"),
+]);

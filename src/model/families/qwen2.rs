@@ -9,20 +9,17 @@ use crate::error::Result;
 use crate::model::spec::Spec;
 
 pub fn spec(config: &Config) -> Result<Spec> {
-    let mut spec = block(config)?;
+    let mut spec = llama::block(config, 10_000.0, None)?;
     spec.attentions().for_each(|attention| attention.qkv_bias = true);
-    Ok(spec)
+    windows(config, spec)
 }
 
-/// Without biases.
-pub fn block(config: &Config) -> Result<Spec> {
-    let mut spec = llama::block(config, 10_000.0, None)?;
-    spec.head = llama::head(config, false)?;
+/// Gives the upper layers their window.
+pub fn windows(config: &Config, mut spec: Spec) -> Result<Spec> {
     if config.flag("use_sliding_window", false)? {
         let window = config.optional_count("sliding_window")?;
         let first = config.count("max_window_layers", usize::MAX)?;
-        let local = config.local_layers(spec.layers())?;
-        let local = local.unwrap_or_else(|| (0..spec.layers()).map(|layer| layer >= first).collect());
+        let local = config.local_layers(spec.layers(), |layer| layer >= first)?;
         spec.set_windows(&local, window);
     }
     Ok(spec)

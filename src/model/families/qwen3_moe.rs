@@ -3,7 +3,7 @@
 //! Paper: <https://arxiv.org/abs/2505.09388>. Checkpoints: `Qwen/Qwen3-30B-A3B`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, mixtral, qwen3};
+use super::{Names, Part, llama, mixtral, qwen3};
 use crate::error::{Error, Result};
 use crate::model::spec::Spec;
 
@@ -34,28 +34,9 @@ pub fn spec(config: &Config) -> Result<Spec> {
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::QueryNorm, "layers.{}.self_attn.q_norm"),
-        (Part::KeyNorm, "layers.{}.self_attn.k_norm"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Gate, "layers.{}.mlp.gate_proj"),
-        (Part::Up, "layers.{}.mlp.up_proj"),
-        (Part::Down, "layers.{}.mlp.down_proj"),
-        (Part::Router, "layers.{}.mlp.gate"),
-        (Part::ExpertGate, "layers.{}.mlp.experts.{}.gate_proj"),
-        (Part::ExpertUp, "layers.{}.mlp.experts.{}.up_proj"),
-        (Part::ExpertDown, "layers.{}.mlp.experts.{}.down_proj"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[
+    (Part::Router, "layers.{}.mlp.gate"),
+    (Part::ExpertGate, "layers.{}.mlp.experts.{}.gate_proj"),
+    (Part::ExpertUp, "layers.{}.mlp.experts.{}.up_proj"),
+    (Part::ExpertDown, "layers.{}.mlp.experts.{}.down_proj"),
+]);

@@ -12,14 +12,9 @@ impl Config {
     pub fn rope(&self, head_dim: usize, theta: f64, partial: Option<f64>) -> Result<Rope> {
         let name = if self.has("rope_scaling") { "rope_scaling" } else { "rope_parameters" };
         let config = self.part(name)?;
-        let theta = match config.optional_number("rope_theta")? {
-            Some(theta) => theta,
-            None => self.number("rope_theta|rotary_emb_base", theta)?,
-        };
-        let said = match config.optional_number("partial_rotary_factor")? {
-            Some(said) => Some(said),
-            None => self.optional_number("partial_rotary_factor|rotary_pct")?,
-        };
+        let theta = config.number("rope_theta", self.number("rope_theta|rotary_emb_base", theta)?)?;
+        let said = self.optional_number("partial_rotary_factor|rotary_pct")?;
+        let said = config.optional_number("partial_rotary_factor")?.or(said);
         let turning = match (said, partial) {
             (said, Some(partial)) => said.unwrap_or(partial),
             (None | Some(1.0), None) => 1.0,
@@ -52,25 +47,35 @@ impl Config {
             kind.refuse_partial()?;
             self.rope_of(&kind, head_dim, theta)
         };
-        let mut ropes = [rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?];
+        Ok([rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?])
+    }
+
+    /// The same where older configurations' `rope_scaling` is of the layers that see everything.
+    pub fn stretched_ropes(&self, head_dim: usize, bases: [(&str, f64); 2]) -> Result<[Rope; 2]> {
+        let mut ropes = self.ropes(head_dim, bases)?;
         if self.has("rope_scaling") {
             ropes[0] = self.rope_of(&self.part("rope_scaling")?, head_dim, ropes[0].theta)?;
         }
         Ok(ropes)
     }
 
-    /// What `layer_types` say: whether each layer sees only its window. None where the configuration has none.
-    pub fn local_layers(&self, layers: usize) -> Result<Option<Vec<bool>>> {
+    /// Whether each layer sees only its window: what `layer_types` say, or else `otherwise` of its number.
+    pub fn local_layers(&self, layers: usize, otherwise: impl Fn(usize) -> bool) -> Result<Vec<bool>> {
+        let said = self.layer_types(layers, [("full_attention", false), ("sliding_attention", true)])?;
+        Ok(said.unwrap_or_else(|| (0..layers).map(otherwise).collect()))
+    }
+
+    /// What `layer_types` say of each layer, by the words that are known; none where the configuration has none.
+    pub fn layer_types(&self, layers: usize, known: [(&str, bool); 2]) -> Result<Option<Vec<bool>>> {
         let Some(types) = self.list("layer_types")? else { return Ok(None) };
         if types.len() != layers {
             return Err(Error::corrupt(format!("{} layer types for {layers} layers", types.len())));
         }
-        let local = |ty: &serde_json::Value| match ty.as_str() {
-            Some("full_attention") => Ok(false),
-            Some("sliding_attention") => Ok(true),
-            _ => Err(Error::unsupported(format!("layer type {ty}"))),
+        let said = |ty: &serde_json::Value| {
+            let word = known.iter().find(|(word, _)| ty.as_str() == Some(word));
+            word.map(|(_, said)| *said).ok_or_else(|| Error::unsupported(format!("layer type {ty}")))
         };
-        types.iter().map(local).collect::<Result<_>>().map(Some)
+        types.iter().map(said).collect::<Result<_>>().map(Some)
     }
 
     fn scaling(&self, context: f64, whole: &Config) -> Result<RopeScaling> {

@@ -17,42 +17,21 @@ const VOCABULARY: usize = 32000;
 const CONTEXT: usize = 64;
 const PATCH: usize = 16;
 
-pub fn texts(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect_class(&["SiglipModel"])?;
-    let text = config.part("text_config")?;
-    let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
-    let spec = clip::tower("siglip", &text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
-    let width = text.count("projection_size", spec.width)?;
-    let (pooling, matching) = (Pooling::Last, Some(Matching { bias: true }));
-    Ok(Spec { head: Head::Embedding(EmbeddingHead { width, pooling, projection: true, bias: true, matching }), ..spec })
-}
-
-pub fn images(config: &Config) -> Result<Spec> {
-    let images = config.part("vision_config")?;
+    let (text, images) = (config.part("text_config")?, config.part("vision_config")?);
     images.expect("vision_use_head", true)?;
+    let tokens = clip::tokens(&text, VOCABULARY, CONTEXT)?;
+    let mut texts = clip::tower(&text, SIZES, Activation::GeluTanh, EPSILON, tokens)?;
+    let (width, matching) = (text.count("projection_size", texts.width)?, Some(Matching { bias: true }));
+    let head = EmbeddingHead { width, pooling: Pooling::Last, projection: true, bias: true, matching };
+    texts.head = Head::Embedding(head);
     let patches = clip::patches(&images, PATCH, false)?;
-    let spec = clip::tower("siglip", &images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
-    let (width, pooling) = (spec.width, Pooling::Attention);
-    let head = EmbeddingHead { width, pooling, projection: false, bias: false, matching: None };
-    Ok(Spec { head: Head::Embedding(head), ..spec })
+    let mut images = clip::tower(&images, SIZES, Activation::GeluTanh, EPSILON, patches)?;
+    let (width, pooling) = (images.width, Pooling::Attention);
+    images.head = Head::Embedding(EmbeddingHead { width, pooling, projection: false, bias: false, matching: None });
+    Ok([texts, images])
 }
 
 /// transformers' tensor names.
-pub const TEXT_NAMES: Names = Names { parts: TEXT_PARTS, ..clip::TEXT_NAMES };
-
-const TEXT_PARTS: &[(Part, &str)] = &[
-    (Part::Embedding, "embeddings.token_embedding"),
-    (Part::PositionTable, "embeddings.position_embedding"),
-    (Part::OutputNorm, "final_layer_norm"),
-    (Part::Head, "head"),
-    (Part::MatchScale, "logit_scale"),
-    (Part::MatchBias, "logit_bias"),
-    (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
-    (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-    (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-    (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-    (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-    (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
-    (Part::Up, "encoder.layers.{}.mlp.fc1"),
-    (Part::Down, "encoder.layers.{}.mlp.fc2"),
-];
+pub const TEXT_NAMES: Names = clip::TEXT_NAMES.with(&[(Part::Head, "head")]);

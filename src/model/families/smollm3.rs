@@ -6,7 +6,7 @@
 use super::config::Config;
 use super::llama;
 use crate::error::{Error, Result};
-use crate::model::spec::Spec;
+use crate::model::spec::{Head, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 2_000_000.0;
@@ -14,15 +14,14 @@ const INTERVAL: usize = 4;
 
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = llama::block(config, THETA, None)?;
-    llama::biases(config, &mut spec)?;
-    llama::feed_forward_biases(config, &mut spec)?;
-    spec.head = llama::head(config, true)?;
+    spec.set_attention_biases(config.flag("attention_bias", false)?);
+    spec.set_feed_forward_biases(config.flag("mlp_bias", false)?);
+    spec.head = Head::Vocabulary(llama::head(config, true)?);
     let turned = turned(config, spec.layers())?;
     spec.attentions().zip(&turned).filter(|(_, turned)| !**turned).for_each(|(attention, _)| attention.rope = None);
     if let (true, Some(window)) = (config.flag("use_sliding_window", false)?, config.optional_count("sliding_window")?)
     {
-        let local = config.local_layers(spec.layers())?;
-        let local = local.unwrap_or_else(|| turned.iter().map(|turned| !turned).collect());
+        let local = config.local_layers(spec.layers(), |layer| !turned[layer])?;
         spec.set_windows(&local, Some(window));
     }
     Ok(spec)

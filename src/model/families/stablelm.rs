@@ -19,6 +19,5 @@ pub fn spec(config: &Config) -> Result<Spec> {
     if config.flag("use_parallel_residual", false)? {
         spec.set_residual(Residual::Parallel { shared_norm: true });
     }
-    spec.head = llama::head(config, false)?;
     Ok(spec)
 }

@@ -4,10 +4,10 @@
 //! Paper: <https://arxiv.org/abs/2402.19173>. Checkpoints: `bigcode/starcoder2-3b`, `bigcode/starcoder2-7b`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama};
+use super::{Names, Part, llama};
 use crate::device::Activation;
 use crate::error::Result;
-use crate::model::spec::{Norm, Spec};
+use crate::model::spec::{Head, Norm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const KV_HEADS: usize = 2;
@@ -21,26 +21,9 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let activation = config.activation("hidden_act", Activation::GeluTanh)?;
     spec.attentions().for_each(|attention| (attention.kv_heads, attention.window) = (kv_heads, window));
     spec.feed_forwards().for_each(|own| (own.gated, own.activation) = (false, activation));
-    spec.head = llama::head(config, true)?;
+    spec.head = Head::Vocabulary(llama::head(config, true)?);
     Ok(spec)
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = Names {
-    prefix: "model.",
-    parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Up, "layers.{}.mlp.c_fc"),
-        (Part::Down, "layers.{}.mlp.c_proj"),
-    ],
-    ignored: &[],
-    layout: Layout::Stacked,
-};
+pub const NAMES: Names = llama::NAMES.with(&[(Part::Up, "layers.{}.mlp.c_fc"), (Part::Down, "layers.{}.mlp.c_proj")]);

@@ -5,13 +5,11 @@
 //! `google/flan-t5-small`, `google/mt5-small`, …
 
 use super::config::{Config, activation};
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
-use crate::model::spec::{
-    Attention, Block, FeedForward, Head, Norm, ScoreBias, Spec, StackInput, Tokens, VocabularyHead,
-};
+use crate::model::spec::{Attention, FeedForward, Head, Norm, ScoreBias, Spec, StackInput, Tokens, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-6;
@@ -19,19 +17,11 @@ const CONTEXT: usize = 512;
 const BUCKETS: usize = 32;
 const DISTANCE: usize = 128;
 
-pub fn decoder(config: &Config) -> Result<Spec> {
+pub fn specs(config: &Config) -> Result<[Spec; 2]> {
     config.expect_class(&["Model", "ForConditionalGeneration"])?;
-    let mut decoder = stack(config, config.count("num_decoder_layers", layers(config)?)?, true)?;
-    decoder.look_across();
-    Ok(Spec { head: head(config, decoder.width)?, ..decoder })
-}
-
-pub fn encoder(config: &Config) -> Result<Spec> {
-    stack(config, layers(config)?, false)
-}
-
-fn layers(config: &Config) -> Result<usize> {
-    config.count("num_layers|num_hidden_layers", 6)
+    let layers = config.count("num_layers|num_hidden_layers", 6)?;
+    let decoder = stack(config, config.count("num_decoder_layers", layers)?, true)?.looking_across();
+    Ok([Spec { head: head(config, decoder.width)?, ..decoder }, stack(config, layers, false)?])
 }
 
 fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
@@ -43,12 +33,11 @@ fn stack(config: &Config, layers: usize, causal: bool) -> Result<Spec> {
     let (heads, head_dim) = (config.count("num_heads|num_attention_heads", 8)?, config.count("d_kv", 64)?);
     // The scale is in the weights.
     let attention = Attention { scale: 1.0, causal, ..Attention::plain(heads, head_dim) };
-    let block = Block::new(attention, feed_forward(config)?);
     let norm = Norm::Rms { epsilon: config.number("layer_norm_epsilon", EPSILON)? as f32, plus_one: false };
     let tokens = Tokens::plain(config.required("vocab_size")?, config.count("n_positions", CONTEXT)?);
     let input = StackInput::Tokens(Tokens { shared: !causal, ..tokens });
-    let width = config.required("d_model")?;
-    let spec = Spec::uniform(config.model_type()?, width, input, norm, check_layers(layers)?, block);
+    let (layers, width, inner) = (check_layers(layers)?, config.required("d_model")?, feed_forward(config)?);
+    let spec = Spec::uniform(width, input, norm, layers, attention, inner);
     Ok(Spec { score_bias, ..spec })
 }
 
@@ -60,7 +49,7 @@ fn feed_forward(config: &Config) -> Result<FeedForward> {
         Some(name) => (true, activation(name)?),
         None => (false, activation(name)?),
     };
-    Ok(FeedForward { width: config.required("d_ff")?, activation, gated, bias: false, experts: None })
+    Ok(FeedForward { gated, ..FeedForward::plain(config.required("d_ff")?, activation) })
 }
 
 /// The first T5's head is the embedding table, and its logits are scaled. Later ones, and mT5, have a head of their own;
@@ -74,7 +63,6 @@ fn head(config: &Config, width: usize) -> Result<Head> {
 
 /// transformers' tensor names.
 pub const DECODER: Names = Names {
-    prefix: "",
     parts: &[
         (Part::Embedding, "shared"),
         (Part::Embedding, "decoder.embed_tokens"),
@@ -100,11 +88,10 @@ pub const DECODER: Names = Names {
     ],
     // Of the first releases; never used.
     ignored: &["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };
 
 pub const ENCODER: Names = Names {
-    prefix: "",
     parts: &[
         (Part::OutputNorm, "encoder.final_layer_norm"),
         (Part::ScoreBias, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
@@ -119,6 +106,5 @@ pub const ENCODER: Names = Names {
         (Part::Up, "encoder.block.{}.layer.1.DenseReluDense.wi_1"),
         (Part::Down, "encoder.block.{}.layer.1.DenseReluDense.wo"),
     ],
-    ignored: &[],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

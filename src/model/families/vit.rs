@@ -3,12 +3,12 @@
 //! Paper: <https://arxiv.org/abs/2010.11929>. Checkpoints: `google/vit-base-patch16-224`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part};
+use super::{Names, Part};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
 use crate::model::patches::Patches;
-use crate::model::spec::{Attention, Block, FeedForward, Head, Norm, Pooling, Spec, StackInput};
+use crate::model::spec::{Attention, FeedForward, Head, Norm, Pooling, Spec, StackInput};
 
 /// What transformers takes where `config.json` does not say.
 const EPSILON: f64 = 1e-12;
@@ -18,38 +18,25 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let (layers, width) = (config.layers("num_hidden_layers")?, check_width("width", config.required("hidden_size")?)?);
     let heads = config.required("num_attention_heads")?;
     let [image, patch] = config.image_and_patch(PATCH)?;
-    let patches = Patches {
-        channels: config.count("num_channels", 3)?,
-        image,
-        patch,
-        bias: true,
-        class_token: true,
-        distillation_token: false,
-        registers: 0,
-        antialiased_positions: false,
-    };
+    let patches = Patches::plain(config.count("num_channels", 3)?, image, patch);
+    let input = StackInput::Patches(Patches { bias: true, class_token: true, ..patches });
     let attention = Attention {
         qkv_bias: config.flag("qkv_bias", true)?,
         output_bias: true,
         ..Attention::plain(heads, config.head_dim(width, heads)?)
     };
-    let feed_forward = FeedForward {
-        width: config.count("intermediate_size", 4 * width)?,
-        activation: config.activation("hidden_act", Activation::Gelu)?,
-        gated: false,
-        bias: true,
-        experts: None,
-    };
+    let inner = config.count("intermediate_size", 4 * width)?;
+    let activation = config.activation("hidden_act", Activation::Gelu)?;
+    let feed_forward = FeedForward { bias: true, ..FeedForward::plain(inner, activation) };
     let norm = Norm::Layer { epsilon: config.number("layer_norm_eps", EPSILON)? as f32, bias: true };
-    let block = Block::new(attention, feed_forward);
-    let spec = Spec::uniform(config.model_type()?, width, StackInput::Patches(patches), norm, layers, block);
+    let spec = Spec::uniform(width, input, norm, layers, attention, feed_forward);
     Ok(Spec { head: head(config, Pooling::ClassToken)?, ..spec })
 }
 
 /// A classifier where the checkpoint is one of a class that has it.
 pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
     match config.is_class("ForImageClassification") || config.class().is_none() {
-        true => Ok(Head::Classes(config.classes(pooling, None)?)),
+        true => config.classes(pooling, None),
         false => Ok(Head::None { pooler: false }),
     }
 }
@@ -77,5 +64,5 @@ pub const NAMES: Names = Names {
     ],
     // Of pre-training: the head reads the class token itself.
     ignored: &["pooler.*", "embeddings.mask_token"],
-    layout: Layout::Stacked,
+    ..Names::PLAIN
 };

@@ -73,7 +73,7 @@ impl Mistakes<'_> {
         self.of_experts();
         self.add("cross-attention", |spec| match spec.looks_across() {
             true => spec.blocks.iter_mut().for_each(|block| block.cross = None),
-            false => spec.look_across(),
+            false => *spec = spec.clone().looking_across(),
         });
         self.add("LayerScale", |spec| spec.blocks.iter_mut().for_each(|block| block.layer_scale ^= true));
     }
