@@ -1,7 +1,8 @@
 // Before the kernels that know a pool of pages: where the rows of a batch's spans are kept, in one group of layers.
 //
 // From places[parameters.places] on: how many rows there are, spans of several rows, spans of one, and nothing; each
-// row's place in the pool; each row's span; the spans, those of several rows first; the numbers of their pages.
+// row's place in the pool; each row's span; the spans, those of several rows first; the places where their pages begin.
+// Where a batch looks at its own rows, those are the places.
 
 const PAGE = 64u;         // positions
 const HEADER = 4u;
@@ -12,7 +13,7 @@ struct Span {
   len: u32,       // rows
   position: u32,  // of the first row in its sequence
   keys: u32,      // that there are for it
-  pages: u32,     // places[pages + n]: the sequence's page n
+  pages: u32,     // places[pages + n]: where the sequence's page n begins
   before: u32,    // rows of those before it
 }
 
@@ -29,7 +30,7 @@ fn span_of_row(row: u32) -> Span {
 
 /// Where the pool has a position of a sequence with these pages.
 fn kept_at(pages: u32, position: u32) -> u32 {
-  return places[pages + position / PAGE] * PAGE + position % PAGE;
+  return places[pages + position / PAGE] + position % PAGE;
 }
 
 /// The first of a span's tiles of so many rows, a row being a position and one of the heads that share a key.

@@ -183,6 +183,23 @@ pub struct Qkv<'a, D: Device> {
     pub pairs: RopePairs,
 }
 
+/// Where the keys and values of a batch's sequences are, by a span's table.
+#[derive(Clone, Copy)]
+pub enum KeyRows<'a> {
+    /// In a pool's pages.
+    Kept(&'a [&'a Table]),
+    /// In rows of the batch, from that one on.
+    Own(&'a [usize]),
+}
+
+/// The keys and values that queries look at.
+pub enum Seen<'a, D: Device> {
+    /// What the pool keeps.
+    Kept(&'a D::State),
+    /// Those of the batch's own rows, [rows, kv_heads, head_dim] each.
+    Own { key: &'a D::Buffer, value: &'a D::Buffer },
+}
+
 /// The tokens of a batch.
 pub enum TokenIds<'a, D: Device> {
     Known(&'a [u32]),
@@ -346,9 +363,9 @@ pub trait Device: Sized + 'static {
 
     /// A batch begins: where its rows stand, and what [`Device::rope_and_cache`] turns their heads by.
     fn begin(&mut self, spans: &[Span], rotations: Rotations);
-    /// Where spans' rows are kept, for verbs of the batch that has begun; they need not be the batch's spans. All tables
-    /// are of one pool.
-    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Self::Places;
+    /// Where spans' keys are, for verbs of the batch that has begun; they need not be the batch's spans. All tables are of
+    /// one pool.
+    fn places(&mut self, spans: &[Span], keys: KeyRows) -> Self::Places;
     /// out[row] = scale · table[tokens[row]], or that added to what is there. Positions and types are looked up like
     /// tokens, so a batch calls it more than once.
     fn embed(
@@ -421,13 +438,13 @@ pub trait Device: Sized + 'static {
     /// out[q, h] = Σₖ softmaxₖ(score[q, k, h]) · value[k, h / group] over the keys that q may see, where
     /// score[q, k, h] = cap(scale · query[q, h] · key[k, h / group]) + bias. query and out: [rows, heads, head_dim].
     /// With sinks, exp(sink[h]) is in the softmax's denominator too. Several spans may have one table; a query that sees
-    /// no key gets zeros.
+    /// no key gets zeros. The places are of what is seen.
     fn attend(
         &mut self,
         attention: &CachedAttention<Self>,
         query: &Self::Buffer,
         places: &Self::Places,
-        state: &Self::State,
+        seen: Seen<Self>,
         out: &mut Self::Buffer,
     );
     /// x: B, C and x side by side, [rows, 3, width]. bx = B · x is kept at the rows' places (columns), and out[row, c] =

@@ -5,7 +5,7 @@ use super::encoder_states::EncoderStates;
 use super::forward::store_across;
 use super::sequence::Sequence;
 use super::session::Session;
-use crate::device::{Device, Table};
+use crate::device::{Device, KeyRows, Table};
 use crate::error::{Error, Result};
 
 impl<D: Device> Model<D> {
@@ -28,7 +28,7 @@ impl<D: Device> Model<D> {
         sources.reserve(device, &mut table, 0..keys, encoder.spec.longest()).await?;
         let spans = encoder.encode(device, &[Sequence::new(ids.to_vec())], weights.table()).await?;
         let hidden = encoder.hidden()?;
-        let places = device.places(&spans, &[&table]);
+        let places = device.places(&spans, KeyRows::Kept(&[&table]));
         store_across(device, spec, weights, hidden, (&places, keys), &mut sources.state)?;
         device.sync().await?;
         Ok(EncoderStates { table, keys })

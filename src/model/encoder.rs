@@ -19,7 +19,7 @@ pub struct Encoder<D: Device> {
     pub(super) chain: DenseChain<D>,
     /// What a pass needs; made again where more is needed.
     pub(super) room: Option<Buffers<D>>,
-    /// The sequences' keys and values, as floats.
+    /// The sequences' keys and values, as floats, where attention does not read them from the batch's own rows.
     pool: Pool<D>,
     tables: Vec<Table>,
 }
@@ -101,13 +101,12 @@ impl<D: Device> Encoder<D> {
 
     /// What a learned query finds in each of the last pass's sequences, into `scratch.hidden`, [sequences, width].
     pub fn look_by_query(&mut self, device: &mut D, spans: &[Span]) -> Result<()> {
-        let Self { spec, weights, room, pool, tables, .. } = self;
+        let Self { spec, weights, room, .. } = self;
         let Buffers { scratch, hidden, .. } = room.as_mut().ok_or_else(no_room)?;
         let Some(query) = &weights.head.query else {
             return Err(Error::new(Code::Internal, "a head without a learned query"));
         };
-        let tables: Vec<&Table> = tables.iter().collect();
-        look_by_query(device, spec, query, scratch, hidden, &mut Rows::new(spans, &tables, &mut pool.state));
+        look_by_query(device, spec, query, scratch, hidden, spans);
         Ok(())
     }
 }

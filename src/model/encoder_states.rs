@@ -5,7 +5,7 @@ use super::forward::store_across;
 use super::spec::Spec;
 use super::stack::Weights;
 use super::state::Pool;
-use crate::device::{Device, Span, Table};
+use crate::device::{Device, KeyRows, Span, Table};
 use crate::error::Result;
 
 pub struct EncoderStates {
@@ -29,7 +29,7 @@ impl EncoderStates {
             let packed = encoder.pack(&texts[..few]);
             encoder.run(device, packed.entering(weights.table()), &packed.spans, &[], None)?;
         }
-        let places = device.places(&[Span::new(0, self.keys, 0, 0)], &[&self.table]);
+        let places = device.places(&[Span::new(0, self.keys, 0, 0)], KeyRows::Kept(&[&self.table]));
         store_across(device, spec, weights, encoder.hidden()?, (&places, self.keys), &mut sources.state)
     }
 }

@@ -7,8 +7,8 @@ use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
 };
 use crate::device::{
-    self, AttentionShape, CachedAttention, Device, ExpertLinear, Input, Linear, PositionBias, Projection, Qkv,
-    RopePairs, Span, Table, TokenIds,
+    self, AttentionShape, CachedAttention, Device, ExpertLinear, Input, KeyRows, Linear, PositionBias, Projection, Qkv,
+    RopePairs, Seen, Span, Table, TokenIds,
 };
 use crate::error::{Code, Error, Result};
 use std::mem::swap;
@@ -66,6 +66,15 @@ pub struct CrossStates<'a, D: Device> {
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
         Self { spans, tables, state, kept: &[], across: None, watch: None }
+    }
+
+    /// Where the keys of these spans are, those of rows that go through a stack's blocks.
+    pub fn places(&self, dev: &mut D, spec: &Spec, spans: &[Span]) -> D::Places {
+        if spec.sees_own_rows() {
+            let first: Vec<usize> = self.spans.iter().map(|span| span.row).collect();
+            return dev.places(spans, KeyRows::Own(&first));
+        }
+        dev.places(spans, KeyRows::Kept(self.tables))
     }
 
     fn count(&self) -> usize {
@@ -159,8 +168,9 @@ fn blocks<D: Device>(
     s: &mut Scratch<D>,
     rows: &mut Rows<D>,
 ) -> Result<()> {
-    let places = dev.places(rows.spans, rows.tables);
-    let across = rows.across.as_ref().map(|across| (dev.places(across.spans, across.tables), across.state));
+    let places = rows.places(dev, spec, rows.spans);
+    let across = rows.across.as_ref();
+    let across = across.map(|across| (dev.places(across.spans, KeyRows::Kept(across.tables)), across.state));
     for (index, (block, tensors)) in spec.blocks.iter().zip(&weights.blocks).enumerate() {
         let block = BlockPass { spec, block, index, tensors, bias: &weights.score_bias };
         let (count, residual) = (rows.count(), block.block.residual);
@@ -294,11 +304,15 @@ impl<D: Device> BlockPass<'_, D> {
         };
         let cached =
             CachedAttention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
-        dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
+        if !spec.sees_own_rows() {
+            dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
+        }
         if let Some(watch) = &mut rows.watch {
             watch(dev, self.index, &cached, &s.query, &s.key)?;
         }
-        dev.attend(&cached, &s.query, places, rows.state, &mut s.attended);
+        let seen =
+            if spec.sees_own_rows() { Seen::Own { key: &s.key, value: &s.value } } else { Seen::Kept(rows.state) };
+        dev.attend(&cached, &s.query, places, seen, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())
     }
@@ -349,7 +363,7 @@ impl<D: Device> BlockPass<'_, D> {
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
         let cached = CachedAttention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
-        dev.attend(&cached, &s.query, places, state, &mut s.attended);
+        dev.attend(&cached, &s.query, places, Seen::Kept(state), &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
     }
 

@@ -1,13 +1,13 @@
 //! Pooling by attention: a learned query looks at all of a sequence's tokens, and a block's feed-forward network with its
 //! residual follows (SigLIP: <https://arxiv.org/abs/2303.15343>).
 
-use super::forward::{BlockPass, Rows};
+use super::forward::BlockPass;
 use super::head::QueryTensors;
 use super::scratch::Scratch;
 use super::spec::{self, Residual, Spec};
 use super::stack::ScoreBiasTensors;
 use super::tensors::MixerTensors;
-use crate::device::{AttentionShape, CachedAttention, Device, Input, PositionBias, Qkv, RopePairs, Span};
+use crate::device::{CachedAttention, Device, Input, KeyRows, PositionBias, Seen, Span};
 
 impl Spec {
     /// The block that looks by a learned query: like the last one, from one place at all others. None where there is no
@@ -29,25 +29,22 @@ pub fn look_by_query<D: Device>(
     tensors: &QueryTensors<D>,
     s: &mut Scratch<D>,
     hidden: &D::Buffer,
-    rows: &mut Rows<D>,
+    spans: &[Span],
 ) {
     let (Some(block), MixerTensors::Attention(weights)) = (spec.query_block(), &tensors.block.mixer) else { return };
     let Some(shape) = block.attention().map(spec::Attention::shape) else { return };
-    let (count, sequences) = (rows.spans.iter().map(|span| span.len).sum(), rows.spans.len());
+    let (count, sequences) = (spans.iter().map(|span| span.len).sum(), spans.len());
     let input = Input { x: hidden, rows: count, norm: None };
     dev.project(&input, &mut [weights.key.to(&mut s.key), weights.value.to(&mut s.value)]);
-    let (query, key, value) = (&mut s.query, &mut s.key, &s.value);
-    let mut heads = Qkv { query, key, value, norms: None, turn: None, pairs: RopePairs::HalfSplit };
-    let places = dev.places(rows.spans, rows.tables);
-    dev.rope_and_cache(0, &AttentionShape { heads: 0, ..shape }, &mut heads, &places, rows.state);
     let one = Input { x: &tensors.query, rows: 1, norm: None };
     dev.project(&one, &mut [weights.query.to(&mut s.attended)]);
     dev.gather_mean(&s.attended, spec.width, &vec![0..1; sequences], &mut s.query);
-    let looking = |(at, span): (usize, &Span)| Span::across(at, 1, span.len, span.table);
-    let spans: Vec<Span> = rows.spans.iter().enumerate().map(looking).collect();
-    let places = dev.places(&spans, rows.tables);
+    let looking: Vec<Span> = spans.iter().enumerate().map(|(at, span)| Span::across(at, 1, span.len, at)).collect();
+    let first: Vec<usize> = spans.iter().map(|span| span.row).collect();
+    let places = dev.places(&looking, KeyRows::Own(&first));
     let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
-    dev.attend(&attention, &s.query, &places, rows.state, &mut s.attended);
+    let seen = Seen::Own { key: &s.key, value: &s.value };
+    dev.attend(&attention, &s.query, &places, seen, &mut s.attended);
     let input = Input { x: &s.attended, rows: sequences, norm: None };
     dev.project(&input, &mut [weights.output.to(&mut s.hidden)]);
     let bias = &ScoreBiasTensors::None;

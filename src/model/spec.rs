@@ -350,6 +350,15 @@ impl Spec {
         self.blocks.iter().any(|block| block.attention().is_none_or(|attention| attention.causal))
     }
 
+    /// Whether attention reads the batch's own rows: keys and values are nothing but what products left, and no later token
+    /// sees them.
+    pub fn sees_own_rows(&self) -> bool {
+        let as_they_are = |attention: &Attention| {
+            !attention.causal && attention.rope.is_none() && attention.head_norm != HeadNorm::Each
+        };
+        self.blocks.iter().all(|block| block.attention().is_some_and(as_they_are))
+    }
+
     /// Token ids that there are; 0 for images.
     pub fn vocabulary(&self) -> usize {
         match &self.input {

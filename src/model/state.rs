@@ -21,7 +21,8 @@ pub fn state_shapes(spec: &Spec) -> Vec<StateShape> {
         // Where nothing is kept for later, all layers have their keys in one place.
         StateShape::KeysValues { kv_heads: *kv_heads, head_dim: *head_dim, window: window.filter(|_| *causal) }
     };
-    spec.blocks.iter().take(spec.cache_layers()).map(layer).collect()
+    let layers = if spec.sees_own_rows() { 0 } else { spec.cache_layers() };
+    spec.blocks.iter().take(layers).map(layer).collect()
 }
 
 /// What cross-attention looks at, in all layers of a decoder.

@@ -6,7 +6,8 @@ use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 use azulejo::device::gpu::Context;
 use azulejo::device::{
-    AttentionShape, CacheType, CachedAttention, Device, NormWeights, PositionBias, Qkv, RopePairs, Span,
+    AttentionShape, CacheType, CachedAttention, Device, KeyRows, NormWeights, PositionBias, Qkv, RopePairs, Rotations,
+    Seen, Span,
 };
 use azulejo::model::rope::{Angles, RopeTable};
 
@@ -144,9 +145,29 @@ pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers
     let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
     let bias = case.bias.of(&vector);
     let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
-    device.attend(&attention, &query, &places, &kept.state, &mut out);
+    device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut out);
     let [query, out] = [&query, &out].map(|buffer| read(device, context, buffer, len));
     Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
+}
+
+/// Attends with keys and values that nobody keeps: those of the batch's own rows. The sequences have nothing before.
+pub fn attend_own_rows<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &[Numbers]) -> Vec<f32> {
+    let AttentionShape { heads, kv_heads, head_dim, .. } = case.shape;
+    let spans = spans(case.sequences.iter().copied());
+    let first: Vec<usize> = spans.iter().map(|span| span.row).collect();
+    let mut together = |of: fn(&Numbers) -> &[f32], heads: usize| {
+        let rows = spans.iter().flat_map(|span| of(&numbers[span.table])).copied();
+        filled(device, &rows.collect::<Vec<f32>>(), heads * head_dim)
+    };
+    let query = together(|numbers| &numbers.query, heads);
+    let [key, value] = [together(|numbers| &numbers.key, kv_heads), together(|numbers| &numbers.value, kv_heads)];
+    let len = spans.iter().map(|span| span.len).sum::<usize>() * heads * head_dim;
+    let mut out = device.buffer(len).unwrap();
+    device.begin(&spans, Rotations::default());
+    let places = device.places(&spans, KeyRows::Own(&first));
+    let attention = CachedAttention { layer: 0, shape: case.shape, bias: PositionBias::None, sinks: None };
+    device.attend(&attention, &query, &places, Seen::Own { key: &key, value: &value }, &mut out);
+    read(device, context, &out, len)
 }
 
 /// A batch of those that have tokens, by their positions and lengths.

@@ -4,7 +4,7 @@
 use azulejo::Result;
 use azulejo::device::gpu::Context;
 use azulejo::device::gpu::native::run;
-use azulejo::device::{AttentionShape, CacheType, Device, PAGE, Pages, Span, StateShape, Table};
+use azulejo::device::{AttentionShape, CacheType, Device, KeyRows, PAGE, Pages, Span, StateShape, Table};
 use std::ops::Range;
 
 pub struct Kept<D: Device> {
@@ -71,6 +71,6 @@ impl<D: Device> Kept<D> {
 
     /// Where spans of these sequences are, for the batch that has begun.
     pub fn places(&self, device: &mut D, spans: &[Span]) -> D::Places {
-        device.places(spans, &self.tables.iter().collect::<Vec<_>>())
+        device.places(spans, KeyRows::Kept(&self.tables.iter().collect::<Vec<_>>()))
     }
 }

@@ -4,7 +4,7 @@ use azulejo::device::gpu::Kernels;
 use azulejo::device::{AttentionShape, CacheType};
 use std::rc::Rc;
 
-use crate::attention::{Bias, Case, Numbers, attend, attention_map, numbers, shape};
+use crate::attention::{Bias, Case, Numbers, attend, attend_own_rows, attention_map, numbers, shape};
 use crate::devices::{cpu, gpu, gpus};
 use crate::random::Random;
 use crate::sample::share;
@@ -46,6 +46,26 @@ pub fn heads_of_every_size_are_right_in_every_cache() {
             for (before, len) in lengths {
                 let case = Case::new(shape(2, 1, head_dim), cache, before, len);
                 check_numbers(&kernels, name, &case, &numbers(&case, 1), TOLERANCE);
+            }
+        }
+    }
+}
+
+/// An encoder's keys are nothing but its batch's rows, wherever in it a sequence begins.
+#[test]
+pub fn a_batch_that_looks_at_its_own_rows_sees_what_a_cache_of_floats_would_show() {
+    let shapes = [shape(3, 3, 16), shape(4, 2, 64), AttentionShape { window: Some(9), ..shape(2, 1, 12) }];
+    for (name, kernels) in gpus() {
+        for shape in shapes.map(|shape| AttentionShape { causal: false, ..shape }) {
+            let sequences = [70, 1, 33, 64, 130].map(|len| (0, len)).to_vec();
+            let case = Case { sequences, ..Case::new(shape, CacheType::F32, 0, 0) };
+            let numbers = numbers(&case, 3);
+            let expected = attend(&mut cpu(1), &kernels.context, &case, &numbers).out;
+            assert_eq!(attend_own_rows(&mut cpu(1), &kernels.context, &case, &numbers), expected, "{}", case.label());
+            let found = attend_own_rows(&mut gpu(&kernels), &kernels.context, &case, &numbers);
+            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                let close = (found - expected).abs() <= TOLERANCE;
+                assert!(close, "{}, {name}, [{i}]: {found}, expected {expected}", case.label());
             }
         }
     }

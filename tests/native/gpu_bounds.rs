@@ -9,7 +9,7 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
     AttentionShape, CacheType, CachedAttention, Device, Input, Linear, NormWeights, Patching, PositionBias, Qkv,
-    RopePairs, Rotations, Span, TokenIds,
+    RopePairs, Rotations, Seen, Span, TokenIds,
 };
 use std::rc::Rc;
 
@@ -126,7 +126,7 @@ pub fn rows_behind_those_that_attend_are_left_alone() {
                 let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
                 let span = [Span::new(0, len, before, 0)];
                 let places = kept.places(device, &span);
-                device.attend(&attention, &query, &places, &kept.state, out);
+                device.attend(&attention, &query, &places, Seen::Kept(&kept.state), out);
             });
         }
     }
@@ -146,7 +146,7 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
             device.begin(&span, Rotations::default());
             let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
             let places = kept.places(device, &span);
-            device.attend(&attention, &query, &places, &kept.state, &mut out);
+            device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut out);
             let context = device.context();
             let found = read(device, &context, &out, len * 16);
             assert!(found.iter().all(|value| value.is_finite()), "causal: {causal}, {before} + {len}: {found:?}");

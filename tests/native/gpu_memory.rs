@@ -4,7 +4,7 @@
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
 use azulejo::device::{
-    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Progress, Qkv, RopePairs, Rotations, Span,
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Progress, Qkv, RopePairs, Rotations, Seen, Span,
 };
 use azulejo::error::Code;
 use azulejo::model::rope::{Angles, RopeTable};
@@ -46,7 +46,7 @@ fn scratch(positions: usize) -> u64 {
             let places = kept.places(device, &spans);
             device.rope_and_cache(0, &shape, &mut heads, &places, &mut kept.state);
             let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
-            device.attend(&attention, &query, &places, &kept.state, &mut out);
+            device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut out);
         }
         Ok(())
     };
@@ -167,7 +167,7 @@ impl Alive {
         self.device.begin(&spans, Rotations::default());
         let attention = CachedAttention { layer: 0, shape: Self::shape(), bias: PositionBias::None, sinks: None };
         let places = self.kept.places(&mut self.device, &spans);
-        self.device.attend(&attention, &query, &places, &self.kept.state, &mut out);
+        self.device.attend(&attention, &query, &places, Seen::Kept(&self.kept.state), &mut out);
         run(Some(&self.kernels.context), self.device.sync()).unwrap();
         read(&mut self.device, &self.kernels.context, &out, Self::WIDTH)
     }

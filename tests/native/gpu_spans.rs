@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::{Context, Kernels};
 use azulejo::device::{
-    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Span,
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Seen, Span,
 };
 use std::rc::Rc;
 
@@ -137,7 +137,7 @@ impl Case {
         device.begin(&[Span::new(0, self.rows(), 0, 0)], Rotations::default());
         let places = kept.places(device, spans);
         let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: None };
-        device.attend(&attention, &query, &places, &kept.state, &mut out);
+        device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut out);
         read(device, context, &out, numbers.query.len())
     }
 
@@ -270,7 +270,7 @@ fn found_twice(kernels: &Rc<Kernels>, case: &Case, numbers: &Numbers) -> Vec<f32
     for (spans, out) in [&others, &case.spans].into_iter().zip(&mut outs) {
         let attention = CachedAttention { layer: LAYER, shape: *shape, bias: PositionBias::None, sinks: None };
         let places = kept.places(device, spans);
-        device.attend(&attention, &query, &places, &kept.state, out);
+        device.attend(&attention, &query, &places, Seen::Kept(&kept.state), out);
     }
     read(device, context, &outs[1], numbers.query.len())
 }

@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::{Context, Wishes};
 use azulejo::device::{
-    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Span,
+    AttentionShape, CacheType, CachedAttention, Device, PositionBias, Qkv, RopePairs, Rotations, Seen, Span,
 };
 use azulejo::model::rope::{Angles, RopeTable};
 
@@ -116,7 +116,7 @@ fn seen<D: Device>(device: &mut D, context: &Context, keys: usize, kept: &Kept<D
         device.begin(&span, Rotations::default());
         let places = kept.places(device, &span);
         let attention = CachedAttention { layer, shape: shape(4, 2, 40), bias: PositionBias::None, sinks: None };
-        device.attend(&attention, &query, &places, &kept.state, &mut out);
+        device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut out);
         all.extend(read(device, context, &out, 160));
     }
     all

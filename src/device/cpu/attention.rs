@@ -10,11 +10,12 @@
 //! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
 //! 64 queries instead of 16 as well 405.
 
+use super::Cpu;
 use super::pool::{Pool, Shards};
 use super::score;
 use super::simd::F32x4;
 use super::state::{Places, State};
-use crate::device::{AttentionShape, CachedAttention, Device, PAGE, Span};
+use crate::device::{AttentionShape, CachedAttention, PAGE, Seen, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -80,10 +81,10 @@ impl FlashAttention {
     pub fn run(
         &mut self,
         pool: &Pool,
-        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<Cpu>,
         query: &[f32],
         places: &Places,
-        state: &State,
+        seen: Seen<Cpu>,
         out: &mut [f32],
     ) {
         let shape = &attention.shape;
@@ -99,7 +100,7 @@ impl FlashAttention {
         pool.run(self.work.len(), |task, thread| {
             let work = &self.work[task];
             let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
-            tiles.attend(attention, work, query, places, state);
+            tiles.attend(attention, work, query, places, &seen);
             if work.splits == 1 {
                 // SAFETY: each piece of work has its own rows and heads of the output.
                 work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
@@ -180,15 +181,29 @@ impl Work {
     }
 }
 
+/// Copies a head of some of the batch's rows, [rows, kv_heads, head_dim].
+fn copy_heads<'a>(
+    all: &[f32],
+    rows: Range<usize>,
+    head: usize,
+    shape: &AttentionShape,
+    out: impl Iterator<Item = &'a mut [f32]>,
+) {
+    let heads = all[rows.start * shape.kv_heads * shape.head_dim..].chunks_exact(shape.head_dim);
+    for (out, head) in out.take(rows.len()).zip(heads.skip(head).step_by(shape.kv_heads)) {
+        out[..shape.head_dim].copy_from_slice(head);
+    }
+}
+
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
     fn attend(
         &mut self,
-        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<Cpu>,
         work: &Work,
         query: &[f32],
         places: &Places,
-        state: &State,
+        keys_values: &Seen<Cpu>,
     ) {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
@@ -196,7 +211,16 @@ impl Tiles {
         self.begin(attention, work, query, width);
         for start in (work.from..work.to).step_by(KEYS) {
             let count = KEYS.min(work.to - start);
-            self.load(attention.layer, work, start..start + count, width, places, state);
+            match keys_values {
+                Seen::Kept(state) => self.load(attention.layer, work, start..start + count, width, places, state),
+                Seen::Own { key, value } => {
+                    let first = places.own_row(&work.span);
+                    let rows = first + start..first + start + count;
+                    for (tile, all) in [(&mut self.keys, key), (&mut self.values, value)] {
+                        copy_heads(all, rows.clone(), work.kv_head, shape, tile.chunks_exact_mut(width));
+                    }
+                }
+            }
             let place =
                 |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
             let seen = |row: usize| {
@@ -232,13 +256,7 @@ impl Tiles {
     }
 
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(
-        &mut self,
-        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
-        work: &Work,
-        query: &[f32],
-        width: usize,
-    ) {
+    fn begin(&mut self, attention: &CachedAttention<Cpu>, work: &Work, query: &[f32], width: usize) {
         let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {

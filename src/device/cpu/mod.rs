@@ -18,8 +18,8 @@ mod state;
 
 use super::{
     Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
-    Linear, NormWeights, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Span,
-    StateShape, Table, TokenIds,
+    KeyRows, Linear, NormWeights, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations,
+    Routing, Seen, Span, StateShape, Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -254,8 +254,8 @@ impl Device for Cpu {
         self.tables.extend_from_slice(rotations.tables);
     }
 
-    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
-        Places::new(spans, tables)
+    fn places(&mut self, spans: &[Span], keys: KeyRows) -> Places {
+        Places::new(spans, keys)
     }
 
     fn embed(&mut self, table: &Matrix, tokens: &TokenIds<Self>, scale: f32, accumulate: bool, out: &mut Vec<f32>) {
@@ -419,10 +419,10 @@ impl Device for Cpu {
         attention: &CachedAttention<Self>,
         query: &Vec<f32>,
         places: &Places,
-        state: &State,
+        seen: Seen<Self>,
         out: &mut Vec<f32>,
     ) {
-        self.attention.run(&self.pool, attention, query, places, state, out);
+        self.attention.run(&self.pool, attention, query, places, seen, out);
     }
 
     fn short_conv(

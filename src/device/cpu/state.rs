@@ -4,7 +4,7 @@
 
 use super::simd::{F32x4, f16_to_f32};
 use crate::device::pages::groups;
-use crate::device::{CacheType, PAGE, PageCopy, Span, StateShape, Table};
+use crate::device::{CacheType, KeyRows, PAGE, PageCopy, Span, StateShape, Table};
 use crate::error::{Result, try_vec};
 use std::ops::Range;
 
@@ -295,16 +295,23 @@ impl Rows {
     }
 }
 
-/// Where the rows of some spans are kept.
+/// Where the keys of some spans are.
 pub struct Places {
     pub spans: Vec<Span>,
     /// [tables, groups]: the first page's number in the sequence, and the pages.
     pages: Vec<(usize, Vec<usize>)>,
     groups: usize,
+    /// Where they are rows of the batch: the first of each table's.
+    own: Vec<usize>,
 }
 
 impl Places {
-    pub fn new(spans: &[Span], tables: &[&Table]) -> Self {
+    pub fn new(spans: &[Span], keys: KeyRows) -> Self {
+        let spans = spans.to_vec();
+        let tables = match keys {
+            KeyRows::Kept(tables) => tables,
+            KeyRows::Own(rows) => return Self { spans, pages: Vec::new(), groups: 0, own: rows.to_vec() },
+        };
         let groups = tables.iter().map(|table| table.groups()).max().unwrap_or(0);
         let of = |table: &&Table| {
             (0..groups)
@@ -312,7 +319,12 @@ impl Places {
                 .map(|(first, pages)| (first, pages.to_vec()))
                 .collect::<Vec<_>>()
         };
-        Self { spans: spans.to_vec(), pages: tables.iter().flat_map(of).collect(), groups }
+        Self { spans, pages: tables.iter().flat_map(of).collect(), groups, own: Vec::new() }
+    }
+
+    /// The first of the batch's rows that are a span's keys.
+    pub fn own_row(&self, span: &Span) -> usize {
+        self.own[span.table]
     }
 
     /// The page of a span's position, and the place in it.

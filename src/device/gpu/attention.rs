@@ -7,7 +7,7 @@ use super::places::Places;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use super::state::State;
-use crate::device::{AttentionShape, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs};
+use crate::device::{AttentionShape, CacheType, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs, Seen};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
@@ -41,6 +41,33 @@ impl Scores {
         ];
         let vectors = gpu.together(biases.into_iter().chain(*sinks));
         Self { constants: [shape.head_dim as u32, kind, 0], parameters, vectors }
+    }
+}
+
+/// Keys and values as a kernel reads them.
+struct SeenBuffers<'a> {
+    ty: CacheType,
+    keys: &'a Buffer,
+    values: &'a Buffer,
+    /// Whose places are theirs.
+    group: usize,
+    /// Of a position's keys and values.
+    row_bytes: usize,
+}
+
+impl<'a> SeenBuffers<'a> {
+    fn new(seen: Seen<'a, Gpu>, CachedAttention { shape, layer, .. }: &CachedAttention<Gpu>) -> Self {
+        match seen {
+            Seen::Kept(state) => {
+                let [keys, values] = state.keys_values(*layer);
+                Self { ty: state.ty, keys, values, group: state.group(*layer), row_bytes: state.bytes(*layer, 1) }
+            }
+            // A cache of floats has its rows as products leave them.
+            Seen::Own { key: keys, value: values } => {
+                let row_bytes = 2 * 4 * shape.kv_heads * shape.head_dim;
+                Self { ty: CacheType::F32, keys, values, group: 0, row_bytes }
+            }
+        }
     }
 }
 
@@ -96,25 +123,25 @@ impl Gpu {
         attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
-        state: &State,
+        seen: Seen<Self>,
         out: &Buffer,
     ) -> Result<()> {
-        let (shape, layer) = (&attention.shape, attention.layer);
-        let scores = Scores::new(self, attention, places.of(state.group(layer)));
+        let shape = &attention.shape;
+        let seen = SeenBuffers::new(seen, attention);
+        let scores = Scores::new(self, attention, places.of(seen.group));
         if !places.single.is_empty() {
-            self.attend_single(attention, &scores, query, places, state, out)?;
+            self.attend_single(attention, &scores, query, places, &seen, out)?;
         }
         if !places.long.is_empty() {
-            let [keys, values] = state.keys_values(layer);
             let rows = places.long_rows() * shape.heads / shape.kv_heads;
             let tile = Shader::Attention.constant("QUERIES") as usize;
             self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Attention).cache(state.ty).with(scores.constants),
-                storage: &[query, keys, values, out, &scores.vectors, &places.words],
+                kernel: Kernel::new(Shader::Attention).cache(seen.ty).with(scores.constants),
+                storage: &[query, seen.keys, seen.values, out, &scores.vectors, &places.words],
                 parameters: &scores.parameters,
                 batch: 0,
                 grid: [rows / tile + places.long.len(), shape.kv_heads, 1],
-                work: Work::attention(shape, &places.long, state.bytes(layer, 1)),
+                work: Work::attention(shape, &places.long, seen.row_bytes),
             });
         }
         Ok(())
@@ -126,27 +153,26 @@ impl Gpu {
         scores: &Scores,
         query: &Buffer,
         places: &Places,
-        state: &State,
+        seen: &SeenBuffers,
         out: &Buffer,
     ) -> Result<()> {
-        let (shape, layer, spans) = (&attention.shape, attention.layer, &places.single);
-        let [keys, values] = state.keys_values(layer);
-        let seen = spans.iter().map(|span| shape.visible(span.position, span.keys).len()).max().unwrap_or(0);
-        let splits = seen.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize).max(1);
+        let (shape, spans) = (&attention.shape, &places.single);
+        let most = spans.iter().map(|span| shape.visible(span.position, span.keys).len()).max().unwrap_or(0);
+        let splits = most.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize).max(1);
         let parts = self.parts(spans.len() * shape.heads * splits * (shape.head_dim + 4))?;
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::AttentionOne).cache(state.ty).with(scores.constants),
-            storage: &[query, keys, values, out, &parts, &scores.vectors, &places.words],
+            kernel: Kernel::new(Shader::AttentionOne).cache(seen.ty).with(scores.constants),
+            storage: &[query, seen.keys, seen.values, out, &parts, &scores.vectors, &places.words],
             parameters: &scores.parameters,
             batch: 0,
             grid: [splits, shape.heads, spans.len()],
-            work: Work::attention(shape, spans, state.bytes(layer, 1)),
+            work: Work::attention(shape, spans, seen.row_bytes),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::AttentionJoin).with([shape.head_dim as u32, 0, 0]),
                 storage: &[&parts, out, &places.words],
-                parameters: &[shape.heads as u32, splits as u32, places.of(state.group(layer))],
+                parameters: &[shape.heads as u32, splits as u32, places.of(seen.group)],
                 batch: 0,
                 grid: [shape.heads, spans.len(), 1],
                 work: Work::moving(4 * spans.len() * shape.heads * (splits + 1) * shape.head_dim),

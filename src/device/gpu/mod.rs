@@ -40,8 +40,8 @@ pub use signal::Signal;
 
 use super::{
     Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
-    Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Span, StateShape,
-    Table, TokenIds,
+    KeyRows, Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Seen,
+    Span, StateShape, Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -299,8 +299,8 @@ impl Device for Gpu {
         self.memory.write(&self.rotations, values);
     }
 
-    fn places(&mut self, spans: &[Span], tables: &[&Table]) -> Places {
-        match Places::put(&mut self.notes, &mut self.memory, spans, tables) {
+    fn places(&mut self, spans: &[Span], keys: KeyRows) -> Places {
+        match Places::put(&mut self.notes, &mut self.memory, spans, keys) {
             Ok(places) => places,
             Err(error) => {
                 self.recorder.fail(Err(error));
@@ -433,10 +433,10 @@ impl Device for Gpu {
         attention: &CachedAttention<Self>,
         query: &Buffer,
         places: &Places,
-        state: &State,
+        seen: Seen<Self>,
         out: &mut Buffer,
     ) {
-        let attended = self.attend_places(attention, query, places, state, out);
+        let attended = self.attend_places(attention, query, places, seen, out);
         self.recorder.fail(attended);
     }
 

@@ -1,7 +1,7 @@
 //! Where the rows of a batch's spans are kept, as kernels read it: see `shaders/places.wgsl`.
 
 use super::buffer::{Buffer, Memory, Notes};
-use crate::device::{PAGE, Span, Table};
+use crate::device::{KeyRows, PAGE, Span};
 use crate::error::Result;
 
 /// Words before the rows' places, and of a span.
@@ -26,17 +26,20 @@ impl Places {
     }
 
     /// Puts down where the spans' rows are. Error: out-of-memory.
-    pub fn put(notes: &mut Notes, memory: &mut Memory, spans: &[Span], tables: &[&Table]) -> Result<Self> {
-        let groups = tables.iter().map(|table| table.groups()).max().unwrap_or(0);
+    pub fn put(notes: &mut Notes, memory: &mut Memory, spans: &[Span], keys: KeyRows) -> Result<Self> {
+        let groups = match keys {
+            KeyRows::Kept(tables) => tables.iter().map(|table| table.groups()).max().unwrap_or(0),
+            KeyRows::Own(_) => 1,
+        };
         let (mut long, mut single): (Vec<Span>, Vec<Span>) = spans.iter().copied().partition(|span| span.len > 1);
         single.retain(|span| span.len == 1);
         // Kernels look for a tile's span by the rows before it.
         long.sort_by_key(|span| span.row);
         let rows = spans.iter().map(|span| span.len).sum::<usize>();
-        let pages = |group: usize| spans.iter().map(|span| tables[span.table].pages(group).1.len()).sum::<usize>();
+        let pages = |group: usize| spans.iter().map(|span| pages(span, keys, group).1.len()).sum::<usize>();
         let len = (0..groups).map(|group| HEADER + 2 * rows + SPAN_WORDS * spans.len() + pages(group)).sum();
         let start = notes.reserve(memory, len)?;
-        let (groups, words) = write(start, (&long, &single), spans, tables, groups);
+        let (groups, words) = write(start, (&long, &single), spans, keys, groups);
         Ok(Self { words: notes.put(memory, &words)?, groups, rows, long, single })
     }
 
@@ -51,13 +54,24 @@ impl Places {
     }
 }
 
+/// A span's pages: the first one's number in its sequence, and where each begins.
+fn pages(span: &Span, keys: KeyRows, group: usize) -> (usize, Vec<usize>) {
+    match keys {
+        KeyRows::Kept(tables) => {
+            let (first, pages) = tables[span.table].pages(group);
+            (first, pages.iter().map(|page| page * PAGE).collect())
+        }
+        KeyRows::Own(rows) => (0, (0..span.keys).step_by(PAGE).map(|position| rows[span.table] + position).collect()),
+    }
+}
+
 /// Where the words of each group begin, and all of them, from place `start` of the buffer on: pages are found by their
 /// places there.
 fn write(
     start: usize,
     (long, single): (&[Span], &[Span]),
     spans: &[Span],
-    tables: &[&Table],
+    keys: KeyRows,
     groups: usize,
 ) -> (Vec<usize>, Vec<u32>) {
     let ordered = || long.iter().chain(single);
@@ -72,10 +86,10 @@ fn write(
         begins.push(words.len());
         words.extend([rows, long.len(), single.len(), 0].map(|count| count as u32));
         for span in spans {
-            let (first, pages) = tables[span.table].pages(group);
+            let (first, pages) = pages(span, keys, group);
             let place = |position: usize| {
                 let page = (position / PAGE).checked_sub(first).and_then(|page| pages.get(page));
-                page.map_or(0, |page| page * PAGE + position % PAGE) as u32
+                page.map_or(0, |begin| begin + position % PAGE) as u32
             };
             words.extend((span.position..span.position + span.len).map(place));
         }
@@ -83,7 +97,7 @@ fn write(
         let mut pages_at = start + words.len() + SPAN_WORDS * ordered().count();
         let mut before = 0;
         for span in ordered() {
-            let (first, pages) = tables[span.table].pages(group);
+            let (first, pages) = pages(span, keys, group);
             let page_0 = (pages_at as u32).wrapping_sub(first as u32);
             let [row, len, position, keys] = [span.row, span.len, span.position, span.keys].map(|n| n as u32);
             words.extend([row, len, position, keys, page_0, before]);
@@ -91,7 +105,7 @@ fn write(
             before += len;
         }
         for span in ordered() {
-            words.extend(tables[span.table].pages(group).1.iter().map(|page| *page as u32));
+            words.extend(pages(span, keys, group).1.iter().map(|begin| *begin as u32));
         }
     }
     (begins, words)
