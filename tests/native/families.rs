@@ -3,7 +3,8 @@
 
 use azulejo::checkpoint::{FileReader, Format};
 use azulejo::device::cpu::Cpu;
-use azulejo::model::spec::{Head, Pooling};
+use azulejo::model::rope::RopeScaling;
+use azulejo::model::spec::{Block, Head, Pooling};
 use azulejo::model::{ModelConfig, WeightLoader, families};
 use azulejo::{Code, Result};
 use safetensors::SafeTensors;
@@ -184,6 +185,15 @@ fn older_spellings_make_the_same_model() {
     let fields = older.config.as_object_mut().unwrap();
     ["layer_types", "rope_parameters"].iter().for_each(|name| assert!(fields.remove(*name).is_some()));
     assert_eq!(format!("{:?}", older.plan().unwrap().spec()), format!("{:?}", today.plan().unwrap().spec()));
+}
+
+#[test]
+fn an_older_scaling_stretches_all_of_modernbert() {
+    let scaling = json!({"rope_type": "linear", "factor": 4.0});
+    let plan = Checkpoint::of("modernbert").with("rope_scaling", scaling).plan().unwrap();
+    for attention in plan.spec().blocks.iter().flat_map(Block::attention) {
+        assert!(matches!(attention.rope.as_ref().unwrap().scaling, RopeScaling::Linear { factor } if factor == 4.0));
+    }
 }
 
 #[test]

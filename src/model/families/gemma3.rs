@@ -20,7 +20,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let pattern = config.count("sliding_window_pattern|_sliding_window_pattern", PATTERN)?;
     let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(pattern))?;
     let thetas = [("rope_theta", THETA), ("rope_local_base_freq", LOCAL_THETA)];
-    let ropes = config.stretched_ropes(spec.attention().head_dim, thetas)?;
+    let ropes = config.ropes(spec.attention().head_dim, thetas, 1)?;
     for (attention, local) in spec.attentions().zip(&local) {
         (attention.head_norm, attention.rope) = (HeadNorm::Each, Some(ropes[usize::from(*local)].clone()));
     }

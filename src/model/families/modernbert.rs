@@ -48,7 +48,7 @@ fn attentions(config: &Config, layers: usize, width: usize) -> Result<Vec<Attent
     let window = config.count("local_attention", WINDOW)? / 2 + 1;
     let bias = config.flag("attention_bias", false)?;
     let bases = [("global_rope_theta", GLOBAL_THETA), ("local_rope_theta", LOCAL_THETA)];
-    let ropes = config.ropes(head_dim, bases)?;
+    let ropes = config.ropes(head_dim, bases, 2)?;
     let attention = |local: bool| Attention {
         rope: Some(ropes[usize::from(local)].clone()),
         window: local.then_some(window),

@@ -15,7 +15,7 @@ const THETA: f64 = 500_000.0;
 pub fn spec(config: &Config) -> Result<Spec> {
     let mut spec = olmo2::spec(config)?;
     let local = config.local_layers(spec.layers(), |layer| !(layer + 1).is_multiple_of(PATTERN))?;
-    let ropes = config.stretched_ropes(spec.attention().head_dim, [("rope_theta", THETA), ("rope_theta", THETA)])?;
+    let ropes = config.ropes(spec.attention().head_dim, [("rope_theta", THETA); 2], 1)?;
     for (attention, local) in spec.attentions().zip(&local) {
         attention.rope = Some(ropes[usize::from(*local)].clone());
     }

@@ -38,25 +38,17 @@ impl Config {
     }
 
     /// The RoPE of layers that see everything, and of those with a window: for each the older field that says its base, and
-    /// the base where none does.
-    pub fn ropes(&self, head_dim: usize, bases: [(&str, f64); 2]) -> Result<[Rope; 2]> {
-        let today = self.part("rope_parameters")?;
-        let rope = |kind, (names, default)| {
-            let kind = today.part(kind)?;
+    /// the base where none does. Older configurations' `rope_scaling` is of the first `stretched` kinds.
+    pub fn ropes(&self, head_dim: usize, bases: [(&str, f64); 2], stretched: usize) -> Result<[Rope; 2]> {
+        let (today, older) = (self.part("rope_parameters")?, self.part("rope_scaling")?);
+        let rope = |number: usize, kind| {
+            let (kind, (names, default)) = (today.part(kind)?, bases[number]);
             let theta = kind.number("rope_theta", self.number(names, default)?)?;
+            let kind = if self.has("rope_scaling") && number < stretched { &older } else { &kind };
             kind.refuse_partial()?;
-            self.rope_of(&kind, head_dim, theta)
+            self.rope_of(kind, head_dim, kind.number("rope_theta", theta)?)
         };
-        Ok([rope("full_attention", bases[0])?, rope("sliding_attention", bases[1])?])
-    }
-
-    /// The same where older configurations' `rope_scaling` is of the layers that see everything.
-    pub fn stretched_ropes(&self, head_dim: usize, bases: [(&str, f64); 2]) -> Result<[Rope; 2]> {
-        let mut ropes = self.ropes(head_dim, bases)?;
-        if self.has("rope_scaling") {
-            ropes[0] = self.rope_of(&self.part("rope_scaling")?, head_dim, ropes[0].theta)?;
-        }
-        Ok(ropes)
+        Ok([rope(0, "full_attention")?, rope(1, "sliding_attention")?])
     }
 
     /// Whether each layer sees only its window: what `layer_types` say, or else `otherwise` of its number.
@@ -144,5 +136,29 @@ impl Config {
 
     fn needed(&self, name: &str) -> Result<f64> {
         self.optional_number(name)?.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    /// As transformers 5 takes it over: Gemma 3 and OLMo 3 for the layers that see everything, ModernBERT for all.
+    #[test]
+    fn an_older_scaling_is_of_as_many_kinds_of_layers_as_the_reference_stretches() {
+        let scaling = json!({"rope_type": "linear", "factor": 4.0});
+        let config = Config::parse(&json!({"rope_scaling": scaling, "wide": 500.0}).to_string()).unwrap();
+        for stretched in [1, 2] {
+            let ropes = config.ropes(8, [("wide", 1e6), ("narrow", 1e4)], stretched).unwrap();
+            assert_eq!(ropes.each_ref().map(|rope| rope.theta), [500.0, 1e4]);
+            for (number, rope) in ropes.iter().enumerate() {
+                let linear = matches!(rope.scaling, RopeScaling::Linear { factor } if factor == 4.0);
+                assert_eq!(linear, number < stretched, "kind {number} of {stretched}: {:?}", rope.scaling);
+            }
+        }
+        let based = json!({"rope_scaling": {"rope_type": "linear", "factor": 4.0, "rope_theta": 7.0}});
+        let ropes = Config::parse(&based.to_string()).unwrap().ropes(8, [("wide", 1e6), ("narrow", 1e4)], 1).unwrap();
+        assert_eq!(ropes.map(|rope| rope.theta), [7.0, 1e4]);
     }
 }

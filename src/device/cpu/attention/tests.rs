@@ -1,8 +1,7 @@
 //! Attention against its definition, in f64.
 
 use super::*;
-use crate::device::cpu::Cpu;
-use crate::device::{CacheType, Pages, PositionBias, StateShape, Table};
+use crate::device::{CacheType, KeyRows, Pages, PositionBias, StateShape, Table};
 
 fn numbers(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
@@ -64,7 +63,7 @@ fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len:
     let count = positions.div_ceil(PAGE);
     pages.set_counts(&state.grow(std::slice::from_ref(&(count..count))).unwrap());
     table.extend(&(0..positions));
-    let places = Places::new(&[Span::new(0, len, before, 0)], &[&table]);
+    let places = Places::new(&[Span::new(0, len, before, 0)], KeyRows::Kept(&[&table]));
     for position in 0..positions {
         for head in 0..shape.kv_heads {
             let at = position * width + head * shape.head_dim;
@@ -74,7 +73,7 @@ fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len:
     }
     let mut out = vec![f32::NAN; query.len()];
     let pool = Pool::native(threads);
-    FlashAttention::new(threads).run(&pool, attention, query, &places, &state, &mut out);
+    FlashAttention::new(threads).run(&pool, attention, query, &places, Seen::Kept(&state), &mut out);
     out
 }
 
