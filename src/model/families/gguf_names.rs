@@ -91,10 +91,12 @@ pub const FUSED: Names = names(
         (Part::Key, "blk.{}.attn_k"),
         (Part::Value, "blk.{}.attn_v"),
         (Part::Output, "blk.{}.attn_output"),
+        (Part::AttentionPostNorm, "blk.{}.post_attention_norm"),
         (Part::FeedForwardNorm, "blk.{}.ffn_norm"),
         (Part::Gate, "blk.{}.ffn_up"),
         (Part::Up, "blk.{}.ffn_up"),
         (Part::Down, "blk.{}.ffn_down"),
+        (Part::FeedForwardPostNorm, "blk.{}.post_ffw_norm"),
     ],
     &[],
 );
