@@ -14,7 +14,7 @@ const { families } = JSON.parse(read("index.json"));
 const CLASSES = { causal: "CausalLM", encoder: "TextClassifier", tokens: "TokenClassifier", seq2seq: "Seq2SeqLM", vision: "ImageClassifier", dual: "ImageTextMatcher" };
 
 /** Unknown to us, known to transformers. */
-const MODEL_TYPES = ["mamba", "qwen2_moe", "granitemoe", "deepseek_v3", "llama4", "gemma3", "glm4", "siglip2", "whisper"];
+const MODEL_TYPES = ["mamba", "qwen2_moe", "granitemoe", "deepseek_v3", "llama4", "gemma3", "glm4_moe", "siglip2", "whisper"];
 
 /** By family: fields that make another model of it, the name that the refusal says, and its code where it is another one. */
 const CHOICES = {
@@ -73,6 +73,7 @@ const CHOICES = {
     // What the first release of Phi-3 called so is LongRoPE.
     [{ rope_parameters: null, rope_theta: 10000, rope_scaling: { type: "yarn", short_factor: [1], long_factor: [1] } }, "longrope|\"yarn\""],
   ],
+  glm4: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
   starcoder2: [[{ hidden_act: "mish" }, "mish"], [{ rope_parameters: null, rope_scaling: { type: "dynamic", factor: 2 } }, "dynamic"]],
   phi: [[{ qk_layernorm: true }, "qk_layernorm"], [{ head_dim: 16 }, "head_dim"]],
   stablelm: [[{ qk_layernorm: true }, "qk_layernorm"]],

@@ -18,7 +18,7 @@ use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
-const ARCHITECTURES: [(&str, &str); 30] = [
+const ARCHITECTURES: [(&str, &str); 31] = [
     ("llama", "llama"),
     ("mistral", "mistral"),
     ("qwen2", "qwen2"),
@@ -38,6 +38,7 @@ const ARCHITECTURES: [(&str, &str); 30] = [
     ("gemma-embedding", "gemma3_text"),
     ("phi2", "phi"),
     ("phi3", "phi3"),
+    ("glm4", "glm4"),
     ("stablelm", "stablelm"),
     ("olmo2", "olmo2"),
     ("olmoe", "olmoe"),
@@ -121,7 +122,7 @@ impl GgufFile<'_> {
     /// Of each stack's tensors.
     fn names(&self) -> &'static [Names] {
         match self.keys.architecture {
-            "phi3" | "modern-bert" => &[FUSED],
+            "phi3" | "glm4" | "modern-bert" => &[FUSED],
             "gpt-oss" => &[GPT_OSS],
             _ if self.makes_vectors() => &[BODY],
             "falcon" if self.has("blk.0.attn_norm_2.weight") => &[FALCON],

@@ -21,6 +21,7 @@ mod gguf_experts;
 mod gguf_image;
 mod gguf_keys;
 mod gguf_names;
+mod glm4;
 mod gpt2;
 mod gpt_neox;
 mod gpt_oss;

@@ -2,7 +2,7 @@
 
 use super::config::Config;
 use super::{
-    bart, bert, bloom, clip, cohere, cohere2, deit, dinov2, distilbert, falcon, gemma, gemma2, gemma3, gpt_neox,
+    bart, bert, bloom, clip, cohere, cohere2, deit, dinov2, distilbert, falcon, gemma, gemma2, gemma3, glm4, gpt_neox,
     gpt_oss, gpt2, gptj, granite, granite4, lfm2, llama, marian, mistral, mixtral, modernbert, mpt, olmo2, olmo3,
     olmoe, opt, phi, phi3, qwen2, qwen3, qwen3_moe, roberta, siglip, smollm3, stablelm, starcoder2, t5, vit,
 };
@@ -60,6 +60,7 @@ pub const FAMILIES: &[Family] = &[
     Family { architecture: "gemma3", ..family("gemma3_text", gemma3::spec, gemma2::NAMES) },
     family("phi", phi::spec, phi::NAMES),
     family("phi3", phi3::spec, phi3::NAMES),
+    family("glm4", glm4::spec, glm4::NAMES),
     family("stablelm", stablelm::spec, llama::NAMES),
     family("olmo2", olmo2::spec, gemma2::NAMES),
     family("olmo3", olmo3::spec, gemma2::NAMES),

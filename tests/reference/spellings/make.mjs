@@ -102,6 +102,7 @@ const SPELLINGS = {
     return { ...ropeBeside({ ...rest, rope_parameters: rope }), ...part, attention_bias: false };
   },
   phi: partialBeside,
+  glm4: partialBeside,
   stablelm: (config) => partialBeside(without(config, "qk_layernorm", "use_parallel_residual")),
   starcoder2: (config) => ({ ...ropeBeside(without(config, "tie_word_embeddings")), mlp_type: "default", norm_type: "layer_norm" }),
   smollm3: ({ no_rope_layers, layer_types, ...config }) => ({
@@ -196,6 +197,7 @@ const IGNORED = {
   phi3: { attention_bias: true, mlp_bias: true, logit_scale: 0.5 },
   starcoder2: { attention_bias: false, mlp_bias: false, layer_norm_eps: 0.5, use_sliding_window: false },
   phi: { sliding_window: 4, attention_bias: false, use_parallel_residual: false },
+  glm4: { sliding_window: 4, mlp_bias: true, layer_norm_eps: 0.5, logit_scale: 0.5 },
   stablelm: { sliding_window: 4, attention_bias: true, rms_norm_eps: 0.5 },
   olmo2: { sliding_window: 4, clip_qkv: 1, logit_scale: 0.5 },
   olmo3: { clip_qkv: 1, logit_scale: 0.5, rope_local_base_freq: 5 },
