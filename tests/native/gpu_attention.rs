@@ -145,7 +145,8 @@ pub fn masks_windows_caps_and_biases_are_right_together() {
     });
 }
 
-/// Below all scores, among them, above; nothing that belongs to them is added.
+/// Below all scores, among them, above; nothing that belongs to them is added. Of heads that are computed side by side, one
+/// sees nothing of the other's.
 #[test]
 pub fn sinks_take_their_share_once_however_the_keys_are_split() {
     check_shares(|| {
@@ -153,12 +154,18 @@ pub fn sinks_take_their_share_once_however_the_keys_are_split() {
         for (n, bias) in biases(6).into_iter().enumerate() {
             for (before, len) in [(0, 1), (0, 47), (31, 18), (270, 1), (600, 1)] {
                 let shape = AttentionShape { window: [None, Some(20), Some(300)][n % 3], ..shape(6, 2, 12) };
-                let sinks = Some(vec![-60.0, -2.0, 0.0, 1.5, 4.0, 60.0]);
+                let sinks = Some(vec![-120.0, 0.0, 1.5, -2.0, 4.0, 60.0]);
                 cases.push(Case { bias: bias.clone(), sinks, ..Case::new(shape, CACHES[n % 3], before, len) });
             }
         }
         cases
     });
+    // The first split has the sink, and keys that are next to nothing.
+    let bias = Bias::Linear(vec![0.5; 2]);
+    let case = Case { bias, sinks: Some(vec![0.0; 2]), ..Case::new(shape(2, 1, 12), CacheType::F32, 600, 1) };
+    for (name, kernels) in gpus() {
+        check_numbers(&kernels, name, &case, &numbers(&case, 1), TOLERANCE);
+    }
 }
 
 #[test]

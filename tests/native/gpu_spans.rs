@@ -220,7 +220,12 @@ pub fn a_query_that_sees_no_key_gets_nothing() {
     let mut spans = in_order(Span::across, &[(40, 5, 0), (3, 5, 0)]);
     spans.push(Span { row: 43, len: 1, position: 100, table: 0, keys: 5 });
     spans.push(Span { row: 44, len: 2, position: 700, table: 0, keys: 5 });
-    check([Case::new(AttentionShape { window: Some(4), ..shape(2, 1, 8) }, CacheType::F32, &[5], spans)]);
+    let few = Case::new(AttentionShape { window: Some(4), ..shape(2, 1, 8) }, CacheType::F32, &[5], spans);
+    // Beside one whose keys are split.
+    let one = |row, position, keys| Span { row, len: 1, position, table: 0, keys };
+    let spans = vec![one(0, 599, 600), one(1, 1000, 5)];
+    let split = Case::new(AttentionShape { window: Some(300), ..shape(2, 1, 8) }, CacheType::F32, &[600], spans);
+    check([few, split]);
 }
 
 #[test]

@@ -19,7 +19,7 @@ from transformers.processing_utils import ImagesKwargs
 from transformers.tokenization_utils_tokenizers import TokenizersBackend
 import transformers
 
-FAMILIES = """llama mistral mixtral qwen2 qwen3 qwen3_moe gpt_oss gpt2 opt bloom mpt gptj gpt_neox falcon cohere cohere2 gemma gemma2 gemma3_text phi phi3 glm4
+FAMILIES = """llama mistral mixtral qwen2 qwen3 qwen3_moe gpt_oss lfm2 gpt2 opt bloom mpt gptj gpt_neox falcon cohere cohere2 gemma gemma2 gemma3_text phi phi3 glm4
 stablelm olmo2 olmo3 olmoe granite granitemoehybrid smollm3 starcoder2 vit deit dinov2 dinov2_with_registers bert roberta xlm-roberta camembert distilbert
 modernbert t5 mt5 bart marian clip clip_text_model clip_vision_model siglip siglip_text_model siglip_vision_model""".split()
 PROCESSORS = ["ViTImageProcessor", "DeiTImageProcessor", "CLIPImageProcessor", "BitImageProcessor", "SiglipImageProcessor"]

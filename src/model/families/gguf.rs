@@ -6,7 +6,7 @@ use super::config::Config;
 use super::gguf_checks;
 use super::gguf_experts::Mixture;
 use super::gguf_keys::Keys;
-use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
+use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, LFM2, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
 use super::registry::Family;
 use crate::checkpoint::Header;
 use crate::device::{Activation, RopePairs};
@@ -18,13 +18,14 @@ use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
 
 /// llama.cpp's names of architectures, and `config.json`'s. It has no OPT, GPT-J, BART, Marian, CLIP and SigLIP.
-const ARCHITECTURES: [(&str, &str); 31] = [
+const ARCHITECTURES: [(&str, &str); 32] = [
     ("llama", "llama"),
     ("mistral", "mistral"),
     ("qwen2", "qwen2"),
     ("qwen3", "qwen3"),
     ("qwen3moe", "qwen3_moe"),
     ("gpt-oss", "gpt_oss"),
+    ("lfm2", "lfm2"),
     ("gpt2", "gpt2"),
     ("bloom", "bloom"),
     ("mpt", "mpt"),
@@ -124,6 +125,7 @@ impl GgufFile<'_> {
         match self.keys.architecture {
             "phi3" | "glm4" | "modern-bert" => &[FUSED],
             "gpt-oss" => &[GPT_OSS],
+            "lfm2" => &[LFM2],
             _ if self.makes_vectors() => &[BODY],
             "falcon" if self.has("blk.0.attn_norm_2.weight") => &[FALCON],
             "t5" => &[T5_DECODER, T5_ENCODER],
@@ -190,7 +192,7 @@ impl GgufFile<'_> {
         // Some files have the one for the other.
         let epsilons = ["attention.layer_norm_epsilon", "attention.layer_norm_rms_epsilon"].map(|key| keys.float(key));
         let epsilon = epsilons[0].or(epsilons[1]).unwrap_or(1e-5);
-        set("rms_norm_eps", epsilons[1].unwrap_or(epsilon).into());
+        set("rms_norm_eps|norm_eps", epsilons[1].unwrap_or(epsilon).into());
         set("layer_norm_eps|layer_norm_epsilon|norm_epsilon", epsilon.into());
         set("rope_theta|global_rope_theta", keys.float("rope.freq_base").unwrap_or(10_000.0).into());
         let local = keys.float("rope.freq_base_swa").unwrap_or(10_000.0);
@@ -226,6 +228,13 @@ impl GgufFile<'_> {
             "olmo2" => {
                 let theta = keys.float("rope.freq_base_swa").or(keys.float("rope.freq_base")).unwrap_or(10_000.0);
                 set("rope_parameters", json!({ "sliding_attention": { "rope_theta": theta } }));
+            }
+            "lfm2" => {
+                set("block_auto_adjust_ff_dim", false.into());
+                set("conv_L_cache", keys.number("shortconv.l_cache").into());
+                let word = |attends: bool| if attends { "full_attention" } else { "conv" };
+                let words = keys.layers_with_heads().map(|layers| layers.into_iter().map(word).collect::<Vec<_>>());
+                set("layer_types", words.into());
             }
             "gemma-embedding" => {
                 set("architectures", json!(["Gemma3TextModel"]));
@@ -330,7 +339,7 @@ impl GgufFile<'_> {
                     rope.pairs = RopePairs::Interleaved;
                 }
             }
-            if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3" | "qwen3moe") {
+            if matches!(architecture, "llama" | "mistral" | "qwen2" | "qwen3" | "qwen3moe" | "lfm2") {
                 attention.window = self.keys.some("attention.sliding_window");
             }
             // There it is a switch.

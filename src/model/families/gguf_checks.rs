@@ -48,7 +48,7 @@ impl KeyKind {
 }
 
 /// What is read, under an architecture's name.
-const READ: [(&str, KeyKind); 46] = [
+const READ: [(&str, KeyKind); 47] = [
     ("block_count", KeyKind::Count),
     ("decoder_block_count", KeyKind::Count),
     ("decoder_start_token_id", KeyKind::Count),
@@ -78,6 +78,7 @@ const READ: [(&str, KeyKind); 46] = [
     ("classifier.pooling_type", KeyKind::Count),
     ("embedding_scale", KeyKind::Float),
     ("residual_scale", KeyKind::Float),
+    ("shortconv.l_cache", KeyKind::Count),
     ("expert_count", KeyKind::Count),
     ("expert_used_count", KeyKind::Counts),
     ("expert_feed_forward_length", KeyKind::Counts),
@@ -98,7 +99,7 @@ const READ: [(&str, KeyKind); 46] = [
 ];
 
 /// What some of llama.cpp's architectures heed, and what it says where it changes nothing. Ours have no such thing.
-const REFUSED: [(&str, &[f64]); 31] = [
+const REFUSED: [(&str, &[f64]); 30] = [
     ("activation_sparsity_scale", &[0.0]),
     ("altup.num_inputs", &[0.0]),
     ("attention.kv_lora_rank", &[0.0]),
@@ -124,7 +125,6 @@ const REFUSED: [(&str, &[f64]); 31] = [
     ("rope.scaling.yarn_ext_factor", &[1.0, -1.0]),
     ("rope.scaling.yarn_log_multiplier", &[0.0]),
     ("router_logit_softcapping", &[0.0]),
-    ("shortconv.l_cache", &[0.0]),
     ("swiglu_clamp_exp", &[0.0]),
     ("swiglu_clamp_shexp", &[0.0]),
     ("swin_norm", &[0.0]),
@@ -171,6 +171,7 @@ pub fn check(keys: &Keys) -> Result<()> {
     check_alone(keys, "logit_scale", &["command-r", "cohere2", "granite", "granitehybrid"], &[0.0, 1.0])?;
     check_alone(keys, "embedding_scale", &["granite", "granitehybrid"], &[0.0, 1.0])?;
     check_alone(keys, "residual_scale", &["granite", "granitehybrid"], &[0.0, 1.0])?;
+    check_alone(keys, "shortconv.l_cache", &["lfm2"], &[0.0])?;
     check_alone(keys, "attention.clamp_kqv", &["mpt"], &[0.0])?;
     check_alone(keys, "attention.max_alibi_bias", &["mpt", "bloom"], &[0.0])?;
     match keys.metadata.str("general.type") {
@@ -211,7 +212,7 @@ fn check_equal(keys: &Keys, name: &str, other: usize) -> Result<()> {
 
 /// Refuses what only some architectures have.
 fn check_alone(keys: &Keys, name: &str, architectures: &[&str], idle: &[f64]) -> Result<()> {
-    match keys.float(name) {
+    match keys.metadata.get(&keys.key(name)).and_then(number) {
         Some(value) if !architectures.contains(&keys.architecture) && !idle.contains(&value) => {
             Err(Error::unsupported(format!("{:?}: {value}", keys.key(name))))
         }

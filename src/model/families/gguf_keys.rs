@@ -49,11 +49,12 @@ impl<'a> Keys<'a> {
         self.number(key).ok_or_else(|| self.missing(key))
     }
 
-    /// A number that some files give for each layer: of heads, of experts.
+    /// A number that some files give for each layer: of heads, of experts. LFM2's layers of short convolutions have no heads.
     pub fn each(&self, key: &str) -> Result<Option<usize>> {
         if let Some(per_layer) = self.metadata.integers(&self.key(key)) {
-            let first = per_layer.first().copied().unwrap_or(0);
-            if per_layer.iter().any(|number| *number != first) {
+            let counts = || per_layer.iter().copied().filter(|number| *number != 0 || self.architecture != "lfm2");
+            let first = counts().next().unwrap_or(0);
+            if counts().any(|number| number != first) {
                 return Err(Error::unsupported(format!("{:?} that differs between layers", self.key(key))));
             }
             return Ok(usize::try_from(first).ok());
@@ -69,6 +70,12 @@ impl<'a> Keys<'a> {
             return Err(Error::unsupported(format!("heads with keys of {head_dim} and values of {values} dimensions")));
         }
         Ok([heads, self.each("attention.head_count_kv")?.unwrap_or(heads), head_dim])
+    }
+
+    /// Which layers have heads of keys, where the file says it of each.
+    pub fn layers_with_heads(&self) -> Option<Vec<bool>> {
+        let per_layer = self.metadata.integers(&self.key("attention.head_count_kv"))?;
+        Some(per_layer.iter().map(|heads| *heads != 0).collect())
     }
 
     /// Which layers see only a window, where the file says so: layer by layer, or one number, in which case the last

@@ -55,6 +55,15 @@ pub const GPT_OSS: Names = Names {
     ..COMMON.with(&[(Part::Sinks, "blk.{}.attn_sinks.weight"), (Part::FeedForwardNorm, "blk.{}.post_attention_norm")])
 };
 
+/// LFM2: what is called the embedding's norm is the last one.
+pub const LFM2: Names = COMMON.with(&[
+    (Part::InputNorm, ""),
+    (Part::OutputNorm, "token_embd_norm"),
+    (Part::ConvInput, "blk.{}.shortconv.in_proj"),
+    (Part::ConvTaps, "blk.{}.shortconv.conv"),
+    (Part::ConvOutput, "blk.{}.shortconv.out_proj"),
+]);
+
 /// Where one tensor holds gate and up.
 pub const FUSED: Names = Names {
     ignored: &[],
