@@ -39,7 +39,8 @@ impl Filter {
         let x = x.abs();
         match self {
             Filter::Lanczos if x < 3.0 => sinc(x) * sinc(x / 3.0),
-            Filter::Hamming if x < 1.0 => sinc(x) * (0.54 + 0.46 * (PI * x).cos()),
+            // Its numbers are single there, which now and then is a level.
+            Filter::Hamming if x < 1.0 => sinc(x) * (f64::from(0.54f32) + f64::from(0.46f32) * (PI * x).cos()),
             Filter::Bicubic if x < 1.0 => (1.5 * x - 2.5) * x * x + 1.0,
             Filter::Bicubic if x < 2.0 => (((x - 5.0) * x + 8.0) * x - 4.0) * -0.5,
             Filter::Bilinear | Filter::Nearest if x < 1.0 => 1.0 - x,
@@ -112,5 +113,16 @@ impl Axis {
             }
         }
         taps
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hamming_s_numbers_are_single_as_pillow_s_are() {
+        // sin(π/2) / (π/2) · (0.54f + 0.46f · cos(π/2))
+        assert!((Filter::Hamming.weight(0.5) - 0.540_000_021_457_672_1 * 2.0 / PI).abs() < 1e-15);
     }
 }

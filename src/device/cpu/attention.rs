@@ -10,12 +10,11 @@
 //! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
 //! 64 queries instead of 16 as well 405.
 
-use super::Cpu;
 use super::pool::{Pool, Shards};
 use super::score;
 use super::simd::F32x4;
 use super::state::{Places, State};
-use crate::device::{AttentionShape, CachedAttention, PAGE, Seen, Span};
+use crate::device::{AttentionShape, CachedAttention, Device, PAGE, Seen, Span};
 use std::ops::Range;
 use std::sync::Mutex;
 
@@ -77,14 +76,14 @@ impl FlashAttention {
         }
     }
 
-    /// See [`crate::device::Device::attend`].
-    pub fn run(
+    /// See [`Device::attend`].
+    pub fn run<D: Device<Buffer = Vec<f32>, State = State>>(
         &mut self,
         pool: &Pool,
-        attention: &CachedAttention<Cpu>,
+        attention: &CachedAttention<D>,
         query: &[f32],
         places: &Places,
-        seen: Seen<Cpu>,
+        seen: Seen<D>,
         out: &mut [f32],
     ) {
         let shape = &attention.shape;
@@ -197,13 +196,13 @@ fn copy_heads<'a>(
 
 impl Tiles {
     /// Attends to the work's keys; afterwards `sums`, `maximum` and `total` hold the unscaled result.
-    fn attend(
+    fn attend<D: Device<Buffer = Vec<f32>, State = State>>(
         &mut self,
-        attention: &CachedAttention<Cpu>,
+        attention: &CachedAttention<D>,
         work: &Work,
         query: &[f32],
         places: &Places,
-        keys_values: &Seen<Cpu>,
+        keys_values: &Seen<D>,
     ) {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
@@ -256,7 +255,13 @@ impl Tiles {
     }
 
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(&mut self, attention: &CachedAttention<Cpu>, work: &Work, query: &[f32], width: usize) {
+    fn begin(
+        &mut self,
+        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
+        work: &Work,
+        query: &[f32],
+        width: usize,
+    ) {
         let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {

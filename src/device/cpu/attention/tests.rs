@@ -1,6 +1,7 @@
 //! Attention against its definition, in f64.
 
 use super::*;
+use crate::device::cpu::Cpu;
 use crate::device::{CacheType, KeyRows, Pages, PositionBias, StateShape, Table};
 
 fn numbers(len: usize, seed: usize) -> Vec<f32> {
