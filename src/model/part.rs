@@ -34,6 +34,9 @@ pub enum Part {
     MatchBias,
     /// Divisors of RoPE's frequencies (GGUF's form of Llama 3's scaling).
     RopeFactors,
+    /// LongRoPE's divisors where they are tensors: of sequences up to the original context, and of longer ones.
+    RopeShortFactors,
+    RopeLongFactors,
     AttentionNorm,
     Query,
     Key,
@@ -108,7 +111,7 @@ impl Part {
         use Part::*;
         match self {
             Embedding | TypeTable | PatchEmbedding | ClassToken | DistillationToken | Registers => "embedding",
-            PositionTable | Positions | ScoreBias | RopeFactors => "positions",
+            PositionTable | Positions | ScoreBias | RopeFactors | RopeShortFactors | RopeLongFactors => "positions",
             InputNorm | OutputNorm | AttentionNorm | QueryNorm | KeyNorm | AttentionPostNorm | CrossNorm
             | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => {
                 "norms"

@@ -41,7 +41,7 @@ fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> WeightLoader<D> {
     weight_loader
 }
 
-fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
+pub fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
     assembled(&[read(family)], device)
 }
 
@@ -255,7 +255,19 @@ fn what_is_lacking_is_refused_by_its_name() {
             MetadataValue::Bool(true),
             "\"attention.causal\": true",
         ),
-        ("phi3", "phi3.rope.scaling.type", MetadataValue::String("longrope".into()), "RoPE scaling \"longrope\""),
+        ("qwen3", "qwen3.rope.scaling.type", MetadataValue::String("longrope".into()), "RoPE scaling \"longrope\""),
+        (
+            "phi3_longrope",
+            "phi3.rope.scaling.type",
+            MetadataValue::String("yarn".into()),
+            "LongRoPE with RoPE scaling \"yarn\"",
+        ),
+        (
+            "phi3_longrope",
+            "phi3.rope.scaling.factor",
+            MetadataValue::F32(4.0),
+            "LongRoPE with \"phi3.rope.scaling.factor\": 4",
+        ),
         ("mpt", "mpt.attention.max_alibi_bias", MetadataValue::F32(0.0), "\"alibi\": false"),
         ("mpt", "mpt.attention.clamp_kqv", MetadataValue::F32(6.0), "\"clip_qkv\": 6.0"),
         ("gemma3", "gemma3.attention.causal", MetadataValue::Bool(false), "gemma3 with \"attention.causal\": false"),
@@ -278,7 +290,13 @@ fn what_is_lacking_is_refused_by_its_name() {
             header.tensors.push(tensor);
         }
     };
-    assert!(changed("phi3", with("rope_factors_long.weight")).err().unwrap().to_string().contains("longrope"));
+    for (family, tensor, named) in [
+        ("qwen3", "rope_factors_long.weight", "RoPE scaling \"longrope\""),
+        ("phi3_longrope", "rope_freqs.weight", "tensor \"rope_freqs.weight\": a third tensor of RoPE's factors"),
+    ] {
+        let error = changed(family, with(tensor)).err().unwrap();
+        assert!(error.to_string().starts_with(named), "{error}");
+    }
     let dense = changed("gemma3_embedding", with("dense_2.weight")).err().unwrap();
     assert!(dense.to_string().starts_with("tensor \"dense_2.weight\": a Dense module in a GGUF file"), "{dense}");
 }
@@ -365,6 +383,45 @@ fn experts_in_tensors_of_their_own_are_the_same_model() {
     }
     let bytes = file(&contents.metadata, &tensors);
     run(None, gives_the_reference("mixtral", assembled(&[bytes], cpu(1))));
+}
+
+/// What comes of a file whose contents are changed.
+fn loads(family: &str, change: impl FnOnce(&mut Contents)) -> azulejo::Result<()> {
+    let mut contents = Contents::default();
+    push(&read(family), &mut contents).unwrap();
+    change(&mut contents);
+    let mut weight_loader = WeightLoader::new(cpu(1));
+    push(&file(&contents.metadata, &contents.tensors), &mut weight_loader)?;
+    let progress = Progress::default();
+    run(None, Model::new(weight_loader, None, CacheType::F32, &progress)).map(|_| ())
+}
+
+#[test]
+fn long_rope_needs_all_factors_of_both_kinds_of_sequences() {
+    let of = |contents: &Contents, name: &str| contents.tensors.iter().position(|(tensor, _)| tensor.name == name);
+    for name in ["rope_factors_short.weight", "rope_factors_long.weight"] {
+        let alone = loads("phi3_longrope", |contents| contents.tensors.retain(|(tensor, _)| tensor.name != name));
+        assert_eq!(alone.unwrap_err().to_string(), format!("tensor {name:?}: missing from the checkpoint"));
+        let shorter = loads("phi3_longrope", |contents| {
+            let number = of(contents, name).unwrap();
+            let (tensor, data) = &mut contents.tensors[number];
+            tensor.shape = vec![5];
+            data.truncate(5 * 4);
+        });
+        let error = shorter.unwrap_err().to_string();
+        assert!(error.contains(&format!("tensor {name:?}: shape [5], expected [6]")), "{error}");
+        for entry in [-1.0f32, 0.0, f32::NAN] {
+            let odd = loads("phi3_longrope", |contents| {
+                let number = of(contents, name).unwrap();
+                contents.tensors[number].1[..4].copy_from_slice(&entry.to_le_bytes());
+            });
+            let error = odd.unwrap_err().to_string();
+            assert!(error.contains("LongRoPE's factors have other entries than positive numbers"), "{error}");
+        }
+    }
+    let said = MetadataValue::String("longrope".into());
+    let none = loads("phi3", |contents| contents.metadata.insert("phi3.rope.scaling.type", said));
+    assert_eq!(none.unwrap_err().to_string(), "tensor \"rope_factors_short.weight\": missing from the checkpoint");
 }
 
 fn per_layer(numbers: &[i32]) -> MetadataValue {

@@ -14,6 +14,8 @@ pub const COMMON: Names = Names {
         (Part::Dense, "cls"),
         (Part::Head, "cls.output"),
         (Part::RopeFactors, "rope_freqs"),
+        (Part::RopeShortFactors, "rope_factors_short"),
+        (Part::RopeLongFactors, "rope_factors_long"),
         (Part::AttentionNorm, "blk.{}.attn_norm"),
         (Part::AttentionNorm, "blk.{}.attn_output_norm"),
         (Part::Query, "blk.{}.attn_q"),
