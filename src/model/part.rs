@@ -29,6 +29,8 @@ pub enum Part {
     /// What stands before a classifier.
     Dense,
     DenseNorm,
+    /// sentence-transformers' Dense modules, by their numbers instead of a layer's, where they lie among the model's tensors.
+    SentenceDense,
     /// What multiplies and is added to similarities of images and texts: their logarithm, and a bias.
     MatchScale,
     MatchBias,
@@ -119,8 +121,8 @@ impl Part {
             Query | Key | Value | Output | Sinks | ConvInput | ConvTaps | ConvOutput => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down | Router | ExpertGate | ExpertUp | ExpertDown => "feed-forward",
-            Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey
-            | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
+            Head | DistillationHead | Pooler | Dense | SentenceDense | MatchScale | MatchBias | PoolProbe
+            | PoolQuery | PoolKey | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
         }
     }
 }

@@ -4,6 +4,7 @@
 use super::Names;
 use super::config::Config;
 use super::gguf_checks;
+use super::gguf_dense::dense_tensors;
 use super::gguf_experts::Mixture;
 use super::gguf_keys::Keys;
 use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
@@ -90,6 +91,7 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
         file.adjust(&mut stack.spec)?;
     }
     let mut plan = ModelConfig::new(stacks).check()?;
+    plan.dense = dense_tensors(&file.keys, header, plan.spec().width)?;
     if plan.spec().looks_across() {
         plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
     }
@@ -141,9 +143,6 @@ impl GgufFile<'_> {
             return Err(Error::corrupt(format!("{key:?} is {value}, expected a finite number")));
         }
         gguf_checks::check(&self.keys)?;
-        if let Some(dense) = ["dense_2.weight", "dense_3.weight"].into_iter().find(|dense| self.has(dense)) {
-            return Err(Error::unsupported("a Dense module in a GGUF file").in_tensor(dense));
-        }
         let causal = self.is_decoder();
         if let Some(pooling) = self.keys.number("pooling_type").filter(|pooling| causal && *pooling > LAST) {
             return Err(Error::unsupported(format!("{architecture} with \"pooling_type\": {pooling}")));

@@ -49,7 +49,7 @@ pub const COMMON: Names = Names {
 };
 
 /// A decoder that makes vectors: the head that some files have is of no use.
-pub const BODY: Names = Names { ignored: &["output"], ..COMMON };
+pub const BODY: Names = Names { ignored: &["output"], ..COMMON.with(&[(Part::SentenceDense, "dense_{}")]) };
 
 /// gpt-oss: the norm behind attention is the feed-forward network's.
 pub const GPT_OSS: Names = Names {
