@@ -104,6 +104,7 @@ interface Rope {
   scaling:
     | { type: "none" }
     | { type: "linear"; factor: number }
+    /** Divisors for each pair, others in long sequences; no entries where they are tensors of the checkpoint. */
     | { type: "longRope"; short: number[]; long: number[]; originalContext: number; magnitude: number }
     | { type: "llama3"; factor: number; lowFrequencyFactor: number; highFrequencyFactor: number; originalContext: number }
     | {

@@ -200,6 +200,7 @@ fn check_attention(attention: &Attention) -> Result<()> {
         }
         if let RopeScaling::LongRope { short, long, .. } = &rope.scaling
             && [short, long].iter().any(|factors| factors.len() != dims / 2)
+            && !rope.scaling.is_in_tensors()
         {
             let message = format!("{} and {} factors of RoPE for {} pairs", short.len(), long.len(), dims / 2);
             return Err(Error::corrupt(message));

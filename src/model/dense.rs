@@ -1,7 +1,8 @@
 //! Products that a text's vector goes through behind the pooling: sentence-transformers' `Dense` modules.
 
 use super::arriving::{ArrivingMatrix, Stored};
-use super::part::Shape;
+use super::loaded::LoadedTensors;
+use super::part::{Part, Shape, TensorId};
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::{Activation, Device, Input, Linear};
 use crate::error::{Error, Result};
@@ -19,6 +20,20 @@ pub struct DenseFile {
     weight: (TensorType, Vec<u8>),
     bias_values: Vec<f32>,
     bytes: Vec<u8>,
+}
+
+/// One product whose weights lie among the model's tensors, without activation and bias.
+#[derive(Clone, Copy, Debug)]
+pub struct DenseTensor {
+    pub number: usize,
+    pub inputs: usize,
+    pub outputs: usize,
+}
+
+impl DenseTensor {
+    pub fn slot(&self) -> TensorId {
+        TensorId::weight(Part::SentenceDense, self.number)
+    }
 }
 
 const WEIGHT: &str = "linear.weight";
@@ -124,13 +139,24 @@ impl<D: Device> Default for DenseChain<D> {
 }
 
 impl<D: Device> DenseChain<D> {
-    /// Errors: those of loading.
-    pub fn new(device: &mut D, files: Vec<DenseFile>, quantize: Option<TensorType>) -> Result<Self> {
+    /// Of tensors that have come with the model's, which are taken. Error: corrupt-file.
+    pub fn of_tensors(loaded: &mut LoadedTensors<D>, tensors: &[DenseTensor]) -> Result<Self> {
+        let product = |tensor: &DenseTensor| {
+            let weight = loaded.matrices.remove(&tensor.slot());
+            let weight = weight.ok_or_else(|| Error::corrupt(format!("without Dense module {}", tensor.number)))?;
+            Ok(Product { linear: Linear { weight, bias: None }, activation: None, outputs: tensor.outputs })
+        };
+        Ok(Self(tensors.iter().map(product).collect::<Result<_>>()?))
+    }
+
+    /// Adds those of files. Errors: those of loading.
+    pub fn extend(&mut self, device: &mut D, files: Vec<DenseFile>, quantize: Option<TensorType>) -> Result<()> {
         let product = |file: DenseFile| {
             let linear = file.linear(device, quantize)?;
             Ok(Product { linear, activation: file.activation, outputs: file.outputs })
         };
-        Ok(Self(files.into_iter().map(product).collect::<Result<_>>()?))
+        self.0.extend(files.into_iter().map(product).collect::<Result<Vec<_>>>()?);
+        Ok(())
     }
 
     /// Values of a vector behind each of them.

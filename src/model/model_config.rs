@@ -1,5 +1,6 @@
 //! A model that is to be loaded: what it computes, where its weights are, and what else its configuration says.
 
+use super::dense::DenseTensor;
 use super::families::config::Config;
 use super::families::labels;
 use super::part::{Names, Shape, TensorId};
@@ -26,6 +27,8 @@ pub struct ModelConfig {
     pub generation: GenerationConfig,
     /// Of the classes, by their numbers.
     pub labels: Vec<String>,
+    /// What texts' vectors go through behind the pooling, where it lies among the model's tensors.
+    pub dense: Vec<DenseTensor>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
     /// What the checkpoint leaves open and is assumed, in words.
@@ -39,6 +42,7 @@ impl ModelConfig {
             end_tokens: Vec::new(),
             generation: GenerationConfig::default(),
             labels: Vec::new(),
+            dense: Vec::new(),
             processor: None,
             warnings: Vec::new(),
         }
@@ -110,6 +114,7 @@ impl ModelConfig {
         for (stack, spec) in (0..).zip(self.specs()) {
             all.extend(spec.wanted()?.slots.into_iter().map(|(slot, shape)| (TensorId { stack, ..slot }, shape)));
         }
+        all.extend(self.dense.iter().map(|dense| (dense.slot(), Shape::Matrix(dense.outputs, dense.inputs))));
         Ok(all)
     }
 

@@ -29,11 +29,16 @@ pub enum Part {
     /// What stands before a classifier.
     Dense,
     DenseNorm,
+    /// sentence-transformers' Dense modules, by their numbers instead of a layer's, where they lie among the model's tensors.
+    SentenceDense,
     /// What multiplies and is added to similarities of images and texts: their logarithm, and a bias.
     MatchScale,
     MatchBias,
     /// Divisors of RoPE's frequencies (GGUF's form of Llama 3's scaling).
     RopeFactors,
+    /// LongRoPE's divisors where they are tensors: of sequences up to the original context, and of longer ones.
+    RopeShortFactors,
+    RopeLongFactors,
     AttentionNorm,
     Query,
     Key,
@@ -108,7 +113,7 @@ impl Part {
         use Part::*;
         match self {
             Embedding | TypeTable | PatchEmbedding | ClassToken | DistillationToken | Registers => "embedding",
-            PositionTable | Positions | ScoreBias | RopeFactors => "positions",
+            PositionTable | Positions | ScoreBias | RopeFactors | RopeShortFactors | RopeLongFactors => "positions",
             InputNorm | OutputNorm | AttentionNorm | QueryNorm | KeyNorm | AttentionPostNorm | CrossNorm
             | FeedForwardNorm | FeedForwardPostNorm | AttentionScale | FeedForwardScale | DenseNorm | PoolNorm => {
                 "norms"
@@ -116,8 +121,8 @@ impl Part {
             Query | Key | Value | Output | Sinks | ConvInput | ConvTaps | ConvOutput => "attention",
             CrossQuery | CrossKey | CrossValue | CrossOutput => "cross-attention",
             Gate | Up | Down | Router | ExpertGate | ExpertUp | ExpertDown => "feed-forward",
-            Head | DistillationHead | Pooler | Dense | MatchScale | MatchBias | PoolProbe | PoolQuery | PoolKey
-            | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
+            Head | DistillationHead | Pooler | Dense | SentenceDense | MatchScale | MatchBias | PoolProbe
+            | PoolQuery | PoolKey | PoolValue | PoolOutput | PoolUp | PoolDown => "head",
         }
     }
 }

@@ -42,7 +42,8 @@ pub enum RopeScaling {
         magnitude: f64,
         truncate: bool,
     },
-    /// Divisors for each pair, others in sequences that are longer than the original context.
+    /// Divisors for each pair, others in sequences that are longer than the original context; empty where they are tensors
+    /// of the checkpoint.
     #[serde(rename_all = "camelCase")]
     LongRope {
         short: Vec<f64>,
@@ -50,6 +51,13 @@ pub enum RopeScaling {
         original_context: usize,
         magnitude: f64,
     },
+}
+
+impl RopeScaling {
+    /// Whether its factors are tensors of the checkpoint.
+    pub fn is_in_tensors(&self) -> bool {
+        matches!(self, RopeScaling::LongRope { short, long, .. } if short.is_empty() && long.is_empty())
+    }
 }
 
 impl Rope {

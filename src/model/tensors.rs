@@ -5,7 +5,7 @@
 //! its name in [`super::part`].
 
 use super::part::{Part, TensorId};
-use super::rope::RopeTable;
+use super::rope::{RopeScaling, RopeTable};
 use super::spec::{self, Attention, Block, HeadNorm, Mixer, Residual, Rope, ShortConv, Spec};
 use crate::device::{Device, ExpertLinear, Leaves, Linear, NormWeights};
 use crate::error::{Error, Result};
@@ -191,14 +191,38 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
         if let Some(known) = self.ropes.iter().position(|(other, _)| *other == rope) {
             return Ok(known);
         }
-        let factors = (!self.factors.is_empty()).then_some(&*self.factors);
-        let table = rope.table(factors);
+        let table = self.rope_table(rope)?;
         let beyond = table.beyond.iter().flat_map(|(_, frequencies)| frequencies);
         if table.frequencies.iter().chain(beyond).any(|frequency| !frequency.is_finite()) {
             return Err(Error::corrupt("RoPE frequencies that are no numbers"));
         }
         self.ropes.push((rope, table));
         Ok(self.ropes.len() - 1)
+    }
+
+    fn rope_table(&mut self, rope: &Rope) -> Result<RopeTable> {
+        let factors = (!self.factors.is_empty()).then_some(&*self.factors);
+        if !rope.scaling.is_in_tensors() {
+            return Ok(rope.table(factors));
+        }
+        let [of_short, of_long] =
+            [Part::RopeShortFactors, Part::RopeLongFactors].map(|part| self.long_rope_factors(part, rope.dims / 2));
+        let mut rope = rope.clone();
+        if let RopeScaling::LongRope { short, long, .. } = &mut rope.scaling {
+            (*short, *long) = (of_short?, of_long?);
+        }
+        Ok(rope.table(None))
+    }
+
+    /// LongRoPE's of one kind of sequences, which are a tensor.
+    fn long_rope_factors(&mut self, part: Part, pairs: usize) -> Result<Vec<f64>> {
+        let mut factors = self.source.host(TensorId::weight(part, 0), pairs)?;
+        // A source that only notes what there has to be has none.
+        factors.resize(pairs, 1.0);
+        match factors.iter().all(|factor| *factor > 0.0) {
+            true => Ok(factors.into_iter().map(f64::from).collect()),
+            false => Err(Error::corrupt("LongRoPE's factors have other entries than positive numbers")),
+        }
     }
 
     /// Those tables, once all blocks are there.

@@ -32,10 +32,11 @@ impl<D: Device> TextModel<D> {
         progress: &Progress,
     ) -> Result<Self> {
         let quantize = weight_loader.quantize;
-        let (mut device, plan, loaded) = weight_loader.finish()?;
+        let (mut device, plan, mut loaded) = weight_loader.finish()?;
+        let mut chain = DenseChain::of_tensors(&mut loaded, &plan.dense)?;
         let weights = loaded.weights(&mut device, plan.specs())?.remove(0);
         let (spec, labels) = (plan.spec().clone(), plan.labels);
-        let chain = DenseChain::new(&mut device, dense, quantize)?;
+        chain.extend(&mut device, dense, quantize)?;
         let mut encoder = Encoder::new(spec, weights, chain);
         let outputs = [Output::Vector(Pooling::Mean), Output::TokenLogits, Output::Pooler, Output::Logits];
         warm_up(&mut device, &mut encoder, &outputs, progress).await?;

@@ -41,7 +41,7 @@ fn assembled<D: Device>(files: &[Vec<u8>], device: D) -> WeightLoader<D> {
     weight_loader
 }
 
-fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
+pub fn loaded<D: Device>(family: &str, device: D) -> WeightLoader<D> {
     assembled(&[read(family)], device)
 }
 
@@ -153,8 +153,14 @@ async fn an_encoder_reads<D: Device>(family: &str, case: &Case, weight_loader: W
     let hidden = model.read(&sequences, Output::Hidden).await.unwrap();
     let width = model.width(Output::Hidden);
     assert_outputs(&hidden, &rows.real(&case.floats("hidden"), width), &format!("{family}, hidden"));
-    if family == "qwen3_embedding" {
-        let vectors = model.read(&sequences, Output::Vector(Pooling::Last)).await.unwrap();
+    let pooling = match family {
+        "qwen3_embedding" => Some(Pooling::Last),
+        // Behind two Dense modules.
+        "gemma3_embedding_dense" => Some(Pooling::Mean),
+        _ => None,
+    };
+    if let Some(pooling) = pooling {
+        let vectors = model.read(&sequences, Output::Vector(pooling)).await.unwrap();
         assert_outputs(&vectors, &case.floats("pooled"), &format!("{family}, vectors"));
     }
     if let Head::Classes(_) = model.encoder.spec.head {
@@ -195,7 +201,8 @@ fn every_family_is_the_same_model_in_several_files() {
 fn every_file_has_its_task() {
     for family in families() {
         let expected = match family.as_str() {
-            "bert" | "t5encoder" | "gemma3_embedding" | "qwen3_embedding" => "text-embedding",
+            "bert" | "t5encoder" => "text-embedding",
+            family if family.contains("_embedding") => "text-embedding",
             "roberta" | "distilbert" | "modernbert" => "text-classification",
             "t5" => "seq2seq",
             _ => "causal-lm",
@@ -255,7 +262,19 @@ fn what_is_lacking_is_refused_by_its_name() {
             MetadataValue::Bool(true),
             "\"attention.causal\": true",
         ),
-        ("phi3", "phi3.rope.scaling.type", MetadataValue::String("longrope".into()), "RoPE scaling \"longrope\""),
+        ("qwen3", "qwen3.rope.scaling.type", MetadataValue::String("longrope".into()), "RoPE scaling \"longrope\""),
+        (
+            "phi3_longrope",
+            "phi3.rope.scaling.type",
+            MetadataValue::String("yarn".into()),
+            "LongRoPE with RoPE scaling \"yarn\"",
+        ),
+        (
+            "phi3_longrope",
+            "phi3.rope.scaling.factor",
+            MetadataValue::F32(4.0),
+            "LongRoPE with \"phi3.rope.scaling.factor\": 4",
+        ),
         ("mpt", "mpt.attention.max_alibi_bias", MetadataValue::F32(0.0), "\"alibi\": false"),
         ("mpt", "mpt.attention.clamp_kqv", MetadataValue::F32(6.0), "\"clip_qkv\": 6.0"),
         ("gemma3", "gemma3.attention.causal", MetadataValue::Bool(false), "gemma3 with \"attention.causal\": false"),
@@ -278,9 +297,15 @@ fn what_is_lacking_is_refused_by_its_name() {
             header.tensors.push(tensor);
         }
     };
-    assert!(changed("phi3", with("rope_factors_long.weight")).err().unwrap().to_string().contains("longrope"));
-    let dense = changed("gemma3_embedding", with("dense_2.weight")).err().unwrap();
-    assert!(dense.to_string().starts_with("tensor \"dense_2.weight\": a Dense module in a GGUF file"), "{dense}");
+    for (family, tensor, named) in [
+        ("qwen3", "rope_factors_long.weight", "RoPE scaling \"longrope\""),
+        ("phi3_longrope", "rope_freqs.weight", "tensor \"rope_freqs.weight\": a third tensor of RoPE's factors"),
+    ] {
+        let error = changed(family, with(tensor)).err().unwrap();
+        assert!(error.to_string().starts_with(named), "{error}");
+    }
+    let dense = changed("qwen3_embedding", with("dense_2.weight")).err().unwrap();
+    assert_eq!(dense.to_string(), "tensor \"dense_2.weight\": a Dense module in a file of qwen3");
 }
 
 #[test]
@@ -365,6 +390,97 @@ fn experts_in_tensors_of_their_own_are_the_same_model() {
     }
     let bytes = file(&contents.metadata, &tensors);
     run(None, gives_the_reference("mixtral", assembled(&[bytes], cpu(1))));
+}
+
+/// What comes of a file whose contents are changed.
+fn loads(family: &str, change: impl FnOnce(&mut Contents)) -> azulejo::Result<()> {
+    let mut contents = Contents::default();
+    push(&read(family), &mut contents).unwrap();
+    change(&mut contents);
+    let mut weight_loader = WeightLoader::new(cpu(1));
+    push(&file(&contents.metadata, &contents.tensors), &mut weight_loader)?;
+    let (progress, task) = (Progress::default(), weight_loader.plan()?.spec().task());
+    match task {
+        "causal-lm" => run(None, Model::new(weight_loader, None, CacheType::F32, &progress)).map(|_| ()),
+        _ => run(None, TextModel::new(weight_loader, &progress)).map(|_| ()),
+    }
+}
+
+#[test]
+fn long_rope_needs_all_factors_of_both_kinds_of_sequences() {
+    let of = |contents: &Contents, name: &str| contents.tensors.iter().position(|(tensor, _)| tensor.name == name);
+    for name in ["rope_factors_short.weight", "rope_factors_long.weight"] {
+        let alone = loads("phi3_longrope", |contents| contents.tensors.retain(|(tensor, _)| tensor.name != name));
+        assert_eq!(alone.unwrap_err().to_string(), format!("tensor {name:?}: missing from the checkpoint"));
+        let shorter = loads("phi3_longrope", |contents| {
+            let number = of(contents, name).unwrap();
+            let (tensor, data) = &mut contents.tensors[number];
+            tensor.shape = vec![5];
+            data.truncate(5 * 4);
+        });
+        let error = shorter.unwrap_err().to_string();
+        assert!(error.contains(&format!("tensor {name:?}: shape [5], expected [6]")), "{error}");
+        for entry in [-1.0f32, 0.0, f32::NAN] {
+            let odd = loads("phi3_longrope", |contents| {
+                let number = of(contents, name).unwrap();
+                contents.tensors[number].1[..4].copy_from_slice(&entry.to_le_bytes());
+            });
+            let error = odd.unwrap_err().to_string();
+            assert!(error.contains("LongRoPE's factors have other entries than positive numbers"), "{error}");
+        }
+    }
+    let said = MetadataValue::String("longrope".into());
+    let none = loads("phi3", |contents| contents.metadata.insert("phi3.rope.scaling.type", said));
+    assert_eq!(none.unwrap_err().to_string(), "tensor \"rope_factors_short.weight\": missing from the checkpoint");
+}
+
+#[test]
+fn dense_modules_have_the_shapes_that_the_file_says() {
+    let key = |name: &str| format!("gemma-embedding.{name}");
+    let without = |contents: &mut Contents, name: &str| contents.tensors.retain(|(tensor, _)| tensor.name != name);
+    let refused = |change: &dyn Fn(&mut Contents)| loads("gemma3_embedding_dense", change).unwrap_err().to_string();
+    for name in ["dense_2", "dense_3"] {
+        let error = refused(&|contents| without(contents, &format!("{name}.weight")));
+        assert_eq!(error, format!("tensor \"{name}.weight\": missing from the checkpoint"));
+        let error =
+            refused(&|contents| contents.metadata.insert(key(&format!("{name}_feat_in")), MetadataValue::U32(7)));
+        assert!(error.contains(&format!("tensor \"{name}.weight\": takes vectors of 7 values")), "{error}");
+        let error = refused(&|contents| {
+            let found = contents.tensors.iter().find(|(tensor, _)| tensor.name == format!("{name}.weight"));
+            let (tensor, data) = found.unwrap();
+            let rows = tensor.shape[0];
+            let bias = NewTensor { name: format!("{name}.bias"), ty: tensor.ty, shape: vec![rows] };
+            let data = data[..4 * rows].to_vec();
+            contents.tensors.push((bias, data));
+        });
+        assert!(error.contains(&format!("tensor \"{name}.bias\": has no place")), "{error}");
+    }
+    let error = refused(&|contents| contents.metadata.insert(key("dense_3_feat_out"), MetadataValue::U32(31)));
+    assert!(error.contains("tensor \"dense_3.weight\": shape [32, 96], expected [31, 96]"), "{error}");
+}
+
+/// A model may have the first alone, and files without the keys tell by their tensors.
+#[test]
+fn vectors_are_as_wide_as_the_last_dense_module_makes_them() {
+    let width = |kept: &[&str]| {
+        let mut contents = Contents::default();
+        push(&read("gemma3_embedding_dense"), &mut contents).unwrap();
+        contents
+            .tensors
+            .retain(|(tensor, _)| !tensor.name.starts_with("dense") || kept.contains(&tensor.name.as_str()));
+        let metadata = contents.metadata.iter().filter(|(key, _)| !key.contains(".dense_"));
+        let metadata = metadata.fold(Metadata::default(), |mut metadata, (key, value)| {
+            metadata.insert(key, value.clone());
+            metadata
+        });
+        let weight_loader = assembled(&[file(&metadata, &contents.tensors)], cpu(1));
+        let progress = Progress::default();
+        let model = run(None, TextModel::new(weight_loader, &progress)).unwrap();
+        model.width(Output::Vector(Pooling::Mean))
+    };
+    assert_eq!(width(&[]), 32);
+    assert_eq!(width(&["dense_2.weight"]), 96);
+    assert_eq!(width(&["dense_2.weight", "dense_3.weight"]), 32);
 }
 
 fn per_layer(numbers: &[i32]) -> MetadataValue {

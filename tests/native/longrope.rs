@@ -2,13 +2,14 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
-use azulejo::model::{GenerateRequest, Model, Scoring};
+use azulejo::model::{GenerateRequest, Model, Scoring, WeightLoader};
 use azulejo::text::{GenerateOptions, Sampling};
 use serde_json::json;
 
 use crate::case::assembled;
 use crate::devices::{cpu, first, gpu};
 use crate::generated::finished;
+use crate::gguf_llama_cpp::loaded;
 
 /// The likeliest token after a text that is read at once.
 async fn likeliest<D: Device>(model: &mut Model<D>, text: Vec<u32>) -> u32 {
@@ -22,8 +23,7 @@ async fn likeliest<D: Device>(model: &mut Model<D>, text: Vec<u32>) -> u32 {
 }
 
 /// From 10 tokens to 26, where the angles change after the 16th; `logprobs`: tokens are chosen here.
-async fn grows<D: Device>(device: D, logprobs: bool) {
-    let weight_loader = assembled("phi3_longrope", device);
+async fn grows<D: Device>(weight_loader: WeightLoader<D>, logprobs: bool) {
     let mut model = Model::new(weight_loader, None, CacheType::F32, &Progress::default()).await.unwrap();
     let options = if logprobs { json!({ "ignoreEnd": true, "logprobs": 1 }) } else { json!({ "ignoreEnd": true }) };
     let mut session = model.session();
@@ -48,7 +48,10 @@ async fn grows<D: Device>(device: D, logprobs: bool) {
 fn a_text_that_outgrows_the_first_context_goes_on_as_one_that_began_beyond_it() {
     let kernels = first();
     for logprobs in [false, true] {
-        run(None, grows(cpu(2), logprobs));
-        run(Some(&kernels.context), grows(gpu(&kernels), logprobs));
+        // The factors of a folder are in its configuration, and those of a GGUF file are tensors.
+        run(None, grows(assembled("phi3_longrope", cpu(2)), logprobs));
+        run(None, grows(loaded("phi3_longrope", cpu(2)), logprobs));
+        run(Some(&kernels.context), grows(assembled("phi3_longrope", gpu(&kernels)), logprobs));
+        run(Some(&kernels.context), grows(loaded("phi3_longrope", gpu(&kernels)), logprobs));
     }
 }

@@ -4,6 +4,7 @@
 use super::Names;
 use super::config::Config;
 use super::gguf_checks;
+use super::gguf_dense::dense_tensors;
 use super::gguf_experts::Mixture;
 use super::gguf_keys::Keys;
 use super::gguf_names::{BODY, COMMON, FALCON, FUSED, GPT_OSS, LFM2, T5_DECODER, T5_ENCODER, T5_ENCODER_ALONE};
@@ -13,6 +14,7 @@ use crate::device::{Activation, RopePairs};
 use crate::error::{Error, Result};
 use crate::model::check::check_layers;
 use crate::model::model_config::ModelConfig;
+use crate::model::rope::RopeScaling;
 use crate::model::spec::{Block, Head, Mixer, Norm, Spec, StackInput};
 use crate::text::GgufVocabulary;
 use serde_json::{Map, Value, json};
@@ -90,6 +92,7 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
         file.adjust(&mut stack.spec)?;
     }
     let mut plan = ModelConfig::new(stacks).check()?;
+    plan.dense = dense_tensors(&file.keys, header, plan.spec().width)?;
     if plan.spec().looks_across() {
         plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
     }
@@ -142,12 +145,6 @@ impl GgufFile<'_> {
             return Err(Error::corrupt(format!("{key:?} is {value}, expected a finite number")));
         }
         gguf_checks::check(&self.keys)?;
-        if self.has("rope_factors_long.weight") {
-            return Err(Error::unsupported("RoPE scaling \"longrope\""));
-        }
-        if let Some(dense) = ["dense_2.weight", "dense_3.weight"].into_iter().find(|dense| self.has(dense)) {
-            return Err(Error::unsupported("a Dense module in a GGUF file").in_tensor(dense));
-        }
         let causal = self.is_decoder();
         if let Some(pooling) = self.keys.number("pooling_type").filter(|pooling| causal && *pooling > LAST) {
             return Err(Error::unsupported(format!("{architecture} with \"pooling_type\": {pooling}")));
@@ -197,7 +194,8 @@ impl GgufFile<'_> {
         set("rope_theta|global_rope_theta", keys.float("rope.freq_base").unwrap_or(10_000.0).into());
         let local = keys.float("rope.freq_base_swa").unwrap_or(10_000.0);
         set("rope_local_base_freq|local_rope_theta", local.into());
-        set("rope_scaling", keys.rope_scaling()?.into());
+        let long_rope = self.long_rope()?.is_some();
+        set("rope_scaling", if long_rope { Value::Null } else { keys.rope_scaling()?.into() });
         let window = keys.some("attention.sliding_window");
         set("sliding_window|local_attention", window.into());
         set("layer_types", self.layer_types(layers, window));
@@ -283,6 +281,23 @@ impl GgufFile<'_> {
         }
     }
 
+    /// LongRoPE, of which the tensors of its factors tell: Phi-3's converter writes no type of scaling.
+    fn long_rope(&self) -> Result<Option<RopeScaling>> {
+        let tensors = ["rope_factors_short", "rope_factors_long", "rope_freqs"];
+        let [short, long, others] = tensors.map(|tensor| self.has(&format!("{tensor}.weight")));
+        if !(short || long || self.keys.scaling_type() == Some("longrope")) {
+            return Ok(None);
+        }
+        if self.keys.architecture != "phi3" {
+            return Err(Error::unsupported("RoPE scaling \"longrope\""));
+        }
+        if others {
+            let message = "a third tensor of RoPE's factors beside LongRoPE's";
+            return Err(Error::unsupported(message).in_tensor("rope_freqs.weight"));
+        }
+        self.keys.long_rope().map(Some)
+    }
+
     /// Which layers see only a window, where the file says so or has no window.
     fn layer_types(&self, layers: usize, window: Option<usize>) -> Value {
         let local = match (self.keys.architecture, window) {
@@ -318,6 +333,7 @@ impl GgufFile<'_> {
     fn adjust(&self, spec: &mut Spec) -> Result<()> {
         let Keys { architecture, .. } = self.keys;
         let [_, kv_heads, head_dim] = self.keys.attention(spec.width)?;
+        let long_rope = self.long_rope()?;
         let biased = |name: &str| self.has(&format!("blk.0.{name}.bias"));
         for Block { mixer, cross, feed_forward, .. } in &mut spec.blocks {
             if feed_forward.experts.is_none() {
@@ -334,6 +350,9 @@ impl GgufFile<'_> {
             }
             if let Some(rope) = &mut attention.rope {
                 rope.dims = self.keys.number("rope.dimension_count").unwrap_or(head_dim);
+                if let Some(scaling) = &long_rope {
+                    rope.scaling = scaling.clone();
+                }
                 // Its queries and keys are reordered so that neighbours turn together.
                 if matches!(architecture, "llama" | "mistral" | "smollm3" | "granite" | "granitehybrid") {
                     rope.pairs = RopePairs::Interleaved;

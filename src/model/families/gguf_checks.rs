@@ -48,7 +48,7 @@ impl KeyKind {
 }
 
 /// What is read, under an architecture's name.
-const READ: [(&str, KeyKind); 47] = [
+const READ: [(&str, KeyKind); 51] = [
     ("block_count", KeyKind::Count),
     ("decoder_block_count", KeyKind::Count),
     ("decoder_start_token_id", KeyKind::Count),
@@ -74,6 +74,10 @@ const READ: [(&str, KeyKind); 47] = [
     ("hidden_activation", KeyKind::Text),
     ("use_parallel_residual", KeyKind::Flag),
     ("pooling_type", KeyKind::Count),
+    ("dense_2_feat_in", KeyKind::Count),
+    ("dense_2_feat_out", KeyKind::Count),
+    ("dense_3_feat_in", KeyKind::Count),
+    ("dense_3_feat_out", KeyKind::Count),
     ("classifier.output_labels", KeyKind::Texts),
     ("classifier.pooling_type", KeyKind::Count),
     ("embedding_scale", KeyKind::Float),

@@ -2,7 +2,7 @@
 //!
 //! Keys: <https://github.com/ggml-org/ggml/blob/master/docs/gguf.md>.
 
-use super::super::rope::yarn_magnitude;
+use super::super::rope::{RopeScaling, yarn_magnitude};
 use crate::checkpoint::{Array, Metadata, MetadataValue};
 use crate::error::{Error, Result};
 use serde_json::json;
@@ -93,12 +93,36 @@ impl<'a> Keys<'a> {
         Some((0..layers).map(|layer| !dense(layer)).collect())
     }
 
+    pub fn scaling_type(&self) -> Option<&str> {
+        self.metadata.str(&self.key("rope.scaling.type"))
+    }
+
+    /// LongRoPE, whose factors are tensors. Errors: unsupported-model where frequencies are scaled otherwise, too;
+    /// corrupt-file.
+    pub fn long_rope(&self) -> Result<RopeScaling> {
+        let refused = |what: String| Err(Error::unsupported(format!("LongRoPE with {what}")));
+        if let Some(ty) = self.scaling_type().filter(|ty| !["none", "linear", "longrope"].contains(ty)) {
+            return refused(format!("RoPE scaling {ty:?}"));
+        }
+        for name in ["rope.scaling.factor", "rope.scale_linear"] {
+            if let Some(factor) = self.float(name).filter(|factor| ![0.0, 1.0].contains(factor)) {
+                return refused(format!("{:?}: {factor}", self.key(name)));
+            }
+        }
+        let original = self.number("rope.scaling.original_context_length");
+        Ok(RopeScaling::LongRope {
+            short: Vec::new(),
+            long: Vec::new(),
+            original_context: original.map_or_else(|| self.required("context_length"), Ok)?,
+            magnitude: self.float("rope.scaling.attn_factor").unwrap_or(1.0),
+        })
+    }
+
     /// RoPE's scaling in the words of `config.json`.
     pub fn rope_scaling(&self) -> Result<Option<serde_json::Value>> {
         let float = |key: &str| self.float(&format!("rope.scaling.{key}"));
         let factor = float("factor").or(self.float("rope.scale_linear")).filter(|factor| *factor > 0.0);
-        let ty = self.metadata.str(&self.key("rope.scaling.type"));
-        let scaling = match (ty.unwrap_or(if factor.is_some() { "linear" } else { "none" }), factor) {
+        let scaling = match (self.scaling_type().unwrap_or(if factor.is_some() { "linear" } else { "none" }), factor) {
             // gpt-oss' configuration always says.
             ("none", _) => return Ok((self.architecture == "gpt-oss").then(|| json!({ "type": "default" }))),
             ("linear", factor) => json!({ "type": "linear", "factor": factor.unwrap_or(1.0) }),

@@ -14,6 +14,8 @@ pub const COMMON: Names = Names {
         (Part::Dense, "cls"),
         (Part::Head, "cls.output"),
         (Part::RopeFactors, "rope_freqs"),
+        (Part::RopeShortFactors, "rope_factors_short"),
+        (Part::RopeLongFactors, "rope_factors_long"),
         (Part::AttentionNorm, "blk.{}.attn_norm"),
         (Part::AttentionNorm, "blk.{}.attn_output_norm"),
         (Part::Query, "blk.{}.attn_q"),
@@ -47,7 +49,7 @@ pub const COMMON: Names = Names {
 };
 
 /// A decoder that makes vectors: the head that some files have is of no use.
-pub const BODY: Names = Names { ignored: &["output"], ..COMMON };
+pub const BODY: Names = Names { ignored: &["output"], ..COMMON.with(&[(Part::SentenceDense, "dense_{}")]) };
 
 /// gpt-oss: the norm behind attention is the feed-forward network's.
 pub const GPT_OSS: Names = Names {

@@ -17,6 +17,7 @@ mod gemma2;
 mod gemma3;
 mod gguf;
 mod gguf_checks;
+mod gguf_dense;
 mod gguf_experts;
 mod gguf_image;
 mod gguf_keys;

@@ -119,7 +119,8 @@ impl Config {
 
     fn long_rope(&self, context: f64, original: f64) -> Result<RopeScaling> {
         let factors = |name: &str| -> Result<Vec<f64>> {
-            let list = self.list(name)?.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))?;
+            let list = self.list(name)?.filter(|list| !list.is_empty());
+            let list = list.ok_or_else(|| Error::corrupt(format!("RoPE scaling without {name:?}")))?;
             let factor = |factor: &serde_json::Value| factor.as_f64().filter(|factor| *factor > 0.0);
             let factors: Option<Vec<f64>> = list.iter().map(factor).collect();
             factors.ok_or_else(|| Error::corrupt(format!("{name:?} has other entries than positive numbers")))
