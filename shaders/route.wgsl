@@ -44,8 +44,8 @@ fn main(
   }
   parts[local].x = largest;
   workgroupBarrier();
-  for (var i = 0u; i < THREADS; i += 1u) {
-    largest = max(largest, parts[i].x);
+  for (var thread = 0u; thread < THREADS; thread += 1u) {
+    largest = max(largest, parts[thread].x);
   }
   workgroupBarrier();
   // Of all, and of those chosen.

@@ -18,8 +18,8 @@ pub fn source(kernel: &Kernel, extras: Extras) -> String {
 pub struct Alone<'a> {
     /// By their bindings of group 0.
     pub storage: Vec<(u32, Vec<u32>)>,
-    /// A kernel's parameters and its batch, where it reads them.
-    pub uniforms: Option<[&'a [u32]; 2]>,
+    /// A kernel's parameters and its batch, as far as it reads them.
+    pub uniforms: &'a [&'a [u32]],
     pub grid: [u32; 3],
 }
 
@@ -30,7 +30,7 @@ impl Alone<'_> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let storage: Vec<_> =
             self.storage.iter().map(|(place, words)| (*place, filled(context, words, usage))).collect();
-        let uniforms = self.uniforms.iter().flatten().zip(0..).map(|(words, place)| {
+        let uniforms = self.uniforms.iter().zip(0..).map(|(words, place)| {
             let mut words = words.to_vec();
             words.resize(64, 0);
             (place, filled(context, &words, wgpu::BufferUsages::UNIFORM))

@@ -113,12 +113,13 @@ fn assert_close(found: &[f32], expected: &[[f64; 2]], tolerance: &Tolerance, wha
     }
 }
 
-/// The routes of a row by the definition.
+/// The routes of a row by the definition, some of whose scores may be −∞.
 pub fn routed(scores: &[f32], routing: &Routing) -> Vec<(usize, f64)> {
     let mut order: Vec<usize> = (0..scores.len()).collect();
     // A stable sort: of equal ones the first.
     order.sort_by(|a, b| scores[*b].partial_cmp(&scores[*a]).unwrap());
-    let share = |expert: usize| f64::from(scores[expert]).exp();
+    let largest = f64::from(scores[order[0]]);
+    let share = |expert: usize| (f64::from(scores[expert]) - largest).exp();
     let chosen = &order[..routing.used];
     let whole: f64 = if routing.renormalise { chosen } else { &order[..] }.iter().map(|expert| share(*expert)).sum();
     chosen.iter().map(|expert| (*expert, share(*expert) / whole)).collect()
@@ -136,6 +137,9 @@ fn activated(gating: Gating, gate: f64, up: f64) -> f64 {
         }
     }
 }
+
+/// A norm's, large enough to count.
+const EPSILON: f32 = 0.1;
 
 /// x after its RMSNorm.
 fn normed(x: &[f32], weight: &[f32], epsilon: f32) -> Vec<f64> {
@@ -172,8 +176,9 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
     }
     let norm_weight = random.floats(width);
     device.expect_vectors(&mut [width].into_iter().chain(all.iter().map(|w| w.bias.len()))).unwrap();
+    // That of down, or else the norm's, lies before all other vectors, where a place's number is 0.
+    let [on_down, on_gate, on_up] = [&down, &gate, &up].map(|weights| weights.upload(device, biases));
     let norm = device.upload(&norm_weight).unwrap();
-    let [on_gate, on_up, on_down] = all.map(|weights| weights.upload(device, biases));
 
     let scores = scores(&mut random, case);
     let x = random.floats(rows * width);
@@ -186,7 +191,7 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
     device.write(&before, 0, &mut out);
     begin(device, rows);
     device.route(&score_buffer, rows, routing, &mut routes);
-    let input = Input { x: &x_buffer, rows, norm: case.normed.then(|| NormWeights::rms(&norm, 1e-5)) };
+    let input = Input { x: &x_buffer, rows, norm: case.normed.then(|| NormWeights::rms(&norm, EPSILON)) };
     device.project_experts(&input, &on_gate, &on_up, case.gating, &routes, used, &mut gated);
     device.project_experts_down(&gated, rows, &on_down, &routes, used, true, &mut out);
     device.project_experts_down(&gated, rows, &on_down, &routes, used, false, &mut replaced);
@@ -207,7 +212,7 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
         }
         let x_row = &x[row * width..][..width];
         let x_row = match case.normed {
-            true => normed(x_row, &norm_weight, 1e-5),
+            true => normed(x_row, &norm_weight, EPSILON),
             false => x_row.iter().map(|x| f64::from(*x)).collect(),
         };
         let mut sums: Vec<[f64; 2]> = vec![[0.0; 2]; width];
@@ -230,6 +235,38 @@ pub fn check<D: Device>(device: &mut D, context: &Context, case: &Case, toleranc
             sums.iter().zip(&before[at.clone()]).map(|(s, b)| [s[0] + f64::from(*b), s[1] + 1.0]).collect();
         assert_close(&found[at], &added, tolerance, &format!("added, {what}"));
     }
+}
+
+/// Holds the routes of rows of scores against the definition.
+pub fn check_routes<D: Device>(device: &mut D, context: &Context, routing: &Routing, scores: &[f32], what: &str) {
+    let rows = scores.len() / routing.experts;
+    let score_buffer = written(device, scores);
+    let mut routes = device.buffer(2 * rows * routing.used).unwrap();
+    begin(device, rows);
+    device.route(&score_buffer, rows, routing, &mut routes);
+    let found = read(device, context, &routes, 2 * rows * routing.used);
+    for (row, (found, scores)) in found.chunks(2 * routing.used).zip(scores.chunks(routing.experts)).enumerate() {
+        for (found, (expert, share)) in found.chunks(2).zip(routed(scores, routing)) {
+            let right = found[0] as usize == expert && (f64::from(found[1]) - share).abs() < 2e-6;
+            assert!(right, "row {row}, {routing:?}, {what}: {found:?}, expected {expert}, {share}");
+        }
+    }
+}
+
+/// Scores of many sizes for each of so many experts, row by row: small and equal ones, zeros of either sign, large ones,
+/// some of −∞.
+pub fn scores_of_many_sizes(experts: usize) -> Vec<f32> {
+    let mut random = Random::new(experts as u64);
+    let mut scores = Vec::new();
+    for (mean, size) in [(0.0, 1.0), (0.0, 0.0), (0.0, 300.0), (150.0, 4.0), (-150.0, 4.0), (0.0, 1e4)] {
+        for below in [false, true] {
+            scores.extend((0..experts).map(|i| match below && i % 3 == 0 {
+                true => f32::NEG_INFINITY,
+                false => mean + size * random.float(),
+            }));
+        }
+    }
+    scores
 }
 
 /// Of a row with a score that is no number, whatever its experts are, nothing is a number; the other rows are.

@@ -4,7 +4,7 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::{Activation, Gating, Routing};
 
 use crate::devices::{cpu, first};
-use crate::experts_case::{Case, Tolerance, check, check_no_numbers};
+use crate::experts_case::{Case, Tolerance, check, check_no_numbers, check_routes, scores_of_many_sizes};
 
 /// Sums in f32; inputs of quantised weights have 15 bits for the largest of 32, which may be many times as large as the others.
 fn tolerance(case: &Case) -> Tolerance {
@@ -57,5 +57,13 @@ fn a_score_that_is_no_number_makes_none_of_its_row() {
         for (rows, at) in [(3, 0), (3, 69), (120, 33)] {
             check_no_numbers(&mut cpu(2), &first().context, rows, (bad, at));
         }
+    }
+}
+
+#[test]
+fn routes_are_right_whatever_sizes_scores_have() {
+    for (experts, used, renormalise) in [(70, 5, false), (70, 5, true), (8, 8, false)] {
+        let routing = Routing { experts, used, renormalise };
+        check_routes(&mut cpu(1), &first().context, &routing, &scores_of_many_sizes(experts), "CPU");
     }
 }

@@ -5,7 +5,7 @@ use azulejo::device::{AttentionShape, CacheType};
 use std::rc::Rc;
 
 use crate::attention::{Bias, Case, Numbers, attend, attend_own_rows, attention_map, numbers, shape};
-use crate::devices::{cpu, gpu, gpus};
+use crate::devices::{cpu, first, gpu, gpus};
 use crate::random::Random;
 use crate::sample::share;
 
@@ -165,6 +165,13 @@ pub fn sinks_take_their_share_once_however_the_keys_are_split() {
     let case = Case { bias, sinks: Some(vec![0.0; 2]), ..Case::new(shape(2, 1, 12), CacheType::F32, 600, 1) };
     for (name, kernels) in gpus() {
         check_numbers(&kernels, name, &case, &numbers(&case, 1), TOLERANCE);
+    }
+    // Scores and sinks so low that beside anything else nothing would be left of them.
+    let bias = Bias::Table { table: vec![-200.0; 6], reach: 1 };
+    for (before, len) in [(0, 47), (40, 1), (600, 1)] {
+        let sinks = Some(vec![-200.0, -201.0]);
+        let case = Case { bias: bias.clone(), sinks, ..Case::new(shape(2, 1, 12), CacheType::F32, before, len) };
+        check_numbers(&first(), "low scores", &case, &numbers(&case, 1), TOLERANCE);
     }
 }
 

@@ -1,9 +1,10 @@
 //! Short convolutions on the GPU and on the CPU, against their formula in f64.
 
-use azulejo::device::gpu::Context;
+use azulejo::device::gpu::{Context, Kernel, Shader};
 use azulejo::device::{CacheType, CachedConv, Device, PAGE, Rotations, Span, StateShape};
 
-use crate::devices::{cpu, gpu, gpus};
+use crate::alone::{Alone, source};
+use crate::devices::{cpu, first, gpu, gpus};
 use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{filled, read};
@@ -84,5 +85,38 @@ pub fn short_convolutions_go_on_from_what_came_before_in_each_sequence() {
             case.check(&mut cpu(threads), &kernels[0].1.context, "CPU");
         }
         kernels.iter().for_each(|(name, kernels)| case.check(&mut gpu(kernels), &kernels.context, name));
+    }
+}
+
+/// Two rows of 12 channels, by a workgroup of 64 and in a grid of three rows.
+#[test]
+pub fn rows_and_channels_behind_the_last_are_left_alone() {
+    const ALONE: f32 = 0.5;
+    let (width, rows) = (12, 2);
+    // [rows, 3, width] and rows behind: every product is of whole numbers.
+    let x: Vec<f32> = (0..5 * 3 * width).map(|i| (1 + i) as f32).collect();
+    let column = |row: usize, channel: usize| x[3 * row * width + channel] * x[(3 * row + 2) * width + channel];
+    // One span, whose page begins at the pool's first place.
+    let places = vec![2, 1, 0, 0, 0, 1, 0, 0, 0, 2, 0, 2, 14, 0, 0];
+    let floats = |values: &[f32]| values.iter().map(|value| value.to_bits()).collect::<Vec<_>>();
+    let alone = Alone {
+        storage: vec![
+            (0, floats(&x)),
+            (1, floats(&[1.0; 24])),
+            (2, floats(&[ALONE; 100])),
+            (3, floats(&[ALONE; 100])),
+            (4, places),
+        ],
+        uniforms: &[&[width as u32, 1, 0, 0, 0]],
+        grid: [1, rows as u32 + 1, 1],
+    };
+    let kernels = first();
+    let found = alone.run(&kernels.context, source(&Kernel::new(Shader::ShortConv), kernels.extras()));
+    for (i, (kept, out)) in found[2].iter().zip(&found[3]).enumerate() {
+        let [kept, out] = [*kept, *out].map(f32::from_bits);
+        let (row, channel) = (i / width, i % width);
+        let column = if row < rows { column(row, channel) } else { ALONE };
+        let expected = if row < rows { x[(3 * row + 1) * width + channel] * column } else { ALONE };
+        assert_eq!([kept, out], [column, expected], "row {row}, channel {channel}");
     }
 }

@@ -1,12 +1,13 @@
 //! Mixtures of experts on the GPU, against their definition in f64.
 
 use azulejo::checkpoint::TensorType;
-use azulejo::device::gpu::{Gpu, Kernels, Wishes};
+use azulejo::device::gpu::{Gpu, Kernel, Kernels, Shader, Wishes};
 use azulejo::device::{Activation, Device, Gating, Routing};
 use std::rc::Rc;
 
+use crate::alone::{Alone, source};
 use crate::devices::{any_subgroups, first, gpu, gpus, open};
-use crate::experts_case::{Case, Tolerance, check, check_no_numbers};
+use crate::experts_case::{Case, Tolerance, check, check_no_numbers, check_routes, scores_of_many_sizes};
 use crate::gpu_kernels::WIDTHS;
 use crate::sample::share;
 
@@ -130,6 +131,9 @@ pub fn grids_of_experts_are_folded() {
     for rows in [1, 3, 70] {
         check_on(&kernels, &Case { inner: 140, ..Case::new(TensorType::F32, rows) }, "short grids");
     }
+    // Rows of one expert each, in a grid that has room for one more of them.
+    let routing = Routing { experts: 7, used: 1, renormalise: true };
+    check_on(&kernels, &Case { routing, ..Case::new(TensorType::F32, 13) }, "short grids");
 }
 
 #[test]
@@ -141,6 +145,99 @@ pub fn a_score_that_is_no_number_makes_none_of_its_row() {
             }
         }
     }
+}
+
+#[test]
+pub fn routes_are_right_whatever_sizes_scores_have() {
+    for (name, kernels) in gpus().into_iter().take(2) {
+        for (experts, used) in [(70, 5), (64, 3), (8, 8)] {
+            for renormalise in [false, true] {
+                let routing = Routing { experts, used, renormalise };
+                let scores = scores_of_many_sizes(experts);
+                check_routes(&mut gpu(&kernels), &kernels.context, &routing, &scores, name);
+            }
+        }
+    }
+}
+
+fn floats(values: impl IntoIterator<Item = f32>) -> Vec<u32> {
+    values.into_iter().map(f32::to_bits).collect()
+}
+
+/// What lies behind an arena's experts is nobody's, or something else's: here it is one more expert.
+#[test]
+pub fn experts_of_other_arenas_are_left_alone() {
+    let kernels = first();
+    // Four pairs, each of another expert: two of the four are there. Experts have 2 rows of 16 columns.
+    let [first_expert, experts, rows, columns] = [1, 2, 2, 16];
+    let weights = floats((1..4).flat_map(|expert| [expert as f32; 32]));
+    let routes = floats((0..4).flat_map(|expert| [expert as f32, 1.0]));
+    let biases = floats([0.25, 0.5, 0.75, 1.0, 1.25, 1.5, 0.0, 0.0]);
+    let stride = rows * columns;
+    let run = |shader, parameters: &[u32]| {
+        let alone = Alone {
+            storage: vec![
+                (0, floats([1.0; 64])),
+                (1, weights.clone()),
+                (2, biases.clone()),
+                (3, routes.clone()),
+                (4, floats([7.0; 8])),
+            ],
+            uniforms: &[parameters, &[0, 4, 0, 0]],
+            grid: [1, 1, 4],
+        };
+        let kernel = Kernel::new(shader).format(TensorType::F32).with([16, 0, 2]);
+        let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(4);
+        found.into_iter().map(f32::from_bits).collect::<Vec<_>>()
+    };
+    let found = run(Shader::Experts, &[1, 4, 0, 0, 0, 0, 1, 0, stride, first_expert, experts, rows, 1, 0, 0, 0]);
+    assert_eq!(found, [7.0, 7.0, 16.25, 16.5, 32.75, 33.0, 7.0, 7.0]);
+    let found = run(Shader::ExpertsDown, &[1, 4, 0, 0, 1, stride, first_expert, experts, rows, 1, 0]);
+    assert_eq!(found, [0.0, 0.0, 16.25, 16.5, 32.75, 33.0, 0.0, 0.0]);
+    // Without biases, whatever lies among the vectors.
+    let found = run(Shader::ExpertsDown, &[1, 4, 0, 0, 0, stride, first_expert, experts, rows, 1, 1]);
+    assert_eq!(found, [7.0, 7.0, 23.0, 23.0, 39.0, 39.0, 7.0, 7.0]);
+}
+
+/// The table that pairs of these experts make. A route behind the last may be of any expert.
+fn check_sorted(experts: u32, tokens: u32, of_pairs: &[u32], behind: u32) {
+    const NOBODY: u32 = u32::MAX;
+    const ALONE: u32 = 7;
+    let kernels = first();
+    let pairs = of_pairs.len() as u32;
+    let tiles = pairs / tokens + experts.min(pairs);
+    let (mut owners, mut owned) = (Vec::new(), Vec::new());
+    for expert in 0..experts {
+        let mine: Vec<u32> = (0..pairs).filter(|pair| of_pairs[*pair as usize] == expert).collect();
+        for tile in mine.chunks(tokens as usize) {
+            owners.push(expert);
+            owned.extend(tile);
+            owned.resize(owners.len() * tokens as usize, NOBODY);
+        }
+    }
+    owners.resize(tiles as usize, NOBODY);
+    owned.resize((tiles * tokens) as usize, NOBODY);
+    let alone = Alone {
+        storage: vec![
+            (0, floats(of_pairs.iter().chain([&behind]).flat_map(|expert| [*expert as f32, 0.5]))),
+            (1, vec![ALONE; owners.len() + owned.len() + 5]),
+        ],
+        uniforms: &[&[pairs, experts, tokens, tiles]],
+        grid: [1, 1, 1],
+    };
+    let found = alone.run(&kernels.context, source(&Kernel::new(Shader::ExpertsGroup), kernels.extras())).remove(1);
+    assert_eq!(found, [owners, owned, vec![ALONE; 5]].concat(), "{experts} experts, {tokens} tokens");
+}
+
+#[test]
+pub fn pairs_are_sorted_by_experts_in_whole_tiles() {
+    // The first pair's expert has no other; some have whole tiles, one has a pair more, one nothing.
+    let few = [vec![4], vec![2; 5], vec![1; 8], vec![2; 4], vec![0], vec![5; 16]].concat();
+    check_sorted(6, 8, &few, 1);
+    // In several rounds of threads, whose last experts have pairs, and a tile more with the one behind them.
+    let many = [vec![299, 0, 255, 300, 599, 512, 511, 256], vec![255; 8], vec![7; 3], vec![256; 7]].concat();
+    check_sorted(600, 8, &many, 256);
+    check_sorted(256, 16, &[255, 3, 255, 0], 9);
 }
 
 #[test]

@@ -10,6 +10,17 @@ use crate::devices::first;
 
 /// What an expression with a word `x` is for each of those given, among the functions of a kernel's text.
 fn values(context: &Context, text: &str, expression: &str, given: &[u32]) -> Vec<u32> {
+    values_of(context, text, expression, given, Vec::new())
+}
+
+/// The same of functions that read what is bound to a kernel.
+fn values_of(
+    context: &Context,
+    text: &str,
+    expression: &str,
+    given: &[u32],
+    mut storage: Vec<(u32, Vec<u32>)>,
+) -> Vec<u32> {
     let (functions, _) = text.split_once("@compute").unwrap();
     let source = format!(
         "{functions}
@@ -22,7 +33,8 @@ fn values(context: &Context, text: &str, expression: &str, given: &[u32]) -> Vec
         }}"
     );
     let grid = [given.len().div_ceil(64) as u32, 1, 1];
-    let alone = Alone { storage: vec![(20, given.to_vec())], uniforms: None, grid };
+    storage.insert(0, (20, given.to_vec()));
+    let alone = Alone { storage, uniforms: &[], grid };
     alone.run(context, source).remove(0)
 }
 
@@ -76,7 +88,7 @@ pub fn a_row_that_becomes_bytes_writes_its_own_alone() {
     let x: Vec<u32> = (0..4 * columns).map(|i| (i as f32 - 20.0).to_bits()).collect();
     let alone = Alone {
         storage: vec![(0, x), (1, vec![7; 8 * (units + 2)])],
-        uniforms: Some([&[units as u32, columns], &[0, 1, 0, 0]]),
+        uniforms: &[&[units as u32, columns], &[0, 1, 0, 0]],
         grid: [1, 1, 1],
     };
     let found = alone.run(&kernels.context, source(&Kernel::new(Shader::Quantise), kernels.extras()));
@@ -91,7 +103,7 @@ pub fn a_part_of_a_table_looks_up_its_own_rows_alone() {
     let rows: Vec<u32> = (0..64).map(|i| (i as f32).to_bits()).collect();
     let alone = Alone {
         storage: vec![(0, vec![0, 1, 2, 3]), (1, rows.clone()), (2, vec![7; 64])],
-        uniforms: Some([&[0, 1, 2, 1, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]]),
+        uniforms: &[&[0, 1, 2, 1, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]],
         grid: [1, 4, 1],
     };
     let kernel = Kernel::new(Shader::Embed).format(TensorType::F32);
@@ -106,7 +118,7 @@ pub fn a_line_of_an_attention_map_is_written_alone() {
     // Three rows of one head of 8; only the first one's workgroup runs.
     let alone = Alone {
         storage: vec![(0, floats(24)), (1, floats(24)), (2, vec![7; 16]), (3, vec![0; 4])],
-        uniforms: Some([&[1, 1, 1f32.to_bits(), 0, 0, 0, 0, 0, 0], &[0, 3, 0, 3]]),
+        uniforms: &[&[1, 1, 1f32.to_bits(), 0, 0, 0, 0, 0, 0], &[0, 3, 0, 3]],
         grid: [1, 1, 1],
     };
     let kernel = Kernel::new(Shader::AttentionWeights).with([8, 0, 0]);
@@ -114,4 +126,37 @@ pub fn a_line_of_an_attention_map_is_written_alone() {
     let sum: f32 = found[..3].iter().map(|word| f32::from_bits(*word)).sum();
     assert!((sum - 1.0).abs() < 1e-6, "{found:?}");
     assert!(found[3..].iter().all(|word| *word == 7), "{found:?}");
+}
+
+/// By their bits: a device may take the two least for zeros where it computes.
+#[test]
+pub fn scales_of_mxfp4_are_the_powers_of_two_that_they_name() {
+    let kernels = first();
+    let text = source(&Kernel::new(Shader::Embed).format(TensorType::MXFP4), kernels.extras());
+    let exponents: Vec<u32> = (0..255).collect();
+    let blocks = exponents.iter().flat_map(|e| [*e, 0, 0, 0, 0]).collect();
+    let scale = "bitcast<u32>(packed(5u * x, 0u).scale)";
+    let found = values_of(&kernels.context, &text, scale, &exponents, vec![(1, blocks)]);
+    for (e, found) in exponents.iter().zip(found) {
+        // The first number's level is 1.
+        let mut block = [0; 17];
+        block[..2].copy_from_slice(&[*e as u8, 1]);
+        let mut values = [0.0; 32];
+        TensorType::MXFP4.dequantize(&block, &mut values);
+        assert_eq!(f64::from(values[0]), 2f64.powi(*e as i32 - 128), "{e}");
+        assert_eq!(found, values[0].to_bits(), "{e}: {:e}, expected {:e}", f32::from_bits(found), values[0]);
+    }
+}
+
+/// One kernel writes the number and another one reads it.
+#[test]
+pub fn nobody_has_one_number_wherever_pairs_are_sorted() {
+    let kernels = first();
+    let multiplied = Kernel::new(Shader::ExpertsMatrix).format(TensorType::F32).with([1, 0, 0]);
+    for kernel in [Kernel::new(Shader::ExpertsGroup), multiplied] {
+        let text = source(&kernel, kernels.extras());
+        let given = [u32::MAX, u32::MAX - 1, u32::MAX >> 1, 0];
+        let found = values(&kernels.context, &text, "select(0u, 1u, x == NOBODY)", &given);
+        assert_eq!(found, [1, 0, 0, 0], "{}", kernel.label());
+    }
 }

@@ -127,7 +127,9 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "product_experts" | "experts_group" | "experts_join" => all([
             vec![
-                Box::new(gpu_experts::tiles_of_any_number_of_rows_are_right) as Check,
+                Box::new(gpu_experts::pairs_are_sorted_by_experts_in_whole_tiles) as Check,
+                Box::new(gpu_functions::nobody_has_one_number_wherever_pairs_are_sorted),
+                Box::new(gpu_experts::tiles_of_any_number_of_rows_are_right),
                 Box::new(gpu_experts::tiles_of_bytes_are_close),
             ],
             experts(),
@@ -224,6 +226,9 @@ fn of_formats(file: &str) -> Vec<Check> {
         checks.push(Box::new(move || gpu_kernels::check_projection(&without_subgroups(), ty, columns, 21, "")));
     }
     checks.extend(bytes(&types));
+    if types.contains(&MXFP4) {
+        checks.push(Box::new(gpu_functions::scales_of_mxfp4_are_the_powers_of_two_that_they_name));
+    }
     checks
 }
 
@@ -266,6 +271,8 @@ fn experts() -> Vec<Check> {
         Box::new(gpu_experts::grids_of_experts_are_folded),
         Box::new(gpu_experts::lanes_of_any_number_share_rows_of_experts),
         Box::new(gpu_experts::a_score_that_is_no_number_makes_none_of_its_row),
+        Box::new(gpu_experts::routes_are_right_whatever_sizes_scores_have),
+        Box::new(gpu_experts::experts_of_other_arenas_are_left_alone),
     ]
 }
 
@@ -315,7 +322,10 @@ fn heads() -> Vec<Check> {
 }
 
 fn convolutions() -> Vec<Check> {
-    vec![Box::new(gpu_convs::short_convolutions_go_on_from_what_came_before_in_each_sequence)]
+    vec![
+        Box::new(gpu_convs::short_convolutions_go_on_from_what_came_before_in_each_sequence),
+        Box::new(gpu_convs::rows_and_channels_behind_the_last_are_left_alone),
+    ]
 }
 
 fn choosing() -> Vec<Check> {
