@@ -36,7 +36,7 @@ impl Places {
         // Kernels look for a tile's span by the rows before it.
         long.sort_by_key(|span| span.row);
         let rows = spans.iter().map(|span| span.len).sum::<usize>();
-        let pages = |group: usize| spans.iter().map(|span| pages(span, keys, group).1.len()).sum::<usize>();
+        let pages = |group: usize| spans.iter().map(|span| SpanPages::new(span, keys, group).count).sum::<usize>();
         let len = (0..groups).map(|group| HEADER + 2 * rows + SPAN_WORDS * spans.len() + pages(group)).sum();
         let start = notes.reserve(memory, len)?;
         let (groups, words) = write(start, (&long, &single), spans, keys, groups);
@@ -54,14 +54,40 @@ impl Places {
     }
 }
 
-/// A span's pages: the first one's number in its sequence, and where each begins.
-fn pages(span: &Span, keys: KeyRows, group: usize) -> (usize, Vec<usize>) {
-    match keys {
-        KeyRows::Kept(tables) => {
-            let (first, pages) = tables[span.table].pages(group);
-            (first, pages.iter().map(|page| page * PAGE).collect())
+/// Where the keys of a span are.
+struct SpanPages<'a> {
+    /// The first page's number in its sequence.
+    first: usize,
+    count: usize,
+    at: PagesAt<'a>,
+}
+
+enum PagesAt<'a> {
+    /// Their numbers in the pool.
+    Pool(&'a [usize]),
+    /// The batch's row that the first begins with.
+    Rows(usize),
+}
+
+impl<'a> SpanPages<'a> {
+    fn new(span: &Span, keys: KeyRows<'a>, group: usize) -> Self {
+        match keys {
+            KeyRows::Kept(tables) => {
+                let (first, pages) = tables[span.table].pages(group);
+                Self { first, count: pages.len(), at: PagesAt::Pool(pages) }
+            }
+            KeyRows::Own(rows) => {
+                Self { first: 0, count: span.keys.div_ceil(PAGE), at: PagesAt::Rows(rows[span.table]) }
+            }
         }
-        KeyRows::Own(rows) => (0, (0..span.keys).step_by(PAGE).map(|position| rows[span.table] + position).collect()),
+    }
+
+    /// Where one of them begins.
+    fn begin(&self, page: usize) -> usize {
+        match self.at {
+            PagesAt::Pool(pages) => pages[page] * PAGE,
+            PagesAt::Rows(row) => row + page * PAGE,
+        }
     }
 }
 
@@ -86,10 +112,10 @@ fn write(
         begins.push(words.len());
         words.extend([rows, long.len(), single.len(), 0].map(|count| count as u32));
         for span in spans {
-            let (first, pages) = pages(span, keys, group);
+            let pages = SpanPages::new(span, keys, group);
             let place = |position: usize| {
-                let page = (position / PAGE).checked_sub(first).and_then(|page| pages.get(page));
-                page.map_or(0, |begin| begin + position % PAGE) as u32
+                let page = (position / PAGE).checked_sub(pages.first).filter(|page| *page < pages.count);
+                page.map_or(0, |page| pages.begin(page) + position % PAGE) as u32
             };
             words.extend((span.position..span.position + span.len).map(place));
         }
@@ -97,15 +123,16 @@ fn write(
         let mut pages_at = start + words.len() + SPAN_WORDS * ordered().count();
         let mut before = 0;
         for span in ordered() {
-            let (first, pages) = pages(span, keys, group);
-            let page_0 = (pages_at as u32).wrapping_sub(first as u32);
+            let pages = SpanPages::new(span, keys, group);
+            let page_0 = (pages_at as u32).wrapping_sub(pages.first as u32);
             let [row, len, position, keys] = [span.row, span.len, span.position, span.keys].map(|n| n as u32);
             words.extend([row, len, position, keys, page_0, before]);
-            pages_at += pages.len();
+            pages_at += pages.count;
             before += len;
         }
         for span in ordered() {
-            words.extend(pages(span, keys, group).1.iter().map(|begin| *begin as u32));
+            let pages = SpanPages::new(span, keys, group);
+            words.extend((0..pages.count).map(|page| pages.begin(page) as u32));
         }
     }
     (begins, words)
