@@ -7,12 +7,12 @@
 // Grid: (ceil(rows / rows of a workgroup), further pairs, pairs).
 
 struct Parameters {
-  units: u32,      // sixteens of a row; the last may reach beyond it
+  units: u32,      // of a row; the last may reach beyond it
   columns: u32,    // fours of a row
   norm: u32,       // where the norm's weights begin, plus 1; 0: none
   epsilon: f32,
-  start: u32,      // of the weights of expert `first`, in words
-  second: u32,     // GATED: of those of up
+  start: Place,    // of the weights of expert `first`
+  second: Place,   // GATED: of those of up
   bias: u32,       // where that expert's begins, plus 1; 0: none
   second_bias: u32,
   stride: u32,     // words of an expert
@@ -26,10 +26,11 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [rows of the batch, columns]
-@group(0) @binding(1) var<storage, read> weights: array<u32>;           // [experts, rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<vec4<f32>>;     // norms and biases
-@group(0) @binding(3) var<storage, read> routes: array<vec2<f32>>;      // [pairs]: expert, weight
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;         // [pairs, rows]
+@group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;     // [experts, rows, units], packed
+@group(0) @binding(2) var<storage, read> scales: array<u32>;            // the same memory
+@group(0) @binding(3) var<storage, read> vectors: array<vec4<f32>>;     // norms and biases
+@group(0) @binding(4) var<storage, read> routes: array<vec2<f32>>;      // [pairs]: expert, weight
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;         // [pairs, rows]
 
 const OUTPUTS = ROWS / (1u + GATED);
 
@@ -56,7 +57,6 @@ fn main(
   if (expert >= parameters.experts) {
     return;
   }
-  let lane = local % LANES;
   let row = (group.x * RUNS + local / LANES) * OUTPUTS;
   var four = vec4<u32>(0u, 1u, 2u, 3u);
   var second = parameters.start;
@@ -65,11 +65,11 @@ fn main(
     second = parameters.second;
   }
   // Rows beyond the matrix are computed as its last, and not written.
-  let rows = min(vec4<u32>(row) + four, vec4<u32>(parameters.rows - 1u)) * parameters.units;
-  let starts = vec4<u32>(parameters.start, parameters.start, second, second) + expert * parameters.stride;
-  let sums = lane_products(pair / parameters.used, lane, starts, rows);
-  let folded = fold(local, sums.sums, sums.squares);
-  if (lane != 0u) {
+  let at = min(vec4<u32>(row) + four, vec4<u32>(parameters.rows - 1u)) * parameters.units;
+  let x_row = pair / parameters.used;
+  let rows = Rows(of_expert(parameters.start, expert, parameters.stride), of_expert(second, expert, parameters.stride), at);
+  let folded = fold_parts(local, lane_products(local, x_row, x_row, rows), 0u);
+  if (local % LANES != 0u) {
     return;
   }
   var total = folded.sums;

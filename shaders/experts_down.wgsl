@@ -6,10 +6,10 @@
 // experts adds those. Grid: (ceil(rows / rows of a workgroup), further tokens, tokens).
 
 struct Parameters {
-  units: u32,      // sixteens of a row; the last may reach beyond it
+  units: u32,      // of a row; the last may reach beyond it
   columns: u32,    // fours of a row
+  start: Place,    // of the weights of expert `first`
   norm: u32,       // 0: none
-  start: u32,      // of the weights of expert `first`, in words
   bias: u32,       // where that expert's begins, plus 1; 0: none
   stride: u32,     // words of an expert
   first: u32,
@@ -20,10 +20,11 @@ struct Parameters {
 }
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, used, columns]
-@group(0) @binding(1) var<storage, read> weights: array<u32>;           // [experts, rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<vec4<f32>>;     // biases
-@group(0) @binding(3) var<storage, read> routes: array<vec2<f32>>;      // [tokens, used]: expert, weight
-@group(0) @binding(4) var<storage, read_write> out: array<f32>;         // [tokens, rows]
+@group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;     // [experts, rows, units], packed
+@group(0) @binding(2) var<storage, read> scales: array<u32>;            // the same memory
+@group(0) @binding(3) var<storage, read> vectors: array<vec4<f32>>;     // biases
+@group(0) @binding(4) var<storage, read> routes: array<vec2<f32>>;      // [tokens, used]: expert, weight
+@group(0) @binding(5) var<storage, read_write> out: array<f32>;         // [tokens, rows]
 
 /// Σₖ weight · bias
 fn biases(token: u32, row: u32) -> f32 {
@@ -49,22 +50,21 @@ fn main(
   if (token >= batch.len) {
     return;
   }
-  let lane = local % LANES;
   let row = (group.x * RUNS + local / LANES) * ROWS;
   // Rows beyond the matrix are computed as its last, and not written.
-  let rows = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(parameters.rows - 1u)) * parameters.units;
+  let at = min(vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u), vec4<u32>(parameters.rows - 1u)) * parameters.units;
   var sums = vec4<f32>();
   for (var k = 0u; k < parameters.used; k += 1u) {
     let pair = token * parameters.used + k;
     // One before the first wraps around.
     let expert = u32(routes[pair].x) - parameters.first;
     if (expert < parameters.experts) {
-      let start = parameters.start + expert * parameters.stride;
-      sums += routes[pair].y * lane_products(pair, lane, vec4<u32>(start), rows).sums;
+      let start = of_expert(parameters.start, expert, parameters.stride);
+      sums += routes[pair].y * lane_products(local, pair, pair, Rows(start, start, at)).sums[0];
     }
   }
   let total = fold(local, sums, 0.0).sums;
-  if (lane != 0u) {
+  if (local % LANES != 0u) {
     return;
   }
   for (var i = 0u; i < ROWS; i += 1u) {

@@ -5,6 +5,8 @@ var<workgroup> partial_squares: array<f32, THREADS>;
 
 /// The sums over a row's lanes, for its first one.
 fn fold(local: u32, sums: vec4<f32>, squares: f32) -> Folded {
+  // What was added up before may still be read.
+  workgroupBarrier();
   partial[local] = sums;
   partial_squares[local] = squares;
   workgroupBarrier();

@@ -6,6 +6,8 @@ var<workgroup> partial_squares: array<f32, THREADS>;
 
 /// The sums over a row's lanes, for its first one.
 fn fold(local: u32, sums: vec4<f32>, squares: f32) -> Folded {
+  // What was added up before may still be read.
+  workgroupBarrier();
   let size = subgroupAdd(1u);
   var folded = Folded(subgroupAdd(sums), subgroupAdd(squares));
   if (local % size == 0u) {

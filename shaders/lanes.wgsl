@@ -1,7 +1,7 @@
 // Before the products of few rows (matrix_vector.wgsl, experts.wgsl, experts_down.wgsl): LANES lanes share ROWS rows of
-// weights, sixteen columns at a time.
+// weights, a unit at a time, and up to TOKENS rows of inputs share what is unpacked.
 
-const THREADS = max(64u, LANES);
+const THREADS = max(64u << STAGED, LANES);
 const ROWS = 4u;                    // of a run of lanes
 const RUNS = THREADS / LANES;
 
@@ -11,46 +11,58 @@ struct Folded {
   squares: f32,
 }
 
+/// A lane's part: of each input's products with the four rows, and of its squares.
+struct Parts {
+  sums: mat4x4<f32>,
+  squares: vec4<f32>,
+}
+
+/// Four rows of weights: two of one matrix and two of another, or of the same; each is so many units from where its matrix
+/// begins.
+struct Rows {
+  first: Place,
+  second: Place,
+  at: vec4<u32>,
+}
+
+/// Of what `input` has given: added up where there is a norm.
+var<private> squares: f32;
+
 fn norm_weight(column: u32) -> vec4<f32> {
   return vectors[(parameters.norm - 1u) / 4u + column];
 }
 
-/// Four columns of the input, zeros beyond the last.
-fn input(token: u32, column: u32) -> vec4<f32> {
-  if (column >= parameters.columns) {
-    return vec4<f32>();
+/// Four columns of the input before the norm's root. There are none beyond the last, whose weights are zeros.
+fn fetched(token: u32, column: u32) -> vec4<f32> {
+  let last = parameters.columns - 1u;
+  var four = x[token * parameters.columns + min(column, last)];
+  if (parameters.norm != 0u) {
+    squares += select(dot(four, four), 0.0, column > last);
+    four *= norm_weight(min(column, last));
   }
-  return x[token * parameters.columns + column];
+  return four;
 }
 
-fn product(start: u32, unit: u32, a: mat4x4<f32>, total: f32) -> f32 {
-  let w = sixteen(start, unit);
-  let sum = dot(w.levels[0], a[0]) + dot(w.levels[1], a[1]) + dot(w.levels[2], a[2]) + dot(w.levels[3], a[3]);
-  return w.scale * sum + w.minimum * total;
+/// The products of a unit of each row with a token's.
+fn add_token(parts: ptr<function, Parts>, index: u32, token: u32, unit: u32, a: Unit, b: Unit, c: Unit, d: Unit) {
+  squares = 0.0;
+  let inputs = inputs_at(token, unit);
+  (*parts).sums[index] += vec4<f32>(product(a, inputs), product(b, inputs), product(c, inputs), product(d, inputs));
+  (*parts).squares[index] += squares;
 }
 
-/// A lane's part of an input's products with four rows of weights, before the norm's root: each is so many sixteens from
-/// where its matrix begins, in words. And of the input's squares, where there is a norm.
-fn lane_products(token: u32, lane: u32, starts: vec4<u32>, rows: vec4<u32>) -> Folded {
-  var sums = vec4<f32>(0.0);
-  var squares = 0.0;
-  // All lanes go round as often, so that they are together where they add up.
-  for (var first = 0u; first < parameters.units; first += LANES) {
-    let unit = first + lane;
-    if (unit >= parameters.units) {
-      continue;
-    }
-    let column = 4u * unit;
-    var a = mat4x4<f32>(input(token, column), input(token, column + 1u), input(token, column + 2u), input(token, column + 3u));
-    if (parameters.norm != 0u) {
-      squares += dot(a[0], a[0]) + dot(a[1], a[1]) + dot(a[2], a[2]) + dot(a[3], a[3]);
-      a = mat4x4<f32>(a[0] * norm_weight(column), a[1] * norm_weight(column + 1u), a[2] * norm_weight(column + 2u), a[3] * norm_weight(column + 3u));
-    }
-    let total = dot(a[0] + a[1] + a[2] + a[3], vec4<f32>(1.0));
-    sums.x += product(starts.x, rows.x + unit, a, total);
-    sums.y += product(starts.y, rows.y + unit, a, total);
-    sums.z += product(starts.z, rows.z + unit, a, total);
-    sums.w += product(starts.w, rows.w + unit, a, total);
+/// Likewise of all tokens from the first on; there are none beyond `last`, whose products take their place.
+fn add_unit(parts: ptr<function, Parts>, first: u32, last: u32, rows: Rows, unit: u32) {
+  let a = unit_at(rows.first, rows.at.x + unit);
+  let b = unit_at(rows.first, rows.at.y + unit);
+  let c = unit_at(rows.second, rows.at.z + unit);
+  let d = unit_at(rows.second, rows.at.w + unit);
+  add_token(parts, 0u, first, unit, a, b, c, d);
+  if (TOKENS > 1u) {
+    add_token(parts, 1u, min(first + 1u, last), unit, a, b, c, d);
   }
-  return Folded(sums, squares);
+  if (TOKENS > 2u) {
+    add_token(parts, 2u, min(first + 2u, last), unit, a, b, c, d);
+    add_token(parts, 3u, min(first + 3u, last), unit, a, b, c, d);
+  }
 }

@@ -14,9 +14,10 @@
 //   8 by 16, the four steps of a unit in line    60  <- this
 
 @group(0) @binding(0) var<storage, read> x: array<vec4<f32>>;           // [tokens, columns]
-@group(0) @binding(1) var<storage, read> weights: array<u32>;           // [rows, 16 · units], packed
-@group(0) @binding(2) var<storage, read> vectors: array<f32>;           // biases and scales
-@group(0) @binding(3) var<storage, read_write> out: array<f32>;         // [tokens, stride]
+@group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;     // [rows, units], packed
+@group(0) @binding(2) var<storage, read> scales: array<u32>;            // the same memory
+@group(0) @binding(3) var<storage, read> vectors: array<f32>;           // biases and scales
+@group(0) @binding(4) var<storage, read_write> out: array<f32>;         // [tokens, stride]
 
 const ROWS = 32u;
 const TOKENS = 16u;
@@ -27,19 +28,31 @@ struct Sums {
   high: mat4x4<f32>,
 }
 
-/// A sixteen of each of a lane's rows.
+/// A unit of each of a lane's rows.
 struct Rows {
   a: Unit, b: Unit, c: Unit, d: Unit, e: Unit, f: Unit, g: Unit, h: Unit,
 }
 
-fn rows_at(row: u32, unit: u32) -> Rows {
-  return Rows(row_at(row, unit), row_at(row + 1u, unit), row_at(row + 2u, unit), row_at(row + 3u, unit),
-    row_at(row + 4u, unit), row_at(row + 5u, unit), row_at(row + 6u, unit), row_at(row + 7u, unit));
+/// Where a lane's rows begin, in units from where their matrix does.
+struct Begins {
+  start: Place,
+  low: vec4<u32>,
+  high: vec4<u32>,
 }
 
 /// Rows beyond the matrix are computed as its last, and not written.
-fn row_at(row: u32, unit: u32) -> Unit {
-  return unit_at(weights_start(), min(row, parameters.rows - 1u) * parameters.units + unit);
+fn begins_at(row: u32) -> Begins {
+  let last = vec4<u32>(matrix_rows() - 1u);
+  let rows = vec4<u32>(row) + vec4<u32>(0u, 1u, 2u, 3u);
+  return Begins(weights_start(), min(rows, last) * parameters.units, min(rows + 4u, last) * parameters.units);
+}
+
+fn rows_at(begins: Begins, unit: u32) -> Rows {
+  let start = begins.start;
+  let low = begins.low + unit;
+  let high = begins.high + unit;
+  return Rows(unit_at(start, low.x), unit_at(start, low.y), unit_at(start, low.z), unit_at(start, low.w),
+    unit_at(start, high.x), unit_at(start, high.y), unit_at(start, high.z), unit_at(start, high.w));
 }
 
 /// Where a token's input begins.
@@ -72,7 +85,7 @@ fn step(sums: ptr<function, array<Sums, 4>>, rows: Rows, tokens: vec4<u32>, unit
   let low = mat4x4<f32>(unit_four(rows.a, index), unit_four(rows.b, index), unit_four(rows.c, index), unit_four(rows.d, index));
   let high = mat4x4<f32>(unit_four(rows.e, index), unit_four(rows.f, index), unit_four(rows.g, index), unit_four(rows.h, index));
   // Weights beyond the last column are zeros.
-  let at = tokens + min(4u * unit + index, parameters.columns - 1u);
+  let at = tokens + min(FOURS * unit + index, parameters.columns - 1u);
   (*sums)[0].low += products(x[at.x], low);
   (*sums)[0].high += products(x[at.x], high);
   (*sums)[1].low += products(x[at.y], low);
@@ -89,16 +102,28 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  let row = ROWS * group.x + 8u * lane;
+  if (!begin_tile(group.x, TOKENS * (group.z * groups.y + group.y))) {
+    return;
+  }
+  let row = ROWS * groups_before(group.x) + 8u * lane;
   let token = TOKENS * (group.z * groups.y + group.y);
   let tokens = vec4<u32>(token_at(token + lane), token_at(token + 4u + lane), token_at(token + 8u + lane), token_at(token + 12u + lane));
+  let begins = begins_at(row);
   var sums: array<Sums, 4>;
   for (var unit = 0u; unit < parameters.units; unit += 1u) {
-    let rows = rows_at(row, unit);
+    let rows = rows_at(begins, unit);
     step(&sums, rows, tokens, unit, 0u);
-    step(&sums, rows, tokens, unit, 1u);
-    step(&sums, rows, tokens, unit, 2u);
-    step(&sums, rows, tokens, unit, 3u);
+    if (FOURS > 1u) {
+      step(&sums, rows, tokens, unit, 1u);
+    }
+    if (FOURS > 2u) {
+      step(&sums, rows, tokens, unit, 2u);
+      step(&sums, rows, tokens, unit, 3u);
+      step(&sums, rows, tokens, unit, 4u);
+      step(&sums, rows, tokens, unit, 5u);
+      step(&sums, rows, tokens, unit, 6u);
+      step(&sums, rows, tokens, unit, 7u);
+    }
   }
   write_sums(token, row, sums[0]);
   write_sums(token + 4u, row, sums[1]);

@@ -14,12 +14,8 @@ struct Batch {
 // WGSL has no infinity.
 const LOWEST = -3.0e38;
 
-// Sixteen neighbours of a row of weights, as columns of four: weight = scale · level + minimum.
-struct Sixteen {
-  levels: mat4x4<f32>,
-  scale: f32,
-  minimum: f32,
-}
+/// Where a matrix begins in its two planes: the first in fours of words, the second in words (src/device/gpu/planes.rs).
+alias Place = vec2<u32>;
 
 /// The four bytes of a word, lowest first.
 fn bytes(word: u32) -> vec4<u32> {

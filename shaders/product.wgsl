@@ -1,26 +1,55 @@
-// Before the products of many rows: where the weights lie, and what becomes of a sum.
+// Before the products of many rows: up to three matrices of one arena, and what becomes of a sum.
 
-struct Parameters {
-  start: u32,    // of the weights, in words
+struct Segment {
+  start: Place,  // of the weights
   rows: u32,
   bias: u32,     // where it begins, plus 1; 0: none
   first: u32,    // its first row in the output
   stride: u32,   // rows of the output
-  units: u32,    // sixteens of a row; the last may reach beyond it
-  columns: u32,  // fours of a row
-  how: u32,      // 0: replace, 1: add, 2: multiply with the activation of what is there, 3: activate
-  activation: u32,
+  groups: u32,   // workgroups before it, of a token
   scale: u32,    // where LayerScale's factors begin, plus 1; 0: none
-  spare: vec2<u32>,
 }
 
-/// Whether anything is to be done for the tile that begins with a token.
-fn begin_tile(token: u32) -> bool {
+struct Parameters {
+  units: u32,       // of a row; the last may reach beyond it
+  columns: u32,     // fours of a row
+  spare: vec2<u32>,
+  segments: array<Segment, 3>,
+}
+
+@group(0) @binding(5) var<storage, read_write> out_second: array<f32>;
+@group(0) @binding(6) var<storage, read_write> out_third: array<f32>;
+
+/// Which of the matrices, and what there is to know of it.
+var<private> segment: u32;
+var<private> matrix: Segment;
+
+/// Whether anything is to be done for the tile that begins with a token, in a workgroup of a row of them.
+fn begin_tile(group: u32, token: u32) -> bool {
+  matrix = parameters.segments[0];
+  if (OUTS > 1u) {
+    segment = select(0u, 1u, group >= parameters.segments[1].groups) + select(0u, 1u, group >= parameters.segments[2].groups);
+    matrix = parameters.segments[segment];
+  }
   return token < batch.len;
 }
 
-fn weights_start() -> u32 {
-  return parameters.start;
+/// Workgroups of the same matrix before one.
+fn groups_before(group: u32) -> u32 {
+  return group - matrix.groups;
+}
+
+fn weights_start() -> Place {
+  return matrix.start;
+}
+
+/// Of the matrix that a gate gates.
+fn second_start() -> Place {
+  return parameters.segments[1].start;
+}
+
+fn matrix_rows() -> u32 {
+  return matrix.rows;
 }
 
 /// The row of the input that a token reads. Tokens beyond the batch are computed as its last, and not written.
@@ -28,25 +57,30 @@ fn input_row(token: u32) -> u32 {
   return min(token, batch.len - 1u);
 }
 
+/// A sum with a bias and a factor of its row, each where there is one.
+fn finished(row: u32, sum: f32, bias: u32, scale: u32) -> f32 {
+  var value = sum;
+  if (bias != 0u) {
+    value += vectors[bias - 1u + row];
+  }
+  if (scale != 0u) {
+    value *= vectors[scale - 1u + row];
+  }
+  return value;
+}
+
 /// Writes one sum; what lies beyond the matrix or the batch is nobody's.
 fn write(token: u32, row: u32, sum: f32) {
-  if (token >= batch.len || row >= parameters.rows) {
-    return;
+  if (token < batch.len && row < matrix.rows) {
+    put(segment, token * matrix.stride + matrix.first + row, finished(row, sum, matrix.bias, matrix.scale));
   }
-  var value = sum;
-  if (parameters.bias != 0u) {
-    value += vectors[parameters.bias - 1u + row];
+}
+
+/// Writes a product of the second matrix, gated by one of the first.
+fn write_gated(token: u32, row: u32, gate: f32, sum: f32) {
+  if (token < batch.len && row < matrix.rows) {
+    let value = finished(row, sum, parameters.segments[1].bias, parameters.segments[1].scale);
+    let gating = activated(finished(row, gate, matrix.bias, matrix.scale), ACTIVATION);
+    out[token * matrix.stride + matrix.first + row] = value * gating;
   }
-  if (parameters.scale != 0u) {
-    value *= vectors[parameters.scale - 1u + row];
-  }
-  let at = token * parameters.stride + parameters.first + row;
-  if (parameters.how == 1u) {
-    value += out[at];
-  } else if (parameters.how == 2u) {
-    value *= activated(out[at], parameters.activation);
-  } else if (parameters.how == 3u) {
-    value = activated(value, parameters.activation);
-  }
-  out[at] = value;
 }

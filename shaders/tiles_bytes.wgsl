@@ -5,70 +5,101 @@
 // its first choice at 419 of 428 positions (floats: 427), at all 344 where the reference is sure. SwiftShader has no such
 // instruction, and is twice as slow with it; on a GPU it has not been measured.
 
-const STEPS = 1u;
+const PARTS = 2u;   // halves of a unit
 
-var<workgroup> weight_levels: array<vec4<u32>, ROWS>;
-var<workgroup> weight_scales: array<vec2<f32>, ROWS>;   // scale, minimum
-var<workgroup> x_levels: array<vec4<u32>, TOKENS>;
-var<workgroup> x_scales: array<vec2<f32>, TOKENS>;      // scale, sum
+var<workgroup> weight_levels: array<vec4<u32>, PARTS * ROWS>;   // [halves, rows]
+var<workgroup> weight_scales: array<vec2<f32>, PARTS * ROWS>;   // scale, minimum
+var<workgroup> x_levels: array<vec4<u32>, PARTS * TOKENS>;      // [halves, tokens]
+var<workgroup> x_scales: array<vec2<f32>, PARTS * TOKENS>;      // scale, Σ scale · level
 
-/// Each thread fetches a sixteen of its row.
-fn load_weights(row: u32, first_row: u32, unit: u32) {
-  var w = Packed(vec4<u32>(), 0.0, 0.0);
-  if (first_row + row < parameters.rows) {
-    w = packed(weights_start(), (first_row + row) * parameters.units + unit);
-  }
-  weight_levels[row] = w.levels;
-  weight_scales[row] = vec2<f32>(w.scale, w.minimum);
+// Of a step's weights and inputs, a thread fetches a unit and half of one at most.
+const INPUTS = PARTS * TOKENS;
+
+struct Fetched {
+  unit: Unit,
+  x: vec4<u32>,
+  x_scale: vec2<f32>,
 }
 
-fn load_x(thread: u32, first_token: u32, unit: u32) {
-  if (thread >= TOKENS) {
-    return;
+fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
+  var next: Fetched;
+  if (thread < ROWS) {
+    next.unit = fetch_unit(thread, first_row, step);
   }
-  let at = 2u * (input_row(first_token + thread) * parameters.units + unit);
-  x_levels[thread] = x[at];
-  x_scales[thread] = bitcast<vec2<f32>>(x[at + 1u].xy);
+  let sixteens = (parameters.columns + 3u) / 4u;
+  let sixteen = step * PARTS + thread % PARTS;
+  if (thread < INPUTS && sixteen < sixteens) {
+    let at = 2u * (input_row(first_token + thread / PARTS) * sixteens + sixteen);
+    next.x = x[at];
+    next.x_scale = bitcast<vec2<f32>>(x[at + 1u].xy);
+  }
+  return next;
 }
 
-/// Eight rows: their levels, and scales and minima.
+fn half_levels(w: Unit, half: u32) -> vec4<u32> {
+  let first = 4u * half;
+  return vec4<u32>(level_word(w, first), level_word(w, first + 1u), level_word(w, first + 2u), level_word(w, first + 3u));
+}
+
+fn store(thread: u32, next: Fetched) {
+  if (thread < ROWS) {
+    weight_levels[thread] = half_levels(next.unit, 0u);
+    weight_scales[thread] = vec2<f32>(next.unit.scale.x, next.unit.minimum.x);
+    weight_levels[ROWS + thread] = half_levels(next.unit, 1u);
+    weight_scales[ROWS + thread] = vec2<f32>(next.unit.scale.y, next.unit.minimum.y);
+  }
+  if (thread < INPUTS) {
+    let at = thread % PARTS * TOKENS + thread / PARTS;
+    x_levels[at] = next.x;
+    x_scales[at] = next.x_scale;
+  }
+}
+
+/// Half a unit of each of a thread's rows: levels, and scales and minima.
 struct Weights {
   a: vec4<u32>,
   b: vec4<u32>,
   c: vec4<u32>,
   d: vec4<u32>,
-  e: vec4<u32>,
-  f: vec4<u32>,
-  g: vec4<u32>,
-  h: vec4<u32>,
-  scales: mat2x4<f32>,
-  minima: mat2x4<f32>,
+  scales: vec4<f32>,
+  minima: vec4<f32>,
 }
 
-fn weights_at(step: u32, row: u32) -> Weights {
-  let low = mat4x2<f32>(weight_scales[row], weight_scales[row + 8u], weight_scales[row + 16u], weight_scales[row + 24u]);
-  let high = mat4x2<f32>(weight_scales[row + 32u], weight_scales[row + 40u], weight_scales[row + 48u], weight_scales[row + 56u]);
-  let rows = array<mat2x4<f32>, 2>(transpose(low), transpose(high));
-  return Weights(
-    weight_levels[row], weight_levels[row + 8u], weight_levels[row + 16u], weight_levels[row + 24u],
-    weight_levels[row + 32u], weight_levels[row + 40u], weight_levels[row + 48u], weight_levels[row + 56u],
-    mat2x4<f32>(rows[0][0], rows[1][0]),
-    mat2x4<f32>(rows[0][1], rows[1][1]),
-  );
+fn weights_at(part: u32, row: u32) -> Weights {
+  let at = part * ROWS + row;
+  var w: Weights;
+  w.a = weight_levels[at];
+  w.scales.x = weight_scales[at].x;
+  w.minima.x = weight_scales[at].y;
+  if (ROWS_EACH > 1u) {
+    w.b = weight_levels[at + ACROSS];
+    w.scales.y = weight_scales[at + ACROSS].x;
+    w.minima.y = weight_scales[at + ACROSS].y;
+  }
+  if (ROWS_EACH > 2u) {
+    w.c = weight_levels[at + 2u * ACROSS];
+    w.d = weight_levels[at + 3u * ACROSS];
+    w.scales = vec4<f32>(w.scales.xy, weight_scales[at + 2u * ACROSS].x, weight_scales[at + 3u * ACROSS].x);
+    w.minima = vec4<f32>(w.minima.xy, weight_scales[at + 2u * ACROSS].y, weight_scales[at + 3u * ACROSS].y);
+  }
+  return w;
 }
 
 fn level_sum(a: vec4<u32>, b: vec4<u32>) -> f32 {
   return f32(dot4I8Packed(a.x, b.x) + dot4I8Packed(a.y, b.y) + dot4I8Packed(a.z, b.z) + dot4I8Packed(a.w, b.w));
 }
 
-/// A token against eight rows.
-fn products(step: u32, token: u32, w: Weights) -> mat2x4<f32> {
-  let mine = x_levels[token];
-  let scale = x_scales[token];
-  let low = vec4<f32>(level_sum(mine, w.a), level_sum(mine, w.b), level_sum(mine, w.c), level_sum(mine, w.d));
-  let high = vec4<f32>(level_sum(mine, w.e), level_sum(mine, w.f), level_sum(mine, w.g), level_sum(mine, w.h));
-  return mat2x4<f32>(
-    scale.x * w.scales[0] * low + scale.y * w.minima[0],
-    scale.x * w.scales[1] * high + scale.y * w.minima[1],
-  );
+/// A part of a token against a thread's rows.
+fn products(part: u32, token: u32, w: Weights) -> vec4<f32> {
+  let mine = x_levels[part * TOKENS + token];
+  let scale = x_scales[part * TOKENS + token];
+  var sums = vec4<f32>();
+  sums.x = level_sum(mine, w.a);
+  if (ROWS_EACH > 1u) {
+    sums.y = level_sum(mine, w.b);
+  }
+  if (ROWS_EACH > 2u) {
+    sums = vec4<f32>(sums.xy, level_sum(mine, w.c), level_sum(mine, w.d));
+  }
+  return scale.x * w.scales * sums + scale.y * w.minima;
 }

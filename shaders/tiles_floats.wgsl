@@ -1,49 +1,108 @@
 // Before matrix_matrix.wgsl: tiles of floats.
 
-const STEPS = 4u;   // fours of columns
+const PARTS = 8u;   // fours of a step
 
-var<workgroup> weight_tile: array<vec4<f32>, STEPS * ROWS>;   // [columns / 4, rows]
-var<workgroup> x_tile: array<vec4<f32>, STEPS * TOKENS>;      // [columns / 4, tokens]
+var<workgroup> weight_tile: array<vec4<f32>, PARTS * ROWS>;   // [fours, rows]
+var<workgroup> x_tile: array<vec4<f32>, PARTS * TOKENS>;      // [fours, tokens]
 
-/// Each thread unpacks a sixteen of its row.
-fn load_weights(row: u32, first_row: u32, unit: u32) {
-  var w = Sixteen(mat4x4<f32>(), 0.0, 0.0);
-  if (first_row + row < parameters.rows) {
-    w = sixteen(weights_start(), (first_row + row) * parameters.units + unit);
-  }
-  weight_tile[row] = w.scale * w.levels[0] + w.minimum;
-  weight_tile[row + ROWS] = w.scale * w.levels[1] + w.minimum;
-  weight_tile[row + 2u * ROWS] = w.scale * w.levels[2] + w.minimum;
-  weight_tile[row + 3u * ROWS] = w.scale * w.levels[3] + w.minimum;
+// Of a step's weights and inputs, what a thread fetches.
+const UNITS = ROWS * UNITS_OF_STEP;
+const INPUTS = TOKENS * PARTS;
+
+struct Fetched {
+  unit: Unit,
+  second_unit: Unit,
+  x: vec4<f32>,
+  second_x: vec4<f32>,
 }
 
-fn load_x(thread: u32, first_token: u32, unit: u32) {
-  for (var i = thread; i < STEPS * TOKENS; i += 64u) {
-    let column = 4u * unit + i % STEPS;
-    var four = vec4<f32>();
-    if (column < parameters.columns) {
-      four = bitcast<vec4<f32>>(x[input_row(first_token + i / STEPS) * parameters.columns + column]);
-    }
-    x_tile[(i % STEPS) * TOKENS + i / STEPS] = four;
+/// Four columns of a token, zeros beyond the last.
+fn fetch_x(index: u32, first_token: u32, step: u32) -> vec4<f32> {
+  let column = step * PARTS + index % PARTS;
+  if (column >= parameters.columns) {
+    return vec4<f32>();
+  }
+  return bitcast<vec4<f32>>(x[input_row(first_token + index / PARTS) * parameters.columns + column]);
+}
+
+fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
+  var next: Fetched;
+  if (thread < UNITS) {
+    next.unit = fetch_unit(thread, first_row, step);
+  }
+  if (UNITS > THREADS) {
+    next.second_unit = fetch_unit(thread + THREADS, first_row, step);
+  }
+  if (thread < INPUTS) {
+    next.x = fetch_x(thread, first_token, step);
+  }
+  if (INPUTS > THREADS) {
+    next.second_x = fetch_x(thread + THREADS, first_token, step);
+  }
+  return next;
+}
+
+fn store_unit(index: u32, unit: Unit) {
+  let at = index % UNITS_OF_STEP * FOURS * ROWS + index / UNITS_OF_STEP;
+  weight_tile[at] = unit_four(unit, 0u);
+  if (FOURS > 1u) {
+    weight_tile[at + ROWS] = unit_four(unit, 1u);
+  }
+  if (FOURS > 2u) {
+    weight_tile[at + 2u * ROWS] = unit_four(unit, 2u);
+    weight_tile[at + 3u * ROWS] = unit_four(unit, 3u);
+    weight_tile[at + 4u * ROWS] = unit_four(unit, 4u);
+    weight_tile[at + 5u * ROWS] = unit_four(unit, 5u);
+    weight_tile[at + 6u * ROWS] = unit_four(unit, 6u);
+    weight_tile[at + 7u * ROWS] = unit_four(unit, 7u);
   }
 }
 
-/// A step's weights of eight rows.
+fn store(thread: u32, next: Fetched) {
+  if (thread < UNITS) {
+    store_unit(thread, next.unit);
+  }
+  if (UNITS > THREADS) {
+    store_unit(thread + THREADS, next.second_unit);
+  }
+  if (thread < INPUTS) {
+    x_tile[thread % PARTS * TOKENS + thread / PARTS] = next.x;
+  }
+  if (INPUTS > THREADS) {
+    x_tile[thread % PARTS * TOKENS + (thread + THREADS) / PARTS] = next.second_x;
+  }
+}
+
+/// A part's weights of a thread's rows.
 struct Weights {
-  low: mat4x4<f32>,
-  high: mat4x4<f32>,
+  a: vec4<f32>,
+  b: vec4<f32>,
+  c: vec4<f32>,
+  d: vec4<f32>,
 }
 
-fn weights_at(step: u32, row: u32) -> Weights {
-  let at = step * ROWS + row;
-  return Weights(
-    mat4x4<f32>(weight_tile[at], weight_tile[at + 8u], weight_tile[at + 16u], weight_tile[at + 24u]),
-    mat4x4<f32>(weight_tile[at + 32u], weight_tile[at + 40u], weight_tile[at + 48u], weight_tile[at + 56u]),
-  );
+fn weights_at(part: u32, row: u32) -> Weights {
+  let at = part * ROWS + row;
+  var w: Weights;
+  w.a = weight_tile[at];
+  if (ROWS_EACH > 1u) {
+    w.b = weight_tile[at + ACROSS];
+  }
+  if (ROWS_EACH > 2u) {
+    w.c = weight_tile[at + 2u * ACROSS];
+    w.d = weight_tile[at + 3u * ACROSS];
+  }
+  return w;
 }
 
-/// A step of a token against eight rows.
-fn products(step: u32, token: u32, w: Weights) -> mat2x4<f32> {
-  let four = x_tile[step * TOKENS + token];
-  return mat2x4<f32>(four * w.low, four * w.high);
+/// A part of a token against a thread's rows.
+fn products(part: u32, token: u32, w: Weights) -> vec4<f32> {
+  let four = x_tile[part * TOKENS + token];
+  if (ROWS_EACH > 2u) {
+    return vec4<f32>(dot(four, w.a), dot(four, w.b), dot(four, w.c), dot(four, w.d));
+  }
+  if (ROWS_EACH > 1u) {
+    return vec4<f32>(dot(four, w.a), dot(four, w.b), 0.0, 0.0);
+  }
+  return vec4<f32>(dot(four, w.a), 0.0, 0.0, 0.0);
 }

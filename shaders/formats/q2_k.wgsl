@@ -1,11 +1,12 @@
-// Q2_K, 21 words of 256: for each sixteen a byte of scale and minimum (4 bits each), levels of 2 bits, their scales (f16).
+// Q2_K, 21 words for eight units: two of levels for each, a byte of scale and minimum (4 bits each) for each half, their
+// scales (f16).
 const SIGNED = false;
 
-fn packed(start: u32, unit: u32) -> Packed {
-  let block = start + 21u * (unit / 16u);
-  let u = unit % 16u;
-  let levels = words(block + 4u + 8u * (u / 8u) + 4u * (u % 2u), 2u * (u % 8u / 2u), 0x03030303u);
-  let both = byte(weights[block + u / 4u], u % 4u);
-  let scale = halves(weights[block + 20u]);
-  return Packed(levels, scale.x * f32(both & 0xfu), -scale.y * f32(both >> 4u));
+fn unit_at(place: Place, unit: u32) -> Unit {
+  let record = place.y + 21u * (unit / 8u);
+  let levels = record + 2u * (unit % 8u);
+  let both = vec2<u32>(scales[record + 16u + unit % 8u / 2u]) >> (vec2<u32>(16u * (unit % 2u)) + vec2<u32>(0u, 8u));
+  let scale = halves(scales[record + 20u]);
+  let minimum = -scale.y * vec2<f32>((both >> vec2<u32>(4u)) & vec2<u32>(0xfu));
+  return Unit(bit_pairs(scales[levels]), bit_pairs(scales[levels + 1u]), scale.x * vec2<f32>(both & vec2<u32>(0xfu)), minimum);
 }

@@ -1,9 +1,12 @@
-// Q5_1, 6 words of 32: scale and minimum (f16), the levels' fifth bits, their nibbles.
+// Q5_1: nibbles; two words a unit: scale and minimum (f16), fifth bits.
 const SIGNED = false;
 
-fn packed(start: u32, unit: u32) -> Packed {
-  let at = start + 6u * (unit / 2u);
-  let levels = words(at + 2u, 4u * (unit % 2u), NIBBLES) | fifths(weights[at + 1u] >> (16u * (unit % 2u)));
-  let scale = halves(weights[at]);
-  return Packed(levels, scale.x, scale.y);
+fn unit_at(place: Place, unit: u32) -> Unit {
+  let record = place.y + 2u * unit;
+  let scale = halves(scales[record]);
+  let words = weights[place.x + unit];
+  let fifth = scales[record + 1u];
+  let low = (words & NIBBLES) | (single_bits(fifth, 0u) << vec4<u32>(4u));
+  let high = ((words >> vec4<u32>(4u)) & NIBBLES) | (single_bits(fifth, 1u) << vec4<u32>(4u));
+  return Unit(low, high, scale.xx, scale.yy);
 }

@@ -1,12 +1,12 @@
-// Q5_K, 44 words of 256: as Q4_K, with the levels' fifth bits before their nibbles.
+// Q5_K: nibbles; thirteen words for eight units: scales and minima, the fifth bits of each.
 const SIGNED = false;
 
-fn packed(start: u32, unit: u32) -> Packed {
-  let block = start + 44u * (unit / 16u);
-  let u = unit % 16u;
-  let group = u / 2u;
-  let low = words(block + 12u + 8u * (group / 2u) + 4u * (u % 2u), 4u * (group % 2u), NIBBLES);
-  let fifth = words(block + 4u + 4u * (u % 2u), group, 0x01010101u);
-  let scale = halves(weights[block]) * six_bits(block + 1u, group);
-  return Packed(low | (fifth << vec4<u32>(4u)), scale.x, -scale.y);
+fn unit_at(place: Place, unit: u32) -> Unit {
+  let record = place.y + 13u * (unit / 8u);
+  let scale = scale_at(record, unit);
+  let words = weights[place.x + unit];
+  let fifth = scales[record + 5u + unit % 8u];
+  let low = (words & NIBBLES) | (single_bits(fifth, 0u) << vec4<u32>(4u));
+  let high = ((words >> vec4<u32>(4u)) & NIBBLES) | (single_bits(fifth, 1u) << vec4<u32>(4u));
+  return Unit(low, high, scale.xx, -scale.yy);
 }

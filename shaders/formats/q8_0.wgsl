@@ -1,7 +1,8 @@
-// Q8_0, 9 words of 32: scale (f16, padded to a word), levels in signed bytes.
+// Q8_0: signed bytes; a word for two units: their scales.
 const SIGNED = true;
 
-fn packed(start: u32, unit: u32) -> Packed {
-  let block = start + 9u * (unit / 2u);
-  return Packed(words(block + 1u + 4u * (unit % 2u), 0u, 0xffffffffu), halves(weights[block]).x, 0.0);
+fn unit_at(place: Place, unit: u32) -> Unit {
+  let at = place.x + 2u * unit;
+  let scale = half_scale(place.y + unit / 2u, unit);
+  return Unit(weights[at], weights[at + 1u], vec2<f32>(scale), vec2<f32>());
 }

@@ -179,23 +179,23 @@ pub fn experts_of_other_arenas_are_left_alone() {
             storage: vec![
                 (0, floats([1.0; 64])),
                 (1, weights.clone()),
-                (2, biases.clone()),
-                (3, routes.clone()),
-                (4, floats([7.0; 8])),
+                (3, biases.clone()),
+                (4, routes.clone()),
+                (5, floats([7.0; 8])),
             ],
             uniforms: &[parameters, &[0, 4, 0, 0]],
             grid: [1, 1, 4],
         };
-        let kernel = Kernel::new(shader).format(TensorType::F32).with([16, 0, 2]);
+        let kernel = Kernel::new(shader).format(TensorType::F32).with([16, 0, 2, 1]);
         let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(4);
         found.into_iter().map(f32::from_bits).collect::<Vec<_>>()
     };
-    let found = run(Shader::Experts, &[1, 4, 0, 0, 0, 0, 1, 0, stride, first_expert, experts, rows, 1, 0, 0, 0]);
+    let found = run(Shader::Experts, &[4, 4, 0, 0, 0, 0, 0, 0, 1, 0, stride, first_expert, experts, rows, 1, 0, 0, 0]);
     assert_eq!(found, [7.0, 7.0, 16.25, 16.5, 32.75, 33.0, 7.0, 7.0]);
-    let found = run(Shader::ExpertsDown, &[1, 4, 0, 0, 1, stride, first_expert, experts, rows, 1, 0]);
+    let found = run(Shader::ExpertsDown, &[4, 4, 0, 0, 0, 1, stride, first_expert, experts, rows, 1, 0]);
     assert_eq!(found, [0.0, 0.0, 16.25, 16.5, 32.75, 33.0, 0.0, 0.0]);
     // Without biases, whatever lies among the vectors.
-    let found = run(Shader::ExpertsDown, &[1, 4, 0, 0, 0, stride, first_expert, experts, rows, 1, 1]);
+    let found = run(Shader::ExpertsDown, &[4, 4, 0, 0, 0, 0, stride, first_expert, experts, rows, 1, 1]);
     assert_eq!(found, [7.0, 7.0, 23.0, 23.0, 39.0, 39.0, 7.0, 7.0]);
 }
 

@@ -102,8 +102,8 @@ pub fn a_part_of_a_table_looks_up_its_own_rows_alone() {
     // Rows of 16 floats: of the four here the part has two, those of tokens 1 and 2.
     let rows: Vec<u32> = (0..64).map(|i| (i as f32).to_bits()).collect();
     let alone = Alone {
-        storage: vec![(0, vec![0, 1, 2, 3]), (1, rows.clone()), (2, vec![7; 64])],
-        uniforms: &[&[0, 1, 2, 1, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]],
+        storage: vec![(0, vec![0, 1, 2, 3]), (1, rows.clone()), (3, vec![7; 64])],
+        uniforms: &[&[0, 0, 1, 2, 4, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]],
         grid: [1, 4, 1],
     };
     let kernel = Kernel::new(Shader::Embed).format(TensorType::F32);
@@ -134,9 +134,10 @@ pub fn scales_of_mxfp4_are_the_powers_of_two_that_they_name() {
     let kernels = first();
     let text = source(&Kernel::new(Shader::Embed).format(TensorType::MXFP4), kernels.extras());
     let exponents: Vec<u32> = (0..255).collect();
-    let blocks = exponents.iter().flat_map(|e| [*e, 0, 0, 0, 0]).collect();
-    let scale = "bitcast<u32>(packed(5u * x, 0u).scale)";
-    let found = values_of(&kernels.context, &text, scale, &exponents, vec![(1, blocks)]);
+    // Four a word.
+    let records = exponents.chunks(4).map(|four| four.iter().rev().fold(0, |word, e| word << 8 | e)).collect();
+    let scale = "bitcast<u32>(unit_at(Place(0u, 0u), x).scale.x)";
+    let found = values_of(&kernels.context, &text, scale, &exponents, vec![(1, vec![0; 4]), (2, records)]);
     for (e, found) in exponents.iter().zip(found) {
         // The first number's level is 1.
         let mut block = [0; 17];
@@ -152,7 +153,7 @@ pub fn scales_of_mxfp4_are_the_powers_of_two_that_they_name() {
 #[test]
 pub fn nobody_has_one_number_wherever_pairs_are_sorted() {
     let kernels = first();
-    let multiplied = Kernel::new(Shader::ExpertsMatrix).format(TensorType::F32).with([1, 0, 0]);
+    let multiplied = Kernel::new(Shader::ExpertsMatrix).format(TensorType::F32).with([0, 0, 1, 1]);
     for kernel in [Kernel::new(Shader::ExpertsGroup), multiplied] {
         let text = source(&kernel, kernels.extras());
         let given = [u32::MAX, u32::MAX - 1, u32::MAX >> 1, 0];

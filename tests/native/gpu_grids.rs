@@ -135,8 +135,8 @@ pub fn rows_beyond_a_grid_are_multiplied_and_become_bytes() {
     let x = |tokens: usize| -> Vec<f32> {
         (0..tokens * columns).map(|i| if i % 16 == 0 { 127.0 } else { (i * 31 % 200) as f32 - 100.0 }).collect()
     };
-    // 3 groups of 64 tokens, of 16 in quads, of one where they become bytes.
-    for tokens in [193, 400] {
+    // 3 groups of 16 tokens, of one where they become bytes.
+    for tokens in [49, 130] {
         multiply_rows(Wishes::default(), TensorType::F32, &floats, &x(100), columns);
         let without = Wishes { without: vec!["subgroups".into()], ..Wishes::default() };
         multiply_rows(without, TensorType::F32, &floats, &x(tokens), columns);

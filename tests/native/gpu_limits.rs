@@ -35,7 +35,8 @@ pub fn check(kernels: impl IntoIterator<Item = Kernel>) {
             assert!(threads <= THREADS, "{}: {threads} threads", kernel.label());
             // As many as the grid counts on: whole runs of lanes.
             if kernel.shader == Shader::Norm || kernel.shader.has_lanes() {
-                assert_eq!(threads, kernel.constants[0].max(64), "{}", kernel.label());
+                let staged = u32::from(kernel.shader.has_lanes() && kernel.constants[4] == 1);
+                assert_eq!(threads, kernel.constants[0].max(64 << staged), "{}", kernel.label());
             }
         }
     }

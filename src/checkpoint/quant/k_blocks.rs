@@ -31,12 +31,9 @@ fn two_bits(quants: &[u8], part: usize, i: usize) -> u8 {
 ///                bytes 8–11 the high two bits of scales i, i + 4, i + 8, i + 12
 ///     108  d     f16
 pub(super) fn q3_k(bytes: &[u8; 110], out: &mut [Levels; 8]) {
-    let d = scale(bytes, 108);
-    let scales = &bytes[96..108];
-    for part in 0..16 {
-        let low = scales[part % 8] >> (part / 8 * 4) & 15;
-        let high = scales[8 + part % 4] >> (part / 4 * 2) & 3;
-        let s = d * ((low | high << 4) as i32 - 32) as f32;
+    let (d, scales) = (scale(bytes, 108), q3_k_scales(&bytes[96..108]));
+    for (part, scale) in scales.into_iter().enumerate() {
+        let s = d * f32::from(scale);
         out[part / 2].set_half(part % 2, s, 0.0, |i| {
             let mask = bytes[part % 2 * 16 + i] >> (part / 2) & 1;
             two_bits(&bytes[32..96], part, i) as i8 - if mask == 0 { 4 } else { 0 }
@@ -44,10 +41,19 @@ pub(super) fn q3_k(bytes: &[u8; 110], out: &mut [Levels; 8]) {
     }
 }
 
+/// The scales of the 16 parts of a Q3_K block, −32 to 31, from the 12 bytes that pack them.
+pub fn q3_k_scales(packed: &[u8]) -> [i8; 16] {
+    std::array::from_fn(|part| {
+        let low = packed[part % 8] >> (part / 8 * 4) & 15;
+        let high = packed[8 + part % 4] >> (part / 4 * 2) & 3;
+        (low | high << 4) as i8 - 32
+    })
+}
+
 /// Scale and minimum of part `j` of 8, 6 bits each, as Q4_K and Q5_K pack them in 12 bytes:
 /// parts 0–3 in bytes 0–3 (scale) and 4–7 (minimum), low six bits; parts 4–7 have their low four bits in
 /// bytes 8–11 (scale low half, minimum high half) and their high two bits on top of bytes 0–3 and 4–7.
-fn scale_and_minimum(packed: &[u8], j: usize) -> (u8, u8) {
+pub fn scale_and_minimum(packed: &[u8], j: usize) -> (u8, u8) {
     if j < 4 {
         (packed[j] & 63, packed[j + 4] & 63)
     } else {

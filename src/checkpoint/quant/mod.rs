@@ -10,6 +10,7 @@ mod quantize;
 
 use crate::error::{Code, Error, Result};
 pub use blocks::mxfp4_from_pairs;
+pub use k_blocks::{q3_k_scales, scale_and_minimum};
 pub use levels::Levels;
 
 /// How the elements of a tensor are stored.

@@ -1,7 +1,7 @@
 //! Mixtures of experts: what lies in memory of them, and which of them rows go to.
 
 use super::buffer::{Buffer, Memory};
-use super::matrix::{Matrix, row_words};
+use super::matrix::{self, Matrix, matrix_words};
 use crate::checkpoint::TensorType;
 use crate::error::Result;
 use std::ops::Range;
@@ -17,10 +17,8 @@ pub struct Experts {
 
 /// Those of some experts, one after the other.
 pub struct Part {
-    /// The whole arena, as kernels see it.
-    pub arena: Buffer,
-    /// Where the first begins, in words.
-    pub start: usize,
+    /// The first's matrix: the others' follow it.
+    pub first: matrix::Part,
     pub experts: Range<usize>,
 }
 
@@ -28,17 +26,17 @@ impl Experts {
     /// Of matrices of one type and shape, each in one piece.
     pub fn join(matrices: Vec<Matrix>) -> Self {
         let Matrix { ty, rows, columns, .. } = matrices[0];
-        let stride = rows * row_words(ty, columns);
+        let stride = matrix_words(ty, rows, columns);
         let mut parts: Vec<Part> = Vec::new();
         for (expert, matrix) in matrices.into_iter().enumerate() {
             let piece = matrix.parts.into_iter().next().expect("it has rows");
             let follows = |last: &&mut Part| {
-                let end = last.start + last.experts.len() * stride;
-                last.arena.handle.id == piece.arena.handle.id && end == piece.start
+                let end = last.first.planes[0] + last.experts.len() * stride;
+                last.first.arena.handle.id == piece.arena.handle.id && end == piece.planes[0]
             };
             match parts.last_mut().filter(follows) {
                 Some(last) => last.experts.end += 1,
-                None => parts.push(Part { arena: piece.arena, start: piece.start, experts: expert..expert + 1 }),
+                None => parts.push(Part { first: piece, experts: expert..expert + 1 }),
             }
         }
         Self { ty, rows, columns, parts }
@@ -46,7 +44,7 @@ impl Experts {
 
     /// Words of an expert.
     pub fn stride(&self) -> usize {
-        self.rows * row_words(self.ty, self.columns)
+        matrix_words(self.ty, self.rows, self.columns)
     }
 
     pub fn count(&self) -> usize {

@@ -1,6 +1,6 @@
 //! The shaders: their texts, put together in variants.
 
-use super::texts::{cache_text, format_text, halves_text, shader};
+use super::texts::{cache_text, format_text, halves_text, inputs_text, shader};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
 use crate::error::{Error, Result};
@@ -41,6 +41,10 @@ pub enum Shader {
     ProbeHalves,
 }
 
+/// Constants of kernels that share rows among lanes, and of those that make tiles.
+const LANES: &[&str] = &["LANES", "GATED", "FOLD", "TOKENS", "STAGED", "HOW", "ACTIVATION", "OUTS"];
+const TILES: &[&str] = &["GATED", "BYTES", "ROWS_EACH", "TOKENS_EACH", "HOW", "ACTIVATION", "OUTS"];
+
 impl Shader {
     /// Text, names of its constants, and what it can use.
     fn parts(self) -> (&'static str, &'static [&'static str], Uses) {
@@ -49,14 +53,14 @@ impl Shader {
             Embed => (shader!("embed"), &[], Uses::Nothing),
             Patches => (shader!("patches"), &[], Uses::Nothing),
             Norm => (shader!("norm"), &["LANES"], Uses::Subgroups),
-            MatrixVector => (shader!("matrix_vector"), &["LANES", "GATED"], Uses::Subgroups),
-            MatrixMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
-            MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &[], Uses::Subgroups),
+            MatrixVector => (shader!("matrix_vector"), LANES, Uses::Subgroups),
+            MatrixMatrix => (shader!("matrix_matrix"), TILES, Uses::IntegerDot),
+            MatrixMatrixQuads => (shader!("matrix_matrix_quads"), &["HOW", "ACTIVATION", "OUTS"], Uses::Subgroups),
             Route => (shader!("route"), &[], Uses::Nothing),
-            Experts => (shader!("experts"), &["LANES", "GATED"], Uses::Subgroups),
-            ExpertsDown => (shader!("experts_down"), &["LANES"], Uses::Subgroups),
+            Experts => (shader!("experts"), LANES, Uses::Subgroups),
+            ExpertsDown => (shader!("experts_down"), LANES, Uses::Subgroups),
             ExpertsGroup => (shader!("experts_group"), &[], Uses::Nothing),
-            ExpertsMatrix => (shader!("matrix_matrix"), &["TOKENS_EACH"], Uses::IntegerDot),
+            ExpertsMatrix => (shader!("matrix_matrix"), TILES, Uses::IntegerDot),
             ExpertsJoin => (shader!("experts_join"), &[], Uses::Nothing),
             Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
@@ -80,11 +84,17 @@ impl Shader {
     /// What stands before its text, besides what a format or a cache brings.
     fn before(self) -> &'static str {
         match self {
-            Shader::MatrixVector => concat!(shader!("lanes"), shader!("activation")),
-            Shader::Experts => concat!(shader!("lanes"), shader!("activation"), shader!("gating")),
-            Shader::ExpertsDown => shader!("lanes"),
-            Shader::ExpertsMatrix => concat!(shader!("activation"), shader!("gating"), shader!("product_experts")),
-            Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
+            Shader::MatrixVector => concat!(shader!("lanes"), shader!("activation"), shader!("outputs")),
+            Shader::Experts => {
+                concat!(shader!("lanes"), shader!("experts_place"), shader!("activation"), shader!("gating"))
+            }
+            Shader::ExpertsDown => concat!(shader!("lanes"), shader!("experts_place")),
+            Shader::ExpertsMatrix => {
+                concat!(shader!("experts_place"), shader!("activation"), shader!("gating"), shader!("product_experts"))
+            }
+            Shader::MatrixMatrix | Shader::MatrixMatrixQuads => {
+                concat!(shader!("activation"), shader!("outputs"), shader!("product"))
+            }
             Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
             Shader::AttentionWeights => shader!("score"),
             Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
@@ -162,15 +172,21 @@ pub struct Kernel {
     /// How the cache is kept that it reads or writes.
     pub cache: Option<CacheType>,
     /// Values of the shader's constants.
-    pub constants: [u32; 3],
+    pub constants: [u32; 8],
 }
 
 impl Kernel {
     pub const fn new(shader: Shader) -> Self {
-        Self { shader, format: None, cache: None, constants: [0; 3] }
+        Self { shader, format: None, cache: None, constants: [0; 8] }
     }
 
-    pub const fn with(self, constants: [u32; 3]) -> Self {
+    /// The first of its constants; the others are 0.
+    pub const fn with<const N: usize>(self, first: [u32; N]) -> Self {
+        let (mut constants, mut n) = ([0; 8], 0);
+        while n < N {
+            constants[n] = first[n];
+            n += 1;
+        }
         Self { constants, ..self }
     }
 
@@ -231,7 +247,11 @@ impl Kernel {
         }
         source += PRELUDE;
         match self.shader {
-            shader if shader.has_lanes() => source += self.fold(uses),
+            shader if shader.has_lanes() => {
+                source += self.fold(uses);
+                source += if self.constants[4] == 0 { shader!("lanes_apart") } else { shader!("lanes_staged") };
+                source += self.format.map_or("", inputs_text);
+            }
             Shader::Norm if uses == Uses::Subgroups => source += shader!("total_whole"),
             Shader::Norm => source += shader!("total_shared"),
             Shader::MatrixMatrix | Shader::ExpertsMatrix => {
@@ -288,23 +308,33 @@ impl Kernel {
         all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[rows, last]| Kernel::new(Resize).with([rows, last, 0])));
         for format in TensorType::ALL {
             all.push(Kernel::new(Embed).format(format));
-            for constants in [[32, 0, 0], [32, 1, 0], [64, 0, 0], [4, 1, WHOLE], [32, 0, WHOLE], [128, 1, WHOLE]] {
-                let of = |shader| Kernel::new(shader).format(format).with(constants);
-                all.extend([MatrixVector, Experts].map(of));
+            for [lanes, gated, fold] in [[32, 0, 0], [32, 1, 0], [4, 1, WHOLE], [32, 0, WHOLE], [128, 1, WHOLE]] {
+                let of = |shader, staged| {
+                    Kernel::new(shader).format(format).with([lanes, gated, fold, 1, staged, 0, 2, 3 - 2 * gated])
+                };
+                all.extend([of(MatrixVector, 0), of(MatrixVector, 1), of(Experts, 0)]);
+                all.push(Kernel::new(MatrixVector).format(format).with([lanes, gated, fold, 4, 0, 1 - gated, 2, 1]));
             }
-            all.extend([[32, 0, 0], [4, 0, WHOLE]].map(|ways| Kernel::new(ExpertsDown).format(format).with(ways)));
+            let down = |ways: [u32; 4]| Kernel::new(ExpertsDown).format(format).with(ways);
+            all.extend([[32, 0, 0, 1], [4, 0, WHOLE, 1]].map(down));
             for shader in [MatrixMatrix, ExpertsMatrix] {
-                let of = |each, how| Kernel::new(shader).format(format).with([each, how, 0]);
-                all.extend([of(1, 0), of(8, 0)]);
-                all.extend([of(1, BYTES), of(8, BYTES)].into_iter().filter(|_| format.is_quantised()));
+                let of = |constants: [u32; 7]| Kernel::new(shader).format(format).with(constants);
+                let floats =
+                    [[0, 0, 1, 1, 0, 0, 3], [0, 0, 4, 4, 1, 0, 1], [1, 0, 2, 2, 0, 3, 1], [1, 0, 4, 4, 0, 2, 1]];
+                all.extend(floats.map(of));
+                let bytes = [[0, BYTES, 1, 1, 3, 5, 1], [0, BYTES, 4, 4, 0, 0, 3], [1, BYTES, 4, 2, 0, 1, 1]].map(of);
+                all.extend(bytes.into_iter().filter(|_| format.is_quantised()));
             }
-            all.push(Kernel::new(MatrixMatrixQuads).format(format));
+            let quads = |ways: [u32; 3]| Kernel::new(MatrixMatrixQuads).format(format).with(ways);
+            all.extend([[0, 0, 3], [1, 0, 1], [2, 1, 1], [3, 2, 1]].map(quads));
         }
         // Every size of subgroups, in one format: how sums come together has nothing to do with that.
         for lanes in [4, 8, 16, 32, 64] {
             all.push(Kernel::new(Norm).with([lanes, 0, WHOLE]));
-            let ways = [[lanes, 0, WHOLE], [lanes, 1, WHOLE], [lanes, 0, 0], [lanes, 1, 0]];
-            all.extend(ways.map(|constants| Kernel::new(MatrixVector).format(TensorType::Q4_1).with(constants)));
+            for [gated, fold, tokens, staged] in [[0, WHOLE, 1, 1], [1, WHOLE, 2, 0], [0, 0, 2, 0], [1, 0, 1, 1]] {
+                let constants = [lanes, gated, fold, tokens, staged, 0, 1, 1];
+                all.push(Kernel::new(MatrixVector).format(TensorType::Q4_1).with(constants));
+            }
         }
         for (n, head_dim) in [8, 12, 64, 80, 256].into_iter().enumerate() {
             all.push(Kernel::new(AttentionJoin).with([head_dim, 0, 0]));
@@ -327,6 +357,8 @@ impl Kernel {
         let Self { shader, format, cache, constants } = self;
         let format = format.map_or(String::new(), |format| format!(" {format}"));
         let cache = cache.map_or(String::new(), |cache| format!(" {cache:?}"));
+        let (_, names, _) = shader.parts();
+        let constants = &constants[..names.len()];
         format!("{shader:?}{format}{cache} {constants:?}")
     }
 }

@@ -19,6 +19,7 @@ mod pace;
 mod pipelines;
 mod pixels;
 mod places;
+mod planes;
 mod probe;
 mod profile;
 mod project;

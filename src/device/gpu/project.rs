@@ -7,7 +7,7 @@ use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use crate::checkpoint::TensorType;
-use crate::device::{Activation, Input, Linear, NormWeights, Projection};
+use crate::device::{Activation, Device, Input, Linear, NormWeights, Projection};
 
 /// Up to that many rows each goes through the weights by itself: a tile would be mostly empty.
 pub(super) const FEW: usize = 4;
@@ -36,10 +36,21 @@ impl<'a> Segment<'a> {
         vector.map_or(0, |vector| (vector.offset + self.part.first + 1) as u32)
     }
 
-    /// A dispatch can do both: same weights, another output.
+    /// A dispatch can read both.
+    fn lies_with(&self, other: &Segment) -> bool {
+        self.part.arena.handle.id == other.part.arena.handle.id && self.ty == other.ty
+    }
+
+    /// A dispatch can do both: another output, too.
     fn goes_with(&self, other: &Segment) -> bool {
-        let arenas = [&self.part.arena, &other.part.arena].map(|arena| arena.handle.id);
-        arenas[0] == arenas[1] && self.ty == other.ty && self.out.handle.id != other.out.handle.id
+        self.lies_with(other) && self.out.handle.id != other.out.handle.id
+    }
+
+    /// What kernels are told of it: see `struct Segment` of theirs. `groups`: workgroups before it.
+    fn words(&self, groups: usize) -> [u32; 8] {
+        let [first, second] = self.part.place();
+        let [bias, scale] = [self.bias, self.scale].map(|vector| self.place(vector) as usize);
+        [first, second, self.part.rows, bias, self.part.first, self.stride, groups, scale].map(|word| word as u32)
     }
 }
 
@@ -62,6 +73,12 @@ impl<'a> Few<'a> {
     }
 }
 
+/// The input of products.
+enum Rows<'a> {
+    Few(Few<'a>),
+    Many(Many),
+}
+
 /// The input of products of many rows.
 pub(super) struct Many {
     rows: usize,
@@ -71,7 +88,7 @@ pub(super) struct Many {
 }
 
 /// What becomes of a product that many rows share.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy)]
 enum How {
     Replace,
     Add,
@@ -81,8 +98,53 @@ enum How {
     Activate,
 }
 
+impl How {
+    /// How often each value of the output is moved.
+    fn moved(self) -> usize {
+        match self {
+            Self::Replace | Self::Activate => 1,
+            Self::Add | Self::Gate => 2,
+        }
+    }
+}
+
 /// Likewise, with the activation's number: 0 where there is none.
 type Becoming = (How, u32);
+
+/// Threads that keep a large GPU busy, or so: an H200 holds 270,000, and half of a 4090's 196,000 are enough.
+const MANY_THREADS: usize = 1 << 16;
+/// Workgroups of 256 threads that do.
+const MANY_GROUPS: usize = 64;
+
+/// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
+#[derive(Clone, Copy)]
+pub(super) struct Lanes {
+    pub count: u32,
+    pub fold: u32,
+}
+
+impl Lanes {
+    fn new(count: u32, whole: Option<u32>, most: Option<u32>) -> Self {
+        let fold = match (whole, most) {
+            (Some(size), _) if count == size => WHOLE,
+            (_, Some(most)) if count < most => SHARED,
+            _ => 0,
+        };
+        Self { count, fold }
+    }
+
+    /// Whether a workgroup fetches its input together: on processors, which have the narrowest subgroups, a wait for the
+    /// workgroup costs more than that spares.
+    fn stage(&self) -> bool {
+        self.count > 8
+    }
+
+    /// Rows of a workgroup: see `shaders/lanes.wgsl`.
+    pub fn rows(&self, staged: bool) -> usize {
+        let threads = (64 << u32::from(staged)).max(self.count);
+        (threads / self.count * Shader::MatrixVector.constant("ROWS")) as usize
+    }
+}
 
 impl Gpu {
     /// Rows of a table for `rows` ids, at the rows of what the dispatch is told.
@@ -96,14 +158,14 @@ impl Gpu {
         out: &Buffer,
     ) {
         for part in &table.parts {
-            let units = units(table.columns);
-            let [start, first, part_rows, columns] = [part.start, part.first, part.rows, table.columns / 4];
-            let words = [start, first, part_rows, units, columns, ids.offset].map(|word| word as u32);
-            let [a, b, c, d, e, f] = words;
+            let (units, [start, second]) = (units(table.ty, table.columns), part.place());
+            let words = [start, second, part.first, part.rows, units, table.columns / 4, ids.offset];
+            let mut parameters = words.map(|word| word as u32).to_vec();
+            parameters.extend([scale.to_bits(), u32::from(accumulate)]);
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::Embed).format(table.ty),
-                storage: &[ids, &part.arena, out],
-                parameters: &[a, b, c, d, e, f, scale.to_bits(), u32::from(accumulate)],
+                storage: &[ids, &part.arena, &part.arena, out],
+                parameters: &parameters,
                 batch,
                 grid: [units.div_ceil(64), rows, 1],
                 work: Work::moving(Matrix::bytes(table.ty, rows, table.columns) + 4 * rows * table.columns),
@@ -117,30 +179,30 @@ impl Gpu {
         (self.kernels.extras().subgroups && least == most).then_some(least)
     }
 
-    /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
-    pub(super) fn lanes(&self) -> (u32, u32) {
+    /// How the lanes of a workgroup share rows of so many units; of `rows` rows there are so many.
+    pub(super) fn lanes(&self, rows: usize, units: usize) -> Lanes {
         let features = &self.memory.context.features;
         let most = features.subgroups.filter(|_| self.kernels.extras().subgroups).map(|[_, most]| most);
-        match (features.lanes, self.subgroup_size(), most) {
-            (Some(lanes), Some(size), _) if lanes == size => (lanes, WHOLE),
-            (Some(lanes), _, Some(most)) if lanes < most => (lanes, SHARED),
-            (Some(lanes), ..) => (lanes, 0),
-            (None, Some(size), _) => (size, WHOLE),
+        let whole = self.subgroup_size();
+        let mut lanes = match (features.lanes, whole, most) {
+            (Some(lanes), ..) => return Lanes::new(lanes, whole, most),
+            (None, Some(size), _) => size,
             // As many as the largest subgroup at least, or as there are of it in a workgroup.
-            (None, None, Some(most)) if most > 32 => (64, 0),
-            _ => (32, 0),
+            (None, None, Some(most)) if most > 32 => 64,
+            _ => 32,
+        };
+        // Long rows of which there are few would leave most of a GPU idle.
+        while (32..64).contains(&lanes) && units >= 2 * lanes as usize && rows * lanes as usize / 4 < MANY_THREADS {
+            lanes *= 2;
         }
+        Lanes::new(lanes, whole, most)
     }
 
     pub(super) fn project_all(&mut self, input: &Input<Self>, projections: &[Projection<Self>]) {
         let accumulate = projections.iter().any(|projection| projection.accumulate);
-        let scaled = projections.iter().any(|projection| projection.scale.is_some());
         let segments: Vec<Segment> = projections.iter().flat_map(Segment::all).collect();
-        if input.rows > FEW || scaled {
-            let how = if accumulate { How::Add } else { How::Replace };
-            return self.matrix_matrices(input, &segments, (how, 0));
-        }
-        self.matrix_vectors(input, &segments, accumulate, 0);
+        let x = self.input_of(input, &segments);
+        self.multiply_all(&x, &segments, (if accumulate { How::Add } else { How::Replace }, 0));
     }
 
     pub(super) fn project_up(
@@ -152,10 +214,8 @@ impl Gpu {
     ) {
         let projection = up.to(out);
         let segments: Vec<Segment> = Segment::all(&projection).collect();
-        match input.rows > FEW {
-            true => self.matrix_matrices(input, &segments, (How::Activate, activation as u32)),
-            false => self.matrix_vectors(input, &segments, false, activation as u32),
-        }
+        let x = self.input_of(input, &segments);
+        self.multiply_all(&x, &segments, (How::Activate, activation as u32));
     }
 
     pub(super) fn project_gate(
@@ -168,34 +228,47 @@ impl Gpu {
     ) {
         let mut same = out.clone();
         let (gate, up) = (gate.to(out), up.to(&mut same));
-        let [gates, ups] = [&gate, &up].map(|projection| Segment::all(projection).collect::<Vec<_>>());
-        if let ([gate], [up], true) = (&gates[..], &ups[..], input.rows <= FEW)
-            && gate.ty == up.ty
-            && gate.part.arena.handle.id == up.part.arena.handle.id
-        {
-            let pair: Vec<Segment> = gates.into_iter().chain(ups).collect();
-            let rows = self.few(input, pair[0].columns);
-            return self.matrix_vector(&rows, &pair, false, (true, activation as u32));
+        let segments: Vec<Segment> = Segment::all(&gate).chain(Segment::all(&up)).collect();
+        let x = self.input_of(input, &segments);
+        let gating = (How::Gate, activation as u32);
+        match &segments[..] {
+            [gate, up] if gate.lies_with(up) && self.gates_at_once(&x, gate.ty) => {
+                self.multiply(&x, &segments, gating, true)
+            }
+            _ => {
+                let gates = gate.weight.parts.len();
+                self.multiply_all(&x, &segments[..gates], (How::Replace, 0));
+                self.multiply_all(&x, &segments[gates..], gating);
+            }
         }
-        let quantised = gates.iter().chain(&ups).any(|segment| segment.ty.is_quantised());
-        let x = self.many(input, gates[0].columns, quantised);
-        gates.iter().for_each(|gate| self.matrix_matrix(&x, gate, (How::Replace, 0)));
-        ups.iter().for_each(|up| self.matrix_matrix(&x, up, (How::Gate, activation as u32)));
     }
 
-    fn matrix_matrices(&mut self, input: &Input<Self>, segments: &[Segment], becoming: Becoming) {
-        let x = self.many(input, segments[0].columns, segments.iter().any(|segment| segment.ty.is_quantised()));
-        segments.iter().for_each(|segment| self.matrix_matrix(&x, segment, becoming));
-    }
-
-    fn matrix_vectors(&mut self, input: &Input<Self>, segments: &[Segment], accumulate: bool, activation: u32) {
-        let rows = self.few(input, segments[0].columns);
+    /// Products of the same input, as many in a dispatch as go together.
+    fn multiply_all(&mut self, x: &Rows, segments: &[Segment], becoming: Becoming) {
         let mut rest = segments;
         while !rest.is_empty() {
             let fits = |n: usize| (0..n).all(|i| (0..i).all(|j| rest[j].goes_with(&rest[i])));
             let count = (1..=rest.len().min(3)).rev().find(|n| fits(*n)).expect("one always fits");
-            self.matrix_vector(&rows, &rest[..count], accumulate, (false, activation));
+            self.multiply(x, &rest[..count], becoming, false);
             rest = &rest[count..];
+        }
+    }
+
+    /// One dispatch. `gated`: the first is the gate of the second.
+    fn multiply(&mut self, x: &Rows, segments: &[Segment], becoming: Becoming, gated: bool) {
+        match x {
+            Rows::Few(few) => self.matrix_vector(few, segments, becoming, gated),
+            Rows::Many(many) => self.matrix_matrix(many, segments, becoming, gated),
+        }
+    }
+
+    /// The input of products with those weights.
+    fn input_of<'a>(&mut self, input: &Input<'a, Self>, segments: &[Segment]) -> Rows<'a> {
+        let (columns, scaled) = (segments[0].columns, segments.iter().any(|segment| segment.scale.is_some()));
+        let quantised = segments.iter().any(|segment| segment.ty.is_quantised());
+        match input.rows > FEW || scaled {
+            true => Rows::Many(self.many(input, columns, quantised)),
+            false => Rows::Few(self.few(input, columns)),
         }
     }
 
@@ -219,16 +292,16 @@ impl Gpu {
 
     /// Inputs [rows, width] as `shaders/quantise.wgsl` leaves them.
     fn in_bytes(&mut self, x: &Buffer, rows: usize, width: usize) -> Buffer {
-        let units = units(width);
-        let out = self.scratch(8 * rows * units, true);
+        let sixteens = width.div_ceil(16);
+        let out = self.scratch(8 * rows * sixteens, true);
         let batch = self.recorder.told(all_of(rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Quantise),
             storage: &[x, &out],
-            parameters: &[units as u32, width as u32 / 4],
+            parameters: &[sixteens as u32, width as u32 / 4],
             batch,
-            grid: [units.div_ceil(64), rows, 1],
-            work: Work::moving(4 * rows * (width + 8 * units)),
+            grid: [sixteens.div_ceil(64), rows, 1],
+            work: Work::moving(4 * rows * (width + 8 * sixteens)),
         });
         out
     }
@@ -253,8 +326,8 @@ impl Gpu {
             }
             None => [columns, 0, 0, 0, 0, rows, accumulate],
         };
-        let (lanes, whole) = match self.lanes() {
-            (lanes, WHOLE) => (lanes, WHOLE),
+        let (lanes, whole) = match self.lanes(usize::MAX, 0) {
+            Lanes { count, fold: WHOLE } => (count, WHOLE),
             _ => (64, 0),
         };
         self.recorder.dispatch(&Dispatch {
@@ -267,94 +340,141 @@ impl Gpu {
         });
     }
 
-    /// Rows of a workgroup whose lanes share them.
-    pub(super) fn rows_of_lanes(&self) -> u32 {
-        // Runs of lanes in a workgroup of 64, or of as many as a run has.
-        64 / self.lanes().0.min(64) * Shader::MatrixVector.constant("ROWS")
-    }
-
-    fn matrix_vector(&mut self, input: &Few, segments: &[Segment], accumulate: bool, (gated, activation): (bool, u32)) {
-        let (lanes, fold) = self.lanes();
-        let rows = self.rows_of_lanes() / (1 + u32::from(gated));
+    fn matrix_vector(&mut self, input: &Few, segments: &[Segment], (how, activation): Becoming, gated: bool) {
         let first = &segments[0];
+        let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let units = units(first.ty, first.columns);
+        let lanes = self.lanes(shape[0], units);
+        let tokens = input.rows.next_power_of_two().min(FEW);
+        let staged = lanes.stage() && tokens == 1;
         let [norm, epsilon] = input.norm_words();
-        let (units, columns) = (units(first.columns) as u32, first.columns as u32 / 4);
-        let mut parameters = vec![units, columns, norm, epsilon, u32::from(accumulate), activation, 0, 0];
-        let mut groups = 0;
-        for segment in segments {
-            let (part, stride) = (segment.part, segment.stride);
-            let words = [
-                part.start,
-                part.rows,
-                segment.place(segment.bias) as usize,
-                part.first,
-                stride,
-                groups as usize,
-                0,
-                0,
-            ];
-            parameters.extend(words.map(|word| word as u32));
-            if !gated || groups == 0 {
-                groups += (part.rows as u32).div_ceil(rows);
-            }
-        }
-        // What is not there begins after everything.
-        parameters.extend([0, 0, 0, 0, 0, u32::MAX, 0, 0].repeat(3 - segments.len()));
-        let outs: Vec<&Buffer> = if gated { vec![first.out] } else { segments.iter().map(|s| s.out).collect() };
+        let mut parameters = vec![units as u32, first.columns as u32 / 4, norm, epsilon, input.rows as u32, 0, 0, 0];
+        let groups = put_segments(&mut parameters, segments, lanes.rows(staged) / (1 + usize::from(gated)), gated);
         let vectors =
             self.together(input.norm_weight().into_iter().chain(segments.iter().filter_map(|segment| segment.bias)));
-        let storage = [
-            &input.x,
-            &first.part.arena,
-            &vectors,
-            outs[0],
-            outs.get(1).copied().unwrap_or(&self.nothing[0]),
-            outs.get(2).copied().unwrap_or(&self.nothing[1]),
-        ];
-        let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let [out, second, third] = self.outs(segments, gated);
         let weights = Matrix::bytes(first.ty, shape[0], shape[1]);
-        let moved = input.rows * shape[0] * (1 + usize::from(accumulate)) / (1 + usize::from(gated));
+        let moved = input.rows * shape[0] * how.moved() / (1 + usize::from(gated));
+        let [how, activation, outs] = becoming_words((how, activation), segments, gated);
+        let (tokens_each, staged) = (tokens as u32, u32::from(staged));
+        let constants = [lanes.count, u32::from(gated), lanes.fold, tokens_each, staged, how, activation, outs];
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with([lanes, u32::from(gated), fold]),
-            storage: &storage,
+            kernel: Kernel::new(Shader::MatrixVector).format(first.ty).with(constants),
+            storage: &[&input.x, &first.part.arena, &first.part.arena, &vectors, &out, &second, &third],
             parameters: &parameters,
             batch: 0,
-            grid: [groups as usize, 1, input.rows],
+            grid: [groups, 1, input.rows.div_ceil(tokens)],
             work: Work::product(weights, input.rows, shape, moved),
         });
     }
 
-    fn matrix_matrix(&mut self, x: &Many, segment: &Segment, (how, activation): Becoming) {
-        let vectors = self.together(segment.bias.into_iter().chain(segment.scale));
-        let Segment { part, columns, stride, .. } = *segment;
-        let [bias, scale] = [segment.bias, segment.scale].map(|vector| segment.place(vector) as usize);
-        let (start, units, activation) = (part.start, units(columns), activation as usize);
-        let words =
-            [start, part.rows, bias, part.first, stride, units, columns / 4, how as usize, activation, scale, 0, 0];
-        let moved = if matches!(how, How::Replace | How::Activate) { 1 } else { 2 };
-        let (kernel, input, [rows, tokens]) = self.tile_kernel(x, segment.ty);
+    fn matrix_matrix(&mut self, x: &Many, segments: &[Segment], (how, activation): Becoming, gated: bool) {
+        let first = &segments[0];
+        let vectors = self.together(segments.iter().flat_map(|segment| segment.bias.into_iter().chain(segment.scale)));
+        let shape = [segments.iter().map(|segment| segment.part.rows).sum(), first.columns];
+        let becoming = becoming_words((how, activation), segments, gated);
+        let (kernel, input, [rows, tokens]) = self.tile_kernel(x, first.ty, shape[0], gated, becoming);
+        let mut parameters = vec![units(first.ty, first.columns) as u32, first.columns as u32 / 4, 0, 0];
+        let groups = put_segments(&mut parameters, segments, rows, gated);
         let batch = self.recorder.told(all_of(x.rows), 0);
-        let weights = Matrix::bytes(segment.ty, part.rows, columns);
+        let [out, second, third] = self.outs(segments, gated);
+        let weights = Matrix::bytes(first.ty, shape[0], shape[1]);
+        let moved = x.rows * shape[0] * how.moved() / (1 + usize::from(gated));
         self.recorder.dispatch(&Dispatch {
-            kernel: kernel.format(segment.ty),
-            storage: &[input, &part.arena, &vectors, segment.out],
-            parameters: &words.map(|word| word as u32),
+            kernel: kernel.format(first.ty),
+            storage: &[input, &first.part.arena, &first.part.arena, &vectors, &out, &second, &third],
+            parameters: &parameters,
             batch,
-            grid: [part.rows.div_ceil(rows), x.rows.div_ceil(tokens), 1],
-            work: Work::product(weights, x.rows, [part.rows, columns], x.rows * part.rows * moved),
+            grid: [groups, x.rows.div_ceil(tokens), 1],
+            work: Work::product(weights, x.rows, shape, moved),
         });
     }
 
-    /// The kernel for products of such inputs and weights, what it reads, and the rows and tokens of its tile.
-    fn tile_kernel<'a>(&self, x: &'a Many, ty: TensorType) -> (Kernel, &'a Buffer, [usize; 2]) {
-        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
-        if bytes.is_none() && self.subgroup_size() == Some(4) {
-            let tile = ["ROWS", "TOKENS"].map(|name| Shader::MatrixMatrixQuads.constant(name) as usize);
-            return (Kernel::new(Shader::MatrixMatrixQuads), &x.floats, tile);
+    /// What the bindings of three outputs are.
+    fn outs(&self, segments: &[Segment], gated: bool) -> [Buffer; 3] {
+        let mut outs = segments.iter().map(|segment| segment.out.clone()).take(if gated { 1 } else { 3 });
+        let mut spare = self.nothing.iter().cloned();
+        std::array::from_fn(|_| outs.next().or_else(|| spare.next()).expect("there are two, and one output"))
+    }
+
+    /// Whether there is a kernel that makes a gate and what it gates at once.
+    fn gates_at_once(&self, x: &Rows, ty: TensorType) -> bool {
+        match x {
+            Rows::Few(_) => true,
+            Rows::Many(many) => !self.takes_quads(many, ty),
         }
-        let each = [1, 2, 4, 8].into_iter().find(|each| x.rows <= 8 * each).unwrap_or(8);
-        let constants = [each as u32, bytes.map_or(0, |_| BYTES), 0];
-        let tile = [Shader::MatrixMatrix.constant("ROWS") as usize, 8 * each];
+    }
+
+    fn takes_quads(&self, x: &Many, ty: TensorType) -> bool {
+        (x.bytes.is_none() || !ty.is_quantised()) && self.subgroup_size() == Some(4)
+    }
+
+    /// The kernel for products of such inputs and weights, what it reads, and the rows of the output and tokens of its
+    /// tile.
+    fn tile_kernel<'a>(
+        &self,
+        x: &'a Many,
+        ty: TensorType,
+        rows: usize,
+        gated: bool,
+        [how, activation, outs]: [u32; 3],
+    ) -> (Kernel, &'a Buffer, [usize; 2]) {
+        if self.takes_quads(x, ty) {
+            let tile = ["ROWS", "TOKENS"].map(|name| Shader::MatrixMatrixQuads.constant(name) as usize);
+            return (Kernel::new(Shader::MatrixMatrixQuads).with([how, activation, outs]), &x.floats, tile);
+        }
+        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
+        let [rows_each, tokens_each] = tile_of(rows, x.rows, gated);
+        let (gates, bytes_word) = (u32::from(gated), bytes.map_or(0, |_| BYTES));
+        let constants = [gates, bytes_word, rows_each as u32, tokens_each as u32, how, activation, outs];
+        let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
+        let tile = [across * rows_each / (1 + usize::from(gated)), across * tokens_each];
         (Kernel::new(Shader::MatrixMatrix).with(constants), bytes.unwrap_or(&x.floats), tile)
     }
+}
+
+/// HOW, ACTIVATION and OUTS of a kernel: what is made with its gate at once has nothing else to become.
+fn becoming_words((how, activation): Becoming, segments: &[Segment], gated: bool) -> [u32; 3] {
+    match (gated, segments.len()) {
+        (true, _) => [How::Replace as u32, activation, 1],
+        (false, 1) => [how as u32, activation, 1],
+        (false, _) => [how as u32, activation, 3],
+    }
+}
+
+/// Puts down segments whose workgroups have so many rows each, as kernels are told of up to three. Returns how many
+/// workgroups there are.
+fn put_segments(parameters: &mut Vec<u32>, segments: &[Segment], rows: usize, gated: bool) -> usize {
+    let mut groups = 0;
+    for segment in segments {
+        parameters.extend(segment.words(groups));
+        if !gated || groups == 0 {
+            groups += segment.part.rows.div_ceil(rows);
+        }
+    }
+    // What is not there begins after everything.
+    parameters.extend([0, 0, 0, 0, 0, 0, u32::MAX, 0].repeat(3 - segments.len()));
+    groups
+}
+
+/// Rows and tokens of a thread, in products of `rows` rows of weights: as many as leave enough workgroups. It is the same
+/// for all numbers of tokens up to the next power of two, so that a device can get ready.
+fn tile_of(rows: usize, tokens: usize, gated: bool) -> [usize; 2] {
+    let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
+    let tokens = tokens.next_power_of_two().min(Gpu::CHUNK);
+    let least = 1 + usize::from(gated);
+    let (mut rows_each, mut tokens_each) = (4, tokens.div_ceil(across).min(4));
+    let groups = |rows_each: usize, tokens_each: usize| {
+        rows.div_ceil(across * rows_each) * tokens.div_ceil(across * tokens_each)
+    };
+    while groups(rows_each, tokens_each) < MANY_GROUPS {
+        if tokens_each > 1 && (tokens_each >= rows_each || rows_each == least) {
+            tokens_each /= 2;
+        } else if rows_each > least {
+            rows_each /= 2;
+        } else {
+            break;
+        }
+    }
+    [rows_each, tokens_each]
 }

@@ -4,7 +4,7 @@ use super::Gpu;
 use super::buffer::Buffer;
 use super::experts::{Experts, Part, Routes};
 use super::kernels::{BYTES, Kernel, Shader};
-use super::matrix::{Matrix, MatrixBuilder, row_words, units};
+use super::matrix::{Matrix, MatrixBuilder, units};
 use super::profile::Work;
 use super::project::{FEW, Many};
 use super::recorder::{Dispatch, all_of};
@@ -33,9 +33,17 @@ impl<'a> Slice<'a> {
         (!experts.is_empty()).then(|| [some(self), some(other)])
     }
 
-    /// Where the weights of the first expert begin.
-    fn start(&self) -> usize {
-        self.part.start + (self.experts.start - self.part.experts.start) * self.linear.weight.stride()
+    /// Where the weights of the first expert begin, as kernels are told.
+    fn place(&self) -> [usize; 2] {
+        let before = (self.experts.start - self.part.experts.start) * self.linear.weight.stride();
+        let [first, second] = self.part.first.place();
+        [first + before / 4, second + before]
+    }
+
+    /// Whether a dispatch can read both.
+    fn lies_with(&self, other: &Self) -> bool {
+        let [mine, others] = [self, other].map(|slice| (slice.linear.weight.ty, slice.part.first.arena.handle.id));
+        mine == others
     }
 
     /// Where its bias does, plus 1; 0: none.
@@ -71,21 +79,42 @@ struct Tiles {
     table: Buffer,
     /// At most.
     count: usize,
-    /// Eights of pairs in each.
+    /// Pairs that a thread has of each.
     each: usize,
+}
+
+/// What becomes of a product: it is written, gated by what is there, or made at once with its gate.
+#[derive(Clone, Copy)]
+enum Gates {
+    Written,
+    There(Gating),
+    Both(Gating),
+}
+
+impl Gates {
+    /// 1 where both are made at once, else 0.
+    fn both(self) -> usize {
+        usize::from(matches!(self, Self::Both(_)))
+    }
+
+    /// 1 where a gate is there, else 0.
+    fn there(self) -> usize {
+        usize::from(matches!(self, Self::There(_)))
+    }
+
+    /// What kernels know a gating by: see `shaders/gating.wgsl`.
+    fn words(self) -> [u32; 2] {
+        match self {
+            Self::Written => [0, 0],
+            Self::There(Gating::Plain(activation)) | Self::Both(Gating::Plain(activation)) => [activation as u32, 0],
+            Self::There(Gating::Clamped { limit }) | Self::Both(Gating::Clamped { limit }) => [7, limit.to_bits()],
+        }
+    }
 }
 
 enum Room {
     Tiles,
     Products,
-}
-
-/// What kernels know a gating by: see `shaders/gating.wgsl`.
-fn gating_words(gating: Gating) -> [u32; 2] {
-    match gating {
-        Gating::Plain(activation) => [activation as u32, 0],
-        Gating::Clamped { limit } => [7, limit.to_bits()],
-    }
 }
 
 impl Gpu {
@@ -97,14 +126,7 @@ impl Gpu {
         [rows, columns]: [usize; 2],
     ) -> Result<Vec<MatrixBuilder>> {
         let parts = self.arenas.place_experts(&mut self.memory, ty, experts, [rows, columns])?;
-        let stride = rows * row_words(ty, columns);
-        let each = parts.into_iter().flat_map(|part| {
-            (0..part.rows).map(move |expert| {
-                let start = part.start + expert * stride;
-                super::matrix::Part { arena: part.arena.clone(), start, first: 0, rows }
-            })
-        });
-        let matrices = each.map(|part| Matrix { ty, rows, columns, parts: vec![part] });
+        let matrices = parts.into_iter().map(|part| Matrix { ty, rows, columns, parts: vec![part] });
         Ok(matrices.map(|matrix| MatrixBuilder::new(self.memory.trials.clone(), matrix)).collect())
     }
 
@@ -130,17 +152,23 @@ impl Gpu {
         routes: &Routes,
         out: &Buffer,
     ) {
-        if !routes.are_few(up.weight.count()) {
+        let few = routes.are_few(up.weight.count());
+        let many = (!few).then(|| {
             let quantised = [gate, up].iter().any(|linear| linear.weight.ty.is_quantised());
-            let x = self.many(input, up.weight.columns, quantised);
-            let tiles = self.group(routes, up.weight.count());
-            self.multiply_tiles(&x, routes.used, gate, &tiles, None, (routes, out));
-            return self.multiply_tiles(&x, routes.used, up, &tiles, Some(gating), (routes, out));
-        }
+            (self.many(input, up.weight.columns, quantised), self.group(routes, up.weight.count()))
+        });
         for gate in Slice::all(gate) {
             for up in Slice::all(up) {
-                if let Some(slices) = gate.shared(&up) {
-                    self.gate_slices(input, &slices, gating, routes, out);
+                let Some([gate, up]) = gate.shared(&up) else { continue };
+                let steps = match gate.lies_with(&up) {
+                    true => vec![([&gate, &up], Gates::Both(gating))],
+                    false => vec![([&gate, &gate], Gates::Written), ([&up, &up], Gates::There(gating))],
+                };
+                for (slices, gates) in steps {
+                    match &many {
+                        Some((x, tiles)) => self.multiply_tiles((x, routes.used), slices, tiles, gates, (routes, out)),
+                        None => self.gate_few(input, slices, gates, routes, out),
+                    }
                 }
             }
         }
@@ -149,13 +177,15 @@ impl Gpu {
     /// Sorts pairs by their experts.
     fn group(&mut self, routes: &Routes, experts: usize) -> Tiles {
         let pairs = routes.pairs();
-        let each = [1, 2, 4, 8].into_iter().find(|each| pairs <= 8 * each * experts).unwrap_or(8);
-        let count = pairs / (8 * each) + experts.min(pairs);
-        let table = self.room_for(count * (1 + 8 * each), Room::Tiles);
+        let across = Shader::ExpertsMatrix.constant("ACROSS") as usize;
+        let each = [1, 2, 4].into_iter().find(|each| pairs <= across * each * experts).unwrap_or(4);
+        let tokens = across * each;
+        let count = pairs / tokens + experts.min(pairs);
+        let table = self.room_for(count * (1 + tokens), Room::Tiles);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::ExpertsGroup),
             storage: &[routes.routes, &table],
-            parameters: &[pairs, experts, 8 * each, count].map(|word| word as u32),
+            parameters: &[pairs, experts, tokens, count].map(|word| word as u32),
             batch: 0,
             grid: [1, 1, 1],
             work: Work::moving(4 * (2 * pairs + table.len)),
@@ -177,72 +207,57 @@ impl Gpu {
         Buffer { len, ..buffer.clone() }
     }
 
-    /// out[pair] = x[pair / sharing] · weight[e]ᵀ + bias[e], or what is there gated with that.
+    /// out[pair] = x[pair / sharing] · weight[e]ᵀ + bias[e] of some experts, or what their gate makes of that.
     fn multiply_tiles(
         &mut self,
-        x: &Many,
-        sharing: usize,
-        linear: &ExpertLinear<Self>,
+        (x, sharing): (&Many, usize),
+        [first, second]: [&Slice; 2],
         tiles: &Tiles,
-        gating: Option<Gating>,
+        gates: Gates,
         (routes, out): (&Routes, &Buffer),
     ) {
-        let Experts { ty, rows, columns, .. } = linear.weight;
-        let vectors = self.together(linear.bias.iter());
+        let Experts { ty, rows, columns, .. } = first.linear.weight;
+        let vectors = self.together([first, second].into_iter().filter_map(|slice| slice.linear.bias.as_ref()));
         let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
-        let constants = [tiles.each as u32, bytes.map_or(0, |_| BYTES), 0];
-        let pairs = routes.pairs();
-        for slice in Slice::all(linear) {
-            let words = [
-                slice.start(),
-                linear.weight.stride(),
-                slice.experts.start,
-                slice.experts.len(),
-                rows,
-                slice.bias(),
-                units(columns),
-                columns / 4,
-                sharing,
-                usize::from(gating.is_some()),
-            ];
-            let mut parameters = words.map(|word| word as u32).to_vec();
-            parameters.extend(gating.map_or([0, 0], gating_words));
-            parameters.push(tiles.count as u32);
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::ExpertsMatrix).format(ty).with(constants),
-                storage: &[bytes.unwrap_or(&x.floats), &slice.part.arena, &vectors, out, &tiles.table],
-                parameters: &parameters,
-                batch: 0,
-                grid: [rows.div_ceil(Shader::ExpertsMatrix.constant("ROWS") as usize), tiles.count, 1],
-                work: slice.work(pairs, pairs * rows * (1 + usize::from(gating.is_some()))),
-            });
-        }
+        let constants = [gates.both() as u32, bytes.map_or(0, |_| BYTES), 4, tiles.each as u32];
+        let [start, second_start] = [first, second].map(Slice::place);
+        let mut words = [start, second_start].concat();
+        words.extend([first.linear.weight.stride(), first.experts.start, first.experts.len(), rows]);
+        words.extend([first.bias(), second.bias(), units(ty, columns), columns / 4, sharing]);
+        words.push(gates.there());
+        let mut parameters: Vec<u32> = words.into_iter().map(|word| word as u32).collect();
+        parameters.extend(gates.words());
+        parameters.push(tiles.count as u32);
+        let across = Shader::ExpertsMatrix.constant("ACROSS") as usize;
+        let outputs = 4 * across / (1 + gates.both());
+        let arena = &first.part.first.arena;
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::ExpertsMatrix).format(ty).with(constants),
+            storage: &[bytes.unwrap_or(&x.floats), arena, arena, &vectors, out, &tiles.table],
+            parameters: &parameters,
+            batch: 0,
+            grid: [rows.div_ceil(outputs), tiles.count, 1],
+            work: self.work_of([first, second], gates, routes.pairs()),
+        });
     }
 
-    fn gate_slices(
-        &mut self,
-        input: &Input<Self>,
-        [gate, up]: &[Slice; 2],
-        gating: Gating,
-        routes: &Routes,
-        out: &Buffer,
-    ) {
-        let [of_gate, of_up] = [gate, up].map(|slice| (slice.linear.weight.ty, slice.part.arena.handle.id));
-        if of_gate == of_up {
-            return self.gate_few(input, [gate, up], (true, 0), gating, routes, out);
+    /// What the products of `pairs` cost.
+    fn work_of(&self, [first, second]: [&Slice; 2], gates: Gates, pairs: usize) -> Work {
+        let outs = pairs * first.linear.weight.rows * (1 + gates.there());
+        let mut work = first.work(pairs, outs);
+        if gates.both() == 1 {
+            let more = second.work(pairs, 0);
+            work = Work { bytes: work.bytes + more.bytes, operations: work.operations + more.operations };
         }
-        self.gate_few(input, [gate, gate], (false, 0), gating, routes, out);
-        self.gate_few(input, [up, up], (false, 1), gating, routes, out);
+        work
     }
 
-    /// One dispatch: of both where it is `gated`, else of the first alone, which is then gated by what is there where
-    /// `gates` is 1.
+    /// One dispatch.
     fn gate_few(
         &mut self,
         input: &Input<Self>,
         [first, second]: [&Slice; 2],
-        (gated, gates): (bool, usize),
-        gating: Gating,
+        gates: Gates,
         routes: &Routes,
         out: &Buffer,
     ) {
@@ -250,30 +265,26 @@ impl Gpu {
         let few = self.few(input, columns);
         let [norm, epsilon] = few.norm_words();
         let pairs = routes.pairs();
-        let [start, second_start] = [first, second].map(Slice::start);
-        let [bias, second_bias] = [first, second].map(Slice::bias);
-        let mut parameters = vec![units(columns) as u32, columns as u32 / 4, norm, epsilon];
+        let units = units(ty, columns);
+        let mut parameters = vec![units as u32, columns as u32 / 4, norm, epsilon];
+        let [start, second_start] = [first, second].map(Slice::place);
         let (stride, experts) = (first.linear.weight.stride(), &first.experts);
-        let words = [start, second_start, bias, second_bias, stride, experts.start, experts.len(), rows];
-        parameters.extend(words.iter().chain(&[routes.used, gates]).map(|word| *word as u32));
-        parameters.extend(gating_words(gating));
+        let mut words = [start, second_start, [first.bias(), second.bias()]].concat();
+        words.extend([stride, experts.start, experts.len(), rows, routes.used, gates.there()]);
+        parameters.extend(words.into_iter().map(|word| word as u32));
+        parameters.extend(gates.words());
         let biases = [first, second].into_iter().filter_map(|slice| slice.linear.bias.as_ref());
         let vectors = self.together(few.norm_weight().into_iter().chain(biases));
-        let (lanes, fold) = self.lanes();
+        let lanes = self.lanes(rows * pairs, units);
         let batch = self.recorder.told(all_of(pairs), 0);
-        let each = self.rows_of_lanes() as usize / (1 + usize::from(gated));
-        let mut work = first.work(pairs, pairs * rows * (1 + gates));
-        if gated {
-            let more = second.work(pairs, 0);
-            work = Work { bytes: work.bytes + more.bytes, operations: work.operations + more.operations };
-        }
+        let arena = &first.part.first.arena;
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::Experts).format(ty).with([lanes, u32::from(gated), fold]),
-            storage: &[&few.x, &first.part.arena, &vectors, routes.routes, out],
+            kernel: Kernel::new(Shader::Experts).format(ty).with([lanes.count, gates.both() as u32, lanes.fold, 1]),
+            storage: &[&few.x, arena, arena, &vectors, routes.routes, out],
             parameters: &parameters,
             batch,
-            grid: [rows.div_ceil(each), 1, pairs],
-            work,
+            grid: [rows.div_ceil(lanes.rows(false) / (1 + gates.both())), 1, pairs],
+            work: self.work_of([first, second], gates, pairs),
         });
     }
 
@@ -293,7 +304,9 @@ impl Gpu {
         let x = self.many(&Input { x, rows: routes.pairs(), norm: None }, columns, ty.is_quantised());
         let tiles = self.group(routes, down.weight.count());
         let products = self.room_for(routes.pairs() * width, Room::Products);
-        self.multiply_tiles(&x, 1, down, &tiles, None, (routes, &products));
+        for slice in Slice::all(down) {
+            self.multiply_tiles((&x, 1), [&slice, &slice], &tiles, Gates::Written, (routes, &products));
+        }
         let batch = self.recorder.told(all_of(routes.rows), 0);
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::ExpertsJoin),
@@ -307,17 +320,19 @@ impl Gpu {
 
     fn join_few(&mut self, x: &Buffer, down: &ExpertLinear<Self>, routes: &Routes, accumulate: bool, out: &Buffer) {
         let Experts { ty, rows, columns, .. } = down.weight;
-        let (lanes, fold) = self.lanes();
-        let each = self.rows_of_lanes() as usize;
+        let units = units(ty, columns);
+        let lanes = self.lanes(rows * routes.rows, units);
         let vectors = self.together(down.bias.iter());
         let batch = self.recorder.told(all_of(routes.rows), 0);
         for (n, slice) in Slice::all(down).enumerate() {
             let accumulate = accumulate || n > 0;
+            let ([first, second], arena) = (slice.place(), &slice.part.first.arena);
             let words = [
-                units(columns),
+                units,
                 columns / 4,
+                first,
+                second,
                 0,
-                slice.start(),
                 slice.bias(),
                 down.weight.stride(),
                 slice.experts.start,
@@ -327,11 +342,11 @@ impl Gpu {
                 usize::from(accumulate),
             ];
             self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::ExpertsDown).format(ty).with([lanes, 0, fold]),
-                storage: &[x, &slice.part.arena, &vectors, routes.routes, out],
+                kernel: Kernel::new(Shader::ExpertsDown).format(ty).with([lanes.count, 0, lanes.fold, 1]),
+                storage: &[x, arena, arena, &vectors, routes.routes, out],
                 parameters: &words.map(|word| word as u32),
                 batch,
-                grid: [rows.div_ceil(each), 1, routes.rows],
+                grid: [rows.div_ceil(lanes.rows(false)), 1, routes.rows],
                 work: slice.work(routes.pairs(), routes.rows * rows * (1 + usize::from(accumulate))),
             });
         }

@@ -12,32 +12,41 @@ macro_rules! shader {
 
 pub(super) use shader;
 
-/// A quantised format: its levels as bytes, and as floats.
+/// A quantised format: its levels as words of four, and as floats.
 macro_rules! quantised {
     ($($part:literal),+) => {
-        concat!(shader!("formats/packed"), $(shader!($part)),+, shader!("formats/levels"))
+        concat!($(shader!($part)),+, shader!("formats/levels"))
     };
 }
 
-/// How sixteen weights are unpacked.
+/// How a unit of weights is fetched and unpacked.
 pub fn format_text(format: TensorType) -> &'static str {
     use TensorType::*;
     match format {
         F32 => shader!("formats/f32"),
-        F16 => shader!("formats/f16"),
-        BF16 => shader!("formats/bf16"),
-        Q4_0 => quantised!("formats/q4_0"),
-        Q4_1 => quantised!("formats/q4_1"),
-        Q5_0 => quantised!("formats/fifths", "formats/q5_0"),
-        Q5_1 => quantised!("formats/fifths", "formats/q5_1"),
-        Q8_0 => quantised!("formats/q8_0"),
-        Q2_K => quantised!("formats/q2_k"),
-        Q3_K => quantised!("formats/q3_k"),
-        Q4_K => quantised!("formats/six_bits", "formats/q4_k"),
-        Q5_K => quantised!("formats/six_bits", "formats/q5_k"),
-        Q6_K => quantised!("formats/q6_k"),
-        IQ4_NL => quantised!("formats/uneven", "formats/iq4_nl"),
-        MXFP4 => quantised!("formats/uneven", "formats/mxfp4"),
+        F16 => concat!(shader!("formats/f16"), shader!("formats/eights")),
+        BF16 => concat!(shader!("formats/bf16"), shader!("formats/eights")),
+        Q4_0 => quantised!("formats/nibbles", "formats/even", "formats/shared", "formats/q4_0"),
+        Q4_1 => quantised!("formats/nibbles", "formats/even", "formats/q4_1"),
+        Q5_0 => quantised!("formats/bytes", "formats/shared", "formats/q5_0"),
+        Q5_1 => quantised!("formats/bytes", "formats/q5_1"),
+        Q8_0 => quantised!("formats/bytes", "formats/shared", "formats/q8_0"),
+        Q2_K => quantised!("formats/bytes", "formats/q2_k"),
+        Q3_K => quantised!("formats/bytes", "formats/signed_scales", "formats/q3_k"),
+        Q4_K => quantised!("formats/nibbles", "formats/even", "formats/six_bits", "formats/q4_k"),
+        Q5_K => quantised!("formats/bytes", "formats/six_bits", "formats/q5_k"),
+        Q6_K => quantised!("formats/bytes", "formats/signed_scales", "formats/q6_k"),
+        IQ4_NL => quantised!("formats/nibbles", "formats/uneven", "formats/shared", "formats/iq4_nl"),
+        MXFP4 => quantised!("formats/nibbles", "formats/uneven", "formats/mxfp4"),
+    }
+}
+
+/// How a lane multiplies a unit with its inputs.
+pub fn inputs_text(format: TensorType) -> &'static str {
+    match format {
+        TensorType::F32 => shader!("formats/inputs_fours"),
+        TensorType::F16 | TensorType::BF16 => shader!("formats/inputs_eights"),
+        _ => shader!("formats/inputs_levels"),
     }
 }
 
