@@ -97,8 +97,7 @@ impl Checks {
 /// Lanes of the subgroups that it takes to run a file's kernels: Mesa's driver has 8, SwiftShader 4.
 pub fn lanes(file: &str) -> u32 {
     match file {
-        // `unit_four` of the quantised formats is only for quads.
-        "matrix_matrix_quads" | "formats/levels" => 4,
+        "matrix_matrix_quads" => 4,
         _ => 8,
     }
 }
@@ -122,8 +121,10 @@ fn of_file(file: &str) -> Vec<Check> {
         "short_conv" => convolutions(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
-        "matrix_vector" | "lanes" | "fold_whole" | "fold_subgroups" | "fold_shared" => vector_products(),
-        "route" | "experts" | "experts_down" | "gating" => experts(),
+        "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups" | "fold_shared" => {
+            vector_products()
+        }
+        "route" | "experts" | "experts_down" | "experts_place" | "gating" => experts(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "product_experts" | "experts_group" | "experts_join" => all([
             vec![
@@ -135,9 +136,10 @@ fn of_file(file: &str) -> Vec<Check> {
             experts(),
         ]),
         "matrix_matrix_quads" => matrix_products(first),
-        "product" => all([
-            matrix_products(first),
+        "product" | "outputs" => all([
             matrix_products(without_subgroups),
+            matrix_products(first),
+            vector_products(),
             vec![Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows)],
         ]),
         "tiles_bytes" | "quantise" => all([
@@ -210,10 +212,16 @@ fn on_the_gpu(family: &'static str) -> Check {
 fn of_formats(file: &str) -> Vec<Check> {
     use TensorType::*;
     let types = match file.trim_start_matches("formats/") {
-        "packed" | "levels" => vec![Q4_1, Q8_0, Q6_K],
-        "fifths" => vec![Q5_0, Q5_1],
+        "levels" | "inputs_levels" => vec![Q4_1, Q8_0, Q6_K],
+        "bytes" => vec![Q8_0, Q5_1, Q3_K],
+        "nibbles" => vec![Q4_1, IQ4_NL],
+        "even" => vec![Q4_1],
+        "shared" => vec![Q4_0, Q8_0],
         "uneven" => vec![IQ4_NL, MXFP4],
         "six_bits" => vec![Q4_K, Q5_K],
+        "signed_scales" => vec![Q3_K, Q6_K],
+        "eights" | "inputs_eights" => vec![F16, BF16],
+        "inputs_fours" => vec![F32],
         name => TensorType::ALL.into_iter().filter(|ty| ty.name().eq_ignore_ascii_case(name)).collect(),
     };
     assert!(!types.is_empty(), "{file}: of which format?");
