@@ -159,3 +159,40 @@ fn spread(bits: usize, level: impl Fn(usize) -> u8) -> Vec<u8> {
         .map(|at| (0..fours).fold(0, |byte, n| byte | level(4 * (at / 4 * fours + n) + at % 4) << (bits * n)))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::texts::format_text;
+    use super::*;
+
+    #[test]
+    fn a_unit_s_words_are_fetched_four_at_a_time_and_once() {
+        for ty in TensorType::ALL {
+            let text = format_text(ty);
+            let fetches = text.matches("weights[").count();
+            assert_eq!(4 * fetches, Layout::of(ty).words, "{ty}");
+            assert!(
+                !text.contains("weights[") || !text.contains("for (") || text.contains("UNEVEN"),
+                "{ty}: in a loop?"
+            );
+        }
+    }
+
+    #[test]
+    fn planes_have_the_bytes_of_the_file_and_few_more() {
+        for ty in TensorType::ALL {
+            let (rows, columns) = (3, 2048);
+            let [row, mut planes] = [vec![0; ty.row_bytes(columns).unwrap()], vec![]].map(|row| [row, vec![]]);
+            (0..rows).for_each(|_| lay(ty, &row[0], columns, &mut planes));
+            let words = Layout::of(ty).plane_words(rows, columns);
+            assert_eq!(
+                planes.each_ref().map(|plane| plane.len().next_multiple_of(16)),
+                words.map(|words| 4 * words),
+                "{ty}"
+            );
+            let [file, here] = [rows * row[0].len(), 4 * words.iter().sum::<usize>()];
+            // Scales of 6 bits have a byte, and a lone one of a block a word: at most a sixteenth more.
+            assert!(here >= file && here <= file + file / 16 + 16, "{ty}: {here} of {file} bytes");
+        }
+    }
+}

@@ -478,3 +478,45 @@ fn tile_of(rows: usize, tokens: usize, gated: bool) -> [usize; 2] {
     }
     [rows_each, tokens_each]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Rows of SmolLM2's, a 7B's, ViT-B's and MiniLM's products, those of one grid together.
+    const ROWS: [(usize, bool); 12] = [
+        (960, false),
+        (576, false),
+        (3072, true),
+        (49_152, false),
+        (12_288, false),
+        (4096, false),
+        (22_016, true),
+        (2304, false),
+        (768, false),
+        (1152, false),
+        (384, false),
+        (192, false),
+    ];
+
+    #[test]
+    fn a_prompt_of_128_tokens_gives_every_matrix_64_workgroups() {
+        let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
+        for (rows, gated) in ROWS {
+            let [rows_each, tokens_each] = tile_of(rows, 128, gated);
+            let groups = rows.div_ceil(across * rows_each) * 128usize.div_ceil(across * tokens_each);
+            assert!(groups >= MANY_GROUPS, "{rows} rows: {groups} of {rows_each} × {tokens_each}");
+        }
+    }
+
+    #[test]
+    fn tiles_are_no_smaller_than_they_have_to_be() {
+        assert_eq!(tile_of(4096, 128, false), [4, 4]);
+        assert_eq!(tile_of(576, 128, false), [2, 2]);
+        assert_eq!(tile_of(22_016, 128, true), [4, 4]);
+        assert_eq!(tile_of(4096, 12, false), [4, 1]);
+        // Too few rows for so many workgroups.
+        assert_eq!(tile_of(3, 5, false), [1, 1]);
+        assert_eq!(tile_of(3, 5, true), [2, 1]);
+    }
+}

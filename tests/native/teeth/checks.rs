@@ -121,9 +121,8 @@ fn of_file(file: &str) -> Vec<Check> {
         "short_conv" => convolutions(),
         "heads" => heads(),
         "choose" | "draw" | "penalise" | "truncate" => choosing(),
-        "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups" | "fold_shared" => {
-            vector_products()
-        }
+        "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
+        | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "experts_place" | "gating" => experts(),
         "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
         "product_experts" | "experts_group" | "experts_join" => all([
