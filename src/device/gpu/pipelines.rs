@@ -18,27 +18,21 @@ pub struct Kernels {
     pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
     /// Each is off once a driver has refused a kernel that uses it.
     extras: Cell<Extras>,
-    /// The uniforms, which all kernels see alike.
-    pub uniforms: wgpu::BindGroupLayout,
 }
 
 /// Bytes of a kernel's parameters, and of what it is told of a batch: the least that uniforms are apart.
 pub const UNIFORM: u64 = 256;
 
+/// Bindings of the two, as `shaders/prelude.wgsl` has them: behind as many storage buffers as a kernel may have.
+pub const PARAMETERS_AT: u32 = 8;
+pub const BATCH_AT: u32 = 9;
+
 impl Kernels {
     pub fn new(context: Rc<Context>) -> Rc<Self> {
-        let ty = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
-            min_binding_size: wgpu::BufferSize::new(UNIFORM),
-        };
-        let entries = [0, 1].map(|binding| entry(binding, ty));
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
-        let uniforms = context.device.create_bind_group_layout(&descriptor);
         let Features { subgroups, halves, integer_dot, .. } = context.features;
         let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
         let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
-        Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
+        Rc::new(Self { context, pipelines: RefCell::default(), extras })
     }
 
     /// What is used of what not every device has.
@@ -115,14 +109,20 @@ impl Kernels {
             has_dynamic_offset: false,
             min_binding_size: None,
         };
+        let uniform = wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Uniform,
+            has_dynamic_offset: false,
+            min_binding_size: wgpu::BufferSize::new(UNIFORM),
+        };
         let writes = kernel.shader.writes();
-        let entries: Vec<_> = writes.iter().enumerate().map(|(n, write)| entry(n as u32, storage(*write))).collect();
+        let mut entries: Vec<_> = (0..).zip(&writes).map(|(n, write)| entry(n, storage(*write))).collect();
+        entries.extend([PARAMETERS_AT, BATCH_AT].map(|binding| entry(binding, uniform)));
         let device = &self.context.device;
         let layout =
             device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
         let whole = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,
-            bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
+            bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
         let raw =
