@@ -9,8 +9,8 @@
 //!   constants remembered (`Shader::constant`)                                           0.47
 //!   and one bind group, found by words                                                  0.38   <- this
 //!
-//! Nothing was tried that leaves verbs out: of what remains most is the browser's own (the submit alone wakes its GPU
-//! process). Immediates in place of parameters: Chromium 156 has them (`setImmediates`), but 64 bytes, where a product has
+//! Nothing was tried that leaves verbs out: of what remains three fifths are the browser's own, a quarter of all the submit,
+//! which wakes its GPU process. Immediates in place of parameters: Chromium 156 has them (`setImmediates`), but 64 bytes, where a product has
 //! 128 of parameters; and wgpu 30 panics at them on the web.
 
 use super::buffer::{Buffer, Handle, Memory};
