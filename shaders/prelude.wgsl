@@ -1,4 +1,4 @@
-// Before every kernel. Group 0 has its storage, declared by itself; group 1 what it is told.
+// Before every kernel. Its storage, declared by itself, has the bindings 0 to 7; what it is told lies behind them.
 
 /// The rows that a dispatch is about: all that there are, or one sequence's span of them.
 struct Batch {
@@ -8,8 +8,8 @@ struct Batch {
   keys: u32,     // of its cache that there are for it
 }
 
-@group(1) @binding(0) var<uniform> parameters: Parameters; // each kernel's own
-@group(1) @binding(1) var<uniform> batch: Batch;
+@group(0) @binding(8) var<uniform> parameters: Parameters; // each kernel's own
+@group(0) @binding(9) var<uniform> batch: Batch;
 
 // WGSL has no infinity.
 const LOWEST = -3.0e38;

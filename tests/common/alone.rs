@@ -14,9 +14,12 @@ pub fn source(kernel: &Kernel, extras: Extras) -> String {
     }
 }
 
+/// Where a kernel's parameters are bound, and behind them its batch: see `shaders/prelude.wgsl`.
+const UNIFORMS_AT: u32 = 8;
+
 /// What a dispatch reads and writes.
 pub struct Alone<'a> {
-    /// By their bindings of group 0.
+    /// By their bindings.
     pub storage: Vec<(u32, Vec<u32>)>,
     /// A kernel's parameters and its batch, as far as it reads them.
     pub uniforms: &'a [&'a [u32]],
@@ -30,21 +33,16 @@ impl Alone<'_> {
         let usage = wgpu::BufferUsages::STORAGE | wgpu::BufferUsages::COPY_SRC;
         let storage: Vec<_> =
             self.storage.iter().map(|(place, words)| (*place, filled(context, words, usage))).collect();
-        let uniforms = self.uniforms.iter().zip(0..).map(|(words, place)| {
+        let uniforms = self.uniforms.iter().zip(UNIFORMS_AT..).map(|(words, place)| {
             let mut words = words.to_vec();
             words.resize(64, 0);
             (place, filled(context, &words, wgpu::BufferUsages::UNIFORM))
         });
-        let groups: Vec<_> = [storage.clone(), uniforms.collect()]
-            .into_iter()
-            .zip(0..)
-            .filter(|(buffers, _)| !buffers.is_empty())
-            .map(|(buffers, group)| bound(context, &pipeline, group, &buffers))
-            .collect();
+        let group = bound(context, &pipeline, storage.iter().cloned().chain(uniforms).collect());
         let mut encoder = context.device.create_command_encoder(&Default::default());
         let mut pass = encoder.begin_compute_pass(&Default::default());
         pass.set_pipeline(&pipeline);
-        groups.iter().zip(0..).for_each(|(group, place)| pass.set_bind_group(place, group, &[]));
+        pass.set_bind_group(0, &group, &[]);
         let [x, y, z] = self.grid;
         pass.dispatch_workgroups(x, y, z);
         drop(pass);
@@ -71,17 +69,12 @@ fn filled(context: &Context, words: &[u32], usage: wgpu::BufferUsages) -> wgpu::
     context.device.create_buffer_init(&BufferInitDescriptor { label: None, contents: &contents, usage })
 }
 
-fn bound(
-    context: &Context,
-    pipeline: &wgpu::ComputePipeline,
-    group: u32,
-    buffers: &[(u32, wgpu::Buffer)],
-) -> wgpu::BindGroup {
+fn bound(context: &Context, pipeline: &wgpu::ComputePipeline, buffers: Vec<(u32, wgpu::Buffer)>) -> wgpu::BindGroup {
     let entries: Vec<wgpu::BindGroupEntry> = buffers
         .iter()
         .map(|(binding, buffer)| wgpu::BindGroupEntry { binding: *binding, resource: buffer.as_entire_binding() })
         .collect();
-    let layout = &pipeline.get_bind_group_layout(group);
+    let layout = &pipeline.get_bind_group_layout(0);
     context.device.create_bind_group(&wgpu::BindGroupDescriptor { label: None, layout, entries: &entries })
 }
 

@@ -11,19 +11,19 @@ use wgpu::BufferUsages;
 /// whatever it has recorded with it.
 pub struct Handle {
     pub raw: wgpu::Buffer,
-    pub id: u64,
+    pub id: u32,
     graveyard: Rc<Graveyard>,
 }
 
 /// Buffers that nobody holds any more.
 pub struct Graveyard {
     context: Rc<Context>,
-    buffers: RefCell<Vec<(u64, wgpu::Buffer)>>,
+    buffers: RefCell<Vec<(u32, wgpu::Buffer)>>,
 }
 
 impl Graveyard {
     /// Gives their memory back. Returns their numbers.
-    pub fn clear(&self) -> Vec<u64> {
+    pub fn clear(&self) -> Vec<u32> {
         let buffers = std::mem::take(&mut *self.buffers.borrow_mut());
         buffers.iter().for_each(|(_, buffer)| self.context.free(buffer));
         buffers.into_iter().map(|(id, _)| id).collect()
@@ -56,7 +56,7 @@ pub struct Memory {
     pub context: Rc<Context>,
     pub trials: Rc<Trials>,
     pub graveyard: Rc<Graveyard>,
-    last: u64,
+    last: u32,
     /// Small vectors (norms, biases) lie in common buffers, so that a few bindings serve them all.
     vectors: Option<Buffer>,
 }
@@ -76,7 +76,7 @@ impl Memory {
 
     pub fn handle(&mut self, what: &str, bytes: u64, usage: BufferUsages) -> Result<Rc<Handle>> {
         let raw = self.trials.buffer(what, bytes.next_multiple_of(16).max(16), usage)?;
-        self.last += 1;
+        self.last = self.last.checked_add(1).expect("nobody makes 4 G buffers");
         Ok(Rc::new(Handle { raw, id: self.last, graveyard: self.graveyard.clone() }))
     }
 

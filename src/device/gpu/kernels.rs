@@ -4,6 +4,7 @@ use super::texts::{cache_text, format_text, halves_text, inputs_text, shader};
 use crate::checkpoint::TensorType;
 use crate::device::CacheType;
 use crate::error::{Error, Result};
+use std::cell::RefCell;
 
 /// What every kernel has before it.
 const PRELUDE: &str = shader!("prelude");
@@ -131,12 +132,29 @@ impl Shader {
     }
 
     /// The value of a `const NAME = 16u;` in its text.
-    pub fn constant(self, name: &str) -> u32 {
+    pub fn constant(self, name: &'static str) -> u32 {
+        // Verbs ask for the same few at every dispatch: to look through the text took half of a step's time.
+        let found = |known: &Vec<(Self, &str, u32)>| {
+            known.iter().find(|(shader, other, _)| *shader == self && *other == name).map(|(.., value)| *value)
+        };
+        CONSTANTS.with_borrow(found).unwrap_or_else(|| {
+            let value = self.constant_in_text(name);
+            CONSTANTS.with_borrow_mut(|known| known.push((self, name, value)));
+            value
+        })
+    }
+
+    fn constant_in_text(self, name: &str) -> u32 {
         let prefix = format!("const {name} = ");
         let mut lines = self.parts().0.lines().chain(self.before().lines());
         let value = lines.find_map(|line| line.strip_prefix(&prefix)?.split('u').next()?.parse().ok());
         value.unwrap_or_else(|| panic!("{self:?} has no constant {name}"))
     }
+}
+
+thread_local! {
+    /// Those that have been asked for.
+    static CONSTANTS: RefCell<Vec<(Shader, &'static str, u32)>> = const { RefCell::new(Vec::new()) };
 }
 
 /// What a kernel can use of what not every device has.

@@ -4,6 +4,7 @@
 //! for, or the next batch begins. Kernels are in `shaders/`; `kernels.rs` puts their texts together.
 
 mod attention;
+mod bindings;
 mod buffer;
 mod choose;
 mod chooser;

@@ -1,4 +1,13 @@
 //! The kernels that a device has compiled.
+//!
+//!   tried: first load of a tiny model (16 pipelines), Chromium on SwiftShader, two busy cores    ms
+//!   one after the other                                                            4598 to 5461   <- this
+//!   all begun at once, then awaited                                                4485, 4883
+//!   all by createComputePipelineAsync, beside wgpu                                 5166 to 12547
+//!
+//! The last is in branch `plan-ahead`: a device's own `createComputePipeline` takes wgpu's descriptor, asks the browser's
+//! other function, and gives the pipeline when wgpu asks again with the same module. The browser's threads for that give
+//! way to all others; a real GPU, whose compilers have cores to themselves, may be another matter.
 
 use super::context::{Context, Features};
 use super::kernels::{Extras, Kernel, Uses};
@@ -18,27 +27,21 @@ pub struct Kernels {
     pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
     /// Each is off once a driver has refused a kernel that uses it.
     extras: Cell<Extras>,
-    /// The uniforms, which all kernels see alike.
-    pub uniforms: wgpu::BindGroupLayout,
 }
 
 /// Bytes of a kernel's parameters, and of what it is told of a batch: the least that uniforms are apart.
 pub const UNIFORM: u64 = 256;
 
+/// Bindings of the two, as `shaders/prelude.wgsl` has them: behind as many storage buffers as a kernel may have.
+pub const PARAMETERS_AT: u32 = 8;
+pub const BATCH_AT: u32 = 9;
+
 impl Kernels {
     pub fn new(context: Rc<Context>) -> Rc<Self> {
-        let ty = wgpu::BindingType::Buffer {
-            ty: wgpu::BufferBindingType::Uniform,
-            has_dynamic_offset: true,
-            min_binding_size: wgpu::BufferSize::new(UNIFORM),
-        };
-        let entries = [0, 1].map(|binding| entry(binding, ty));
-        let descriptor = wgpu::BindGroupLayoutDescriptor { label: Some("uniforms"), entries: &entries };
-        let uniforms = context.device.create_bind_group_layout(&descriptor);
         let Features { subgroups, halves, integer_dot, .. } = context.features;
         let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
         let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
-        Rc::new(Self { context, pipelines: RefCell::default(), extras, uniforms })
+        Rc::new(Self { context, pipelines: RefCell::default(), extras })
     }
 
     /// What is used of what not every device has.
@@ -115,14 +118,20 @@ impl Kernels {
             has_dynamic_offset: false,
             min_binding_size: None,
         };
+        let uniform = wgpu::BindingType::Buffer {
+            ty: wgpu::BufferBindingType::Uniform,
+            has_dynamic_offset: false,
+            min_binding_size: wgpu::BufferSize::new(UNIFORM),
+        };
         let writes = kernel.shader.writes();
-        let entries: Vec<_> = writes.iter().enumerate().map(|(n, write)| entry(n as u32, storage(*write))).collect();
+        let mut entries: Vec<_> = (0..).zip(&writes).map(|(n, write)| entry(n, storage(*write))).collect();
+        entries.extend([PARAMETERS_AT, BATCH_AT].map(|binding| entry(binding, uniform)));
         let device = &self.context.device;
         let layout =
             device.create_bind_group_layout(&wgpu::BindGroupLayoutDescriptor { label: None, entries: &entries });
         let whole = device.create_pipeline_layout(&wgpu::PipelineLayoutDescriptor {
             label: None,
-            bind_group_layouts: &[Some(&layout), Some(&self.uniforms)],
+            bind_group_layouts: &[Some(&layout)],
             immediate_size: 0,
         });
         let raw =

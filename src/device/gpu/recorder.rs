@@ -1,24 +1,21 @@
-//! Commands: one compute pass and one submit a step, with bind groups and parameters made once.
+//! Commands: one compute pass and one submit a step.
 
-use super::buffer::{Buffer, Graveyard, Handle, Memory};
+use super::bindings::{Bindings, SPANS};
+use super::buffer::{Buffer, Graveyard, Memory};
 use super::context::Context;
 use super::kernels::Kernel;
 use super::pace::Pace;
-use super::pipelines::{Kernels, Pipeline, UNIFORM};
+use super::pipelines::{Kernels, Pipeline};
 use super::profile::Work;
 use super::signal::Signal;
 use super::timer::Timer;
 use super::trials::Trials;
 use crate::device::Span;
 use crate::error::{Code, Error, Result};
-use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 use wgpu::BufferUsages;
 
-/// Distinct parameter sets kept at a time.
-const PARAMETERS: usize = 4096;
-/// Distinct spans of a batch kept at a time.
-const SPANS: usize = 512;
 /// Rows of a batch that is given in one piece.
 const FEW_ROWS: u32 = 8;
 /// Calls of `settle` whose work may be unfinished.
@@ -55,22 +52,17 @@ pub struct Dispatch<'a> {
 
 pub struct Recorder {
     context: Rc<Context>,
-    kernels: Rc<Kernels>,
     graveyard: Rc<Graveyard>,
     trials: Rc<Trials>,
     /// One for each reading under way, and one more.
     readings: Rc<()>,
     encoder: Option<wgpu::CommandEncoder>,
     pass: Option<wgpu::ComputePass<'static>>,
-    last: Option<(Kernel, Rc<Pipeline>)>,
-    bind_groups: HashMap<(Kernel, Vec<u64>), wgpu::BindGroup>,
-    uniforms: wgpu::BindGroup,
-    parameters: Rc<Handle>,
-    batches: Rc<Handle>,
-    /// What lies there.
+    /// What the open pass runs.
+    last: Option<Rc<Pipeline>>,
+    bindings: Bindings,
+    /// What dispatches can be told.
     told: Vec<BatchWords>,
-    /// Where parameters lie that have been uploaded.
-    slots: HashMap<Vec<u32>, u32>,
     /// While kernels are only collected: those that are wanted.
     wanted: Option<BTreeSet<Kernel>>,
     /// What a verb that cannot fail has met; said at the next that can.
@@ -111,37 +103,18 @@ impl Drop for Staging {
 
 impl Recorder {
     pub fn new(kernels: Rc<Kernels>, memory: &mut Memory) -> Result<Self> {
-        let parameters = memory.uniform("parameters", UNIFORM * PARAMETERS as u64)?;
-        let batches = memory.uniform("batches", UNIFORM * SPANS as u64)?;
-        let window = |buffer| {
-            let size = wgpu::BufferSize::new(UNIFORM);
-            wgpu::BindingResource::Buffer(wgpu::BufferBinding { buffer, offset: 0, size })
-        };
         let context = memory.context.clone();
         let timer = Timer::new(&context);
-        let uniforms = context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-            label: Some("uniforms"),
-            layout: &kernels.uniforms,
-            entries: &[
-                wgpu::BindGroupEntry { binding: 0, resource: window(&parameters.raw) },
-                wgpu::BindGroupEntry { binding: 1, resource: window(&batches.raw) },
-            ],
-        });
         Ok(Self {
             context,
-            kernels,
+            bindings: Bindings::new(kernels, memory)?,
             graveyard: memory.graveyard.clone(),
             trials: memory.trials.clone(),
             readings: Rc::default(),
             encoder: None,
             pass: None,
             last: None,
-            bind_groups: HashMap::new(),
-            uniforms,
-            parameters,
-            batches,
             told: Vec::new(),
-            slots: HashMap::new(),
             wanted: None,
             failure: None,
             unfinished: VecDeque::new(),
@@ -174,18 +147,7 @@ impl Recorder {
             self.context.meter.count(|counters| counters.steps += 1);
         }
         self.told = batches;
-        self.tell(0);
-    }
-
-    /// Uploads what is told from a place on.
-    fn tell(&self, first: usize) {
-        let mut bytes = vec![0; UNIFORM as usize * (self.told.len() - first)];
-        for (slot, words) in bytes.chunks_mut(UNIFORM as usize).zip(&self.told[first..]) {
-            for (bytes, word) in slot.chunks_mut(4).zip(words) {
-                bytes.copy_from_slice(&word.to_le_bytes());
-            }
-        }
-        self.trials.write(&self.batches.raw, UNIFORM * first as u64, &bytes);
+        self.bindings.tell(0, &self.told);
     }
 
     /// The place of what a dispatch is to be told, which most likely lies at `guess`; uploaded where the batch did not
@@ -202,9 +164,10 @@ impl Recorder {
             self.submit();
             self.told.truncate(1);
         }
+        let place = self.told.len();
         self.told.push(words);
-        self.tell(self.told.len() - 1);
-        self.told.len() - 1
+        self.bindings.tell(place, &self.told[place..]);
+        place
     }
 
     /// Keeps what could not be said at once.
@@ -220,7 +183,7 @@ impl Recorder {
     }
 
     pub fn dispatch(&mut self, dispatch: &Dispatch) {
-        let Dispatch { kernel, storage, parameters, batch, grid, work } = dispatch;
+        let Dispatch { kernel, grid, work, .. } = dispatch;
         let most = self.context.limits.max_compute_workgroups_per_dimension;
         let [x, y, z] = match kernel.grid(*grid, most) {
             Ok(grid) => grid,
@@ -244,23 +207,25 @@ impl Recorder {
                 self.submit();
             }
         }
-        let offset = self.parameters_at(parameters) * UNIFORM as u32;
-        let pipeline = match &self.last {
-            Some((last, pipeline)) if last == kernel && self.pass.is_some() => pipeline.clone(),
-            _ => {
-                let pipeline = self.kernels.get(kernel);
-                self.pass(kernel).set_pipeline(&pipeline.raw);
-                self.last = Some((*kernel, pipeline.clone()));
-                pipeline
+        let found = self.bindings.find(dispatch);
+        let bound = found.unwrap_or_else(|| {
+            if self.bindings.are_full() {
+                // What is recorded already must still see the old parameters.
+                self.submit();
+                self.bindings.clear();
             }
-        };
-        let key = (*kernel, storage.iter().map(|buffer| buffer.handle.id).collect());
-        let (context, trials) = (&self.context, &self.trials);
-        let group = self.bind_groups.entry(key).or_insert_with(|| trials.command(|| bind(context, &pipeline, storage)));
-        let pass = self.pass.as_mut().expect("begun above");
-        pass.set_bind_group(0, &*group, &[]);
-        pass.set_bind_group(1, &self.uniforms, &[offset, *batch as u32 * UNIFORM as u32]);
+            self.bindings.bind(dispatch)
+        });
+        let is_set = self.pass.is_some() && self.last.as_ref().is_some_and(|last| Rc::ptr_eq(last, &bound.pipeline));
+        let pass = self.pass(kernel);
+        if !is_set {
+            pass.set_pipeline(&bound.pipeline.raw);
+        }
+        pass.set_bind_group(0, &bound.group, &[]);
         pass.dispatch_workgroups(x, y, z);
+        if !is_set {
+            self.last = Some(bound.pipeline.clone());
+        }
         self.context.meter.count(|counters| counters.dispatches += 1);
         if self.context.profile {
             self.context.meter.ran(kernel, work);
@@ -284,23 +249,6 @@ impl Recorder {
             self.context.meter.count(|counters| counters.passes += 1);
         }
         self.pass.as_mut().expect("just made")
-    }
-
-    /// The slot of a kernel's parameters: uploaded the first time.
-    fn parameters_at(&mut self, parameters: &[u32]) -> u32 {
-        if let Some(slot) = self.slots.get(parameters) {
-            return *slot;
-        }
-        if self.slots.len() == PARAMETERS {
-            // What is recorded already must still see the old ones.
-            self.submit();
-            self.slots.clear();
-        }
-        let slot = self.slots.len() as u32;
-        self.slots.insert(parameters.to_vec(), slot);
-        let bytes: Vec<u8> = parameters.iter().flat_map(|word| word.to_le_bytes()).collect();
-        self.trials.write(&self.parameters.raw, u64::from(slot) * UNIFORM, &bytes);
-        slot
     }
 
     /// Copies `words` words.
@@ -373,9 +321,7 @@ impl Recorder {
             self.pace.submit();
             sent.into_iter().for_each(|sent| sent());
         }
-        for id in self.graveyard.clear() {
-            self.bind_groups.retain(|(_, ids), _| !ids.contains(&id));
-        }
+        self.bindings.drop_those_of(&self.graveyard.clear());
     }
 
     /// Waits until only a few of the earlier calls' work is unfinished: says how many.
@@ -405,8 +351,7 @@ impl Recorder {
             self.encoder = None;
             self.failure = None;
             // They may be of what is not there, or have got lost.
-            self.bind_groups.clear();
-            self.slots.clear();
+            self.bindings.clear();
         }
         checked
     }
@@ -417,17 +362,4 @@ impl Drop for Recorder {
         self.pass = None;
         self.submit();
     }
-}
-
-fn bind(context: &Context, pipeline: &Pipeline, storage: &[&Buffer]) -> wgpu::BindGroup {
-    let entries: Vec<_> = storage
-        .iter()
-        .enumerate()
-        .map(|(n, buffer)| wgpu::BindGroupEntry { binding: n as u32, resource: buffer.handle.raw.as_entire_binding() })
-        .collect();
-    context.device.create_bind_group(&wgpu::BindGroupDescriptor {
-        label: None,
-        layout: &pipeline.layout,
-        entries: &entries,
-    })
 }
