@@ -7,7 +7,11 @@ use crate::error::{Code, Error, Result};
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long to wait for the queue before asking again: a token is there when its own step is done, and the steps behind
+/// it may go on meanwhile.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 /// Opens the first Vulkan adapter. Error: no-webgpu.
 pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
@@ -42,7 +46,7 @@ pub fn run<T>(context: Option<&Context>, future: impl Future<Output = T>) -> T {
         }
         if let Some(context) = context {
             // A lost device is told of through its callbacks.
-            let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
+            let _ = context.device.poll(wgpu::PollType::Wait { submission_index: None, timeout: Some(PATIENCE) });
         }
     }
 }
