@@ -265,7 +265,8 @@ impl Gpu {
         let mut work = first.work(pairs, pairs * rows * (1 + gates));
         if gated {
             let more = second.work(pairs, 0);
-            work = Work { bytes: work.bytes + more.bytes, operations: work.operations + more.operations };
+            let (bytes, operations) = (work.bytes + more.bytes, work.operations + more.operations);
+            work = Work { bytes, operations, ..work };
         }
         self.recorder.dispatch(&Dispatch {
             kernel: Kernel::new(Shader::Experts).format(ty).with([lanes, u32::from(gated), fold]),

@@ -5,7 +5,7 @@ use super::context::Context;
 use super::kernels::Kernel;
 use super::pace::Pace;
 use super::pipelines::{Kernels, Pipeline, UNIFORM};
-use super::profile::Work;
+use super::profile::{Line, Work};
 use super::signal::Signal;
 use super::timer::Timer;
 use super::trials::Trials;
@@ -249,7 +249,7 @@ impl Recorder {
             Some((last, pipeline)) if last == kernel && self.pass.is_some() => pipeline.clone(),
             _ => {
                 let pipeline = self.kernels.get(kernel);
-                self.pass(kernel).set_pipeline(&pipeline.raw);
+                self.pass(Line::new(kernel, work)).set_pipeline(&pipeline.raw);
                 self.last = Some((*kernel, pipeline.clone()));
                 pipeline
             }
@@ -272,12 +272,12 @@ impl Recorder {
         self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
     }
 
-    /// The open pass; a new one is for `kernel` first.
-    fn pass(&mut self, kernel: &Kernel) -> &mut wgpu::ComputePass<'static> {
+    /// The open pass; a new one is for `line` first.
+    fn pass(&mut self, line: Line) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
             let device = &self.context.device;
             let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
-            let timestamp_writes = self.timer.as_mut().map(|timer| timer.next(kernel));
+            let timestamp_writes = self.timer.as_mut().map(|timer| timer.next(line));
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
             self.last = None;
