@@ -1,5 +1,5 @@
-// npm run lab:pack -- [FILE]: everything that the lab needs in one archive, for a machine with a Vulkan driver and nothing else
-// (bench/README.md, "The lab"). There:
+// npm run lab:pack -- [FILE] [--native PROGRAM]: everything that the lab needs in one archive, for a machine with a Vulkan driver
+// and nothing else (bench/README.md, "The lab"). The native half is built unless it is given. There:
 //
 //     tar xJf lab.tar.xz && lab/lab.sh --out results
 //
@@ -10,6 +10,7 @@ import { execFileSync } from "node:child_process";
 import { chmodSync, copyFileSync, cpSync, existsSync, mkdirSync, mkdtempSync, realpathSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join, resolve } from "node:path";
+import { parseArgs } from "node:util";
 import { install, packageFolder } from "../bench/install.mjs";
 import { root, run } from "./run.mjs";
 
@@ -18,7 +19,7 @@ const FILES = [
   "bench/lab", "bench/ceilings.js", "bench/gpu-report.mjs", "bench/gpu-steps.js", "bench/pixels.js", "bench/report.mjs",
   "tests/support/gguf.mjs", "scripts/chromium.mjs", "package.json", "dist", "LICENSE-APACHE", "LICENSE-MIT",
 ];
-const NATIVE = "target/release/examples/gpu_lab";
+const BUILT = join(root, "target/release/examples/gpu_lab");
 /** Where Linux distributions put the loader. */
 const LOADERS = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/lib/chromium"];
 const LOADER = "libvulkan.so.1";
@@ -32,9 +33,9 @@ fi
 exec "$here/node" "$here/bench/lab/lab.mjs" "$@"
 `;
 
-function gather(folder) {
+function gather(folder, native) {
   for (const file of FILES) cpSync(join(root, file), join(folder, file), { recursive: true });
-  copyFileSync(join(root, NATIVE), join(folder, "gpu_lab"));
+  copyFileSync(native, join(folder, "gpu_lab"));
   copyFileSync(realpathSync(process.execPath), join(folder, "node"));
   for (const program of ["gpu_lab", "node"]) {
     // Symbols are half of it. A program that is signed or packed stays as it is.
@@ -60,13 +61,15 @@ function dawn(to) {
   for (const file of ["index.js", "package.json", "LICENSE.md", library]) copyFileSync(join(from, file), join(to, file));
 }
 
-const archive = resolve(process.argv[2] ?? "lab.tar.xz");
+const { values: { native }, positionals } = parseArgs({ options: { native: { type: "string" } }, allowPositionals: true });
+const archive = resolve(positionals[0] ?? "lab.tar.xz");
 if (!existsSync(join(root, "dist/index.js"))) throw new Error("dist/ is not there: npm run build");
+mkdirSync(dirname(archive), { recursive: true });
 install(["webgpu"]);
-run("cargo", ["build", "--locked", "--release", "--example", "gpu_lab"]);
+if (!native) run("cargo", ["build", "--locked", "--release", "--example", "gpu_lab"]);
 const folder = mkdtempSync(join(tmpdir(), "azulejo-lab-"));
 try {
-  gather(join(folder, "lab"));
+  gather(join(folder, "lab"), native ?? BUILT);
   execFileSync("tar", ["-cJf", archive, "-C", folder, "lab"], { env: { ...process.env, XZ_OPT: "-6 -T0" }, stdio: "inherit" });
 } finally {
   rmSync(folder, { recursive: true });

@@ -53,7 +53,7 @@ async function checks() {
 }
 
 async function ceilings() {
-  const found = await measureCeilings(isSmall ? { all: true, scale: 1 / 16 } : { all: true, spinMs: 2000 });
+  const found = await measureCeilings(isSmall ? { all: true, scale: 1 / 64 } : { all: true, spinMs: 2000 });
   say({ ceilings: found });
 }
 
@@ -78,7 +78,9 @@ async function model(name) {
 async function asItIs(name, shape) {
   await loaded(shape, {}, async (_, model, { bytes, seconds }) => {
     say({ model: name, what: "loaded", bytes, seconds });
-    for (const [way, options] of Object.entries(WAYS)) {
+    // Drawing needs kernels of its own.
+    const ways = isSmall && shape.mix !== "q4_1" ? { greedy: WAYS.greedy } : WAYS;
+    for (const [way, options] of Object.entries(ways)) {
       say({ model: name, what: `tokens, ${way}`, ...(await decode(model, sizes.tokens, { way: options, rounds: sizes.rounds })) });
     }
     for (const count of sizes.prompts) say({ model: name, what: `prompt of ${count}`, ...(await prefill(model, count, sizes)) });

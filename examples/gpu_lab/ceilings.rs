@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 /// So long a device is kept busy before anything is measured: an idle one has a low clock.
 const SPIN: [Duration; 2] = [Duration::from_secs(2), Duration::from_millis(100)];
-const READ_BYTES: [u64; 2] = [1 << 30, 1 << 25];
+const READ_BYTES: [u64; 2] = [1 << 30, 1 << 24];
 const READ_GROUPS: u32 = 4096;
-const COMPUTE_GROUPS: [u32; 2] = [2048, 64];
+const COMPUTE_GROUPS: [u32; 2] = [2048, 16];
 const ROUNDS: u32 = 1024;
 const DISPATCHES: [u32; 2] = [1000, 100];
 const ATTEMPTS: usize = 5;

@@ -18,19 +18,22 @@ use serde_json::json;
 
 pub fn all(lab: &Lab) {
     for ty in TensorType::ALL {
-        for tokens in [1, 3, 17, 70] {
+        for tokens in lab.size(&[1, 3, 17, 70][..], &[1, 17]) {
             if !lab.goes_on() {
                 return say(json!({ "ended": format!("before products of {ty}") }));
             }
-            product(lab, ty, tokens);
+            product(lab, ty, *tokens);
         }
     }
     rows_beyond_a_grid(lab);
     for cache in [CacheType::F32, CacheType::F16, CacheType::Q8] {
         // One query with few and with many keys, then a prompt's, after others.
         for (before, len) in [(40, 1), (700, 1), (0, 50), (30, 33)] {
-            for head_dim in [64, 128] {
-                attention(lab, cache, head_dim, before, len);
+            for head_dim in lab.size(&[64, 128][..], &[64]) {
+                if !lab.goes_on() {
+                    return say(json!({ "ended": format!("before attention, {cache:?}") }));
+                }
+                attention(lab, cache, *head_dim, before, len);
             }
         }
     }
@@ -203,7 +206,8 @@ fn attended<D: Device>(
             |row: usize, i: usize| (span.position + row) as f32 * 10_000f32.powf(-2.0 * i as f32 / head_dim as f32);
         let angles = (0..span.len).flat_map(|row| (0..head_dim / 2).map(move |i| angle(row, i)));
         let values: Vec<f32> = angles.flat_map(|angle| [angle.cos(), angle.sin()]).collect();
-        device.begin(&[span], Rotations { values: &values, tables: &[0..head_dim / 2] });
+        let table = 0..head_dim / 2;
+        device.begin(&[span], Rotations { values: &values, tables: std::slice::from_ref(&table) });
         let places = kept.places(device, &[span]);
         let pairs = RopePairs::HalfSplit;
         let mut qkv = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };

@@ -59,7 +59,7 @@ impl Weights {
     fn new(lab: &Lab, gpu: &mut Gpu, ty: TensorType, (rows, columns, gated): (usize, usize, bool)) -> Option<Self> {
         let whole = rows * ty.row_bytes(columns)?;
         let each = if gated { 2 * whole } else { whole };
-        let copies = lab.size(COLD[0], COLD[1]).div_ceil(each).clamp(2, MOST_COPIES);
+        let copies = lab.size(COLD[0], COLD[1]).div_ceil(each).clamp(1, MOST_COPIES);
         gpu.expect_weights(copies * (each / whole) * Gpu::matrix_bytes(ty, rows, columns)).ok()?;
         let bytes = random_rows(ty, columns, whole);
         let mut all = Vec::new();
@@ -148,10 +148,15 @@ fn measure(lab: &Lab, formats: &[TensorType], tokens: &[usize], in_bytes: bool) 
 }
 
 pub fn rows(lab: &Lab) {
-    measure(lab, &FORMATS, lab.size(&[1, 2, 4, 8][..], &[1, 2]), false);
+    measure(lab, lab.size(&FORMATS[..], &FORMATS[..4]), lab.size(&[1, 2, 4, 8][..], &[1, 2]), false);
 }
 
 pub fn prompts(lab: &Lab) {
     let in_bytes = lab.kernels.extras().integer_dot;
-    measure(lab, &PROMPT_FORMATS, lab.size(&[8, 32, 128, 512][..], &[16]), in_bytes);
+    measure(
+        lab,
+        lab.size(&PROMPT_FORMATS[..], &PROMPT_FORMATS[..2]),
+        lab.size(&[8, 32, 128, 512][..], &[16]),
+        in_bytes,
+    );
 }
