@@ -2,7 +2,7 @@
 //! dispatch a pass of its own, which costs more than a small kernel does.
 
 use crate::Lab;
-use azulejo::device::gpu::{Gpu, native};
+use azulejo::device::gpu::{Buffer, Gpu, native};
 use azulejo::device::{Device, Rotations, Span};
 use std::time::Instant;
 
@@ -11,14 +11,14 @@ const LONG: [f64; 2] = [0.02, 0.004];
 const ATTEMPTS: usize = 3;
 const MOST_TIMES: usize = 1 << 14;
 
-/// Seconds until the GPU has done what `record` records.
-fn until_done(gpu: &mut Gpu, spans: &[Span], record: &mut dyn FnMut(&mut Gpu)) -> f64 {
+/// Seconds until the GPU has done what `record` records. `word`: what is sent for then; a buffer that was there before, since
+/// drivers take their time to give memory and to take it back.
+fn until_done(gpu: &mut Gpu, word: &Buffer, spans: &[Span], record: &mut dyn FnMut(&mut Gpu)) -> f64 {
     let context = gpu.context();
-    let word = gpu.buffer(4).expect("memory");
     let start = Instant::now();
     gpu.begin(spans, Rotations::default());
     record(gpu);
-    let reading = gpu.send(&word, 1).expect("a device");
+    let reading = gpu.send(word, 1).expect("a device");
     native::run(Some(&context), gpu.receive(reading, &mut [0.0])).expect("a device that does it");
     start.elapsed().as_secs_f64()
 }
@@ -26,7 +26,8 @@ fn until_done(gpu: &mut Gpu, spans: &[Span], record: &mut dyn FnMut(&mut Gpu)) -
 /// Seconds of a submit without a dispatch, and of the answer.
 pub fn empty(lab: &Lab) -> f64 {
     let mut gpu = Gpu::new(lab.kernels.clone()).expect("a device");
-    let all = (0..20).map(|_| until_done(&mut gpu, &[Span::new(0, 1, 0, 0)], &mut |_| ()));
+    let word = gpu.buffer(4).expect("memory");
+    let all = (0..20).map(|_| until_done(&mut gpu, &word, &[Span::new(0, 1, 0, 0)], &mut |_| ()));
     all.fold(f64::INFINITY, f64::min)
 }
 
@@ -48,6 +49,7 @@ pub struct Before {
 
 /// Seconds of what `once` records. `empty`: see above.
 pub fn time(lab: &Lab, gpu: &mut Gpu, spans: &[Span], empty: f64, mut once: impl FnMut(&mut Gpu, Before)) -> Timed {
+    let word = gpu.buffer(4).expect("memory");
     let mut all = 0;
     let mut attempt = |times: usize| {
         let mut record = |gpu: &mut Gpu| {
@@ -56,7 +58,7 @@ pub fn time(lab: &Lab, gpu: &mut Gpu, spans: &[Span], empty: f64, mut once: impl
                 all += 1;
             }
         };
-        (until_done(gpu, spans, &mut record) - empty).max(1e-9)
+        (until_done(gpu, &word, spans, &mut record) - empty).max(1e-9)
     };
     // Compiles, and uploads what is recorded for the first time.
     attempt(1);
