@@ -79,9 +79,9 @@ const ATTEMPTS = 5;
  * Of the adapter that the page gets: { bytesPerSecond, operationsPerSecond, timestamps }. `all`: also
  * { halfOperationsPerSecond, byteOperationsPerSecond }, where it has those, and { dependentDispatchMs,
  * independentDispatchMs }. `spinMs`: it is kept busy for so long before, since an idle GPU has a low clock. `scale`: a part of
- * the work, for a device that is software.
+ * the work, for a device that is software. `onFound(name, value)` is told of each at once.
  */
-export async function measureCeilings({ all = false, spinMs = 0, scale = 1 } = {}) {
+export async function measureCeilings({ all = false, spinMs = 0, scale = 1, onFound = () => {} } = {}) {
   const adapter = await navigator.gpu.requestAdapter();
   const timestamps = adapter.features.has("timestamp-query");
   const most = Math.min(READ_BYTES * scale, adapter.limits.maxStorageBufferBindingSize, adapter.limits.maxBufferSize);
@@ -100,11 +100,13 @@ export async function measureCeilings({ all = false, spinMs = 0, scale = 1 } = {
   const groups = Math.ceil(COMPUTE_GROUPS * scale);
   const best = (code, groups) => quickest(runner(device, code, groups, data, outs), time);
   for (const end = performance.now() + spinMs; performance.now() < end; ) await best(RATES.operationsPerSecond.code, groups);
-  const found = { bytesPerSecond: (bytes * 1000) / (await best(READ, READ_GROUPS)), timestamps };
+  const found = { timestamps };
+  const keep = (name, value) => onFound(name, (found[name] = value));
+  keep("bytesPerSecond", (bytes * 1000) / (await best(READ, READ_GROUPS)));
   for (const [name, { code, operations }] of rates) {
-    found[name] = (groups * 64 * ROUNDS * SUMS * operations * 1000) / (await best(code, groups));
+    keep(name, (groups * 64 * ROUNDS * SUMS * operations * 1000) / (await best(code, groups)));
   }
-  if (all) Object.assign(found, await dispatches(device, data, outs, time));
+  if (all) for (const [name, value] of Object.entries(await dispatches(device, data, outs, time))) keep(name, value);
   device.destroy();
   return found;
 }

@@ -53,8 +53,9 @@ async function checks() {
 }
 
 async function ceilings() {
-  const found = await measureCeilings(isSmall ? { all: true, scale: 1 / 64 } : { all: true, spinMs: 2000 });
-  say({ ceilings: found });
+  const onFound = (ceiling, value) => say({ ceiling, value });
+  const size = isSmall ? { scale: 1 / 64 } : { spinMs: 2000 };
+  say({ ceilings: await measureCeilings({ all: true, ...size, onFound }) });
 }
 
 const sizes = isSmall
