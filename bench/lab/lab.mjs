@@ -106,6 +106,12 @@ function parsed(line) {
   }
 }
 
+/** Of what a step that failed has written, the line that says most. */
+function why(errors) {
+  const lines = errors.trim().split("\n");
+  return lines.findLast((line) => /error:|panicked/i.test(line)) ?? lines.at(-1);
+}
+
 async function main() {
   const { small, seconds, out, steps, native, driver } = options();
   mkdirSync(out, { recursive: true });
@@ -126,7 +132,7 @@ async function main() {
     const name = `${String(index).padStart(2, "0")}-${half}-${step}.json`;
     writeFileSync(join(out, name), `${JSON.stringify(result, null, 1)}\n`);
     console.log(`${half} ${step}: ${result.lines.length} lines in ${result.seconds.toFixed(1)} of ${limit.toFixed(1)} s, ended ${result.ended}`);
-    if (!["well", "by its time"].includes(result.ended)) console.log(result.errors.trim().split("\n").slice(-3).join("\n"));
+    if (!["well", "by its time"].includes(result.ended)) console.log(`  ${why(result.errors)}`);
   }
   const report = labReport(results);
   const machine = { processor: cpus()[0]?.model, cores: cpus().length, load: loadavg()[0], node: process.versions.node };
