@@ -1,5 +1,6 @@
 // npm run bench -- [--model FILE]… [--threads 1,all] [--rounds 5] [--against wllama] [--device cpu] [--adapter swiftshader]
-//                  [--runtime browser] [--measures "prefill 128,decode 64"] [--json FILE]
+//                  [--runtime browser] [--measures "prefill 128,decode 64"] [--context 1024] [--before 16] [--sampled]
+//                  [--integer-dot] [--without subgroups] [--json FILE]
 // npm run bench -- --images …   see images.mjs
 // npm run bench -- --texts …    see texts.mjs
 //
@@ -29,12 +30,15 @@ const DAWN = "webgpu";
 const RIVALS = [...WLLAMA, ONNX];
 
 /** Room for the longest prompt in one batch, and for what is generated. */
-const CONTEXT = { contextLength: 1024, batch: 512 };
+const CONTEXT = 1024;
+const BATCH = 512;
 const MEASURES = "prefill 128,prefill 512,decode 64";
 /** On a GPU that is a CPU, 64 tokens take minutes. */
 const FEW = "prefill 128,decode 4";
 /** Tokens before those that are decoded. */
 const BEFORE = 16;
+/** What most callers ask for, in place of the likeliest token. */
+const SAMPLED = { temperature: 0.8, topK: 40, topP: 0.95, seed: 1 };
 
 function options() {
   const { values } = parseArgs({
@@ -47,6 +51,11 @@ function options() {
       adapter: { type: "string", default: "swiftshader" },
       runtime: { type: "string", default: "browser" },
       measures: { type: "string" },
+      context: { type: "string" },
+      before: { type: "string" },
+      sampled: { type: "boolean", default: false },
+      "integer-dot": { type: "boolean", default: false },
+      without: { type: "string", multiple: true, default: [] },
       json: { type: "string" },
     },
   });
@@ -60,28 +69,43 @@ function options() {
     throw new Error("--runtime node: only with --device webgpu, and without --against");
   const alone = values.measures?.includes("together") && (rivals.length > 0 || values.device === "webgpu");
   if (alone) throw new Error("--measures together: on the CPU, and without --against");
+  const knobs = { integerDot: values["integer-dot"], without: values.without.flatMap((names) => names.split(",")) };
+  if (rivals.length && (values.sampled || values.before)) throw new Error("--sampled and --before: without --against");
+  if ((knobs.integerDot || knobs.without.length) && values.device !== "webgpu")
+    throw new Error("--integer-dot and --without: only with --device webgpu");
   const needsGpu = values.device === "webgpu" || rivals.includes(ONNX);
   const measures = values.measures ?? (needsGpu && values.adapter === "swiftshader" ? FEW : MEASURES);
-  const rounds = Number(values.rounds);
-  if (!Number.isInteger(rounds) || rounds < 1) throw new Error(`--rounds ${values.rounds}: expected a whole number above 0`);
+  const whole = (name, text) => {
+    if (!/^[1-9]\d*$/.test(text)) throw new Error(`--${name} ${text}: expected a whole number above 0`);
+    return Number(text);
+  };
+  const rounds = whole("rounds", values.rounds);
+  const before = values.before === undefined ? BEFORE : whole("before", values.before);
   return {
     models: values.model?.map((path) => resolve(path)) ?? (rivals.length ? [Q4_1, Q8_0] : [Q4_1]),
     threads: (values.threads ?? (rivals.length || needsGpu ? "1" : "1,all")).split(",").map(threadCount),
     contestants: ["azulejo", ...rivals],
     rounds,
     device: values.device,
-    measures: measures.split(",").map(measureOf),
+    measures: measures.split(",").map((text) => measureOf(text, before)),
+    settings: {
+      contextLength: values.context === undefined ? CONTEXT : whole("context", values.context),
+      batch: BATCH,
+      ...(values.sampled && { sampling: SAMPLED }),
+      ...(values.device === "webgpu" && { gpu: knobs }),
+    },
     runtime: values.runtime,
     adapter: needsGpu ? values.adapter : undefined,
     json: values.json,
   };
 }
 
-/** "prefill 128" as { name, kind, count }. */
-function measureOf(text) {
+/** "prefill 128" as { name, kind, count, prompt }: how many tokens a prompt has. */
+function measureOf(text, before) {
   const match = /^\s*(prefill|decode|together) ([1-9]\d*)\s*$/.exec(text);
   if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N" and "together N"`);
-  return { name: text.trim(), kind: match[1], count: Number(match[2]) };
+  const [kind, count] = [match[1], Number(match[2])];
+  return { name: text.trim(), kind, count, prompt: kind === "prefill" ? count : before };
 }
 
 function threadCount(text) {
@@ -112,7 +136,7 @@ function prepare({ models, contestants, runtime }) {
 async function enter(runtime, name, settings) {
   const place = await runtime.open();
   const { description, features } = await place.call("load", name, { ...settings, ...runtime.settings });
-  const ask = (command, { kind, count }) => place.call(command, kind, promptOf(kind === "prefill" ? count : BEFORE), count);
+  const ask = (command, { kind, count, prompt }) => place.call(command, kind, promptOf(prompt), count);
   return {
     name,
     description,
@@ -131,8 +155,8 @@ async function enter(runtime, name, settings) {
 }
 
 /** One model, one number of threads: everybody loads, one round does not count, then the rounds that do. */
-async function compete(runtime, { model, threads, contestants, rounds, device, measures }) {
-  const settings = { url: runtime.address(model), threads, device, ...CONTEXT };
+async function compete(runtime, { model, threads, contestants, rounds, device, measures, settings: chosen }) {
+  const settings = { url: runtime.address(model), threads, device, ...chosen };
   const entered = [];
   for (const name of contestants) entered.push(await enter(runtime, name, settings));
   const rates = entered.map(() => Object.fromEntries(measures.map(({ name }) => [name, []])));
@@ -168,8 +192,8 @@ async function stepsOf(contestant, measures) {
 }
 
 /** The same with every kernel timed, in an engine of its own, since that slows it down; and the adapter's ceilings. */
-async function profile(runtime, { model, device, measures }) {
-  const settings = { url: runtime.address(model), device, ...CONTEXT, gpu: { profile: true } };
+async function profile(runtime, { model, device, measures, settings: chosen }) {
+  const settings = { url: runtime.address(model), device, ...chosen, gpu: { ...chosen.gpu, profile: true } };
   const contestant = await enter(runtime, "azulejo", settings);
   const { description, features, place } = contestant;
   for (const measure of measures) await contestant.measure(measure);

@@ -4,8 +4,6 @@ import { fork } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS, vulkanEnvironment } from "../scripts/chromium.mjs";
-import { launchBrowser } from "../tests/support/browser.mjs";
-import { startServer } from "../tests/support/server.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -19,6 +17,9 @@ export const ADAPTERS = Object.keys(BROWSER_ARGUMENTS);
  */
 export const RUNTIMES = {
   async browser({ models, adapter }) {
+    // Not before it is asked for: under Node it need not be installed.
+    const { launchBrowser } = await import("../tests/support/browser.mjs");
+    const { startServer } = await import("../tests/support/server.mjs");
     const browser = await launchBrowser({ args: BROWSER_ARGUMENTS[adapter] });
     const mounts = Object.fromEntries(models.map((model, index) => [`/model/${index}/`, dirname(model)]));
     const server = await startServer({ mounts: { ...mounts, "/": ROOT }, isolated: true });

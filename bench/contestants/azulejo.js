@@ -6,8 +6,8 @@ import { aStep, less, spentOn } from "../gpu-steps.js";
 /** Tokens of each of several texts. */
 const EACH = 64;
 
-/** Loads the model with the KV cache type and context length of the others. */
-export async function load({ url, threads, contextLength, device, worker, gpu }) {
+/** Loads the model with the KV cache type and context length of the others. `sampling`: how tokens are drawn, if they are. */
+export async function load({ url, threads, contextLength, device, worker, gpu, sampling }) {
   const engine = await Engine.create({ device, threads, worker, gpu });
   const model = await CausalLM.load(url, { engine, contextLength, kvCacheType: "f16", cache: false });
 
@@ -22,7 +22,7 @@ export async function load({ url, threads, contextLength, device, worker, gpu })
     const tokens = await model.tokenizer.encode(prompt);
     // The first token comes out of the prompt's own pass: the clock starts when it is here.
     let start, end, seen = 0;
-    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true })) {
+    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true, ...sampling })) {
       end = performance.now();
       start ??= end;
       seen += 1;

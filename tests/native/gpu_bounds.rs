@@ -155,6 +155,23 @@ pub fn keys_behind_those_that_are_there_may_be_no_numbers() {
 }
 
 #[test]
+pub fn rows_behind_those_of_products_are_left_alone() {
+    // Fewer rows than share what is unpacked, and fewer than a tile has.
+    let (height, columns) = (9, 36);
+    for (name, kernels) in variants() {
+        let device = &mut gpu(&kernels);
+        let weight = floats(device, height, columns, &Random::new(5).floats(height * columns));
+        let linear = Linear { weight, bias: None };
+        for rows in [1, 3, 6, 21] {
+            let x = written(device, &Random::new(6).floats(rows * columns));
+            check(device, [rows, height], &format!("products, {rows}, {name}"), |device, out| {
+                device.project(&Input { x: &x, rows, norm: None }, &mut [linear.to(out)]);
+            });
+        }
+    }
+}
+
+#[test]
 pub fn what_is_no_number_stays_in_its_row_and_in_its_matrix() {
     // Less than whole sixteens: kernels go beyond the last column, where the next row of inputs begins.
     let (height, columns, mut random) = (9, 36, Random::new(8));

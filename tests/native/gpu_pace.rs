@@ -1,6 +1,6 @@
 //! How much a device gets at a time: by a clock that the test sets.
 
-use azulejo::device::gpu::native::run;
+use azulejo::device::gpu::native::{run, run_late};
 use azulejo::device::gpu::{Gpu, Wishes};
 use azulejo::device::{CacheType, Device, Input, Linear, Progress, TokenIds};
 use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Step};
@@ -84,10 +84,9 @@ async fn load(device: Gpu) -> Model<Gpu> {
 
 #[test]
 fn more_steps_are_under_way_where_ids_come_late_and_all_at_once() {
-    // Natively nobody looks for what has come but who waits: then all has.
     let kernels = first();
     let context = kernels.context.clone();
-    run(Some(&context.clone()), async {
+    run_late(&context.clone(), async {
         let mut model = load(gpu(&kernels)).await;
         let home = Home::new(model.session());
         let options: GenerateOptions = serde_json::from_str(r#"{ "maxTokens": 56, "ignoreEnd": true }"#).unwrap();

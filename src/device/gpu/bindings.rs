@@ -9,9 +9,9 @@
 //!   constants remembered (`Shader::constant`)                                           0.47
 //!   and one bind group, found by words                                                  0.38   <- this
 //!
-//! Nothing was tried that leaves verbs out: of what remains three fifths are the browser's own, a quarter of all the submit,
-//! which wakes its GPU process. Immediates in place of parameters: Chromium 156 has them (`setImmediates`), but 64 bytes, where a product has
-//! 128 of parameters; and wgpu 30 panics at them on the web.
+//! Nothing was tried that leaves verbs out: of what remains three fifths are the browser's own, a quarter of all the
+//! submit, which wakes its GPU process. Immediates in place of parameters: Chromium 156 has them (`setImmediates`), but 64
+//! bytes, where a product has 128 of parameters; and wgpu 30 panics at them on the web.
 
 use super::buffer::{Buffer, Handle, Memory};
 use super::context::Context;
@@ -29,7 +29,7 @@ const PARAMETERS: usize = 4096;
 /// Distinct spans of a batch kept at a time.
 pub const SPANS: usize = 512;
 /// Words of a key before the numbers of the buffers.
-const HEADER: usize = 6;
+const HEADER: usize = 11;
 
 pub struct Bound {
     pub pipeline: Rc<Pipeline>,
@@ -127,14 +127,15 @@ impl Bindings {
 }
 
 /// What a key begins with; how many buffers there are comes last.
-fn header(
-    Kernel { shader, format, cache, constants: [a, b, c] }: &Kernel,
-    batch: usize,
-    buffers: usize,
-) -> [u32; HEADER] {
+fn header(kernel: &Kernel, batch: usize, buffers: usize) -> [u32; HEADER] {
+    let Kernel { shader, format, cache, constants } = kernel;
     let format = format.map_or(0, |format| 1 + format as u32);
     let cache = cache.map_or(0, |cache| 1 + cache as u32);
-    [*shader as u32 | format << 8 | cache << 16, *a, *b, *c, batch as u32, buffers as u32]
+    let mut header = [0; HEADER];
+    header[0] = *shader as u32 | format << 8 | cache << 16;
+    header[1..HEADER - 2].copy_from_slice(constants);
+    header[HEADER - 2..].copy_from_slice(&[batch as u32, buffers as u32]);
+    header
 }
 
 /// Buffers, and of each uniform the window at a slot.

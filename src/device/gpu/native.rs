@@ -7,7 +7,11 @@ use crate::error::{Code, Error, Result};
 use std::rc::Rc;
 use std::sync::LazyLock;
 use std::task::{Context as TaskContext, Poll, Waker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+/// How long to wait for the queue before asking again: a token is there when its own step is done, and the steps behind
+/// it may go on meanwhile.
+const PATIENCE: Duration = Duration::from_micros(50);
 
 /// Opens the first Vulkan adapter. Error: no-webgpu.
 pub fn open(wishes: &Wishes) -> Result<Rc<Kernels>> {
@@ -34,6 +38,15 @@ fn now() -> f64 {
 
 /// Runs a future to its end: here nobody else asks the GPU for news.
 pub fn run<T>(context: Option<&Context>, future: impl Future<Output = T>) -> T {
+    run_waiting(context, future, || wgpu::PollType::Wait { submission_index: None, timeout: Some(PATIENCE) })
+}
+
+/// The same where all that was submitted is waited for at a time: news comes late and all at once, as in some browsers.
+pub fn run_late<T>(context: &Context, future: impl Future<Output = T>) -> T {
+    run_waiting(Some(context), future, wgpu::PollType::wait_indefinitely)
+}
+
+fn run_waiting<T>(context: Option<&Context>, future: impl Future<Output = T>, wait: fn() -> wgpu::PollType) -> T {
     let mut future = std::pin::pin!(future);
     let mut task = TaskContext::from_waker(Waker::noop());
     loop {
@@ -42,7 +55,7 @@ pub fn run<T>(context: Option<&Context>, future: impl Future<Output = T>) -> T {
         }
         if let Some(context) = context {
             // A lost device is told of through its callbacks.
-            let _ = context.device.poll(wgpu::PollType::wait_indefinitely());
+            let _ = context.device.poll(wait());
         }
     }
 }

@@ -24,18 +24,21 @@ pub struct Counters {
 pub struct Work {
     pub bytes: f64,
     pub operations: f64,
+    /// Of a product: rows and columns of its weights. A profile tells kernels of different shapes apart.
+    pub shape: Option<[usize; 2]>,
 }
 
 impl Work {
     /// Moves bytes, and computes little.
     pub fn moving(bytes: usize) -> Self {
-        Self { bytes: bytes as f64, operations: 0.0 }
+        Self { bytes: bytes as f64, ..Self::default() }
     }
 
     /// Multiplies `tokens` inputs by weights [rows, columns], of so many bytes, and moves `outs` values of the output.
     pub fn product(weights: usize, tokens: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
         let bytes = weights + 4 * (tokens * columns + outs);
-        Self { bytes: bytes as f64, operations: 2.0 * tokens as f64 * (rows * columns) as f64 }
+        let operations = 2.0 * tokens as f64 * (rows * columns) as f64;
+        Self { bytes: bytes as f64, operations, shape: Some([rows, columns]) }
     }
 
     /// Multiplies `pairs` inputs by weights [rows, columns] of one of `experts` each, which have `bytes` each, and moves
@@ -43,7 +46,8 @@ impl Work {
     pub fn of_experts(bytes: usize, pairs: usize, experts: usize, [rows, columns]: [usize; 2], outs: usize) -> Self {
         let bytes = pairs.min(experts) as f64 * bytes as f64;
         let moved = 4.0 * (pairs * columns + outs) as f64;
-        Self { bytes: bytes + moved, operations: 2.0 * pairs as f64 * (rows * columns) as f64 }
+        let operations = 2.0 * pairs as f64 * (rows * columns) as f64;
+        Self { bytes: bytes + moved, operations, shape: Some([rows, columns]) }
     }
 
     /// Attends from each query of some spans to the keys that it sees, of `bytes` each.
@@ -55,11 +59,29 @@ impl Work {
             pairs += (0..span.len).map(|query| seen(query).len()).sum::<usize>();
             moved += 2 * bytes * (seen(span.len - 1).end - seen(0).start) + 2 * 4 * span.len * width;
         }
-        Self { bytes: moved as f64, operations: 4.0 * width as f64 * pairs as f64 }
+        Self { bytes: moved as f64, operations: 4.0 * width as f64 * pairs as f64, shape: None }
     }
 }
 
-/// What the runs of one kernel come to.
+/// A line of a profile: a kernel, and of a product its weights' shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Line {
+    kernel: Kernel,
+    shape: Option<[usize; 2]>,
+}
+
+impl Line {
+    pub fn new(kernel: &Kernel, work: &Work) -> Self {
+        Self { kernel: *kernel, shape: work.shape }
+    }
+
+    fn label(&self) -> String {
+        let shape = self.shape.map_or(String::new(), |[rows, columns]| format!(" {rows} × {columns}"));
+        self.kernel.label() + &shape
+    }
+}
+
+/// What the runs of one line come to.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Runs {
     pub count: u64,
@@ -72,7 +94,7 @@ pub struct Runs {
 pub struct Meter {
     counters: Cell<Counters>,
     /// Filled for a profile only.
-    kernels: RefCell<Vec<(Kernel, Runs)>>,
+    lines: RefCell<Vec<(Line, Runs)>>,
     late: RefCell<Vec<Late>>,
     /// Milliseconds between two of the GPU's clock.
     tick: f64,
@@ -82,14 +104,14 @@ pub struct Meter {
 pub(super) struct Late {
     /// Begin and end of each run.
     pub ticks: wgpu::Buffer,
-    pub runs: Vec<Kernel>,
+    pub runs: Vec<Line>,
     pub mapped: Signal,
 }
 
 impl Meter {
     pub fn new(queue: &wgpu::Queue) -> Self {
         let tick = f64::from(queue.get_timestamp_period()) / 1e6;
-        Self { counters: Cell::default(), kernels: RefCell::default(), late: RefCell::default(), tick }
+        Self { counters: Cell::default(), lines: RefCell::default(), late: RefCell::default(), tick }
     }
 
     pub fn counters(&self) -> Counters {
@@ -103,26 +125,26 @@ impl Meter {
     }
 
     pub(super) fn ran(&self, kernel: &Kernel, work: &Work) {
-        self.add(kernel, |runs| {
+        self.add(&Line::new(kernel, work), |runs| {
             runs.count += 1;
             runs.work.bytes += work.bytes;
             runs.work.operations += work.operations;
         });
     }
 
-    /// A model has few kernels: they are looked for one by one.
-    fn add(&self, kernel: &Kernel, add: impl FnOnce(&mut Runs)) {
-        let mut kernels = self.kernels.borrow_mut();
-        let at = kernels.iter().position(|(other, _)| other == kernel).unwrap_or_else(|| {
-            kernels.push((*kernel, Runs::default()));
-            kernels.len() - 1
+    /// A model has few kernels of few shapes: they are looked for one by one.
+    fn add(&self, line: &Line, add: impl FnOnce(&mut Runs)) {
+        let mut lines = self.lines.borrow_mut();
+        let at = lines.iter().position(|(other, _)| other == line).unwrap_or_else(|| {
+            lines.push((*line, Runs::default()));
+            lines.len() - 1
         });
-        add(&mut kernels[at].1);
+        add(&mut lines[at].1);
     }
 
-    /// What the kernels have done, by their labels. Empty unless there is a profile.
+    /// What the kernels have done, by their labels and shapes. Empty unless there is a profile.
     pub fn kernels(&self) -> Vec<(String, Runs)> {
-        self.kernels.borrow().iter().map(|(kernel, runs)| (kernel.label(), *runs)).collect()
+        self.lines.borrow().iter().map(|(line, runs)| (line.label(), *runs)).collect()
     }
 
     /// Waits for the times of what has been submitted.
@@ -147,10 +169,10 @@ impl Meter {
             if mapped == Some(true)
                 && let Ok(bytes) = late.ticks.get_mapped_range(..)
             {
-                for (kernel, ticks) in late.runs.iter().zip(bytes.as_chunks::<16>().0) {
+                for (line, ticks) in late.runs.iter().zip(bytes.as_chunks::<16>().0) {
                     let [begin, end] =
                         [0, 8].map(|at| u64::from_le_bytes(ticks[at..at + 8].try_into().expect("8 bytes")));
-                    self.add(kernel, |runs| runs.ms += end.saturating_sub(begin) as f64 * self.tick);
+                    self.add(line, |runs| runs.ms += end.saturating_sub(begin) as f64 * self.tick);
                 }
             }
             if mapped.is_some() {

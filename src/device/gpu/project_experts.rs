@@ -247,7 +247,8 @@ impl Gpu {
         let mut work = first.work(pairs, outs);
         if gates.both() == 1 {
             let more = second.work(pairs, 0);
-            work = Work { bytes: work.bytes + more.bytes, operations: work.operations + more.operations };
+            let (bytes, operations) = (work.bytes + more.bytes, work.operations + more.operations);
+            work = Work { bytes, operations, ..work };
         }
         work
     }

@@ -6,7 +6,7 @@ use super::context::Context;
 use super::kernels::Kernel;
 use super::pace::Pace;
 use super::pipelines::{Kernels, Pipeline};
-use super::profile::Work;
+use super::profile::{Line, Work};
 use super::signal::Signal;
 use super::timer::Timer;
 use super::trials::Trials;
@@ -217,7 +217,7 @@ impl Recorder {
             self.bindings.bind(dispatch)
         });
         let is_set = self.pass.is_some() && self.last.as_ref().is_some_and(|last| Rc::ptr_eq(last, &bound.pipeline));
-        let pass = self.pass(kernel);
+        let pass = self.pass(Line::new(kernel, work));
         if !is_set {
             pass.set_pipeline(&bound.pipeline.raw);
         }
@@ -237,12 +237,12 @@ impl Recorder {
         self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()))
     }
 
-    /// The open pass; a new one is for `kernel` first.
-    fn pass(&mut self, kernel: &Kernel) -> &mut wgpu::ComputePass<'static> {
+    /// The open pass; a new one is for `line` first.
+    fn pass(&mut self, line: Line) -> &mut wgpu::ComputePass<'static> {
         if self.pass.is_none() {
             let device = &self.context.device;
             let encoder = self.encoder.get_or_insert_with(|| device.create_command_encoder(&Default::default()));
-            let timestamp_writes = self.timer.as_mut().map(|timer| timer.next(kernel));
+            let timestamp_writes = self.timer.as_mut().map(|timer| timer.next(line));
             let descriptor = wgpu::ComputePassDescriptor { label: None, timestamp_writes };
             self.pass = Some(encoder.begin_compute_pass(&descriptor).forget_lifetime());
             self.last = None;

@@ -1,8 +1,7 @@
 //! When each dispatch of a profile begins and ends, by the GPU's clock.
 
 use super::context::Context;
-use super::kernels::Kernel;
-use super::profile::Late;
+use super::profile::{Late, Line};
 use super::signal::Signal;
 use std::rc::Rc;
 use wgpu::BufferUsages;
@@ -16,7 +15,7 @@ pub struct Timer {
     queries: wgpu::QuerySet,
     ticks: wgpu::Buffer,
     /// Since the last submit.
-    runs: Vec<Kernel>,
+    runs: Vec<Line>,
 }
 
 impl Timer {
@@ -36,9 +35,9 @@ impl Timer {
     }
 
     /// Where the pass of one more run writes its times.
-    pub fn next(&mut self, kernel: &Kernel) -> wgpu::ComputePassTimestampWrites<'_> {
+    pub fn next(&mut self, line: Line) -> wgpu::ComputePassTimestampWrites<'_> {
         let at = 2 * self.runs.len() as u32;
-        self.runs.push(*kernel);
+        self.runs.push(line);
         wgpu::ComputePassTimestampWrites {
             query_set: &self.queries,
             beginning_of_pass_write_index: Some(at),

@@ -58,7 +58,7 @@ fn four_lanes() -> Rc<Kernels> {
 }
 
 fn short_grids() -> Rc<Kernels> {
-    shared(&Wishes { most_groups: Some(12), ..Wishes::default() })
+    shared(&Wishes { most_groups: Some(5), ..Wishes::default() })
 }
 
 type Check = Box<dyn Fn()>;
@@ -254,11 +254,17 @@ fn bytes(types: &[TensorType]) -> Vec<Check> {
 fn vector_products() -> Vec<Check> {
     let mut checks: Vec<Check> = Vec::new();
     for open in [first, any_subgroups, without_subgroups, sixteen_lanes, four_lanes, short_grids] {
-        for (ty, columns, tokens) in [(TensorType::F32, 36, 1), (TensorType::Q4_1, 576, 3)] {
+        for (ty, columns, tokens) in [(TensorType::Q4_1, 576, 1), (TensorType::BF16, 84, 3)] {
             checks.push(Box::new(move || gpu_kernels::check_projection(&open(), ty, columns, tokens, "")));
         }
         checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 3, [TensorType::Q4_K; 2], "")));
     }
+    // Rows that are shared by two and by four; inputs of several tiles.
+    for (columns, tokens) in [(36, 2), (36, 4), (2112, 1)] {
+        let open = without_subgroups;
+        checks.push(Box::new(move || gpu_kernels::check_projection(&open(), TensorType::F32, columns, tokens, "")));
+    }
+    checks.push(Box::new(gpu_bounds::rows_behind_those_of_products_are_left_alone));
     checks.push(Box::new(gpu_bounds::what_is_no_number_stays_in_its_row_and_in_its_matrix));
     checks.push(sizes(Shader::MatrixVector));
     checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
@@ -295,6 +301,8 @@ fn matrix_products(open: fn() -> Rc<Kernels>) -> Vec<Check> {
         checks.push(Box::new(move || gpu_kernels::check_projection(&open(), ty, columns, tokens, "")));
     }
     checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 33, [TensorType::Q4_K, TensorType::Q6_K], "")));
+    checks.push(Box::new(move || gpu_kernels::check_gated(&open(), 33, [TensorType::Q4_K; 2], "")));
+    checks.push(Box::new(gpu_bounds::rows_behind_those_of_products_are_left_alone));
     checks.push(Box::new(gpu_verbs::products_have_as_many_rows_as_their_input_whatever_the_batch_has));
     checks.push(Box::new(gpu_kernels::norms_and_biases_are_found_however_many_vectors_a_model_has));
     checks.push(Box::new(gpu_bounds::what_is_no_number_stays_in_its_row_and_in_its_matrix));
