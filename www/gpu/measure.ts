@@ -1,12 +1,11 @@
 // The measurement: its steps one after the other, each in its part of the time. What is found goes into the report.
 
-import type { AdapterFacts } from "./adapter.js";
-import { findAdapter } from "./adapter.js";
+import { findAdapter, type AdapterFacts } from "./adapter.js";
 import { measureCeilings } from "./ceilings.js";
 import { Clock } from "./clock.js";
 import { onGpu, withEngines } from "./engines.js";
 import { compareFamilies, loadFamilies } from "./families.js";
-import { CASES, compareKernels, variantsOf } from "./kernels.js";
+import { casesOf, compareKernels, variantsOf } from "./kernels.js";
 import { newReport, STEPS, type Ended, type Report, type StepName } from "./report.js";
 import { measureSpeed } from "./speed.js";
 
@@ -78,7 +77,7 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
     const { description, features } = await withEngines([onGpu()], async (engine) => engine!.device);
     report.engine = { description, features };
     const variants = variantsOf(features);
-    kernels.of = variants.length * CASES.length;
+    kernels.of = variants.reduce((sum, variant) => sum + casesOf(variant).length, 0);
     await compareKernels(variants, clock, (result) => {
       kernels.results.push(result);
       told.doing(`${kernels.results.length} of ${kernels.of}: ${result.name}, ${result.variant}`);
