@@ -165,6 +165,12 @@ export function adapterFacts(adapter: AdapterFacts): [string, string][] {
     ["largest binding", bytes("maxStorageBufferBindingSize")],
     ["workgroup memory", bytes("maxComputeWorkgroupStorageSize")],
     ["threads of a workgroup", format.count(limits["maxComputeInvocationsPerWorkgroup"] ?? 0)],
-    ["features", features.join(", ") || "none"],
+    ["features", featuresOf(features)],
   ];
+}
+
+/** Those that matter for computing; the others are in the JSON. */
+function featuresOf(features: string[]): string {
+  const used = ["shader-f16", "subgroups", "subgroup-size-control", "timestamp-query"].map((name) => (features.includes(name) ? name : `no ${name}`));
+  return used.join(", ");
 }
