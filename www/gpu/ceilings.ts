@@ -25,6 +25,8 @@ const MOST_RUNS = 64;
 /** So long that neither a clock's grain nor the way to the GPU counts for much. */
 const LONG_MS = 20;
 const ATTEMPTS = 5;
+/** After so long no attempt is begun any more: what takes that long is not disturbed by much. */
+const MOST_MS = 1000;
 const DISPATCHES = 200;
 /** A GPU that was idle runs slowly at first. */
 const WARM_MS = 600;
@@ -164,10 +166,12 @@ async function quickest(run: Run, time: Time, over: () => boolean): Promise<numb
   const attempt = (times: number) => time((pass) => run(pass, times));
   // What is done the first time, like filling the buffer, does not count.
   await attempt(1);
+  const end = performance.now() + MOST_MS;
+  const enough = () => over() || performance.now() > end;
   let times = 1;
   let best = await attempt(times);
   while (best * times < LONG_MS && times < MOST_RUNS) best = (await attempt((times *= 2))) / times;
-  for (let more = 1; more < ATTEMPTS && !over(); more++) best = Math.min(best, (await attempt(times)) / times);
+  for (let more = 1; more < ATTEMPTS && !enough(); more++) best = Math.min(best, (await attempt(times)) / times);
   return best;
 }
 
