@@ -6,7 +6,7 @@ import * as format from "../format.js";
 import { factsOfAdapter, findAdapter, nameOf, type AdapterFacts } from "./adapter.js";
 import { measureAll, type Told } from "./measure.js";
 import { drawPicture, pngOf } from "./picture.js";
-import { overall, STEPS, type Report, type StepName } from "./report.js";
+import { overall, STEPS, verdictOf, type Report, type StepName } from "./report.js";
 import { adapterFacts, facts, SHOW } from "./results.js";
 
 const start = byId("measure", HTMLButtonElement);
@@ -77,7 +77,7 @@ class Page {
     const until = performance.now() + seconds * 1000;
     const tick = () => {
       const remaining = until - performance.now();
-      left.textContent = remaining > 0 ? `${format.duration(Math.max(1000, Math.round(remaining / 1000) * 1000))} left at most` : "ending the last step";
+      left.textContent = remaining > 0 ? `about ${format.duration(Math.max(1000, Math.round(remaining / 1000) * 1000))} left` : "ending the last step";
       bar.value = Math.min(1, 1 - remaining / (seconds * 1000));
     };
     setState("running", "Measuring");
@@ -128,11 +128,11 @@ class Page {
 
   private async finish(report: Report): Promise<void> {
     const cancelled = this.aborting!.signal.aborted;
-    const words = { right: "It computes right", wrong: "It computes wrong", unknown: cancelled ? "Cancelled" : "Measured" }[overall(report)];
+    const words = overall(report) === "unknown" ? (cancelled ? "Cancelled" : "Measured") : `It ${verdictOf(report).replace(/^right/, "is right")}`;
     canvas.setAttribute("aria-label", await drawPicture(canvas, report));
     this.png = await pngOf(canvas);
     share.hidden = false;
-    setState("done", cancelled && overall(report) !== "unknown" ? `${words}, as far as it was measured` : words);
+    setState("done", words);
     announce(words);
   }
 

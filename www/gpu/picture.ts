@@ -2,7 +2,7 @@
 
 import * as format from "../format.js";
 import { nameOf } from "./adapter.js";
-import { bandwidthShare, overall, tallyFamilies, tallyKernels, type Report, type Tally } from "./report.js";
+import { bandwidthShare, overall, tallyFamilies, tallyKernels, verdictOf, type Report, type Tally } from "./report.js";
 import type { Step } from "./speed.js";
 
 const WIDTH = 1200, HEIGHT = 675, MARGIN = 64;
@@ -80,11 +80,12 @@ export function browserName(userAgent: string): string {
   return [named, system && `on ${{ "Mac OS X": "macOS", CrOS: "ChromeOS" }[system] ?? system}`].filter(Boolean).join(" ");
 }
 
-const tallied = ({ right, compared }: Tally, what: string) => compared > 0 && `${right} of ${compared} ${what}`;
+const tallied = ({ right, compared, of }: Tally, what: string) =>
+  compared > 0 && `${right} of ${compared} ${what}${compared < of ? ` (of ${of})` : ""}`;
 
 function drawBadge(pen: CanvasRenderingContext2D, report: Report): string {
-  const found = overall(report);
-  const [sign, words] = { right: ["✓", "computes right"], wrong: ["✗", "computes wrong"], unknown: ["?", "not compared"] }[found] as [string, string];
+  const [found, words] = [overall(report), verdictOf(report)];
+  const sign = { right: "✓", wrong: "✗", unknown: "?" }[found];
   const detail = [tallied(tallyFamilies(report), "families"), tallied(tallyKernels(report), "kernel cases")].filter(Boolean).join(", ");
   rectangle(pen, MARGIN, 184, WIDTH - 2 * MARGIN, 76, found === "wrong" ? "#fbe9e7" : COLOUR.wash, 18);
   const colour = found === "wrong" ? COLOUR.danger : COLOUR.accent;

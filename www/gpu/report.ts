@@ -87,6 +87,14 @@ export function overall(report: Report): "right" | "wrong" | "unknown" {
   return tallies.some(({ compared }) => compared > 0) ? "right" : "unknown";
 }
 
+/** The verdict in words. Of what was not reached nothing is said. */
+export function verdictOf(report: Report): string {
+  const found = overall(report);
+  const whole = [tallyFamilies(report), tallyKernels(report)].every(({ compared, of }) => compared > 0 && compared === of);
+  if (found === "right") return whole ? "computes right" : "right, as far as compared";
+  return found === "wrong" ? "computes wrong" : "not compared";
+}
+
 /** The part of the memory's bandwidth that writing a text takes up; a model that fits into a cache may have more than all. */
 export function bandwidthShare({ speed, ceilings: { bytesPerSecond } }: Report): number | undefined {
   const rate = speed.rates.find(({ name }) => name === "decode");

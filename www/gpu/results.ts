@@ -17,7 +17,7 @@ export const SHOW: Record<StepName, (report: Report) => HTMLElement[]> = {
     ...wrongs(report.families.results.map((result): [string, Verdict] => [result.name, result])),
   ],
   kernels: (report) => [
-    tallyLine(tallyKernels(report), "formats and caches, each as the GPU is and made out to be less"),
+    tallyLine(tallyKernels(report), "models, one for each format of weights and type of cache, with the GPU as it is and made out to be less,"),
     kernelTable(report.kernels.results, report.engine?.features ?? []),
     ...wrongs(report.kernels.results.flatMap(({ name, variant, verdicts }) =>
       Object.entries(verdicts).map(([asked, verdict]): [string, Verdict] => [`${name}, ${asked}, ${variant}`, verdict]))),
@@ -29,8 +29,10 @@ export const SHOW: Record<StepName, (report: Report) => HTMLElement[]> = {
   ],
 };
 
-const tallyLine = ({ right, compared, of }: Tally, what: string) =>
-  make("p", right < compared ? "wrong" : "", `${right} of ${compared} right${compared < of ? `, ${of - compared} not compared yet` : ""}: ${what}.`);
+function tallyLine({ right, compared, of }: Tally, what: string): HTMLElement {
+  const rest = compared < of ? `; ${of - compared} were not reached yet` : "";
+  return make("p", right < compared ? "wrong" : "", `${right} of ${compared} ${what} are right${rest}.`);
+}
 
 /** A mark that is not only a colour, and words for a screen reader. */
 function mark(right: boolean): HTMLElement[] {
