@@ -7,6 +7,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, 
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { parseArgs } from "node:util";
+import { gpuFamilies } from "./gpu-families.mjs";
 import { buildPackage, filesUnder, removeOthers, typescript } from "./package.mjs";
 import { root, run, runBeside } from "./run.mjs";
 import { BUILDS, cargo } from "./toolchain.mjs";
@@ -64,7 +65,7 @@ async function buildCore(names) {
 }
 
 function buildPage() {
-  const copied = ["index.html", "style.css", "images.css", "search.css", "anatomy.css", "logo.svg"];
+  const copied = ["index.html", "gpu.html", "style.css", "images.css", "search.css", "anatomy.css", "gpu.css", "logo.svg"];
   for (const folder of ["models", "samples"]) {
     const files = filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`);
     copied.push(...files.filter((file) => !file.endsWith(".md")));
@@ -74,7 +75,8 @@ function buildPage() {
     mkdirSync(dirname(join(root, "www-dist", file)), { recursive: true });
     copyFileSync(join(root, "www", file), join(root, "www-dist", file));
   }
-  removeOthers(join(root, "www-dist"), new Set([...copied, ...modules.map((module) => `${module}.js`)]));
+  writeFileSync(join(root, "www-dist", "gpu", "families.json"), gpuFamilies());
+  removeOthers(join(root, "www-dist"), new Set([...copied, "gpu/families.json", ...modules.map((module) => `${module}.js`)]));
 }
 
 if (!options["skip-core"]) await buildCore(options.only ? [options.only] : Object.keys(BUILDS));

@@ -14,7 +14,7 @@ import { join, relative } from "node:path";
 import { root } from "./run.mjs";
 
 /** The longest come first, so that none of them is left over at the end. */
-const LONGEST = ["webgpu", "webgpu-grids", "platforms-apps", "shaders", "reference", "fashion-mnist", "page-search", "webgpu-steps", "webgpu-errors", "bench", "page", "faults"]
+const LONGEST = ["webgpu", "webgpu-grids", "platforms-apps", "shaders", "reference", "fashion-mnist", "page-search", "webgpu-steps", "webgpu-errors", "bench", "page", "page-gpu", "faults"]
   .map((name) => join("tests", `${name}.test.mjs`));
 
 /** So many cores does the machine of CI have. Every test has to stand a busy machine anyway. */

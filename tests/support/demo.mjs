@@ -90,7 +90,7 @@ export const brokenWords = (page) => page.evaluate(() => {
   for (let text; (text = texts.nextNode());) {
     const parent = text.parentElement;
     if (!parent.checkVisibility() || parent.closest("option, template, .visually-hidden, pre")) continue;
-    const control = parent.closest("a, button, .button, summary, label, h1, h2, h3, .card");
+    const control = parent.closest("a, button, .button, summary, label, h1, h2, h3, th, td, .card");
     const box = (parent.closest("svg") ? undefined : control)?.getBoundingClientRect();
     for (const { 0: word, index } of text.data.matchAll(/[\p{L}\p{N}]+/gu)) {
       const range = document.createRange();
