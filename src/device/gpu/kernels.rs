@@ -34,6 +34,8 @@ pub enum Shader {
     SoftCap,
     Resize,
     Penalise,
+    Weigh,
+    Gather,
     Truncate,
     Draw,
     Choose,
@@ -69,6 +71,8 @@ impl Shader {
             SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
+            Weigh => (shader!("weigh"), &[], Uses::Nothing),
+            Gather => (shader!("gather"), &[], Uses::Nothing),
             Truncate => (shader!("truncate"), &[], Uses::Nothing),
             Draw => (shader!("draw"), &[], Uses::Nothing),
             Choose => (shader!("choose"), &[], Uses::Nothing),
@@ -88,6 +92,8 @@ impl Shader {
             Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
             Shader::AttentionWeights => shader!("score"),
             Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
+            Shader::Penalise | Shader::Draw | Shader::Choose => shader!("runs"),
+            Shader::Weigh | Shader::Gather | Shader::Truncate => concat!(shader!("runs"), shader!("weights")),
             _ => "",
         }
     }
@@ -215,6 +221,12 @@ impl Kernel {
         }
     }
 
+    /// The kernels that choose a token.
+    pub fn of_choosing() -> [Kernel; 6] {
+        use Shader::*;
+        [Penalise, Weigh, Gather, Truncate, Draw, Choose].map(Kernel::new)
+    }
+
     /// The whole text, for a browser (`web`) or for naga.
     pub fn source(&self, extras: Extras, web: bool) -> String {
         let (text, names, _) = self.shader.parts();
@@ -273,6 +285,8 @@ impl Kernel {
             Pool,
             SoftCap,
             Penalise,
+            Weigh,
+            Gather,
             Truncate,
             Draw,
             Choose,

@@ -265,7 +265,7 @@ impl Device for Gpu {
             let mut wanted = self.recorder.collected();
             // What a verb has refused has no kernel.
             collected.and_then(|()| self.recorder.failed())?;
-            wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
+            wanted.extend(Kernel::of_choosing());
             progress.total.set(wanted.len());
             for (done, kernel) in wanted.iter().enumerate() {
                 progress.done.set(done);
