@@ -118,6 +118,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
+        "attention_seen" | "attention_step" => all([steps(), attention()]),
         "places" => all([heads(), attention(), convolutions()]),
         "short_conv" => convolutions(),
         "heads" => heads(),
@@ -186,7 +187,7 @@ fn of_file(file: &str) -> Vec<Check> {
             Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
         ],
         _ if file.starts_with("caches/read") => attention(),
-        _ if file.starts_with("caches/write") => heads(),
+        _ if file.starts_with("caches/write") => all([heads(), steps()]),
         "prelude" => all([
             of_formats("formats/q6_k"),
             of_formats("formats/q8_0"),
@@ -318,6 +319,14 @@ fn heads() -> Vec<Check> {
         Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
         Box::new(gpu_turns::sequences_with_a_common_beginning_share_it_and_go_on_by_themselves),
         Box::new(gpu_grids::as_many_heads_as_one_likes_are_turned_stored_and_attended_to),
+    ]
+}
+
+fn steps() -> Vec<Check> {
+    vec![
+        Box::new(gpu_heads::steps_are_right_in_every_cache_with_masks_biases_and_sinks),
+        Box::new(gpu_heads::steps_are_normed_turned_kept_and_attended_from_at_once),
+        sizes(Shader::AttentionStep),
     ]
 }
 
