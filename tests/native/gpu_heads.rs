@@ -136,7 +136,7 @@ pub fn steps_are_normed_turned_kept_and_attended_from_at_once() {
                 };
                 headings(head_dim).into_iter().map(case)
             });
-        share(each, variant).into_iter().for_each(|case| check_steps(&kernels, &case, name));
+        share(each, variant).for_each(|case| check_steps(&kernels, &case, name));
     }
 }
 

@@ -91,8 +91,12 @@ impl Shader {
             Shader::ExpertsMatrix => concat!(shader!("activation"), shader!("gating"), shader!("product_experts")),
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => concat!(shader!("activation"), shader!("product")),
             Shader::Attention => concat!(shader!("places"), shader!("score")),
-            Shader::AttentionOne => concat!(shader!("places"), shader!("score"), shader!("attention_seen")),
-            Shader::AttentionStep => concat!(shader!("places"), shader!("score"), shader!("attention_step")),
+            Shader::AttentionOne => {
+                concat!(shader!("places"), shader!("score"), shader!("attention_seen"), shader!("attention_tiles"))
+            }
+            Shader::AttentionStep => {
+                concat!(shader!("places"), shader!("score"), shader!("attention_step"), shader!("attention_tiles"))
+            }
             Shader::AttentionWeights => shader!("score"),
             Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
             Shader::Penalise | Shader::Draw | Shader::Choose => shader!("runs"),

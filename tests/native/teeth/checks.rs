@@ -118,7 +118,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
-        "attention_seen" | "attention_step" => all([steps(), attention()]),
+        "attention_seen" | "attention_step" | "attention_tiles" => all([steps(), attention()]),
         "places" => all([heads(), attention(), convolutions()]),
         "short_conv" => convolutions(),
         "heads" => heads(),
