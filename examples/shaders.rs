@@ -17,7 +17,7 @@ fn main() {
     ];
     // What unpacks them is the same in all kernels of a format: once is enough.
     let is_asked = |kernel: &Kernel, extras: &Extras| {
-        let one = matches!(kernel.shader, Shader::Embed | Shader::Heads | Shader::AttentionOne | Shader::ProbeHalves);
+        let one = matches!(kernel.shader, Shader::Embed | Shader::Heads | Shader::AttentionStep | Shader::ProbeHalves);
         kernel.runs_with(*extras) && (one || !extras.inexact_halves)
     };
     // By their texts: most kernels use no extra, and have one text whatever there is.

@@ -1,100 +1,97 @@
 // out[h] = Σ_k softmax_k(score(query[h] · key[k, h / group])) · value[k, h / group], for spans of one query
 //
-// Decoding. A few heads cannot fill a GPU, so the keys are split: a workgroup has one head and SPLIT keys. Where one
-// split has all keys it writes the result; else its sum, maximum and total go to attention_join.wgsl.
-// Grid: (the most splits of a span, heads, spans of one row).
+// Decoding. A workgroup has a KV head, up to HEADS of its query heads, and a split of the keys, which goes through TILE at
+// a time with a running maximum and sum. LANES neighbours share a key, so that they read what lies side by side; what they
+// have comes together in workgroup memory. Where one split has all keys it writes the result; else its sum, maximum and
+// total go to attention_join.wgsl. How keys are split goes by their number alone: what a sequence gets does not depend on
+// its neighbours. Grid: (the most splits of a span, workgroups of a KV head · kv_heads, spans of one row).
+//
+// Of attention_seen.wgsl (keys are all kept) or attention_step.wgsl (the query's own key comes with it). By arithmetic,
+// 9 query heads of 64 and 3 KV heads of halves, 200 keys, one layer:
+//
+//                                                  workgroups  threads  keys read   a load's lines   waits    about
+//   one query head, a key a thread                      9        64      3 times    32, of 4 bytes   ~64      20 µs
+//   one KV head, 8 lanes a key, tiles of 64 (this)      3       128      once        8, of 16         ~4 · 5   6 µs
+//
+// SERIAL: on processors, where a look into memory costs most and a barrier costs as much as thousands of operations, a
+// thread has a whole key, and 256 keys pass between barriers.
 
-@group(0) @binding(0) var<storage, read> query: array<vec4<f32>>;           // [rows, heads, head_dim / 4]
-@group(0) @binding(1) var<storage, read> keys: array<u32>;                  // [pages, PAGE, kv_heads, head], packed
-@group(0) @binding(2) var<storage, read> values: array<u32>;                // likewise
-@group(0) @binding(3) var<storage, read_write> out: array<vec4<f32>>;       // as query
-@group(0) @binding(4) var<storage, read_write> parts: array<vec4<f32>>;     // [spans, heads, splits, head_dim / 4 + 1]
-@group(0) @binding(5) var<storage, read> vectors: array<f32>;               // see score.wgsl
-@group(0) @binding(6) var<storage, read> places: array<u32>;
+/// Writes what the slices come to: `count` heads from `head` on.
+fn finish(thread: u32, group: vec3<u32>, splits: u32, row: u32, head: u32, count: u32, sunk: vec4<f32>) {
+  workgroupBarrier();
+  for (var h = 0u; h < HEADS; h += 1u) {
+    products[thread * HEADS + h] = sums[h];
+  }
+  if (thread < min(TILE, THREADS)) {
+    scores[thread] = total;
+  }
+  workgroupBarrier();
+  var whole = sunk;
+  for (var i = 0u; i < min(TILE, THREADS); i += 1u) {
+    whole += scores[i];
+  }
+  for (var i = thread; i < count * FOURS; i += THREADS) {
+    let h = i / FOURS;
+    var sum = products[(i % FOURS) * HEADS + h];
+    for (var slice = 1u; slice < SLICES; slice += 1u) {
+      sum += products[(slice * FOURS + i % FOURS) * HEADS + h];
+    }
+    if (splits == 1u) {
+      // Where it has seen no key it has nothing.
+      out[(row * parameters.heads + head) * FOURS + i] = sum / select(whole[h], 1.0, whole[h] == 0.0);
+    } else {
+      let part = ((group.z * parameters.heads + head + h) * splits + group.x) * (FOURS + 1u);
+      out[part + i % FOURS] = sum;
+      out[part + FOURS] = vec4<f32>(best[h], whole[h], 0.0, 0.0);
+    }
+  }
+}
 
-const SPLIT = 256u;
-const THREADS = 64u;
-const FOURS = HEAD_DIM / 4u;
-const SLICES = max(THREADS / FOURS, 1u);    // of the keys, for the sums of values
-
-var<workgroup> scores: array<f32, SPLIT>;
-var<workgroup> kept: array<u32, SPLIT>;     // where the keys are
-var<workgroup> rest: array<f32, THREADS>;
-var<workgroup> sums: array<vec4<f32>, SLICES * FOURS>;
-
-@compute @workgroup_size(64)
+@compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) thread: u32,
 ) {
-  let head = group.y;
-  let kv_head = head / (parameters.heads / parameters.kv_heads);
+  let shared_by = parameters.heads / parameters.kv_heads;
+  let each_kv_head = (shared_by + HEADS - 1u) / HEADS;
+  let kv_head = group.y / each_kv_head;
+  let head = kv_head * shared_by + group.y % each_kv_head * HEADS;
+  let last = min(head + HEADS, (kv_head + 1u) * shared_by) - 1u;
   let span = span_at(places[parameters.places + 1u] + group.z);
-  let end = end_key(span.position, span.keys);
-  let first = first_key(span.position) + group.x * SPLIT;
-  let count = min(max(first, end) - first, SPLIT);
-  let at = (span.row * parameters.heads + head) * FOURS;
+  let start = first_key(span.position);
+  let keys_seen = max(end_key(span.position, span.keys), start) - start;
+  let tiles = (keys_seen + TILE - 1u) / TILE;
+  let each = select((tiles * groups.y + WANTED - 1u) / WANTED, FEW / TILE, keys_seen <= FEW) * TILE;
+  let from_key = start + min(group.x * each, keys_seen);
+  let to_key = min(from_key + each, start + keys_seen);
 
-  // The first split has the sink.
-  var best = LOWEST;
+  load_queries(thread, span, group.z, kv_head, head, last);
+  if (group.y % each_kv_head == 0u && from_key <= span.position && span.position < to_key) {
+    keep(thread, span, kv_head);
+  }
+  // The first split has the sinks.
+  best = vec4<f32>(LOWEST);
   if (group.x == 0u) {
-    best = first_maximum(head);
-  }
-  for (var i = thread; i < count; i += THREADS) {
-    kept[i] = (kept_at(span.pages, first + i) * parameters.kv_heads + kv_head) * HEAD_WORDS;
-    let key = kept[i];
-    var product = 0.0;
-    for (var d = 0u; d < FOURS; d += 1u) {
-      product += dot(query[at + d], key_four(key, d));
+    for (var h = 0u; h < HEADS; h += 1u) {
+      best[h] = first_maximum(min(head + h, last));
     }
-    scores[i] = score(product, head, first + i, span.position);
-    best = max(best, scores[i]);
   }
-  rest[thread] = best;
-  workgroupBarrier();
-  for (var other = 0u; other < THREADS; other += 1u) {
-    best = max(best, rest[other]);
+  for (var first = from_key; first < to_key; first += TILE) {
+    let count = min(to_key - first, TILE);
+    multiply(thread, span, kv_head, first, count);
+    workgroupBarrier();
+    score_tile(thread, span, kv_head, first, count, head, last);
+    workgroupBarrier();
+    weigh(thread, count);
+    workgroupBarrier();
+    mix(thread, count);
   }
-  workgroupBarrier();
-  var total = 0.0;
-  for (var i = thread; i < count; i += THREADS) {
-    let weight = exp(scores[i] - best);
-    scores[i] = weight;
-    total += weight;
-  }
-  rest[thread] = total;
-  workgroupBarrier();
-  total = 0.0;
+  var sunk = vec4<f32>();
   if (group.x == 0u) {
-    total = first_total(head, best);
-  }
-  for (var i = 0u; i < THREADS; i += 1u) {
-    total += rest[i];
-  }
-
-  for (var part = thread; part < SLICES * FOURS; part += THREADS) {
-    var sum = vec4<f32>(0.0);
-    for (var i = part / FOURS; i < count; i += SLICES) {
-      sum += scores[i] * value_four(kept[i], part % FOURS);
-    }
-    sums[part] = sum;
-  }
-  workgroupBarrier();
-  let part = ((group.z * groups.y + head) * groups.x + group.x) * (FOURS + 1u);
-  for (var d = thread; d < FOURS; d += THREADS) {
-    var sum = sums[d];
-    for (var slice = 1u; slice < SLICES; slice += 1u) {
-      sum += sums[slice * FOURS + d];
-    }
-    if (groups.x == 1u) {
-      // Where it has seen no key it has nothing.
-      out[at + d] = sum / select(total, 1.0, total == 0.0);
-    } else {
-      parts[part + d] = sum;
+    for (var h = 0u; h < HEADS; h += 1u) {
+      sunk[h] = first_total(min(head + h, last), best[h]);
     }
   }
-  if (thread == 0u && groups.x > 1u) {
-    parts[part + FOURS] = vec4<f32>(best, total, 0.0, 0.0);
-  }
+  finish(thread, group, groups.x, span.row, head, last - head + 1u, sunk);
 }

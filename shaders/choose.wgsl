@@ -1,6 +1,6 @@
 // token = the best of all runs; seen[token] += 1
 //
-// Last step of choosing a token. Grid: (1).
+// Last step of choosing a token: 256 runs are a look into memory each and then two steps of sixteen. Grid: (1).
 
 struct Parameters {
   runs: u32,
@@ -10,23 +10,18 @@ struct Parameters {
 @group(0) @binding(1) var<storage, read_write> seen: array<u32>;            // [vocabulary]
 @group(0) @binding(2) var<storage, read_write> token: array<u32>;           // [1]: what is chosen, or BAD
 
-const BAD = 0xffffffffu;
-
-@compute @workgroup_size(1)
-fn main() {
-  var best = partial[0].x;
-  var chosen = partial[0].y;
-  for (var run = 1u; run < parameters.runs; run += 1u) {
-    let score = partial[run].x;
-    if (partial[run].y == BAD || chosen == BAD) {
-      chosen = BAD;
-    } else if (score > best) {
-      best = score;
-      chosen = partial[run].y;
-    }
+@compute @workgroup_size(256)
+fn main(@builtin(local_invocation_index) thread: u32) {
+  // Less than any.
+  var best = vec2<u32>(0u, BAD);
+  for (var run = thread; run < parameters.runs; run += THREADS) {
+    best = better(best, partial[run]);
   }
-  token[0] = chosen;
-  if (chosen != BAD) {
-    seen[chosen] = (seen[chosen] + 1u) | 0x80000000u;
+  let chosen = best_of(thread, best).y;
+  if (thread == 0u) {
+    token[0] = chosen;
+    if (chosen != BAD) {
+      seen[chosen] = (seen[chosen] + 1u) | 0x80000000u;
+    }
   }
 }

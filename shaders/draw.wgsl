@@ -1,4 +1,4 @@
-// drawn[g] = the best of score + noise in the g-th run, over the logits above the threshold
+// drawn[g] = the best of score + noise in the g-th run, over the logits that top-k, top-p and then min-p leave
 //
 // With Gumbel's noise the best is a draw from the softmax. Only sampling; a run of BAD logits stays so. It is
 // src/text/noise.rs, line by line, in whole numbers: other devices draw the same. Grid: (ceil(vocabulary / RUN)).
@@ -7,8 +7,9 @@ struct Parameters {
   vocabulary: u32,
   runs: u32,
   seed: vec2<u32>,
-  scale: f32,   // of a logit's distance from the best
-  first: u32,   // of the logits
+  scale: f32,      // of a logit's distance from the best
+  first: u32,      // of the logits
+  log_min_p: f32,  // LOWEST: all
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary], from parameters.first on
@@ -16,17 +17,10 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> truncation: array<f32>;            // [1]: the least logit
 @group(0) @binding(3) var<storage, read_write> drawn: array<vec2<u32>>;     // [runs]: the best score in its order, token
 
-const RUN = 1024u;
-const THREADS = 256u;
-const BAD = 0xffffffffu;
 const PLACES = 20u;
 const LEAST = -1073741824;
 // More than any noise.
 const NOISE_ENDS = 34603008;
-
-var<workgroup> largest: atomic<u32>;
-var<workgroup> best_score: array<i32, THREADS>;
-var<workgroup> best_token: array<u32, THREADS>;
 
 /// Mixes two words (PCG's output function, O'Neill 2014, as Jarzynski and Olano use it, 2020).
 fn mix_words(state: u32, word: u32) -> u32 {
@@ -75,12 +69,9 @@ fn gumbel(hash: u32) -> i32 {
 
 @compute @workgroup_size(256)
 fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index) thread: u32) {
-  for (var run = thread; run < parameters.runs; run += THREADS) {
-    atomicMax(&largest, partial[run].x);
-  }
-  workgroupBarrier();
-  let order = atomicLoad(&largest);
-  let best_of_all = bitcast<f32>(select(~order, order & 0x7fffffffu, order >= 0x80000000u));
+  let order = best_of_runs(thread);
+  let best_of_all = logit_of(order);
+  let least = max(truncation[0], best_of_all + parameters.log_min_p);
   let end = min(RUN * (group.x + 1u), parameters.vocabulary);
   let seed = parameters.seed;
   let position = batch.position + batch.len;
@@ -90,7 +81,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   var chosen = RUN * group.x;
   for (var token = RUN * group.x + thread; token < end; token += THREADS) {
     let logit = logits[parameters.first + token];
-    if (logit < truncation[0] || logit <= LOWEST) {
+    if (logit < least || logit <= LOWEST) {
       continue;
     }
     let score = i32(max((logit - best_of_all) * parameters.scale, f32(LEAST)));
@@ -103,18 +94,8 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       chosen = token;
     }
   }
-  best_score[thread] = best;
-  best_token[thread] = chosen;
-  workgroupBarrier();
-  if (thread != 0u) {
-    return;
+  let choice = best_of(thread, vec2<u32>(bitcast<u32>(best) ^ 0x80000000u, chosen));
+  if (thread == 0u) {
+    drawn[group.x] = select(choice, vec2<u32>(BAD), order == BAD);
   }
-  for (var i = 1u; i < THREADS; i += 1u) {
-    if (best_score[i] > best || (best_score[i] == best && best_token[i] < chosen)) {
-      best = best_score[i];
-      chosen = best_token[i];
-    }
-  }
-  chosen = select(chosen, BAD, partial[group.x].y == BAD);
-  drawn[group.x] = vec2<u32>(bitcast<u32>(best) ^ 0x80000000u, chosen);
 }

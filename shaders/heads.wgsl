@@ -14,6 +14,7 @@ struct Parameters {
   turn: u32,         // the first of their angles in a row's
   angles: u32,       // of a row: those of all turns
   places: u32,       // where the rows' begin: see places.wgsl
+  long: u32,         // only rows of spans of several: the others come with their attention
 }
 
 @group(0) @binding(0) var<storage, read_write> query: array<f32>;           // [rows, heads, head_dim]
@@ -26,9 +27,15 @@ struct Parameters {
 @group(0) @binding(7) var<storage, read> places: array<u32>;
 
 const THREADS = 64u;
+const KEPT = 1u;
 
 var<workgroup> head: array<f32, HEAD_DIM>;
 var<workgroup> squares: array<f32, THREADS>;
+
+/// Of the head that is kept.
+fn head_value(i: u32) -> f32 {
+  return head[i];
+}
 
 fn norm_head(thread: u32, weight: u32) {
   var sum = 0.0;
@@ -69,7 +76,7 @@ fn main(
   @builtin(local_invocation_index) thread: u32,
 ) {
   let row = group.z * groups.y + group.y;
-  if (row >= places[parameters.places]) {
+  if (row >= places[parameters.places] || (parameters.long != 0u && span_of_row(row).len == 1u)) {
     return;
   }
   let is_query = group.x < parameters.heads;
@@ -98,12 +105,14 @@ fn main(
     }
     return;
   }
+  settle(thread);
+  workgroupBarrier();
   let place = (places[parameters.places + HEADER + row] * parameters.kv_heads + kv_head) * HEAD_WORDS;
   for (var word = thread; word < HEAD_WORDS; word += THREADS) {
     if (is_key) {
-      keys[place + word] = packed(word);
+      keys[place + word] = packed(0u, word);
     } else {
-      values[place + word] = packed(word);
+      values[place + word] = packed(0u, word);
     }
   }
   if (is_key) {

@@ -1,4 +1,4 @@
-// logits = penalised(logits + bias); partial[g] = the best of the g-th run, and its token
+// logits = penalised(logits + bias); partial[g] = the best of the g-th run, and its token; masses[g] = its Σ exp(logit − best)
 //
 // First step of choosing a token. A logit that is no number turns the run's token into BAD. Penalties are those of
 // src/text/sampler.rs. A workgroup has a run of RUN tokens. Grid: (ceil(vocabulary / RUN)).
@@ -9,25 +9,15 @@ struct Parameters {
   repetition: f32,
   presence: f32,
   frequency: f32,
+  weighs: u32,       // whether masses are wanted
+  runs: u32,
 }
 
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;          // [vocabulary], from parameters.first on
 @group(0) @binding(1) var<storage, read> seen: array<u32>;                  // [vocabulary]: how often chosen; top bit: seen at all
 @group(0) @binding(2) var<storage, read> bias: array<f32>;                  // [vocabulary], or empty
 @group(0) @binding(3) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: the best logit in its order, token
-
-const RUN = 1024u;
-const THREADS = 256u;
-const BAD = 0xffffffffu;
-
-var<workgroup> best_logit: array<f32, THREADS>;
-var<workgroup> best_token: array<u32, THREADS>;
-
-/// Floats in their order, as whole numbers; both zeros are the same.
-fn ordered(value: f32) -> u32 {
-  let bits = bitcast<u32>(value);
-  return select(bits | 0x80000000u, ~bits, bits > 0x80000000u);
-}
+@group(0) @binding(4) var<storage, read_write> masses: array<f32>;          // [runs]
 
 fn penalised(logit: f32, token: u32) -> f32 {
   let count = seen[token];
@@ -63,21 +53,18 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       chosen = token;
     }
   }
-  best_logit[thread] = best;
-  best_token[thread] = select(chosen, BAD, bad);
-  workgroupBarrier();
-  if (thread != 0u) {
-    return;
+  let choice = best_of(thread, select(vec2<u32>(ordered(best), chosen), vec2<u32>(BAD), bad));
+  if (thread == 0u) {
+    partial[group.x] = choice;
   }
-  for (var i = 1u; i < THREADS; i += 1u) {
-    let other = best_token[i];
-    if (other == BAD || chosen == BAD) {
-      chosen = BAD;
-    } else if (best_logit[i] > best || (best_logit[i] == best && best > LOWEST && other < chosen)) {
-      best = best_logit[i];
-      chosen = other;
+  if (parameters.weighs != 0u) {
+    var mass = 0.0;
+    for (var token = RUN * group.x + thread; token < end; token += THREADS) {
+      mass += exp(logits[parameters.first + token] - logit_of(choice.x));
+    }
+    mass = sum_of(thread, mass);
+    if (thread == 0u) {
+      masses[group.x] = mass;
     }
   }
-  chosen = select(chosen, BAD, bad);
-  partial[group.x] = vec2<u32>(ordered(best), chosen);
 }

@@ -13,6 +13,15 @@ struct Parameters {
   reach: u32,      // of the table: distances beyond it are as that
   sinks: u32,      // 1 more than where they begin; 0: none
   places: u32,     // where the spans' begin: see places.wgsl
+  // Of heads that come to be kept: see attention_step.wgsl.
+  rotations: u32,  // where the angles of the spans of one row begin
+  angles: u32,     // of a row: those of all turns
+  turn: u32,       // the first of this one
+  pairs: u32,      // that turn
+  interleaved: u32,
+  query_norm: u32, // 1 more than where the norms' weights begin; 0: none
+  key_norm: u32,
+  epsilon: f32,
 }
 
 const BIAS_LINEAR = 1u;

@@ -447,6 +447,19 @@ pub trait Device: Sized + 'static {
         seen: Seen<Self>,
         out: &mut Self::Buffer,
     );
+    /// [`Device::rope_and_cache`], and then [`Device::attend`] to what is kept. What becomes of the heads' buffers is the
+    /// device's affair.
+    fn keep_and_attend(
+        &mut self,
+        attention: &CachedAttention<Self>,
+        heads: &mut Qkv<Self>,
+        places: &Self::Places,
+        state: &mut Self::State,
+        out: &mut Self::Buffer,
+    ) {
+        self.rope_and_cache(attention.layer, &attention.shape, heads, places, state);
+        self.attend(attention, heads.query, places, Seen::Kept(state), out);
+    }
     /// x: B, C and x side by side, [rows, 3, width]. bx = B · x is kept at the rows' places (columns), and out[row, c] =
     /// C[row, c] · (bias[c] + Σₜ weight[c, t] · bx[position − (taps − 1) + t, c]), [rows, width], where what would lie before
     /// a sequence is nothing: LFM2 (<https://arxiv.org/abs/2511.23404>). The rows are the spans', from the first on.

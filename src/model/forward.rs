@@ -304,15 +304,19 @@ impl<D: Device> BlockPass<'_, D> {
         };
         let cached =
             CachedAttention { layer: spec.cache_layer(self.index), shape, bias, sinks: weights.sinks.as_ref() };
-        if !spec.sees_own_rows() {
-            dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
+        let kept = !spec.sees_own_rows();
+        if kept && rows.watch.is_none() {
+            dev.keep_and_attend(&cached, &mut heads, places, rows.state, &mut s.attended);
+        } else {
+            if kept {
+                dev.rope_and_cache(cached.layer, &shape, &mut heads, places, rows.state);
+            }
+            if let Some(watch) = &mut rows.watch {
+                watch(dev, self.index, &cached, &s.query, &s.key)?;
+            }
+            let seen = if kept { Seen::Kept(rows.state) } else { Seen::Own { key: &s.key, value: &s.value } };
+            dev.attend(&cached, &s.query, places, seen, &mut s.attended);
         }
-        if let Some(watch) = &mut rows.watch {
-            watch(dev, self.index, &cached, &s.query, &s.key)?;
-        }
-        let seen =
-            if spec.sees_own_rows() { Seen::Own { key: &s.key, value: &s.value } } else { Seen::Kept(rows.state) };
-        dev.attend(&cached, &s.query, places, seen, &mut s.attended);
         self.join(dev, branch, Made::Attended(&weights.output), s, count);
         Ok(())
     }

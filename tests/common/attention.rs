@@ -150,6 +150,41 @@ pub fn attend<D: Device>(device: &mut D, context: &Context, case: &Case, numbers
     Attended { query, key: read(device, context, &key, rows * shape.kv_heads * shape.head_dim), out }
 }
 
+/// What comes of it in one verb, and then what the same queries, as they are, see in what is kept.
+pub fn keep_and_attend<D: Device>(
+    device: &mut D,
+    context: &Context,
+    case: &Case,
+    numbers: &[Numbers],
+) -> [Vec<f32>; 2] {
+    let Case { shape, cache, sequences, .. } = case;
+    let mut kept = Kept::new(LAYER + 1, shape, *cache, sequences.len());
+    let before = spans(sequences.iter().map(|(before, _)| (0, *before)));
+    if !before.is_empty() {
+        store(device, context, case, numbers, &before, &mut kept);
+    }
+    let now = spans(sequences.iter().copied());
+    let len = now.iter().map(|span| span.len).sum::<usize>() * shape.heads * shape.head_dim;
+    let [mut out, mut again] = [(); 2].map(|()| device.buffer(len).unwrap());
+    let vector = case.bias.upload(device);
+    let sinks = case.sinks.as_ref().map(|sinks| device.upload(sinks).unwrap());
+    let bias = case.bias.of(&vector);
+    let attention = CachedAttention { layer: LAYER, shape: *shape, bias, sinks: sinks.as_ref() };
+    head(device, context, case, numbers, &now, &mut kept, |device, heads, places, state| {
+        device.keep_and_attend(&attention, heads, places, state, &mut out);
+    });
+    let rows = |span: &Span| {
+        let width = shape.heads * shape.head_dim;
+        numbers[span.table].query[span.position * width..span.keys * width].to_vec()
+    };
+    let queries: Vec<f32> = now.iter().flat_map(rows).collect();
+    let query = filled(device, &queries, shape.heads * shape.head_dim);
+    device.begin(&now, Rotations::default());
+    let places = kept.places(device, &now);
+    device.attend(&attention, &query, &places, Seen::Kept(&kept.state), &mut again);
+    [&out, &again].map(|buffer| read(device, context, buffer, len))
+}
+
 /// Attends with keys and values that nobody keeps: those of the batch's own rows. The sequences have nothing before.
 pub fn attend_own_rows<D: Device>(device: &mut D, context: &Context, case: &Case, numbers: &[Numbers]) -> Vec<f32> {
     let AttentionShape { heads, kv_heads, head_dim, .. } = case.shape;
@@ -189,6 +224,21 @@ fn store<D: Device>(
     spans: &[Span],
     kept: &mut Kept<D>,
 ) -> (D::Buffer, D::Buffer, D::Places) {
+    head(device, context, case, numbers, spans, kept, |device, heads, places, state| {
+        device.rope_and_cache(LAYER, &case.shape, heads, places, state);
+    })
+}
+
+/// Makes room, and does something with the heads of spans. Gives their queries and keys, and where they are.
+fn head<D: Device>(
+    device: &mut D,
+    context: &Context,
+    case: &Case,
+    numbers: &[Numbers],
+    spans: &[Span],
+    kept: &mut Kept<D>,
+    work: impl FnOnce(&mut D, &mut Qkv<D>, &D::Places, &mut D::State),
+) -> (D::Buffer, D::Buffer, D::Places) {
     let Case { shape, heading, .. } = case;
     for span in spans {
         kept.reserve(device, context, span.table, span.position..span.keys).unwrap();
@@ -207,7 +257,7 @@ fn store<D: Device>(
     device.begin(spans, Angles::of(&[table], spans).rotations());
     let places = kept.places(device, spans);
     let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
-    device.rope_and_cache(LAYER, shape, &mut heads, &places, &mut kept.state);
+    work(device, &mut heads, &places, &mut kept.state);
     (query, key, places)
 }
 

@@ -90,7 +90,7 @@ pub fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
         for causal in [true, false] {
             let shape = AttentionShape { causal, ..shape(3, 1, 32) };
             let prompts = [1, 2, 15, 16, 17, 31, 33, 65, 257, 600].into_iter().flat_map(|len| [(0, len), (5, len)]);
-            let steps = [1, 14, 15, 16, 254, 255, 256, 511, 512, 1100].map(|before| (before, 1));
+            let steps = [1, 14, 15, 16, 62, 63, 64, 127, 128, 254, 255, 256, 511, 512, 1100].map(|before| (before, 1));
             cases.extend(prompts.chain(steps).map(|(before, len)| Case::new(shape, CacheType::F16, before, len)));
         }
         cases

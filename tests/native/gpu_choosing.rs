@@ -350,6 +350,41 @@ pub fn what_is_left_of_a_distribution_is_the_sampler_s() {
     }
 }
 
+/// Where thousands lie near the least one that is left; where all are alike, or so far apart that all but the best are in one
+/// bin; and where the same bits come out every time, in whatever order logits were put aside.
+#[test]
+pub fn of_many_logits_a_truncation_leaves_what_the_sampler_leaves() {
+    let kernels = devices::first();
+    let mut random = Random::new(9);
+    let near: Vec<f32> = (0..20_000).map(|_| 12.0 * random.float() * random.float()).collect();
+    let far: Vec<f32> = (0..3000).map(|_| 9000.0 * random.float()).collect();
+    let levels: Vec<f32> = (0..5000).map(|_| f32::from(random.next() as i8 / 8)).collect();
+    let cases = [
+        (&near, r#""topP": 0.1"#),
+        (&near, r#""topP": 0.7"#),
+        (&near, r#""topP": 0.99"#),
+        (&near, r#""topK": 1"#),
+        (&near, r#""topK": 40"#),
+        (&near, r#""topK": 19999"#),
+        (&near, r#""topK": 900, "topP": 0.5"#),
+        (&near, r#""topK": 12000, "topP": 0.9"#),
+        (&far, r#""topK": 40"#),
+        (&far, r#""topK": 2900, "topP": 0.9"#),
+        (&far, r#""topP": 0.9"#),
+        (&levels, r#""topK": 300"#),
+        (&levels, r#""topP": 0.5"#),
+        (&levels, r#""topK": 300, "topP": 0.5"#),
+        (&vec![-2.5; 2500], r#""topK": 2499, "topP": 0.5"#),
+    ];
+    for (logits, options) in cases {
+        // As good as equal, whatever their logits: those at the edge are drawn as often as others.
+        for temperature in ["100", "1"] {
+            let json = format!(r#"{{"seed": 3, "temperature": {temperature}, {options}}}"#);
+            draws_of_both(&kernels, &json, logits, 25);
+        }
+    }
+}
+
 /// A logit whose score is that.
 fn logit_of(expected: i32, scale: f32) -> f32 {
     let near = (expected as f32 / scale).to_bits();

@@ -1,12 +1,13 @@
 //! Heads on their way to the cache on the GPU, against the CPU's: norms, rotary positions, and what each cache makes of
 //! them.
 
-use azulejo::device::gpu::Kernels;
-use azulejo::device::{CacheType, RopePairs};
+use azulejo::device::gpu::{Kernels, Wishes};
+use azulejo::device::{AttentionShape, CacheType, RopePairs};
 use std::rc::Rc;
 
-use crate::attention::{Attended, Case, Heading, Numbers, attend, numbers, shape};
-use crate::devices::{cpu, gpu, gpus};
+use crate::attention::{Attended, Case, Heading, Numbers, attend, keep_and_attend, numbers, shape};
+use crate::devices::{cpu, gpu, gpus, shared};
+use crate::gpu_attention::biases;
 use crate::random::Random;
 use crate::sample::share;
 
@@ -92,6 +93,67 @@ pub fn heads_that_were_turned_are_cached_so() {
                 numbers[0].key.iter_mut().for_each(|key| *key *= 0.5);
                 let [found, expected] = both(&kernels, &case, &numbers).map(|attended| attended.out);
                 assert_close(&found, &expected, tolerance, &format!("{cache:?}, {name}"));
+            }
+        }
+    }
+}
+
+/// Rows that continue their sequences are normed, turned, kept and attended from by one kernel, among others that are not.
+pub fn check_steps(kernels: &Rc<Kernels>, case: &Case, name: &str) {
+    let mut numbers = numbers(case, 4);
+    // So that scores stay sane after norms: the rounding of keys goes into the exponents.
+    numbers.iter_mut().for_each(|numbers| numbers.key.iter_mut().for_each(|key| *key *= 0.5));
+    let found = keep_and_attend(&mut gpu(kernels), &kernels.context, case, &numbers);
+    let expected = keep_and_attend(&mut cpu(1), &kernels.context, case, &numbers);
+    let tolerance = match case.cache {
+        CacheType::F32 => 3e-5,
+        CacheType::F16 => 1e-3,
+        CacheType::Q8 => 1e-2,
+    };
+    for ((found, expected), what) in found.iter().zip(&expected).zip(["at once", "from what is kept"]) {
+        let pairs = case.heading.frequencies.len();
+        let heading = format!("{:?}, {pairs} pairs, norms: {}", case.heading.pairs, case.heading.norms.is_some());
+        assert_close(found, expected, tolerance, &format!("{what}: {}, {heading}, {name}", case.label()));
+    }
+}
+
+/// One after the other: a first token, one whose keys are split, a prompt among them, one that begins a page.
+fn steps() -> Vec<(usize, usize)> {
+    vec![(0, 1), (300, 1), (5, 3), (64, 1), (37, 1)]
+}
+
+#[test]
+pub fn steps_are_normed_turned_kept_and_attended_from_at_once() {
+    for (variant, (name, kernels)) in gpus().into_iter().enumerate() {
+        let kinds = [(8, 3, 1), (12, 4, 4), (80, 7, 1), (256, 4, 2), (64, 9, 3)];
+        let caches = [CacheType::F32, CacheType::F16, CacheType::Q8];
+        let each =
+            kinds.into_iter().zip(caches.into_iter().cycle()).flat_map(|((head_dim, heads, kv_heads), cache)| {
+                let case = move |heading| Case {
+                    heading,
+                    sequences: steps(),
+                    ..Case::new(shape(heads, kv_heads, head_dim), cache, 0, 0)
+                };
+                headings(head_dim).into_iter().map(case)
+            });
+        share(each, variant).for_each(|case| check_steps(&kernels, &case, name));
+    }
+}
+
+#[test]
+pub fn steps_are_right_in_every_cache_with_masks_biases_and_sinks() {
+    let serial = shared(&Wishes { lanes: Some(4), ..Wishes::default() });
+    // Of caches and biases each some; a thread a key is compiled slowly.
+    for (variant, (name, kernels)) in gpus().into_iter().chain([("a thread a key", serial)]).enumerate() {
+        for (n, cache) in share([CacheType::F32, CacheType::F16, CacheType::Q8].into_iter().enumerate(), variant) {
+            for (m, bias) in biases(6).into_iter().enumerate().skip(variant % 2).step_by(2) {
+                let window = [None, Some(20), Some(300)][(n + m) % 3];
+                let shape =
+                    AttentionShape { window, soft_cap: (m == 1).then_some(5.0), ..shape(6, 2, [64, 12][m % 2]) };
+                let sinks = (m % 2 == 0).then(|| vec![-1.0, 0.0, 1.5, -2.0, 4.0, 60.0]);
+                let heading = headings(shape.head_dim).swap_remove(m);
+                let case = Case { heading, bias, sinks, sequences: steps(), ..Case::new(shape, cache, 0, 0) };
+                check_steps(&kernels, &case, name);
             }
         }
     }

@@ -78,6 +78,26 @@ fn the_step_of_one_token_is_one_submit_however_slow_the_device() {
     assert_eq!(counts[1..], [1; 8]);
 }
 
+/// Products of query, key and value, attention with all that becomes of heads, its output, the two of the feed-forward
+/// network: SmolLM2's 30 layers are 150 dispatches, with embedding, head, penalties and choice 154.
+#[test]
+fn a_step_is_five_dispatches_a_layer() {
+    let kernels = first();
+    let context = kernels.context.clone();
+    let (counts, layers) = run(Some(&context), async {
+        let mut model = load(gpu(&kernels)).await;
+        let mut session = model.session();
+        let mut counts = Vec::new();
+        for token in 1..5 {
+            let before = context.meter.counters().dispatches;
+            model.extend(&mut session, &[token]).await.unwrap();
+            counts.push(context.meter.counters().dispatches - before);
+        }
+        (counts, model.spec.layers() as u64)
+    });
+    assert!(counts.iter().all(|count| *count <= 5 * layers + 2), "{counts:?}, {layers} layers");
+}
+
 async fn load(device: Gpu) -> Model<Gpu> {
     Model::new(assembled("llama", device), None, CacheType::F32, &Progress::default()).await.unwrap()
 }

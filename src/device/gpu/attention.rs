@@ -7,14 +7,14 @@ use super::places::Places;
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
 use super::state::State;
-use crate::device::{AttentionShape, CacheType, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs, Seen};
+use crate::device::{AttentionShape, CacheType, CachedAttention, CachedConv, PositionBias, Qkv, RopePairs, Seen, Span};
 use crate::error::Result;
 
 /// What the kernels of attention are told and read, beside queries, keys and values: see `shaders/score.wgsl`.
 struct Scores {
     /// HEAD_DIM and BIAS.
     constants: [u32; 3],
-    parameters: [u32; 10],
+    parameters: [u32; 18],
     vectors: Buffer,
 }
 
@@ -39,8 +39,32 @@ impl Scores {
             sinks.map_or(0, |sinks| sinks.offset as u32 + 1),
             places,
         ];
+        // What heads that come to be kept add: see `with_heads`.
+        let parameters = std::array::from_fn(|n| parameters.get(n).copied().unwrap_or_default());
         let vectors = gpu.together(biases.into_iter().chain(*sinks));
         Self { constants: [shape.head_dim as u32, kind, 0], parameters, vectors }
+    }
+}
+
+impl Scores {
+    /// The same for rows that are kept by the kernel: see `shaders/attention_step.wgsl`.
+    fn with_heads(&self, gpu: &mut Gpu, attention: &CachedAttention<Gpu>, heads: &Qkv<Gpu>, rotations: usize) -> Self {
+        let Self { constants, mut parameters, .. } = *self;
+        let turn = heads.turn.map_or(0..0, |turn| gpu.tables[turn].clone());
+        let norm = |n: usize| heads.norms.as_ref().map_or(0, |norms| norms[n].weight.offset + 1);
+        let interleaved = usize::from(heads.pairs == RopePairs::Interleaved);
+        let words = [rotations, gpu.angles(), turn.start, turn.len(), interleaved, norm(0), norm(1)];
+        for (parameter, word) in parameters[10..].iter_mut().zip(words) {
+            *parameter = word as u32;
+        }
+        parameters[17] = heads.norms.as_ref().map_or(0.0, |norms| norms[0].epsilon).to_bits();
+        let biases = match attention.bias {
+            PositionBias::None => None,
+            PositionBias::Linear(biases) | PositionBias::Table { table: biases, .. } => Some(biases),
+        };
+        let norms = heads.norms.iter().flatten().map(|norm| norm.weight);
+        let vectors = gpu.together(biases.into_iter().chain(attention.sinks).chain(norms));
+        Self { constants, parameters, vectors }
     }
 }
 
@@ -88,8 +112,9 @@ impl Gpu {
         heads: &Qkv<Self>,
         places: &Places,
         state: &State,
+        only_long: bool,
     ) {
-        if places.rows == 0 {
+        if places.rows == 0 || (only_long && places.long.is_empty()) {
             return;
         }
         let norms = heads.norms.as_ref();
@@ -98,10 +123,11 @@ impl Gpu {
         let query_heads = if turn.is_empty() && norms.is_none() { 0 } else { shape.heads };
         let at = |norm: usize| norms.map_or(0, |norms| norms[norm].weight.offset);
         let epsilon = norms.map_or(0.0, |norms| norms[0].epsilon);
-        let angles = self.tables.last().map_or(0, |turn| turn.end);
+        let angles = self.angles();
         let [a, b, c, d, e] = [query_heads, shape.kv_heads, turn.len(), at(0), at(1)].map(|n| n as u32);
         let places_at = places.of(state.group(layer));
-        let parameters = [a, b, c, d, e, epsilon.to_bits(), turn.start as u32, angles as u32, places_at];
+        let [turn, angles] = [turn.start, angles].map(|n| n as u32);
+        let parameters = [a, b, c, d, e, epsilon.to_bits(), turn, angles, places_at, u32::from(only_long)];
         let interleaved = u32::from(heads.pairs == RopePairs::Interleaved);
         let moved = shape.head_dim * (2 * query_heads + 3 * shape.kv_heads);
         let vectors = self.together(norms.into_iter().flatten().map(|norm| norm.weight));
@@ -126,52 +152,111 @@ impl Gpu {
         seen: Seen<Self>,
         out: &Buffer,
     ) -> Result<()> {
-        let shape = &attention.shape;
         let seen = SeenBuffers::new(seen, attention);
         let scores = Scores::new(self, attention, places.of(seen.group));
         if !places.single.is_empty() {
-            self.attend_single(attention, &scores, query, places, &seen, out)?;
+            self.attend_single(attention, &scores, (query, None), places, &seen, out)?;
         }
-        if !places.long.is_empty() {
-            let rows = places.long_rows() * shape.heads / shape.kv_heads;
-            let tile = Shader::Attention.constant("QUERIES") as usize;
-            self.recorder.dispatch(&Dispatch {
-                kernel: Kernel::new(Shader::Attention).cache(seen.ty).with(scores.constants),
-                storage: &[query, seen.keys, seen.values, out, &scores.vectors, &places.words],
-                parameters: &scores.parameters,
-                batch: 0,
-                grid: [rows / tile + places.long.len(), shape.kv_heads, 1],
-                work: Work::attention(shape, &places.long, seen.row_bytes),
-            });
-        }
+        self.attend_long(&attention.shape, &scores, query, places, &seen, out);
         Ok(())
     }
 
-    fn attend_single(
+    /// The same, with heads that are kept first: one dispatch for those of several rows, none for those of one.
+    pub(super) fn keep_and_attend_places(
         &mut self,
         attention: &CachedAttention<Self>,
+        heads: &Qkv<Self>,
+        places: &Places,
+        state: &State,
+        out: &Buffer,
+    ) -> Result<()> {
+        let Some(rotations) = places.steps else {
+            self.store_heads(attention.layer, &attention.shape, heads, places, state, false);
+            return self.attend_places(attention, heads.query, places, Seen::Kept(state), out);
+        };
+        self.store_heads(attention.layer, &attention.shape, heads, places, state, true);
+        let seen = SeenBuffers::new(Seen::Kept(state), attention);
+        let scores = Scores::new(self, attention, places.of(seen.group));
+        let stepping = scores.with_heads(self, attention, heads, rotations);
+        self.attend_single(attention, &stepping, (heads.query, Some([heads.key, heads.value])), places, &seen, out)?;
+        self.attend_long(&attention.shape, &scores, heads.query, places, &seen, out);
+        Ok(())
+    }
+
+    fn attend_long(
+        &mut self,
+        shape: &AttentionShape,
         scores: &Scores,
         query: &Buffer,
         places: &Places,
         seen: &SeenBuffers,
         out: &Buffer,
-    ) -> Result<()> {
-        let (shape, spans) = (&attention.shape, &places.single);
-        let most = spans.iter().map(|span| shape.visible(span.position, span.keys).len()).max().unwrap_or(0);
-        let splits = most.div_ceil(Shader::AttentionOne.constant("SPLIT") as usize).max(1);
-        let parts = self.parts(spans.len() * shape.heads * splits * (shape.head_dim + 4))?;
+    ) {
+        if places.long.is_empty() {
+            return;
+        }
+        let rows = places.long_rows() * shape.heads / shape.kv_heads;
+        let tile = Shader::Attention.constant("QUERIES") as usize;
         self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::AttentionOne).cache(seen.ty).with(scores.constants),
-            storage: &[query, seen.keys, seen.values, out, &parts, &scores.vectors, &places.words],
+            kernel: Kernel::new(Shader::Attention).cache(seen.ty).with(scores.constants),
+            storage: &[query, seen.keys, seen.values, out, &scores.vectors, &places.words],
             parameters: &scores.parameters,
             batch: 0,
-            grid: [splits, shape.heads, spans.len()],
+            grid: [rows / tile + places.long.len(), shape.kv_heads, 1],
+            work: Work::attention(shape, &places.long, seen.row_bytes),
+        });
+    }
+
+    /// Query heads of a workgroup of attention of one row, and whether it is a processor's: see `shaders/attention_one.wgsl`.
+    fn one_row_s_way(&self, shape: &AttentionShape) -> (usize, bool) {
+        let most = if shape.head_dim > 128 { 2 } else { 4 };
+        let heads = (shape.heads / shape.kv_heads).next_power_of_two().min(most);
+        let lanes = self.memory.context.features.lanes;
+        (heads, self.subgroup_size() == Some(4) || lanes == Some(4))
+    }
+
+    /// `fresh`: keys and values that are to be kept.
+    fn attend_single(
+        &mut self,
+        attention: &CachedAttention<Self>,
+        scores: &Scores,
+        (query, fresh): (&Buffer, Option<[&Buffer; 2]>),
+        places: &Places,
+        seen: &SeenBuffers,
+        out: &Buffer,
+    ) -> Result<()> {
+        let (shape, spans) = (&attention.shape, &places.single);
+        let (heads, serial) = self.one_row_s_way(shape);
+        let groups = shape.kv_heads * (shape.heads / shape.kv_heads).div_ceil(heads);
+        let seen_keys = |span: &Span| shape.visible(span.position, span.keys).len();
+        let splits = spans.iter().map(|span| splits(seen_keys(span), groups, serial)).max().unwrap_or(1);
+        let whole = if splits > 1 {
+            self.parts(spans.len() * shape.heads * splits * (shape.head_dim + 4))?
+        } else {
+            out.clone()
+        };
+        let [head_dim, bias, _] = scores.constants;
+        let constants = [head_dim, bias, heads as u32 + 8 * u32::from(serial)];
+        let vectors = &scores.vectors;
+        let (shader, storage) = match fresh {
+            None => (Shader::AttentionOne, vec![query, seen.keys, seen.values, &whole, vectors, &places.words]),
+            Some([key, value]) => {
+                let storage = vec![query, key, value, seen.keys, seen.values, &whole, vectors, &places.words];
+                (Shader::AttentionStep, storage)
+            }
+        };
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(shader).cache(seen.ty).with(constants),
+            storage: &storage,
+            parameters: &scores.parameters,
+            batch: 0,
+            grid: [splits, groups, spans.len()],
             work: Work::attention(shape, spans, seen.row_bytes),
         });
         if splits > 1 || self.recorder.collecting() {
             self.recorder.dispatch(&Dispatch {
                 kernel: Kernel::new(Shader::AttentionJoin).with([shape.head_dim as u32, 0, 0]),
-                storage: &[&parts, out, &places.words],
+                storage: &[&whole, out, &places.words],
                 parameters: &[shape.heads as u32, splits as u32, places.of(seen.group)],
                 batch: 0,
                 grid: [shape.heads, spans.len(), 1],
@@ -227,4 +312,14 @@ impl Gpu {
         });
         Ok(out)
     }
+}
+
+/// Into how many parts so many keys are split, whose workgroups are `groups` each: as the kernel reckons.
+fn splits(keys: usize, groups: usize, serial: bool) -> usize {
+    let [wanted, few] = ["WANTED", "FEW"].map(|name| Shader::AttentionOne.constant(name) as usize);
+    if keys <= few {
+        return 1;
+    }
+    let tiles = keys.div_ceil(if serial { 256 } else { 64 });
+    tiles.div_ceil((tiles * groups).div_ceil(wanted))
 }

@@ -2,7 +2,7 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::chooser::{Chooser, LOWEST};
+use super::chooser::{Chooser, LOWEST, top_k, truncates};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
@@ -22,33 +22,36 @@ impl Gpu {
     ) -> Result<Reading> {
         let made = chooser.chosen;
         chooser.chosen += 1;
-        let Chooser { choosing, seen, biases, partial, drawn, truncation, token, .. } = chooser;
+        let Chooser { choosing, seen, biases, partial, masses, words, drawn, truncation, token, .. } = chooser;
         let vocabulary = choosing.vocabulary as u32;
         let first = row as u32 * vocabulary;
-        let run = Shader::Penalise.constant("RUN");
-        let runs = vocabulary.div_ceil(run);
+        let runs = vocabulary.div_ceil(Shader::Penalise.constant("RUN"));
         let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32, values: u32| {
             let (kernel, grid) = (Kernel::new(shader), [groups as usize, 1, 1]);
             let work = Work::moving(4 * values as usize);
             // The span says at which position the token will stand.
             self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1 + span, grid, work });
         };
+        let (top_k, top_p) = (top_k(choosing) as u32, choosing.top_p.to_bits());
+        let weighs = u32::from(truncates(choosing) && top_k == 0);
         let penalties = [choosing.repetition_penalty, choosing.presence_penalty, choosing.frequency_penalty];
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
         let bias = biases.iter().rev().find(|(from, _)| *from <= made).and_then(|(_, bias)| bias.as_ref());
         let bias = bias.unwrap_or(&self.nothing[2]);
-        let parameters = [vocabulary, first, repetition, presence, frequency];
-        step(Shader::Penalise, &[logits, seen, bias, partial], &parameters, runs, 3 * vocabulary);
+        let parameters = [vocabulary, first, repetition, presence, frequency, weighs, runs];
+        step(Shader::Penalise, &[logits, seen, bias, partial, masses], &parameters, runs, 3 * vocabulary);
         let mut best = &*partial;
         if choosing.scale > 0.0 {
-            let top_k = if choosing.top_k < vocabulary as usize { choosing.top_k as u32 } else { 0 };
-            if top_k > 0 || choosing.top_p < 1.0 || choosing.min_p > 0.0 {
-                let min_p = choosing.min_p.ln().max(LOWEST);
-                let parameters = [vocabulary, first, runs, top_k, choosing.top_p.to_bits(), min_p.to_bits()];
-                step(Shader::Truncate, &[logits, partial, truncation], &parameters, 1, vocabulary);
+            if truncates(choosing) {
+                let parameters = [vocabulary, first, runs, top_k, top_p];
+                step(Shader::Weigh, &[logits, partial, masses, words], &parameters, runs, vocabulary);
+                step(Shader::Gather, &[logits, partial, words], &parameters, runs, vocabulary);
+                // What was put aside is mostly next to nothing.
+                step(Shader::Truncate, &[partial, words, truncation], &parameters[2..], 1, 2 * runs);
             }
             let seed = [choosing.seed as u32, (choosing.seed >> 32) as u32];
-            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits(), first];
+            let min_p = choosing.min_p.ln().max(LOWEST).to_bits();
+            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits(), first, min_p];
             step(Shader::Draw, &[logits, partial, truncation, drawn], &parameters, runs, vocabulary);
             best = drawn;
         }

@@ -16,7 +16,11 @@ pub struct Chooser {
     pub chosen: usize,
     /// The best of each run of tokens, by its logit.
     pub partial: Buffer,
-    /// The same by its score, where tokens are drawn.
+    /// What a run's logits weigh.
+    pub masses: Buffer,
+    /// What `shaders/weights.wgsl` says, where top-k or top-p truncate: zeros between tokens.
+    pub words: Buffer,
+    /// The best of each run by its score, where tokens are drawn.
     pub drawn: Buffer,
     /// The least logit that may be drawn.
     pub truncation: Buffer,
@@ -27,6 +31,19 @@ pub struct Chooser {
 const SEEN: u32 = 1 << 31;
 /// Less than any logit, as the shaders have it.
 pub const LOWEST: f32 = -3.0e38;
+
+/// Words between the bins and what was put aside.
+const HEADER: usize = 4;
+
+/// How many of the best are left; 0: all.
+pub fn top_k(choosing: &Choosing) -> usize {
+    if choosing.top_k < choosing.vocabulary { choosing.top_k } else { 0 }
+}
+
+/// Whether the least logit that is left has to be looked for.
+pub fn truncates(choosing: &Choosing) -> bool {
+    choosing.scale > 0.0 && (top_k(choosing) > 0 || choosing.top_p < 1.0)
+}
 
 impl Chooser {
     pub fn new(memory: &mut Memory, choosing: &Choosing) -> Result<Self> {
@@ -40,6 +57,7 @@ impl Chooser {
         for (from, bias) in &choosing.biases {
             biases.push((*from, (!bias.is_empty()).then(|| bias_of(memory, vocabulary, bias)).transpose()?));
         }
+        let words = if truncates(choosing) { Shader::Weigh.constant("BINS") as usize + HEADER + vocabulary } else { 0 };
         let truncation = memory.storage("truncation", 4)?;
         memory.write(&truncation, &[LOWEST]);
         Ok(Self {
@@ -48,6 +66,8 @@ impl Chooser {
             biases,
             chosen: 0,
             partial: memory.storage("partial choices", 2 * runs)?,
+            masses: memory.storage("masses of runs", runs)?,
+            words: memory.storage("weights of logits", words)?,
             drawn: memory.storage("partial draws", 2 * runs)?,
             truncation,
             token: memory.storage("a token", 4)?,

@@ -28,6 +28,7 @@ pub enum Shader {
     Heads,
     Attention,
     AttentionOne,
+    AttentionStep,
     AttentionJoin,
     AttentionWeights,
     ShortConv,
@@ -35,6 +36,8 @@ pub enum Shader {
     SoftCap,
     Resize,
     Penalise,
+    Weigh,
+    Gather,
     Truncate,
     Draw,
     Choose,
@@ -66,7 +69,7 @@ impl Shader {
             Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
             Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
-            AttentionOne => (shader!("attention_one"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
+            AttentionOne | AttentionStep => (shader!("attention_one"), &["HEAD_DIM", "BIAS", "WAY"], Uses::Nothing),
             AttentionJoin => (shader!("attention_join"), &["HEAD_DIM"], Uses::Nothing),
             AttentionWeights => (shader!("attention_weights"), &["HEAD_DIM", "BIAS"], Uses::Nothing),
             ShortConv => (shader!("short_conv"), &[], Uses::Nothing),
@@ -74,6 +77,8 @@ impl Shader {
             SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
+            Weigh => (shader!("weigh"), &[], Uses::Nothing),
+            Gather => (shader!("gather"), &[], Uses::Nothing),
             Truncate => (shader!("truncate"), &[], Uses::Nothing),
             Draw => (shader!("draw"), &[], Uses::Nothing),
             Choose => (shader!("choose"), &[], Uses::Nothing),
@@ -96,9 +101,17 @@ impl Shader {
             Shader::MatrixMatrix | Shader::MatrixMatrixQuads => {
                 concat!(shader!("activation"), shader!("outputs"), shader!("product"))
             }
-            Shader::Attention | Shader::AttentionOne => concat!(shader!("places"), shader!("score")),
+            Shader::Attention => concat!(shader!("places"), shader!("score")),
+            Shader::AttentionOne => {
+                concat!(shader!("places"), shader!("score"), shader!("attention_seen"), shader!("attention_tiles"))
+            }
+            Shader::AttentionStep => {
+                concat!(shader!("places"), shader!("score"), shader!("attention_step"), shader!("attention_tiles"))
+            }
             Shader::AttentionWeights => shader!("score"),
             Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
+            Shader::Penalise | Shader::Draw | Shader::Choose => shader!("runs"),
+            Shader::Weigh | Shader::Gather | Shader::Truncate => concat!(shader!("runs"), shader!("weights")),
             _ => "",
         }
     }
@@ -249,6 +262,12 @@ impl Kernel {
         }
     }
 
+    /// The kernels that choose a token.
+    pub fn of_choosing() -> [Kernel; 6] {
+        use Shader::*;
+        [Penalise, Weigh, Gather, Truncate, Draw, Choose].map(Kernel::new)
+    }
+
     /// The whole text, for a browser (`web`) or for naga.
     pub fn source(&self, extras: Extras, web: bool) -> String {
         let (text, names, _) = self.shader.parts();
@@ -281,7 +300,9 @@ impl Kernel {
         }
         source += self.shader.before();
         let format = self.format.map_or("", format_text);
-        let cache = self.cache.map_or("", |cache| cache_text(cache, self.shader == Shader::Heads));
+        let cache = self
+            .cache
+            .map_or("", |cache| cache_text(cache, matches!(self.shader, Shader::Heads | Shader::AttentionStep)));
         let has_halves = |text: &str| text.contains("halves(") || text.contains("half_word(");
         if self.shader == Shader::ProbeHalves || has_halves(format) || has_halves(cache) {
             source += halves_text(extras.poor_halves, extras.inexact_halves);
@@ -311,6 +332,8 @@ impl Kernel {
             Pool,
             SoftCap,
             Penalise,
+            Weigh,
+            Gather,
             Truncate,
             Draw,
             Choose,
@@ -361,7 +384,12 @@ impl Kernel {
                 let of = |shader| Kernel::new(shader).cache(cache);
                 // Each bias with some of the sizes: the text holds them all.
                 let constants = [head_dim, (n + m) as u32 % 3, 0];
-                all.extend([Attention, AttentionOne].map(|shader| of(shader).with(constants)));
+                all.push(of(Attention).with(constants));
+                // One, two and four query heads; a thread a key.
+                for way in [1, 2, 4, 9, 10, 12].into_iter().filter(|way| head_dim <= 128 || way % 8 <= 2) {
+                    let constants = [head_dim, constants[1], way];
+                    all.extend([AttentionOne, AttentionStep].map(|shader| of(shader).with(constants)));
+                }
                 all.extend([[0, 0], [0, 1], [1, 0], [1, 1]].map(|[a, b]| of(Heads).with([head_dim, a, b])));
             }
         }

@@ -72,6 +72,7 @@ pub struct Gpu {
     /// The batch's: see [`Rotations`].
     rotations: Buffer,
     tables: Vec<Range<usize>>,
+    turns: Vec<f32>,
     /// Normed inputs, inputs in bytes, and the splits of attention.
     normed: Buffer,
     quantised: Buffer,
@@ -94,6 +95,7 @@ impl Gpu {
             notes: Notes::new(&mut memory, 8 * Self::CHUNK)?,
             rotations: memory.storage("rotations", 2)?,
             tables: Vec::new(),
+            turns: Vec::new(),
             normed: memory.storage("normed inputs", 0)?,
             quantised: memory.storage("inputs in bytes", 0)?,
             splits: memory.storage("splits of attention", 0)?,
@@ -121,6 +123,11 @@ impl Gpu {
             }
         }
         buffer.clone()
+    }
+
+    /// Of a row: those of all turns.
+    fn angles(&self) -> usize {
+        self.tables.last().map_or(0, |turn| turn.end)
     }
 
     /// The buffer of all the vectors that a kernel reads through one binding: they were expected together.
@@ -267,7 +274,7 @@ impl Device for Gpu {
             let mut wanted = self.recorder.collected();
             // What a verb has refused has no kernel.
             collected.and_then(|()| self.recorder.failed())?;
-            wanted.extend([Shader::Penalise, Shader::Truncate, Shader::Draw, Shader::Choose].map(Kernel::new));
+            wanted.extend(Kernel::of_choosing());
             progress.total.set(wanted.len());
             for (done, kernel) in wanted.iter().enumerate() {
                 progress.done.set(done);
@@ -289,10 +296,11 @@ impl Device for Gpu {
         self.notes.clear();
         self.tables.clear();
         self.tables.extend_from_slice(rotations.tables);
-        let Rotations { values, tables } = rotations;
+        let Rotations { values, .. } = rotations;
+        self.turns.clear();
+        self.turns.extend_from_slice(values);
         if self.rotations.len < values.len() {
-            let angles = tables.last().map_or(0, |table| table.end);
-            let len = values.len().max(2 * angles * Self::CHUNK);
+            let len = values.len().max(2 * self.angles() * Self::CHUNK);
             match self.memory.storage("rotations", len) {
                 Ok(made) => self.rotations = made,
                 Err(error) => return self.recorder.fail(Err(error)),
@@ -302,7 +310,8 @@ impl Device for Gpu {
     }
 
     fn places(&mut self, spans: &[Span], keys: KeyRows) -> Places {
-        match Places::put(&mut self.notes, &mut self.memory, spans, keys) {
+        let rotations = (&self.turns[..], self.angles());
+        match Places::put(&mut self.notes, &mut self.memory, spans, keys, rotations) {
             Ok(places) => places,
             Err(error) => {
                 self.recorder.fail(Err(error));
@@ -427,7 +436,7 @@ impl Device for Gpu {
     ) {
         let fits = check_head(shape.head_dim);
         self.recorder.fail(fits);
-        self.store_heads(layer, shape, heads, places, state);
+        self.store_heads(layer, shape, heads, places, state, false);
     }
 
     fn attend(
@@ -439,6 +448,19 @@ impl Device for Gpu {
         out: &mut Buffer,
     ) {
         let attended = self.attend_places(attention, query, places, seen, out);
+        self.recorder.fail(attended);
+    }
+
+    fn keep_and_attend(
+        &mut self,
+        attention: &CachedAttention<Self>,
+        heads: &mut Qkv<Self>,
+        places: &Places,
+        state: &mut State,
+        out: &mut Buffer,
+    ) {
+        let attended = check_head(attention.shape.head_dim)
+            .and_then(|()| self.keep_and_attend_places(attention, heads, places, state, out));
         self.recorder.fail(attended);
     }
 

@@ -14,6 +14,8 @@ pub struct Places {
     /// Where each group's begin.
     groups: Vec<usize>,
     pub rows: usize,
+    /// Each row of one continues a sequence of its own, which ends with it: where the angles of these rows begin.
+    pub steps: Option<usize>,
     /// Spans of several rows, and of one.
     pub long: Vec<Span>,
     pub single: Vec<Span>,
@@ -22,11 +24,18 @@ pub struct Places {
 impl Places {
     /// No rows.
     pub fn none(words: Buffer) -> Self {
-        Self { words, groups: Vec::new(), rows: 0, long: Vec::new(), single: Vec::new() }
+        Self { words, groups: Vec::new(), rows: 0, steps: None, long: Vec::new(), single: Vec::new() }
     }
 
-    /// Puts down where the spans' rows are. Error: out-of-memory.
-    pub fn put(notes: &mut Notes, memory: &mut Memory, spans: &[Span], keys: KeyRows) -> Result<Self> {
+    /// Puts down where the spans' rows are, and the rotations of rows that are spans by themselves, `angles` a row. Error:
+    /// out-of-memory.
+    pub fn put(
+        notes: &mut Notes,
+        memory: &mut Memory,
+        spans: &[Span],
+        keys: KeyRows,
+        (rotations, angles): (&[f32], usize),
+    ) -> Result<Self> {
         let groups = match keys {
             KeyRows::Kept(tables) => tables.iter().map(|table| table.groups()).max().unwrap_or(0),
             KeyRows::Own(_) => 1,
@@ -37,10 +46,16 @@ impl Places {
         long.sort_by_key(|span| span.row);
         let rows = spans.iter().map(|span| span.len).sum::<usize>();
         let pages = |group: usize| spans.iter().map(|span| SpanPages::new(span, keys, group).count).sum::<usize>();
-        let len = (0..groups).map(|group| HEADER + 2 * rows + SPAN_WORDS * spans.len() + pages(group)).sum();
-        let start = notes.reserve(memory, len)?;
-        let (groups, words) = write(start, (&long, &single), spans, keys, groups);
-        Ok(Self { words: notes.put(memory, &words)?, groups, rows, long, single })
+        let len: usize = (0..groups).map(|group| HEADER + 2 * rows + SPAN_WORDS * spans.len() + pages(group)).sum();
+        let steps = matches!(keys, KeyRows::Kept(_)) && are_steps(&single);
+        let of_row =
+            |span: &Span| rotations.get(2 * angles * span.row..2 * angles * (span.row + 1)).unwrap_or_default();
+        let turns = single.iter().filter(|_| steps).flat_map(of_row).map(|value| value.to_bits());
+        let turns: Vec<u32> = turns.collect();
+        let start = notes.reserve(memory, turns.len() + len)?;
+        let (groups, words) = write(start, turns, (&long, &single), spans, keys, groups);
+        let words = notes.put(memory, &words)?;
+        Ok(Self { steps: steps.then_some(words.offset), words, groups, rows, long, single })
     }
 
     /// Where a group's words begin, for kernels' parameters.
@@ -52,6 +67,14 @@ impl Places {
     pub fn long_rows(&self) -> usize {
         self.long.iter().map(|span| span.len).sum()
     }
+}
+
+/// Whether each is the last token of a sequence that no other of them has.
+fn are_steps(single: &[Span]) -> bool {
+    let mut tables: Vec<usize> = single.iter().map(|span| span.table).collect();
+    tables.sort_unstable();
+    let last = |span: &Span| span.keys == span.position + 1;
+    tables.is_sorted_by(|a, b| a < b) && !single.is_empty() && single.iter().all(last)
 }
 
 /// Where the keys of a span are.
@@ -91,10 +114,11 @@ impl<'a> SpanPages<'a> {
     }
 }
 
-/// Where the words of each group begin, and all of them, from place `start` of the buffer on: pages are found by their
+/// Where the words of each group begin, and all of them, `words` before them, from place `start` of the buffer on: pages are found by their
 /// places there.
 fn write(
     start: usize,
+    mut words: Vec<u32>,
     (long, single): (&[Span], &[Span]),
     spans: &[Span],
     keys: KeyRows,
@@ -107,7 +131,7 @@ fn write(
         // Spans that only look need not be all of a batch.
         numbers.iter_mut().skip(span.row).take(span.len).for_each(|of_row| *of_row = number as u32);
     }
-    let (mut begins, mut words) = (Vec::new(), Vec::new());
+    let mut begins = Vec::new();
     for group in 0..groups {
         begins.push(words.len());
         words.extend([rows, long.len(), single.len(), 0].map(|count| count as u32));

@@ -174,7 +174,7 @@ impl Gpu {
     }
 
     /// The size of all subgroups, where they are used and it is known.
-    fn subgroup_size(&self) -> Option<u32> {
+    pub(super) fn subgroup_size(&self) -> Option<u32> {
         let [least, most] = self.memory.context.features.subgroups?;
         (self.kernels.extras().subgroups && least == most).then_some(least)
     }

@@ -60,14 +60,14 @@ pub fn halves_text(poor: bool, inexact: bool) -> &'static str {
     }
 }
 
-/// How four values of a key are read, or a head is written.
+/// How four values of a key are read, and where `writes`, heads are written too.
 pub fn cache_text(cache: CacheType, writes: bool) -> &'static str {
     match (cache, writes) {
         (CacheType::F32, false) => shader!("caches/read_f32"),
         (CacheType::F16, false) => shader!("caches/read_f16"),
         (CacheType::Q8, false) => shader!("caches/read_q8"),
-        (CacheType::F32, true) => shader!("caches/write_f32"),
-        (CacheType::F16, true) => shader!("caches/write_f16"),
-        (CacheType::Q8, true) => shader!("caches/write_q8"),
+        (CacheType::F32, true) => concat!(shader!("caches/read_f32"), shader!("caches/write_f32")),
+        (CacheType::F16, true) => concat!(shader!("caches/read_f16"), shader!("caches/write_f16")),
+        (CacheType::Q8, true) => concat!(shader!("caches/read_q8"), shader!("caches/write_q8")),
     }
 }

@@ -117,10 +117,11 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
         "attention" | "attention_one" | "attention_join" => attention(),
+        "attention_seen" | "attention_step" | "attention_tiles" => all([steps(), attention()]),
         "places" => all([heads(), attention(), convolutions()]),
         "short_conv" => convolutions(),
         "heads" => heads(),
-        "choose" | "draw" | "penalise" | "truncate" => choosing(),
+        "choose" | "draw" | "penalise" | "runs" | "weights" | "weigh" | "gather" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
         | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "experts_place" | "gating" => experts(),
@@ -187,7 +188,7 @@ fn of_file(file: &str) -> Vec<Check> {
             Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows),
         ],
         _ if file.starts_with("caches/read") => attention(),
-        _ if file.starts_with("caches/write") => heads(),
+        _ if file.starts_with("caches/write") => all([heads(), steps()]),
         "prelude" => all([
             of_formats("formats/q6_k"),
             of_formats("formats/q8_0"),
@@ -336,6 +337,14 @@ fn heads() -> Vec<Check> {
     ]
 }
 
+fn steps() -> Vec<Check> {
+    vec![
+        Box::new(gpu_heads::steps_are_right_in_every_cache_with_masks_biases_and_sinks),
+        Box::new(gpu_heads::steps_are_normed_turned_kept_and_attended_from_at_once),
+        sizes(Shader::AttentionStep),
+    ]
+}
+
 fn convolutions() -> Vec<Check> {
     vec![
         Box::new(gpu_convs::short_convolutions_go_on_from_what_came_before_in_each_sequence),
@@ -361,6 +370,7 @@ fn choosing() -> Vec<Check> {
         Box::new(draws),
         Box::new(gpu_functions::noise_is_the_sampler_s_to_the_bit),
         Box::new(gpu_choosing::what_is_left_of_a_distribution_is_the_sampler_s),
+        Box::new(gpu_choosing::of_many_logits_a_truncation_leaves_what_the_sampler_leaves),
         Box::new(gpu_choosing::of_equal_scores_the_first_token_s_is_drawn),
         Box::new(gpu_choosing::the_best_logit_may_be_any_number),
         Box::new(gpu_choosing::zeros_of_either_sign_are_equal),
