@@ -15,7 +15,7 @@
 //   three histograms of 11 + 11 + 10 bits, for k and for p     9            0              9         0.12        0.04
 //   a histogram of distances, then candidates    <- this       4            0              6         0.08        0.03
 //
-// penalise and draw among them. On Mesa's driver, which is two cores: see the tables of npm run bench.
+// penalise and draw among them.
 
 const BINS = 1024u;
 const PER_UNIT = 32.0;      // bins
