@@ -109,12 +109,23 @@ fn silu(x: f64) -> f64 {
 
 /// Three products with the same input, one of them onto what is there: with a norm and biases.
 pub fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, tokens: usize, name: &str) {
+    check_heights(kernels, ty, columns, tokens, [70, 3, 129], name);
+}
+
+/// Likewise of matrices with so many rows.
+pub fn check_heights(
+    kernels: &Rc<Kernels>,
+    ty: TensorType,
+    columns: usize,
+    tokens: usize,
+    heights: [usize; 3],
+    name: &str,
+) {
     let what = format!("{ty}, {tokens} tokens, {name}");
     let mut random = Random::new((columns + tokens) as u64);
     let mut device = gpu(kernels);
     let x = random.floats(tokens * columns);
     let norm = random.floats(columns);
-    let heights = [70, 3, 129];
     let weights = heights.map(|rows| random_bytes(&mut random, ty, rows, columns));
     let biases = heights.map(|rows| random.floats(rows));
     // Side by side, as a model's are: few rows are then multiplied with all three at once.
@@ -143,6 +154,27 @@ pub fn check_projection(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, t
         }
         let found = read(&mut device, &kernels.context, out, tokens * rows);
         assert_close(&found, &expected, 2.0 * size, &format!("{what}, {rows} rows"));
+    }
+}
+
+/// A GPU with work for all its cores has 4 × 4 sums a thread, or 4 × 2 and 2 × 4, and gates in them.
+#[test]
+pub fn products_are_right_in_tiles_of_every_size() {
+    let kernels = devices::shared(&Wishes { without: vec!["subgroups".into()], ..Wishes::default() });
+    let (f32s, f16s, nibbles) = ((TensorType::F32, 36), (TensorType::F16, 68), (TensorType::Q4_1, 96));
+    for ((ty, columns), rows, tokens) in [
+        (f32s, 2100, 130),
+        (f32s, 4100, 15),
+        (f32s, 1030, 64),
+        (f32s, 520, 130),
+        (f16s, 2100, 65),
+        (nibbles, 2100, 130),
+        (nibbles, 4100, 31),
+    ] {
+        check_heights(&kernels, ty, columns, tokens, [rows, 3, 129], "tiles");
+    }
+    for (rows, tokens) in [(2100, 130), (520, 17)] {
+        check_gated_heights(&kernels, tokens, [TensorType::Q4_K; 2], rows, "tiles");
     }
 }
 
@@ -188,7 +220,12 @@ pub fn products_of_few_rows_are_right_with_subgroups_of_any_size() {
 }
 
 pub fn check_gated(kernels: &Rc<Kernels>, tokens: usize, types: [TensorType; 2], name: &str) {
-    let (rows, columns) = (70, 256);
+    check_gated_heights(kernels, tokens, types, 70, name);
+}
+
+/// Likewise of matrices with so many rows.
+pub fn check_gated_heights(kernels: &Rc<Kernels>, tokens: usize, types: [TensorType; 2], rows: usize, name: &str) {
+    let columns = 256;
     let mut random = Random::new(tokens as u64);
     let mut device = gpu(kernels);
     let x = random.floats(tokens * columns);

@@ -125,7 +125,10 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
         | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "experts_place" | "gating" => experts(),
-        "matrix_matrix" | "tiles_floats" => matrix_products(without_subgroups),
+        "matrix_matrix" | "tiles_floats" => all([
+            matrix_products(without_subgroups),
+            vec![Box::new(gpu_kernels::products_are_right_in_tiles_of_every_size)],
+        ]),
         "product_experts" | "experts_group" | "experts_join" => all([
             vec![
                 Box::new(gpu_experts::pairs_are_sorted_by_experts_in_whole_tiles) as Check,
@@ -138,6 +141,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_matrix_quads" => matrix_products(first),
         "product" | "outputs" => all([
             matrix_products(without_subgroups),
+            vec![Box::new(gpu_kernels::products_are_right_in_tiles_of_every_size)],
             matrix_products(first),
             vector_products(),
             vec![Box::new(gpu_kernels::a_matrix_over_the_binding_limit_is_cut_between_rows)],
