@@ -102,9 +102,10 @@ describe("the page Your GPU", () => {
       const { name, bytes } = await saved(page, "#save-report");
       assert.match(name, /^azulejo-[a-z0-9-]*swiftshader[a-z0-9-]*\.json$/);
       const report = JSON.parse(bytes.toString());
+      // What is under way when the time is over is finished: one of each, however slow the machine is.
       for (const step of ["families", "kernels"]) {
         assert.match(report.steps[step].how, /^(done|out of time)$/);
-        assert.ok(report[step].results.length > 1, `${step}: ${report[step].results.length} of ${report[step].of}`);
+        assert.ok(report[step].results.length > 0, `${step}: ${report[step].results.length} of ${report[step].of}`);
       }
       assert.deepEqual(report.families.results.filter(({ right }) => !right), []);
       for (const { name, variant, verdicts } of report.kernels.results)

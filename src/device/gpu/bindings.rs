@@ -15,9 +15,9 @@
 
 use super::buffer::{Buffer, Handle, Memory};
 use super::context::Context;
+use super::dispatch::{BatchWords, Dispatch};
 use super::kernels::Kernel;
 use super::pipelines::{BATCH_AT, Kernels, PARAMETERS_AT, Pipeline, UNIFORM};
-use super::recorder::{BatchWords, Dispatch};
 use super::trials::Trials;
 use crate::error::Result;
 use std::collections::HashMap;

@@ -9,6 +9,7 @@ mod buffer;
 mod choose;
 mod chooser;
 mod context;
+mod dispatch;
 #[cfg(not(target_arch = "wasm32"))]
 mod edit;
 mod experts;

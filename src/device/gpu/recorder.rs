@@ -3,10 +3,11 @@
 use super::bindings::{Bindings, SPANS};
 use super::buffer::{Buffer, Graveyard, Memory};
 use super::context::Context;
+pub use super::dispatch::{BatchWords, Dispatch};
 use super::kernels::Kernel;
 use super::pace::Pace;
 use super::pipelines::{Kernels, Pipeline};
-use super::profile::{Line, Work};
+use super::profile::Line;
 use super::signal::Signal;
 use super::timer::Timer;
 use super::trials::Trials;
@@ -24,9 +25,6 @@ const UNFINISHED: usize = 2;
 /// What a reading holds before it comes: no token, and no number.
 pub const NOTHING: u32 = u32::MAX;
 
-/// What kernels are told of a batch or one of its spans: see `struct Batch` in `shaders/prelude.wgsl`.
-pub type BatchWords = [u32; 4];
-
 /// Told of `rows` rows from the first on.
 pub fn all_of(rows: usize) -> BatchWords {
     [0, rows as u32, 0, 0]
@@ -34,20 +32,6 @@ pub fn all_of(rows: usize) -> BatchWords {
 
 pub fn span_words(span: &Span) -> BatchWords {
     [span.row, span.len, span.position, span.keys].map(|word| word as u32)
-}
-
-/// One run of a kernel.
-pub struct Dispatch<'a> {
-    pub kernel: Kernel,
-    /// Its storage bindings, in order.
-    pub storage: &'a [&'a Buffer],
-    /// Its `struct Parameters`, in words.
-    pub parameters: &'a [u32],
-    /// What it is told: of the whole batch (0), of a span (its number and 1), or what [`Recorder::told`] says.
-    pub batch: usize,
-    /// Workgroups: any number of them along the dimension that the kernel can fold.
-    pub grid: [usize; 3],
-    pub work: Work,
 }
 
 pub struct Recorder {
