@@ -44,9 +44,7 @@ impl Scores {
         let vectors = gpu.together(biases.into_iter().chain(*sinks));
         Self { constants: [shape.head_dim as u32, kind, 0], parameters, vectors }
     }
-}
 
-impl Scores {
     /// The same for rows that are kept by the kernel: see `shaders/attention_step.wgsl`.
     fn with_heads(&self, gpu: &mut Gpu, attention: &CachedAttention<Gpu>, heads: &Qkv<Gpu>, rotations: usize) -> Self {
         let Self { constants, mut parameters, .. } = *self;
