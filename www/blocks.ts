@@ -96,9 +96,9 @@ function normBox(norm: Norm): Box {
 /** `layers`: the attention of all blocks of a kind. */
 function attentionLines(stack: Stack, layers: Attention[]): string[] {
   const attention = layers[0]!;
-  const { heads, kvHeads, headDim, softCap, headNorm } = attention;
+  const { heads, kvHeads, headDim, softCap, qkNorm } = attention;
   const sharing = kvHeads === heads ? "" : kvHeads === 1 ? ", one of keys and values" : `, ${kvHeads} of keys and values`;
-  const norms = { none: [], each: ["queries and keys normed, each head by itself"], whole: ["queries and keys normed"] }[headNorm];
+  const norms = { none: [], "per-head": ["queries and keys normed, each head by itself"], all: ["queries and keys normed"] }[qkNorm];
   return [
     `${heads} ${heads === 1 ? "head" : "heads"} of ${headDim}${sharing}`,
     ...(attention.causal ? [] : ["every token sees every other"]),

@@ -134,7 +134,7 @@ interface Attention {
   /** Scores become cap · tanh(score / cap). */
   softCap: number | null;
   /** The norm of queries and keys, of each head by itself or of all together. */
-  headNorm: "none" | "each" | "whole";
+  qkNorm: "none" | "per-head" | "all";
   /** A learned score of no key, for each head. */
   sinks: boolean;
   qkvBias: boolean;

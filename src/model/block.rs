@@ -108,7 +108,7 @@ pub struct Attention {
     /// Scores become cap · tanh(score / cap).
     pub soft_cap: Option<f32>,
     /// The norm of queries and keys, before RoPE.
-    pub head_norm: HeadNorm,
+    pub qk_norm: QkNorm,
     /// A learned score of no key, for each head, which has its share of the softmax.
     pub sinks: bool,
     pub qkv_bias: bool,
@@ -117,12 +117,12 @@ pub struct Attention {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum HeadNorm {
+pub enum QkNorm {
     None,
     /// Of each head by itself.
-    Each,
+    PerHead,
     /// Of all heads together.
-    Whole,
+    All,
 }
 
 #[derive(Clone, Debug, Serialize)]
@@ -192,7 +192,7 @@ impl Attention {
             rope: None,
             window: None,
             soft_cap: None,
-            head_norm: HeadNorm::None,
+            qk_norm: QkNorm::None,
             sinks: false,
             qkv_bias: false,
             output_bias: false,

@@ -2,7 +2,7 @@
 //! the file counts, as in transformers 5, or the checkpoint is refused.
 
 use super::model_config::ModelConfig;
-use super::part::{Part, TensorId};
+use super::role::{Role, TensorId};
 use crate::checkpoint::{Header, TensorInfo};
 use crate::error::{Error, Result};
 use std::collections::HashMap;
@@ -54,7 +54,7 @@ impl Digest {
 }
 
 fn is_head(slot: &TensorId) -> bool {
-    slot.part == Part::Head && !slot.bias && slot.stack == 0
+    slot.role == Role::Head && !slot.bias && slot.stack == 0
 }
 
 impl Copies {
@@ -69,7 +69,7 @@ impl Copies {
 
     /// Whether a tensor is to be compared with others: a table that two stacks share, or a tied head and its table.
     pub fn compares(&self, plan: &ModelConfig, tensor: &TensorInfo) -> bool {
-        let table = |slot: &TensorId| slot.part == Part::Embedding || is_head(slot);
+        let table = |slot: &TensorId| slot.role == Role::Embedding || is_head(slot);
         (self.tied || plan.spec().looks_across()) && plan.slots(&tensor.name).iter().any(table)
     }
 
@@ -86,7 +86,7 @@ impl Copies {
         };
         let same =
             |a: &TensorInfo, b: &TensorInfo| a.ty == b.ty && self.seen[&a.name].result() == self.seen[&b.name].result();
-        let tables = of(&|slot| slot.part == Part::Embedding);
+        let tables = of(&|slot| slot.role == Role::Embedding);
         if let Some(other) = tables.iter().skip(1).find(|table| !same(table, tables[0])) {
             let message = format!("is another table than {:?}: one for all is supported", tables[0].name);
             return Err(Error::unsupported(message).in_tensor(&other.name));

@@ -2,7 +2,7 @@
 
 use super::arriving::{ArrivingMatrix, Stored};
 use super::loaded::LoadedTensors;
-use super::part::{Part, Shape, TensorId};
+use super::role::{Role, Shape, TensorId};
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
 use crate::device::{Activation, Device, Input, Linear};
 use crate::error::{Error, Result};
@@ -32,7 +32,7 @@ pub struct DenseTensor {
 
 impl DenseTensor {
     pub fn slot(&self) -> TensorId {
-        TensorId::weight(Part::SentenceDense, self.number)
+        TensorId::weight(Role::SentenceDense, self.number)
     }
 }
 

@@ -1,7 +1,7 @@
 //! The forward pass: one for every family, on every device.
 
 use super::scratch::Scratch;
-use super::spec::{self, HeadNorm, Mixer, Positions, Residual, ShortConv, Spec, StackInput};
+use super::spec::{self, Mixer, Positions, QkNorm, Residual, ShortConv, Spec, StackInput};
 use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
 use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
@@ -349,8 +349,8 @@ impl<D: Device> BlockPass<'_, D> {
         s: &mut Scratch<D>,
         rows: usize,
     ) {
-        let Some([query, key]) = &weights.head_norms else { return };
-        if attention.head_norm != HeadNorm::Whole {
+        let Some([query, key]) = &weights.qk_norms else { return };
+        if attention.qk_norm != QkNorm::All {
             return;
         }
         let input = Input { x: &s.query, rows, norm: Some(query.of(self.spec)) };

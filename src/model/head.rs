@@ -1,6 +1,6 @@
 //! What becomes of the last block's output: the tensors of a stack's head.
 
-use super::part::{Part, TensorId};
+use super::role::{Role, TensorId};
 use super::spec::{ClassesHead, Dense, EmbeddingHead, Head, Pooling, Spec};
 use super::tensors::{
     AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, TensorSource, Tree,
@@ -46,17 +46,17 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
         match &spec.head {
             Head::Vocabulary(vocabulary) => {
                 if vocabulary.bias {
-                    let slot = TensorId::bias(Part::Head, 0);
+                    let slot = TensorId::bias(Role::Head, 0);
                     head.bias = Some(self.source.vector(slot, spec.vocabulary(), &|_| {})?);
                 }
                 if !vocabulary.tied {
-                    head.output = Some(self.linear(Part::Head, 0, [spec.vocabulary(), spec.width], false)?);
+                    head.output = Some(self.linear(Role::Head, 0, [spec.vocabulary(), spec.width], false)?);
                 }
             }
             Head::Classes(classes) => self.classes(classes, &mut head)?,
             Head::Embedding(embedding) => self.embedding(embedding, &mut head)?,
             Head::None { pooler: true } => {
-                head.dense = Some(self.linear(Part::Pooler, 0, [spec.width, spec.width], true)?);
+                head.dense = Some(self.linear(Role::Pooler, 0, [spec.width, spec.width], true)?);
             }
             Head::None { pooler: false } => {}
         }
@@ -66,13 +66,13 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
     fn classes(&mut self, classes: &ClassesHead, head: &mut HeadTensors<L>) -> Result<()> {
         let width = self.spec.width;
         if let Some(dense) = classes.dense {
-            head.dense = Some(self.linear(dense.part(), 0, [width, width], dense.bias)?);
-            head.dense_norm = dense.norm.then(|| self.norm(Part::DenseNorm, 0)).transpose()?;
+            head.dense = Some(self.linear(dense.role(), 0, [width, width], dense.bias)?);
+            head.dense_norm = dense.norm.then(|| self.norm(Role::DenseNorm, 0)).transpose()?;
         }
         let parts = if classes.pooling == Pooling::ClassTokenAndMean { 2 } else { 1 };
-        head.output = Some(self.linear(Part::Head, 0, [classes.classes, parts * width], true)?);
+        head.output = Some(self.linear(Role::Head, 0, [classes.classes, parts * width], true)?);
         if classes.pooling == Pooling::BothTokens {
-            head.distillation = Some(self.linear(Part::DistillationHead, 0, [classes.classes, width], true)?);
+            head.distillation = Some(self.linear(Role::DistillationHead, 0, [classes.classes, width], true)?);
         }
         Ok(())
     }
@@ -83,34 +83,34 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
             head.query = Some(self.query()?);
         }
         if embedding.projection {
-            head.output = Some(self.linear(Part::Head, 0, [embedding.width, width], embedding.bias)?);
+            head.output = Some(self.linear(Role::Head, 0, [embedding.width, width], embedding.bias)?);
         }
         if let Some(matching) = embedding.matching {
-            let scale = self.number(Part::MatchScale)?;
-            head.matching = Some((scale, matching.bias.then(|| self.number(Part::MatchBias)).transpose()?));
+            let scale = self.number(Role::MatchScale)?;
+            head.matching = Some((scale, matching.bias.then(|| self.number(Role::MatchBias)).transpose()?));
         }
         Ok(())
     }
 
     /// A number that the checkpoint has by itself.
-    fn number(&mut self, part: Part) -> Result<f32> {
-        Ok(self.source.host(TensorId::weight(part, 0), 1)?.first().copied().unwrap_or(0.0))
+    fn number(&mut self, role: Role) -> Result<f32> {
+        Ok(self.source.host(TensorId::weight(role, 0), 1)?.first().copied().unwrap_or(0.0))
     }
 
     fn query(&mut self) -> Result<QueryTensors<L>> {
-        use Part::{Gate, PoolDown, PoolKey, PoolNorm, PoolOutput, PoolProbe, PoolQuery, PoolUp, PoolValue};
+        use Role::{Gate, PoolDown, PoolKey, PoolNorm, PoolOutput, PoolProbe, PoolQuery, PoolUp, PoolValue};
         let (spec, width) = (self.spec, self.spec.width);
         let Some(block) = spec.query_block() else {
             return Err(Error::unsupported("pooling by attention, without blocks"));
         };
         let query = self.source.host(TensorId::weight(PoolProbe, 0), width)?;
-        let mut square = |part| self.linear(part, 0, [width, width], true);
+        let mut square = |role| self.linear(role, 0, [width, width], true);
         let attention = AttentionTensors {
             query: square(PoolQuery)?,
             key: square(PoolKey)?,
             value: square(PoolValue)?,
             output: square(PoolOutput)?,
-            head_norms: None,
+            qk_norms: None,
             sinks: None,
             rope: None,
         };
@@ -131,9 +131,9 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
 }
 
 impl Dense {
-    /// Which part its weights are.
-    pub fn part(&self) -> Part {
-        if self.pooler { Part::Pooler } else { Part::Dense }
+    /// Which role its weights have.
+    pub fn role(&self) -> Role {
+        if self.pooler { Role::Pooler } else { Role::Dense }
     }
 }
 
@@ -141,11 +141,11 @@ impl Spec {
     /// Does without what some checkpoints of a class lack; false where none does.
     pub fn spare(&mut self, slot: &TensorId) -> bool {
         let looks_across = self.looks_across();
-        match (&mut self.head, slot.part) {
-            (Head::None { pooler }, Part::Pooler) => *pooler = false,
+        match (&mut self.head, slot.role) {
+            (Head::None { pooler }, Role::Pooler) => *pooler = false,
             // transformers takes zeros for the bias, and the embedding table for the head.
-            (Head::Vocabulary(head), Part::Head) if looks_across && slot.bias => head.bias = false,
-            (Head::Vocabulary(head), Part::Head) if looks_across => head.tied = true,
+            (Head::Vocabulary(head), Role::Head) if looks_across && slot.bias => head.bias = false,
+            (Head::Vocabulary(head), Role::Head) if looks_across => head.tied = true,
             _ => return false,
         }
         true

@@ -1,6 +1,6 @@
 //! A checkpoint's tensors that have come, by their slots, and their way to a device.
 
-use super::part::{Shape, TensorId};
+use super::role::{Shape, TensorId};
 use super::spec::Spec;
 use super::stack::{Wanted, Weights};
 use super::tensors::TensorSource;
@@ -57,7 +57,7 @@ struct OnDevice<'a, D: Device> {
 
 /// A slot that [`LoadedTensors::weights`] was promised, and that did not come.
 fn missing(slot: TensorId) -> Error {
-    Error::corrupt(format!("without {:?} of layer {}", slot.part, slot.layer))
+    Error::corrupt(format!("without {:?} of layer {}", slot.role, slot.layer))
 }
 
 impl<D: Device> OnDevice<'_, D> {

@@ -3,7 +3,7 @@
 use super::dense::DenseTensor;
 use super::families::config::Config;
 use super::families::labels;
-use super::part::{Names, Shape, TensorId};
+use super::role::{Names, Shape, TensorId};
 use super::spec::{Head, Scores, Spec, StackInput};
 use crate::error::{Error, Result};
 use crate::image::Processor;

@@ -1,7 +1,7 @@
 //! What a pass needs between its first and its last product.
 
 use super::rope::Angles;
-use super::spec::{self, Head, HeadNorm, Mixer, Pooling, Residual, Spec};
+use super::spec::{self, Head, Mixer, Pooling, QkNorm, Residual, Spec};
 use crate::device::Device;
 use crate::error::Result;
 
@@ -71,7 +71,7 @@ impl<D: Device> Scratch<D> {
             keys,
             spec.blocks.iter().map(|block| block.feed_forward.inner().max(convolved(block))).max().unwrap_or(0),
             if normed_after || spec.input_norm { spec.width } else { 0 },
-            if attentions().any(|attention| attention.head_norm == HeadNorm::Whole) { keys } else { 0 },
+            if attentions().any(|attention| attention.qk_norm == QkNorm::All) { keys } else { 0 },
             experts().map(|experts| experts.count).max().unwrap_or(0),
             experts().map(|experts| 2 * experts.used).max().unwrap_or(0),
         ]

@@ -3,7 +3,7 @@
 //! A family turns its configuration into a [`Spec`]; the forward pass reads it. A new family that
 //! brings a new choice adds a variant here, its CPU and GPU code, and a test.
 
-pub use super::block::{Attention, Block, Experts, FeedForward, HeadNorm, Mixer, Residual, ShortConv};
+pub use super::block::{Attention, Block, Experts, FeedForward, Mixer, QkNorm, Residual, ShortConv};
 pub use super::patches::Patches;
 pub use super::rope::{Rope, RopeScaling};
 use crate::device::Activation;
@@ -354,7 +354,7 @@ impl Spec {
     /// sees them.
     pub fn sees_own_rows(&self) -> bool {
         let as_they_are = |attention: &Attention| {
-            !attention.causal && attention.rope.is_none() && attention.head_norm != HeadNorm::Each
+            !attention.causal && attention.rope.is_none() && attention.qk_norm != QkNorm::PerHead
         };
         self.blocks.iter().all(|block| block.attention().is_some_and(as_they_are))
     }

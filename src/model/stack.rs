@@ -1,7 +1,7 @@
 //! A stack's tensors: what its first block reads, its blocks, its head.
 
 use super::head::HeadTensors;
-use super::part::{Part, Shape, TensorId};
+use super::role::{Role, Shape, TensorId};
 use super::rope::RopeTable;
 use super::spec::{self, Positions, ScoreBias, Spec, StackInput};
 use super::tables::{bucket_table, sinusoids};
@@ -76,7 +76,7 @@ impl<L: Leaves> StackTensors<L> {
         let mut tree = Tree::new(spec, source);
         Ok(Self {
             input: tree.input()?,
-            input_norm: spec.input_norm.then(|| tree.norm(Part::InputNorm, 0)).transpose()?,
+            input_norm: spec.input_norm.then(|| tree.norm(Role::InputNorm, 0)).transpose()?,
             score_bias: tree.score_bias()?,
             blocks: (0..).zip(&spec.blocks).map(|(layer, block)| tree.block(layer, block)).collect::<Result<_>>()?,
             output_norm: spec.output_norm.then(|| tree.output_norm()).transpose()?,
@@ -90,7 +90,7 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
     /// With the head's scale in it.
     fn output_norm(&mut self) -> Result<NormTensors<L>> {
         let scale = self.spec.vocabulary_head().map_or(1.0, |head| head.scale);
-        self.norm_of(Part::OutputNorm, 0, self.spec.width, scale)
+        self.norm_of(Role::OutputNorm, 0, self.spec.width, scale)
     }
 
     fn input(&mut self) -> Result<InputTensors<L>> {
@@ -104,18 +104,18 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
         let width = self.spec.width;
         let table = match tokens.shared {
             true => None,
-            false => Some(self.matrix(Part::Embedding, [tokens.vocabulary, width])?),
+            false => Some(self.matrix(Role::Embedding, [tokens.vocabulary, width])?),
         };
         let positions = match tokens.positions {
             Positions::None => None,
-            Positions::Learned { offset } => Some(self.matrix(Part::PositionTable, [tokens.context + offset, width])?),
+            Positions::Learned { offset } => Some(self.matrix(Role::PositionTable, [tokens.context + offset, width])?),
             Positions::Sinusoidal => {
                 Some(self.source.computed_matrix(width, &mut || sinusoids(tokens.context, width))?)
             }
         };
         let types = match tokens.types {
             0 => None,
-            types => Some(self.matrix(Part::TypeTable, [types, width])?),
+            types => Some(self.matrix(Role::TypeTable, [types, width])?),
         };
         Ok(TokenTensors { table, positions, types })
     }
@@ -124,17 +124,17 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
         let width = self.spec.width;
         let patching = patches.patching(patches.image[0], patches.image[1]);
         let values = patches.channels * patches.patch[0] * patches.patch[1];
-        let projection = self.matrix(Part::PatchEmbedding, [width, values])?;
+        let projection = self.matrix(Role::PatchEmbedding, [width, values])?;
         let mut host = |slot, len| self.source.host(slot, len);
         let bias = match patches.bias {
-            true => host(TensorId::bias(Part::PatchEmbedding, 0), width)?,
+            true => host(TensorId::bias(Role::PatchEmbedding, 0), width)?,
             false => Vec::new(),
         };
         let mut tokens = Vec::new();
         for (part, count) in [
-            (Part::ClassToken, usize::from(patches.class_token)),
-            (Part::DistillationToken, usize::from(patches.distillation_token)),
-            (Part::Registers, patches.registers),
+            (Role::ClassToken, usize::from(patches.class_token)),
+            (Role::DistillationToken, usize::from(patches.distillation_token)),
+            (Role::Registers, patches.registers),
         ] {
             if count > 0 {
                 tokens.extend(host(TensorId::weight(part, 0), count * width)?);
@@ -142,7 +142,7 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
         }
         let [rows, columns] = patching.grid();
         let positions = rows * columns + patching.before - patches.registers;
-        let positions = host(TensorId::weight(Part::Positions, 0), positions * width)?;
+        let positions = host(TensorId::weight(Role::Positions, 0), positions * width)?;
         Ok(PatchTensors { projection, bias, tokens, positions })
     }
 
@@ -153,7 +153,7 @@ impl<L: Leaves, S: TensorSource<L>> Tree<'_, L, S> {
             ScoreBias::Linear { slopes } => ScoreBiasTensors::Slopes(self.source.computed(&mut || Ok(slopes.clone()))?),
             ScoreBias::Buckets { buckets, distance } => {
                 let attention = spec.attention();
-                let learned = self.source.host(TensorId::weight(Part::ScoreBias, 0), buckets * attention.heads)?;
+                let learned = self.source.host(TensorId::weight(Role::ScoreBias, 0), buckets * attention.heads)?;
                 let mut table = || bucket_table(&learned, *buckets, *distance, attention.causal);
                 ScoreBiasTensors::Table { table: self.source.computed(&mut table)?, reach: *distance }
             }

@@ -2,11 +2,11 @@
 //!
 //! [`Tree`] describes the tree of a [`Spec`] to a [`TensorSource`], which makes the leaves: [`super::stack::Wanted`] only notes
 //! what there has to be, [`super::loaded`] puts what has come on a device. So a tensor is written down here once, beside
-//! its name in [`super::part`].
+//! its name in [`super::role`].
 
-use super::part::{Part, TensorId};
+use super::role::{Role, TensorId};
 use super::rope::{RopeScaling, RopeTable};
-use super::spec::{self, Attention, Block, HeadNorm, Mixer, Residual, Rope, ShortConv, Spec};
+use super::spec::{self, Attention, Block, Mixer, QkNorm, Residual, Rope, ShortConv, Spec};
 use crate::device::{Device, ExpertLinear, Leaves, Linear, NormWeights};
 use crate::error::{Error, Result};
 use std::marker::PhantomData;
@@ -72,7 +72,7 @@ pub struct AttentionTensors<L: Leaves> {
     /// [width, heads · head_dim]
     pub output: Linear<L>,
     /// The norms of queries and keys.
-    pub head_norms: Option<[NormTensors<L>; 2]>,
+    pub qk_norms: Option<[NormTensors<L>; 2]>,
     /// Each head's score of no key, [heads].
     pub sinks: Option<L::Buffer>,
     /// Which of the stack's ropes turns its heads.
@@ -82,7 +82,7 @@ pub struct AttentionTensors<L: Leaves> {
 impl<D: Device> AttentionTensors<D> {
     /// The norms of each head by itself, where there are such.
     pub fn each_head(&self, spec: &Spec, attention: &Attention) -> Option<[NormWeights<'_, D>; 2]> {
-        let norms = self.head_norms.as_ref().filter(|_| attention.head_norm == HeadNorm::Each);
+        let norms = self.qk_norms.as_ref().filter(|_| attention.qk_norm == QkNorm::PerHead);
         norms.map(|norms| norms.each_ref().map(|norm| norm.of(spec)))
     }
 }
@@ -151,38 +151,38 @@ pub struct Tree<'a, L, S> {
 
 impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
     pub fn new(spec: &'a Spec, source: &'a mut S) -> Self {
-        let factors = source.optional(TensorId::weight(Part::RopeFactors, 0));
+        let factors = source.optional(TensorId::weight(Role::RopeFactors, 0));
         Self { spec, source, ropes: Vec::new(), factors, leaves: PhantomData }
     }
 
-    fn vector(&mut self, part: Part, layer: usize, len: usize) -> Result<L::Buffer> {
-        self.source.vector(TensorId::weight(part, layer), len, &|_| {})
+    fn vector(&mut self, role: Role, layer: usize, len: usize) -> Result<L::Buffer> {
+        self.source.vector(TensorId::weight(role, layer), len, &|_| {})
     }
 
-    pub fn matrix(&mut self, part: Part, [rows, columns]: [usize; 2]) -> Result<L::Matrix> {
-        self.source.matrix(TensorId::weight(part, 0), rows, columns)
+    pub fn matrix(&mut self, role: Role, [rows, columns]: [usize; 2]) -> Result<L::Matrix> {
+        self.source.matrix(TensorId::weight(role, 0), rows, columns)
     }
 
-    pub fn linear(&mut self, part: Part, layer: usize, [rows, columns]: [usize; 2], bias: bool) -> Result<Linear<L>> {
-        let weight = self.source.matrix(TensorId::weight(part, layer), rows, columns)?;
-        let bias = bias.then(|| self.source.vector(TensorId::bias(part, layer), rows, &|_| {})).transpose()?;
+    pub fn linear(&mut self, role: Role, layer: usize, [rows, columns]: [usize; 2], bias: bool) -> Result<Linear<L>> {
+        let weight = self.source.matrix(TensorId::weight(role, layer), rows, columns)?;
+        let bias = bias.then(|| self.source.vector(TensorId::bias(role, layer), rows, &|_| {})).transpose()?;
         Ok(Linear { weight, bias })
     }
 
-    pub fn norm(&mut self, part: Part, layer: usize) -> Result<NormTensors<L>> {
-        self.norm_of(part, layer, self.spec.width, 1.0)
+    pub fn norm(&mut self, role: Role, layer: usize) -> Result<NormTensors<L>> {
+        self.norm_of(role, layer, self.spec.width, 1.0)
     }
 
     /// `scale`: of what it gives.
-    pub fn norm_of(&mut self, part: Part, layer: usize, len: usize, scale: f32) -> Result<NormTensors<L>> {
+    pub fn norm_of(&mut self, role: Role, layer: usize, len: usize, scale: f32) -> Result<NormTensors<L>> {
         let (more, bias) = match self.spec.norm {
             spec::Norm::Rms { plus_one, .. } => (if plus_one { 1.0 } else { 0.0 }, false),
             spec::Norm::Layer { bias, .. } => (0.0, bias),
         };
         let weight =
-            self.source.vector(TensorId::weight(part, layer), len, &|weight| *weight = (*weight + more) * scale)?;
+            self.source.vector(TensorId::weight(role, layer), len, &|weight| *weight = (*weight + more) * scale)?;
         let bias =
-            bias.then(|| self.source.vector(TensorId::bias(part, layer), len, &|bias| *bias *= scale)).transpose()?;
+            bias.then(|| self.source.vector(TensorId::bias(role, layer), len, &|bias| *bias *= scale)).transpose()?;
         Ok(NormTensors { weight, bias })
     }
 
@@ -206,7 +206,7 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
             return Ok(rope.table(factors));
         }
         let [of_short, of_long] =
-            [Part::RopeShortFactors, Part::RopeLongFactors].map(|part| self.long_rope_factors(part, rope.dims / 2));
+            [Role::RopeShortFactors, Role::RopeLongFactors].map(|role| self.long_rope_factors(role, rope.dims / 2));
         let mut rope = rope.clone();
         if let RopeScaling::LongRope { short, long, .. } = &mut rope.scaling {
             (*short, *long) = (of_short?, of_long?);
@@ -215,8 +215,8 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
     }
 
     /// LongRoPE's of one kind of sequences, which are a tensor.
-    fn long_rope_factors(&mut self, part: Part, pairs: usize) -> Result<Vec<f64>> {
-        let mut factors = self.source.host(TensorId::weight(part, 0), pairs)?;
+    fn long_rope_factors(&mut self, role: Role, pairs: usize) -> Result<Vec<f64>> {
+        let mut factors = self.source.host(TensorId::weight(role, 0), pairs)?;
         // A source that only notes what there has to be has none.
         factors.resize(pairs, 1.0);
         match factors.iter().all(|factor| *factor > 0.0) {
@@ -231,7 +231,7 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
     }
 
     pub fn block(&mut self, layer: usize, block: &'a Block) -> Result<BlockTensors<L>> {
-        use Part::*;
+        use Role::*;
         let cross = match &block.cross {
             Some(cross) => {
                 let branch = self.branch(layer, block, [Some(CrossNorm), None], None)?;
@@ -251,12 +251,12 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
     }
 
     fn mixer(&mut self, layer: usize, mixer: &'a Mixer) -> Result<MixerTensors<L>> {
-        use Part::*;
+        use Role::*;
         let width = self.spec.width;
         Ok(match mixer {
             Mixer::Attention(attention) => {
                 let mut tensors = self.attention(layer, attention, [Query, Key, Value, Output])?;
-                tensors.head_norms = self.head_norms(layer, attention)?;
+                tensors.qk_norms = self.qk_norms(layer, attention)?;
                 MixerTensors::Attention(tensors)
             }
             Mixer::ShortConv(ShortConv { taps, bias }) => MixerTensors::ShortConv(ShortConvTensors {
@@ -268,60 +268,60 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
         })
     }
 
-    /// `norms`: the part that is the branch's norm, and the one that is inside the residual after it.
+    /// `norms`: the role that is the branch's norm, and the one that is inside the residual after it.
     fn branch(
         &mut self,
         layer: usize,
         block: &Block,
-        norms: [Option<Part>; 2],
-        scale: Option<Part>,
+        norms: [Option<Role>; 2],
+        scale: Option<Role>,
     ) -> Result<Branch<L>> {
-        let [first, inner] = norms.map(|part| part.map(|part| self.norm(part, layer)).transpose());
+        let [first, inner] = norms.map(|role| role.map(|role| self.norm(role, layer)).transpose());
         let (first, inner) = (first?, inner?);
         let scale = scale.filter(|_| block.layer_scale);
-        let scale = scale.map(|part| self.vector(part, layer, self.spec.width)).transpose()?;
+        let scale = scale.map(|role| self.vector(role, layer, self.spec.width)).transpose()?;
         Ok(match block.residual {
             Residual::PostNorm => Branch { before: None, after: first, scale },
             _ => Branch { before: first, after: inner, scale },
         })
     }
 
-    fn attention(&mut self, layer: usize, attention: &'a Attention, parts: [Part; 4]) -> Result<AttentionTensors<L>> {
-        let (width, [query, key, value, output]) = (self.spec.width, parts);
+    fn attention(&mut self, layer: usize, attention: &'a Attention, roles: [Role; 4]) -> Result<AttentionTensors<L>> {
+        let (width, [query, key, value, output]) = (self.spec.width, roles);
         let (queries, keys) = (attention.queries(), attention.keys());
         Ok(AttentionTensors {
             query: self.linear(query, layer, [queries, width], attention.qkv_bias)?,
             key: self.linear(key, layer, [keys, width], attention.qkv_bias)?,
             value: self.linear(value, layer, [keys, width], attention.qkv_bias)?,
             output: self.linear(output, layer, [width, queries], attention.output_bias)?,
-            head_norms: None,
+            qk_norms: None,
             rope: attention.rope.as_ref().map(|rope| self.rope(rope)).transpose()?,
-            sinks: attention.sinks.then(|| self.vector(Part::Sinks, layer, attention.heads)).transpose()?,
+            sinks: attention.sinks.then(|| self.vector(Role::Sinks, layer, attention.heads)).transpose()?,
         })
     }
 
-    fn head_norms(&mut self, layer: usize, attention: &Attention) -> Result<Option<[NormTensors<L>; 2]>> {
-        let [queries, keys] = match attention.head_norm {
-            HeadNorm::None => return Ok(None),
-            HeadNorm::Each => [attention.head_dim; 2],
-            HeadNorm::Whole => [attention.queries(), attention.keys()],
+    fn qk_norms(&mut self, layer: usize, attention: &Attention) -> Result<Option<[NormTensors<L>; 2]>> {
+        let [queries, keys] = match attention.qk_norm {
+            QkNorm::None => return Ok(None),
+            QkNorm::PerHead => [attention.head_dim; 2],
+            QkNorm::All => [attention.queries(), attention.keys()],
         };
-        let query = self.norm_of(Part::QueryNorm, layer, queries, 1.0)?;
-        Ok(Some([query, self.norm_of(Part::KeyNorm, layer, keys, 1.0)?]))
+        let query = self.norm_of(Role::QueryNorm, layer, queries, 1.0)?;
+        Ok(Some([query, self.norm_of(Role::KeyNorm, layer, keys, 1.0)?]))
     }
 
     fn feed_forward(&mut self, layer: usize, feed_forward: &spec::FeedForward) -> Result<FeedForwardTensors<L>> {
         if let Some(experts) = &feed_forward.experts {
             return self.experts(layer, feed_forward, experts).map(FeedForwardTensors::Experts);
         }
-        self.dense(layer, feed_forward, [Part::Gate, Part::Up, Part::Down]).map(FeedForwardTensors::Dense)
+        self.dense(layer, feed_forward, [Role::Gate, Role::Up, Role::Down]).map(FeedForwardTensors::Dense)
     }
 
     pub fn dense(
         &mut self,
         layer: usize,
         feed_forward: &spec::FeedForward,
-        [gate, up, down]: [Part; 3],
+        [gate, up, down]: [Role; 3],
     ) -> Result<DenseTensors<L>> {
         let spec::FeedForward { width: inner, gated, bias, .. } = *feed_forward;
         let width = self.spec.width;
@@ -339,24 +339,24 @@ impl<'a, L: Leaves, S: TensorSource<L>> Tree<'a, L, S> {
         experts: &spec::Experts,
     ) -> Result<ExpertTensors<L>> {
         let (inner, width, count) = (feed_forward.width, self.spec.width, experts.count);
-        let mut linear = |part, rows, columns| -> Result<ExpertLinear<L>> {
-            let weight = self.source.experts(TensorId::weight(part, layer), count, rows, columns)?;
-            let bias = || self.source.vector(TensorId::bias(part, layer), count * rows, &|_| {});
+        let mut linear = |role, rows, columns| -> Result<ExpertLinear<L>> {
+            let weight = self.source.experts(TensorId::weight(role, layer), count, rows, columns)?;
+            let bias = || self.source.vector(TensorId::bias(role, layer), count * rows, &|_| {});
             Ok(ExpertLinear { weight, bias: feed_forward.bias.then(bias).transpose()? })
         };
         Ok(ExpertTensors {
-            gate: linear(Part::ExpertGate, inner, width)?,
-            up: linear(Part::ExpertUp, inner, width)?,
-            down: linear(Part::ExpertDown, width, inner)?,
-            router: self.linear(Part::Router, layer, [count, width], experts.bias)?,
+            gate: linear(Role::ExpertGate, inner, width)?,
+            up: linear(Role::ExpertUp, inner, width)?,
+            down: linear(Role::ExpertDown, width, inner)?,
+            router: self.linear(Role::Router, layer, [count, width], experts.bias)?,
         })
     }
 }
 
 /// The parts that are the norms of attention's and of the feed-forward network's branch: before, and inside the residual
 /// after it.
-fn norms(residual: Residual) -> [[Option<Part>; 2]; 2] {
-    use Part::*;
+fn norms(residual: Residual) -> [[Option<Role>; 2]; 2] {
+    use Role::*;
     match residual {
         Residual::PreNorm { bare: true } => [[None, None], [Some(FeedForwardNorm), None]],
         Residual::PreNorm { .. } | Residual::PostNorm | Residual::Parallel { shared_norm: false } => {

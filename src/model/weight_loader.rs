@@ -5,7 +5,7 @@ use super::copies::Copies;
 use super::families;
 use super::loaded::LoadedTensors;
 use super::model_config::{ModelConfig, Stack};
-use super::part::{Layout, Part, Shape, TensorId};
+use super::role::{Layout, Role, Shape, TensorId};
 use super::spec::{Block, Spec};
 use super::transpose::Transpose;
 use crate::checkpoint::{Header, Sink, TensorInfo, TensorType};
@@ -41,7 +41,7 @@ pub struct WeightLoader<D: Device> {
     loaded: LoadedTensors<D>,
 }
 
-/// A group of weights of one kind: see [`Part::group`].
+/// A group of weights of one kind: see [`Role::group`].
 #[derive(Clone, Debug, Serialize)]
 pub struct PartSize {
     pub name: &'static str,
@@ -136,7 +136,7 @@ impl<D: Device> WeightLoader<D> {
                     Some(shape) => (shape.values(), self.slot_bytes(&slot, tensor.ty)),
                     None => continue,
                 };
-                let name = slot.part.group();
+                let name = slot.role.group();
                 match parts.iter_mut().find(|part| part.name == name) {
                     Some(part) => (part.parameters, part.bytes) = (part.parameters + parameters, part.bytes + bytes),
                     None => parts.push(PartSize { name, parameters, bytes }),
@@ -162,7 +162,7 @@ impl<D: Device> WeightLoader<D> {
             Some(Shape::Experts(experts, rows, columns)) => (experts as u64, rows, columns),
             _ => return 0,
         };
-        let Stored { ty, columns } = self.stored(slot.part, ty, columns);
+        let Stored { ty, columns } = self.stored(slot.role, ty, columns);
         count * D::matrix_bytes(ty, rows, columns) as u64
     }
 
@@ -183,8 +183,8 @@ impl<D: Device> WeightLoader<D> {
         // With several GGUF files it is known only after the last whether the head is tied.
         let tied = is_tied(plan.spec()) && !(self.from_gguf && self.files > 1);
         let mut slots = plan.slots(&tensor.name);
-        slots.retain(|slot| !(slot.part == Part::Head && !slot.bias && tied) && self.is_wanted(slot));
-        slots.retain(|slot| slot.part != Part::Embedding || self.is_first(plan, slot, tensor));
+        slots.retain(|slot| !(slot.role == Role::Head && !slot.bias && tied) && self.is_wanted(slot));
+        slots.retain(|slot| slot.role != Role::Embedding || self.is_first(plan, slot, tensor));
         slots
     }
 
@@ -201,24 +201,23 @@ impl<D: Device> WeightLoader<D> {
 
     /// Whether the model has that slot, or may turn out to have it.
     fn is_wanted(&self, slot: &TensorId) -> bool {
-        let open = self.from_gguf && self.files > 1 || slot.part == Part::RopeFactors;
+        let open = self.from_gguf && self.files > 1 || slot.role == Role::RopeFactors;
         open || self.shape(slot).is_some()
     }
 
     /// Whether a tensor of these slots has its columns as rows.
     fn is_transposed(&self, slots: &[TensorId]) -> bool {
-        let in_block = |slot: &TensorId| !slot.bias && ["attention", "feed-forward"].contains(&slot.part.group());
         let Some((plan, slot)) = self.plan.as_ref().zip(slots.first()) else { return false };
         match plan.stacks[usize::from(slot.stack)].names.layout {
-            Layout::Transposed => in_block(slot),
-            Layout::ExpertsTransposed => slot.part.is_of_experts() && !slot.bias,
+            Layout::Transposed => slot.role.is_conv1d() && !slot.bias,
+            Layout::ExpertsTransposed => slot.role.is_of_experts() && !slot.bias,
             Layout::Stacked | Layout::ByHeads => false,
         }
     }
 
     /// How a matrix of that type in the file is kept.
-    fn stored(&self, part: Part, ty: TensorType, columns: usize) -> Stored {
-        if part == Part::PatchEmbedding {
+    fn stored(&self, role: Role, ty: TensorType, columns: usize) -> Stored {
+        if role == Role::PatchEmbedding {
             let filled = columns.next_multiple_of(4);
             return Stored { ty: if filled == columns { ty } else { TensorType::F32 }, columns: filled };
         }
@@ -242,12 +241,12 @@ impl<D: Device> WeightLoader<D> {
             let expected = if self.is_transposed(&slots) { expected.transposed() } else { expected };
             return expected.check(&tensor.shape, || explain(&plan.stacks[usize::from(slot.stack)].spec, slot));
         }
-        let is = |part: Part| slots.first().is_some_and(|slot| slot.part == part && !slot.bias);
+        let is = |role: Role| slots.first().is_some_and(|slot| slot.role == role && !slot.bias);
         match tensor.shape.as_slice() {
             _ if plan.ignores(&tensor.name) => Ok(()),
-            &[pairs] if is(Part::RopeFactors) && rope_pairs(plan.spec()) == Some(pairs) => Ok(()),
+            &[pairs] if is(Role::RopeFactors) && rope_pairs(plan.spec()) == Some(pairs) => Ok(()),
             // Some checkpoints save the tied table twice; the head's copy is then not read.
-            _ if is(Part::Head) && is_tied(plan.spec()) => Ok(()),
+            _ if is(Role::Head) && is_tied(plan.spec()) => Ok(()),
             // A later file may still bring what tells this model's choices.
             _ if !slots.is_empty() && !complete => Ok(()),
             _ => Err(no_place(plan)),
@@ -258,7 +257,7 @@ impl<D: Device> WeightLoader<D> {
     pub fn finish(mut self) -> Result<(D, ModelConfig, LoadedTensors<D>)> {
         let mut plan = self.plan()?.clone();
         if self.copies.sync(&plan, &self.header)? {
-            self.loaded.matrices.remove(&TensorId::weight(Part::Head, 0));
+            self.loaded.matrices.remove(&TensorId::weight(Role::Head, 0));
             if let Some(head) = plan.spec_mut().vocabulary_head_mut() {
                 head.tied = true;
             }
@@ -314,7 +313,7 @@ impl<D: Device> WeightLoader<D> {
         let ty = tensor.ty;
         let (bytes, what) = match shape {
             Some(Shape::Matrix(rows, columns)) => {
-                let stored = self.stored(slot.part, ty, columns);
+                let stored = self.stored(slot.role, ty, columns);
                 let builder = match slot.expert {
                     Some(expert) => self.expert_builder(&slot, expert, rows, stored)?,
                     None => self.device.matrix(stored.ty, rows, stored.columns)?,
@@ -358,7 +357,7 @@ impl<D: Device> WeightLoader<D> {
         let parts = || self.arriving.iter().map(|part| part.bytes).enumerate();
         let Some((first, plan)) = slots.first().zip(self.plan.as_ref()) else { return parts().collect() };
         let Stack { spec, names } = &plan.stacks[usize::from(first.stack)];
-        if first.part.is_of_experts() && slots.len() > 1 && first.expert.is_none() {
+        if first.role.is_of_experts() && slots.len() > 1 && first.expert.is_none() {
             return self.pieces_of_experts(slots, names.layout, ty);
         }
         match (names.layout, spec.blocks.get(first.layer).and_then(Block::attention), self.arriving.len()) {
@@ -428,12 +427,12 @@ fn no_place(plan: &ModelConfig) -> Error {
     Error::unsupported(format!("has no place in a {} model", plan.spec().architecture))
 }
 
-/// Why a part has the shape that was expected.
+/// Why a tensor has the shape that was expected.
 fn explain(spec: &Spec, slot: &TensorId) -> String {
     let Some(attention) = spec.blocks.get(slot.layer).and_then(Block::attention) else { return String::new() };
-    match slot.part {
-        Part::Query | Part::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
-        Part::Key | Part::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),
+    match slot.role {
+        Role::Query | Role::Output => format!(" ({} heads × {})", attention.heads, attention.head_dim),
+        Role::Key | Role::Value => format!(" ({} KV heads × {})", attention.kv_heads, attention.head_dim),
         _ => String::new(),
     }
 }

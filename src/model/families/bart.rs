@@ -4,7 +4,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Head, Positions, Spec, StackInput, Tokens, VocabularyHead};
@@ -59,26 +59,26 @@ fn stack(config: &Config, positions: Positions, causal: bool) -> Result<Spec> {
 pub const DECODER: Names = Names {
     prefix: "model.",
     parts: &[
-        (Part::Embedding, "shared"),
-        (Part::Embedding, "decoder.embed_tokens"),
-        (Part::Embedding, "encoder.embed_tokens"),
-        (Part::Embedding, "lm_head"),
-        (Part::Head, "final_logits"),
-        (Part::PositionTable, "decoder.embed_positions"),
-        (Part::InputNorm, "decoder.layernorm_embedding"),
-        (Part::Query, "decoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "decoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "decoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "decoder.layers.{}.self_attn.out_proj"),
-        (Part::AttentionNorm, "decoder.layers.{}.self_attn_layer_norm"),
-        (Part::CrossQuery, "decoder.layers.{}.encoder_attn.q_proj"),
-        (Part::CrossKey, "decoder.layers.{}.encoder_attn.k_proj"),
-        (Part::CrossValue, "decoder.layers.{}.encoder_attn.v_proj"),
-        (Part::CrossOutput, "decoder.layers.{}.encoder_attn.out_proj"),
-        (Part::CrossNorm, "decoder.layers.{}.encoder_attn_layer_norm"),
-        (Part::Up, "decoder.layers.{}.fc1"),
-        (Part::Down, "decoder.layers.{}.fc2"),
-        (Part::FeedForwardNorm, "decoder.layers.{}.final_layer_norm"),
+        (Role::Embedding, "shared"),
+        (Role::Embedding, "decoder.embed_tokens"),
+        (Role::Embedding, "encoder.embed_tokens"),
+        (Role::Embedding, "lm_head"),
+        (Role::Head, "final_logits"),
+        (Role::PositionTable, "decoder.embed_positions"),
+        (Role::InputNorm, "decoder.layernorm_embedding"),
+        (Role::Query, "decoder.layers.{}.self_attn.q_proj"),
+        (Role::Key, "decoder.layers.{}.self_attn.k_proj"),
+        (Role::Value, "decoder.layers.{}.self_attn.v_proj"),
+        (Role::Output, "decoder.layers.{}.self_attn.out_proj"),
+        (Role::AttentionNorm, "decoder.layers.{}.self_attn_layer_norm"),
+        (Role::CrossQuery, "decoder.layers.{}.encoder_attn.q_proj"),
+        (Role::CrossKey, "decoder.layers.{}.encoder_attn.k_proj"),
+        (Role::CrossValue, "decoder.layers.{}.encoder_attn.v_proj"),
+        (Role::CrossOutput, "decoder.layers.{}.encoder_attn.out_proj"),
+        (Role::CrossNorm, "decoder.layers.{}.encoder_attn_layer_norm"),
+        (Role::Up, "decoder.layers.{}.fc1"),
+        (Role::Down, "decoder.layers.{}.fc2"),
+        (Role::FeedForwardNorm, "decoder.layers.{}.final_layer_norm"),
     ],
     // Marian's positions are computed; versions are of the first releases.
     ignored: &["encoder.embed_positions", "decoder.embed_positions", "encoder.version", "decoder.version"],
@@ -88,16 +88,16 @@ pub const DECODER: Names = Names {
 pub const ENCODER: Names = Names {
     prefix: "model.",
     parts: &[
-        (Part::PositionTable, "encoder.embed_positions"),
-        (Part::InputNorm, "encoder.layernorm_embedding"),
-        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-        (Part::AttentionNorm, "encoder.layers.{}.self_attn_layer_norm"),
-        (Part::Up, "encoder.layers.{}.fc1"),
-        (Part::Down, "encoder.layers.{}.fc2"),
-        (Part::FeedForwardNorm, "encoder.layers.{}.final_layer_norm"),
+        (Role::PositionTable, "encoder.embed_positions"),
+        (Role::InputNorm, "encoder.layernorm_embedding"),
+        (Role::Query, "encoder.layers.{}.self_attn.q_proj"),
+        (Role::Key, "encoder.layers.{}.self_attn.k_proj"),
+        (Role::Value, "encoder.layers.{}.self_attn.v_proj"),
+        (Role::Output, "encoder.layers.{}.self_attn.out_proj"),
+        (Role::AttentionNorm, "encoder.layers.{}.self_attn_layer_norm"),
+        (Role::Up, "encoder.layers.{}.fc1"),
+        (Role::Down, "encoder.layers.{}.fc2"),
+        (Role::FeedForwardNorm, "encoder.layers.{}.final_layer_norm"),
     ],
     ..Names::PLAIN
 };

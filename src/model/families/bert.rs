@@ -4,7 +4,7 @@
 //! `sentence-transformers/all-MiniLM-L6-v2`, `cross-encoder/ms-marco-MiniLM-L6-v2`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
@@ -78,22 +78,22 @@ pub fn head(config: &Config, dense: Dense) -> Result<Head> {
 pub const NAMES: Names = Names {
     prefix: "bert.",
     parts: &[
-        (Part::Embedding, "embeddings.word_embeddings"),
-        (Part::PositionTable, "embeddings.position_embeddings"),
-        (Part::TypeTable, "embeddings.token_type_embeddings"),
-        (Part::InputNorm, "embeddings.LayerNorm"),
-        (Part::Pooler, "pooler.dense"),
-        (Part::Dense, "classifier.dense"),
-        (Part::Head, "classifier"),
-        (Part::Head, "classifier.out_proj"),
-        (Part::Query, "encoder.layer.{}.attention.self.query"),
-        (Part::Key, "encoder.layer.{}.attention.self.key"),
-        (Part::Value, "encoder.layer.{}.attention.self.value"),
-        (Part::Output, "encoder.layer.{}.attention.output.dense"),
-        (Part::AttentionNorm, "encoder.layer.{}.attention.output.LayerNorm"),
-        (Part::Up, "encoder.layer.{}.intermediate.dense"),
-        (Part::Down, "encoder.layer.{}.output.dense"),
-        (Part::FeedForwardNorm, "encoder.layer.{}.output.LayerNorm"),
+        (Role::Embedding, "embeddings.word_embeddings"),
+        (Role::PositionTable, "embeddings.position_embeddings"),
+        (Role::TypeTable, "embeddings.token_type_embeddings"),
+        (Role::InputNorm, "embeddings.LayerNorm"),
+        (Role::Pooler, "pooler.dense"),
+        (Role::Dense, "classifier.dense"),
+        (Role::Head, "classifier"),
+        (Role::Head, "classifier.out_proj"),
+        (Role::Query, "encoder.layer.{}.attention.self.query"),
+        (Role::Key, "encoder.layer.{}.attention.self.key"),
+        (Role::Value, "encoder.layer.{}.attention.self.value"),
+        (Role::Output, "encoder.layer.{}.attention.output.dense"),
+        (Role::AttentionNorm, "encoder.layer.{}.attention.output.LayerNorm"),
+        (Role::Up, "encoder.layer.{}.intermediate.dense"),
+        (Role::Down, "encoder.layer.{}.output.dense"),
+        (Role::FeedForwardNorm, "encoder.layer.{}.output.LayerNorm"),
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pooler.*", "classifier.*", "cls.*", "lm_head.*", "qa_outputs.*"],

@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2211.05100>. Checkpoints: `bigscience/bloom-560m`, `bigscience/bloomz-560m`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, alibi, gpt2};
+use super::{Layout, Names, Role, alibi, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::Spec;
@@ -22,21 +22,21 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     prefix: "transformer.",
     parts: &[
-        (Part::Embedding, "word_embeddings"),
-        (Part::InputNorm, "word_embeddings_layernorm"),
-        (Part::OutputNorm, "ln_f"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "h.{}.input_layernorm"),
+        (Role::Embedding, "word_embeddings"),
+        (Role::InputNorm, "word_embeddings_layernorm"),
+        (Role::OutputNorm, "ln_f"),
+        (Role::Head, "lm_head"),
+        (Role::AttentionNorm, "h.{}.input_layernorm"),
         // Falcon's larger models.
-        (Part::AttentionNorm, "h.{}.ln_attn"),
-        (Part::FeedForwardNorm, "h.{}.ln_mlp"),
-        (Part::Query, "h.{}.self_attention.query_key_value"),
-        (Part::Key, "h.{}.self_attention.query_key_value"),
-        (Part::Value, "h.{}.self_attention.query_key_value"),
-        (Part::Output, "h.{}.self_attention.dense"),
-        (Part::FeedForwardNorm, "h.{}.post_attention_layernorm"),
-        (Part::Up, "h.{}.mlp.dense_h_to_4h"),
-        (Part::Down, "h.{}.mlp.dense_4h_to_h"),
+        (Role::AttentionNorm, "h.{}.ln_attn"),
+        (Role::FeedForwardNorm, "h.{}.ln_mlp"),
+        (Role::Query, "h.{}.self_attention.query_key_value"),
+        (Role::Key, "h.{}.self_attention.query_key_value"),
+        (Role::Value, "h.{}.self_attention.query_key_value"),
+        (Role::Output, "h.{}.self_attention.dense"),
+        (Role::FeedForwardNorm, "h.{}.post_attention_layernorm"),
+        (Role::Up, "h.{}.mlp.dense_h_to_4h"),
+        (Role::Down, "h.{}.mlp.dense_4h_to_h"),
     ],
     layout: Layout::ByHeads,
     ..Names::PLAIN

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::patches::Patches;
@@ -74,14 +74,14 @@ pub fn patches(config: &Config, patch: usize, class_token: bool) -> Result<Stack
 /// transformers' tensor names, of both towers' layers.
 const LAYERS: Names = Names {
     parts: &[
-        (Part::AttentionNorm, "encoder.layers.{}.layer_norm1"),
-        (Part::Query, "encoder.layers.{}.self_attn.q_proj"),
-        (Part::Key, "encoder.layers.{}.self_attn.k_proj"),
-        (Part::Value, "encoder.layers.{}.self_attn.v_proj"),
-        (Part::Output, "encoder.layers.{}.self_attn.out_proj"),
-        (Part::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
-        (Part::Up, "encoder.layers.{}.mlp.fc1"),
-        (Part::Down, "encoder.layers.{}.mlp.fc2"),
+        (Role::AttentionNorm, "encoder.layers.{}.layer_norm1"),
+        (Role::Query, "encoder.layers.{}.self_attn.q_proj"),
+        (Role::Key, "encoder.layers.{}.self_attn.k_proj"),
+        (Role::Value, "encoder.layers.{}.self_attn.v_proj"),
+        (Role::Output, "encoder.layers.{}.self_attn.out_proj"),
+        (Role::FeedForwardNorm, "encoder.layers.{}.layer_norm2"),
+        (Role::Up, "encoder.layers.{}.mlp.fc1"),
+        (Role::Down, "encoder.layers.{}.mlp.fc2"),
     ],
     // A buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids"],
@@ -91,12 +91,12 @@ const LAYERS: Names = Names {
 pub const TEXT_NAMES: Names = Names {
     prefix: "text_model.",
     ..LAYERS.with(&[
-        (Part::Embedding, "embeddings.token_embedding"),
-        (Part::PositionTable, "embeddings.position_embedding"),
-        (Part::OutputNorm, "final_layer_norm"),
-        (Part::Head, "text_projection"),
-        (Part::MatchScale, "logit_scale"),
-        (Part::MatchBias, "logit_bias"),
+        (Role::Embedding, "embeddings.token_embedding"),
+        (Role::PositionTable, "embeddings.position_embedding"),
+        (Role::OutputNorm, "final_layer_norm"),
+        (Role::Head, "text_projection"),
+        (Role::MatchScale, "logit_scale"),
+        (Role::MatchBias, "logit_bias"),
     ])
 };
 
@@ -104,19 +104,19 @@ pub const TEXT_NAMES: Names = Names {
 pub const IMAGE_NAMES: Names = Names {
     prefix: "vision_model.",
     ..LAYERS.with(&[
-        (Part::PatchEmbedding, "embeddings.patch_embedding"),
-        (Part::ClassToken, "embeddings.class_embedding"),
-        (Part::Positions, "embeddings.position_embedding.weight"),
-        (Part::InputNorm, "pre_layrnorm"),
-        (Part::OutputNorm, "post_layernorm"),
-        (Part::Head, "visual_projection"),
-        (Part::PoolProbe, "head.probe"),
-        (Part::PoolQuery, "head.attention.in_proj"),
-        (Part::PoolKey, "head.attention.in_proj"),
-        (Part::PoolValue, "head.attention.in_proj"),
-        (Part::PoolOutput, "head.attention.out_proj"),
-        (Part::PoolNorm, "head.layernorm"),
-        (Part::PoolUp, "head.mlp.fc1"),
-        (Part::PoolDown, "head.mlp.fc2"),
+        (Role::PatchEmbedding, "embeddings.patch_embedding"),
+        (Role::ClassToken, "embeddings.class_embedding"),
+        (Role::Positions, "embeddings.position_embedding.weight"),
+        (Role::InputNorm, "pre_layrnorm"),
+        (Role::OutputNorm, "post_layernorm"),
+        (Role::Head, "visual_projection"),
+        (Role::PoolProbe, "head.probe"),
+        (Role::PoolQuery, "head.attention.in_proj"),
+        (Role::PoolKey, "head.attention.in_proj"),
+        (Role::PoolValue, "head.attention.in_proj"),
+        (Role::PoolOutput, "head.attention.out_proj"),
+        (Role::PoolNorm, "head.layernorm"),
+        (Role::PoolUp, "head.mlp.fc1"),
+        (Role::PoolDown, "head.mlp.fc2"),
     ])
 };

@@ -5,7 +5,7 @@
 //! `facebook/dinov2-small`, `facebook/dinov2-with-registers-small-imagenet1k-1-layer`, …
 
 use super::config::Config;
-use super::{Names, Part, vit};
+use super::{Names, Role, vit};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
@@ -52,16 +52,16 @@ pub const WITH_REGISTERS: Names = Names {
     // Of pre-training.
     ignored: &["embeddings.mask_token"],
     ..vit::NAMES.with(&[
-        (Part::Registers, "embeddings.register_tokens"),
-        (Part::Head, "classifier"),
-        (Part::AttentionNorm, "encoder.layer.{}.norm1"),
-        (Part::AttentionScale, "encoder.layer.{}.layer_scale1.lambda1"),
-        (Part::FeedForwardNorm, "encoder.layer.{}.norm2"),
-        (Part::Gate, "encoder.layer.{}.mlp.weights_in"),
-        (Part::Up, "encoder.layer.{}.mlp.weights_in"),
-        (Part::Up, "encoder.layer.{}.mlp.fc1"),
-        (Part::Down, "encoder.layer.{}.mlp.fc2"),
-        (Part::Down, "encoder.layer.{}.mlp.weights_out"),
-        (Part::FeedForwardScale, "encoder.layer.{}.layer_scale2.lambda1"),
+        (Role::Registers, "embeddings.register_tokens"),
+        (Role::Head, "classifier"),
+        (Role::AttentionNorm, "encoder.layer.{}.norm1"),
+        (Role::AttentionScale, "encoder.layer.{}.layer_scale1.lambda1"),
+        (Role::FeedForwardNorm, "encoder.layer.{}.norm2"),
+        (Role::Gate, "encoder.layer.{}.mlp.weights_in"),
+        (Role::Up, "encoder.layer.{}.mlp.weights_in"),
+        (Role::Up, "encoder.layer.{}.mlp.fc1"),
+        (Role::Down, "encoder.layer.{}.mlp.fc2"),
+        (Role::Down, "encoder.layer.{}.mlp.weights_out"),
+        (Role::FeedForwardScale, "encoder.layer.{}.layer_scale2.lambda1"),
     ])
 };

@@ -5,7 +5,7 @@
 
 use super::bert::{self, Sizes};
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Dense, Head, Positions, Spec, StackInput, Tokens};
@@ -40,19 +40,19 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     prefix: "distilbert.",
     parts: &[
-        (Part::Embedding, "embeddings.word_embeddings"),
-        (Part::PositionTable, "embeddings.position_embeddings"),
-        (Part::InputNorm, "embeddings.LayerNorm"),
-        (Part::Dense, "pre_classifier"),
-        (Part::Head, "classifier"),
-        (Part::Query, "transformer.layer.{}.attention.q_lin"),
-        (Part::Key, "transformer.layer.{}.attention.k_lin"),
-        (Part::Value, "transformer.layer.{}.attention.v_lin"),
-        (Part::Output, "transformer.layer.{}.attention.out_lin"),
-        (Part::AttentionNorm, "transformer.layer.{}.sa_layer_norm"),
-        (Part::Up, "transformer.layer.{}.ffn.lin1"),
-        (Part::Down, "transformer.layer.{}.ffn.lin2"),
-        (Part::FeedForwardNorm, "transformer.layer.{}.output_layer_norm"),
+        (Role::Embedding, "embeddings.word_embeddings"),
+        (Role::PositionTable, "embeddings.position_embeddings"),
+        (Role::InputNorm, "embeddings.LayerNorm"),
+        (Role::Dense, "pre_classifier"),
+        (Role::Head, "classifier"),
+        (Role::Query, "transformer.layer.{}.attention.q_lin"),
+        (Role::Key, "transformer.layer.{}.attention.k_lin"),
+        (Role::Value, "transformer.layer.{}.attention.v_lin"),
+        (Role::Output, "transformer.layer.{}.attention.out_lin"),
+        (Role::AttentionNorm, "transformer.layer.{}.sa_layer_norm"),
+        (Role::Up, "transformer.layer.{}.ffn.lin1"),
+        (Role::Down, "transformer.layer.{}.ffn.lin2"),
+        (Role::FeedForwardNorm, "transformer.layer.{}.output_layer_norm"),
     ],
     // Other heads, and a buffer that older releases of transformers saved.
     ignored: &["embeddings.position_ids", "pre_classifier.*", "classifier.*", "vocab_*", "qa_outputs.*"],

@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2408.00118>. Checkpoints: `google/gemma-2-2b-it`, …
 
 use super::config::Config;
-use super::{Names, Part, gemma, llama};
+use super::{Names, Role, gemma, llama};
 use crate::error::Result;
 use crate::model::spec::{Head, Residual, Spec};
 
@@ -49,7 +49,7 @@ pub fn windows(config: &Config, mut spec: Spec, local: &[bool]) -> Result<Spec> 
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::AttentionPostNorm, "layers.{}.post_attention_layernorm"),
-    (Part::FeedForwardNorm, "layers.{}.pre_feedforward_layernorm"),
-    (Part::FeedForwardPostNorm, "layers.{}.post_feedforward_layernorm"),
+    (Role::AttentionPostNorm, "layers.{}.post_attention_layernorm"),
+    (Role::FeedForwardNorm, "layers.{}.pre_feedforward_layernorm"),
+    (Role::FeedForwardPostNorm, "layers.{}.post_feedforward_layernorm"),
 ]);

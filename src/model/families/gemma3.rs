@@ -7,7 +7,7 @@
 use super::config::Config;
 use super::gemma2;
 use crate::error::{Error, Result};
-use crate::model::spec::{Head, HeadNorm, Spec};
+use crate::model::spec::{Head, QkNorm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const PATTERN: usize = 6;
@@ -22,7 +22,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let thetas = [("rope_theta", THETA), ("rope_local_base_freq", LOCAL_THETA)];
     let ropes = config.ropes(spec.attention().head_dim, thetas, 1)?;
     for (attention, local) in spec.attentions().zip(&local) {
-        (attention.head_norm, attention.rope) = (HeadNorm::Each, Some(ropes[usize::from(*local)].clone()));
+        (attention.qk_norm, attention.rope) = (QkNorm::PerHead, Some(ropes[usize::from(*local)].clone()));
     }
     if !config.flag("use_bidirectional_attention", false)? {
         return gemma2::windows(config, spec, &local);

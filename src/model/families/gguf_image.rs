@@ -3,7 +3,7 @@
 
 use super::config::Config;
 use super::registry::Family;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::checkpoint::Header;
 use crate::error::{Error, Result};
 use crate::image::Processor;
@@ -82,25 +82,25 @@ fn processor(header: &Header, architecture: &str, config: &Config) -> Result<Pro
 
 pub const NAMES: Names = Names {
     parts: &[
-        (Part::PatchEmbedding, "v.patch_embd"),
-        (Part::ClassToken, "v.class_embd"),
-        (Part::DistillationToken, "v.distillation_embd"),
-        (Part::Registers, "v.register_embd"),
-        (Part::Positions, "v.position_embd.weight"),
-        (Part::OutputNorm, "v.post_ln"),
-        (Part::Head, "cls"),
-        (Part::DistillationHead, "cls.distillation"),
-        (Part::AttentionNorm, "v.blk.{}.ln1"),
-        (Part::Query, "v.blk.{}.attn_q"),
-        (Part::Key, "v.blk.{}.attn_k"),
-        (Part::Value, "v.blk.{}.attn_v"),
-        (Part::Output, "v.blk.{}.attn_out"),
-        (Part::AttentionScale, "v.blk.{}.ls1.weight"),
-        (Part::FeedForwardNorm, "v.blk.{}.ln2"),
-        (Part::Gate, "v.blk.{}.ffn_gate"),
-        (Part::Up, "v.blk.{}.ffn_up"),
-        (Part::Down, "v.blk.{}.ffn_down"),
-        (Part::FeedForwardScale, "v.blk.{}.ls2.weight"),
+        (Role::PatchEmbedding, "v.patch_embd"),
+        (Role::ClassToken, "v.class_embd"),
+        (Role::DistillationToken, "v.distillation_embd"),
+        (Role::Registers, "v.register_embd"),
+        (Role::Positions, "v.position_embd.weight"),
+        (Role::OutputNorm, "v.post_ln"),
+        (Role::Head, "cls"),
+        (Role::DistillationHead, "cls.distillation"),
+        (Role::AttentionNorm, "v.blk.{}.ln1"),
+        (Role::Query, "v.blk.{}.attn_q"),
+        (Role::Key, "v.blk.{}.attn_k"),
+        (Role::Value, "v.blk.{}.attn_v"),
+        (Role::Output, "v.blk.{}.attn_out"),
+        (Role::AttentionScale, "v.blk.{}.ls1.weight"),
+        (Role::FeedForwardNorm, "v.blk.{}.ln2"),
+        (Role::Gate, "v.blk.{}.ffn_gate"),
+        (Role::Up, "v.blk.{}.ffn_up"),
+        (Role::Down, "v.blk.{}.ffn_down"),
+        (Role::FeedForwardScale, "v.blk.{}.ls2.weight"),
     ],
     ..Names::PLAIN
 };

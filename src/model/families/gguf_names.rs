@@ -1,47 +1,47 @@
 //! llama.cpp's names for tensors (its `gguf-py/gguf/constants.py`).
 
-use super::{Names, Part};
+use super::{Names, Role};
 
 /// Most architectures'. Queries, keys and values may lie in one tensor.
 pub const COMMON: Names = Names {
     parts: &[
-        (Part::Embedding, "token_embd"),
-        (Part::InputNorm, "token_embd_norm"),
-        (Part::PositionTable, "position_embd"),
-        (Part::TypeTable, "token_types"),
-        (Part::OutputNorm, "output_norm"),
-        (Part::Head, "output"),
-        (Part::Dense, "cls"),
-        (Part::Head, "cls.output"),
-        (Part::RopeFactors, "rope_freqs"),
-        (Part::RopeShortFactors, "rope_factors_short"),
-        (Part::RopeLongFactors, "rope_factors_long"),
-        (Part::AttentionNorm, "blk.{}.attn_norm"),
-        (Part::AttentionNorm, "blk.{}.attn_output_norm"),
-        (Part::Query, "blk.{}.attn_q"),
-        (Part::Key, "blk.{}.attn_k"),
-        (Part::Value, "blk.{}.attn_v"),
-        (Part::Query, "blk.{}.attn_qkv"),
-        (Part::Key, "blk.{}.attn_qkv"),
-        (Part::Value, "blk.{}.attn_qkv"),
-        (Part::Output, "blk.{}.attn_output"),
-        (Part::QueryNorm, "blk.{}.attn_q_norm"),
-        (Part::KeyNorm, "blk.{}.attn_k_norm"),
-        (Part::AttentionPostNorm, "blk.{}.post_attention_norm"),
-        (Part::FeedForwardNorm, "blk.{}.ffn_norm"),
-        (Part::FeedForwardNorm, "blk.{}.layer_output_norm"),
-        (Part::Gate, "blk.{}.ffn_gate"),
-        (Part::Up, "blk.{}.ffn_up"),
-        (Part::Down, "blk.{}.ffn_down"),
-        (Part::FeedForwardPostNorm, "blk.{}.post_ffw_norm"),
-        (Part::Router, "blk.{}.ffn_gate_inp"),
-        (Part::ExpertGate, "blk.{}.ffn_gate_exps"),
-        (Part::ExpertUp, "blk.{}.ffn_up_exps"),
-        (Part::ExpertDown, "blk.{}.ffn_down_exps"),
+        (Role::Embedding, "token_embd"),
+        (Role::InputNorm, "token_embd_norm"),
+        (Role::PositionTable, "position_embd"),
+        (Role::TypeTable, "token_types"),
+        (Role::OutputNorm, "output_norm"),
+        (Role::Head, "output"),
+        (Role::Dense, "cls"),
+        (Role::Head, "cls.output"),
+        (Role::RopeFactors, "rope_freqs"),
+        (Role::RopeShortFactors, "rope_factors_short"),
+        (Role::RopeLongFactors, "rope_factors_long"),
+        (Role::AttentionNorm, "blk.{}.attn_norm"),
+        (Role::AttentionNorm, "blk.{}.attn_output_norm"),
+        (Role::Query, "blk.{}.attn_q"),
+        (Role::Key, "blk.{}.attn_k"),
+        (Role::Value, "blk.{}.attn_v"),
+        (Role::Query, "blk.{}.attn_qkv"),
+        (Role::Key, "blk.{}.attn_qkv"),
+        (Role::Value, "blk.{}.attn_qkv"),
+        (Role::Output, "blk.{}.attn_output"),
+        (Role::QueryNorm, "blk.{}.attn_q_norm"),
+        (Role::KeyNorm, "blk.{}.attn_k_norm"),
+        (Role::AttentionPostNorm, "blk.{}.post_attention_norm"),
+        (Role::FeedForwardNorm, "blk.{}.ffn_norm"),
+        (Role::FeedForwardNorm, "blk.{}.layer_output_norm"),
+        (Role::Gate, "blk.{}.ffn_gate"),
+        (Role::Up, "blk.{}.ffn_up"),
+        (Role::Down, "blk.{}.ffn_down"),
+        (Role::FeedForwardPostNorm, "blk.{}.post_ffw_norm"),
+        (Role::Router, "blk.{}.ffn_gate_inp"),
+        (Role::ExpertGate, "blk.{}.ffn_gate_exps"),
+        (Role::ExpertUp, "blk.{}.ffn_up_exps"),
+        (Role::ExpertDown, "blk.{}.ffn_down_exps"),
         // The oldest files have a tensor for each expert.
-        (Part::ExpertGate, "blk.{}.ffn_gate.{}"),
-        (Part::ExpertUp, "blk.{}.ffn_up.{}"),
-        (Part::ExpertDown, "blk.{}.ffn_down.{}"),
+        (Role::ExpertGate, "blk.{}.ffn_gate.{}"),
+        (Role::ExpertUp, "blk.{}.ffn_up.{}"),
+        (Role::ExpertDown, "blk.{}.ffn_down.{}"),
     ],
     // A classifier whose first product the converter left out is of no use.
     ignored: &["blk.{}.attn_rot_embd", "cls.output", "cls.output.bias"],
@@ -49,55 +49,55 @@ pub const COMMON: Names = Names {
 };
 
 /// A decoder that makes vectors: the head that some files have is of no use.
-pub const BODY: Names = Names { ignored: &["output"], ..COMMON.with(&[(Part::SentenceDense, "dense_{}")]) };
+pub const BODY: Names = Names { ignored: &["output"], ..COMMON.with(&[(Role::SentenceDense, "dense_{}")]) };
 
 /// gpt-oss: the norm behind attention is the feed-forward network's.
 pub const GPT_OSS: Names = Names {
     ignored: &[],
-    ..COMMON.with(&[(Part::Sinks, "blk.{}.attn_sinks.weight"), (Part::FeedForwardNorm, "blk.{}.post_attention_norm")])
+    ..COMMON.with(&[(Role::Sinks, "blk.{}.attn_sinks.weight"), (Role::FeedForwardNorm, "blk.{}.post_attention_norm")])
 };
 
 /// LFM2: what is called the embedding's norm is the last one.
 pub const LFM2: Names = COMMON.with(&[
-    (Part::InputNorm, ""),
-    (Part::OutputNorm, "token_embd_norm"),
-    (Part::ConvInput, "blk.{}.shortconv.in_proj"),
-    (Part::ConvTaps, "blk.{}.shortconv.conv"),
-    (Part::ConvOutput, "blk.{}.shortconv.out_proj"),
+    (Role::InputNorm, ""),
+    (Role::OutputNorm, "token_embd_norm"),
+    (Role::ConvInput, "blk.{}.shortconv.in_proj"),
+    (Role::ConvTaps, "blk.{}.shortconv.conv"),
+    (Role::ConvOutput, "blk.{}.shortconv.out_proj"),
 ]);
 
 /// Where one tensor holds gate and up.
 pub const FUSED: Names = Names {
     ignored: &[],
-    ..COMMON.with(&[(Part::DenseNorm, "cls.norm"), (Part::Gate, "blk.{}.ffn_up"), (Part::Up, "blk.{}.ffn_up")])
+    ..COMMON.with(&[(Role::DenseNorm, "cls.norm"), (Role::Gate, "blk.{}.ffn_up"), (Role::Up, "blk.{}.ffn_up")])
 };
 
 /// Falcon with a norm for each branch: the first is the feed-forward network's.
 pub const FALCON: Names = Names {
     ignored: &[],
-    ..COMMON.with(&[(Part::AttentionNorm, "blk.{}.attn_norm_2"), (Part::FeedForwardNorm, "blk.{}.attn_norm")])
+    ..COMMON.with(&[(Role::AttentionNorm, "blk.{}.attn_norm_2"), (Role::FeedForwardNorm, "blk.{}.attn_norm")])
 };
 
 pub const T5_DECODER: Names = Names {
     parts: &[
-        (Part::Embedding, "token_embd"),
-        (Part::OutputNorm, "dec.output_norm"),
-        (Part::Head, "output"),
-        (Part::ScoreBias, "dec.blk.0.attn_rel_b"),
-        (Part::AttentionNorm, "dec.blk.{}.attn_norm"),
-        (Part::Query, "dec.blk.{}.attn_q"),
-        (Part::Key, "dec.blk.{}.attn_k"),
-        (Part::Value, "dec.blk.{}.attn_v"),
-        (Part::Output, "dec.blk.{}.attn_o"),
-        (Part::CrossNorm, "dec.blk.{}.cross_attn_norm"),
-        (Part::CrossQuery, "dec.blk.{}.cross_attn_q"),
-        (Part::CrossKey, "dec.blk.{}.cross_attn_k"),
-        (Part::CrossValue, "dec.blk.{}.cross_attn_v"),
-        (Part::CrossOutput, "dec.blk.{}.cross_attn_o"),
-        (Part::FeedForwardNorm, "dec.blk.{}.ffn_norm"),
-        (Part::Gate, "dec.blk.{}.ffn_gate"),
-        (Part::Up, "dec.blk.{}.ffn_up"),
-        (Part::Down, "dec.blk.{}.ffn_down"),
+        (Role::Embedding, "token_embd"),
+        (Role::OutputNorm, "dec.output_norm"),
+        (Role::Head, "output"),
+        (Role::ScoreBias, "dec.blk.0.attn_rel_b"),
+        (Role::AttentionNorm, "dec.blk.{}.attn_norm"),
+        (Role::Query, "dec.blk.{}.attn_q"),
+        (Role::Key, "dec.blk.{}.attn_k"),
+        (Role::Value, "dec.blk.{}.attn_v"),
+        (Role::Output, "dec.blk.{}.attn_o"),
+        (Role::CrossNorm, "dec.blk.{}.cross_attn_norm"),
+        (Role::CrossQuery, "dec.blk.{}.cross_attn_q"),
+        (Role::CrossKey, "dec.blk.{}.cross_attn_k"),
+        (Role::CrossValue, "dec.blk.{}.cross_attn_v"),
+        (Role::CrossOutput, "dec.blk.{}.cross_attn_o"),
+        (Role::FeedForwardNorm, "dec.blk.{}.ffn_norm"),
+        (Role::Gate, "dec.blk.{}.ffn_gate"),
+        (Role::Up, "dec.blk.{}.ffn_up"),
+        (Role::Down, "dec.blk.{}.ffn_down"),
     ],
     // Of the first releases; never used.
     ignored: &["dec.blk.0.cross_attn_rel_b"],
@@ -107,21 +107,21 @@ pub const T5_DECODER: Names = Names {
 /// Beside the decoder, whose table of tokens it shares.
 pub const T5_ENCODER: Names = Names {
     parts: &[
-        (Part::OutputNorm, "enc.output_norm"),
-        (Part::ScoreBias, "enc.blk.0.attn_rel_b"),
-        (Part::AttentionNorm, "enc.blk.{}.attn_norm"),
-        (Part::Query, "enc.blk.{}.attn_q"),
-        (Part::Key, "enc.blk.{}.attn_k"),
-        (Part::Value, "enc.blk.{}.attn_v"),
-        (Part::Output, "enc.blk.{}.attn_o"),
-        (Part::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
-        (Part::Gate, "enc.blk.{}.ffn_gate"),
-        (Part::Up, "enc.blk.{}.ffn_up"),
-        (Part::Down, "enc.blk.{}.ffn_down"),
+        (Role::OutputNorm, "enc.output_norm"),
+        (Role::ScoreBias, "enc.blk.0.attn_rel_b"),
+        (Role::AttentionNorm, "enc.blk.{}.attn_norm"),
+        (Role::Query, "enc.blk.{}.attn_q"),
+        (Role::Key, "enc.blk.{}.attn_k"),
+        (Role::Value, "enc.blk.{}.attn_v"),
+        (Role::Output, "enc.blk.{}.attn_o"),
+        (Role::FeedForwardNorm, "enc.blk.{}.ffn_norm"),
+        (Role::Gate, "enc.blk.{}.ffn_gate"),
+        (Role::Up, "enc.blk.{}.ffn_up"),
+        (Role::Down, "enc.blk.{}.ffn_down"),
     ],
     ignored: &["output"],
     ..Names::PLAIN
 };
 
 /// By itself.
-pub const T5_ENCODER_ALONE: Names = T5_ENCODER.with(&[(Part::Embedding, "token_embd")]);
+pub const T5_ENCODER_ALONE: Names = T5_ENCODER.with(&[(Role::Embedding, "token_embd")]);

@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2406.12793>. Checkpoints: `zai-org/GLM-4-9B-0414`, `zai-org/GLM-Z1-9B-0414`, …
 
 use super::config::Config;
-use super::{Names, Part, llama};
+use super::{Names, Role, llama};
 use crate::device::RopePairs;
 use crate::error::Result;
 use crate::model::rope::Rope;
@@ -35,8 +35,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// transformers' tensor names. `post_attention_layernorm` is not of what follows attention, despite its name.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::AttentionPostNorm, "layers.{}.post_self_attn_layernorm"),
-    (Part::Gate, "layers.{}.mlp.gate_up_proj"),
-    (Part::Up, "layers.{}.mlp.gate_up_proj"),
-    (Part::FeedForwardPostNorm, "layers.{}.post_mlp_layernorm"),
+    (Role::AttentionPostNorm, "layers.{}.post_self_attn_layernorm"),
+    (Role::Gate, "layers.{}.mlp.gate_up_proj"),
+    (Role::Up, "layers.{}.mlp.gate_up_proj"),
+    (Role::FeedForwardPostNorm, "layers.{}.post_mlp_layernorm"),
 ]);

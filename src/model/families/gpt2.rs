@@ -5,7 +5,7 @@
 //! Checkpoints: `openai-community/gpt2`, `distilbert/distilgpt2`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama};
+use super::{Layout, Names, Role, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
@@ -48,18 +48,18 @@ pub fn block(config: &Config, context: usize, activation: Activation) -> Result<
 pub const NAMES: Names = Names {
     prefix: "transformer.",
     parts: &[
-        (Part::Embedding, "wte"),
-        (Part::PositionTable, "wpe"),
-        (Part::OutputNorm, "ln_f"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "h.{}.ln_1"),
-        (Part::Query, "h.{}.attn.c_attn"),
-        (Part::Key, "h.{}.attn.c_attn"),
-        (Part::Value, "h.{}.attn.c_attn"),
-        (Part::Output, "h.{}.attn.c_proj"),
-        (Part::FeedForwardNorm, "h.{}.ln_2"),
-        (Part::Up, "h.{}.mlp.c_fc"),
-        (Part::Down, "h.{}.mlp.c_proj"),
+        (Role::Embedding, "wte"),
+        (Role::PositionTable, "wpe"),
+        (Role::OutputNorm, "ln_f"),
+        (Role::Head, "lm_head"),
+        (Role::AttentionNorm, "h.{}.ln_1"),
+        (Role::Query, "h.{}.attn.c_attn"),
+        (Role::Key, "h.{}.attn.c_attn"),
+        (Role::Value, "h.{}.attn.c_attn"),
+        (Role::Output, "h.{}.attn.c_proj"),
+        (Role::FeedForwardNorm, "h.{}.ln_2"),
+        (Role::Up, "h.{}.mlp.c_fc"),
+        (Role::Down, "h.{}.mlp.c_proj"),
     ],
     ignored: MASKS,
     layout: Layout::Transposed,

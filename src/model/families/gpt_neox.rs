@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2204.06745>. Checkpoints: `EleutherAI/pythia-70m`, `EleutherAI/gpt-neox-20b`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, gpt2, llama};
+use super::{Layout, Names, Role, gpt2, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Head, Residual, Spec};
@@ -30,17 +30,17 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     prefix: "gpt_neox.",
     parts: &[
-        (Part::Embedding, "embed_in"),
-        (Part::OutputNorm, "final_layer_norm"),
-        (Part::Head, "embed_out"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.attention.query_key_value"),
-        (Part::Key, "layers.{}.attention.query_key_value"),
-        (Part::Value, "layers.{}.attention.query_key_value"),
-        (Part::Output, "layers.{}.attention.dense"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Up, "layers.{}.mlp.dense_h_to_4h"),
-        (Part::Down, "layers.{}.mlp.dense_4h_to_h"),
+        (Role::Embedding, "embed_in"),
+        (Role::OutputNorm, "final_layer_norm"),
+        (Role::Head, "embed_out"),
+        (Role::AttentionNorm, "layers.{}.input_layernorm"),
+        (Role::Query, "layers.{}.attention.query_key_value"),
+        (Role::Key, "layers.{}.attention.query_key_value"),
+        (Role::Value, "layers.{}.attention.query_key_value"),
+        (Role::Output, "layers.{}.attention.dense"),
+        (Role::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Role::Up, "layers.{}.mlp.dense_h_to_4h"),
+        (Role::Down, "layers.{}.mlp.dense_4h_to_h"),
     ],
     // Buffers that older releases of transformers saved.
     ignored: &[

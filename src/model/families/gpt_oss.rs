@@ -4,7 +4,7 @@
 //! Model card: <https://arxiv.org/abs/2508.10925>. Checkpoints, as GGUF files: `ggml-org/gpt-oss-20b-GGUF`, …
 
 use super::config::Config;
-use super::{Layout, Names, Part, llama, mixtral};
+use super::{Layout, Names, Role, llama, mixtral};
 use crate::error::{Error, Result};
 use crate::model::spec::{Experts, Norm, Spec};
 
@@ -45,10 +45,10 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     layout: Layout::ExpertsTransposed,
     ..llama::NAMES.with(&[
-        (Part::Sinks, "layers.{}.self_attn.sinks"),
-        (Part::Router, "layers.{}.mlp.router"),
-        (Part::ExpertGate, "layers.{}.mlp.experts.gate_up_proj"),
-        (Part::ExpertUp, "layers.{}.mlp.experts.gate_up_proj"),
-        (Part::ExpertDown, "layers.{}.mlp.experts.down_proj"),
+        (Role::Sinks, "layers.{}.self_attn.sinks"),
+        (Role::Router, "layers.{}.mlp.router"),
+        (Role::ExpertGate, "layers.{}.mlp.experts.gate_up_proj"),
+        (Role::ExpertUp, "layers.{}.mlp.experts.gate_up_proj"),
+        (Role::ExpertDown, "layers.{}.mlp.experts.down_proj"),
     ])
 };

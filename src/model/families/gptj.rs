@@ -5,7 +5,7 @@
 //! `databricks/dolly-v1-6b`, …
 
 use super::config::Config;
-use super::{Names, Part, gpt2, llama};
+use super::{Names, Role, gpt2, llama};
 use crate::device::{Activation, RopePairs};
 use crate::error::Result;
 use crate::model::rope::{Rope, RopeScaling};
@@ -31,16 +31,16 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     prefix: "transformer.",
     parts: &[
-        (Part::Embedding, "wte"),
-        (Part::OutputNorm, "ln_f"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "h.{}.ln_1"),
-        (Part::Query, "h.{}.attn.q_proj"),
-        (Part::Key, "h.{}.attn.k_proj"),
-        (Part::Value, "h.{}.attn.v_proj"),
-        (Part::Output, "h.{}.attn.out_proj"),
-        (Part::Up, "h.{}.mlp.fc_in"),
-        (Part::Down, "h.{}.mlp.fc_out"),
+        (Role::Embedding, "wte"),
+        (Role::OutputNorm, "ln_f"),
+        (Role::Head, "lm_head"),
+        (Role::AttentionNorm, "h.{}.ln_1"),
+        (Role::Query, "h.{}.attn.q_proj"),
+        (Role::Key, "h.{}.attn.k_proj"),
+        (Role::Value, "h.{}.attn.v_proj"),
+        (Role::Output, "h.{}.attn.out_proj"),
+        (Role::Up, "h.{}.mlp.fc_in"),
+        (Role::Down, "h.{}.mlp.fc_out"),
     ],
     ignored: gpt2::MASKS,
     ..Names::PLAIN

@@ -5,7 +5,7 @@
 //! `ibm-granite/granite-4.0-350m`, `ibm-granite/granite-4.0-1b`, …
 
 use super::config::Config;
-use super::{Names, Part, granite, llama};
+use super::{Names, Role, granite, llama};
 use crate::error::{Error, Result};
 use crate::model::spec::Spec;
 
@@ -33,7 +33,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::Gate, "layers.{}.shared_mlp.input_linear"),
-    (Part::Up, "layers.{}.shared_mlp.input_linear"),
-    (Part::Down, "layers.{}.shared_mlp.output_linear"),
+    (Role::Gate, "layers.{}.shared_mlp.input_linear"),
+    (Role::Up, "layers.{}.shared_mlp.input_linear"),
+    (Role::Down, "layers.{}.shared_mlp.output_linear"),
 ]);

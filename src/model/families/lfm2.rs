@@ -3,10 +3,10 @@
 //! Paper: <https://arxiv.org/abs/2511.23404>. Checkpoints: `LiquidAI/LFM2-350M`, `LiquidAI/LFM2-1.2B`, …
 
 use super::config::Config;
-use super::{Names, Part, llama};
+use super::{Names, Role, llama};
 use crate::error::Result;
 use crate::model::check::check_width;
-use crate::model::spec::{Head, HeadNorm, Mixer, Norm, ShortConv, Spec, VocabularyHead};
+use crate::model::spec::{Head, Mixer, Norm, QkNorm, ShortConv, Spec, VocabularyHead};
 
 /// What transformers takes where `config.json` does not say.
 const THETA: f64 = 1_000_000.0;
@@ -27,7 +27,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     spec.feed_forwards().for_each(|feed_forward| feed_forward.width = inner);
     let kv_heads = config.count("num_key_value_heads", KV_HEADS)?;
     for attention in spec.attentions() {
-        (attention.kv_heads, attention.head_norm) = (kv_heads, HeadNorm::Each);
+        (attention.kv_heads, attention.qk_norm) = (kv_heads, QkNorm::PerHead);
     }
     let conv = ShortConv { taps: config.count("conv_L_cache", TAPS)?, bias: config.flag("conv_bias", false)? };
     for (block, attends) in spec.blocks.iter_mut().zip(attends(config)?) {
@@ -65,16 +65,16 @@ fn inner(config: &Config) -> Result<usize> {
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::OutputNorm, "embedding_norm"),
-    (Part::AttentionNorm, "layers.{}.operator_norm"),
-    (Part::Output, "layers.{}.self_attn.out_proj"),
-    (Part::QueryNorm, "layers.{}.self_attn.q_layernorm"),
-    (Part::KeyNorm, "layers.{}.self_attn.k_layernorm"),
-    (Part::ConvInput, "layers.{}.conv.in_proj"),
-    (Part::ConvTaps, "layers.{}.conv.conv"),
-    (Part::ConvOutput, "layers.{}.conv.out_proj"),
-    (Part::FeedForwardNorm, "layers.{}.ffn_norm"),
-    (Part::Gate, "layers.{}.feed_forward.w1"),
-    (Part::Up, "layers.{}.feed_forward.w3"),
-    (Part::Down, "layers.{}.feed_forward.w2"),
+    (Role::OutputNorm, "embedding_norm"),
+    (Role::AttentionNorm, "layers.{}.operator_norm"),
+    (Role::Output, "layers.{}.self_attn.out_proj"),
+    (Role::QueryNorm, "layers.{}.self_attn.q_layernorm"),
+    (Role::KeyNorm, "layers.{}.self_attn.k_layernorm"),
+    (Role::ConvInput, "layers.{}.conv.in_proj"),
+    (Role::ConvTaps, "layers.{}.conv.conv"),
+    (Role::ConvOutput, "layers.{}.conv.out_proj"),
+    (Role::FeedForwardNorm, "layers.{}.ffn_norm"),
+    (Role::Gate, "layers.{}.feed_forward.w1"),
+    (Role::Up, "layers.{}.feed_forward.w3"),
+    (Role::Down, "layers.{}.feed_forward.w2"),
 ]);

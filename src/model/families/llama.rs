@@ -5,7 +5,7 @@
 //! `HuggingFaceTB/SmolLM2-135M-Instruct`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::rope::Rope;
@@ -59,20 +59,20 @@ pub fn head(config: &Config, tied: bool) -> Result<VocabularyHead> {
 pub const NAMES: Names = Names {
     prefix: "model.",
     parts: &[
-        (Part::Embedding, "embed_tokens"),
-        (Part::OutputNorm, "norm"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "layers.{}.input_layernorm"),
-        (Part::Query, "layers.{}.self_attn.q_proj"),
-        (Part::Key, "layers.{}.self_attn.k_proj"),
-        (Part::Value, "layers.{}.self_attn.v_proj"),
-        (Part::Output, "layers.{}.self_attn.o_proj"),
-        (Part::QueryNorm, "layers.{}.self_attn.q_norm"),
-        (Part::KeyNorm, "layers.{}.self_attn.k_norm"),
-        (Part::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
-        (Part::Gate, "layers.{}.mlp.gate_proj"),
-        (Part::Up, "layers.{}.mlp.up_proj"),
-        (Part::Down, "layers.{}.mlp.down_proj"),
+        (Role::Embedding, "embed_tokens"),
+        (Role::OutputNorm, "norm"),
+        (Role::Head, "lm_head"),
+        (Role::AttentionNorm, "layers.{}.input_layernorm"),
+        (Role::Query, "layers.{}.self_attn.q_proj"),
+        (Role::Key, "layers.{}.self_attn.k_proj"),
+        (Role::Value, "layers.{}.self_attn.v_proj"),
+        (Role::Output, "layers.{}.self_attn.o_proj"),
+        (Role::QueryNorm, "layers.{}.self_attn.q_norm"),
+        (Role::KeyNorm, "layers.{}.self_attn.k_norm"),
+        (Role::FeedForwardNorm, "layers.{}.post_attention_layernorm"),
+        (Role::Gate, "layers.{}.mlp.gate_proj"),
+        (Role::Up, "layers.{}.mlp.up_proj"),
+        (Role::Down, "layers.{}.mlp.down_proj"),
     ],
     // A buffer that older releases of transformers saved: the same as RoPE's own formula gives.
     ignored: &["layers.{}.self_attn.rotary_emb.inv_freq"],

@@ -3,7 +3,7 @@
 //! Paper: <https://arxiv.org/abs/2401.04088>. Checkpoints: `mistralai/Mixtral-8x7B-Instruct-v0.1`, …
 
 use super::config::Config;
-use super::{Names, Part, llama};
+use super::{Names, Role, llama};
 use crate::error::Result;
 use crate::model::spec::{Experts, Norm, Spec};
 
@@ -36,8 +36,8 @@ pub fn experts(config: &Config, count: usize, used: usize, renormalise: bool) ->
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::Router, "layers.{}.block_sparse_moe.gate"),
-    (Part::ExpertGate, "layers.{}.block_sparse_moe.experts.{}.w1"),
-    (Part::ExpertUp, "layers.{}.block_sparse_moe.experts.{}.w3"),
-    (Part::ExpertDown, "layers.{}.block_sparse_moe.experts.{}.w2"),
+    (Role::Router, "layers.{}.block_sparse_moe.gate"),
+    (Role::ExpertGate, "layers.{}.block_sparse_moe.experts.{}.w1"),
+    (Role::ExpertUp, "layers.{}.block_sparse_moe.experts.{}.w3"),
+    (Role::ExpertDown, "layers.{}.block_sparse_moe.experts.{}.w2"),
 ]);

@@ -57,7 +57,7 @@ mod t5;
 mod vit;
 
 use super::model_config::ModelConfig;
-use super::part::{Layout, Names, Part};
+use super::role::{Layout, Names, Role};
 use super::spec::Head;
 use crate::checkpoint::Header;
 use crate::error::{Code, Error, Result};

@@ -5,7 +5,7 @@
 //! `Alibaba-NLP/gte-modernbert-base`, `nomic-ai/modernbert-embed-base`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::{Error, Result};
 use crate::model::spec::{
@@ -86,21 +86,21 @@ fn head(config: &Config) -> Result<Head> {
 pub const NAMES: Names = Names {
     prefix: "model.",
     parts: &[
-        (Part::Embedding, "embeddings.tok_embeddings"),
-        (Part::InputNorm, "embeddings.norm"),
-        (Part::OutputNorm, "final_norm"),
-        (Part::Dense, "head.dense"),
-        (Part::DenseNorm, "head.norm"),
-        (Part::Head, "classifier"),
-        (Part::AttentionNorm, "layers.{}.attn_norm"),
-        (Part::Query, "layers.{}.attn.Wqkv"),
-        (Part::Key, "layers.{}.attn.Wqkv"),
-        (Part::Value, "layers.{}.attn.Wqkv"),
-        (Part::Output, "layers.{}.attn.Wo"),
-        (Part::FeedForwardNorm, "layers.{}.mlp_norm"),
-        (Part::Gate, "layers.{}.mlp.Wi"),
-        (Part::Up, "layers.{}.mlp.Wi"),
-        (Part::Down, "layers.{}.mlp.Wo"),
+        (Role::Embedding, "embeddings.tok_embeddings"),
+        (Role::InputNorm, "embeddings.norm"),
+        (Role::OutputNorm, "final_norm"),
+        (Role::Dense, "head.dense"),
+        (Role::DenseNorm, "head.norm"),
+        (Role::Head, "classifier"),
+        (Role::AttentionNorm, "layers.{}.attn_norm"),
+        (Role::Query, "layers.{}.attn.Wqkv"),
+        (Role::Key, "layers.{}.attn.Wqkv"),
+        (Role::Value, "layers.{}.attn.Wqkv"),
+        (Role::Output, "layers.{}.attn.Wo"),
+        (Role::FeedForwardNorm, "layers.{}.mlp_norm"),
+        (Role::Gate, "layers.{}.mlp.Wi"),
+        (Role::Up, "layers.{}.mlp.Wi"),
+        (Role::Down, "layers.{}.mlp.Wo"),
     ],
     // Other heads.
     ignored: &["head.*", "decoder.*", "classifier.*"],

@@ -4,7 +4,7 @@
 //! `mosaicml/mpt-7b-storywriter`, which clips queries, keys and values).
 
 use super::config::Config;
-use super::{Names, Part, alibi, gpt2};
+use super::{Names, Role, alibi, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Norm, Spec};
@@ -35,17 +35,17 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     prefix: "transformer.",
     parts: &[
-        (Part::Embedding, "wte"),
-        (Part::OutputNorm, "norm_f"),
-        (Part::Head, "lm_head"),
-        (Part::AttentionNorm, "blocks.{}.norm_1"),
-        (Part::Query, "blocks.{}.attn.Wqkv"),
-        (Part::Key, "blocks.{}.attn.Wqkv"),
-        (Part::Value, "blocks.{}.attn.Wqkv"),
-        (Part::Output, "blocks.{}.attn.out_proj"),
-        (Part::FeedForwardNorm, "blocks.{}.norm_2"),
-        (Part::Up, "blocks.{}.ffn.up_proj"),
-        (Part::Down, "blocks.{}.ffn.down_proj"),
+        (Role::Embedding, "wte"),
+        (Role::OutputNorm, "norm_f"),
+        (Role::Head, "lm_head"),
+        (Role::AttentionNorm, "blocks.{}.norm_1"),
+        (Role::Query, "blocks.{}.attn.Wqkv"),
+        (Role::Key, "blocks.{}.attn.Wqkv"),
+        (Role::Value, "blocks.{}.attn.Wqkv"),
+        (Role::Output, "blocks.{}.attn.out_proj"),
+        (Role::FeedForwardNorm, "blocks.{}.norm_2"),
+        (Role::Up, "blocks.{}.ffn.up_proj"),
+        (Role::Down, "blocks.{}.ffn.down_proj"),
     ],
     ..Names::PLAIN
 };

@@ -4,7 +4,7 @@
 //! `facebook/opt-350m`, whose embeddings are narrower than its blocks).
 
 use super::config::Config;
-use super::{Names, Part, bart, gpt2};
+use super::{Names, Role, bart, gpt2};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Positions, Residual, Spec};
@@ -28,8 +28,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
 pub const NAMES: Names = Names {
     ignored: &[],
     ..bart::DECODER.with(&[
-        (Part::Embedding, "decoder.embed_tokens"),
-        (Part::OutputNorm, "decoder.final_layer_norm"),
-        (Part::Head, "lm_head"),
+        (Role::Embedding, "decoder.embed_tokens"),
+        (Role::OutputNorm, "decoder.final_layer_norm"),
+        (Role::Head, "lm_head"),
     ])
 };

@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2306.11644>. Checkpoints: `microsoft/phi-1`, `microsoft/phi-1_5`, `microsoft/phi-2`, …
 
 use super::config::Config;
-use super::{Names, Part, gpt2, llama};
+use super::{Names, Role, gpt2, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Attention, Head, Residual, Spec, VocabularyHead};
@@ -29,8 +29,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::OutputNorm, "final_layernorm"),
-    (Part::Output, "layers.{}.self_attn.dense"),
-    (Part::Up, "layers.{}.mlp.fc1"),
-    (Part::Down, "layers.{}.mlp.fc2"),
+    (Role::OutputNorm, "final_layernorm"),
+    (Role::Output, "layers.{}.self_attn.dense"),
+    (Role::Up, "layers.{}.mlp.fc1"),
+    (Role::Down, "layers.{}.mlp.fc2"),
 ]);

@@ -5,7 +5,7 @@
 //! `microsoft/Phi-3.5-mini-instruct`, `microsoft/Phi-4-mini-instruct`, `microsoft/phi-4`, …
 
 use super::config::Config;
-use super::{Names, Part, llama};
+use super::{Names, Role, llama};
 use crate::error::{Error, Result};
 use crate::model::spec::{Norm, Spec};
 
@@ -25,9 +25,9 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::Query, "layers.{}.self_attn.qkv_proj"),
-    (Part::Key, "layers.{}.self_attn.qkv_proj"),
-    (Part::Value, "layers.{}.self_attn.qkv_proj"),
-    (Part::Gate, "layers.{}.mlp.gate_up_proj"),
-    (Part::Up, "layers.{}.mlp.gate_up_proj"),
+    (Role::Query, "layers.{}.self_attn.qkv_proj"),
+    (Role::Key, "layers.{}.self_attn.qkv_proj"),
+    (Role::Value, "layers.{}.self_attn.qkv_proj"),
+    (Role::Gate, "layers.{}.mlp.gate_up_proj"),
+    (Role::Up, "layers.{}.mlp.gate_up_proj"),
 ]);

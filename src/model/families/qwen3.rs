@@ -6,7 +6,7 @@
 use super::config::Config;
 use super::{llama, qwen2};
 use crate::error::Result;
-use crate::model::spec::{Head, HeadNorm, Spec};
+use crate::model::spec::{Head, QkNorm, Spec};
 
 /// What transformers takes where `config.json` does not say.
 const HEAD_DIM: usize = 128;
@@ -15,7 +15,7 @@ pub fn spec(config: &Config) -> Result<Spec> {
     let head_dim = config.count("head_dim", HEAD_DIM)?;
     let mut spec = llama::block_of(config, head_dim, config.rope(head_dim, 10_000.0, None)?)?;
     spec.set_attention_biases(config.flag("attention_bias", false)?);
-    spec.attentions().for_each(|attention| attention.head_norm = HeadNorm::Each);
+    spec.attentions().for_each(|attention| attention.qk_norm = QkNorm::PerHead);
     // The embedding models are the body alone.
     if config.class() == Some("Qwen3Model") {
         spec.head = Head::None { pooler: false };

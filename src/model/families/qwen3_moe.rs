@@ -3,7 +3,7 @@
 //! Paper: <https://arxiv.org/abs/2505.09388>. Checkpoints: `Qwen/Qwen3-30B-A3B`, …
 
 use super::config::Config;
-use super::{Names, Part, llama, mixtral, qwen3};
+use super::{Names, Role, llama, mixtral, qwen3};
 use crate::error::{Error, Result};
 use crate::model::spec::Spec;
 
@@ -35,8 +35,8 @@ pub fn spec(config: &Config) -> Result<Spec> {
 
 /// transformers' tensor names.
 pub const NAMES: Names = llama::NAMES.with(&[
-    (Part::Router, "layers.{}.mlp.gate"),
-    (Part::ExpertGate, "layers.{}.mlp.experts.{}.gate_proj"),
-    (Part::ExpertUp, "layers.{}.mlp.experts.{}.up_proj"),
-    (Part::ExpertDown, "layers.{}.mlp.experts.{}.down_proj"),
+    (Role::Router, "layers.{}.mlp.gate"),
+    (Role::ExpertGate, "layers.{}.mlp.experts.{}.gate_proj"),
+    (Role::ExpertUp, "layers.{}.mlp.experts.{}.up_proj"),
+    (Role::ExpertDown, "layers.{}.mlp.experts.{}.down_proj"),
 ]);

@@ -8,7 +8,7 @@ use super::{
 };
 use crate::error::Result;
 use crate::model::model_config::Stack;
-use crate::model::part::Names;
+use crate::model::role::Names;
 use crate::model::spec::Spec;
 
 /// A family of models, by `config.json`'s word for it.

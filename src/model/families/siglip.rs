@@ -5,7 +5,7 @@
 
 use super::bert::Sizes;
 use super::config::Config;
-use super::{Names, Part, clip};
+use super::{Names, Role, clip};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{EmbeddingHead, Head, Matching, Pooling, Spec};
@@ -34,4 +34,4 @@ pub fn specs(config: &Config) -> Result<[Spec; 2]> {
 }
 
 /// transformers' tensor names.
-pub const TEXT_NAMES: Names = clip::TEXT_NAMES.with(&[(Part::Head, "head")]);
+pub const TEXT_NAMES: Names = clip::TEXT_NAMES.with(&[(Role::Head, "head")]);

@@ -4,7 +4,7 @@
 //! Paper: <https://arxiv.org/abs/2402.19173>. Checkpoints: `bigcode/starcoder2-3b`, `bigcode/starcoder2-7b`, …
 
 use super::config::Config;
-use super::{Names, Part, llama};
+use super::{Names, Role, llama};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::spec::{Head, Norm, Spec};
@@ -26,4 +26,4 @@ pub fn spec(config: &Config) -> Result<Spec> {
 }
 
 /// transformers' tensor names.
-pub const NAMES: Names = llama::NAMES.with(&[(Part::Up, "layers.{}.mlp.c_fc"), (Part::Down, "layers.{}.mlp.c_proj")]);
+pub const NAMES: Names = llama::NAMES.with(&[(Role::Up, "layers.{}.mlp.c_fc"), (Role::Down, "layers.{}.mlp.c_proj")]);

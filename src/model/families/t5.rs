@@ -5,7 +5,7 @@
 //! `google/flan-t5-small`, `google/mt5-small`, …
 
 use super::config::{Config, activation};
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_layers;
@@ -64,27 +64,27 @@ fn head(config: &Config, width: usize) -> Result<Head> {
 /// transformers' tensor names.
 pub const DECODER: Names = Names {
     parts: &[
-        (Part::Embedding, "shared"),
-        (Part::Embedding, "decoder.embed_tokens"),
-        (Part::Embedding, "encoder.embed_tokens"),
-        (Part::OutputNorm, "decoder.final_layer_norm"),
-        (Part::Head, "lm_head"),
-        (Part::ScoreBias, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
-        (Part::AttentionNorm, "decoder.block.{}.layer.0.layer_norm"),
-        (Part::Query, "decoder.block.{}.layer.0.SelfAttention.q"),
-        (Part::Key, "decoder.block.{}.layer.0.SelfAttention.k"),
-        (Part::Value, "decoder.block.{}.layer.0.SelfAttention.v"),
-        (Part::Output, "decoder.block.{}.layer.0.SelfAttention.o"),
-        (Part::CrossNorm, "decoder.block.{}.layer.1.layer_norm"),
-        (Part::CrossQuery, "decoder.block.{}.layer.1.EncDecAttention.q"),
-        (Part::CrossKey, "decoder.block.{}.layer.1.EncDecAttention.k"),
-        (Part::CrossValue, "decoder.block.{}.layer.1.EncDecAttention.v"),
-        (Part::CrossOutput, "decoder.block.{}.layer.1.EncDecAttention.o"),
-        (Part::FeedForwardNorm, "decoder.block.{}.layer.2.layer_norm"),
-        (Part::Gate, "decoder.block.{}.layer.2.DenseReluDense.wi_0"),
-        (Part::Up, "decoder.block.{}.layer.2.DenseReluDense.wi"),
-        (Part::Up, "decoder.block.{}.layer.2.DenseReluDense.wi_1"),
-        (Part::Down, "decoder.block.{}.layer.2.DenseReluDense.wo"),
+        (Role::Embedding, "shared"),
+        (Role::Embedding, "decoder.embed_tokens"),
+        (Role::Embedding, "encoder.embed_tokens"),
+        (Role::OutputNorm, "decoder.final_layer_norm"),
+        (Role::Head, "lm_head"),
+        (Role::ScoreBias, "decoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+        (Role::AttentionNorm, "decoder.block.{}.layer.0.layer_norm"),
+        (Role::Query, "decoder.block.{}.layer.0.SelfAttention.q"),
+        (Role::Key, "decoder.block.{}.layer.0.SelfAttention.k"),
+        (Role::Value, "decoder.block.{}.layer.0.SelfAttention.v"),
+        (Role::Output, "decoder.block.{}.layer.0.SelfAttention.o"),
+        (Role::CrossNorm, "decoder.block.{}.layer.1.layer_norm"),
+        (Role::CrossQuery, "decoder.block.{}.layer.1.EncDecAttention.q"),
+        (Role::CrossKey, "decoder.block.{}.layer.1.EncDecAttention.k"),
+        (Role::CrossValue, "decoder.block.{}.layer.1.EncDecAttention.v"),
+        (Role::CrossOutput, "decoder.block.{}.layer.1.EncDecAttention.o"),
+        (Role::FeedForwardNorm, "decoder.block.{}.layer.2.layer_norm"),
+        (Role::Gate, "decoder.block.{}.layer.2.DenseReluDense.wi_0"),
+        (Role::Up, "decoder.block.{}.layer.2.DenseReluDense.wi"),
+        (Role::Up, "decoder.block.{}.layer.2.DenseReluDense.wi_1"),
+        (Role::Down, "decoder.block.{}.layer.2.DenseReluDense.wo"),
     ],
     // Of the first releases; never used.
     ignored: &["decoder.block.0.layer.1.EncDecAttention.relative_attention_bias"],
@@ -93,18 +93,18 @@ pub const DECODER: Names = Names {
 
 pub const ENCODER: Names = Names {
     parts: &[
-        (Part::OutputNorm, "encoder.final_layer_norm"),
-        (Part::ScoreBias, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
-        (Part::AttentionNorm, "encoder.block.{}.layer.0.layer_norm"),
-        (Part::Query, "encoder.block.{}.layer.0.SelfAttention.q"),
-        (Part::Key, "encoder.block.{}.layer.0.SelfAttention.k"),
-        (Part::Value, "encoder.block.{}.layer.0.SelfAttention.v"),
-        (Part::Output, "encoder.block.{}.layer.0.SelfAttention.o"),
-        (Part::FeedForwardNorm, "encoder.block.{}.layer.1.layer_norm"),
-        (Part::Gate, "encoder.block.{}.layer.1.DenseReluDense.wi_0"),
-        (Part::Up, "encoder.block.{}.layer.1.DenseReluDense.wi"),
-        (Part::Up, "encoder.block.{}.layer.1.DenseReluDense.wi_1"),
-        (Part::Down, "encoder.block.{}.layer.1.DenseReluDense.wo"),
+        (Role::OutputNorm, "encoder.final_layer_norm"),
+        (Role::ScoreBias, "encoder.block.0.layer.0.SelfAttention.relative_attention_bias"),
+        (Role::AttentionNorm, "encoder.block.{}.layer.0.layer_norm"),
+        (Role::Query, "encoder.block.{}.layer.0.SelfAttention.q"),
+        (Role::Key, "encoder.block.{}.layer.0.SelfAttention.k"),
+        (Role::Value, "encoder.block.{}.layer.0.SelfAttention.v"),
+        (Role::Output, "encoder.block.{}.layer.0.SelfAttention.o"),
+        (Role::FeedForwardNorm, "encoder.block.{}.layer.1.layer_norm"),
+        (Role::Gate, "encoder.block.{}.layer.1.DenseReluDense.wi_0"),
+        (Role::Up, "encoder.block.{}.layer.1.DenseReluDense.wi"),
+        (Role::Up, "encoder.block.{}.layer.1.DenseReluDense.wi_1"),
+        (Role::Down, "encoder.block.{}.layer.1.DenseReluDense.wo"),
     ],
     ..Names::PLAIN
 };

@@ -3,7 +3,7 @@
 //! Paper: <https://arxiv.org/abs/2010.11929>. Checkpoints: `google/vit-base-patch16-224`, …
 
 use super::config::Config;
-use super::{Names, Part};
+use super::{Names, Role};
 use crate::device::Activation;
 use crate::error::Result;
 use crate::model::check::check_width;
@@ -45,22 +45,22 @@ pub fn head(config: &Config, pooling: Pooling) -> Result<Head> {
 pub const NAMES: Names = Names {
     prefix: "vit.",
     parts: &[
-        (Part::PatchEmbedding, "embeddings.patch_embeddings.projection"),
-        (Part::ClassToken, "embeddings.cls_token"),
-        (Part::DistillationToken, "embeddings.distillation_token"),
-        (Part::Positions, "embeddings.position_embeddings"),
-        (Part::OutputNorm, "layernorm"),
-        (Part::Head, "classifier"),
-        (Part::Head, "cls_classifier"),
-        (Part::DistillationHead, "distillation_classifier"),
-        (Part::AttentionNorm, "encoder.layer.{}.layernorm_before"),
-        (Part::Query, "encoder.layer.{}.attention.attention.query"),
-        (Part::Key, "encoder.layer.{}.attention.attention.key"),
-        (Part::Value, "encoder.layer.{}.attention.attention.value"),
-        (Part::Output, "encoder.layer.{}.attention.output.dense"),
-        (Part::FeedForwardNorm, "encoder.layer.{}.layernorm_after"),
-        (Part::Up, "encoder.layer.{}.intermediate.dense"),
-        (Part::Down, "encoder.layer.{}.output.dense"),
+        (Role::PatchEmbedding, "embeddings.patch_embeddings.projection"),
+        (Role::ClassToken, "embeddings.cls_token"),
+        (Role::DistillationToken, "embeddings.distillation_token"),
+        (Role::Positions, "embeddings.position_embeddings"),
+        (Role::OutputNorm, "layernorm"),
+        (Role::Head, "classifier"),
+        (Role::Head, "cls_classifier"),
+        (Role::DistillationHead, "distillation_classifier"),
+        (Role::AttentionNorm, "encoder.layer.{}.layernorm_before"),
+        (Role::Query, "encoder.layer.{}.attention.attention.query"),
+        (Role::Key, "encoder.layer.{}.attention.attention.key"),
+        (Role::Value, "encoder.layer.{}.attention.attention.value"),
+        (Role::Output, "encoder.layer.{}.attention.output.dense"),
+        (Role::FeedForwardNorm, "encoder.layer.{}.layernorm_after"),
+        (Role::Up, "encoder.layer.{}.intermediate.dense"),
+        (Role::Down, "encoder.layer.{}.output.dense"),
     ],
     // Of pre-training: the head reads the class token itself.
     ignored: &["pooler.*", "embeddings.mask_token"],

@@ -3,7 +3,7 @@
 use azulejo::device::{Activation, RopePairs};
 use azulejo::model::Spec;
 use azulejo::model::spec::{
-    Attention, Experts, Head, HeadNorm, Norm, Pooling, Positions, Residual, Rope, RopeScaling, ScoreBias, StackInput,
+    Attention, Experts, Head, Norm, Pooling, Positions, QkNorm, Residual, Rope, RopeScaling, ScoreBias, StackInput,
     Tokens,
 };
 
@@ -150,8 +150,8 @@ impl Mistakes<'_> {
             }
             None => self.add_to_attention("a soft cap of 1", |attention| attention.soft_cap = Some(1.0)),
         }
-        for norm in [HeadNorm::None, HeadNorm::Each, HeadNorm::Whole] {
-            self.add_to_attention(format!("head norm {norm:?}"), |attention| attention.head_norm = norm);
+        for norm in [QkNorm::None, QkNorm::PerHead, QkNorm::All] {
+            self.add_to_attention(format!("head norm {norm:?}"), |attention| attention.qk_norm = norm);
         }
         self.add_to_attention("bias of queries, keys and values", |attention| attention.qkv_bias ^= true);
         self.add_to_attention("sinks", |attention| attention.sinks ^= true);

@@ -1,10 +1,10 @@
-//! The parts of a transformer that have weights, and their names in checkpoints.
+//! The roles that weights have in a transformer, and their names in checkpoints.
 
 use crate::error::{Error, Result};
 
-/// A matrix or vector of weights.
+/// What a matrix or vector of weights is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub enum Part {
+pub enum Role {
     Embedding,
     /// Vectors of positions, [positions, width], of models of tokens.
     PositionTable,
@@ -84,10 +84,10 @@ pub enum Part {
     PoolDown,
 }
 
-impl Part {
+impl Role {
     /// Whether checkpoints' names for it are whole: without `.weight`.
     fn is_bare(self) -> bool {
-        use Part::*;
+        use Role::*;
         matches!(
             self,
             ClassToken
@@ -105,12 +105,18 @@ impl Part {
 
     /// Whether there is one of each expert of a mixture.
     pub fn is_of_experts(self) -> bool {
-        matches!(self, Part::ExpertGate | Part::ExpertUp | Part::ExpertDown)
+        matches!(self, Role::ExpertGate | Role::ExpertUp | Role::ExpertDown)
+    }
+
+    /// Whether it is one of the products that GPT-2's code calls `Conv1D`: their matrices are [columns, rows].
+    pub fn is_conv1d(self) -> bool {
+        use Role::*;
+        matches!(self, Query | Key | Value | Output | Gate | Up | Down)
     }
 
     /// What a reader of a summary calls it.
     pub fn group(self) -> &'static str {
-        use Part::*;
+        use Role::*;
         match self {
             Embedding | TypeTable | PatchEmbedding | ClassToken | DistillationToken | Registers => "embedding",
             PositionTable | Positions | ScoreBias | RopeFactors | RopeShortFactors | RopeLongFactors => "positions",
@@ -127,10 +133,10 @@ impl Part {
     }
 }
 
-/// A part's weight or bias in one layer (0 for what is outside the layers) of one stack.
+/// A role's weight or bias in one layer (0 for what is outside the layers) of one stack.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct TensorId {
-    pub part: Part,
+    pub role: Role,
     pub layer: usize,
     pub bias: bool,
     /// Of which of the model's stacks.
@@ -140,12 +146,12 @@ pub struct TensorId {
 }
 
 impl TensorId {
-    pub fn weight(part: Part, layer: usize) -> Self {
-        Self { part, layer, bias: false, stack: 0, expert: None }
+    pub fn weight(role: Role, layer: usize) -> Self {
+        Self { role, layer, bias: false, stack: 0, expert: None }
     }
 
-    pub fn bias(part: Part, layer: usize) -> Self {
-        Self { bias: true, ..Self::weight(part, layer) }
+    pub fn bias(role: Role, layer: usize) -> Self {
+        Self { bias: true, ..Self::weight(role, layer) }
     }
 
     /// That of one expert.
@@ -255,7 +261,7 @@ pub struct Names {
     /// Has the names of other parts.
     pub base: Option<&'static Names>,
     /// Parts of one name lie in one tensor.
-    pub parts: &'static [(Part, &'static str)],
+    pub parts: &'static [(Role, &'static str)],
     /// Tensors that checkpoints carry and nobody needs.
     pub ignored: &'static [&'static str],
     pub layout: Layout,
@@ -266,11 +272,11 @@ const SUFFIXES: [(&str, bool); 6] =
     [(".weight", false), (".bias", true), ("_weight", false), ("_bias", true), (".gamma", false), (".beta", true)];
 
 impl Names {
-    /// No names yet, and each part in a tensor of its own, or below another.
+    /// No names yet, and each role in a tensor of its own, or below another.
     pub const PLAIN: Names = Names { prefix: "", base: None, parts: &[], ignored: &[], layout: Layout::Stacked };
 
     /// The same names, but of these parts.
-    pub const fn with(&'static self, parts: &'static [(Part, &'static str)]) -> Names {
+    pub const fn with(&'static self, parts: &'static [(Role, &'static str)]) -> Names {
         Names { base: Some(self), parts, ..*self }
     }
 
@@ -281,32 +287,32 @@ impl Names {
 
     fn slots_of(&self, tensor: &str) -> Vec<TensorId> {
         let suffixed = SUFFIXES.iter().find_map(|(suffix, bias)| Some((tensor.strip_suffix(suffix)?, *bias)));
-        let slot = |(part, pattern): &(Part, &str)| {
+        let slot = |(role, pattern): &(Role, &str)| {
             let (stem, bias) = match suffixed {
-                Some(suffixed) if !part.is_bare() => suffixed,
+                Some(suffixed) if !role.is_bare() => suffixed,
                 // Experts' matrices that are one tensor are no module's.
-                None if !(part.is_bare() || part.is_of_experts()) => return None,
+                None if !(role.is_bare() || role.is_of_experts()) => return None,
                 _ => (tensor, false),
             };
             let (layer, expert) = numbers_of(pattern, stem)?;
-            Some(TensorId { bias, expert, ..TensorId::weight(*part, layer) })
+            Some(TensorId { bias, expert, ..TensorId::weight(*role, layer) })
         };
         let mut slots: Vec<TensorId> = self.parts.iter().filter_map(slot).collect();
         if let Some(base) = self.base {
-            slots.extend(base.slots_of(tensor).into_iter().filter(|slot| !self.has(slot.part)));
+            slots.extend(base.slots_of(tensor).into_iter().filter(|slot| !self.has(slot.role)));
         }
         slots
     }
 
-    /// Whether it has names of its own for a part.
-    fn has(&self, part: Part) -> bool {
-        self.parts.iter().any(|(own, _)| *own == part)
+    /// Whether it has names of its own for a role.
+    fn has(&self, role: Role) -> bool {
+        self.parts.iter().any(|(own, _)| *own == role)
     }
 
-    /// The pattern of a part's name.
-    fn pattern(&self, part: Part) -> Option<&'static str> {
-        let own = self.parts.iter().find(|(other, _)| *other == part).map(|(_, pattern)| *pattern);
-        own.or_else(|| self.base?.pattern(part))
+    /// The pattern of a role's name.
+    fn pattern(&self, role: Role) -> Option<&'static str> {
+        let own = self.parts.iter().find(|(other, _)| *other == role).map(|(_, pattern)| *pattern);
+        own.or_else(|| self.base?.pattern(role))
     }
 
     pub fn ignores(&self, tensor: &str) -> bool {
@@ -321,10 +327,10 @@ impl Names {
 
     /// The name of a slot's tensor, for messages.
     pub fn tensor(&self, slot: TensorId) -> String {
-        let pattern = self.pattern(slot.part).unwrap_or("?");
+        let pattern = self.pattern(slot.role).unwrap_or("?");
         let suffix = match slot {
             TensorId { bias: true, .. } => ".bias",
-            TensorId { part, .. } if part.is_bare() => "",
+            TensorId { role, .. } if role.is_bare() => "",
             _ => ".weight",
         };
         let name = pattern.replacen("{}", &slot.layer.to_string(), 1);
@@ -355,11 +361,11 @@ mod tests {
     const NAMES: Names = Names {
         prefix: "model.",
         parts: &[
-            (Part::Head, "output"),
-            (Part::Gate, "blk.{}.ffn_gate_up"),
-            (Part::Up, "blk.{}.ffn_gate_up"),
-            (Part::Up, "blk.{}.ffn_up"),
-            (Part::ClassToken, "class_embd"),
+            (Role::Head, "output"),
+            (Role::Gate, "blk.{}.ffn_gate_up"),
+            (Role::Up, "blk.{}.ffn_gate_up"),
+            (Role::Up, "blk.{}.ffn_up"),
+            (Role::ClassToken, "class_embd"),
         ],
         ignored: &["blk.{}.rot", "cls.*"],
         ..Names::PLAIN
@@ -368,35 +374,35 @@ mod tests {
     #[test]
     fn names_lead_to_slots_and_back() {
         let slots = NAMES.slots("model.blk.12.ffn_up.bias");
-        assert_eq!(slots, [TensorId::bias(Part::Up, 12)]);
+        assert_eq!(slots, [TensorId::bias(Role::Up, 12)]);
         assert_eq!(NAMES.slots("blk.12.ffn_up.bias"), slots);
-        assert_eq!(NAMES.slots("output.weight"), [TensorId::weight(Part::Head, 0)]);
+        assert_eq!(NAMES.slots("output.weight"), [TensorId::weight(Role::Head, 0)]);
         assert!(NAMES.ignores("blk.3.rot") && !NAMES.ignores("blk.x.rot"));
         assert!(NAMES.ignores("model.cls.predictions.bias") && !NAMES.ignores("clsx"));
     }
 
     #[test]
     fn parts_may_share_a_tensor() {
-        let parts: Vec<Part> = NAMES.slots("blk.2.ffn_gate_up.weight").iter().map(|slot| slot.part).collect();
-        assert_eq!(parts, [Part::Gate, Part::Up]);
+        let parts: Vec<Role> = NAMES.slots("blk.2.ffn_gate_up.weight").iter().map(|slot| slot.role).collect();
+        assert_eq!(parts, [Role::Gate, Role::Up]);
     }
 
     #[test]
     fn a_table_says_what_differs_from_another_one() {
-        const OTHERS: Names = NAMES.with(&[(Part::Up, "blk.{}.up"), (Part::Head, "head")]);
-        assert_eq!(OTHERS.slots("model.blk.1.up.bias"), [TensorId::bias(Part::Up, 1)]);
-        assert_eq!(OTHERS.slots("blk.2.ffn_gate_up.weight"), [TensorId::weight(Part::Gate, 2)]);
+        const OTHERS: Names = NAMES.with(&[(Role::Up, "blk.{}.up"), (Role::Head, "head")]);
+        assert_eq!(OTHERS.slots("model.blk.1.up.bias"), [TensorId::bias(Role::Up, 1)]);
+        assert_eq!(OTHERS.slots("blk.2.ffn_gate_up.weight"), [TensorId::weight(Role::Gate, 2)]);
         for name in ["output.weight", "blk.1.ffn_up.weight", "model.model.head.weight"] {
             assert_eq!(OTHERS.slots(name), [], "{name}");
         }
-        let [head, class_token] = [Part::Head, Part::ClassToken].map(|part| OTHERS.tensor(TensorId::weight(part, 0)));
+        let [head, class_token] = [Role::Head, Role::ClassToken].map(|role| OTHERS.tensor(TensorId::weight(role, 0)));
         assert_eq!([&*head, &*class_token], ["head.weight", "class_embd"]);
     }
 
     #[test]
     fn some_names_are_whole() {
         let slots = NAMES.slots("class_embd");
-        assert_eq!(slots, [TensorId::weight(Part::ClassToken, 0)]);
+        assert_eq!(slots, [TensorId::weight(Role::ClassToken, 0)]);
         assert_eq!(NAMES.tensor(slots[0]), "class_embd");
         assert_eq!(NAMES.slots("class_embd.weight"), []);
     }
