@@ -205,8 +205,14 @@ impl U8x16 {
     }
 
     #[inline(always)]
-    pub fn look_up(self, values: &[u8; 16]) -> Self {
-        Self(self.0.map(|index| values[usize::from(index)]))
+    pub fn look_up(self, values: &[i8; 16]) -> Self {
+        Self(self.0.map(|index| values[usize::from(index)].cast_unsigned()))
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        let wide = |i: usize| i16::from(self.0[i].cast_signed());
+        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
     }
 
     #[inline(always)]

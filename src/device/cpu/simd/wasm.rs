@@ -241,12 +241,17 @@ impl U8x16 {
 
     /// What is in `values` at each, which must be below 16.
     #[inline(always)]
-    pub fn look_up(self, values: &[u8; 16]) -> Self {
+    pub fn look_up(self, values: &[i8; 16]) -> Self {
         // Of such an index every engine has the same to say.
         #[cfg(target_feature = "relaxed-simd")]
         return Self(i8x16_relaxed_swizzle(load(values), self.0));
         #[cfg(not(target_feature = "relaxed-simd"))]
         return Self(i8x16_swizzle(load(values), self.0));
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        (I16x8(i16x8_extend_low_i8x16(self.0)), I16x8(i16x8_extend_high_i8x16(self.0)))
     }
 
     #[inline(always)]
