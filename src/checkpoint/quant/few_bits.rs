@@ -36,7 +36,7 @@ pub(super) fn tq1_0(bytes: &[u8; 54], out: &mut [Levels; 8]) {
 /// Element `n` of a byte: it is 256/243 times, rounded up, a number with five digits of base 3, the first element's highest.
 fn third(byte: u8, n: usize) -> i8 {
     const POWERS: [u8; 5] = [1, 3, 9, 27, 81];
-    (u16::from(byte.wrapping_mul(POWERS[n])) * 3 >> 8) as i8
+    ((u16::from(byte.wrapping_mul(POWERS[n])) * 3) >> 8) as i8
 }
 
 /// x = d · (q − 1); q of 3, which no quantizer makes, is 2 · d, as in ggml

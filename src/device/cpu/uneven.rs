@@ -108,7 +108,7 @@ impl<V: Values> Block for Uneven<V> {
     fn widen(blocks: &[Self]) -> Cow<'_, [Bytes<1, 0>]> {
         let pair = |block: &Self, pair: usize| {
             let codes = U8x16::load(&block.codes[pair / 2]);
-            let codes = if pair % 2 == 0 { codes.low_nibbles() } else { codes.high_nibbles() };
+            let codes = if pair.is_multiple_of(2) { codes.low_nibbles() } else { codes.high_nibbles() };
             codes.look_up(&V::VALUES).to_array()
         };
         let wide = |block: &Self| Bytes::of([block.scales], [], |at| pair(block, at));
