@@ -18,9 +18,14 @@ const EXPERTS: usize = 64;
 const USED: usize = 8;
 const ROUNDS: usize = 200;
 
-/// Bytes that are a matrix of some numbers in any format.
+/// Bytes that are a matrix of some numbers in any format: neither so small that their products are subnormal, which
+/// processors take long over, nor so large that they are infinite.
 fn bytes(ty: TensorType, rows: usize, columns: usize) -> Vec<u8> {
-    vec![0x2a; rows * ty.row_bytes(columns).expect("whole blocks")]
+    let mut bytes = vec![0x2a; rows * ty.row_bytes(columns).expect("whole blocks")];
+    if ty == TensorType::MXFP4 {
+        bytes.iter_mut().step_by(ty.block_bytes()).for_each(|exponent| *exponent = 120);
+    }
+    bytes
 }
 
 fn experts(device: &mut Cpu, ty: TensorType, rows: usize, columns: usize) -> ExpertLinear<Cpu> {

@@ -78,6 +78,8 @@ pub fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: u
         TensorType::Q2_K => &[80, 82],
         TensorType::Q3_K => &[108],
         TensorType::Q6_K => &[208],
+        TensorType::TQ1_0 => &[52],
+        TensorType::TQ2_0 => &[64],
         TensorType::MXFP4 => &[],
         _ => &[0],
     };

@@ -23,7 +23,7 @@ const SHAPES: [(usize, usize, bool); 8] = [
 const SMALL_SHAPES: [(usize, usize, bool); 3] = [(256, 256, false), (512, 256, true), (4096, 256, false)];
 
 /// The most telling first: a step may end before the last.
-const FORMATS: [TensorType; 14] = [
+const FORMATS: [TensorType; 18] = [
     TensorType::Q4_0,
     TensorType::Q4_K,
     TensorType::Q6_K,
@@ -38,6 +38,10 @@ const FORMATS: [TensorType; 14] = [
     TensorType::IQ4_NL,
     TensorType::Q3_K,
     TensorType::Q2_K,
+    TensorType::IQ4_XS,
+    TensorType::Q1_0,
+    TensorType::TQ2_0,
+    TensorType::TQ1_0,
 ];
 const PROMPT_FORMATS: [TensorType; 5] =
     [TensorType::Q4_0, TensorType::Q4_K, TensorType::F16, TensorType::Q8_0, TensorType::Q6_K];

@@ -1,4 +1,4 @@
-// Before the formats IQ4_NL and MXFP4, whose nibbles are indices of levels: UNEVEN has those as bytes, four a word.
+// Before the formats IQ4_NL, IQ4_XS and MXFP4, whose nibbles are indices of levels: UNEVEN has those as bytes, four a word.
 const SIGNED = true;
 
 fn level_word(w: Unit, index: u32) -> u32 {

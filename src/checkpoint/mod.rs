@@ -18,6 +18,7 @@ pub mod write;
 
 pub use header::{Header, TensorInfo, UnreadTensor};
 pub use metadata::{Array, Metadata, MetadataValue};
-pub use quant::{Levels, TensorType, mxfp4_from_pairs, q3_k_scales, scale_and_minimum};
+pub use quant::{E2M1_VALUES, IQ4_VALUES, Levels, TensorType};
+pub use quant::{iq4_xs_scales, mxfp4_from_pairs, q3_k_scales, scale_and_minimum};
 pub use reader::{FileReader, Format, Sink};
 pub use shards::{Shards, safetensors_shards, shard_names};

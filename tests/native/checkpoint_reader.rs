@@ -248,6 +248,8 @@ fn shapes_that_make_no_sense_are_refused() {
     corrupt(&file(&[tensor("t", &[32, 0], 0, 0)], 99), "tensor \"t\": a dimension of 0");
     corrupt(&file(&[tensor("t", &[33, 2], 2, 0)], 99), "rows of 33 are not whole blocks of Q4_0 (32 elements)");
     corrupt(&file(&[tensor("t", &[288], 12, 0)], 999), "rows of 288 are not whole blocks of Q4_K");
+    corrupt(&file(&[tensor("t", &[192], 41, 0)], 999), "rows of 192 are not whole blocks of Q1_0 (128 elements)");
+    corrupt(&file(&[tensor("t", &[128], 34, 0)], 999), "rows of 128 are not whole blocks of TQ1_0");
     corrupt(&file(&[tensor("t", &[1 << 32, 1 << 32, 2], 0, 0)], 99), "more bytes than 64 bits can count");
     corrupt(&file(&[tensor("t", &[u64::MAX], 0, 0)], 99), "tensor \"t\": ");
     corrupt(&file(&[tensor("t", &[8], 0, 0), tensor("t", &[8], 0, 32)], 64), "two tensors of this name");

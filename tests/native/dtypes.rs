@@ -73,7 +73,7 @@ fn size(values: impl Iterator<Item = f32> + Clone) -> f32 {
     (values.clone().map(|x| x * x).sum::<f32>() / values.count() as f32).sqrt()
 }
 
-fn apart(found: &[f32], expected: &[f32]) -> f32 {
+pub fn apart(found: &[f32], expected: &[f32]) -> f32 {
     assert_eq!(found.len(), expected.len());
     size(found.iter().zip(expected).map(|(a, b)| a - b)) / size(expected.iter().copied())
 }

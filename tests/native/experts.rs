@@ -20,7 +20,7 @@ fn check_on_the_cpu(case: &Case) {
 #[test]
 fn every_format_and_number_of_rows_gives_the_definition() {
     use TensorType::*;
-    for ty in [F32, F16, Q8_0, Q4_K, MXFP4] {
+    for ty in [F32, F16, Q8_0, Q4_K, MXFP4, TQ2_0, Q1_0] {
         for rows in [1, 3, 5, 70] {
             check_on_the_cpu(&Case { biases: rows % 2 == 1, normed: rows % 3 == 0, ..Case::new(ty, rows) });
         }

@@ -11,7 +11,7 @@ use crate::sample::share;
 use crate::verbs::{begin, fill, filled, floats, matrix, read};
 
 /// Columns that are no multiple of a tile, or of sixteen where the format allows.
-pub const WIDTHS: [(TensorType, usize); 15] = [
+pub const WIDTHS: [(TensorType, usize); 19] = [
     (TensorType::F32, 36),
     (TensorType::F16, 68),
     (TensorType::BF16, 84),
@@ -26,7 +26,11 @@ pub const WIDTHS: [(TensorType, usize); 15] = [
     (TensorType::Q5_K, 256),
     (TensorType::Q6_K, 1280),
     (TensorType::IQ4_NL, 32),
+    (TensorType::IQ4_XS, 768),
     (TensorType::MXFP4, 224),
+    (TensorType::Q1_0, 640),
+    (TensorType::TQ1_0, 256),
+    (TensorType::TQ2_0, 768),
 ];
 
 /// Where a block of a quantised format has its scales in halves.
@@ -36,6 +40,8 @@ pub fn scales_of(ty: TensorType) -> &'static [usize] {
         TensorType::Q2_K => &[80, 82],
         TensorType::Q3_K => &[108],
         TensorType::Q6_K => &[208],
+        TensorType::TQ1_0 => &[52],
+        TensorType::TQ2_0 => &[64],
         TensorType::MXFP4 => &[],
         _ => &[0],
     }
@@ -64,7 +70,7 @@ pub fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: u
     bytes
 }
 
-fn dequantised(ty: TensorType, bytes: &[u8], len: usize) -> Vec<f32> {
+pub fn dequantised(ty: TensorType, bytes: &[u8], len: usize) -> Vec<f32> {
     let mut values = vec![0.0; len];
     ty.dequantize(bytes, &mut values);
     values

@@ -59,6 +59,7 @@ mod generation_fields;
 mod generation_settings;
 mod gguf_families;
 mod gguf_llama_cpp;
+mod gguf_types;
 mod gpu_attention;
 mod gpu_bounds;
 mod gpu_choosing;

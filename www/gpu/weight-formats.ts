@@ -35,6 +35,10 @@ export const FORMATS: Record<string, WeightFormat> = {
   Q5_0: { id: 6, elements: 32, bytes: 22, scales: [[0, 1 / 9.2]] },
   Q5_1: { id: 7, elements: 32, bytes: 24, scales: affine(0, 1 / 9.2, 15.5) },
   IQ4_NL: { id: 20, elements: 32, bytes: 18, scales: [[0, 1 / 70]] },
+  IQ4_XS: { id: 23, elements: 256, bytes: 136, scales: [[0, 1 / 1246]] },
+  Q1_0: { id: 41, elements: 128, bytes: 18, scales: [[0, 1]] },
+  TQ1_0: { id: 34, elements: 256, bytes: 54, scales: [[52, 1 / 0.82]] },
+  TQ2_0: { id: 35, elements: 256, bytes: 66, scales: [[64, 1 / 0.71]] },
 };
 
 export function bytesOf(format: string, elements: number): number {
@@ -67,6 +71,8 @@ function fillBlocks(out: Uint8Array, view: DataView, name: string, spread: numbe
     for (let at = 0; at < out.length; at += bytes) out[at] = exponent - (at % 2);
     return;
   }
+  // Of two bits, 3 is 2 times the scale, and nobody's weight: it becomes a 1, which is nothing.
+  if (name === "TQ2_0") for (let at = 0; at < out.length; at++) out[at]! ^= (out[at]! & (out[at]! >> 1) & 0x55) << 1;
   // Scales differ from block to block, as those of real weights do.
   const halves = scales.map(([offset, factor]) => ({ offset, values: VARIED.map((part) => half(part * factor * spread)) }));
   for (let at = 0, block = 0; at < out.length; at += bytes, block++) {

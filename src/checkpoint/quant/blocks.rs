@@ -41,7 +41,7 @@ pub(super) fn q4_1(bytes: &[u8; 20], out: &mut [Levels; 1]) {
 }
 
 /// Element `i` of 4-bit quants.
-fn nibble(quants: &[u8], i: usize) -> u8 {
+pub(super) fn nibble(quants: &[u8], i: usize) -> u8 {
     if i < 16 { quants[i] & 15 } else { quants[i - 16] >> 4 }
 }
 
@@ -77,19 +77,19 @@ pub(super) fn q8_0(bytes: &[u8; 34], out: &mut [Levels; 1]) {
     out[0] = Levels::new(scale(bytes, 0), 0.0, |i| bytes[2 + i] as i8);
 }
 
-/// What the 16 codes of IQ4_NL stand for: finer where weights are dense.
-const IQ4_NL_VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
+/// What the 16 codes of IQ4_NL and IQ4_XS stand for: finer where weights are dense.
+pub const IQ4_VALUES: [i8; 16] = [-127, -104, -83, -65, -49, -35, -22, -10, 1, 13, 25, 38, 53, 69, 89, 113];
 
 /// x = d · values[q]
 ///
 ///     0  d   f16
 ///     2  q   16 bytes, 4 bits each
 pub(super) fn iq4_nl(bytes: &[u8; 18], out: &mut [Levels; 1]) {
-    out[0] = Levels::new(scale(bytes, 0), 0.0, |i| IQ4_NL_VALUES[nibble(&bytes[2..], i) as usize]);
+    out[0] = Levels::new(scale(bytes, 0), 0.0, |i| IQ4_VALUES[nibble(&bytes[2..], i) as usize]);
 }
 
 /// The numbers of E2M1, twice as large, so that they are whole: a sign, two bits of exponent and one of mantissa.
-const E2M1_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
+pub const E2M1_VALUES: [i8; 16] = [0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12];
 
 /// x = 2^(e − 128) · values[q]: the OCP's microscaling format
 /// (<https://www.opencompute.org/documents/ocp-microscaling-formats-mx-v1-0-spec-final-pdf>), as gpt-oss has it.

@@ -1,6 +1,6 @@
 //! The K formats: blocks of 256 with small integer scales for parts of 16 or 32 elements, and an f16 scale for those.
 
-use super::blocks::scale;
+use super::blocks::{IQ4_VALUES, nibble, scale};
 use super::levels::Levels;
 
 /// x = (d · s) · q − (dmin · m), s and m for each 16 elements
@@ -18,7 +18,7 @@ pub(super) fn q2_k(bytes: &[u8; 84], out: &mut [Levels; 8]) {
 }
 
 /// Element `i` of the 16 of `part`, of 256 2-bit quants in 64 bytes.
-fn two_bits(quants: &[u8], part: usize, i: usize) -> u8 {
+pub(super) fn two_bits(quants: &[u8], part: usize, i: usize) -> u8 {
     let (half, shift, column) = (part / 8, part % 8 / 2 * 2, part % 2 * 16 + i);
     quants[half * 32 + column] >> shift & 3
 }
@@ -115,6 +115,28 @@ pub(super) fn q6_k(bytes: &[u8; 210], out: &mut [Levels; 8]) {
     }
 }
 
+/// x = (d · s) · values[q], s for each 32 elements, values those of IQ4_NL
+///
+///     0  d  f16
+///     2  s  6 bytes, see [`iq4_xs_scales`]
+///     8  q  128 bytes, 4 bits each: 32 elements are 16 bytes, as in IQ4_NL
+pub(super) fn iq4_xs(bytes: &[u8; 136], out: &mut [Levels; 8]) {
+    let (d, scales) = (scale(bytes, 0), iq4_xs_scales(&bytes[2..8]));
+    for ((s, q), out) in scales.into_iter().zip(bytes[8..].chunks_exact(16)).zip(out) {
+        *out = Levels::new(d * f32::from(s), 0.0, |i| IQ4_VALUES[nibble(q, i) as usize]);
+    }
+}
+
+/// The scales of the eight parts of an IQ4_XS block, −32 to 31, from the 6 bytes that pack them: the high two bits of all in
+/// bytes 0 and 1, the first lowest; the low four bits of scales 2 i (low half) and 2 i + 1 in byte 2 + i.
+pub fn iq4_xs_scales(packed: &[u8]) -> [i8; 8] {
+    std::array::from_fn(|part| {
+        let low = packed[2 + part / 2] >> (part % 2 * 4) & 15;
+        let high = packed[part / 4] >> (part % 4 * 2) & 3;
+        (low | high << 4) as i8 - 32
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -183,6 +205,28 @@ mod tests {
         let out = floats(q6_k, block(&[&[0x65; 128], &[0b11_10_01_00; 64], &[0xff; 16], HALF]));
         for (row, q) in [5, 21, 38, 54, 5, 21, 38, 54].into_iter().enumerate() {
             assert_eq!(out[row * 32..][..32], [-0.5 * (q - 32) as f32; 32], "row {row}");
+        }
+    }
+
+    #[test]
+    fn scales_of_iq4_xs_are_split() {
+        // High bits 0, 1, 2, 3 and again; low bits 1 and 2 in turn.
+        let packed = [0b11_10_01_00, 0b11_10_01_00, 0x21, 0x21, 0x21, 0x21];
+        assert_eq!(iq4_xs_scales(&packed), [-31, -14, 1, 18, -31, -14, 1, 18]);
+    }
+
+    #[test]
+    fn parts_of_iq4_xs_have_codes_of_their_own() {
+        // All scales are 1: high bits 2, low bits 1. Code 8 is 1, code 0 is −127.
+        let quants: Vec<u8> = (0..8).flat_map(|part| [if part == 3 { 0x08 } else { 0x80 }; 16]).collect();
+        let out = floats(iq4_xs, block(&[HALF, &[0b10_10_10_10; 2], &[0x11; 4], &quants]));
+        for (part, part_of) in out.chunks(32).enumerate() {
+            let [low, high] = if part == 3 { [0.5, -63.5] } else { [-63.5, 0.5] };
+            assert_eq!(
+                (part_of[..16].to_vec(), part_of[16..].to_vec()),
+                (vec![low; 16], vec![high; 16]),
+                "part {part}"
+            );
         }
     }
 }

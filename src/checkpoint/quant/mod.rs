@@ -4,13 +4,14 @@
 //! code, in f32, in ggml's order. A block's layout is written down above its function.
 
 mod blocks;
+mod few_bits;
 mod k_blocks;
 mod levels;
 mod quantize;
 
 use crate::error::{Code, Error, Result};
-pub use blocks::mxfp4_from_pairs;
-pub use k_blocks::{q3_k_scales, scale_and_minimum};
+pub use blocks::{E2M1_VALUES, IQ4_VALUES, mxfp4_from_pairs};
+pub use k_blocks::{iq4_xs_scales, q3_k_scales, scale_and_minimum};
 pub use levels::Levels;
 
 /// How the elements of a tensor are stored.
@@ -31,13 +32,17 @@ pub enum TensorType {
     Q5_K,
     Q6_K,
     IQ4_NL,
+    IQ4_XS,
     MXFP4,
+    Q1_0,
+    TQ1_0,
+    TQ2_0,
 }
 
 use TensorType::*;
 
 /// Number in GGUF, name, elements and bytes of a block, for every type that is read.
-const TABLE: [(TensorType, u32, &str, usize, usize); 15] = [
+const TABLE: [(TensorType, u32, &str, usize, usize); 19] = [
     (F32, 0, "F32", 1, 4),
     (F16, 1, "F16", 1, 2),
     (BF16, 30, "BF16", 1, 2),
@@ -52,12 +57,16 @@ const TABLE: [(TensorType, u32, &str, usize, usize); 15] = [
     (Q5_K, 13, "Q5_K", 256, 176),
     (Q6_K, 14, "Q6_K", 256, 210),
     (IQ4_NL, 20, "IQ4_NL", 32, 18),
+    (IQ4_XS, 23, "IQ4_XS", 256, 136),
     (MXFP4, 39, "MXFP4", 32, 17),
+    (Q1_0, 41, "Q1_0", 128, 18),
+    (TQ1_0, 34, "TQ1_0", 256, 54),
+    (TQ2_0, 35, "TQ2_0", 256, 66),
 ];
 
 /// The types of ggml that are not read, so that a refusal can name them. 4 and 5, 31 to 33 and 36 to 38
 /// were given up by ggml itself.
-const UNREAD: [(u32, &str); 27] = [
+const UNREAD: [(u32, &str); 24] = [
     (4, "Q4_2"),
     (5, "Q4_3"),
     (9, "Q8_1"),
@@ -68,7 +77,6 @@ const UNREAD: [(u32, &str); 27] = [
     (19, "IQ1_S"),
     (21, "IQ3_S"),
     (22, "IQ2_S"),
-    (23, "IQ4_XS"),
     (24, "I8"),
     (25, "I16"),
     (26, "I32"),
@@ -78,19 +86,19 @@ const UNREAD: [(u32, &str); 27] = [
     (31, "Q4_0_4_4"),
     (32, "Q4_0_4_8"),
     (33, "Q4_0_8_8"),
-    (34, "TQ1_0"),
-    (35, "TQ2_0"),
     (36, "IQ4_NL_4_4"),
     (37, "IQ4_NL_4_8"),
     (38, "IQ4_NL_8_8"),
     (40, "NVFP4"),
-    (41, "Q1_0"),
+    (42, "Q2_0"),
 ];
 
 impl TensorType {
     /// Every type, in the order of the enum.
-    pub const ALL: [TensorType; 15] =
-        [F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, MXFP4];
+    pub const ALL: [TensorType; 19] = [
+        F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS, MXFP4, Q1_0, TQ1_0,
+        TQ2_0,
+    ];
 
     fn row(self) -> &'static (TensorType, u32, &'static str, usize, usize) {
         &TABLE[self as usize]
@@ -160,7 +168,11 @@ impl TensorType {
             Q5_K => one(block, out, k_blocks::q5_k),
             Q6_K => one(block, out, k_blocks::q6_k),
             IQ4_NL => one(block, out, blocks::iq4_nl),
+            IQ4_XS => one(block, out, k_blocks::iq4_xs),
             MXFP4 => one(block, out, blocks::mxfp4),
+            Q1_0 => one(block, out, few_bits::q1_0),
+            TQ1_0 => one(block, out, few_bits::tq1_0),
+            TQ2_0 => one(block, out, few_bits::tq2_0),
         }
     }
 
@@ -261,7 +273,7 @@ mod tests {
 
     #[test]
     fn every_other_type_of_ggml_is_refused_by_name() {
-        for number in (0..=41).filter(|number| TABLE.iter().all(|row| row.1 != *number)) {
+        for number in (0..=42).filter(|number| TABLE.iter().all(|row| row.1 != *number)) {
             let error = TensorType::from_ggml(number).unwrap_err();
             assert_eq!(error.code, Code::UnsupportedQuantization);
             assert!(!error.message.contains("unknown"), "type {number}: {error}");

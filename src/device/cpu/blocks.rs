@@ -161,7 +161,7 @@ impl Nibbles {
 
     /// Where a level is: vector, byte and shift.
     #[inline(always)]
-    fn place(row: usize, column: usize) -> (usize, usize, usize) {
+    pub fn place(row: usize, column: usize) -> (usize, usize, usize) {
         (column / 4, row * 2 + column % 2, column % 4 / 2 * 4)
     }
 
@@ -233,6 +233,30 @@ impl<const GROUPS: usize, const MINS: usize> Bytes<GROUPS, MINS> {
             }),
             scales: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].scales[group])),
             mins: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].mins[group])),
+        }
+    }
+
+    /// Of vectors that lie as here.
+    #[inline(always)]
+    pub fn of(scales: [[f32; ROWS]; GROUPS], mins: [[f32; ROWS]; MINS], vector: impl Fn(usize) -> [u8; 16]) -> Self {
+        let halves = |v: usize| {
+            let vector = vector(v).map(u8::cast_signed);
+            let (halves, _) = vector.as_chunks::<8>();
+            [halves[0], halves[1]]
+        };
+        Self { levels: std::array::from_fn(halves), scales, mins }
+    }
+}
+
+/// Neighbours that share their inputs' block.
+impl<B: Products, const N: usize> Products for [B; N] {
+    type Input = [B::Input; N];
+    const COLUMNS: usize = N * B::COLUMNS;
+
+    #[inline(always)]
+    fn accumulate<const T: usize>(&self, inputs: [&Self::Input; T], sums: &mut [Sums; T]) {
+        for (part, block) in self.iter().enumerate() {
+            block.accumulate(inputs.map(|parts| &parts[part]), sums);
         }
     }
 }

@@ -5,10 +5,12 @@
 //! at a time: their sums fill the registers, and a weight unpacked once serves them all.
 
 use super::blocks::{Block, Brain, Bytes, Element, FLOATS, Floats, Half, Nibbles};
+use super::few_bits::FewBits;
 use super::pool::Shards;
 use super::products::{Products, ROWS, Sums, split};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::F32x4;
+use super::uneven::{E2m1, Iq4, Uneven};
 use crate::checkpoint::Levels;
 use crate::checkpoint::TensorType;
 use crate::error::{Error, Result, no_memory};
@@ -26,6 +28,10 @@ enum Panels {
     F16(Vec<Floats<Half>>),
     Bf16(Vec<Floats<Brain>>),
     Nibbles(Vec<Nibbles>),
+    Iq4(Vec<Uneven<Iq4>>),
+    E2m1(Vec<Uneven<E2m1>>),
+    Bits(Vec<FewBits<1, 4>>),
+    TwoBits(Vec<FewBits<2, 8>>),
     Bytes(Vec<Bytes<1, 0>>),
     BytesMin(Vec<Bytes<1, 1>>),
     HalfBytes(Vec<Bytes<2, 0>>),
@@ -40,6 +46,10 @@ macro_rules! with_blocks {
             Panels::F16($blocks) => $body,
             Panels::Bf16($blocks) => $body,
             Panels::Nibbles($blocks) => $body,
+            Panels::Iq4($blocks) => $body,
+            Panels::E2m1($blocks) => $body,
+            Panels::Bits($blocks) => $body,
+            Panels::TwoBits($blocks) => $body,
             Panels::Bytes($blocks) => $body,
             Panels::BytesMin($blocks) => $body,
             Panels::HalfBytes($blocks) => $body,
@@ -56,7 +66,11 @@ impl Panels {
             F16 => Panels::F16(Vec::new()),
             BF16 => Panels::Bf16(Vec::new()),
             Q4_0 | Q4_1 | Q4_K => Panels::Nibbles(Vec::new()),
-            Q5_0 | Q8_0 | IQ4_NL | MXFP4 => Panels::Bytes(Vec::new()),
+            IQ4_NL | IQ4_XS => Panels::Iq4(Vec::new()),
+            MXFP4 => Panels::E2m1(Vec::new()),
+            Q1_0 => Panels::Bits(Vec::new()),
+            TQ1_0 | TQ2_0 => Panels::TwoBits(Vec::new()),
+            Q5_0 | Q8_0 => Panels::Bytes(Vec::new()),
             Q5_1 | Q5_K => Panels::BytesMin(Vec::new()),
             Q3_K | Q6_K => Panels::HalfBytes(Vec::new()),
             Q2_K => Panels::HalfBytesMin(Vec::new()),
@@ -128,11 +142,16 @@ impl Matrix {
         // SAFETY: the caller's promise.
         let writer = unsafe { Writer::new(self, panel, output) };
         let floats = inputs.floats.as_chunks().0;
+        let (fours, eights) = (inputs.quantised.as_chunks().0, inputs.quantised.as_chunks().0);
         match &self.panels {
             Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::Bf16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::Nibbles(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::Iq4(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::E2m1(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::Bits(blocks) => self.tiles(panel, blocks, fours, inputs.tokens, &writer),
+            Panels::TwoBits(blocks) => self.tiles(panel, blocks, eights, inputs.tokens, &writer),
             Panels::Bytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
             Panels::BytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
             Panels::HalfBytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
@@ -298,6 +317,10 @@ impl MatrixBuilder {
             Panels::F16(blocks) => pack_floats(rows, |bytes| Half(u16::from_le_bytes(*bytes)), Floats::new, blocks),
             Panels::Bf16(blocks) => pack_floats(rows, |bytes| Brain(u16::from_le_bytes(*bytes)), Floats::new, blocks),
             Panels::Nibbles(blocks) => pack_levels(ty, rows, Nibbles::new, blocks),
+            Panels::Iq4(blocks) => pack_levels(ty, rows, Uneven::new, blocks),
+            Panels::E2m1(blocks) => pack_levels(ty, rows, Uneven::new, blocks),
+            Panels::Bits(blocks) => FewBits::pack(ty, rows, blocks),
+            Panels::TwoBits(blocks) => FewBits::pack(ty, rows, blocks),
             Panels::Bytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
             Panels::BytesMin(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
             Panels::HalfBytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
@@ -363,7 +386,9 @@ mod tests {
                 TensorType::BF16 => {
                     block.copy_from_slice(&half::bf16::from_f32(f32::from(block[0]) - 128.0).to_le_bytes())
                 }
-                TensorType::Q3_K | TensorType::Q6_K => block[len - 2..].copy_from_slice(&scale),
+                TensorType::Q3_K | TensorType::Q6_K | TensorType::TQ1_0 | TensorType::TQ2_0 => {
+                    block[len - 2..].copy_from_slice(&scale)
+                }
                 TensorType::MXFP4 => block[0] = 120 + block[0] % 4,
                 TensorType::Q2_K => block[len - 4..].copy_from_slice(&[scale, scale].concat()),
                 TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => {

@@ -4,6 +4,7 @@ mod attention;
 mod blocks;
 mod elementwise;
 mod experts;
+mod few_bits;
 mod matrix;
 mod pixels;
 pub mod pool;
@@ -15,6 +16,7 @@ mod score;
 mod short_conv;
 mod simd;
 mod state;
+mod uneven;
 
 use super::{
     Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,

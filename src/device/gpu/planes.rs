@@ -5,7 +5,7 @@
 //! share. So neighbouring lanes read neighbouring words, and no word twice. What a record has is said where it is read,
 //! in `shaders/formats/`.
 
-use crate::checkpoint::{Levels, TensorType, q3_k_scales, scale_and_minimum};
+use crate::checkpoint::{Levels, TensorType, iq4_xs_scales, q3_k_scales, scale_and_minimum};
 
 /// How a format's units lie.
 #[derive(Clone, Copy)]
@@ -30,7 +30,10 @@ impl Layout {
             Q5_0 => [32, 4, 2, 3],
             Q5_1 => [32, 4, 1, 2],
             Q8_0 => [32, 8, 2, 1],
+            IQ4_XS => [32, 4, 8, 3],
             MXFP4 => [32, 4, 4, 1],
+            Q1_0 => [32, 0, 8, 9],
+            TQ1_0 | TQ2_0 => [32, 0, 8, 17],
             Q2_K => [32, 0, 8, 21],
             Q3_K => [32, 0, 8, 29],
             Q4_K => [32, 4, 8, 5],
@@ -87,16 +90,26 @@ fn lay_record(ty: TensorType, blocks: &[u8], [first, second]: &mut [Vec<u8>; 2])
             second.push(block[0]);
             first.extend(&block[1..]);
         }),
+        IQ4_XS => {
+            first.extend(&blocks[8..]);
+            second.extend([blocks[0], blocks[1], 0, 0]);
+            second.extend(iq4_xs_scales(&blocks[2..8]).map(i8::cast_unsigned));
+        }
+        Q1_0 => {
+            second.extend(each().flat_map(|block| block[2..].chunks_exact(4).flat_map(single_bits)));
+            second.resize(second.len() + 16 * (2 - each().count()), 0);
+            second.extend(each().flat_map(|block| [block[0], block[1]]));
+        }
         Q5_0 => {
             each().for_each(|block| first.extend(&block[6..]));
-            second.extend(each().flat_map(|block| fifths(&block[2..6])));
+            second.extend(each().flat_map(|block| single_bits(&block[2..6])));
             second.resize(second.len() + 4 * (2 - each().count()), 0);
             second.extend(each().flat_map(|block| [block[0], block[1]]));
         }
         Q5_1 => {
             first.extend(&blocks[8..]);
             second.extend(&blocks[..4]);
-            second.extend(fifths(&blocks[4..8]));
+            second.extend(single_bits(&blocks[4..8]));
         }
         Q4_K | Q5_K => {
             let nibbles = &blocks[blocks.len() - 128..];
@@ -118,6 +131,8 @@ fn lay_levels(ty: TensorType, block: &[u8], first: &mut Vec<u8>, second: &mut Ve
     ty.levels(block, &mut units);
     let (offset, scales, d) = match ty {
         TensorType::Q2_K => (0, block[..16].to_vec(), &block[80..84]),
+        TensorType::TQ1_0 => (0, Vec::new(), &block[52..54]),
+        TensorType::TQ2_0 => (0, Vec::new(), &block[64..66]),
         TensorType::Q3_K => (4, q3_k_scales(&block[96..108]).map(|scale| scale as u8).to_vec(), &block[108..110]),
         _ => (32, block[192..208].to_vec(), &block[208..210]),
     };
@@ -147,8 +162,8 @@ fn two_groups(bytes: &[u8]) -> [u8; 32] {
     })
 }
 
-/// Fifth bits, a bit a column in the file's order.
-fn fifths(bits: &[u8]) -> Vec<u8> {
+/// A bit of each of 32 columns, in the file's order.
+fn single_bits(bits: &[u8]) -> Vec<u8> {
     spread(1, |i| bits[i / 8] >> (i % 8) & 1)
 }
 
@@ -190,7 +205,9 @@ mod tests {
                 words.map(|words| 4 * words),
                 "{ty}"
             );
-            let [file, here] = [rows * row[0].len(), 4 * words.iter().sum::<usize>()];
+            // Five to a byte are for the GPU two bits each.
+            let kept = if ty == TensorType::TQ1_0 { TensorType::TQ2_0 } else { ty };
+            let [file, here] = [rows * kept.row_bytes(columns).unwrap(), 4 * words.iter().sum::<usize>()];
             // Scales of 6 bits have a byte, and a lone one of a block a word: at most a sixteenth more.
             assert!(here >= file && here <= file + file / 16 + 16, "{ty}: {here} of {file} bytes");
         }

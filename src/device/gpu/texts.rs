@@ -36,8 +36,11 @@ pub fn format_text(format: TensorType) -> &'static str {
         Q4_K => quantised!("formats/nibbles", "formats/even", "formats/six_bits", "formats/q4_k"),
         Q5_K => quantised!("formats/bytes", "formats/six_bits", "formats/q5_k"),
         Q6_K => quantised!("formats/bytes", "formats/signed_scales", "formats/q6_k"),
-        IQ4_NL => quantised!("formats/nibbles", "formats/uneven", "formats/shared", "formats/iq4_nl"),
+        IQ4_NL => quantised!("formats/nibbles", "formats/uneven", "formats/shared", "formats/iq4", "formats/iq4_nl"),
+        IQ4_XS => quantised!("formats/nibbles", "formats/uneven", "formats/iq4", "formats/iq4_xs"),
         MXFP4 => quantised!("formats/nibbles", "formats/uneven", "formats/mxfp4"),
+        Q1_0 => quantised!("formats/bytes", "formats/shared", "formats/q1_0"),
+        TQ1_0 | TQ2_0 => quantised!("formats/bytes", "formats/ternary"),
     }
 }
 

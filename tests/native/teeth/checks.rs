@@ -217,11 +217,13 @@ fn of_formats(file: &str) -> Vec<Check> {
     use TensorType::*;
     let types = match file.trim_start_matches("formats/") {
         "levels" | "inputs_levels" => vec![Q4_1, Q8_0, Q6_K],
-        "bytes" => vec![Q8_0, Q5_1, Q3_K],
+        "bytes" => vec![Q8_0, Q5_1, Q3_K, Q1_0],
         "nibbles" => vec![Q4_1, IQ4_NL],
         "even" => vec![Q4_1],
-        "shared" => vec![Q4_0, Q8_0],
+        "shared" => vec![Q4_0, Q8_0, Q1_0],
         "uneven" => vec![IQ4_NL, MXFP4],
+        "iq4" => vec![IQ4_NL, IQ4_XS],
+        "ternary" => vec![TQ1_0, TQ2_0],
         "six_bits" => vec![Q4_K, Q5_K],
         "signed_scales" => vec![Q3_K, Q6_K],
         "eights" | "inputs_eights" => vec![F16, BF16],

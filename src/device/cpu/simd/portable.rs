@@ -146,6 +146,26 @@ impl I16x8 {
     }
 
     #[inline(always)]
+    pub fn load(values: &[u16; 8]) -> Self {
+        Self(values.map(u16::cast_signed))
+    }
+
+    #[inline(always)]
+    pub fn lowest<const BITS: usize>(self) -> Self {
+        Self(self.0.map(|x| x & ((1 << BITS) - 1)))
+    }
+
+    #[inline(always)]
+    pub fn without_lowest<const BITS: usize>(self) -> Self {
+        Self(self.0.map(|x| (x.cast_unsigned() >> BITS).cast_signed()))
+    }
+
+    #[inline(always)]
+    pub fn narrow_unsigned(self, high: Self) -> U8x16 {
+        U8x16(std::array::from_fn(|i| if i < 8 { self.0[i] as u8 } else { high.0[i - 8] as u8 }))
+    }
+
+    #[inline(always)]
     pub fn narrow(low: I32x4, high: I32x4) -> Self {
         Self(std::array::from_fn(|i| if i < 4 { low.0[i] as i16 } else { high.0[i - 4] as i16 }))
     }
@@ -182,5 +202,21 @@ impl U8x16 {
     pub fn widen_unsigned(self) -> (I16x8, I16x8) {
         let wide = |i: usize| i16::from(self.0[i]);
         (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    }
+
+    #[inline(always)]
+    pub fn look_up(self, values: &[i8; 16]) -> Self {
+        Self(self.0.map(|index| values[usize::from(index)].cast_unsigned()))
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        let wide = |i: usize| i16::from(self.0[i].cast_signed());
+        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [u8; 16] {
+        self.0
     }
 }

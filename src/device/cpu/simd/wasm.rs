@@ -175,6 +175,30 @@ impl I16x8 {
         Self(unsafe { i16x8_load_extend_i8x8(values.as_ptr()) })
     }
 
+    /// Sixteen bits each, whatever they mean.
+    #[inline(always)]
+    pub fn load(values: &[u16; 8]) -> Self {
+        Self(load(values))
+    }
+
+    /// The lowest bits of each.
+    #[inline(always)]
+    pub fn lowest<const BITS: usize>(self) -> Self {
+        Self(v128_and(self.0, u16x8_splat((1 << BITS) - 1)))
+    }
+
+    /// The others, moved to their place.
+    #[inline(always)]
+    pub fn without_lowest<const BITS: usize>(self) -> Self {
+        Self(u16x8_shr(self.0, BITS as u32))
+    }
+
+    /// These and others' values, which must fit.
+    #[inline(always)]
+    pub fn narrow_unsigned(self, high: Self) -> U8x16 {
+        U8x16(u8x16_narrow_i16x8(self.0, high.0))
+    }
+
     /// Two vectors' values, which must fit.
     #[inline(always)]
     pub fn narrow(low: I32x4, high: I32x4) -> Self {
@@ -213,5 +237,26 @@ impl U8x16 {
     #[inline(always)]
     pub fn widen_unsigned(self) -> (I16x8, I16x8) {
         (I16x8(u16x8_extend_low_u8x16(self.0)), I16x8(u16x8_extend_high_u8x16(self.0)))
+    }
+
+    /// What is in `values` at each, which must be below 16.
+    #[inline(always)]
+    pub fn look_up(self, values: &[i8; 16]) -> Self {
+        // Of such an index every engine has the same to say.
+        #[cfg(target_feature = "relaxed-simd")]
+        return Self(i8x16_relaxed_swizzle(load(values), self.0));
+        #[cfg(not(target_feature = "relaxed-simd"))]
+        return Self(i8x16_swizzle(load(values), self.0));
+    }
+
+    #[inline(always)]
+    pub fn widen_signed(self) -> (I16x8, I16x8) {
+        (I16x8(i16x8_extend_low_i8x16(self.0)), I16x8(i16x8_extend_high_i8x16(self.0)))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [u8; 16] {
+        // SAFETY: both types are 16 bytes without invalid values.
+        unsafe { core::mem::transmute(self.0) }
     }
 }
