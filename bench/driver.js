@@ -19,8 +19,8 @@ export const commands = {
   leave: () => contestant.dispose(),
 
   async ceilings() {
-    const { measureCeilings } = await import("./ceilings.js");
-    return measureCeilings();
+    const { measureCeilings } = await import("../www-dist/gpu/ceilings.js");
+    return measureCeilings(await navigator.gpu.requestAdapter(), { few: true });
   },
 
   async floor(url) {

@@ -91,10 +91,10 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
     // An adapter gives one device only.
     const adapter = await findAdapter();
     if (typeof adapter === "string") throw new Error(adapter);
-    report.ceilings = await measureCeilings(adapter, () => clock.isOver || clock.signal.aborted);
+    report.ceilings = await measureCeilings(adapter, { warmMs: 600, isOver: () => clock.isOver || clock.signal.aborted });
     clock.check();
     told.found("ceilings");
-    return report.ceilings.freeDispatch !== undefined;
+    return report.ceilings.independentDispatchMs !== undefined;
   },
 
   async speed(report, clock, told) {

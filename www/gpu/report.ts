@@ -40,7 +40,7 @@ const ABOUT = {
   steps: "of each step that was begun: how it ended and its milliseconds",
   families: "tiny models with random weights on the GPU against the CPU of the same browser; error: the largest, |difference| / (1 + |value|); greedy and drawn: tokens that are the same",
   kernels: "one layer in each weight format and cache type; error: the largest difference over the standard deviation of the logits, or tokens that differ",
-  ceilings: "by the clock that is named: bytes and operations a second, microseconds a dispatch; a multiplication with an addition is 2 operations, a dot4I8Packed 8",
+  ceilings: "by the clock that is named: bytes and operations a second (in f32, halves, bytes), milliseconds a dispatch; a multiplication with an addition is 2 operations, a dot4I8Packed 8",
   speed: "SmolLM2-135M's shape, random weights in Q4_1: rates by the page's clock; steps kernel by kernel, ms by the GPU's, bytes and operations the least there could be, share: the time of these at the ceilings over ms",
   Infinity: "written as null: a number was none, or an answer did not come",
 } as const;

@@ -117,16 +117,16 @@ export function facts(entries: [name: string, value: string][]): HTMLElement {
 
 const giga = (perSecond: number, unit: string) => (perSecond >= 1e12 ? `${format.rate(perSecond / 1e12)} T${unit}/s` : `${format.rate(perSecond / 1e9)} G${unit}/s`);
 
-function ceilingFacts({ clock, bytesPerSecond, f32PerSecond, f16PerSecond, dot8PerSecond, dependentDispatch, freeDispatch }: Partial<Ceilings>): [string, string][] {
-  const micro = (value: number | undefined, name: string): [string, string][] => (value ? [[name, `${value.toFixed(1)} µs`]] : []);
+function ceilingFacts({ clock, bytesPerSecond, operationsPerSecond, halfOperationsPerSecond, byteOperationsPerSecond, dependentDispatchMs, independentDispatchMs }: Partial<Ceilings>): [string, string][] {
+  const micro = (value: number | undefined, name: string): [string, string][] => (value ? [[name, `${(value * 1000).toFixed(1)} µs`]] : []);
   const rate = (value: number | undefined, name: string, unit: string): [string, string][] => (value ? [[name, giga(value, unit)]] : []);
   return [
     ...rate(bytesPerSecond, "memory read", "B"),
-    ...rate(f32PerSecond, "f32 multiply-adds", "Flop"),
-    ...rate(f16PerSecond, "f16 multiply-adds", "Flop"),
-    ...rate(dot8PerSecond, "products of 8 bits", "op"),
-    ...micro(dependentDispatch, "a dispatch that waits"),
-    ...micro(freeDispatch, "a dispatch that does not"),
+    ...rate(operationsPerSecond, "f32 multiply-adds", "Flop"),
+    ...rate(halfOperationsPerSecond, "f16 multiply-adds", "Flop"),
+    ...rate(byteOperationsPerSecond, "products of 8 bits", "op"),
+    ...micro(dependentDispatchMs, "a dispatch that waits"),
+    ...micro(independentDispatchMs, "a dispatch that does not"),
     ...(clock ? [["by the clock of", clock === "gpu" ? "the GPU" : "the page"] as [string, string]] : []),
   ];
 }

@@ -168,7 +168,7 @@ export function stepOf(name: string, profile: Profile, ceilings: Partial<Ceiling
 }
 
 /** What the device would take if it did nothing but read this, or compute it, as a part of the time that it took. */
-function shareOf({ ms, bytes, operations }: KernelRuns, { bytesPerSecond, f32PerSecond }: Partial<Ceilings>): number | undefined {
-  if (!(ms > 0) || !bytesPerSecond || !f32PerSecond) return undefined;
-  return (Math.max(bytes / bytesPerSecond, operations / f32PerSecond) * 1000) / ms;
+function shareOf({ ms, bytes, operations }: KernelRuns, { bytesPerSecond, operationsPerSecond }: Partial<Ceilings>): number | undefined {
+  if (!(ms > 0) || !bytesPerSecond || !operationsPerSecond) return undefined;
+  return (Math.max(bytes / bytesPerSecond, operations / operationsPerSecond) * 1000) / ms;
 }
