@@ -129,7 +129,10 @@ async function measure(
   const time = stamped ? byTimestamps(device) : byClock(device);
   const run = (code: string, groups: number, into = outs) => runner(device, code, groups, data, into);
   const found: Partial<Ceilings> = { clock: stamped ? "gpu" : "page" };
-  const keep = (name: Exclude<keyof Ceilings, "clock">, value: number) => onFound?.(name, (found[name] = value));
+  const keep = (name: Exclude<keyof Ceilings, "clock">, value: number) => {
+    found[name] = value;
+    onFound?.(name, value);
+  };
   const groups = Math.ceil(COMPUTE_GROUPS * scale);
   const rate = async ({ code, operations }: typeof F32) =>
     (groups * 64 * ROUNDS * SUMS * operations * 1000) / (await quickest(await run(code, groups), time, isOver));
