@@ -23,8 +23,13 @@ export const commands = {
     return measureCeilings(await navigator.gpu.requestAdapter(), { few: true });
   },
 
-  async floor(url) {
-    const [{ measureFloor }, { inspect }] = [await import("./floor.js"), await import("../dist/index.js")];
-    return { rates: await measureFloor(), summary: await inspect(url) };
+  async cpuCeilings(threads) {
+    const { measureCpuCeilings } = await import("./cpu-ceilings.js");
+    return measureCpuCeilings(threads);
+  },
+
+  async summary(url) {
+    const { inspect } = await import("../dist/index.js");
+    return inspect(url);
   },
 };
