@@ -32,8 +32,9 @@ const TITLES: Record<StepName, string> = {
   families: "Right or wrong, by family", kernels: "Right or wrong, by kernel", ceilings: "What it can do at most", speed: "How fast",
 };
 
-function setState(state: "empty" | "ready" | "running" | "done" | "none", words: string): void {
+function setState(state: "empty" | "ready" | "running" | "done" | "none", words: string, isWrong = false): void {
   document.body.dataset["state"] = state;
+  status.classList.toggle("wrong", isWrong);
   status.textContent = words;
 }
 
@@ -142,7 +143,7 @@ class Page {
     canvas.setAttribute("aria-label", await drawPicture(canvas, report));
     this.png = await pngOf(canvas);
     share.hidden = false;
-    setState("done", words);
+    setState("done", words, overall(report) === "wrong");
     announce(words);
   }
 

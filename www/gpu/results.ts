@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 import * as format from "../format.js";
-import { nameOf, type AdapterFacts } from "./adapter.js";
+import type { AdapterFacts } from "./adapter.js";
 import type { Ceilings } from "./ceilings.js";
 import type { Verdict } from "./compare.js";
 import { ASKED, CASES, PLAIN, variantsOf, type KernelResult } from "./kernels.js";
@@ -155,12 +155,11 @@ function stepTable({ name, dispatches, kernels }: Step): HTMLElement {
   return box;
 }
 
-/** The adapter, as the browser tells of it. */
+/** The adapter, as the browser tells of it; its name is the heading. */
 export function adapterFacts(adapter: AdapterFacts): [string, string][] {
   const { vendor, architecture, device, subgroups, features, limits } = adapter;
   const bytes = (name: string) => (limits[name] ? format.bytes(limits[name]) : "not told");
   return [
-    ["name", nameOf(adapter)],
     ["vendor, architecture", [vendor, architecture, device].filter(Boolean).join(" / ") || "not told"],
     ["subgroups", subgroups ? [...new Set(subgroups)].join(" to ") : features.includes("subgroups") ? "yes" : "none"],
     ["largest buffer", bytes("maxBufferSize")],
