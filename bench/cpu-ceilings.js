@@ -1,5 +1,5 @@
 // What the machine itself can do in wasm, on one thread or several: how fast memory is read, and how many multiply-adds a
-// second are done out of the first-level cache, in f32 and by the two dot products of integers. No decoding is faster than
+// second are done out of the first-level cache, in f32 and by the dot products of integers. No decoding is faster than
 // its weights are read, no prompt faster than its products are made.
 //
 // The kernels are assembled by hand, so that no compiler's taste is in the figures. Each thread is a worker
@@ -35,6 +35,7 @@ const chain = (index) => 4 + index;
 const BODIES = {
   read: (i) => [...get(chain(i)), ...load(16 * i), ...add, ...set(chain(i))],
   f32: (i) => [...get(chain(i)), ...load(16 * i), ...get(3), ...multiplyFloats, ...addFloats, ...set(chain(i))],
+  dot16: (i) => [...get(chain(i)), ...load(16 * i), ...get(3), ...dot16, ...add, ...set(chain(i))],
   wide: (i) => [
     ...get(chain(i)),
     ...load(16 * i), ...low, ...get(3), ...dot16, ...add,
@@ -87,13 +88,14 @@ export async function kernels() {
 const WORK = {
   read: { bytes: READ_BYTES, times: 20, each: 1 },
   f32: { bytes: CACHED_BYTES, times: 800_000, each: 4 },
+  dot16: { bytes: CACHED_BYTES, times: 800_000, each: 2 },
   wide: { bytes: CACHED_BYTES, times: 400_000, each: 1 },
   relaxed: { bytes: CACHED_BYTES, times: 800_000, each: 1 },
 };
 
 /**
- * Of so many threads at once, each a second: bytes that they `read`, multiply-adds in `f32`, of bytes widened to 16 bits
- * (`wide`), and by the `relaxed` product of 8 by 7 bits. The best of some attempts.
+ * Of so many threads at once, each a second: bytes that they `read`, multiply-adds in `f32`, in 16 bits (`dot16`), in 16
+ * bits of bytes that each product widens (`wide`), and by the `relaxed` product of 8 by 7 bits. The best of some attempts.
  */
 export async function measureCpuCeilings(threads) {
   const workers = await Promise.all(Array.from({ length: threads }, startWorker));

@@ -26,9 +26,9 @@ export function table({ model, device, threads, rounds, measures, contestants })
 }
 
 /** What the machine can do at most, in a line. */
-export function ceilingsLine({ read, f32, wide, relaxed }, where) {
+export function ceilingsLine({ read, f32, dot16, wide, relaxed }, where) {
   const giga = (rate) => (rate / 1e9).toFixed(1);
-  const integers = wide ? `, ${giga(wide)} of bytes widened to 16 bits, ${giga(relaxed)} of 8 by 7 bits` : "";
+  const integers = dot16 ? `, ${giga(dot16)} in 16 bits, ${giga(wide)} of bytes widened to that, ${giga(relaxed)} of 8 by 7 bits` : "";
   return `ceilings, ${where}: ${giga(read)} GB/s read; G multiply-adds/s: ${giga(f32)} in f32${integers}\n`;
 }
 

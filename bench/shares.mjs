@@ -1,17 +1,17 @@
 // Which share of the machine's ceilings a figure reaches: the least that its work takes, over what it took.
 //
-// Ceilings are { read: bytes, f32, wide, relaxed: multiply-adds a second }, of the CPU by cpu-ceilings.js, of a GPU by
+// Ceilings are { read: bytes, f32, dot16, wide, relaxed: multiply-adds a second }, of the CPU by cpu-ceilings.js, of a GPU by
 // www/gpu/ceilings.ts (read, f32). Work is { bytes, products }: the least that is read, and the multiply-adds.
 
 /** Of a GPU, whose operations are two a multiply-add. */
 export const gpuCeilings = ({ bytesPerSecond, operationsPerSecond }) => ({ read: bytesPerSecond, f32: operationsPerSecond / 2 });
 
 /**
- * Seconds that the work takes where the machine does nothing else. Weights in blocks are multiplied in 16 bits (`wide`): that
- * is what activations of 15 bits need. A GPU unpacks them and multiplies in f32.
+ * Seconds that the work takes where the machine does nothing else. Weights in blocks are multiplied in 16 bits: that is
+ * what activations of 15 bits need. A GPU unpacks them and multiplies in f32.
  */
-export function floorSeconds({ bytes, products }, { read, f32, wide = f32 }, isQuantised) {
-  return Math.max(bytes / read, products / (isQuantised ? wide : f32));
+export function floorSeconds({ bytes, products }, { read, f32, dot16 = f32 }, isQuantised) {
+  return Math.max(bytes / read, products / (isQuantised ? dot16 : f32));
 }
 
 /**

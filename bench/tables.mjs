@@ -138,14 +138,14 @@ const TABLES = {
   }),
 
   ceilings(matches) {
-    const table = new Table(matches, ["", "GB/s read", "G multiply-adds/s in f32", "of bytes widened to 16 bits", "of 8 by 7 bits"]);
+    const table = new Table(matches, ["", "GB/s read", "G multiply-adds/s in f32", "in 16 bits", "of bytes widened to that", "of 8 by 7 bits"]);
     const giga = (rate) => (rate ? digits(rate / 1e9) : "–");
     for (const [name, device, threads] of [["1 thread", "cpu", 1], ["2 threads", "cpu", 2], ["WebGPU, by SwiftShader", "webgpu", 1]]) {
       const match = matches.findLast((match) => match.kind === "tokens" && match.device === device && match.threads === threads);
       if (!match) continue;
       table.used.add(match);
-      const { read, f32, wide, relaxed } = match.ceilings;
-      table.row([name, ...[read, f32, wide, relaxed].map(giga)]);
+      const { read, f32, dot16, wide, relaxed } = match.ceilings;
+      table.row([name, ...[read, f32, dot16, wide, relaxed].map(giga)]);
     }
     return table;
   },

@@ -35,7 +35,7 @@ test("a table has the last figure of each, its share, and – where there is non
 
 test("a floor is the longer of reading and multiplying, and ViT-B/16 has 17.5 G multiply-adds an image", () => {
   const sizes = { fileBytes: 100, parameters: 50, head: 10 };
-  const ceilings = { read: 10, f32: 5, wide: 20 };
+  const ceilings = { read: 10, f32: 5, dot16: 20 };
   assert.equal(floorSeconds(tokenWork({ kind: "decode", count: 8 }, sizes), ceilings, true), 10);
   assert.equal(floorSeconds(tokenWork({ kind: "prefill", count: 10 }, sizes), ceilings, true), 41 / 20);
   assert.equal(floorSeconds(tokenWork({ kind: "prefill", count: 10 }, sizes), ceilings, false), 41 / 5);

@@ -69,7 +69,7 @@ function beside(t, kind, cases, ...what) {
   const { matches: [{ contestants, ...match }], versions, machine } = written;
   assert.equal(match.kind, kind);
   assert.deepEqual(Object.keys(versions), has ? ["azulejo", RIVAL] : ["azulejo"]);
-  assert(machine.cores > 0 && match.ceilings.f32 > 0 && match.ceilings.wide > 0, JSON.stringify(written));
+  assert(machine.cores > 0 && match.ceilings.f32 > 0 && match.ceilings.dot16 > 0, JSON.stringify(written));
   const names = has ? ["azulejo, f32", `${RIVAL}, f32`, "azulejo, q8_0", `${RIVAL}, int8`] : ["azulejo, f32", "azulejo, q8_0"];
   assert.deepEqual(contestants.map(({ name }) => name), names);
   for (const { name, results } of contestants) {
