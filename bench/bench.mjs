@@ -9,22 +9,24 @@
 // slows all of them. On WebGPU, what a step comes to on the GPU.
 
 import { execFileSync } from "node:child_process";
-import { existsSync, statSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, availableParallelism } from "node:os";
+import { existsSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { gpuReport } from "./gpu-report.mjs";
 import { install } from "./install.mjs";
 import { exportOnnx } from "./onnx/export.mjs";
-import { ADAPTERS, RUNTIMES } from "./places.mjs";
+import { ADAPTERS, RUNTIMES, ceilingsOf } from "./places.mjs";
 import { promptOf } from "./prompt.js";
-import { floor, summarise, table } from "./report.mjs";
+import { circumstances, conclude } from "./record.mjs";
+import { ceilingsLine, summarise, table, whereOf } from "./report.mjs";
+import { floorSeconds, tokenWork } from "./shares.mjs";
 
 const ROOT = resolve(dirname(fileURLToPath(import.meta.url)), "..");
 const Q4_1 = join(ROOT, "models/SmolLM2-135M-Instruct.Q4_1.gguf");
 const Q8_0 = join(ROOT, "models/SmolLM2-135M-Instruct.Q8_0.gguf");
-const WLLAMA = ["wllama-3.8.1", "wllama-2.3.1"];
+const WLLAMA = ["wllama-3.13.0", "wllama-2.3.1"];
 const ONNX = "onnxruntime-web";
 const DAWN = "webgpu";
 const RIVALS = [...WLLAMA, ONNX];
@@ -35,7 +37,7 @@ const BATCH = 512;
 const MEASURES = "prefill 128,prefill 512,decode 64";
 /** On a GPU that is a CPU, 64 tokens take minutes. */
 const FEW = "prefill 128,decode 4";
-/** Tokens before those that are decoded. */
+/** Tokens before those that are decoded, where the measure does not say. */
 const BEFORE = 16;
 /** What most callers ask for, in place of the likeliest token. */
 const SAMPLED = { temperature: 0.8, topK: 40, topP: 0.95, seed: 1 };
@@ -100,12 +102,13 @@ function options() {
   };
 }
 
-/** "prefill 128" as { name, kind, count, prompt }: how many tokens a prompt has. */
+/** "decode 64 after 512" as { name, kind, count, prompt }: how many tokens a prompt has. */
 function measureOf(text, before) {
-  const match = /^\s*(prefill|decode|together) ([1-9]\d*)\s*$/.exec(text);
-  if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N" and "together N"`);
-  const [kind, count] = [match[1], Number(match[2])];
-  return { name: text.trim(), kind, count, prompt: kind === "prefill" ? count : before };
+  const match = /^\s*(?:(prefill|together) ([1-9]\d*)|decode ([1-9]\d*)(?: after ([1-9]\d*))?)\s*$/.exec(text);
+  if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N", "decode N after M" and "together N"`);
+  const [, kind = "decode", whole, decoded, after = before] = match;
+  const count = Number(whole ?? decoded);
+  return { name: text.trim(), kind, count, prompt: kind === "prefill" ? count : Number(after) };
 }
 
 function threadCount(text) {
@@ -154,9 +157,14 @@ async function enter(runtime, name, settings) {
   };
 }
 
-/** One model, one number of threads: everybody loads, one round does not count, then the rounds that do. */
+/**
+ * One model, one number of threads: everybody loads, one round does not count, then the rounds that do; before and after
+ * it is measured what the machine can do.
+ */
 async function compete(runtime, { model, threads, contestants, rounds, device, measures, settings: chosen }) {
   const settings = { url: runtime.address(model), threads, device, ...chosen };
+  const sizes = await sizesOf(runtime, model);
+  const before = await ceilingsOf(runtime, settings);
   const entered = [];
   for (const name of contestants) entered.push(await enter(runtime, name, settings));
   const rates = entered.map(() => Object.fromEntries(measures.map(({ name }) => [name, []])));
@@ -168,18 +176,23 @@ async function compete(runtime, { model, threads, contestants, rounds, device, m
       }
     }
   }
-  const steps = device === "webgpu" ? await stepsOf(entered[0], measures) : undefined;
+  const steps = device === "webgpu" && contestants.length === 1 ? await stepsOf(entered[0], measures) : undefined;
   for (const contestant of entered) await contestant.leave();
+  const ceilings = await ceilingsOf(runtime, settings, before);
+  const shareOf = (measure) => (rate) => rate * floorSeconds(tokenWork(measure, sizes), ceilings, true);
   return {
+    kind: "tokens",
     model: basename(model),
+    device,
     threads,
     rounds,
+    ceilings,
     measures: measures.map(({ name }) => name),
     contestants: entered.map(({ name, description }, index) => ({
       name,
       description,
       ...(index === 0 && { steps }),
-      results: Object.fromEntries(Object.entries(rates[index]).map(([measure, list]) => [measure, summarise(list)])),
+      results: Object.fromEntries(measures.map((measure) => [measure.name, summarise(rates[index][measure.name], shareOf(measure))])),
     })),
   };
 }
@@ -203,13 +216,12 @@ async function profile(runtime, { model, device, measures, settings: chosen }) {
   return { model: basename(model), description, features, ceilings, steps };
 }
 
-/** The machine's own rates, and what they mean for this model. */
-async function measureMachine(runtime, model) {
+/** What a token reads and multiplies by. */
+async function sizesOf(runtime, model) {
   const place = await runtime.open();
-  const { rates, summary } = await place.call("floor", runtime.address(model));
+  const { parameters, width, vocabularySize } = await place.call("summary", runtime.address(model));
   await place.close();
-  const { parameters, width, vocabularySize } = summary;
-  return { rates, text: floor(rates, { fileBytes: statSync(model).size, parameters, head: width * vocabularySize }) };
+  return { fileBytes: statSync(model).size, parameters, head: width * vocabularySize };
 }
 
 async function main() {
@@ -217,7 +229,6 @@ async function main() {
   prepare(chosen);
   const runtime = await RUNTIMES[chosen.runtime](chosen);
   const matches = [];
-  const floors = {};
   const profiles = [];
   try {
     for (const model of chosen.models) {
@@ -225,20 +236,15 @@ async function main() {
         const match = await compete(runtime, { ...chosen, model, threads });
         matches.push(match);
         console.log(table(match));
+        console.log(ceilingsLine(match.ceilings, whereOf(match)));
       }
-      if (chosen.device === "webgpu") {
+      if (chosen.device === "webgpu" && chosen.contestants.length === 1) {
         const measured = await profile(runtime, { ...chosen, model });
         profiles.push(measured);
         console.log(gpuReport(measured, matches.at(-1).contestants[0].steps));
-      } else {
-        const { rates, text } = await measureMachine(runtime, model);
-        console.log(text);
-        floors[basename(model)] = rates;
       }
     }
-    const machine = { processor: cpus()[0].model, cores: availableParallelism(), load: loadavg()[0], runtime: runtime.name };
-    console.log(`${machine.runtime}, ${machine.processor}, ${machine.cores} cores, load ${machine.load.toFixed(2)}`);
-    if (chosen.json) writeFileSync(chosen.json, `${JSON.stringify({ machine, floors, profiles, matches }, null, 1)}\n`);
+    conclude(chosen.json, circumstances(runtime, chosen.contestants.filter((name) => RIVALS.includes(name))), { matches, profiles });
   } finally {
     await runtime.close();
   }

@@ -19,12 +19,17 @@ export const commands = {
   leave: () => contestant.dispose(),
 
   async ceilings() {
-    const { measureCeilings } = await import("./ceilings.js");
-    return measureCeilings();
+    const { measureCeilings } = await import("../www-dist/gpu/ceilings.js");
+    return measureCeilings(await navigator.gpu.requestAdapter(), { few: true });
   },
 
-  async floor(url) {
-    const [{ measureFloor }, { inspect }] = [await import("./floor.js"), await import("../dist/index.js")];
-    return { rates: await measureFloor(), summary: await inspect(url) };
+  async cpuCeilings(threads) {
+    const { measureCpuCeilings } = await import("./cpu-ceilings.js");
+    return measureCpuCeilings(threads);
+  },
+
+  async summary(url) {
+    const { inspect } = await import("../dist/index.js");
+    return inspect(url);
   },
 };

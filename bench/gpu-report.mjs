@@ -19,9 +19,9 @@ export function gpuReport({ model, description, features, ceilings, steps }, pla
   return `${sections.join("\n")}\n${ceilingsLine(ceilings)}\n`;
 }
 
-function ceilingsLine({ bytesPerSecond, operationsPerSecond, timestamps }) {
+function ceilingsLine({ bytesPerSecond, operationsPerSecond, clock: by }) {
   const [read, done] = [bytesPerSecond, operationsPerSecond].map((rate) => (rate / 1e9).toFixed(1));
-  const clock = timestamps ? "the GPU's clock" : "the CPU's clock";
+  const clock = by === "gpu" ? "the GPU's clock" : "the CPU's clock";
   return `ceilings of the adapter, by ${clock}: ${read} GB/s are read, ${done} G operations/s done in f32`;
 }
 

@@ -5,11 +5,12 @@
 // Chromium. Every contestant has its own tab of one browser, and they take turns within each round.
 
 import { existsSync } from "node:fs";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { readCheckpoint, WEIGHTS } from "./onnx/safetensors.mjs";
+import { configOf, WEIGHTS } from "./onnx/safetensors.mjs";
+import { imageWork } from "./shares.mjs";
 import { readOptions, run, wholeNumber } from "./turns.mjs";
-import { VIT_B16, writeCheckpoint } from "./vit/checkpoint.mjs";
+import { SIZES, writeCheckpoint } from "./vit/checkpoint.mjs";
 import { exportVit } from "./vit/export.mjs";
 
 const DEFAULT = fileURLToPath(new URL("../models/vit-b16", import.meta.url));
@@ -23,21 +24,16 @@ const nearness = {
   text: (apart) => apart.toPrecision(2),
 };
 
-function sizeOf(model) {
-  const checkpoint = readCheckpoint(model);
-  checkpoint.close();
-  const { num_channels: channels, image_size: side } = checkpoint.config;
-  return [channels, side, side];
-}
-
 const { batches, model = DEFAULT, ...chosen } = readOptions({ images: { type: "boolean" }, batches: { type: "string", default: "1,8" } });
 const counts = batches.split(",").map((text) => wholeNumber("batches", text));
-if (model === DEFAULT && !existsSync(join(model, WEIGHTS))) {
+const known = SIZES[basename(model)];
+if (known && !existsSync(join(model, WEIGHTS))) {
   console.log(`writing ${model}`);
-  writeCheckpoint(model, VIT_B16);
+  writeCheckpoint(model, known);
 }
-const size = sizeOf(model);
-const caseOf = (count) => ({ name: `batch ${count}`, count, calls: 1, input: [size, count] });
+const config = configOf(model);
+const size = [config.num_channels, config.image_size, config.image_size];
+const caseOf = (count) => ({ name: `batch ${count}`, count, calls: 1, input: [size, count], work: imageWork(config) });
 await run({ ...chosen, model }, {
   kind: "images", unit: "image", cases: counts.map(caseOf), warm: [caseOf(1), caseOf(1)], nearness, exportGraph: exportVit,
 });

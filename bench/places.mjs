@@ -4,6 +4,7 @@ import { fork } from "node:child_process";
 import { basename, dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import { WEBGPU_ARGUMENTS, vulkanEnvironment } from "../scripts/chromium.mjs";
+import { gpuCeilings } from "./shares.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 
@@ -63,6 +64,17 @@ export const RUNTIMES = {
     };
   },
 };
+
+/**
+ * What the machine can do at most (see shares.mjs), measured in a place of its own; if it was measured `before`, the better
+ * of both, since something may have disturbed one.
+ */
+export async function ceilingsOf(runtime, { device, threads }, before = {}) {
+  const place = await runtime.open();
+  const found = device === "webgpu" ? gpuCeilings(await place.call("ceilings")) : await place.call("cpuCeilings", threads);
+  await place.close();
+  return Object.fromEntries(Object.entries(found).map(([name, rate]) => [name, Math.max(rate, before[name] ?? 0)]));
+}
 
 /** Calls in the child, one at a time. */
 function caller(child) {

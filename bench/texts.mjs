@@ -7,7 +7,8 @@
 import { fetchMiniLM } from "../scripts/fetch-minilm.mjs";
 import { exportMiniLM } from "./minilm/export.mjs";
 import { readCases } from "./minilm/texts.mjs";
-import { readOptions, run } from "./turns.mjs";
+import { configOf } from "./onnx/safetensors.mjs";
+import { readOptions, run, wholeNumber } from "./turns.mjs";
 
 /** The cosine that vectors of the same text have at least. */
 const SAME = 0.999;
@@ -26,8 +27,8 @@ function leastCosine(outputs, first, counts) {
   return Math.min(...cosines);
 }
 
-const { model = await fetchMiniLM(), ...chosen } = readOptions({ texts: { type: "boolean" } });
-const cases = await readCases(model);
+const { model = await fetchMiniLM(), cases: wanted, ...chosen } = readOptions({ texts: { type: "boolean" }, cases: { type: "string", default: "1,2,3" } });
+const cases = await readCases(model, configOf(model), wanted.split(",").map((text) => wholeNumber("cases", text)));
 const nearness = {
   name: "least cosine",
   of: (outputs, first) => leastCosine(outputs, first, cases.map(({ count }) => count)),

@@ -1,14 +1,15 @@
 // What the benchmarks of images and of texts share: ours and ONNX Runtime Web on the same weights, in turns.
 
-import { existsSync, writeFileSync } from "node:fs";
-import { cpus, loadavg, availableParallelism } from "node:os";
+import { existsSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { install } from "./install.mjs";
 import { GRAPHS } from "./onnx/encoder.mjs";
 import { WEIGHTS } from "./onnx/safetensors.mjs";
-import { ADAPTERS, RUNTIMES } from "./places.mjs";
-import { align, median, summarise } from "./report.mjs";
+import { ADAPTERS, RUNTIMES, ceilingsOf } from "./places.mjs";
+import { circumstances, conclude } from "./record.mjs";
+import { align, ceilingsLine, digits, median, percent, summarise, whereOf } from "./report.mjs";
+import { floorSeconds } from "./shares.mjs";
 
 const ONNX = "onnxruntime-web";
 /** The weights that ours are compared with. */
@@ -97,6 +98,7 @@ function compare(entered, { name: measure, of, same }) {
 }
 
 async function compete(runtime, chosen, contestants, task) {
+  const before = await ceilingsOf(runtime, chosen);
   const entered = [];
   for (const contestant of contestants) entered.push(await enter(runtime, chosen, contestant, task));
   compare(entered, task.nearness);
@@ -114,32 +116,38 @@ async function compete(runtime, chosen, contestants, task) {
     await place.call("leave");
     await place.close();
   }
-  return entered.map(({ name, description, features, nearness }, index) => ({
+  const ceilings = await ceilingsOf(runtime, chosen, before);
+  const found = entered.map(({ name, description, features, nearness }, index) => ({
     name, description, features, nearness,
-    results: Object.fromEntries(Object.entries(times[index]).map(([each, list]) => [each, summarise(list)])),
+    results: Object.fromEntries(task.cases.map((each) => [each.name, summarise(times[index][each.name], shareOf(each, name, ceilings))])),
   }));
+  return { ceilings, found };
+}
+
+/** Which share of the ceiling a time is, by the weights in the contestant's name. */
+function shareOf({ work }, name, ceilings) {
+  const floor = floorSeconds(work, ceilings, !name.endsWith(", f32"));
+  return (ms) => (1000 * floor) / ms;
 }
 
 /** A line a contestant, a column a case; below a pair, how many times as long the rival takes. */
 function table({ model, device, threads, rounds }, { unit, cases, nearness }, results) {
-  const number = (value) => value.toFixed(value < 10 ? 2 : value < 100 ? 1 : 0);
-  const cell = ({ median, min, max }) => `${number(median)} (${number(min)} to ${number(max)})`;
+  const cell = ({ median, min, max, share }) => `${digits(median)} (${digits(min)} to ${digits(max)}), ${percent(share)}`;
   const lines = results.flatMap(({ name, results: own, nearness: near }, index) => {
     const line = [name, ...cases.map((each) => cell(own[each.name])), nearness.text(near)];
     if (!name.startsWith(ONNX)) return [line];
     const ratio = (each) => `${(own[each.name].median / results[index - 1].results[each.name].median).toFixed(2)} ×`;
     return [line, ["  takes", ...cases.map(ratio), ""]];
   });
-  const where = device === "cpu" ? `${threads} thread${threads === 1 ? "" : "s"}` : "WebGPU";
-  const title = `${basename(model)}, ${where}: milliseconds per ${unit}, median of ${rounds} (quickest to slowest)`;
+  const title = `${basename(model)}, ${whereOf({ device, threads })}: milliseconds per ${unit}, median of ${rounds} (quickest to slowest), share of the ceiling`;
   return `${title}\n${align([["", ...cases.map(({ name }) => name), nearness.name], ...lines])}\n`;
 }
 
 /**
  * Runs the benchmark, prints its table and writes `--json`.
  * @param task `kind`: the command of the contestants ("images"), `unit`: what a time is of ("image"), `cases`: what is measured,
- *   each with its `name`, the command's `input`, the `count` of units in it, and the `calls` of a round, whose median counts
- *   (on SwiftShader one); `warm`: the cases that warm up, whose outputs are compared; `nearness`: how, with its `name`, the
+ *   each with its `name`, the command's `input`, the `count` of units in it, the `work` of one, and the `calls` of a round, whose median
+ *   counts (on SwiftShader one); `warm`: the cases that warm up, whose outputs are compared; `nearness`: how, with its `name`, the
  *   number `of` outputs and the first contestant's, whether it means the `same`, and its `text`; `exportGraph(model, weights)`
  */
 export async function run(chosen, task) {
@@ -148,13 +156,12 @@ export async function run(chosen, task) {
   const adapter = chosen.device === "webgpu" ? chosen.adapter : undefined;
   const runtime = await RUNTIMES.browser({ models: [chosen.model], adapter });
   try {
-    const results = await compete(runtime, chosen, contestants, task);
+    const { ceilings, found: results } = await compete(runtime, chosen, contestants, task);
     console.log(table(chosen, task, results));
-    const machine = { processor: cpus()[0].model, cores: availableParallelism(), load: loadavg()[0], runtime: runtime.name };
-    console.log(`${machine.runtime}, ${machine.processor}, ${machine.cores} cores, load ${machine.load.toFixed(2)}`);
+    console.log(ceilingsLine(ceilings, whereOf(chosen)));
     const { model, device, threads, rounds } = chosen;
-    const written = { machine, [task.kind]: { model: basename(model), device, threads, rounds, contestants: results } };
-    if (chosen.json) writeFileSync(chosen.json, `${JSON.stringify(written, null, 1)}\n`);
+    const match = { kind: task.kind, model: basename(model), device, threads, rounds, ceilings, contestants: results };
+    conclude(chosen.json, circumstances(runtime, chosen.against ? [ONNX] : []), { matches: [match] });
   } finally {
     await runtime.close();
   }

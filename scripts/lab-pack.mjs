@@ -16,8 +16,8 @@ import { root, run } from "./run.mjs";
 
 /** What the lab's modules import, and what runs of dist/ under Node. */
 const FILES = [
-  "bench/lab", "bench/ceilings.js", "bench/gpu-report.mjs", "bench/gpu-steps.js", "bench/pixels.js", "bench/report.mjs",
-  "tests/support/gguf.mjs", "scripts/chromium.mjs", "package.json", "dist", "LICENSE-APACHE", "LICENSE-MIT",
+  "bench/lab", "bench/gpu-report.mjs", "bench/pixels.js", "bench/report.mjs",
+  "www-dist/gpu/ceilings.js", "www-dist/gpu/steps.js", "tests/support/gguf.mjs", "scripts/chromium.mjs", "package.json", "dist", "LICENSE-APACHE", "LICENSE-MIT",
 ];
 const BUILT = join(root, "target/release/examples/gpu_lab");
 /** Where Linux distributions put the loader. */
@@ -63,7 +63,7 @@ function dawn(to) {
 
 const { values: { native }, positionals } = parseArgs({ options: { native: { type: "string" } }, allowPositionals: true });
 const archive = resolve(positionals[0] ?? "lab.tar.xz");
-if (!existsSync(join(root, "dist/index.js"))) throw new Error("dist/ is not there: npm run build");
+for (const built of ["dist/index.js", "www-dist/gpu/steps.js"]) if (!existsSync(join(root, built))) throw new Error(`${built} is not there: npm run build`);
 mkdirSync(dirname(archive), { recursive: true });
 install(["webgpu"]);
 if (!native) run("cargo", ["build", "--locked", "--release", "--example", "gpu_lab"]);

@@ -40,6 +40,7 @@ for (const runtime of ["browser", "node"]) {
     const { printed, written: { profiles: [profile], matches: [match] } } = bench(...what);
     assert.match(profile.description, /swiftshader/i);
     assert.equal(match.contestants[0].description, profile.description);
+    assert(match.contestants[0].results["decode 3"].share > 0, JSON.stringify(match));
     assert(profile.ceilings.bytesPerSecond > 0 && profile.ceilings.operationsPerSecond > 0, JSON.stringify(profile.ceilings));
     const [plain, timed] = [match.contestants[0], profile].map(({ steps }) => steps["decode 3"]);
     assert.deepEqual([plain.steps, plain.submits, plain.passes, plain.readBytes], [3, 1, 1, 4]);
@@ -65,12 +66,15 @@ function beside(t, kind, cases, ...what) {
   const has = existsSync(packageFolder(RIVAL));
   if (!has) t.diagnostic(`${RIVAL} is not installed (npm run bench -- --${kind} --against ${RIVAL} does that): ours alone`);
   const { printed, written } = bench(`--${kind}`, ...what, ...(has ? ["--against", RIVAL] : []));
-  const { contestants } = written[kind];
+  const { matches: [{ contestants, ...match }], versions, machine } = written;
+  assert.equal(match.kind, kind);
+  assert.deepEqual(Object.keys(versions), has ? ["azulejo", RIVAL] : ["azulejo"]);
+  assert(machine.cores > 0 && match.ceilings.f32 > 0 && match.ceilings.dot16 > 0, JSON.stringify(written));
   const names = has ? ["azulejo, f32", `${RIVAL}, f32`, "azulejo, q8_0", `${RIVAL}, int8`] : ["azulejo, f32", "azulejo, q8_0"];
   assert.deepEqual(contestants.map(({ name }) => name), names);
   for (const { name, results } of contestants) {
     assert.deepEqual(Object.keys(results), cases);
-    for (const { rounds } of Object.values(results)) assert(rounds.length === 1 && rounds[0] > 0, JSON.stringify(results));
+    for (const { rounds, share } of Object.values(results)) assert(rounds.length === 1 && rounds[0] > 0 && share > 0, JSON.stringify(results));
     assert(printed.includes(name), printed);
   }
   return contestants;

@@ -1,7 +1,7 @@
 // azulejo, through its public interface, by the page's clock: the way to the worker and back is counted.
 
 import { CausalLM, Engine } from "../../dist/index.js";
-import { aStep, less, spentOn } from "../gpu-steps.js";
+import { aStep, less, spentOn } from "../../www-dist/gpu/steps.js";
 
 /** Tokens of each of several texts. */
 const EACH = 64;

@@ -11,7 +11,7 @@ const gpu = create(["disable-dawn-features=timestamp_quantization"]);
 Object.defineProperty(navigator, "gpu", { value: gpu });
 
 const { Engine } = await import("../../dist/index.js");
-const { measureCeilings } = await import("../ceilings.js");
+const { measureCeilings } = await import("../../www-dist/gpu/ceilings.js");
 const { DECODERS, MINILM, SMALL_MINILM, SMALL_VIT, VIT_B, small } = await import("./models.js");
 const { WAYS, decode, images, logitsApart, openDecoder, prefill, sentences, steps } = await import("./measures.js");
 
@@ -54,8 +54,8 @@ async function checks() {
 
 async function ceilings() {
   const onFound = (ceiling, value) => say({ ceiling, value });
-  const size = isSmall ? { scale: 1 / 64 } : { spinMs: 2000 };
-  say({ ceilings: await measureCeilings({ all: true, ...size, onFound }) });
+  const size = isSmall ? { scale: 1 / 64 } : { warmMs: 2000 };
+  say({ ceilings: await measureCeilings(await gpu.requestAdapter(), { ...size, onFound }) });
 }
 
 const sizes = isSmall

@@ -2,7 +2,7 @@
 
 import { CausalLM, ImageClassifier, TextEmbedder } from "../../dist/index.js";
 import { pixelsOf } from "../pixels.js";
-import { aStep, less, spentOn } from "../gpu-steps.js";
+import { aStep, less, spentOn } from "../../www-dist/gpu/steps.js";
 import { decoder, minilm, vit } from "./models.js";
 
 /** Ids that every random vocabulary has, in a fixed shuffle. */

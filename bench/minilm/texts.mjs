@@ -1,6 +1,7 @@
 // The texts of the benchmark, as token ids: pieces of one passage between the tokens that begin and end a text.
 
 import { Engine, TextEmbedder } from "../../dist/index.js";
+import { textWork } from "../shares.mjs";
 
 const PASSAGE = `An azulejo is a tile of fired clay with a painted and glazed face. The word comes from Arabic and means a small
 polished stone, and has nothing to do with the colour blue, although most people who see a station hall or a church in
@@ -20,8 +21,8 @@ const CASES = [
   { name: "64 texts of 5 to 60 tokens", lengths: mixed(64), calls: 1 },
 ];
 
-/** The cases for the vocabulary of the model in `folder`. */
-export async function readCases(folder) {
+/** The cases for the vocabulary of the model in `folder`: those whose numbers, from 1 on, are `wanted`. */
+export async function readCases(folder, config, wanted) {
   const engine = await Engine.create({ device: "cpu", threads: 1 });
   const model = await TextEmbedder.load(folder, { engine });
   const [first, ...passage] = await model.tokenizer.encode(PASSAGE);
@@ -29,5 +30,11 @@ export async function readCases(folder) {
   const last = passage.pop();
   let at = 0;
   const row = (length) => [first, ...Array.from({ length: length - 2 }, () => passage[at++ % passage.length]), last];
-  return CASES.map(({ name, lengths, calls }) => ({ name, calls, count: lengths.length, input: [lengths.map(row)] }));
+  const cases = CASES.map(({ name, lengths, calls }) => {
+    const rows = lengths.map(row);
+    return { name, calls, count: rows.length, input: [rows], work: textWork(config, rows) };
+  });
+  const missing = wanted.find((number) => number > cases.length);
+  if (missing) throw new Error(`--cases ${missing}: there are ${cases.length}`);
+  return wanted.map((number) => cases[number - 1]);
 }

@@ -28,9 +28,10 @@ export function writeSafetensors(path, tensors, fill) {
   closeSync(file);
 }
 
+export const configOf = (folder) => JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
+
 /** The checkpoint as the exporter wants it: `config`, and `tensor(name)`: { shape, data }. */
 export function readCheckpoint(folder) {
-  const config = JSON.parse(readFileSync(join(folder, "config.json"), "utf8"));
   const file = openSync(join(folder, WEIGHTS));
   const read = (bytes, position) => {
     for (let done = 0; done < bytes.length; ) done += readSync(file, bytes, done, bytes.length - done, position + done);
@@ -39,7 +40,7 @@ export function readCheckpoint(folder) {
   const length = Number(read(Buffer.alloc(8), 0).readBigUInt64LE());
   const header = JSON.parse(read(Buffer.alloc(length), 8).toString());
   return {
-    config,
+    config: configOf(folder),
     tensor(name) {
       const { shape, data_offsets: [start, end] } = header[name];
       return { shape, data: new Float32Array(read(new Uint8Array(end - start), 8 + length + start).buffer) };

@@ -4,10 +4,11 @@ import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { WEIGHTS, writeSafetensors } from "../onnx/safetensors.mjs";
 
-/** The sizes of `google/vit-base-patch16-224`. */
-export const VIT_B16 = {
-  hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 3072,
-  image_size: 224, patch_size: 16, num_channels: 3, layer_norm_eps: 1e-12, classes: 1000,
+const P16 = { image_size: 224, patch_size: 16, num_channels: 3, layer_norm_eps: 1e-12, classes: 1000 };
+/** By the name of the folder that is made: the sizes of `google/vit-base-patch16-224`, and of the tiny one. */
+export const SIZES = {
+  "vit-b16": { hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 3072, ...P16 },
+  "vit-ti16": { hidden_size: 192, num_hidden_layers: 12, num_attention_heads: 3, intermediate_size: 768, ...P16 },
 };
 
 const LAYER_NORM = "layernorm";

@@ -1,4 +1,4 @@
-//! What the device can do at most: `bench/lab/ceilings.js` has the same for WebGPU. Bytes read, operations in f32, in f16 and
+//! What the device can do at most: `www/gpu/ceilings.ts` has the same for WebGPU. Bytes read, operations in f32, in f16 and
 //! in integer dot products, and what dispatches take that do nothing.
 
 use crate::{Lab, say};

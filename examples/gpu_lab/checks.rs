@@ -1,6 +1,7 @@
 //! Whether kernels are right on this device: products against sums in f64, the rest against the CPU's verbs, which are the
 //! definition. A few cases of each; `tests/native/gpu_*.rs` has all.
 
+use crate::blocks::random_bytes;
 use crate::kept::Kept;
 use crate::random::Random;
 use crate::verbs::{begin, filled, matrix, read};
@@ -59,40 +60,6 @@ fn largest(found: &[f32], expected: &[f32], size: f64) -> f64 {
         if error.is_nan() { f64::MAX } else { error }
     });
     errors.fold(0.0, f64::max)
-}
-
-/// A matrix in the file's format: any bits, under scales that are numbers of a sane size.
-pub fn random_bytes(random: &mut Random, ty: TensorType, rows: usize, columns: usize) -> Vec<u8> {
-    let len = rows * ty.row_bytes(columns).expect("whole blocks");
-    if !ty.is_quantised() {
-        let encode = |value: f32| match ty {
-            TensorType::F32 => value.to_le_bytes().to_vec(),
-            TensorType::F16 => half::f16::from_f32(value).to_le_bytes().to_vec(),
-            _ => half::bf16::from_f32(value).to_le_bytes().to_vec(),
-        };
-        return (0..rows * columns).flat_map(|_| encode(random.float())).collect();
-    }
-    let mut bytes: Vec<u8> = (0..len).map(|_| random.next() as u8).collect();
-    let scales: &[usize] = match ty {
-        TensorType::Q4_1 | TensorType::Q5_1 | TensorType::Q4_K | TensorType::Q5_K => &[0, 2],
-        TensorType::Q2_K => &[80, 82],
-        TensorType::Q3_K => &[108],
-        TensorType::Q6_K => &[208],
-        TensorType::TQ1_0 => &[52],
-        TensorType::TQ2_0 => &[64],
-        TensorType::MXFP4 => &[],
-        _ => &[0],
-    };
-    for block in bytes.chunks_mut(ty.block_bytes()) {
-        for at in scales {
-            let scale = half::f16::from_f32(0.02 * random.float());
-            block[*at..at + 2].copy_from_slice(&scale.to_le_bytes());
-        }
-        if ty == TensorType::MXFP4 {
-            block[0] = 118 + block[0] % 5;
-        }
-    }
-    bytes
 }
 
 /// Two matrices with a norm, gated: compared with f64, since the CPU multiplies in bytes.

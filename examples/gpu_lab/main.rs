@@ -5,6 +5,8 @@
 //! A line of JSON for each thing that was seen, as soon as it was: who ends a step early keeps what there is. Only verbs of
 //! `Device` are used, so that kernels may change beneath.
 
+#[path = "../../tests/common/blocks.rs"]
+mod blocks;
 #[path = "../../tests/common/kept.rs"]
 mod kept;
 #[path = "../../tests/common/random.rs"]

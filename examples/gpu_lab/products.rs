@@ -1,5 +1,6 @@
 //! Products with weights, at the shapes that models have: of a token or a few, and of a prompt.
 
+use crate::blocks::random_bytes;
 use crate::clock::{self, Timed};
 use crate::random::Random;
 use crate::{Lab, say};
@@ -119,7 +120,7 @@ fn random_rows(ty: TensorType, columns: usize, len: usize) -> Vec<u8> {
     let mut random = Random::new(columns as u64);
     let row = ty.row_bytes(columns).expect("whole blocks");
     let few = (len / row).min(16);
-    let bytes = crate::checks::random_bytes(&mut random, ty, few, columns);
+    let bytes = random_bytes(&mut random, ty, few, columns);
     bytes.iter().cycle().take(len).copied().collect()
 }
 

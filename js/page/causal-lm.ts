@@ -7,13 +7,11 @@ import type {
   LayerOptions,
   Message,
   ModelSource,
-  ModelSummary,
   Session,
   TensorF32,
   Tokenizer,
 } from "../shared/types.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -32,12 +30,13 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 });
 
 /** A language model of the decoder kind: text, chat messages or token ids in, text out. */
-export class CausalLM {
+export class CausalLM extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -47,19 +46,9 @@ export class CausalLM {
     return new CausalLM(await openModel("causal-lm", source, options));
   }
 
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
   /** What generation_config.json, or a GGUF file, suggests; used where the caller says nothing only if `useDefaults` is given. */
   get defaults(): GenerateOptions {
     return structuredClone(this.#model.loaded.defaults ?? {});
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /**
@@ -98,15 +87,5 @@ export class CausalLM {
   /** This version rejects: not supported yet. */
   restoreSession(_saved: Blob | ArrayBuffer): Promise<Session> {
     return Promise.reject(invalid("restoreSession: not supported yet"));
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

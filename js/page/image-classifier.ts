@@ -8,18 +8,16 @@ import type {
   Heatmap,
   ImageInput,
   ModelSource,
-  ModelSummary,
   PatchMap,
   PatchOptions,
   SignalOptions,
   TensorF32,
 } from "../shared/types.js";
 import { inPictureBatches, type PictureBatches } from "./batches.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
 import { Grid } from "./images/heatmap.js";
 import { BATCH, listOf, nameOf, openImage, readImage } from "./images/image-input.js";
 import { Patches, windowsOf } from "./images/patches.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -42,26 +40,17 @@ const readAttention = /* @__PURE__ */ optionsOf<AttentionOptions>("attention", {
 });
 
 /** A model of pictures: what they show, patch by patch too, and where it looked. */
-export class ImageClassifier {
+export class ImageClassifier extends LoadedModel {
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
   }
 
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<ImageClassifier> {
     return new ImageClassifier(await openModel("image-classification", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /** By index; "LABEL_0" and so on where the checkpoint names none. */
@@ -156,16 +145,6 @@ export class ImageClassifier {
     }
     const picture = await readImage(input as ImageInput, "input", signal);
     return this.#model.call("imageFeatures", { input: picture }, { signal, transfer: transferOf([picture]) });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 
   get #labels(): string[] {

@@ -8,15 +8,13 @@ import type {
   ImageInput,
   MatchOptions,
   ModelSource,
-  ModelSummary,
   SignalOptions,
   TensorF32,
   Tokenizer,
 } from "../shared/types.js";
 import { inPictureBatches, inTextBatches } from "./batches.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
 import { BATCH, listOf, nameOf, readImage } from "./images/image-input.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -41,13 +39,14 @@ const readEmbedImage = /* @__PURE__ */ optionsOf<BatchOptions>("embedImage", EMB
 const readEmbedText = /* @__PURE__ */ optionsOf<BatchOptions>("embedText", EMBED);
 
 /** Images and texts as vectors of one space (CLIP, SigLIP): classes that are only named, search by words. */
-export class ImageTextMatcher {
+export class ImageTextMatcher extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
   readonly #kept = new TextVectors(1000);
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -55,16 +54,6 @@ export class ImageTextMatcher {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<ImageTextMatcher> {
     return new ImageTextMatcher(await openModel("image-text-matching", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /**
@@ -120,16 +109,6 @@ export class ImageTextMatcher {
     const { signal } = readSignal("logits", options);
     const checked = checkPixels(pixels);
     return this.#model.call("matchLogits", { pixels: checked, rows }, { signal, transfer: [checked.data.buffer] });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 
   /** Of the vectors. */

@@ -4,16 +4,14 @@ import { invalid } from "../shared/errors.js";
 import type {
   Generation,
   ModelSource,
-  ModelSummary,
   Seq2SeqOptions,
   SignalOptions,
   TensorF32,
   Tokenizer,
 } from "../shared/types.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
 import { checkSeq2Seq } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -22,12 +20,13 @@ import type { LoadOptions } from "./types-load.js";
 import { checkPlainPrompt, checkRows } from "./validate.js";
 
 /** An encoder with a decoder (T5, BART, Marian): what is read becomes another text. */
-export class Seq2SeqLM {
+export class Seq2SeqLM extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -35,16 +34,6 @@ export class Seq2SeqLM {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<Seq2SeqLM> {
     return new Seq2SeqLM(await openModel("seq2seq", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /**
@@ -74,15 +63,5 @@ export class Seq2SeqLM {
       throw invalid(`tokens and decoderTokens should have as many rows: they have ${rows.length} and ${decoderRows.length}`);
     const { signal } = readSignal("logits", options);
     return this.#model.call("seq2seqLogits", { rows, decoderRows }, { signal });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

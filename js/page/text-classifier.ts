@@ -5,14 +5,12 @@ import type {
   Classification,
   ClassifyTextOptions,
   ModelSource,
-  ModelSummary,
   TextLogitsOptions,
   TensorF32,
   Tokenizer,
 } from "../shared/types.js";
 import { inTextBatches } from "./batches.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -31,12 +29,13 @@ const readLogits = /* @__PURE__ */ optionsOf<TextLogitsOptions>("logits", {
 });
 
 /** An encoder with a head of classes: what a text is, or how two belong together. */
-export class TextClassifier {
+export class TextClassifier extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -44,16 +43,6 @@ export class TextClassifier {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TextClassifier> {
     return new TextClassifier(await openModel("text-classification", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /** By index; "LABEL_0" and so on where the checkpoint names none. */
@@ -92,15 +81,5 @@ export class TextClassifier {
     const types = tokenTypes as Uint32Array[]; // As `checkRows` copied them.
     if (types.length !== rows.length) throw invalid(`tokenTypes has ${types.length} rows, and tokens ${rows.length}`);
     return this.#model.call("textLogits", { rows, types }, { signal });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

@@ -5,15 +5,13 @@ import type {
   EmbedOptions,
   LayerOptions,
   ModelSource,
-  ModelSummary,
   SignalOptions,
   TensorF32,
   Tokenizer,
 } from "../shared/types.js";
 import { inTextBatches } from "./batches.js";
 import type { CallOptions } from "./connection.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { oneOf, optionsOf, readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -39,12 +37,13 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 });
 
 /** An encoder: each text becomes a vector, and those of like meaning lie together. */
-export class TextEmbedder {
+export class TextEmbedder extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -52,16 +51,6 @@ export class TextEmbedder {
   /** A text classifier's checkpoint too: its encoder is used. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TextEmbedder> {
     return new TextEmbedder(await openModel("text-embedding", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /**
@@ -96,15 +85,5 @@ export class TextEmbedder {
     const checked = checkPlainPrompt(text, "the text");
     const { signal, ...which } = readMaps(options);
     return this.#model.call("textAttentionMaps", { text: checked, ...which }, { signal });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

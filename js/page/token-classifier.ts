@@ -2,7 +2,6 @@
 
 import type {
   ModelSource,
-  ModelSummary,
   SignalOptions,
   SpanOptions,
   TensorF32,
@@ -10,8 +9,7 @@ import type {
   Tokenizer,
 } from "../shared/types.js";
 import { inTextBatches } from "./batches.js";
-import { asyncDispose } from "./dispose.js";
-import type { Engine } from "./engine.js";
+import { LoadedModel } from "./loaded-model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
 import type { RemoteModel } from "./remote.js";
@@ -26,12 +24,13 @@ const readClassify = /* @__PURE__ */ optionsOf<SpanOptions>("classify", {
 });
 
 /** An encoder with a class for each token: names, places, what must not leave the page. */
-export class TokenClassifier {
+export class TokenClassifier extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
   readonly #model: RemoteModel;
 
   private constructor(model: RemoteModel) {
+    super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
   }
@@ -39,16 +38,6 @@ export class TokenClassifier {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TokenClassifier> {
     return new TokenClassifier(await openModel("token-classification", source, options));
-  }
-
-  /** What it is, and what it needs. */
-  get summary(): ModelSummary {
-    return this.#model.loaded.summary;
-  }
-
-  /** Whose device it computes on. */
-  get engine(): Engine {
-    return this.#model.engine;
   }
 
   /** By index, each with "B-" or "I-" before it where the checkpoint tells beginnings apart; "O" is nothing. */
@@ -82,15 +71,5 @@ export class TokenClassifier {
     const rows = checkRows(tokens);
     const { signal } = readSignal("logits", options);
     return this.#model.call("textLogits", { rows }, { signal });
-  }
-
-  /** Frees the model. What waits for it rejects with code "disposed". */
-  dispose(): Promise<void> {
-    return this.#model.dispose();
-  }
-
-  /** `dispose`, for `await using`. */
-  [asyncDispose](): Promise<void> {
-    return this.dispose();
   }
 }

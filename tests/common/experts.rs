@@ -5,7 +5,7 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::Context;
 use azulejo::device::{Activation, Device, ExpertLinear, Gating, Input, NormWeights, Routing};
 
-use crate::gpu_kernels::random_bytes;
+use crate::blocks::random_bytes;
 use crate::random::Random;
 use crate::verbs::{begin, filled, read};
 

@@ -8,9 +8,10 @@ use azulejo::device::gpu::native::run;
 use azulejo::device::{CacheType, Device, Progress};
 use azulejo::model::{Model, WeightLoader};
 
+use crate::blocks::{random_bytes, scales_of};
 use crate::devices::{cpu, first, gpu};
 use crate::dtypes::apart;
-use crate::gpu_kernels::{dequantised, random_bytes, scales_of};
+use crate::gpu_kernels::dequantised;
 use crate::outputs::score;
 use crate::random::Random;
 use crate::sample::share;

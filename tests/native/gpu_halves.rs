@@ -7,8 +7,8 @@ use azulejo::device::{CacheType, Device, Input, Linear};
 use std::rc::Rc;
 
 use crate::attention::{Case, Numbers, attend, shape};
+use crate::blocks::scales_of;
 use crate::devices::{self, cpu, gpu};
-use crate::gpu_kernels::scales_of;
 use crate::random::Random;
 use crate::sample::share;
 use crate::verbs::{begin, filled, matrix, read};

@@ -10,6 +10,8 @@
 mod alone;
 #[path = "../common/attention.rs"]
 mod attention;
+#[path = "../common/blocks.rs"]
+mod blocks;
 #[path = "../common/case.rs"]
 mod case;
 #[path = "../common/checkpoint.rs"]

@@ -9,20 +9,6 @@ export interface Knobs {
   profile?: boolean;
 }
 
-/** Of one kernel, or of all: runs, milliseconds by the GPU's own clock, and the least that they could move and compute. */
-export interface KernelRuns {
-  count: number;
-  ms: number;
-  bytes: number;
-  operations: number;
-}
-
-export interface Profile {
-  steps: number;
-  dispatches: number;
-  kernels: Record<string, KernelRuns>;
-}
-
 export function onCpu(): Promise<Engine> {
   return Engine.create({ device: "cpu" });
 }
@@ -30,12 +16,6 @@ export function onCpu(): Promise<Engine> {
 export function onGpu(gpu?: Knobs): Promise<Engine> {
   const options: EngineOptions & { gpu?: Knobs } = { device: "webgpu", powerPreference: "high-performance", ...(gpu && { gpu }) };
   return Engine.create(options);
-}
-
-export async function profileOf(engine: Engine): Promise<Profile> {
-  const counts = await (engine as Engine & { profile(): Promise<Profile | undefined> }).profile();
-  if (!counts) throw new Error("the engine does not compute on a GPU");
-  return counts;
 }
 
 /** Runs `work` with engines that are disposed of when it ends, however it ends. */

@@ -16,7 +16,7 @@ const SHAPE: LlamaShape = { layers: 1, width: 256, inner: 512, heads: 4, kvHeads
 export const ASKED = ["one row", "few rows", "prompt", "best", "drawn"] as const;
 export type Asked = (typeof ASKED)[number];
 
-interface Case {
+export interface Case {
   name: string;
   weights: string;
   cache: "f32" | "f16" | "q8";
@@ -54,8 +54,9 @@ export function variantsOf(features: string[]): Variant[] {
   return [PLAIN, ...(features.includes("subgroups") ? [NO_SUBGROUPS] : []), INTEGER_DOT];
 }
 
-export function casesOf({ blocks }: Variant): Case[] {
-  return CASES.filter(({ weights, cache }) => !blocks || (cache === "f32" && formatOf(weights).elements > 1));
+/** Whether the variant's arithmetic of this case is its own. */
+export function concerns({ blocks }: Variant, { weights, cache }: Case): boolean {
+  return !blocks || (cache === "f32" && formatOf(weights).elements > 1);
 }
 
 /** Of one model on one variant, one verdict for each question. */
@@ -67,15 +68,15 @@ export interface KernelResult {
 
 type Answers = Partial<Record<Asked, ArrayLike<number>>>;
 
-/** Tells of each model on each variant, until all are compared or the time is over. */
-export async function compareKernels(variants: Variant[], clock: Clock, tell: (result: KernelResult) => void): Promise<void> {
+/** Tells of each variant's cases, until all are compared or the time is over. */
+export async function compareKernels(variants: (Variant & { cases: Case[] })[], clock: Clock, tell: (result: KernelResult) => void): Promise<void> {
   const expected = new Map<string, Answers>();
   await withEngines([onCpu()], async (cpu) => {
     for (const variant of variants) {
       clock.check();
       if (clock.isOver) return;
       await withEngines([onGpu(variant.knobs)], async (gpu) => {
-        for (const each of casesOf(variant)) {
+        for (const each of variant.cases) {
           clock.check();
           if (clock.isOver) return;
           const file = llamaFile(SHAPE, each.weights, each.weights, 2);

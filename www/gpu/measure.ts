@@ -5,7 +5,7 @@ import { measureCeilings } from "./ceilings.js";
 import { Clock } from "./clock.js";
 import { onGpu, withEngines } from "./engines.js";
 import { compareFamilies, loadFamilies } from "./families.js";
-import { casesOf, compareKernels, variantsOf } from "./kernels.js";
+import { CASES, compareKernels, concerns, variantsOf } from "./kernels.js";
 import { newReport, STEPS, type Ended, type Report, type StepName } from "./report.js";
 import { measureSpeed } from "./speed.js";
 
@@ -26,12 +26,14 @@ export interface Told {
 export interface Wanted {
   steps: StepName[];
   seconds: number;
+  /** Only these families, and of the kernels only these formats and caches, in these variants, by name. */
+  only: Report["only"];
   signal: AbortSignal;
 }
 
 /** Runs to the end, or to where it is cancelled; what fails ends its own step only. */
-export async function measureAll(adapter: AdapterFacts, { steps, seconds, signal }: Wanted, told: Told, begun: (report: Report) => void): Promise<Report> {
-  const report = newReport(adapter);
+export async function measureAll(adapter: AdapterFacts, { steps, seconds, only, signal }: Wanted, told: Told, begun: (report: Report) => void): Promise<Report> {
+  const report = newReport(adapter, only);
   begun(report);
   const chosen = STEPS.filter((step) => steps.includes(step));
   const whole = chosen.reduce((sum, step) => sum + PARTS[step], 0);
@@ -59,10 +61,17 @@ async function end(run: () => Promise<boolean>, { signal }: Clock): Promise<Omit
   }
 }
 
+/** Those with these names, or all where none are given. */
+function among<T extends { name: string }>(all: T[], names: string[] | undefined): T[] {
+  const unknown = names?.find((name) => !all.some((each) => each.name === name));
+  if (unknown !== undefined) throw new Error(`${unknown} is not one of ${all.map(({ name }) => name).join(", ")}`);
+  return names ? all.filter(({ name }) => names.includes(name)) : all;
+}
+
 /** Whether each step came to its end. */
 const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promise<boolean>> = {
-  async families({ families }, clock, told) {
-    const all = await loadFamilies();
+  async families({ families, only }, clock, told) {
+    const all = among(await loadFamilies(), only.families);
     families.of = all.length;
     await compareFamilies(all, clock, (result) => {
       families.results.push(result);
@@ -76,8 +85,8 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
     const { kernels } = report;
     const { description, features } = await withEngines([onGpu()], async (engine) => engine!.device);
     report.engine = { description, features };
-    const variants = variantsOf(features);
-    kernels.of = variants.reduce((sum, variant) => sum + casesOf(variant).length, 0);
+    const variants = among(variantsOf(features), report.only.variants).map((variant) => ({ ...variant, cases: among(CASES, report.only.kernels).filter((each) => concerns(variant, each)) }));
+    kernels.of = variants.reduce((sum, { cases }) => sum + cases.length, 0);
     await compareKernels(variants, clock, (result) => {
       kernels.results.push(result);
       told.doing(`${kernels.results.length} of ${kernels.of}: ${result.name}, ${result.variant}`);
@@ -91,10 +100,10 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
     // An adapter gives one device only.
     const adapter = await findAdapter();
     if (typeof adapter === "string") throw new Error(adapter);
-    report.ceilings = await measureCeilings(adapter, () => clock.isOver || clock.signal.aborted);
+    report.ceilings = await measureCeilings(adapter, { warmMs: 600, isOver: () => clock.isOver || clock.signal.aborted });
     clock.check();
     told.found("ceilings");
-    return report.ceilings.freeDispatch !== undefined;
+    return report.ceilings.independentDispatchMs !== undefined;
   },
 
   async speed(report, clock, told) {

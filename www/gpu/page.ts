@@ -20,12 +20,21 @@ const status = byId("gpu-status", HTMLElement);
 const share = byId("share", HTMLElement);
 const canvas = byId("picture", HTMLCanvasElement);
 
+/** What the address may ask for, in lists with commas: `?families=llama,vit&kernels=Q4_1&seconds=5`. */
+const asked = new URLSearchParams(location.search);
+
+function onlyThese(): Report["only"] {
+  const names = (what: keyof Report["only"]) => (asked.has(what) ? { [what]: asked.get(what)!.split(",") } : {});
+  return { ...names("families"), ...names("kernels"), ...names("variants") };
+}
+
 const TITLES: Record<StepName, string> = {
   families: "Right or wrong, by family", kernels: "Right or wrong, by kernel", ceilings: "What it can do at most", speed: "How fast",
 };
 
-function setState(state: "empty" | "ready" | "running" | "done" | "none", words: string): void {
+function setState(state: "empty" | "ready" | "running" | "done" | "none", words: string, isWrong = false): void {
   document.body.dataset["state"] = state;
+  status.classList.toggle("wrong", isWrong);
   status.textContent = words;
 }
 
@@ -46,6 +55,8 @@ class Page {
     const send = byId("share-picture", HTMLButtonElement);
     send.hidden = typeof navigator.share !== "function";
     send.addEventListener("click", () => void this.send());
+    const seconds = Number(asked.get("seconds"));
+    if (seconds > 0) time.add(new Option(format.duration(seconds * 1000), String(seconds), true, true));
     start.disabled = false;
     setState("ready", "Nothing is measured yet");
   }
@@ -61,7 +72,7 @@ class Page {
     const stopClock = this.begin(seconds);
     try {
       const told = this.told();
-      const report = await measureAll(this.adapter, { steps, seconds, signal: this.aborting.signal }, told, (report) => (this.report = report));
+      const report = await measureAll(this.adapter, { steps, seconds, only: onlyThese(), signal: this.aborting.signal }, told, (report) => (this.report = report));
       await this.finish(report);
     } catch (error) {
       showError(error);
@@ -132,7 +143,7 @@ class Page {
     canvas.setAttribute("aria-label", await drawPicture(canvas, report));
     this.png = await pngOf(canvas);
     share.hidden = false;
-    setState("done", words);
+    setState("done", words, overall(report) === "wrong");
     announce(words);
   }
 

@@ -26,6 +26,8 @@ export interface Report {
   adapter: AdapterFacts;
   /** What azulejo uses of it. */
   engine?: { description: string; features: string[] };
+  /** What was left of families and kernels, where the address has named some. */
+  only: { families?: string[]; kernels?: string[]; variants?: string[] };
   steps: Partial<Record<StepName, Ended>>;
   families: { of: number; results: FamilyResult[] };
   kernels: { of: number; results: KernelResult[] };
@@ -37,15 +39,16 @@ export interface Report {
 const ABOUT = {
   what: "azulejo's measurement of one graphics processor, made in a browser",
   version: "of this format; fields may be added without a new one",
+  only: "where the page was asked by its address for some families or kernels: which",
   steps: "of each step that was begun: how it ended and its milliseconds",
   families: "tiny models with random weights on the GPU against the CPU of the same browser; error: the largest, |difference| / (1 + |value|); greedy and drawn: tokens that are the same",
   kernels: "one layer in each weight format and cache type; error: the largest difference over the standard deviation of the logits, or tokens that differ",
-  ceilings: "by the clock that is named: bytes and operations a second, microseconds a dispatch; a multiplication with an addition is 2 operations, a dot4I8Packed 8",
+  ceilings: "by the clock that is named: bytes and operations a second (in f32, halves, bytes), milliseconds a dispatch; a multiplication with an addition is 2 operations, a dot4I8Packed 8",
   speed: "SmolLM2-135M's shape, random weights in Q4_1: rates by the page's clock; steps kernel by kernel, ms by the GPU's, bytes and operations the least there could be, share: the time of these at the ceilings over ms",
   Infinity: "written as null: a number was none, or an answer did not come",
 } as const;
 
-export function newReport(adapter: AdapterFacts): Report {
+export function newReport(adapter: AdapterFacts, only: Report["only"] = {}): Report {
   const { userAgent, hardwareConcurrency, deviceMemory } = navigator as Navigator & { deviceMemory?: number };
   return {
     about: ABOUT,
@@ -54,6 +57,7 @@ export function newReport(adapter: AdapterFacts): Report {
     azulejo: version,
     browser: { userAgent, cores: hardwareConcurrency, ...(deviceMemory && { memoryGiB: deviceMemory }), isolated: crossOriginIsolated },
     adapter,
+    only,
     steps: {},
     families: { of: 0, results: [] },
     kernels: { of: 0, results: [] },
@@ -90,7 +94,7 @@ export function overall(report: Report): "right" | "wrong" | "unknown" {
 /** The verdict in words. Of what was not reached nothing is said. */
 export function verdictOf(report: Report): string {
   const found = overall(report);
-  const whole = [tallyFamilies(report), tallyKernels(report)].every(({ compared, of }) => compared > 0 && compared === of);
+  const whole = Object.keys(report.only).length === 0 && [tallyFamilies(report), tallyKernels(report)].every(({ compared, of }) => compared > 0 && compared === of);
   if (found === "right") return whole ? "computes right" : "right, as far as compared";
   return found === "wrong" ? "computes wrong" : "not compared";
 }

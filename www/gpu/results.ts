@@ -2,7 +2,7 @@
 
 import { make } from "../dom.js";
 import * as format from "../format.js";
-import { nameOf, type AdapterFacts } from "./adapter.js";
+import type { AdapterFacts } from "./adapter.js";
 import type { Ceilings } from "./ceilings.js";
 import type { Verdict } from "./compare.js";
 import { ASKED, CASES, PLAIN, variantsOf, type KernelResult } from "./kernels.js";
@@ -117,16 +117,16 @@ export function facts(entries: [name: string, value: string][]): HTMLElement {
 
 const giga = (perSecond: number, unit: string) => (perSecond >= 1e12 ? `${format.rate(perSecond / 1e12)} T${unit}/s` : `${format.rate(perSecond / 1e9)} G${unit}/s`);
 
-function ceilingFacts({ clock, bytesPerSecond, f32PerSecond, f16PerSecond, dot8PerSecond, dependentDispatch, freeDispatch }: Partial<Ceilings>): [string, string][] {
-  const micro = (value: number | undefined, name: string): [string, string][] => (value ? [[name, `${value.toFixed(1)} µs`]] : []);
+function ceilingFacts({ clock, bytesPerSecond, operationsPerSecond, halfOperationsPerSecond, byteOperationsPerSecond, dependentDispatchMs, independentDispatchMs }: Partial<Ceilings>): [string, string][] {
+  const micro = (value: number | undefined, name: string): [string, string][] => (value ? [[name, `${(value * 1000).toFixed(1)} µs`]] : []);
   const rate = (value: number | undefined, name: string, unit: string): [string, string][] => (value ? [[name, giga(value, unit)]] : []);
   return [
     ...rate(bytesPerSecond, "memory read", "B"),
-    ...rate(f32PerSecond, "f32 multiply-adds", "Flop"),
-    ...rate(f16PerSecond, "f16 multiply-adds", "Flop"),
-    ...rate(dot8PerSecond, "products of 8 bits", "op"),
-    ...micro(dependentDispatch, "a dispatch that waits"),
-    ...micro(freeDispatch, "a dispatch that does not"),
+    ...rate(operationsPerSecond, "f32 multiply-adds", "Flop"),
+    ...rate(halfOperationsPerSecond, "f16 multiply-adds", "Flop"),
+    ...rate(byteOperationsPerSecond, "products of 8 bits", "op"),
+    ...micro(dependentDispatchMs, "a dispatch that waits"),
+    ...micro(independentDispatchMs, "a dispatch that does not"),
     ...(clock ? [["by the clock of", clock === "gpu" ? "the GPU" : "the page"] as [string, string]] : []),
   ];
 }
@@ -155,12 +155,11 @@ function stepTable({ name, dispatches, kernels }: Step): HTMLElement {
   return box;
 }
 
-/** The adapter, as the browser tells of it. */
+/** The adapter, as the browser tells of it; its name is the heading. */
 export function adapterFacts(adapter: AdapterFacts): [string, string][] {
   const { vendor, architecture, device, subgroups, features, limits } = adapter;
   const bytes = (name: string) => (limits[name] ? format.bytes(limits[name]) : "not told");
   return [
-    ["name", nameOf(adapter)],
     ["vendor, architecture", [vendor, architecture, device].filter(Boolean).join(" / ") || "not told"],
     ["subgroups", subgroups ? [...new Set(subgroups)].join(" to ") : features.includes("subgroups") ? "yes" : "none"],
     ["largest buffer", bytes("maxBufferSize")],

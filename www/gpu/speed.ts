@@ -4,9 +4,10 @@
 import { CausalLM, type Engine, type GenerateOptions } from "/azulejo/index.js";
 import type { Ceilings } from "./ceilings.js";
 import type { Clock } from "./clock.js";
-import { onGpu, profileOf, withEngines, type KernelRuns, type Profile } from "./engines.js";
+import { onGpu, withEngines } from "./engines.js";
 import { llamaFile, SMOLLM2 } from "./gguf.js";
 import { tokens } from "./random.js";
+import { aStep, less, spentOn, type KernelRuns, type Profile } from "./steps.js";
 
 export interface Rate {
   /** "prefill 128", "decode", "decode, drawn". */
@@ -137,38 +138,19 @@ async function profileSteps(model: CausalLM, engine: Engine, clock: Clock, ceili
   told.step(stepOf("prefill 128", await spentOn(engine, () => prefill(model, 128, signal)), ceilings, 1));
 }
 
-async function spentOn(engine: Engine, work: () => Promise<unknown>): Promise<Profile> {
-  const before = await profileOf(engine);
-  await work();
-  return less(await profileOf(engine), before);
-}
-
-/** all - some. Times of two runs differ a little more: no less than nothing. */
-function less(all: Profile, some: Profile): Profile {
-  const minus = (a: number, b = 0) => Math.max(a - b, 0);
-  const kernels = Object.entries(all.kernels).map(([name, runs]): [string, KernelRuns] => {
-    const other = some.kernels[name];
-    return [name, {
-      count: minus(runs.count, other?.count), ms: minus(runs.ms, other?.ms),
-      bytes: minus(runs.bytes, other?.bytes), operations: minus(runs.operations, other?.operations),
-    }];
-  });
-  return { steps: minus(all.steps, some.steps), dispatches: minus(all.dispatches, some.dispatches), kernels: Object.fromEntries(kernels) };
-}
-
 /** One of the profile's steps, or all as one, its kernels by their time. */
-export function stepOf(name: string, profile: Profile, ceilings: Partial<Ceilings>, steps = profile.steps): Step {
-  const kernels = Object.entries(profile.kernels).filter(([, { count }]) => count > 0).map(([kernel, runs]): KernelShare => {
-    const each = { count: runs.count / steps, ms: runs.ms / steps, bytes: runs.bytes / steps, operations: runs.operations / steps };
-    const share = shareOf(each, ceilings);
-    return { kernel, ...each, ...(share !== undefined && { share }) };
+export function stepOf(name: string, profile: Profile, ceilings: Partial<Ceilings>, over?: number): Step {
+  const step = aStep(profile, over);
+  const kernels = Object.entries(step.kernels).map(([kernel, runs]): KernelShare => {
+    const share = shareOf(runs, ceilings);
+    return { kernel, ...runs, ...(share !== undefined && { share }) };
   });
   kernels.sort((a, b) => b.ms - a.ms || b.bytes - a.bytes);
-  return { name, dispatches: profile.dispatches / steps, bytes: kernels.reduce((sum, { bytes }) => sum + bytes, 0), kernels };
+  return { name, dispatches: step.dispatches, bytes: kernels.reduce((sum, { bytes }) => sum + bytes, 0), kernels };
 }
 
 /** What the device would take if it did nothing but read this, or compute it, as a part of the time that it took. */
-function shareOf({ ms, bytes, operations }: KernelRuns, { bytesPerSecond, f32PerSecond }: Partial<Ceilings>): number | undefined {
-  if (!(ms > 0) || !bytesPerSecond || !f32PerSecond) return undefined;
-  return (Math.max(bytes / bytesPerSecond, operations / f32PerSecond) * 1000) / ms;
+function shareOf({ ms, bytes, operations }: KernelRuns, { bytesPerSecond, operationsPerSecond }: Partial<Ceilings>): number | undefined {
+  if (!(ms > 0) || !bytesPerSecond || !operationsPerSecond) return undefined;
+  return (Math.max(bytes / bytesPerSecond, operations / operationsPerSecond) * 1000) / ms;
 }

@@ -2,7 +2,7 @@
 //!
 //! For a profile every dispatch has a compute pass of its own, at whose begin and end the GPU writes down its clock:
 //! times are the kernels' alone, but a step takes longer than without. A dispatch's work is the least that it could do,
-//! each value moved once; over what the adapter can move and compute (`bench/ceilings.js`), that is its floor.
+//! each value moved once; over what the adapter can move and compute (`www/gpu/ceilings.ts`), that is its floor.
 
 use super::kernels::Kernel;
 use super::signal::Signal;

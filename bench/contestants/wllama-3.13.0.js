@@ -1,11 +1,11 @@
-// wllama 3.8.1: llama.cpp's server in wasm. Nothing is kept from the call before. It takes prompts as text only.
+// wllama 3.13.0: llama.cpp's server in wasm. Nothing is kept from the call before. It takes prompts as text only.
 //
 // Its own timings (milliseconds of prompt processing, of prediction) are read rather than the page's clock: they leave
 // out its message round trips, so they favour it.
 
-import { LoggerWithoutDebug, Wllama } from "../node_modules/wllama-3.8.1/esm/index.js";
+import { LoggerWithoutDebug, Wllama } from "../node_modules/wllama-3.13.0/esm/index.js";
 
-const WASM = new URL("../node_modules/wllama-3.8.1/esm/wasm/wllama.wasm", import.meta.url).href;
+const WASM = new URL("../node_modules/wllama-3.13.0/esm/wasm/wllama.wasm", import.meta.url).href;
 
 /** Loads the model on the CPU, with one slot and the whole prompt in one batch. */
 export async function load({ url, threads, contextLength, batch }) {

@@ -1,11 +1,13 @@
-// What the machine itself can do on one thread in wasm: how fast memory is read, and how many multiply-adds the two
-// dot products reach out of the first-level cache. No decoding is faster than its weights are read, no prefill faster
-// than its products are made.
+// What the machine itself can do in wasm, on one thread or several: how fast memory is read, and how many multiply-adds a
+// second are done out of the first-level cache, in f32 and by the dot products of integers. No decoding is faster than
+// its weights are read, no prompt faster than its products are made.
 //
-// The kernels are assembled by hand, so that no compiler's taste is in the figures.
+// The kernels are assembled by hand, so that no compiler's taste is in the figures. Each thread is a worker
+// (cpu-ceilings-worker.js) with a memory of its own.
 
 const I32 = 0x7f, V128 = 0x7b;
 const READ_BYTES = 128 * 2 ** 20;
+const ATTEMPTS = 5;
 /** Of the products: so few weights that they stay in the first-level cache. */
 const CACHED_BYTES = 8192;
 
@@ -24,12 +26,16 @@ const dot16 = simd(0xba);
 const low = simd(0x87);
 const high = simd(0x88);
 const relaxedDot = simd(0x113);
+const addFloats = simd(0xe4);
+const multiplyFloats = simd(0xe6);
 
 /** Accumulators lie in locals 4 to 11; local 3 is an activation that stays in its register. */
 const CHAINS = 8;
 const chain = (index) => 4 + index;
 const BODIES = {
   read: (i) => [...get(chain(i)), ...load(16 * i), ...add, ...set(chain(i))],
+  f32: (i) => [...get(chain(i)), ...load(16 * i), ...get(3), ...multiplyFloats, ...addFloats, ...set(chain(i))],
+  dot16: (i) => [...get(chain(i)), ...load(16 * i), ...get(3), ...dot16, ...add, ...set(chain(i))],
   wide: (i) => [
     ...get(chain(i)),
     ...load(16 * i), ...low, ...get(3), ...dot16, ...add,
@@ -71,25 +77,58 @@ function assemble() {
   return new Uint8Array(bytes);
 }
 
-/** Bytes a second read from memory; multiply-adds a second widened to 16 bits, and by the relaxed 8-bit product. */
-export async function measureFloor() {
-  const { instance } = await WebAssembly.instantiate(assemble());
-  const rate = (kernel, bytes, times) => {
-    kernel(bytes, times); // Compiled by now, and the memory is there.
+/** The kernels by their names, over a memory that has been written: pages that never were are all the same one, in the cache. */
+export async function kernels() {
+  const { instance: { exports } } = await WebAssembly.instantiate(assemble());
+  new Uint8Array(exports.memory.buffer).fill(1);
+  return exports;
+}
+
+/** What each kernel goes over: so much of the memory, so often that it takes some 50 ms; and the bytes of one multiply-add. */
+const WORK = {
+  read: { bytes: READ_BYTES, times: 20, each: 1 },
+  f32: { bytes: CACHED_BYTES, times: 800_000, each: 4 },
+  dot16: { bytes: CACHED_BYTES, times: 800_000, each: 2 },
+  wide: { bytes: CACHED_BYTES, times: 400_000, each: 1 },
+  relaxed: { bytes: CACHED_BYTES, times: 800_000, each: 1 },
+};
+
+/**
+ * Of so many threads at once, each a second: bytes that they `read`, multiply-adds in `f32`, in 16 bits (`dot16`), in 16
+ * bits of bytes that each product widens (`wide`), and by the `relaxed` product of 8 by 7 bits. The best of some attempts.
+ */
+export async function measureCpuCeilings(threads) {
+  const workers = await Promise.all(Array.from({ length: threads }, startWorker));
+  const rates = {};
+  for (const [name, { bytes, times, each }] of Object.entries(WORK)) {
+    const run = () => Promise.all(workers.map(({ call }) => call([name, bytes, times])));
+    await run(); // Compiled by now.
     let best = Infinity;
-    for (let attempt = 0; attempt < 5; attempt++) {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const start = performance.now();
-      kernel(bytes, times);
+      await run();
       best = Math.min(best, performance.now() - start);
     }
-    return (bytes * times * 1000) / best;
-  };
-  const { memory, read, wide, relaxed } = instance.exports;
-  // Pages that were never written are all the same one, and lie in the cache.
-  new Uint8Array(memory.buffer).fill(1);
+    rates[name] = (threads * bytes * times * 1000) / each / best;
+  }
+  for (const { worker } of workers) worker.terminate();
+  return rates;
+}
+
+/** A worker that is ready: `call` runs a kernel in it. */
+async function startWorker() {
+  const worker = new Worker(new URL("cpu-ceilings-worker.js", import.meta.url), { type: "module" });
+  const answer = () => new Promise((resolve, reject) => {
+    worker.onmessage = resolve;
+    worker.onerror = ({ message }) => reject(new Error(message));
+  });
+  await answer();
   return {
-    read: rate(read, READ_BYTES, 4),
-    wide: rate(wide, CACHED_BYTES, 100_000),
-    relaxed: rate(relaxed, CACHED_BYTES, 100_000),
+    worker,
+    call(what) {
+      const answered = answer();
+      worker.postMessage(what);
+      return answered;
+    },
   };
 }
