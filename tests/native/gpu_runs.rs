@@ -230,6 +230,7 @@ pub fn the_least_logit_that_is_left_is_found_among_those_put_aside() {
         let found = truncated(&orders, [!0, 20], 0.0, 20 + kept as u32, 1.0);
         assert_eq!(found, logits[kept - 1], "top-k {kept}");
     }
+    assert_eq!(truncated(&orders, [!ordered(logits[599]), 0], 0.0, 1, 1.0), logits[0], "top-1");
     // Shares of all, of which three tenths lie before these; and of those that top-k leaves.
     let weight = |logit: &f32| f64::from(logit - BEST).exp();
     let mass = logits.iter().map(weight).sum::<f64>() / 0.7;
@@ -268,9 +269,12 @@ pub fn small_weights_count_as_large_ones_do() {
         let all: f64 = weights.iter().sum();
         let top_p = (1.0 + all / 2.0) / (1.0 + all);
         let found = truncated(&orders, [!0, 0], 0.0, orders.len() as u32, top_p as f32);
-        let enough =
-            (1..=count).find(|n| 1.0 + weights[..*n].iter().sum::<f64>() >= f64::from(top_p as f32) * (1.0 + all));
-        let expected = small(enough.expect("they come to it") - 1);
+        let mut sum = 1.0f64;
+        let comes_to_it = |weight: &f64| {
+            sum += weight;
+            sum >= f64::from(top_p as f32) * (1.0 + all)
+        };
+        let expected = small(weights.iter().position(comes_to_it).expect("they do"));
         assert!((found - expected).abs() < 0.0015, "{distance}: {found}, expected {expected}");
     }
 }

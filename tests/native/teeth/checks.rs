@@ -120,7 +120,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "attention_seen" | "attention_step" | "attention_tiles" => all([steps(), attention()]),
         "places" => all([heads(), attention(), convolutions()]),
         "short_conv" => convolutions(),
-        "heads" => heads(),
+        "heads" => all([heads(), steps()]),
         "choose" | "draw" | "penalise" | "runs" | "weights" | "weigh" | "gather" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
         | "fold_shared" => vector_products(),
@@ -347,6 +347,7 @@ fn steps() -> Vec<Check> {
     vec![
         Box::new(gpu_heads::steps_are_right_in_every_cache_with_masks_biases_and_sinks),
         Box::new(gpu_heads::steps_are_normed_turned_kept_and_attended_from_at_once),
+        Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
         sizes(Shader::AttentionStep),
     ]
 }
