@@ -47,6 +47,16 @@ fn finish(thread: u32, group: vec3<u32>, splits: u32, row: u32, head: u32, count
   }
 }
 
+/// How many of so many keys each split has, of which every one takes that many workgroups: see `splits` of
+/// src/device/gpu/attention.rs.
+fn keys_of_split(keys: u32, groups: u32) -> u32 {
+  if (keys <= FEW) {
+    return FEW;
+  }
+  let tiles = (keys + TILE - 1u) / TILE;
+  return (tiles * groups + WANTED - 1u) / WANTED * TILE;
+}
+
 @compute @workgroup_size(THREADS)
 fn main(
   @builtin(workgroup_id) group: vec3<u32>,
@@ -61,8 +71,7 @@ fn main(
   let span = span_at(places[parameters.places + 1u] + group.z);
   let start = first_key(span.position);
   let keys_seen = max(end_key(span.position, span.keys), start) - start;
-  let tiles = (keys_seen + TILE - 1u) / TILE;
-  let each = select((tiles * groups.y + WANTED - 1u) / WANTED, FEW / TILE, keys_seen <= FEW) * TILE;
+  let each = keys_of_split(keys_seen, groups.y);
   let from_key = start + min(group.x * each, keys_seen);
   let to_key = min(from_key + each, start + keys_seen);
 

@@ -26,10 +26,10 @@ fn multiply(thread: u32, span: Span, kv_head: u32, first: u32, count: u32) {
     for (var d = thread % LANES; d < FOURS; d += LANES) {
       let key = key_at(at, d);
       product.x += dot(queries[d], key);
-      if (HEADS > 1u) {
+      if (HEADS != 1u) {
         product.y += dot(queries[FOURS + d], key);
       }
-      if (HEADS > 2u) {
+      if (HEADS == 4u) {
         product.z += dot(queries[2u * FOURS + d], key);
         product.w += dot(queries[3u * FOURS + d], key);
       }
@@ -48,10 +48,10 @@ fn score_tile(thread: u32, span: Span, kv_head: u32, first: u32, count: u32, hea
       product += products[i * LANES + lane];
     }
     var made = vec4<f32>(score(product.x, head, first + i, span.position));
-    if (HEADS > 1u) {
+    if (HEADS != 1u) {
       made.y = score(product.y, min(head + 1u, last), first + i, span.position);
     }
-    if (HEADS > 2u) {
+    if (HEADS == 4u) {
       made.z = score(product.z, min(head + 2u, last), first + i, span.position);
       made.w = score(product.w, min(head + 3u, last), first + i, span.position);
     }
@@ -87,10 +87,10 @@ fn mix(thread: u32, count: u32) {
     let weight = scores[i];
     let value = value_at(kept[i], thread % FOURS);
     sums[0] += weight.x * value;
-    if (HEADS > 1u) {
+    if (HEADS != 1u) {
       sums[1] += weight.y * value;
     }
-    if (HEADS > 2u) {
+    if (HEADS == 4u) {
       sums[2] += weight.z * value;
       sums[3] += weight.w * value;
     }

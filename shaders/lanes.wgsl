@@ -58,10 +58,10 @@ fn add_unit(parts: ptr<function, Parts>, first: u32, last: u32, rows: Rows, unit
   let c = unit_at(rows.second, rows.at.z + unit);
   let d = unit_at(rows.second, rows.at.w + unit);
   add_token(parts, 0u, first, unit, a, b, c, d);
-  if (TOKENS > 1u) {
+  if (TOKENS != 1u) {
     add_token(parts, 1u, min(first + 1u, last), unit, a, b, c, d);
   }
-  if (TOKENS > 2u) {
+  if (TOKENS == 4u) {
     add_token(parts, 2u, min(first + 2u, last), unit, a, b, c, d);
     add_token(parts, 3u, min(first + 3u, last), unit, a, b, c, d);
   }

@@ -1,7 +1,7 @@
 // out[t, r] = (Σ_c weight[r, c] · x[t, c] + bias[r]) · scale[r], replacing, adding, activated, or as activation(gate) · up
 //
 // Prompts and images; with product_experts.wgsl in place of product.wgsl, prompts with a mixture of experts. A workgroup makes
-// a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × ROWS_EACH of it, while STEP columns at a time pass through
+// a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × ROWS_EACH of it, while 32 columns at a time pass through
 // workgroup memory: each word of the weights is fetched once a tile, and while a step is multiplied the next is on its
 // way. The tiles are tiles_floats.wgsl's or tiles_bytes.wgsl's. They lie columns first, so that neighbouring threads read
 // neighbouring words. GATED: the first half of a tile's rows are of a gate, the others of the matrix that it gates.
@@ -22,7 +22,6 @@ const ACROSS = 16u;                       // threads along the rows, and along t
 const ROWS = ACROSS * ROWS_EACH;
 const TOKENS = ACROSS * TOKENS_EACH;
 const OUTPUTS = ROWS / (1u + GATED);      // rows of the output
-const STEP = 32u;                         // columns
 const FOURS_OF_STEP = 8u;
 const UNITS_OF_STEP = FOURS_OF_STEP / FOURS;
 
@@ -40,7 +39,7 @@ fn fetch_unit(index: u32, first_row: u32, step: u32) -> Unit {
 
 fn write_token(token: u32, row: u32, sums: vec4<f32>) {
   if (GATED != 0u) {
-    if (ROWS_EACH > 2u) {
+    if (ROWS_EACH == 4u) {
       write_gated(token, row, sums.x, sums.z);
       write_gated(token, row + ACROSS, sums.y, sums.w);
     } else {
@@ -49,10 +48,10 @@ fn write_token(token: u32, row: u32, sums: vec4<f32>) {
     return;
   }
   write(token, row, sums.x);
-  if (ROWS_EACH > 1u) {
+  if (ROWS_EACH != 1u) {
     write(token, row + ACROSS, sums.y);
   }
-  if (ROWS_EACH > 2u) {
+  if (ROWS_EACH == 4u) {
     write(token, row + 2u * ACROSS, sums.z);
     write(token, row + 3u * ACROSS, sums.w);
   }
@@ -87,10 +86,10 @@ fn main(
     for (var part = 0u; part < PARTS; part += 1u) {
       let w = weights_at(part, row);
       sums0 += products(part, token, w);
-      if (TOKENS_EACH > 1u) {
+      if (TOKENS_EACH != 1u) {
         sums1 += products(part, token + ACROSS, w);
       }
-      if (TOKENS_EACH > 2u) {
+      if (TOKENS_EACH == 4u) {
         sums2 += products(part, token + 2u * ACROSS, w);
         sums3 += products(part, token + 3u * ACROSS, w);
       }
@@ -100,10 +99,10 @@ fn main(
   let t = first_token + token;
   let r = first_row + row;
   write_token(t, r, sums0);
-  if (TOKENS_EACH > 1u) {
+  if (TOKENS_EACH != 1u) {
     write_token(t + ACROSS, r, sums1);
   }
-  if (TOKENS_EACH > 2u) {
+  if (TOKENS_EACH == 4u) {
     write_token(t + 2u * ACROSS, r, sums2);
     write_token(t + 3u * ACROSS, r, sums3);
   }

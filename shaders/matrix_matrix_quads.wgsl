@@ -113,10 +113,10 @@ fn main(
   for (var unit = 0u; unit < parameters.units; unit += 1u) {
     let rows = rows_at(begins, unit);
     step(&sums, rows, tokens, unit, 0u);
-    if (FOURS > 1u) {
+    if (FOURS != 1u) {
       step(&sums, rows, tokens, unit, 1u);
     }
-    if (FOURS > 2u) {
+    if (FOURS == 8u) {
       step(&sums, rows, tokens, unit, 2u);
       step(&sums, rows, tokens, unit, 3u);
       step(&sums, rows, tokens, unit, 4u);

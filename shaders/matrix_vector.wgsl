@@ -85,7 +85,7 @@ fn main(
 ) {
   let index = group.y * groups.x + group.x;
   var segment = 0u;
-  if (OUTS > 1u) {
+  if (OUTS == 3u) {
     segment = select(0u, 1u, index >= parameters.segments[1].groups) + select(0u, 1u, index >= parameters.segments[2].groups);
   }
   let matrix = parameters.segments[segment];

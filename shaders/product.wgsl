@@ -27,7 +27,7 @@ var<private> matrix: Segment;
 /// Whether anything is to be done for the tile that begins with a token, in a workgroup of a row of them.
 fn begin_tile(group: u32, token: u32) -> bool {
   matrix = parameters.segments[0];
-  if (OUTS > 1u) {
+  if (OUTS == 3u) {
     segment = select(0u, 1u, group >= parameters.segments[1].groups) + select(0u, 1u, group >= parameters.segments[2].groups);
     matrix = parameters.segments[segment];
   }
@@ -57,30 +57,29 @@ fn input_row(token: u32) -> u32 {
   return min(token, batch.len - 1u);
 }
 
-/// A sum with a bias and a factor of its row, each where there is one.
-fn finished(row: u32, sum: f32, bias: u32, scale: u32) -> f32 {
-  var value = sum;
-  if (bias != 0u) {
-    value += vectors[bias - 1u + row];
+/// A sum with a bias of its row, where there is one.
+fn with_bias(row: u32, sum: f32, bias: u32) -> f32 {
+  if (bias == 0u) {
+    return sum;
   }
-  if (scale != 0u) {
-    value *= vectors[scale - 1u + row];
-  }
-  return value;
+  return sum + vectors[bias - 1u + row];
 }
 
 /// Writes one sum; what lies beyond the matrix or the batch is nobody's.
 fn write(token: u32, row: u32, sum: f32) {
   if (token < batch.len && row < matrix.rows) {
-    put(segment, token * matrix.stride + matrix.first + row, finished(row, sum, matrix.bias, matrix.scale));
+    var value = with_bias(row, sum, matrix.bias);
+    if (matrix.scale != 0u) {
+      value *= vectors[matrix.scale - 1u + row];
+    }
+    put(segment, token * matrix.stride + matrix.first + row, value);
   }
 }
 
-/// Writes a product of the second matrix, gated by one of the first.
+/// Writes a product of the second matrix, gated by one of the first: both are whole, and without a factor.
 fn write_gated(token: u32, row: u32, gate: f32, sum: f32) {
   if (token < batch.len && row < matrix.rows) {
-    let value = finished(row, sum, parameters.segments[1].bias, parameters.segments[1].scale);
-    let gating = activated(finished(row, gate, matrix.bias, matrix.scale), ACTIVATION);
-    out[token * matrix.stride + matrix.first + row] = value * gating;
+    let gating = activated(with_bias(row, gate, matrix.bias), ACTIVATION);
+    out[token * matrix.rows + row] = with_bias(row, sum, parameters.segments[1].bias) * gating;
   }
 }

@@ -60,15 +60,15 @@ fn sum_of(thread: u32, value: f32) -> f32 {
   workgroupBarrier();
   if (thread < 16u) {
     var sum = value;
-    for (var other = thread + 16u; other < THREADS; other += 16u) {
-      sum += parts[other];
+    for (var part = thread + 16u; part < THREADS; part += 16u) {
+      sum += parts[part];
     }
     parts[thread] = sum;
   }
   workgroupBarrier();
   var sum = parts[0];
-  for (var i = 1u; i < 16u; i += 1u) {
-    sum += parts[i];
+  for (var part = 1u; part < 16u; part += 1u) {
+    sum += parts[part];
   }
   return sum;
 }

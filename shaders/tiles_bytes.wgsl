@@ -71,12 +71,12 @@ fn weights_at(part: u32, row: u32) -> Weights {
   w.a = weight_levels[at];
   w.scales.x = weight_scales[at].x;
   w.minima.x = weight_scales[at].y;
-  if (ROWS_EACH > 1u) {
+  if (ROWS_EACH != 1u) {
     w.b = weight_levels[at + ACROSS];
     w.scales.y = weight_scales[at + ACROSS].x;
     w.minima.y = weight_scales[at + ACROSS].y;
   }
-  if (ROWS_EACH > 2u) {
+  if (ROWS_EACH == 4u) {
     w.c = weight_levels[at + 2u * ACROSS];
     w.d = weight_levels[at + 3u * ACROSS];
     w.scales = vec4<f32>(w.scales.xy, weight_scales[at + 2u * ACROSS].x, weight_scales[at + 3u * ACROSS].x);
@@ -95,10 +95,10 @@ fn products(part: u32, token: u32, w: Weights) -> vec4<f32> {
   let scale = x_scales[part * TOKENS + token];
   var sums = vec4<f32>();
   sums.x = level_sum(mine, w.a);
-  if (ROWS_EACH > 1u) {
+  if (ROWS_EACH != 1u) {
     sums.y = level_sum(mine, w.b);
   }
-  if (ROWS_EACH > 2u) {
+  if (ROWS_EACH == 4u) {
     sums = vec4<f32>(sums.xy, level_sum(mine, w.c), level_sum(mine, w.d));
   }
   return scale.x * w.scales * sums + scale.y * w.minima;

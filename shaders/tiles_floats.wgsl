@@ -30,13 +30,13 @@ fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
   if (thread < UNITS) {
     next.unit = fetch_unit(thread, first_row, step);
   }
-  if (UNITS > THREADS) {
+  if (UNITS == 2u * THREADS) {
     next.second_unit = fetch_unit(thread + THREADS, first_row, step);
   }
   if (thread < INPUTS) {
     next.x = fetch_x(thread, first_token, step);
   }
-  if (INPUTS > THREADS) {
+  if (INPUTS == 2u * THREADS) {
     next.second_x = fetch_x(thread + THREADS, first_token, step);
   }
   return next;
@@ -45,10 +45,10 @@ fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
 fn store_unit(index: u32, unit: Unit) {
   let at = index % UNITS_OF_STEP * FOURS * ROWS + index / UNITS_OF_STEP;
   weight_tile[at] = unit_four(unit, 0u);
-  if (FOURS > 1u) {
+  if (FOURS != 1u) {
     weight_tile[at + ROWS] = unit_four(unit, 1u);
   }
-  if (FOURS > 2u) {
+  if (FOURS == 8u) {
     weight_tile[at + 2u * ROWS] = unit_four(unit, 2u);
     weight_tile[at + 3u * ROWS] = unit_four(unit, 3u);
     weight_tile[at + 4u * ROWS] = unit_four(unit, 4u);
@@ -62,13 +62,13 @@ fn store(thread: u32, next: Fetched) {
   if (thread < UNITS) {
     store_unit(thread, next.unit);
   }
-  if (UNITS > THREADS) {
+  if (UNITS == 2u * THREADS) {
     store_unit(thread + THREADS, next.second_unit);
   }
   if (thread < INPUTS) {
     x_tile[thread % PARTS * TOKENS + thread / PARTS] = next.x;
   }
-  if (INPUTS > THREADS) {
+  if (INPUTS == 2u * THREADS) {
     x_tile[thread % PARTS * TOKENS + (thread + THREADS) / PARTS] = next.second_x;
   }
 }
@@ -85,10 +85,10 @@ fn weights_at(part: u32, row: u32) -> Weights {
   let at = part * ROWS + row;
   var w: Weights;
   w.a = weight_tile[at];
-  if (ROWS_EACH > 1u) {
+  if (ROWS_EACH != 1u) {
     w.b = weight_tile[at + ACROSS];
   }
-  if (ROWS_EACH > 2u) {
+  if (ROWS_EACH == 4u) {
     w.c = weight_tile[at + 2u * ACROSS];
     w.d = weight_tile[at + 3u * ACROSS];
   }
@@ -98,11 +98,13 @@ fn weights_at(part: u32, row: u32) -> Weights {
 /// A part of a token against a thread's rows.
 fn products(part: u32, token: u32, w: Weights) -> vec4<f32> {
   let four = x_tile[part * TOKENS + token];
-  if (ROWS_EACH > 2u) {
-    return vec4<f32>(dot(four, w.a), dot(four, w.b), dot(four, w.c), dot(four, w.d));
+  var sums = vec4<f32>();
+  sums.x = dot(four, w.a);
+  if (ROWS_EACH != 1u) {
+    sums.y = dot(four, w.b);
   }
-  if (ROWS_EACH > 1u) {
-    return vec4<f32>(dot(four, w.a), dot(four, w.b), 0.0, 0.0);
+  if (ROWS_EACH == 4u) {
+    sums = vec4<f32>(sums.xy, dot(four, w.c), dot(four, w.d));
   }
-  return vec4<f32>(dot(four, w.a), 0.0, 0.0, 0.0);
+  return sums;
 }

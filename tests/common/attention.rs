@@ -254,9 +254,11 @@ fn head<D: Device>(
     let norms = heading.norms.as_ref().map(|norms| norms.each_ref().map(|norm| device.upload(norm).unwrap()));
     let norms = norms.as_ref().map(|norms| norms.each_ref().map(|weight| NormWeights::rms(weight, heading.epsilon)));
     let table = RopeTable { frequencies: heading.frequencies.clone(), magnitude: heading.magnitude, beyond: None };
-    device.begin(spans, Angles::of(&[table], spans).rotations());
+    // Not the first of the batch's turns, so that a turn's place counts.
+    let another = RopeTable { frequencies: vec![0.3; 3], magnitude: 1.0, beyond: None };
+    device.begin(spans, Angles::of(&[another, table], spans).rotations());
     let places = kept.places(device, spans);
-    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms, turn: Some(0), pairs: heading.pairs };
+    let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms, turn: Some(1), pairs: heading.pairs };
     work(device, &mut heads, &places, &mut kept.state);
     (query, key, places)
 }

@@ -1,11 +1,11 @@
 //! Attention on the GPU against the CPU's, which is the definition: the same inputs, the same words, in every variant.
 
-use azulejo::device::gpu::Kernels;
+use azulejo::device::gpu::{Kernels, Wishes};
 use azulejo::device::{AttentionShape, CacheType};
 use std::rc::Rc;
 
 use crate::attention::{Bias, Case, Numbers, attend, attend_own_rows, attention_map, numbers, shape};
-use crate::devices::{cpu, first, gpu, gpus};
+use crate::devices::{cpu, first, gpu, gpus, shared};
 use crate::random::Random;
 use crate::sample::share;
 
@@ -97,6 +97,16 @@ pub fn lengths_around_the_edges_of_tiles_and_splits_are_right() {
     });
 }
 
+/// With more tiles of keys than workgroups are wanted, each takes several: just as many, one more, and some.
+#[test]
+pub fn splits_have_several_tiles_where_there_are_many() {
+    let kernels = first();
+    for (heads, before) in [(16, 1023), (16, 1024), (16, 1100), (1, 16_447)] {
+        let case = Case::new(shape(heads, heads, 8), CacheType::F32, before, 1);
+        check_numbers(&kernels, "all features", &case, &numbers(&case, 1), TOLERANCE);
+    }
+}
+
 #[test]
 pub fn query_heads_find_their_key_head_in_groups_of_any_size() {
     check_shares(|| {
@@ -172,6 +182,45 @@ pub fn sinks_take_their_share_once_however_the_keys_are_split() {
         let sinks = Some(vec![-200.0, -201.0]);
         let case = Case { bias: bias.clone(), sinks, ..Case::new(shape(2, 1, 12), CacheType::F32, before, len) };
         check_numbers(&first(), "low scores", &case, &numbers(&case, 1), TOLERANCE);
+    }
+}
+
+/// A workgroup has up to four of the heads that share keys: four, five, and eight.
+#[test]
+pub fn each_of_the_heads_that_share_keys_has_its_own_bias_and_sink() {
+    for (heads, kv_heads) in [(4, 1), (5, 1), (16, 2)] {
+        for bias in biases(heads) {
+            for before in [40, 270] {
+                let sinks = Some((0..heads).map(|head| 3.0 - head as f32).collect());
+                let shape = shape(heads, kv_heads, 8);
+                let case = Case { bias: bias.clone(), sinks, ..Case::new(shape, CacheType::F32, before, 1) };
+                check_numbers(&first(), "heads that share keys", &case, &numbers(&case, 1), TOLERANCE);
+            }
+        }
+    }
+}
+
+/// By more than an exponential can hold, in both directions: the sink is above all scores of its split, and far below one of
+/// another.
+#[test]
+pub fn a_sink_may_lie_far_from_the_scores_of_any_split() {
+    let shape = AttentionShape { scale: 1.0, ..shape(1, 1, 8) };
+    let case = Case { sinks: Some(vec![100.0]), ..Case::new(shape, CacheType::F32, 300, 1) };
+    let mut numbers = numbers(&case, 1);
+    numbers[0].query.fill(1.0);
+    numbers[0].key.fill(0.0);
+    numbers[0].key[200 * 8] = 250.0;
+    let found = check_numbers(&first(), "a sink of 100", &case, &numbers, TOLERANCE);
+    assert_eq!(found, numbers[0].value[200 * 8..][..8]);
+}
+
+/// As on processors: of the largest heads, one slice of the keys takes all threads.
+#[test]
+pub fn the_largest_heads_are_right_where_a_thread_has_a_key() {
+    let kernels = shared(&Wishes { lanes: Some(4), ..Wishes::default() });
+    for before in [63, 300] {
+        let case = Case::new(shape(2, 1, 256), CacheType::F32, before, 1);
+        check_numbers(&kernels, "a thread a key", &case, &numbers(&case, 1), TOLERANCE);
     }
 }
 

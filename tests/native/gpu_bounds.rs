@@ -8,8 +8,8 @@ use crate::verbs::{begin, floats, read};
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
-    AttentionShape, CacheType, CachedAttention, Device, Input, Linear, NormWeights, Patching, PositionBias, Qkv,
-    RopePairs, Rotations, Seen, Span, TokenIds,
+    Activation, AttentionShape, CacheType, CachedAttention, Device, Input, Linear, NormWeights, Patching, PositionBias,
+    Qkv, RopePairs, Rotations, Seen, Span, TokenIds,
 };
 use std::rc::Rc;
 
@@ -166,6 +166,10 @@ pub fn rows_behind_those_of_products_are_left_alone() {
             let x = written(device, &Random::new(6).floats(rows * columns));
             check(device, [rows, height], &format!("products, {rows}, {name}"), |device, out| {
                 device.project(&Input { x: &x, rows, norm: None }, &mut [linear.to(out)]);
+            });
+            check(device, [rows, height], &format!("gated products, {rows}, {name}"), |device, out| {
+                let input = Input { x: &x, rows, norm: None };
+                device.project_activated(&input, Some(&linear), &linear, Activation::Relu, out);
             });
         }
     }

@@ -1,6 +1,7 @@
 //! Functions of kernels by themselves: over so many inputs that a digit of a constant shows.
 
 use azulejo::checkpoint::TensorType;
+use azulejo::device::CacheType;
 use azulejo::device::gpu::{Context, Extras, Kernel, Shader};
 use azulejo::text::noise::gumbel;
 use half::f16;
@@ -159,5 +160,29 @@ pub fn nobody_has_one_number_wherever_pairs_are_sorted() {
         let given = [u32::MAX, u32::MAX - 1, u32::MAX >> 1, 0];
         let found = values(&kernels.context, &text, "select(0u, 1u, x == NOBODY)", &given);
         assert_eq!(found, [1, 0, 0, 0], "{}", kernel.label());
+    }
+}
+
+/// Rust makes as many splits as hold all keys so: see `splits` of src/device/gpu/attention.rs.
+#[test]
+pub fn splits_have_as_few_tiles_as_leave_no_more_workgroups_than_are_wanted() {
+    let kernels = first();
+    let keys: Vec<u32> =
+        (0..1500).chain((60..300).map(|tiles| 64 * tiles + tiles % 3)).chain([131_072, 200_001]).collect();
+    for (way, tile) in [(1, 64), (4, 64), (9, 256)] {
+        let kernel = Kernel::new(Shader::AttentionOne).cache(CacheType::F32).with([8, 0, way]);
+        let text = source(&kernel, kernels.extras());
+        for groups in [1, 3, 16, 64] {
+            let found = values(&kernels.context, &text, &format!("keys_of_split(x, {groups}u)"), &keys);
+            for (keys, each) in keys.iter().zip(found) {
+                let (tiles, what) = (keys.div_ceil(tile), format!("{keys} keys, {groups} groups: {each}"));
+                if *keys <= 256 {
+                    assert_eq!(each, 256, "{what}");
+                    continue;
+                }
+                let fits = |each: u32| tiles * groups <= 256 * each;
+                assert!(each % tile == 0 && fits(each / tile) && !fits(each / tile - 1), "{what}");
+            }
+        }
     }
 }

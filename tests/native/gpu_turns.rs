@@ -156,20 +156,26 @@ pub fn sequences_with_a_common_beginning_share_it_and_go_on_by_themselves() {
     }
 }
 
-/// Tokens that are stored among others, turned: what was behind them is still there.
-fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType) -> Vec<f32> {
+/// Tokens that are stored among others, turned: what was behind them is still there. One alone is kept as it attends.
+fn store_among<D: Device>(device: &mut D, context: &Context, ty: CacheType, len: usize) -> Vec<f32> {
     let mut kept = kept(ty);
     store(device, context, Span::new(0, 30, 0, 0), &mut kept, 1);
-    let (span, shape, mut random) = ([Span::new(0, 17, 6, 0)], shape(4, 2, 40), Random::new(5));
+    let (span, shape, mut random) = ([Span::new(0, len, 6, 0)], shape(4, 2, 40), Random::new(5));
     let frequencies: Vec<f32> = (0..20).map(|pair| 0.1 * pair as f32).collect();
-    let mut rows = |width: usize| filled(device, &random.floats(17 * width), width);
+    let mut rows = |width: usize| filled(device, &random.floats(len * width), width);
     let (mut query, mut key, value) = (rows(160), rows(80), rows(80));
     let table = RopeTable { frequencies, magnitude: 1.0, beyond: None };
     device.begin(&span, Angles::of(&[table], &span).rotations());
     let places = kept.places(device, &span);
     let pairs = RopePairs::HalfSplit;
     let mut heads = Qkv { query: &mut query, key: &mut key, value: &value, norms: None, turn: Some(0), pairs };
-    device.rope_and_cache(0, &shape, &mut heads, &places, &mut kept.state);
+    if len > 1 {
+        device.rope_and_cache(0, &shape, &mut heads, &places, &mut kept.state);
+    } else {
+        let attention = CachedAttention { layer: 0, shape, bias: PositionBias::None, sinks: None };
+        let mut out = device.buffer(160).unwrap();
+        device.keep_and_attend(&attention, &mut heads, &places, &mut kept.state, &mut out);
+    }
     seen(device, context, 30, &kept, 0)
 }
 
@@ -179,10 +185,13 @@ pub fn tokens_behind_those_that_are_stored_stay_as_they_are() {
     let short = shared(&Wishes { most_groups: Some(12), ..Wishes::default() });
     for (name, kernels) in [("all features", first()), ("short grids", short)] {
         for (ty, tolerance) in [(CacheType::F32, 1e-5), (CacheType::F16, 1e-3), (CacheType::Q8, 1e-2)] {
-            let expected = store_among(&mut cpu(1), &kernels.context, ty);
-            let found = store_among(&mut gpu(&kernels), &kernels.context, ty);
-            for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                assert!((found - expected).abs() < tolerance, "{ty:?}, {name} [{i}]: {found}, expected {expected}");
+            for len in [17, 1] {
+                let expected = store_among(&mut cpu(1), &kernels.context, ty, len);
+                let found = store_among(&mut gpu(&kernels), &kernels.context, ty, len);
+                for (i, (found, expected)) in found.iter().zip(&expected).enumerate() {
+                    let what = format!("{len} of {ty:?}, {name} [{i}]");
+                    assert!((found - expected).abs() < tolerance, "{what}: {found}, expected {expected}");
+                }
             }
         }
     }

@@ -77,6 +77,7 @@ mod gpu_limits;
 mod gpu_memory;
 mod gpu_pace;
 mod gpu_pixels;
+mod gpu_runs;
 mod gpu_saved;
 mod gpu_spans;
 mod gpu_turns;

@@ -13,7 +13,7 @@ use crate::gpu_kernels::WIDTHS;
 use crate::{conformance, conformance_images, conformance_texts, edges};
 use crate::{
     gpu_attention, gpu_bounds, gpu_choosing, gpu_convs, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads,
-    gpu_kernels, gpu_limits, gpu_pixels,
+    gpu_kernels, gpu_limits, gpu_pixels, gpu_runs,
 };
 use crate::{gpu_spans, gpu_turns, gpu_verbs};
 
@@ -116,11 +116,11 @@ fn of_file(file: &str) -> Vec<Check> {
         _ if file.starts_with("formats/") => of_formats(file),
         "attention_weights" => maps(),
         "score" => all([attention(), maps()]),
-        "attention" | "attention_one" | "attention_join" => attention(),
-        "attention_seen" | "attention_step" | "attention_tiles" => all([steps(), attention()]),
+        "attention" | "attention_join" => attention(),
+        "attention_one" | "attention_seen" | "attention_step" | "attention_tiles" => all([steps(), attention()]),
         "places" => all([heads(), attention(), convolutions()]),
         "short_conv" => convolutions(),
-        "heads" => heads(),
+        "heads" => all([heads(), steps()]),
         "choose" | "draw" | "penalise" | "runs" | "weights" | "weigh" | "gather" | "truncate" => choosing(),
         "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
         | "fold_shared" => vector_products(),
@@ -347,6 +347,7 @@ fn steps() -> Vec<Check> {
     vec![
         Box::new(gpu_heads::steps_are_right_in_every_cache_with_masks_biases_and_sinks),
         Box::new(gpu_heads::steps_are_normed_turned_kept_and_attended_from_at_once),
+        Box::new(gpu_turns::tokens_behind_those_that_are_stored_stay_as_they_are),
         sizes(Shader::AttentionStep),
     ]
 }
@@ -372,6 +373,13 @@ fn choosing() -> Vec<Check> {
         gpu_choosing::check_draws(&first(), json, &gpu_choosing::peaks(1025), 500);
     };
     vec![
+        Box::new(gpu_runs::logits_of_a_run_are_penalised_and_the_best_of_them_is_taken),
+        Box::new(gpu_runs::logits_of_a_run_are_weighed_in_bins),
+        Box::new(gpu_runs::logits_of_a_run_are_put_aside_where_the_best_come_to_what_is_asked_for),
+        Box::new(gpu_runs::the_least_logit_that_is_left_is_found_among_those_put_aside),
+        Box::new(gpu_runs::small_weights_count_as_large_ones_do),
+        Box::new(gpu_runs::a_token_is_drawn_from_its_run_alone),
+        Box::new(gpu_runs::the_best_of_all_runs_is_chosen_and_counted),
         Box::new(greedy),
         Box::new(draws),
         Box::new(gpu_functions::noise_is_the_sampler_s_to_the_bit),
@@ -474,7 +482,12 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_spans::a_query_that_sees_no_key_gets_nothing),
         Box::new(gpu_attention::query_heads_find_their_key_head_in_groups_of_any_size),
         Box::new(gpu_attention::one_head_s_splits_are_joined_too),
+        Box::new(gpu_attention::splits_have_several_tiles_where_there_are_many),
+        Box::new(gpu_functions::splits_have_as_few_tiles_as_leave_no_more_workgroups_than_are_wanted),
         Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),
+        Box::new(gpu_attention::each_of_the_heads_that_share_keys_has_its_own_bias_and_sink),
+        Box::new(gpu_attention::a_sink_may_lie_far_from_the_scores_of_any_split),
+        Box::new(gpu_attention::the_largest_heads_are_right_where_a_thread_has_a_key),
         Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
         Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
         Box::new(gpu_attention::scores_of_tens_of_thousands_leave_the_softmax_whole),
