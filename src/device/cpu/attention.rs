@@ -25,6 +25,8 @@ const MANY_QUERIES: usize = 64;
 /// Keys of a tile: with head size 64, 8 KiB of keys and as much of values. A tile lies in a page.
 const KEYS: usize = 32;
 const _: () = assert!(PAGE.is_multiple_of(KEYS));
+/// What it costs to read a value of a key and of its value, and to multiply it with a row's: see [`Pool::ranges`].
+const KEY: usize = 4;
 /// A split has at least that many keys; joining costs about as much as attending to a few.
 const SPLIT: usize = 256;
 
@@ -96,16 +98,19 @@ impl FlashAttention {
         }
         let parts = Shards::new(&mut self.parts);
         let output = Shards::new(out);
-        pool.run(self.work.len(), |task, thread| {
-            let work = &self.work[task];
+        let cost = self.work.first().map_or(0, |work| work.cost(shape));
+        pool.ranges(self.work.len(), cost, |tasks, thread| {
             let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
-            tiles.attend(attention, work, query, places, &seen);
-            if work.splits == 1 {
-                // SAFETY: each piece of work has its own rows and heads of the output.
-                work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
-            } else {
-                // SAFETY: each piece of work has its own part.
-                tiles.save(shape.head_dim, unsafe { parts.part(task * part..(task + 1) * part) });
+            for task in tasks {
+                let work = &self.work[task];
+                tiles.attend(attention, work, query, places, &seen);
+                if work.splits == 1 {
+                    // SAFETY: each piece of work has its own rows and heads of the output.
+                    work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
+                } else {
+                    // SAFETY: each piece of work has its own part.
+                    tiles.save(shape.head_dim, unsafe { parts.part(task * part..(task + 1) * part) });
+                }
             }
         });
         if split {
@@ -168,6 +173,12 @@ impl FlashAttention {
 }
 
 impl Work {
+    /// About what it costs: see [`Pool::ranges`].
+    fn cost(&self, shape: &AttentionShape) -> usize {
+        let rows = self.count * shape.heads / shape.kv_heads;
+        (self.to - self.from + 1) * (rows + 1) * shape.head_dim * KEY
+    }
+
     /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].
     fn each_row(&self, shape: &AttentionShape, mut f: impl FnMut(usize, usize)) {
         let group = shape.heads / shape.kv_heads;

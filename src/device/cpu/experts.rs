@@ -1,6 +1,7 @@
 //! Mixtures of experts: rows are grouped by the experts that they go to. So a chosen expert's panels are read once for all
 //! of its rows, and those of the others not at all (`project_experts.rs`).
 
+use super::VALUE;
 use super::matrix::{Inputs, Matrix};
 use super::pool::{Pool, Shards};
 use super::quantised::{BLOCK, QuantisedBlock};
@@ -159,7 +160,7 @@ fn copy_rows<T: Copy + Default + Send + Sync>(
     }
     make_room(out, rows * width);
     let out = Shards::new(out);
-    pool.ranges(rows, 8, |range, _| {
+    pool.ranges(rows, width * VALUE, |range, _| {
         for row in range {
             // SAFETY: each row is in one range.
             unsafe { out.part(row * width..(row + 1) * width) }.copy_from_slice(&x[from(row) * width..][..width]);

@@ -34,10 +34,10 @@ use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
 
-/// Values of an elementwise task: a few microseconds of work.
-const GRAIN: usize = 4096;
-/// Multiplications of a matrix task, likewise.
-const PRODUCTS: usize = 1 << 16;
+/// What it costs to do something to a value: see [`Pool::ranges`].
+const VALUE: usize = 20;
+/// Values that stay together where a vector is shared out.
+const RUN: usize = 64;
 
 pub struct Cpu {
     pool: Pool,
@@ -72,7 +72,7 @@ impl Cpu {
     fn each_row(&self, x: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync) {
         let rows = x.len() / width;
         let x = Shards::new(x);
-        self.pool.ranges(rows, (GRAIN / width).max(1), |range, _| {
+        self.pool.ranges(rows, width * VALUE, |range, _| {
             // SAFETY: the ranges of rows are disjoint.
             let part = unsafe { x.part(range.start * width..range.end * width) };
             for (row, values) in range.zip(part.chunks_exact_mut(width)) {
@@ -85,7 +85,8 @@ impl Cpu {
     fn each_run(&self, x: &mut [f32], body: impl Fn(&mut [f32], Range<usize>) + Sync) {
         let len = x.len();
         let x = Shards::new(x);
-        self.pool.ranges(len, GRAIN, |range, _| {
+        self.pool.ranges(len.div_ceil(RUN), RUN * VALUE, |runs, _| {
+            let range = runs.start * RUN..len.min(runs.end * RUN);
             // SAFETY: the ranges are disjoint.
             body(unsafe { x.part(range.clone()) }, range);
         });
@@ -141,9 +142,7 @@ impl Cpu {
                 (*weight, Output { values: Shards::new(out), bias, scale, accumulate: *accumulate })
             })
             .collect();
-        let grain =
-            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
-        self.pool.ranges(panels, grain, |range, _| {
+        self.pool.ranges(panels, products::ROWS * columns * rows, |range, _| {
             for mut panel in range {
                 for (matrix, output) in &outputs {
                     if panel < matrix.panel_count() {
@@ -250,6 +249,7 @@ impl Device for Cpu {
     }
 
     fn begin(&mut self, _spans: &[Span], rotations: Rotations) {
+        self.pool.begin_pass();
         self.rotations.clear();
         self.rotations.extend_from_slice(rotations.values);
         self.tables.clear();
