@@ -75,6 +75,8 @@ struct Shared {
     pace: Pace,
     counts: [AtomicU64; 5],
     sleeping: AtomicUsize,
+    /// A worker was woken up and fell asleep again without having had a task.
+    in_vain: AtomicBool,
     workers: Mutex<Vec<Arc<Worker>>>,
     /// Who sleeps until `done` counts them all.
     owner: Mutex<Option<Thread>>,
@@ -107,6 +109,7 @@ impl Pool {
             pace: Pace::default(),
             counts: Default::default(),
             sleeping: AtomicUsize::new(0),
+            in_vain: AtomicBool::new(false),
             workers: Mutex::default(),
             owner: Mutex::default(),
         }))
@@ -162,7 +165,9 @@ impl Pool {
     fn share(&self, tasks: usize, cost: u64, body: &Body) {
         let shared = &*self.0;
         if tasks <= 1 || shared.owned.swap(true, Acquire) {
-            return if tasks > 0 { body(0..tasks, 0) };
+            return if tasks > 0 {
+                body(0..tasks, 0)
+            };
         }
         let owner = Owner(shared);
         // Of a loop that its owner left by a panic too.
@@ -193,14 +198,20 @@ impl Pool {
         let shared = &*self.0;
         let worker = Arc::new(Worker { thread: thread::current(), asleep: AtomicBool::new(false) });
         shared.workers.lock().expect("no panics under the lock").push(worker.clone());
+        let mut helped = true;
         loop {
             let comes = |_| {
                 std::hint::spin_loop();
                 shared.has_tasks()
             };
-            match (0..SPINS).any(comes) {
-                true => shared.join(thread),
-                false => shared.sleep(&worker),
+            if (0..SPINS).any(comes) {
+                helped |= shared.join(thread);
+            } else {
+                if !helped {
+                    shared.in_vain.store(true, Relaxed);
+                }
+                shared.sleep(&worker);
+                helped = false;
             }
         }
     }
@@ -258,15 +269,18 @@ impl Shared {
         Ok(Some((job, left - part..left)))
     }
 
-    /// A worker's part in the current loop.
-    fn join(&self, thread: usize) {
+    /// A worker's part in the current loop. False: it came too late for any.
+    fn join(&self, thread: usize) -> bool {
+        let mut joined = false;
         while let Some((job, left)) = self.take() {
+            joined = true;
             let _finish = Finish { shared: self, tasks: (left.end - left.start) as usize };
             // SAFETY: the job is that of the tasks that were taken: see `claim`. Its owner stays in `share` until they are
             // counted as done, by `_finish`, on unwinding too.
             let job = unsafe { &*job };
             (job.body)(job.range(left), thread);
         }
+        joined
     }
 
     /// Until there is something worth waking up for. A loop that opens meanwhile may be missed, and is done by others.
@@ -280,8 +294,11 @@ impl Shared {
 
     /// Wakes sleeping workers, as many as work of that cost pays.
     fn wake(&self, cost: u64) {
-        let mut wanted = cost / pace::WAKE_UP;
-        if wanted == 0 || self.sleeping.load(Acquire) == 0 {
+        if self.sleeping.load(Acquire) == 0 {
+            return;
+        }
+        let mut wanted = self.pace.sleepers(cost, self.in_vain.swap(false, Relaxed));
+        if wanted == 0 {
             return;
         }
         for worker in self.workers.lock().expect("no panics under the lock").iter() {

@@ -19,13 +19,16 @@ pub const TASK: u64 = 3 * MICROSECOND / 2;
 /// Loops that cost less are not shared: their beginning and end would cost what they gain.
 pub const SHARED: u64 = 4 * MICROSECOND;
 /// What a thread has to get for its waking up.
-pub const WAKE_UP: u64 = 25 * MICROSECOND;
+const WAKE_UP: u64 = 25 * MICROSECOND;
 
 /// How long a loop alone lasts after a stall: the first time, and at most.
 const FIRST_REST: u64 = 8 * MILLISECOND;
 const LONGEST_REST: u64 = 512 * MILLISECOND;
 /// Work that has to be shared without a stall for the next one to be a first.
 const CALM: u64 = 50 * MILLISECOND;
+
+/// Work without waking anybody after that was in vain: who was woken had no core, or got the owner's.
+const VAIN: u64 = 2 * MILLISECOND;
 
 /// What no task comes to on any machine, but for those that are estimated to take long.
 const STALL: Duration = Duration::from_micros(300);
@@ -41,6 +44,8 @@ pub struct Pace {
     last_rest: AtomicU64,
     /// Work that has been shared since the last stall.
     calm: AtomicU64,
+    /// Work that is to be begun without waking anybody.
+    quiet: AtomicU64,
     /// Work since the last pass began.
     pass: AtomicU64,
 }
@@ -49,15 +54,23 @@ impl Pace {
     /// A loop of that cost begins: whether it is to be shared.
     pub fn shares(&self, cost: u64) -> bool {
         add(&self.pass, cost);
-        let rest = self.rest.load(Relaxed);
-        self.rest.store(rest.saturating_sub(cost), Relaxed);
-        rest == 0 && cost >= SHARED
+        subtract(&self.quiet, cost);
+        subtract(&self.rest, cost) == 0 && cost >= SHARED
     }
 
     /// A pass begins: what the one before has cost, 0 while the pool rests.
     pub fn next_pass(&self) -> u64 {
-        let pass = self.pass.swap(0, Relaxed);
+        let pass = self.pass.load(Relaxed);
+        self.pass.store(0, Relaxed);
         if self.rest.load(Relaxed) > 0 { 0 } else { pass }
+    }
+
+    /// How many sleepers work of that cost pays to wake. `in_vain`: some were since the last time, for nothing.
+    pub fn sleepers(&self, cost: u64, in_vain: bool) -> u64 {
+        if in_vain {
+            self.quiet.store(VAIN, Relaxed);
+        }
+        if self.quiet.load(Relaxed) > 0 { 0 } else { cost / WAKE_UP }
     }
 
     /// A loop was shared, and nobody was taken away.
@@ -79,6 +92,15 @@ impl Pace {
     pub fn patience(most: u64) -> Duration {
         STALL + Duration::from_nanos(SLOWER * most / PER_NANOSECOND)
     }
+}
+
+/// Says what was there.
+fn subtract(sum: &AtomicU64, less: u64) -> u64 {
+    let before = sum.load(Relaxed);
+    if before > 0 {
+        sum.store(before.saturating_sub(less), Relaxed);
+    }
+    before
 }
 
 fn add(sum: &AtomicU64, more: u64) -> u64 {
