@@ -31,7 +31,7 @@ use std::thread::{self, Thread};
 
 /// How often a worker looks for the next loop before it sleeps, and the owner for the last task's end: some 50 µs. What
 /// says that this is a loop of waiting takes many cycles natively, and does not exist in WebAssembly.
-const SPINS: u32 = if cfg!(target_arch = "wasm32") { 100_000 } else { 2_000 };
+const SPINS: u32 = if cfg!(target_arch = "wasm32") { 200_000 } else { 2_000 };
 
 /// The bits of a ticket that count tasks; those above are the loop's number. It takes a year of loops for a number to
 /// come again, and a thread would have to sleep for as long in the midst of [`Shared::claim`] to mistake it.
