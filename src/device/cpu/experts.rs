@@ -1,9 +1,8 @@
 //! Mixtures of experts: rows are grouped by the experts that they go to. So a chosen expert's panels are read once for all
 //! of its rows, and those of the others not at all (`project_experts.rs`).
 
-use super::VALUE;
 use super::matrix::{Inputs, Matrix};
-use super::pool::{Pool, Shards};
+use super::pool::{Pool, Shards, VALUE};
 use super::quantised::{BLOCK, QuantisedBlock};
 use crate::device::Routing;
 use std::cmp::Reverse;

@@ -29,14 +29,12 @@ use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use experts::Experts;
 use matrix::{Matrix, MatrixBuilder};
-use pool::{Pool, Shards};
+use pool::{Pool, Shards, VALUE};
 use quantised::QuantisedBlock;
 use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
 
-/// What it costs to do something to a value: see [`Pool::ranges`].
-const VALUE: usize = 20;
 /// Values that stay together where a vector is shared out.
 const RUN: usize = 64;
 

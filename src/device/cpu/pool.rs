@@ -29,6 +29,9 @@ use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 
+/// What it costs to do something simple to a value: see [`Pool::ranges`].
+pub const VALUE: usize = 20;
+
 /// How often a worker looks for the next loop before it sleeps, and the owner for the last task's end: some 50 µs. What
 /// says that this is a loop of waiting takes many cycles natively, and does not exist in WebAssembly.
 const SPINS: u32 = if cfg!(target_arch = "wasm32") { 200_000 } else { 2_000 };

@@ -1,7 +1,6 @@
 //! A gated short convolution: see [`Device::short_conv`].
 
-use super::VALUE;
-use super::pool::{Pool, Shards};
+use super::pool::{Pool, Shards, VALUE};
 use super::state::{Places, State};
 use crate::device::{CachedConv, Device};
 

@@ -4,7 +4,7 @@
 //! 2⁻¹¹² of them: their factor is in the queries and the scores ([`QUERY`] · [`SCORE`]), and in the weights ([`WEIGHT`]).
 //! All are powers of two, so that sums come out the same, to the bit, as those of tiles of floats.
 
-use super::{KEYS, Tile, Tiles};
+use super::tiles::{KEYS, Tile, Tiles};
 use crate::device::cpu::simd::F32x4;
 use std::ops::Range;
 
