@@ -169,7 +169,7 @@ impl Work {
     /// About what it costs: see [`Pool::ranges`].
     fn cost(&self, shape: &AttentionShape) -> usize {
         let rows = self.count * shape.heads / shape.kv_heads;
-        (self.to - self.from + 1) * (rows + 1) * shape.head_dim * KEY
+        (self.to.saturating_sub(self.from) + 1) * (rows + 1) * shape.head_dim * KEY
     }
 
     /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].

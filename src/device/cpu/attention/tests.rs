@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::device::cpu::Cpu;
-use crate::device::{CacheType, KeyRows, Pages, PositionBias, StateShape, Table};
+use crate::device::{CacheType, KeyRows, PAGE, Pages, PositionBias, StateShape, Table};
 
 fn numbers(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
