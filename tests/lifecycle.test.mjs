@@ -69,6 +69,19 @@ for (const worker of [true, false]) {
   });
 }
 
+test("what threads do together is counted, and nothing of one thread", async () => {
+  const [one, two] = [await newEngine({ threads: 1 }), await newEngine({ threads: 2 })];
+  const counts = async (engine) =>
+    Object.fromEntries(Object.entries(await engine.diagnostics()).filter(([name]) => name.startsWith("pool")));
+  assert.deepEqual(await counts(one), {});
+  const before = await counts(two);
+  assert.deepEqual(Object.keys(before).sort(), ["poolAlone", "poolShared", "poolStalls", "poolWaits", "poolWakeUps"]);
+  const lm = await CausalLM.load(endless(), { engine: two });
+  await lm.logits(Array.from({ length: 100 }, () => [1, 2, 3, 4, 5, 6, 7, 8]));
+  const { poolAlone, poolShared } = await counts(two);
+  assert(poolAlone + poolShared > before.poolAlone + before.poolShared);
+});
+
 test("where the platform has no Symbol.asyncDispose, compilers' name for it is taken", () => {
   const source = readFileSync(new URL("../dist/page/dispose.js", import.meta.url), "utf8").replace("export const", "const");
   const made = vm.runInNewContext(`delete Symbol.asyncDispose; ${source}; Symbol.keyFor(asyncDispose)`);

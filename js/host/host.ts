@@ -163,7 +163,8 @@ export class Host {
       jobs: this.#jobs.size - 1,
       pulls: this.#pulls.size,
     };
-    if (info.kind === "cpu") return counts;
+    const pool = instance.poolCounts();
+    if (info.kind === "cpu") return { ...counts, ...(pool !== undefined && { pool }) };
     const gpu = await instance.finish(job, (core) => core.gpuDiagnostics());
     return { ...counts, gpu: { ...gpu, cpuMs: instance.stepMs } };
   }

@@ -4,7 +4,7 @@ import * as relaxed from "../relaxed/azulejo.js";
 import { AzulejoError, asError, invalid } from "../shared/errors.js";
 import type { Job } from "../shared/jobs.js";
 import { isNode, nodeModule } from "../shared/platform.js";
-import type { StartOptions, Stranger } from "../shared/protocol.js";
+import type { PoolDiagnostics, StartOptions, Stranger } from "../shared/protocol.js";
 import { version } from "../shared/version.js";
 import * as simd from "../simd/azulejo.js";
 import type { GpuInfo, GpuOptions } from "../simd/azulejo.js";
@@ -28,6 +28,8 @@ export class Instance {
   /** The bytes that the memory may grow to. */
   readonly most: number;
   readonly #notesAt: number;
+  /** The same core, where it has several threads. */
+  pool?: typeof threads;
   /** Why it can no longer be used. */
   dead?: AzulejoError;
   /** Told before and after a stranger's program is at work. In the page's own thread nobody could hear of it. */
@@ -72,6 +74,14 @@ export class Instance {
   /** What the core has noted of its heap. */
   get notes(): Notes {
     return readNotes(this.memory, this.#notesAt);
+  }
+
+  /** What its threads have done together; of one thread nothing. */
+  poolCounts(): PoolDiagnostics | undefined {
+    const { pool } = this;
+    if (pool === undefined) return undefined;
+    const [shared = 0, alone = 0, wakeUps = 0, waits = 0, stalls = 0] = this.call(() => pool.poolCounts());
+    return { shared, alone, wakeUps, waits, stalls };
   }
 
   /** A generation's step, whose time counts. */
@@ -263,7 +273,9 @@ async function create(
   pool.run();
   if (pool.count + 1 < choice.threads) choice.reason = `${choice.threads} threads were asked for: ${pool.reason}`;
   choice.threads = pool.count + 1;
-  return new Instance(core, memory, most);
+  const instance = new Instance(core, memory, most);
+  if (pool.count > 0) instance.pool = core;
+  return instance;
 }
 
 /** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */

@@ -39,15 +39,16 @@ export class Engine {
   /**
    * Counts for tests and bug reports. `models`, `sessions` and `jobs` (calls that the worker is at, but for this one);
    * `wasmBytes`, the size of WebAssembly's memory, which only grows, and of it `liveBytes`, what is allocated now, and
-   * `peakBytes`, the most that ever was since the worker started. On WebGPU, of all models since the device was
+   * `peakBytes`, the most that ever was since the worker started. On several threads, since they were started:
+   * `poolShared`, loops that they could join, and `poolAlone`, those too short or begun after a stall; `poolWakeUps`;
+   * `poolWaits`, how often all slept until one had finished, and `poolStalls`, how often that took so long that one thread
+   * went on alone for a while, since the machine is busy. On WebGPU, of all models since the device was
    * opened: `gpuSteps`, `gpuDispatches`, `gpuPasses`, `gpuSubmits`, `gpuReadBytes`, `gpuCpuMs`; and `gpuAllocatedBytes`,
    * of the buffers that are alive now.
    */
   async diagnostics(): Promise<Record<string, number>> {
-    const { gpu, ...counts } = await this.#diagnose();
-    const numbers = Object.entries(gpu ?? {}).filter((entry): entry is [string, number] => typeof entry[1] === "number");
-    const named = numbers.map(([name, value]) => [`gpu${name[0]!.toUpperCase()}${name.slice(1)}`, value]);
-    return { ...counts, ...Object.fromEntries(named) };
+    const { gpu, pool, ...counts } = await this.#diagnose();
+    return { ...counts, ...prefixed("pool", pool), ...prefixed("gpu", gpu) };
   }
 
   /** @internal For benchmarks: the GPU's counts, kernel by kernel where the engine was made with `profile`. */
@@ -184,3 +185,9 @@ export async function defaultEngine(device: NonNullable<EngineOptions["device"]>
 }
 /** They stay, held by nobody else. */
 const shared = new Map<string, Promise<Engine>>();
+
+/** The numbers of an object, `wakeUps` as `poolWakeUps`. */
+function prefixed(prefix: string, counts: object = {}): Record<string, number> {
+  const numbers = Object.entries(counts).filter((entry): entry is [string, number] => typeof entry[1] === "number");
+  return Object.fromEntries(numbers.map(([name, value]) => [`${prefix}${name[0]!.toUpperCase()}${name.slice(1)}`, value]));
+}

@@ -230,8 +230,23 @@ export interface Diagnostics {
   jobs: number;
   /** Bytes of the caller's that were asked for, and have not come. */
   pulls: number;
+  /** On several threads. */
+  pool?: PoolDiagnostics;
   /** On WebGPU. */
   gpu?: GpuDiagnostics;
+}
+
+/** What the threads have done together since the device was opened. */
+export interface PoolDiagnostics {
+  /** Loops that were there for all threads to join. */
+  shared: number;
+  /** Loops that one thread ran: too short, or begun after a stall. */
+  alone: number;
+  wakeUps: number;
+  /** Times that the worker fell asleep, since another thread was long at its last task. */
+  waits: number;
+  /** Of those, the ones after which it worked alone for a while: a busy machine. */
+  stalls: number;
 }
 
 /** Sums over all models, since the device was opened. */

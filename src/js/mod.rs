@@ -18,6 +18,8 @@ mod tokens;
 mod value;
 mod words;
 
+#[cfg(target_feature = "atomics")]
+use crate::device::cpu::pool::Counts;
 use crate::device::cpu::pool::Pool;
 use std::sync::OnceLock;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -53,4 +55,12 @@ pub fn start_pool(threads: usize) {
 #[wasm_bindgen(js_name = threadMain)]
 pub fn thread_main(index: usize) {
     pool().work(index)
+}
+
+/// What the pool has done: [shared, alone, wake-ups, waits, stalls], see [`Counts`].
+#[cfg(target_feature = "atomics")]
+#[wasm_bindgen(js_name = poolCounts)]
+pub fn pool_counts() -> Vec<f64> {
+    let Counts { shared, alone, wake_ups, waits, stalls } = pool().counts();
+    [shared, alone, wake_ups, waits, stalls].map(|count| count as f64).to_vec()
 }

@@ -10,23 +10,29 @@
 //! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
 //! 64 queries instead of 16 as well 405.
 
+mod halves;
+mod tiles;
+
 use super::pool::{Pool, Shards};
 use super::score;
-use super::simd::F32x4;
 use super::state::{Places, State};
-use crate::device::{AttentionShape, CachedAttention, Device, PAGE, Seen, Span};
+use crate::device::{AttentionShape, CacheType, CachedAttention, Device, Seen, Span};
+use halves::Halves;
 use std::ops::Range;
 use std::sync::Mutex;
+use tiles::{Floats, KEYS, Tiles};
 
 /// Positions of a piece of work, and of one where there are so many that the pieces still keep all threads busy: keys and
 /// values are read once a piece.
 const QUERIES: usize = 16;
 const MANY_QUERIES: usize = 64;
-/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values. A tile lies in a page.
-const KEYS: usize = 32;
-const _: () = assert!(PAGE.is_multiple_of(KEYS));
-/// A split has at least that many keys; joining costs about as much as attending to a few.
-const SPLIT: usize = 256;
+/// What it costs to read a value of a key and of its value, and to multiply it with a row's: see [`Pool::ranges`].
+const KEY: usize = 4;
+/// A split has at least that many keys.
+const SPLIT: usize = 64;
+/// Positions of a piece of work whose keys and values are not worth becoming floats, and rows that share one reading.
+const FEW_QUERIES: usize = 2;
+const MOST_ROWS: usize = 4;
 
 /// What attention keeps between calls, so that a step allocates nothing.
 pub struct FlashAttention {
@@ -53,17 +59,6 @@ struct Work {
     /// Which of `splits` parts of the same queries it is.
     split: usize,
     splits: usize,
-}
-
-/// A thread's scratch. Rows are (position, head of the group); head_dim is padded to a multiple of 4.
-#[derive(Default)]
-struct Tiles {
-    keys: Vec<f32>,
-    values: Vec<f32>,
-    queries: Vec<f32>,
-    sums: Vec<f32>,
-    maximum: Vec<f32>,
-    total: Vec<f32>,
 }
 
 impl FlashAttention {
@@ -96,16 +91,19 @@ impl FlashAttention {
         }
         let parts = Shards::new(&mut self.parts);
         let output = Shards::new(out);
-        pool.run(self.work.len(), |task, thread| {
-            let work = &self.work[task];
+        let cost = self.work.iter().map(|work| work.cost(shape)).sum::<usize>() / self.work.len().max(1);
+        pool.ranges(self.work.len(), cost, |tasks, thread| {
             let mut tiles = self.tiles[thread].lock().expect("no panics under the lock");
-            tiles.attend(attention, work, query, places, &seen);
-            if work.splits == 1 {
-                // SAFETY: each piece of work has its own rows and heads of the output.
-                work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
-            } else {
-                // SAFETY: each piece of work has its own part.
-                tiles.save(shape.head_dim, unsafe { parts.part(task * part..(task + 1) * part) });
+            for task in tasks {
+                let work = &self.work[task];
+                tiles.attend(attention, work, query, places, &seen);
+                if work.splits == 1 {
+                    // SAFETY: each piece of work has its own rows and heads of the output.
+                    work.each_row(shape, |row, at| tiles.finish(row, unsafe { output.part(at..at + shape.head_dim) }));
+                } else {
+                    // SAFETY: each piece of work has its own part.
+                    tiles.save(shape.head_dim, unsafe { parts.part(task * part..(task + 1) * part) });
+                }
             }
         });
         if split {
@@ -124,7 +122,7 @@ impl FlashAttention {
                 let count = queries.min(span.len - first);
                 let seen = |query: usize| shape.visible(span.position + query, span.keys);
                 let keys = span.keys.min(seen(first).start)..span.keys.min(seen(first + count - 1).end);
-                let wanted = if threads > 1 { (2 * threads).div_ceil(pieces) } else { 1 };
+                let wanted = if threads > 1 { (4 * threads).div_ceil(pieces) } else { 1 };
                 // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
                 let splits = if spans.len() == 1 && pieces == shape.kv_heads {
                     wanted.min(keys.len().div_ceil(SPLIT)).max(1)
@@ -168,6 +166,12 @@ impl FlashAttention {
 }
 
 impl Work {
+    /// About what it costs: see [`Pool::ranges`].
+    fn cost(&self, shape: &AttentionShape) -> usize {
+        let rows = self.count * shape.heads / shape.kv_heads;
+        (self.to.saturating_sub(self.from) + 1) * (rows + 1) * shape.head_dim * KEY
+    }
+
     /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].
     fn each_row(&self, shape: &AttentionShape, mut f: impl FnMut(usize, usize)) {
         let group = shape.heads / shape.kv_heads;
@@ -207,10 +211,10 @@ impl Tiles {
         let shape = &attention.shape;
         let group = shape.heads / shape.kv_heads;
         let width = shape.head_dim.next_multiple_of(4);
-        self.begin(attention, work, query, width);
+        self.begin(attention, work, query, width, keys_values);
         for start in (work.from..work.to).step_by(KEYS) {
             let count = KEYS.min(work.to - start);
-            match keys_values {
+            let halves = match keys_values {
                 Seen::Kept(state) => self.load(attention.layer, work, start..start + count, width, places, state),
                 Seen::Own { key, value } => {
                     let first = places.own_row(&work.span);
@@ -218,8 +222,9 @@ impl Tiles {
                     for (tile, all) in [(&mut self.keys, key), (&mut self.values, value)] {
                         copy_heads(all, rows.clone(), work.kv_head, shape, tile.chunks_exact_mut(width));
                     }
+                    None
                 }
-            }
+            };
             let place =
                 |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
             let seen = |row: usize| {
@@ -235,32 +240,57 @@ impl Tiles {
                     let (head, position) = place(row);
                     score::finish(attention, scores, head, position, first);
                 };
-                let together = if row + 1 < work.count * group && seen(row + 1) == range { 2 } else { 1 };
-                match together {
+                let most = if halves.is_some() { MOST_ROWS } else { 2 };
+                let together = (row..work.count * group).take(most).take_while(|row| seen(*row) == range).count();
+                match (together, &halves) {
                     _ if range.is_empty() => {}
-                    2 => self.attend_tile::<2>(row, width, range, finish),
-                    _ => self.attend_tile::<1>(row, width, range, finish),
+                    (1, None) => self.attend_tile::<1>(&Floats, row, width, range, finish),
+                    (_, None) => self.attend_tile::<2>(&Floats, row, width, range, finish),
+                    (1, Some(tile)) => self.attend_tile::<1>(tile, row, width, range, finish),
+                    (2, Some(tile)) => self.attend_tile::<2>(tile, row, width, range, finish),
+                    (3, Some(tile)) => self.attend_tile::<3>(tile, row, width, range, finish),
+                    (_, Some(tile)) => self.attend_tile::<MOST_ROWS>(tile, row, width, range, finish),
                 }
                 row += together;
             }
         }
     }
 
-    /// Copies a tile's keys and values.
-    fn load(&mut self, layer: usize, work: &Work, keys: Range<usize>, width: usize, places: &Places, state: &State) {
+    /// Copies a tile's keys and values, or says where they are to be read.
+    fn load<'a>(
+        &mut self,
+        layer: usize,
+        work: &Work,
+        keys: Range<usize>,
+        width: usize,
+        places: &Places,
+        state: &'a State,
+    ) -> Option<Halves<'a>> {
         let (page, first) = places.of(&work.span, state.group(layer), keys.start);
-        let (values, rows) = state.head(layer, work.kv_head, page);
-        rows[0].read(values, first..first + keys.len(), width, &mut self.keys);
-        rows[1].read(values, first..first + keys.len(), width, &mut self.values);
+        let (page, rows) = state.head(layer, work.kv_head, page);
+        if self.parted
+            && let [Some((keys, finite)), Some((values, _))] = rows.map(|rows| rows.halves(page, first..first + KEYS))
+        {
+            if finite && work.count <= FEW_QUERIES {
+                return Some(Halves { keys, values });
+            }
+            halves::read(keys, finite, &mut self.keys);
+            halves::read(values, finite, &mut self.values);
+            return None;
+        }
+        rows[0].read(page, first..first + keys.len(), width, &mut self.keys);
+        rows[1].read(page, first..first + keys.len(), width, &mut self.values);
+        None
     }
 
     /// Sizes the scratch and copies the queries, scaled.
-    fn begin(
+    fn begin<D: Device<Buffer = Vec<f32>, State = State>>(
         &mut self,
-        attention: &CachedAttention<impl Device<Buffer = Vec<f32>>>,
+        attention: &CachedAttention<D>,
         work: &Work,
         query: &[f32],
         width: usize,
+        keys_values: &Seen<D>,
     ) {
         let shape = &attention.shape;
         let rows = work.count * shape.heads / shape.kv_heads;
@@ -284,110 +314,39 @@ impl Tiles {
             self.maximum.iter_mut().zip(heads).for_each(|(maximum, sink)| *maximum = *sink);
             self.total.fill(1.0);
         }
+        let is_half = matches!(keys_values, Seen::Kept(state) if state.ty() == CacheType::F16);
+        self.parted = is_half && shape.head_dim.is_multiple_of(8);
+        self.factors = if self.parted { [halves::SCORE, halves::WEIGHT] } else { [1.0; 2] };
         work.each_row(shape, |row, at| {
             let scaled = query[at..at + shape.head_dim].iter().map(|value| value * shape.scale);
-            self.queries[row * width..].iter_mut().zip(scaled).for_each(|(out, value)| *out = value);
+            let out = &mut self.queries[row * width..];
+            match self.parted {
+                true => halves::part(scaled.map(|value| value * halves::QUERY), out),
+                false => out.iter_mut().zip(scaled).for_each(|(out, value)| *out = value),
+            }
         });
-    }
-
-    /// `R` rows from `row` on against keys `seen` of the tile: the running softmax of what `finish` makes of the scaled
-    /// products. Two rows share what is loaded of keys and values.
-    fn attend_tile<const R: usize>(
-        &mut self,
-        row: usize,
-        width: usize,
-        seen: Range<usize>,
-        finish: impl Fn(usize, &mut [f32]),
-    ) {
-        let mut scores = [[f32::NEG_INFINITY; KEYS]; R];
-        self.scores(row, width, &seen, &mut scores);
-        let groups = seen.start / 4..seen.end.div_ceil(4);
-        for (r, scores) in scores.iter_mut().enumerate() {
-            let row = row + r;
-            finish(row, &mut scores[4 * groups.start..4 * groups.end]);
-            scores[..seen.start].fill(f32::NEG_INFINITY);
-            scores[seen.end..].fill(f32::NEG_INFINITY);
-            let maximum = groups.clone().fold(F32x4::splat(self.maximum[row]), |maximum, group| {
-                maximum.max(F32x4::from_slice(&scores[4 * group..]))
-            });
-            let maximum = maximum.largest();
-            let kept = (self.maximum[row] - maximum).exp();
-            let mut total = F32x4::ZERO;
-            for group in groups.clone() {
-                let weights = F32x4::from_slice(&scores[4 * group..]).sub(F32x4::splat(maximum)).exp();
-                weights.to_slice(&mut scores[4 * group..]);
-                total = total.add(weights);
-            }
-            self.total[row] = self.total[row] * kept + total.sum();
-            self.maximum[row] = maximum;
-            if kept != 1.0 {
-                let sums = self.sums[row * width..][..width].as_chunks_mut::<4>().0;
-                sums.iter_mut().for_each(|sum| *sum = F32x4::load(sum).mul(F32x4::splat(kept)).to_array());
-            }
-        }
-        self.mix(row, width, groups, &scores);
-    }
-
-    /// Products of `R` rows with the keys that they see, four keys at a time.
-    #[inline(never)]
-    fn scores<const R: usize>(&self, row: usize, width: usize, seen: &Range<usize>, scores: &mut [[f32; KEYS]; R]) {
-        let queries: [&[[f32; 4]]; R] =
-            std::array::from_fn(|r| self.queries[(row + r) * width..][..width].as_chunks().0);
-        for group in seen.start / 4..seen.end.div_ceil(4) {
-            let keys: [&[[f32; 4]]; 4] =
-                std::array::from_fn(|i| self.keys[(4 * group + i) * width..][..width].as_chunks().0);
-            let mut sums = [[F32x4::ZERO; 4]; R];
-            for i in 0..width / 4 {
-                let queries = queries.map(|query| F32x4::load(&query[i]));
-                for (k, key) in keys.iter().enumerate() {
-                    let key = F32x4::load(&key[i]);
-                    for (sums, query) in sums.iter_mut().zip(queries) {
-                        sums[k] = key.mul_add(query, sums[k]);
-                    }
-                }
-            }
-            for (scores, sums) in scores.iter_mut().zip(sums) {
-                F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
-            }
-        }
-    }
-
-    /// Adds to the sums of `R` rows the values of four keys at a time, by their weights.
-    #[inline(never)]
-    fn mix<const R: usize>(&mut self, row: usize, width: usize, groups: Range<usize>, weights: &[[f32; KEYS]; R]) {
-        let fours = width / 4;
-        let sums = &mut self.sums[row * width..][..R * width].as_chunks_mut::<4>().0[..R * fours];
-        for group in groups {
-            let values: [&[[f32; 4]]; 4] =
-                std::array::from_fn(|i| self.values[(4 * group + i) * width..][..width].as_chunks().0);
-            let weights: [[F32x4; 4]; R] =
-                std::array::from_fn(|r| std::array::from_fn(|i| F32x4::splat(weights[r][4 * group + i])));
-            for i in 0..fours {
-                let values = values.map(|row| F32x4::load(&row[i]));
-                for (r, weights) in weights.iter().enumerate() {
-                    let sum = &mut sums[r * fours + i];
-                    let mut value = F32x4::load(sum);
-                    for (weight, row) in weights.iter().zip(values) {
-                        value = row.mul_add(*weight, value);
-                    }
-                    *sum = value.to_array();
-                }
-            }
-        }
     }
 
     /// A row's result, [head_dim].
     fn finish(&self, row: usize, out: &mut [f32]) {
         let width = out.len().next_multiple_of(4);
         let inverse = if self.total[row] > 0.0 { self.total[row].recip() } else { 0.0 };
-        out.iter_mut().zip(&self.sums[row * width..]).for_each(|(out, sum)| *out = sum * inverse);
+        let sums = &self.sums[row * width..][..width];
+        match self.parted {
+            true => halves::join(sums, inverse, out),
+            false => out.iter_mut().zip(sums).for_each(|(out, sum)| *out = sum * inverse),
+        }
     }
 
     /// All rows' unfinished results, for `join`.
     fn save(&self, head_dim: usize, part: &mut [f32]) {
         let width = head_dim.next_multiple_of(4);
         for (row, part) in part.chunks_exact_mut(head_dim + 2).take(self.total.len()).enumerate() {
-            part[..head_dim].copy_from_slice(&self.sums[row * width..][..head_dim]);
+            let sums = &self.sums[row * width..][..width];
+            match self.parted {
+                true => halves::join(sums, 1.0, &mut part[..head_dim]),
+                false => part[..head_dim].copy_from_slice(&sums[..head_dim]),
+            }
             part[head_dim] = self.maximum[row];
             part[head_dim + 1] = self.total[row];
         }

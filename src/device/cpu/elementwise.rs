@@ -30,16 +30,20 @@ fn rms_scale(x: &[f32], epsilon: f32) -> f32 {
 
 /// Turns the heads of one row of a batch, [heads, head_dim], by cos and sin of their angles.
 pub fn turn(rotations: &[[f32; 2]], x: &mut [f32], head_dim: usize, pairs: RopePairs) {
-    let (step, apart) = match pairs {
-        RopePairs::HalfSplit => (1, rotations.len()),
-        RopePairs::Interleaved => (2, 1),
-    };
+    let turned = |a: f32, b: f32, [cos, sin]: &[f32; 2]| (a * cos - b * sin, a * sin + b * cos);
     for head in x.chunks_exact_mut(head_dim) {
-        for (pair, [cos, sin]) in rotations.iter().enumerate() {
-            let (i, j) = (pair * step, pair * step + apart);
-            let (a, b) = (head[i], head[j]);
-            head[i] = a * cos - b * sin;
-            head[j] = a * sin + b * cos;
+        match pairs {
+            RopePairs::HalfSplit => {
+                let (first, second) = head[..2 * rotations.len()].split_at_mut(rotations.len());
+                for ((a, b), angle) in first.iter_mut().zip(second).zip(rotations) {
+                    (*a, *b) = turned(*a, *b, angle);
+                }
+            }
+            RopePairs::Interleaved => {
+                for ([a, b], angle) in head.as_chunks_mut::<2>().0.iter_mut().zip(rotations) {
+                    (*a, *b) = turned(*a, *b, angle);
+                }
+            }
         }
     }
 }

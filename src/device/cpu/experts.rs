@@ -2,7 +2,7 @@
 //! of its rows, and those of the others not at all (`project_experts.rs`).
 
 use super::matrix::{Inputs, Matrix};
-use super::pool::{Pool, Shards};
+use super::pool::{Pool, Shards, VALUE};
 use super::quantised::{BLOCK, QuantisedBlock};
 use crate::device::Routing;
 use std::cmp::Reverse;
@@ -159,7 +159,7 @@ fn copy_rows<T: Copy + Default + Send + Sync>(
     }
     make_room(out, rows * width);
     let out = Shards::new(out);
-    pool.ranges(rows, 8, |range, _| {
+    pool.ranges(rows, width * VALUE, |range, _| {
         for row in range {
             // SAFETY: each row is in one range.
             unsafe { out.part(row * width..(row + 1) * width) }.copy_from_slice(&x[from(row) * width..][..width]);

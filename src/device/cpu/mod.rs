@@ -9,6 +9,7 @@ mod matrix;
 mod pixels;
 pub mod pool;
 mod products;
+mod project;
 mod project_experts;
 mod quantised;
 mod saved;
@@ -27,17 +28,15 @@ use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use experts::Experts;
-use matrix::{Inputs, Matrix, MatrixBuilder, Output};
-use pool::{Pool, Shards};
-use quantised::{BLOCK, QuantisedBlock};
+use matrix::{Matrix, MatrixBuilder};
+use pool::{Pool, Shards, VALUE};
+use quantised::QuantisedBlock;
 use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
 
-/// Values of an elementwise task: a few microseconds of work.
-const GRAIN: usize = 4096;
-/// Multiplications of a matrix task, likewise.
-const PRODUCTS: usize = 1 << 16;
+/// Values that stay together where a vector is shared out.
+const RUN: usize = 64;
 
 pub struct Cpu {
     pool: Pool,
@@ -72,7 +71,7 @@ impl Cpu {
     fn each_row(&self, x: &mut [f32], width: usize, body: impl Fn(usize, &mut [f32]) + Sync) {
         let rows = x.len() / width;
         let x = Shards::new(x);
-        self.pool.ranges(rows, (GRAIN / width).max(1), |range, _| {
+        self.pool.ranges(rows, width * VALUE, |range, _| {
             // SAFETY: the ranges of rows are disjoint.
             let part = unsafe { x.part(range.start * width..range.end * width) };
             for (row, values) in range.zip(part.chunks_exact_mut(width)) {
@@ -85,75 +84,10 @@ impl Cpu {
     fn each_run(&self, x: &mut [f32], body: impl Fn(&mut [f32], Range<usize>) + Sync) {
         let len = x.len();
         let x = Shards::new(x);
-        self.pool.ranges(len, GRAIN, |range, _| {
+        self.pool.ranges(len.div_ceil(RUN), RUN * VALUE, |runs, _| {
+            let range = runs.start * RUN..len.min(runs.end * RUN);
             // SAFETY: the ranges are disjoint.
             body(unsafe { x.part(range.clone()) }, range);
-        });
-    }
-
-    /// Runs `work` on the input's rows, normed if they are to be.
-    fn with_input(&mut self, input: &Input<Self>, width: usize, work: impl FnOnce(&mut Self, &[f32])) {
-        let Some(norm) = &input.norm else { return work(self, &input.x[..input.rows * width]) };
-        let mut normed = std::mem::take(&mut self.normed);
-        if normed.len() < input.rows * width {
-            normed.resize(input.rows * width, 0.0);
-        }
-        self.norm_rows(norm, input, width, &mut normed);
-        work(self, &normed[..input.rows * width]);
-        self.normed = normed;
-    }
-
-    fn norm_rows(&self, norm: &NormWeights<Self>, input: &Input<Self>, width: usize, out: &mut [f32]) {
-        let bias = norm.bias.map(Vec::as_slice);
-        self.each_row(&mut out[..input.rows * width], width, |row, out| {
-            let x = &input.x[row * width..][..width];
-            match norm.centred {
-                true => elementwise::layer_norm(x, norm.weight, bias, norm.epsilon, out),
-                false => elementwise::rms_norm(x, norm.weight, norm.epsilon, out),
-            }
-        });
-    }
-
-    /// Makes integers of floats [rows, columns]: `quantised` begins with them.
-    fn quantise(&mut self, x: &[f32], columns: usize) {
-        let blocks = x.len() / BLOCK;
-        if self.quantised.len() < blocks {
-            self.quantised.resize(blocks, QuantisedBlock::default());
-        }
-        quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
-    }
-
-    /// The products of some matrices with the same floats, [rows, columns].
-    fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
-        let columns = projections[0].weight.columns;
-        let mut quantised: &[QuantisedBlock] = &[];
-        if projections.iter().any(|projection| projection.weight.is_quantised()) {
-            self.quantise(x, columns);
-            quantised = &self.quantised[..x.len() / BLOCK];
-        }
-        let inputs = Inputs { floats: x, quantised, tokens: rows };
-        // The panels of all matrices in one loop: one barrier for queries, keys and values.
-        let panels: usize = projections.iter().map(|projection| projection.weight.panel_count()).sum();
-        let outputs: Vec<(&Matrix, Output)> = projections
-            .iter_mut()
-            .map(|Projection { weight, bias, scale, out, accumulate }| {
-                let [bias, scale] = [bias, scale].map(|vector| vector.map(Vec::as_slice));
-                (*weight, Output { values: Shards::new(out), bias, scale, accumulate: *accumulate })
-            })
-            .collect();
-        let grain =
-            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
-        self.pool.ranges(panels, grain, |range, _| {
-            for mut panel in range {
-                for (matrix, output) in &outputs {
-                    if panel < matrix.panel_count() {
-                        // SAFETY: each panel of each matrix is in one range, and outputs are different buffers.
-                        unsafe { matrix.multiply_panel(panel, inputs, output) };
-                        break;
-                    }
-                    panel -= matrix.panel_count();
-                }
-            }
         });
     }
 }
@@ -250,6 +184,7 @@ impl Device for Cpu {
     }
 
     fn begin(&mut self, _spans: &[Span], rotations: Rotations) {
+        self.pool.begin_pass();
         self.rotations.clear();
         self.rotations.extend_from_slice(rotations.values);
         self.tables.clear();
@@ -326,21 +261,7 @@ impl Device for Cpu {
         activation: Activation,
         out: &mut Vec<f32>,
     ) {
-        let len = input.rows * up.weight.rows;
-        let Some(gate) = gate else {
-            self.project(input, &mut [up.to(out)]);
-            return self.each_run(&mut out[..len], |values, _| elementwise::activate(activation, values));
-        };
-        let mut ups = std::mem::take(&mut self.up);
-        if ups.len() < len {
-            ups.resize(len, 0.0);
-        }
-        self.project(input, &mut [gate.to(out), up.to(&mut ups)]);
-        self.each_run(&mut out[..len], |gates, range| {
-            elementwise::activate(activation, gates);
-            elementwise::multiply(gates, &ups[range]);
-        });
-        self.up = ups;
+        self.with_input(input, up.weight.columns, |cpu, x| cpu.multiply_activated(x, gate, up, activation, out));
     }
 
     fn route(&mut self, scores: &Vec<f32>, rows: usize, routing: &Routing, routes: &mut Vec<f32>) {

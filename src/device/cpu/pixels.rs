@@ -5,8 +5,6 @@ use crate::device::picture::{PRECISION, Picture, Preparation, clip, luminance, o
 use crate::error::{Result, try_vec};
 use std::ops::Range;
 
-/// Multiplications of a task: some microseconds of work.
-const PRODUCTS: usize = 1 << 16;
 /// Sums begin here, so that they round.
 const HALF: i32 = 1 << (PRECISION - 1);
 
@@ -61,8 +59,7 @@ fn pass(pool: &Pool, preparation: &Preparation, source: &Source, along_rows: boo
     let taps = if along_rows { &preparation.rows } else { &preparation.columns };
     let width = if along_rows { source.columns.len() } else { taps.len() };
     let (grey, start) = (preparation.channels == 1, taps.reach().start);
-    let grain = (PRODUCTS / (4 * width * taps.count)).max(1);
-    pool.ranges(rows, grain, |range, _| {
+    pool.ranges(rows, 4 * width * taps.count, |range, _| {
         let (mut room, mut sums) = (vec![[0; 4]; source.columns.len()], vec![[0; 4]; width]);
         for row in range {
             if along_rows {

@@ -1,64 +1,126 @@
-//! The thread pool. A decode step is hundreds of parallel loops of a few dozen microseconds, so the
-//! workers spin for a while before they sleep, and a loop that finds them awake costs no system call.
+//! The thread pool. A decode step is over a hundred parallel loops of a few dozen microseconds, so a loop begins with one
+//! store and ends with one load, and nobody is waited for who has nothing to do.
 //!
 //! Workers come from outside: native code spawns threads, a page starts Web Workers that call
-//! [`Pool::work`]. Whoever calls [`Pool::run`] takes part, so a pool without workers just runs the loop.
+//! [`Pool::work`]. Whoever calls [`Pool::ranges`] takes part, so a pool without workers just runs the loop.
+//!
+//! **Joining.** All there is to a loop is its ticket: which loop it is, and how many of its tasks nobody has taken. A thread
+//! joins by taking some of them with a compare-and-swap, which fails once the loop is another one. The owner takes tasks
+//! too, and when none are left it waits for the tasks that others have taken: not for a thread that sleeps, was taken off
+//! its core before it took any, or never came.
+//!
+//! **Shares.** A part is a fixed share of the tasks that are left, so parts are large at first and single tasks in the end.
+//! What costs too little to be shared runs at once ([`pace`]).
+//!
+//! **Sleeping.** Workers look for the next loop for some time before they sleep, longer than the serial code between two
+//! loops of a pass. Nothing on the way of a loop takes a mutex or calls the system; that is done to sleep and to wake up.
+//! A pass wakes the workers at its beginning ([`Pool::begin_pass`]), a loop where it is worth it.
 
-use std::marker::PhantomData;
+//!
+//! Measured on two cores of an AMD EPYC of family 26, tokens a second with one thread and with two: natively, with loops as
+//! SmolLM2-135M's and nothing else in them, 138 and 232, and 127 and 127 while a third process computes; the model in Q4_1
+//! under Node 20 with relaxed SIMD 147 and 162, and 143 and 100 while a third process computes. What binds there is not known
+//! yet.
+
+mod pace;
+mod shards;
+
+pub use shards::Shards;
+
+use pace::Pace;
 use std::ops::Range;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Condvar, Mutex};
+use std::ptr::null_mut;
+use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::{Arc, Mutex};
+use std::thread::{self, Thread};
 
-/// How often a worker looks for the next loop before it sleeps: about 50 µs, longer than the
-/// serial code between two loops, shorter than anybody would notice.
-const SPINS: u32 = 20_000;
+/// What it costs to do something simple to a value: see [`Pool::ranges`].
+pub const VALUE: usize = 20;
 
-/// A parallel loop's body: called with the task's and the thread's index.
-type Body<'a> = dyn Fn(usize, usize) + Sync + 'a;
+/// How often a worker looks for the next loop before it sleeps, and the owner for the last task's end: some 50 µs. What
+/// says that this is a loop of waiting takes many cycles natively, and does not exist in WebAssembly.
+const SPINS: u32 = if cfg!(target_arch = "wasm32") { 200_000 } else { 2_000 };
+
+/// The bits of a ticket that count tasks; those above are the loop's number. It takes a year of loops for a number to
+/// come again, and a thread would have to sleep for as long in the midst of [`Shared::claim`] to mistake it.
+const LEFT: u64 = (1 << 24) - 1;
+
+/// In [`Shared::done`]: the owner sleeps.
+const WAITING: usize = 1 << (usize::BITS - 1);
+
+/// A parallel loop's body: called with a range of tasks and the thread's index.
+type Body<'a> = dyn Fn(Range<usize>, usize) + Sync + 'a;
 
 #[derive(Clone)]
 pub struct Pool(Arc<Shared>);
 
+/// What the pool has done since it was made. One thread's pool counts nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Loops that were there for all threads to join.
+    pub shared: u64,
+    /// Loops that their caller ran: too short, or begun after a stall.
+    pub alone: u64,
+    /// Workers that were woken up.
+    pub wake_ups: u64,
+    /// Times that a loop's owner fell asleep, since another thread was long at its last task.
+    pub waits: u64,
+    /// Of those, the ones after which the pool worked alone for a while: see [`pace`].
+    pub stalls: u64,
+}
+
 struct Shared {
     threads: usize,
-    state: Mutex<State>,
-    wake: Condvar,
-    /// Counts the loops; a change tells the workers that there is one.
-    generation: AtomicU32,
-    /// The next task of the current loop that nobody has taken.
-    next: AtomicUsize,
-    /// Workers that have not finished the current loop.
-    running: AtomicUsize,
+    ticket: Line<AtomicU64>,
+    /// The loop's, valid for whoever holds a task of it.
+    job: AtomicPtr<Job<'static>>,
+    /// Tasks that workers have finished of those they have taken.
+    done: Line<AtomicUsize>,
+    /// Somebody is in [`Pool::ranges`].
+    owned: AtomicBool,
     /// A worker panicked in the current loop, and is gone.
     panicked: AtomicBool,
+    pace: Pace,
+    counts: [AtomicU64; 5],
+    sleeping: AtomicUsize,
+    /// A worker was woken up and fell asleep again without having had a task.
+    in_vain: AtomicBool,
+    workers: Mutex<Vec<Arc<Worker>>>,
+    /// Who sleeps until `done` counts them all.
+    owner: Mutex<Option<Thread>>,
 }
 
-struct State {
-    registered: usize,
-    sleeping: usize,
-    job: Option<Job>,
-}
+/// On a cache line of its own: others write next to it otherwise.
+#[repr(align(128))]
+struct Line<T>(T);
 
-#[derive(Clone, Copy)]
-struct Job {
+struct Job<'a> {
     tasks: usize,
-    body: *const Body<'static>,
+    body: &'a Body<'a>,
 }
 
-// SAFETY: the pointer is only followed while `run`, which borrows the body, waits for the workers.
-unsafe impl Send for Job {}
+struct Worker {
+    thread: Thread,
+    asleep: AtomicBool,
+}
 
 impl Pool {
     /// A pool for `threads` threads in all, the caller's included. Workers join by [`Pool::work`].
     pub fn new(threads: usize) -> Self {
         Self(Arc::new(Shared {
             threads: threads.max(1),
-            state: Mutex::new(State { registered: 0, sleeping: 0, job: None }),
-            wake: Condvar::new(),
-            generation: AtomicU32::new(0),
-            next: AtomicUsize::new(0),
-            running: AtomicUsize::new(0),
+            ticket: Line(AtomicU64::new(0)),
+            job: AtomicPtr::new(null_mut()),
+            done: Line(AtomicUsize::new(0)),
+            owned: AtomicBool::new(false),
             panicked: AtomicBool::new(false),
+            pace: Pace::default(),
+            counts: Default::default(),
+            sleeping: AtomicUsize::new(0),
+            in_vain: AtomicBool::new(false),
+            workers: Mutex::default(),
+            owner: Mutex::default(),
         }))
     }
 
@@ -68,7 +130,7 @@ impl Pool {
         let pool = Self::new(threads);
         for thread in 1..pool.threads() {
             let pool = pool.clone();
-            std::thread::spawn(move || pool.work(thread));
+            thread::spawn(move || pool.work(thread));
         }
         pool
     }
@@ -78,202 +140,282 @@ impl Pool {
         self.0.threads
     }
 
-    /// Calls `body(task, thread)` for every task, on all threads, and returns when all are done.
-    /// Not reentrant: a body must not start a loop of its own. Panics where a body does, on whichever thread.
-    pub fn run(&self, tasks: usize, body: impl Fn(usize, usize) + Sync) {
+    pub fn counts(&self) -> Counts {
+        let [shared, alone, wake_ups, waits, stalls] = [0, 1, 2, 3, 4].map(|index| self.0.counts[index].load(Relaxed));
+        Counts { shared, alone, wake_ups, waits, stalls }
+    }
+
+    /// Many loops will follow each other: who sleeps wakes up meanwhile, if the last ones were worth it.
+    pub fn begin_pass(&self) {
         let shared = &*self.0;
-        if shared.threads == 1 || tasks <= 1 {
-            return (0..tasks).for_each(|task| body(task, 0));
+        if shared.threads > 1 {
+            shared.wake(shared.pace.next_pass());
         }
-        // Of a loop that its owner left by a panic too.
-        shared.panicked.store(false, Ordering::Relaxed);
-        let body: &Body = &body;
-        // SAFETY: only the lifetime changes. `Finish` waits, on unwinding too, until no worker uses it.
-        let body: *const Body = unsafe { std::mem::transmute::<&Body, &'static Body<'static>>(body) };
-        {
-            let mut state = shared.state.lock().expect("no panics under the lock");
-            state.job = Some(Job { tasks, body });
-            shared.next.store(0, Ordering::Relaxed);
-            shared.running.store(state.registered, Ordering::Relaxed);
-            shared.generation.fetch_add(1, Ordering::Release);
-            if state.sleeping > 0 {
-                shared.wake.notify_all();
+    }
+
+    /// Calls `body(range, thread)` for ranges that are `0..total` together, on all threads, and returns when all are done.
+    /// `cost`: of one of `total`, in multiplications with a weight, 25 of which take about a nanosecond. Loops inside a
+    /// body, or in two threads at once, are not shared. Panics where a body does, on whichever thread.
+    pub fn ranges(&self, total: usize, cost: usize, body: impl Fn(Range<usize>, usize) + Sync) {
+        if self.0.threads == 1 {
+            if total > 0 {
+                body(0..total, 0);
             }
+            return;
         }
-        let finish = Finish(shared);
-        shared.take_tasks(Job { tasks, body }, 0);
-        drop(finish);
-        if shared.panicked.swap(false, Ordering::Relaxed) {
+        let cost = cost.max(1) as u64;
+        let grain = (pace::TASK / cost).max(total as u64 / LEFT + 1) as usize;
+        let tasks = total.div_ceil(grain);
+        let of_task = cost.saturating_mul(grain as u64);
+        self.share(tasks, of_task, &|tasks, thread| body(tasks.start * grain..total.min(tasks.end * grain), thread));
+    }
+
+    /// A loop of some tasks, which cost that much each.
+    fn share(&self, tasks: usize, cost: u64, body: &Body) {
+        let shared = &*self.0;
+        if tasks <= 1 || shared.owned.swap(true, Acquire) {
+            return if tasks > 0 {
+                body(0..tasks, 0)
+            };
+        }
+        let owner = Owner(shared);
+        // Of a loop that its owner left by a panic too.
+        shared.panicked.store(false, Relaxed);
+        let total = cost.saturating_mul(tasks as u64);
+        if !shared.pace.shares(total) {
+            shared.count(1, 1);
+            return body(0..tasks, 0);
+        }
+        shared.count(0, 1);
+        let job = Job { tasks, body };
+        let mut open = Open { shared, job: &job, taken: 0, cost };
+        shared.open(&job);
+        shared.wake(total);
+        while let Some(tasks) = open.take() {
+            body(tasks, 0);
+        }
+        drop(open);
+        drop(owner);
+        if shared.panicked.swap(false, Relaxed) {
             panic!("a thread of the pool panicked");
         }
     }
 
-    /// Splits `0..total` into ranges of `grain` (the last may be shorter) and runs `body` on each.
-    pub fn ranges(&self, total: usize, grain: usize, body: impl Fn(Range<usize>, usize) + Sync) {
-        self.run(total.div_ceil(grain), |task, thread| {
-            let start = task * grain;
-            body(start..total.min(start + grain), thread);
-        });
-    }
-
     /// A worker's life: joins the pool as thread number `thread` and never returns.
     pub fn work(&self, thread: usize) -> ! {
+        assert!((1..self.threads()).contains(&thread), "thread 0 is whoever has a loop");
         let shared = &*self.0;
-        let mut seen = {
-            let mut state = shared.state.lock().expect("no panics under the lock");
-            state.registered += 1;
-            shared.generation.load(Ordering::Acquire)
-        };
+        let worker = Arc::new(Worker { thread: thread::current(), asleep: AtomicBool::new(false) });
+        shared.workers.lock().expect("no panics under the lock").push(worker.clone());
+        let mut helped = true;
         loop {
-            let job = shared.next_job(&mut seen);
-            let _leave = Leave(shared);
-            shared.take_tasks(job, thread);
+            let comes = |_| {
+                std::hint::spin_loop();
+                shared.has_tasks()
+            };
+            if (0..SPINS).any(comes) {
+                helped |= shared.join(thread);
+            } else {
+                if !helped {
+                    shared.in_vain.store(true, Relaxed);
+                }
+                shared.sleep(&worker);
+                helped = false;
+            }
         }
     }
 }
 
 impl Shared {
-    /// Waits, first spinning, for a loop that is newer than `seen`.
-    fn next_job(&self, seen: &mut u32) -> Job {
-        for _ in 0..SPINS {
-            if self.generation.load(Ordering::Relaxed) != *seen {
-                break;
-            }
-            std::hint::spin_loop();
-        }
-        let mut state = self.state.lock().expect("no panics under the lock");
-        state.sleeping += 1;
-        while self.generation.load(Ordering::Acquire) == *seen {
-            state = self.wake.wait(state).expect("no panics under the lock");
-        }
-        state.sleeping -= 1;
-        *seen = self.generation.load(Ordering::Acquire);
-        state.job.expect("a new generation has a job")
+    fn count(&self, which: usize, more: u64) {
+        self.counts[which].fetch_add(more, Relaxed);
     }
 
-    fn take_tasks(&self, job: Job, thread: usize) {
+    /// How many tasks are taken at once where `left` of them are left: with fewer, parts of cores that differ would differ
+    /// too much; with more, so would their ends.
+    fn part(&self, left: u64) -> u64 {
+        (left / (3 * self.threads as u64)).max(1)
+    }
+
+    /// Opens a loop. Its owner alone may call it, when the last one has been closed.
+    fn open(&self, job: &Job) {
+        self.done.0.store(0, Relaxed);
+        self.job.store((job as *const Job).cast_mut().cast(), Relaxed);
+        let number = (self.ticket.0.load(Relaxed) & !LEFT).wrapping_add(LEFT + 1);
+        // Whoever sees the ticket sees what was written before it: the two above, and what the body reads.
+        self.ticket.0.store(number | job.tasks as u64, Release);
+    }
+
+    fn has_tasks(&self) -> bool {
+        self.ticket.0.load(Relaxed) & LEFT > 0
+    }
+
+    /// Some tasks that are nobody else's from now on: by how many are left before and after.
+    fn take(&self) -> Option<(*const Job<'static>, Range<u64>)> {
+        let mut ticket = self.ticket.0.load(Acquire);
         loop {
-            let task = self.next.fetch_add(1, Ordering::Relaxed);
-            if task >= job.tasks {
-                return;
+            match self.claim(ticket) {
+                Ok(taken) => return taken,
+                Err(now) => ticket = now,
             }
-            // SAFETY: `run` keeps the body alive until this thread has left the loop.
-            unsafe { (*job.body)(task, thread) };
+        }
+    }
+
+    /// Takes tasks of the loop that had that ticket, or says which ticket there is instead.
+    ///
+    /// The pointer is that loop's. It was not an earlier one's, since it is read after the ticket (acquire, and the swaps
+    /// since have only continued the store). It was not a later one's: where the swap succeeds the loop still had tasks that
+    /// nobody had taken, so its owner was still in it, and it stays until this thread has added to `done` (release; the owner
+    /// acquires), which comes after the reading.
+    fn claim(&self, ticket: u64) -> Result<Option<(*const Job<'static>, Range<u64>)>, u64> {
+        let left = ticket & LEFT;
+        if left == 0 {
+            return Ok(None);
+        }
+        let job = self.job.load(Relaxed);
+        let part = self.part(left);
+        self.ticket.0.compare_exchange_weak(ticket, ticket - part, AcqRel, Acquire)?;
+        Ok(Some((job, left - part..left)))
+    }
+
+    /// A worker's part in the current loop. False: it came too late for any.
+    fn join(&self, thread: usize) -> bool {
+        let mut joined = false;
+        while let Some((job, left)) = self.take() {
+            joined = true;
+            let _finish = Finish { shared: self, tasks: (left.end - left.start) as usize };
+            // SAFETY: the job is that of the tasks that were taken: see `claim`. Its owner stays in `share` until they are
+            // counted as done, by `_finish`, on unwinding too.
+            let job = unsafe { &*job };
+            (job.body)(job.range(left), thread);
+        }
+        joined
+    }
+
+    /// Until there is something worth waking up for. A loop that opens meanwhile may be missed, and is done by others.
+    fn sleep(&self, worker: &Worker) {
+        worker.asleep.store(true, Relaxed);
+        self.sleeping.fetch_add(1, Release);
+        while worker.asleep.load(Acquire) {
+            thread::park();
+        }
+    }
+
+    /// Wakes sleeping workers, as many as work of that cost pays.
+    fn wake(&self, cost: u64) {
+        if self.sleeping.load(Acquire) == 0 {
+            return;
+        }
+        let mut wanted = self.pace.sleepers(cost, self.in_vain.swap(false, Relaxed));
+        if wanted == 0 {
+            return;
+        }
+        for worker in self.workers.lock().expect("no panics under the lock").iter() {
+            if wanted > 0 && worker.asleep.swap(false, AcqRel) {
+                self.sleeping.fetch_sub(1, Relaxed);
+                worker.thread.unpark();
+                self.count(2, 1);
+                wanted -= 1;
+            }
         }
     }
 }
 
-/// A worker leaves the loop; where it unwinds it leaves the pool too, and the loop's owner must not wait for it.
-struct Leave<'a>(&'a Shared);
-
-impl Drop for Leave<'_> {
-    fn drop(&mut self) {
-        if std::thread::panicking() {
-            self.0.panicked.store(true, Ordering::Relaxed);
-            // Nothing panics while it holds the lock.
-            if let Ok(mut state) = self.0.state.lock() {
-                state.registered -= 1;
-            }
-        }
-        self.0.running.fetch_sub(1, Ordering::Release);
+impl Job<'_> {
+    /// Tasks from the first on, by how many were left.
+    fn range(&self, left: Range<u64>) -> Range<usize> {
+        self.tasks - left.end as usize..self.tasks - left.start as usize
     }
 }
 
-/// Waits for the workers when the loop's owner leaves it.
-struct Finish<'a>(&'a Shared);
+/// A worker's tasks are done, or it unwinds and leaves the pool: the loop's owner must not wait for them any more.
+struct Finish<'a> {
+    shared: &'a Shared,
+    tasks: usize,
+}
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        while self.0.running.load(Ordering::Acquire) != 0 {
-            std::hint::spin_loop();
+        if thread::panicking() {
+            self.shared.panicked.store(true, Relaxed);
+        }
+        // The loop may be over, and its job gone, once this is written; the pool is not.
+        let before = self.shared.done.0.fetch_add(self.tasks, AcqRel);
+        if before & WAITING != 0
+            && let Ok(owner) = self.shared.owner.lock()
+        {
+            owner.iter().for_each(Thread::unpark);
         }
     }
 }
 
-/// A slice that the threads of a loop write to, each its own part.
-pub struct Shards<'a, T> {
-    start: *mut T,
-    len: usize,
-    _borrow: PhantomData<&'a mut [T]>,
+/// Nobody else opens a loop meanwhile.
+struct Owner<'a>(&'a Shared);
+
+impl Drop for Owner<'_> {
+    fn drop(&mut self) {
+        self.0.owned.store(false, Release);
+    }
 }
 
-// SAFETY: it only gives out parts by `part`, whose caller answers for their being disjoint.
-unsafe impl<T: Send> Sync for Shards<'_, T> {}
+/// A loop that others may join. Its end, on unwinding too, is when none of them is at it any more.
+struct Open<'a> {
+    shared: &'a Shared,
+    job: &'a Job<'a>,
+    /// Tasks that its owner has taken.
+    taken: usize,
+    /// Of a task.
+    cost: u64,
+}
 
-impl<'a, T> Shards<'a, T> {
-    pub fn new(slice: &'a mut [T]) -> Self {
-        Self { start: slice.as_mut_ptr(), len: slice.len(), _borrow: PhantomData }
+impl Open<'_> {
+    /// Some of the tasks, for its owner.
+    fn take(&mut self) -> Option<Range<usize>> {
+        let (_, left) = self.shared.take()?;
+        let tasks = self.job.range(left);
+        self.taken += tasks.len();
+        Some(tasks)
     }
 
-    /// What lies behind the first `start`.
-    pub fn after(&self, start: usize) -> Shards<'_, T> {
-        assert!(start <= self.len);
-        // SAFETY: inside the slice, or at its end, by the assertion.
-        Shards { start: unsafe { self.start.add(start) }, len: self.len - start, _borrow: PhantomData }
+    /// Waits until workers have done so many tasks. Says whether that took longer than it can have taken them.
+    fn wait_for(&self, tasks: usize) -> bool {
+        let Shared { done: Line(done), .. } = self.shared;
+        for _ in 0..SPINS {
+            if done.load(Acquire) == tasks {
+                return false;
+            }
+            std::hint::spin_loop();
+        }
+        self.shared.count(3, 1);
+        *self.shared.owner.lock().expect("no panics under the lock") = Some(thread::current());
+        // Whoever adds after this wakes us up, and this sees who has added before.
+        let mut finished = done.fetch_or(WAITING, AcqRel);
+        let mut looks = 0;
+        let most = self.cost.saturating_mul(self.shared.part(self.job.tasks as u64));
+        while finished & !WAITING != tasks {
+            thread::park_timeout(Pace::patience(most));
+            finished = done.load(Acquire);
+            looks += 1;
+        }
+        // The first look may have been too early, woken by whoever was the last in another loop.
+        looks > 2
     }
+}
 
-    /// # Safety
-    /// Parts that are in use at one time must not overlap.
-    #[allow(clippy::mut_from_ref)] // That is this type's purpose; see Safety.
-    pub unsafe fn part(&self, range: Range<usize>) -> &mut [T] {
-        assert!(range.start <= range.end && range.end <= self.len);
-        // SAFETY: inside the slice by the assertion, disjoint by the caller's promise.
-        unsafe { std::slice::from_raw_parts_mut(self.start.add(range.start), range.len()) }
+impl Drop for Open<'_> {
+    fn drop(&mut self) {
+        let Self { shared, job, .. } = *self;
+        // Where a body panicked there are tasks left, which nobody shall take.
+        let left = shared.ticket.0.fetch_and(!LEFT, AcqRel) & LEFT;
+        let stalled = self.wait_for(job.tasks - self.taken - left as usize);
+        if stalled {
+            shared.count(4, 1);
+            shared.pace.stalled();
+        } else {
+            shared.pace.went_well(self.cost.saturating_mul(job.tasks as u64));
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_task_runs_once_whatever_the_number_of_threads() {
-        for threads in [1, 2, 5] {
-            let pool = Pool::native(threads);
-            for tasks in [0, 1, 2, 7, 1000] {
-                let mut counts = vec![0u8; tasks];
-                let shards = Shards::new(&mut counts);
-                pool.run(tasks, |task, thread| {
-                    assert!(thread < threads);
-                    // SAFETY: each task has its own element.
-                    unsafe { shards.part(task..task + 1)[0] += 1 };
-                });
-                assert!(counts.iter().all(|&count| count == 1));
-            }
-        }
-    }
-
-    #[test]
-    fn a_panic_on_any_thread_reaches_the_loop_s_owner_and_the_pool_goes_on() {
-        let pool = Pool::native(3);
-        while pool.0.state.lock().unwrap().registered < 2 {
-            std::thread::yield_now();
-        }
-        // Every thread takes a task: none ends before all have begun.
-        let all_begin = std::sync::Barrier::new(3);
-        pool.run(3, |_, _| {
-            all_begin.wait();
-        });
-        let caught = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            pool.run(3, |_, thread| {
-                all_begin.wait();
-                assert_ne!(thread, 1, "as a kernel's bug would");
-            });
-        }));
-        assert!(caught.is_err());
-        let total = AtomicUsize::new(0);
-        pool.run(100, |task, _| {
-            total.fetch_add(task, Ordering::Relaxed);
-        });
-        assert_eq!(total.into_inner(), 4950);
-    }
-
-    #[test]
-    fn ranges_cover_everything_once() {
-        let total = AtomicUsize::new(0);
-        Pool::native(3).ranges(103, 10, |range, _| {
-            total.fetch_add(range.sum(), Ordering::Relaxed);
-        });
-        assert_eq!(total.into_inner(), 103 * 102 / 2);
-    }
-}
+mod tests;

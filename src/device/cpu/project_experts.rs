@@ -5,7 +5,7 @@ use super::matrix::{Inputs, Output};
 use super::pool::Shards;
 use super::products::ROWS;
 use super::quantised::BLOCK;
-use super::{Cpu, PRODUCTS, elementwise};
+use super::{Cpu, elementwise};
 use crate::device::{ExpertLinear, Gating};
 
 /// Where the products of a run go: a part of [pairs, width].
@@ -54,8 +54,7 @@ impl Cpu {
         let panels = up.weight.0[0].panel_count();
         let units = groups.runs.len() * panels;
         let each = 2 * ROWS * columns * groups.pairs.len() / groups.runs.len();
-        let grain = (PRODUCTS / each).clamp(1, units.div_ceil(4 * pool.threads()).max(1));
-        pool.ranges(units, grain, |range, _| {
+        pool.ranges(units, each, |range, _| {
             for unit in range {
                 let (run, panel) = (&groups.runs[unit / panels], unit % panels);
                 let inputs = inputs.of(run);
@@ -98,10 +97,8 @@ impl Cpu {
         make_room(products, groups.pairs.len() * width);
         let [products, out] = [products, out].map(Shards::new);
         let panels = down.weight.0[0].panel_count();
-        let grain =
-            (PRODUCTS / (ROWS * columns * groups.pairs.len())).clamp(1, panels.div_ceil(4 * pool.threads()).max(1));
         // A task has its panels of all experts: the products of a row are joined as soon as they are there.
-        pool.ranges(panels, grain, |range, _| {
+        pool.ranges(panels, ROWS * columns * groups.pairs.len(), |range, _| {
             for run in &groups.runs {
                 let (inputs, output) = (inputs.of(run), output(&products, run, down));
                 // SAFETY: each panel is in one range.

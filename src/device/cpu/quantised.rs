@@ -10,6 +10,9 @@ use super::simd::{F32x4, I16x8, I32x4};
 /// Columns of a block, of weights and of activations.
 pub const BLOCK: usize = 32;
 
+/// What making a level costs: see [`Pool::ranges`].
+const VALUE: usize = 24;
+
 /// The largest level. 32 products with the largest weight level, 128, fit 32 bits.
 const LARGEST: f32 = 16383.0;
 
@@ -65,9 +68,7 @@ impl QuantisedBlock {
 pub fn quantise(pool: &Pool, values: &[f32], columns: usize, out: &mut [QuantisedBlock]) {
     let blocks = columns / BLOCK;
     let out = Shards::new(out);
-    // A task is a few microseconds of work: about a thousand values.
-    let grain = (1024 / columns).max(1);
-    pool.ranges(values.len() / columns, grain, |rows, _| {
+    pool.ranges(values.len() / columns, columns * VALUE, |rows, _| {
         // SAFETY: the ranges of rows are disjoint.
         let out = unsafe { out.part(rows.start * blocks..rows.end * blocks) };
         let values = values[rows.start * columns..rows.end * columns].as_chunks::<BLOCK>().0;

@@ -1,11 +1,8 @@
 //! A gated short convolution: see [`Device::short_conv`].
 
-use super::pool::{Pool, Shards};
+use super::pool::{Pool, Shards, VALUE};
 use super::state::{Places, State};
 use crate::device::{CachedConv, Device};
-
-/// Rows of a piece of work.
-const ROWS: usize = 8;
 
 pub fn run(
     pool: &Pool,
@@ -27,7 +24,7 @@ pub fn run(
     }
     let (out, state) = (Shards::new(out), &*state);
     for span in &places.spans {
-        pool.ranges(span.len, ROWS, |tokens, _| {
+        pool.ranges(span.len, width * (taps + 1) * VALUE, |tokens, _| {
             for token in tokens {
                 let (row, position) = (span.row + token, span.position + token);
                 // SAFETY: each row is one task's.

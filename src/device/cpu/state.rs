@@ -2,7 +2,7 @@
 //!
 //! A page has, for each layer and head of its group, keys [PAGE, head_dim] and then values.
 
-use super::simd::{F32x4, f16_to_f32};
+use super::simd::{F32x4, f16_to_f32, f32_to_f16};
 use crate::device::pages::groups;
 use crate::device::{CacheType, KeyRows, PAGE, PageCopy, Span, StateShape, Table};
 use crate::error::{Result, try_vec};
@@ -10,6 +10,9 @@ use std::ops::Range;
 
 /// Values that share a scale in a `Q8` cache.
 const GROUP: usize = 32;
+
+/// A half that is no number.
+const NAN: u16 = 0x7e00;
 
 pub struct State {
     ty: CacheType,
@@ -46,8 +49,15 @@ struct Page {
 #[derive(Clone)]
 pub enum Values {
     F32(Vec<f32>),
-    F16(Vec<u16>),
-    Q8 { levels: Vec<i8>, scales: Vec<f32> },
+    F16 {
+        halves: Vec<u16>,
+        /// None of them has ever been no number.
+        finite: bool,
+    },
+    Q8 {
+        levels: Vec<i8>,
+        scales: Vec<f32>,
+    },
 }
 
 impl Group {
@@ -55,7 +65,7 @@ impl Group {
         let what = "a page of keys and values";
         let values = match ty {
             CacheType::F32 => Values::F32(try_vec(self.values, what)?),
-            CacheType::F16 => Values::F16(try_vec(self.values, what)?),
+            CacheType::F16 => Values::F16 { halves: try_vec(self.values, what)?, finite: true },
             CacheType::Q8 => Values::Q8 { levels: try_vec(self.values, what)?, scales: try_vec(self.scales, what)? },
         };
         Ok(Page { values, columns: try_vec(self.columns, "a page of columns")? })
@@ -180,7 +190,10 @@ impl Values {
     fn copy(&mut self, from: &Values) {
         match (self, from) {
             (Values::F32(to), Values::F32(from)) => to.copy_from_slice(from),
-            (Values::F16(to), Values::F16(from)) => to.copy_from_slice(from),
+            (Values::F16 { halves, finite }, Values::F16 { halves: from, finite: from_finite }) => {
+                halves.copy_from_slice(from);
+                *finite = *from_finite;
+            }
             (Values::Q8 { levels, scales }, Values::Q8 { levels: from, scales: from_scales }) => {
                 levels.copy_from_slice(from);
                 scales.copy_from_slice(from_scales);
@@ -204,10 +217,18 @@ impl Rows {
         let at = self.values + position * self.head_dim;
         match page {
             Values::F32(values) => values[at..at + vector.len()].copy_from_slice(vector),
-            Values::F16(values) => {
-                for (out, value) in values[at..].iter_mut().zip(vector) {
+            Values::F16 { halves, finite } => {
+                let mut nothing = 0.0;
+                for (out, value) in halves[at..at + vector.len()].iter_mut().zip(vector) {
                     // An infinite half would turn the whole attention into NaN.
-                    *out = half::f16::from_f32(value.clamp(-65504.0, 65504.0)).to_bits();
+                    let value = value.clamp(-65504.0, 65504.0);
+                    nothing += value * 0.0;
+                    *out = f32_to_f16(value);
+                }
+                if nothing != 0.0 {
+                    *finite = false;
+                    let halves = halves[at..].iter_mut().zip(vector);
+                    halves.filter(|(_, value)| value.is_nan()).for_each(|(half, _)| *half = NAN);
                 }
             }
             Values::Q8 { levels, scales } => {
@@ -231,7 +252,7 @@ impl Rows {
         let range = self.values + position * self.head_dim..self.values + (position + 1) * self.head_dim;
         match page {
             Values::F32(values) => out.extend(values[range].iter().flat_map(|value| value.to_le_bytes())),
-            Values::F16(values) => out.extend(values[range].iter().flat_map(|half| half.to_le_bytes())),
+            Values::F16 { halves, .. } => out.extend(halves[range].iter().flat_map(|half| half.to_le_bytes())),
             Values::Q8 { levels, .. } => out.extend(levels[range].iter().map(|level| *level as u8)),
         }
         out.resize(out.len().next_multiple_of(4), 0);
@@ -250,9 +271,11 @@ impl Rows {
                 let bytes = bytes.as_chunks().0;
                 values[range].iter_mut().zip(bytes).for_each(|(value, bytes)| *value = f32::from_le_bytes(*bytes));
             }
-            Values::F16(values) => {
-                let bytes = bytes.as_chunks().0;
-                values[range].iter_mut().zip(bytes).for_each(|(half, bytes)| *half = u16::from_le_bytes(*bytes));
+            Values::F16 { halves, finite } => {
+                for (half, bytes) in halves[range].iter_mut().zip(bytes.as_chunks().0) {
+                    *half = u16::from_le_bytes(*bytes);
+                    *finite &= *half & 0x7c00 != 0x7c00;
+                }
             }
             Values::Q8 { levels, scales } => {
                 levels[range].iter_mut().zip(bytes).for_each(|(level, byte)| *level = *byte as i8);
@@ -274,8 +297,8 @@ impl Rows {
                     out[..self.head_dim].copy_from_slice(vector);
                 }
             }
-            Values::F16(values) => {
-                for (out, vector) in out.zip(values[range].chunks_exact(self.head_dim)) {
+            Values::F16 { halves, .. } => {
+                for (out, vector) in out.zip(halves[range].chunks_exact(self.head_dim)) {
                     let ((fours, rest), (out, last)) = (vector.as_chunks::<4>(), out.as_chunks_mut::<4>());
                     out.iter_mut().zip(fours).for_each(|(out, four)| *out = F32x4::from_any_f16(four).to_array());
                     let last = out[fours.len()..].as_flattened_mut().iter_mut().chain(last);
@@ -292,6 +315,16 @@ impl Rows {
                 }
             }
         }
+    }
+}
+
+impl Rows {
+    /// The vectors of some positions as they lie there, [positions, head_dim], where they are halves; and whether all are
+    /// finite.
+    pub fn halves<'a>(&self, page: &'a Values, positions: Range<usize>) -> Option<(&'a [u16], bool)> {
+        let Values::F16 { halves, finite } = page else { return None };
+        let range = self.values + positions.start * self.head_dim..self.values + positions.end * self.head_dim;
+        Some((&halves[range], *finite))
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::device::cpu::Cpu;
-use crate::device::{CacheType, KeyRows, Pages, PositionBias, StateShape, Table};
+use crate::device::{CacheType, KeyRows, PAGE, Pages, PositionBias, StateShape, Table};
 
 fn numbers(len: usize, seed: usize) -> Vec<f32> {
     (0..len).map(|i| ((i * 7919 + seed * 104_729) % 1013) as f32 / 500.0 - 1.0).collect()
@@ -44,6 +44,14 @@ fn plain(
     (0..dim).map(|i| weighted(i) / total).collect()
 }
 
+/// What a cache of that type makes of values that it can hold.
+fn stored(values: Vec<f32>, ty: CacheType) -> Vec<f32> {
+    match ty {
+        CacheType::F16 => values.into_iter().map(|value| half::f16::from_f32(value).to_f32()).collect(),
+        _ => values,
+    }
+}
+
 /// `before` tokens in the cache, then a pass of `len`.
 fn check(shape: &AttentionShape, before: usize, len: usize, threads: usize) {
     check_attention(&plain_attention(shape), before, len, threads);
@@ -54,12 +62,29 @@ fn plain_attention<'a>(shape: &AttentionShape) -> CachedAttention<'a, Cpu> {
 }
 
 /// The result of a pass of `len`, where the keys and values are [`numbers`] of 1 and 2.
-fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len: usize, threads: usize) -> Vec<f32> {
+fn attended(
+    attention: &CachedAttention<Cpu>,
+    query: &[f32],
+    (before, len): (usize, usize),
+    ty: CacheType,
+    threads: usize,
+) -> Vec<f32> {
+    let kept = (before + len) * attention.shape.kv_heads * attention.shape.head_dim;
+    attended_to((&numbers(kept, 1), &numbers(kept, 2)), attention, query, (before, len), ty, threads)
+}
+
+fn attended_to(
+    (keys, values): (&[f32], &[f32]),
+    attention: &CachedAttention<Cpu>,
+    query: &[f32],
+    (before, len): (usize, usize),
+    ty: CacheType,
+    threads: usize,
+) -> Vec<f32> {
     let shape = &attention.shape;
     let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
-    let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
     let layer = [StateShape::KeysValues { kv_heads: shape.kv_heads, head_dim: shape.head_dim, window: None }];
-    let (pages, mut table, mut state) = (Pages::new(&layer), Table::default(), State::new(&layer, CacheType::F32));
+    let (pages, mut table, mut state) = (Pages::new(&layer), Table::default(), State::new(&layer, ty));
     table.bind(&pages);
     let count = positions.div_ceil(PAGE);
     pages.set_counts(&state.grow(std::slice::from_ref(&(count..count))).unwrap());
@@ -81,20 +106,22 @@ fn attended(attention: &CachedAttention<Cpu>, query: &[f32], before: usize, len:
 fn check_attention(attention: &CachedAttention<Cpu>, before: usize, len: usize, threads: usize) {
     let shape = &attention.shape;
     let (positions, width) = (before + len, shape.kv_heads * shape.head_dim);
-    let (keys, values) = (numbers(positions * width, 1), numbers(positions * width, 2));
     let query = numbers(len * shape.heads * shape.head_dim, 3);
-    let out = attended(attention, &query, before, len, threads);
-    for row in 0..len {
-        for head in 0..shape.heads {
-            let at = (row * shape.heads + head) * shape.head_dim;
-            let query = &query[at..at + shape.head_dim];
-            let expected = plain(attention, query, &keys, &values, (before + row, positions), head);
-            for (found, expected) in out[at..].iter().zip(expected) {
-                // Sums of up to a thousand terms below 1, in f32.
-                assert!(
-                    (f64::from(*found) - expected).abs() < 2e-5,
-                    "{shape:?}, {before} + {len}: {found}, expected {expected}"
-                );
+    for ty in [CacheType::F32, CacheType::F16] {
+        let (keys, values) = (stored(numbers(positions * width, 1), ty), stored(numbers(positions * width, 2), ty));
+        let out = attended(attention, &query, (before, len), ty, threads);
+        for row in 0..len {
+            for head in 0..shape.heads {
+                let at = (row * shape.heads + head) * shape.head_dim;
+                let query = &query[at..at + shape.head_dim];
+                let expected = plain(attention, query, &keys, &values, (before + row, positions), head);
+                for (found, expected) in out[at..].iter().zip(expected) {
+                    // Sums of up to a thousand terms below 1, in f32.
+                    assert!(
+                        (f64::from(*found) - expected).abs() < 2e-5,
+                        "{shape:?}, {ty:?}, {before} + {len}: {found}, expected {expected}"
+                    );
+                }
             }
         }
     }
@@ -162,13 +189,33 @@ fn sinks_take_their_share_of_the_softmax() {
 
 #[test]
 fn a_row_s_sums_are_the_same_whatever_it_came_with() {
-    for window in [None, Some(40)] {
-        let attention = plain_attention(&shape(4, 2, 16, window));
-        let query = numbers(150 * 64, 3);
-        let together = attended(&attention, &query, 0, 150, 1);
+    for (window, ty) in
+        [(None, CacheType::F32), (Some(40), CacheType::F32), (None, CacheType::F16), (Some(40), CacheType::F16)]
+    {
+        let attention = plain_attention(&shape(10, 2, 16, window));
+        let width = 10 * 16;
+        let query = numbers(150 * width, 3);
+        let together = attended(&attention, &query, (0, 150), ty, 1);
         for row in 0..150 {
-            let row_of = |rows: &'_ [f32]| rows[row * 64..(row + 1) * 64].to_vec();
-            assert_eq!(attended(&attention, &row_of(&query), row, 1, 1), row_of(&together), "{window:?}, {row}");
+            let row_of = |rows: &'_ [f32]| rows[row * width..(row + 1) * width].to_vec();
+            let alone = attended(&attention, &row_of(&query), (row, 1), ty, 1);
+            assert_eq!(alone, row_of(&together), "{window:?}, {ty:?}, {row}");
+        }
+    }
+}
+
+#[test]
+fn a_value_that_is_no_number_is_seen_by_those_who_see_its_place() {
+    for (head_dim, len) in [(16, 1), (16, 5), (12, 1)] {
+        let attention = plain_attention(&shape(2, 1, head_dim, Some(20)));
+        for (before, sees) in [(100, true), (140, false)] {
+            let (keys, mut values) = (numbers((before + len) * head_dim, 1), numbers((before + len) * head_dim, 2));
+            values[100 * head_dim + 3] = f32::NAN;
+            let query = numbers(len * 2 * head_dim, 3);
+            let out = attended_to((&keys, &values), &attention, &query, (before, len), CacheType::F16, 1);
+            for (i, value) in out.iter().enumerate() {
+                assert_eq!(value.is_nan(), sees && i % head_dim == 3, "{head_dim}, {before} + {len}, {i}");
+            }
         }
     }
 }

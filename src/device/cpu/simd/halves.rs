@@ -18,9 +18,32 @@ pub(super) fn finite_f16_to_f32(half: u16) -> f32 {
     f32::from_bits(magnitude.to_bits() | u32::from(half & 0x8000) << 16)
 }
 
+/// The half that is nearest, of two the even one; of what is beyond all halves, and of no number, something else.
+#[inline(always)]
+pub fn f32_to_f16(value: f32) -> u16 {
+    let (bits, sign) = (value.to_bits() & 0x7fff_ffff, value.to_bits() >> 16 & 0x8000);
+    let normal = bits.wrapping_sub(112 << 23).wrapping_add(0xfff + (bits >> 13 & 1)) >> 13;
+    // Subnormal halves are multiples of 2⁻²⁴, as floats from ½ on are.
+    let subnormal = (f32::from_bits(bits) + 0.5).to_bits().wrapping_sub(0.5f32.to_bits());
+    let half = if bits < 113 << 23 { subnormal } else { normal };
+    (half | sign) as u16
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn every_half_and_what_lies_between_two_is_rounded_as_it_should() {
+        for bits in 0..0x7bff {
+            let (low, high) = (f16_to_f32(bits), f16_to_f32(bits + 1));
+            let between = (low + high) / 2.0;
+            let beside = [between.next_down(), between, between.next_up()];
+            for value in [low, high].into_iter().chain(beside).flat_map(|value| [value, -value]) {
+                assert_eq!(f32_to_f16(value), half::f16::from_f32(value).to_bits(), "{value:e}");
+            }
+        }
+    }
 
     #[test]
     fn every_finite_half_converts_exactly() {

@@ -15,7 +15,7 @@ mod portable;
 #[cfg(not(target_arch = "wasm32"))]
 pub use portable::*;
 
-pub use halves::f16_to_f32;
+pub use halves::{f16_to_f32, f32_to_f16};
 
 impl F32x4 {
     /// Four values from the front of a slice. Panics if it is shorter.
@@ -88,6 +88,20 @@ mod tests {
         }
         for bits in 0..=0xffff {
             assert_eq!(F32x4::from_any_f16(&[bits; 4]).to_array()[1].to_bits(), f16_to_f32(bits).to_bits());
+        }
+    }
+
+    #[test]
+    fn eight_halves_convert_by_their_places() {
+        let scale = 2f32.powi(-112);
+        for first in (0..0x7c00u16).step_by(4).chain((0x8000..0xfc00).step_by(4)) {
+            let halves = std::array::from_fn(|i| first + i as u16 / 2 + 2 * (i as u16 % 2));
+            let halves = halves.map(|half: u16| if half & 0x7c00 == 0x7c00 { half - 0x400 } else { half });
+            for (odd, vector) in F32x4::from_halves(&halves).into_iter().enumerate() {
+                for (i, value) in vector.to_array().into_iter().enumerate() {
+                    assert_eq!(value.to_bits(), (f16_to_f32(halves[2 * i + odd]) * scale).to_bits());
+                }
+            }
         }
     }
 

@@ -40,6 +40,12 @@ impl F32x4 {
     }
 
     #[inline(always)]
+    pub fn from_halves(halves: &[u16; 8]) -> [Self; 2] {
+        let scaled = |half: u16| finite_f16_to_f32(half) * f32::from_bits((127 - 112) << 23);
+        [0, 1].map(|first| Self(std::array::from_fn(|i| scaled(halves[2 * i + first]))))
+    }
+
+    #[inline(always)]
     pub fn from_bf16(halves: &[u16; 4]) -> Self {
         Self(halves.map(|half| f32::from_bits(u32::from(half) << 16)))
     }

@@ -51,6 +51,16 @@ impl F32x4 {
         Self(v128_or(Self::from_f16(halves).0, v128_and(special, u32x4_splat(0x7f80_0000))))
     }
 
+    /// Eight finite halves as they lie in memory, those at even places and those at odd ones, · 2⁻¹¹²: their exponents keep
+    /// their bias.
+    #[inline(always)]
+    pub fn from_halves(halves: &[u16; 8]) -> [Self; 2] {
+        let both = load(halves);
+        // The sign spreads into three bits of the exponent, which are none of it.
+        let bits = u32x4_splat(0x8fff_e000);
+        [i32x4_shl(both, 16), both].map(|upper| Self(v128_and(i32x4_shr(upper, 3), bits)))
+    }
+
     #[inline(always)]
     pub fn from_bf16(halves: &[u16; 4]) -> Self {
         // SAFETY: eight bytes are read, as many as the array has.

@@ -1,0 +1,117 @@
+//! Keys and values of a tile as halves, read as they lie in their page: converted in registers, for few rows.
+//!
+//! [`F32x4::from_halves`] gives those at even places and those at odd ones, so queries and sums are kept in that order, and
+//! 2⁻¹¹² of them: their factor is in the queries and the scores ([`QUERY`] · [`SCORE`]), and in the weights ([`WEIGHT`]).
+//! All are powers of two, so that sums come out the same, to the bit, as those of tiles of floats.
+
+use super::tiles::{KEYS, Tile, Tiles};
+use crate::device::cpu::simd::F32x4;
+use std::ops::Range;
+
+/// 2¹⁰⁰: a query of 2²⁸ and more becomes infinite, a product stays one.
+pub const QUERY: f32 = f32::from_bits((127 + 100) << 23);
+/// 2¹²
+pub const SCORE: f32 = f32::from_bits((127 + 12) << 23);
+/// 2¹¹²
+pub const WEIGHT: f32 = f32::from_bits((127 + 112) << 23);
+
+/// Puts values at even places before those at odd ones, in each eight.
+pub fn part(values: impl Iterator<Item = f32>, out: &mut [f32]) {
+    for (i, value) in values.enumerate() {
+        out[i / 8 * 8 + i % 2 * 4 + i % 8 / 2] = value;
+    }
+}
+
+/// The other way round, each of them · `factor`.
+pub fn join(values: &[f32], factor: f32, out: &mut [f32]) {
+    for (out, values) in out.as_chunks_mut::<8>().0.iter_mut().zip(values.as_chunks::<8>().0) {
+        *out = std::array::from_fn(|i| values[i % 2 * 4 + i / 2] * factor);
+    }
+}
+
+/// Vectors [positions, width] become rows of a tile of floats, likewise.
+pub fn read(vectors: &[u16], finite: bool, out: &mut [f32]) {
+    for (out, eight) in out.as_chunks_mut::<8>().0.iter_mut().zip(vectors.as_chunks::<8>().0) {
+        if finite {
+            let [even, odd] = F32x4::from_halves(eight);
+            even.to_slice(&mut out[..4]);
+            odd.to_slice(&mut out[4..]);
+        } else {
+            let both = [0, 4].map(|first| F32x4::from_any_f16(&std::array::from_fn(|i| eight[first + i])));
+            let scaled = both.map(|four| four.mul(F32x4::splat(WEIGHT.recip())).to_array());
+            part(scaled.into_iter().flatten(), out);
+        }
+    }
+}
+
+/// Each [KEYS, width], finite.
+pub struct Halves<'a> {
+    pub keys: &'a [u16],
+    pub values: &'a [u16],
+}
+
+impl Tile for Halves<'_> {
+    /// Two keys at a time: with four rows their sums, and what is loaded, fill the registers.
+    #[inline(never)]
+    fn scores<const R: usize>(
+        &self,
+        tiles: &Tiles,
+        row: usize,
+        width: usize,
+        seen: &Range<usize>,
+        scores: &mut [[f32; KEYS]; R],
+    ) {
+        let queries: [&[[f32; 4]]; R] =
+            std::array::from_fn(|r| tiles.queries[(row + r) * width..][..width].as_chunks().0);
+        for group in seen.start / 4..seen.end.div_ceil(4) {
+            let mut sums = [[F32x4::ZERO; 4]; R];
+            for first in [0, 2] {
+                let [one, other]: [&[[u16; 8]]; 2] =
+                    std::array::from_fn(|k| self.keys[(4 * group + first + k) * width..][..width].as_chunks().0);
+                let mut pair = [[F32x4::ZERO; 2]; R];
+                for i in 0..width / 8 {
+                    let keys = [F32x4::from_halves(&one[i]), F32x4::from_halves(&other[i])];
+                    for half in 0..2 {
+                        for (sums, query) in pair.iter_mut().zip(queries) {
+                            let query = F32x4::load(&query[2 * i + half]);
+                            *sums = std::array::from_fn(|k| keys[k][half].mul_add(query, sums[k]));
+                        }
+                    }
+                }
+                sums.iter_mut().zip(pair).for_each(|(sums, pair)| sums[first..first + 2].copy_from_slice(&pair));
+            }
+            for (scores, sums) in scores.iter_mut().zip(sums) {
+                F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+            }
+        }
+    }
+
+    /// Eight values of all keys at a time: their sums stay in registers.
+    #[inline(never)]
+    fn mix<const R: usize>(
+        &self,
+        tiles: &mut Tiles,
+        row: usize,
+        width: usize,
+        groups: Range<usize>,
+        weights: &[[f32; KEYS]; R],
+    ) {
+        let fours = width / 4;
+        let sums = &mut tiles.sums[row * width..][..R * width].as_chunks_mut::<4>().0[..R * fours];
+        let (eights, keys) = (self.values.as_chunks::<8>().0, 4 * groups.start..KEYS.min(4 * groups.end));
+        for i in 0..width / 8 {
+            let mut column: [[F32x4; 2]; R] =
+                std::array::from_fn(|r| std::array::from_fn(|half| F32x4::load(&sums[r * fours + 2 * i + half])));
+            for key in keys.clone() {
+                let values = F32x4::from_halves(&eights[key * (width / 8) + i]);
+                for (sums, weights) in column.iter_mut().zip(weights) {
+                    let weight = F32x4::splat(weights[key]);
+                    *sums = std::array::from_fn(|half| values[half].mul_add(weight, sums[half]));
+                }
+            }
+            for (r, [even, odd]) in column.into_iter().enumerate() {
+                (sums[r * fours + 2 * i], sums[r * fours + 2 * i + 1]) = (even.to_array(), odd.to_array());
+            }
+        }
+    }
+}
