@@ -2,6 +2,7 @@
 
 mod attention;
 mod blocks;
+mod bytes;
 mod elementwise;
 mod experts;
 mod few_bits;
@@ -27,9 +28,9 @@ use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
 use attention::FlashAttention;
 use experts::Experts;
-use matrix::{Inputs, Matrix, MatrixBuilder, Output};
+use matrix::{Form, Inputs, Matrix, MatrixBuilder, Output};
 use pool::{Pool, Shards};
-use quantised::{BLOCK, QuantisedBlock};
+use quantised::{BLOCK, DigitBlock, QuantisedBlock};
 use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
@@ -46,6 +47,7 @@ pub struct Cpu {
     rotations: Vec<f32>,
     tables: Vec<Range<usize>>,
     quantised: Vec<QuantisedBlock>,
+    digits: Vec<DigitBlock>,
     /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
     /// The second half of a gated projection.
@@ -62,6 +64,7 @@ impl Cpu {
             rotations: Vec::new(),
             tables: Vec::new(),
             quantised: Vec::new(),
+            digits: Vec::new(),
             normed: Vec::new(),
             up: Vec::new(),
             experts: Default::default(),
@@ -114,24 +117,31 @@ impl Cpu {
         });
     }
 
-    /// Makes integers of floats [rows, columns]: `quantised` begins with them.
-    fn quantise(&mut self, x: &[f32], columns: usize) {
+    /// Floats [rows, columns] in the forms that are wanted.
+    fn inputs<'a>(&'a mut self, x: &'a [f32], columns: usize, wanted: impl Fn(Form) -> bool) -> Inputs<'a> {
         let blocks = x.len() / BLOCK;
-        if self.quantised.len() < blocks {
-            self.quantised.resize(blocks, QuantisedBlock::default());
+        let mut inputs = Inputs { floats: &[], quantised: &[], digits: &[], tokens: x.len() / columns };
+        if wanted(Form::Floats) {
+            inputs.floats = x;
         }
-        quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
+        if wanted(Form::Levels) {
+            experts::make_room(&mut self.quantised, blocks);
+            quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
+            inputs.quantised = &self.quantised[..blocks];
+        }
+        if wanted(Form::Digits) {
+            experts::make_room(&mut self.digits, blocks);
+            quantised::quantise(&self.pool, x, columns, &mut self.digits[..blocks]);
+            inputs.digits = &self.digits[..blocks];
+        }
+        inputs
     }
 
     /// The products of some matrices with the same floats, [rows, columns].
     fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
-        let mut quantised: &[QuantisedBlock] = &[];
-        if projections.iter().any(|projection| projection.weight.is_quantised()) {
-            self.quantise(x, columns);
-            quantised = &self.quantised[..x.len() / BLOCK];
-        }
-        let inputs = Inputs { floats: x, quantised, tokens: rows };
+        let pool = self.pool.clone();
+        let inputs = self.inputs(x, columns, |form| projections.iter().any(|each| each.weight.form() == form));
         // The panels of all matrices in one loop: one barrier for queries, keys and values.
         let panels: usize = projections.iter().map(|projection| projection.weight.panel_count()).sum();
         let outputs: Vec<(&Matrix, Output)> = projections
@@ -141,9 +151,8 @@ impl Cpu {
                 (*weight, Output { values: Shards::new(out), bias, scale, accumulate: *accumulate })
             })
             .collect();
-        let grain =
-            (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * self.pool.threads()).max(1));
-        self.pool.ranges(panels, grain, |range, _| {
+        let grain = (PRODUCTS / (products::ROWS * columns * rows)).clamp(1, panels.div_ceil(4 * pool.threads()).max(1));
+        pool.ranges(panels, grain, |range, _| {
             for mut panel in range {
                 for (matrix, output) in &outputs {
                     if panel < matrix.panel_count() {
