@@ -6,7 +6,7 @@
 //! digits to base 128, and two products are.
 
 use super::pool::{Pool, Shards};
-use super::simd::{F32x4, I16x8, I32x4};
+use super::simd::{F32x4, I16x8};
 
 /// Columns of a block, of weights and of activations.
 pub const BLOCK: usize = 32;
