@@ -39,6 +39,10 @@
 //! | of low nibbles rows 0 to 3, of high ones 4 to 7 | 1, 2 | 42, 49 | | |
 //! | scales and minimums as halves | 1 | 39 | | no faster from memory either |
 //!
+//! In the engine, before and after in turns: SmolLM2 in Q4_1 134 and 181 tokens a second, prompts of 128 tokens 282 and 350;
+//! eight texts at once 179 and 196; in Q8_0 MiniLM 17.1 and 24.3 texts of 128 tokens a second, ViT-B 614 and 407 ms an
+//! image.
+//!
 //! What binds: two multiplications a cycle, of 8 products each in either way (bytes are multiplied twice, for two digits);
 //! four vector instructions a cycle, of which a block of 256 products of one token is some 120 with 16 bits and 70 with
 //! bytes; and eight instructions a cycle of any kind, of which it is some 140 with bytes: V8 needs one more for each load
