@@ -103,7 +103,7 @@ mod tests {
     fn a_dot_product_is_the_integer_sum_of_pairs() {
         let bytes: [u8; 16] = std::array::from_fn(|i| (i as u8).wrapping_mul(37));
         let of_pairs = |value: &dyn Fn(usize) -> i32, other: &dyn Fn(usize) -> i32| {
-            std::array::from_fn(|i| (2 * i..2 * i + 2).map(|i| value(i) * other(i)).sum())
+            std::array::from_fn(|i| (2 * i..2 * i + 2).map(|i| value(i) * other(i)).sum::<i32>())
         };
         let (low, high) =
             (|i: usize| i32::from(bytes[2 * i].cast_signed()), |i: usize| i32::from(bytes[2 * i + 1].cast_signed()));
