@@ -14,7 +14,8 @@ const SHARED = [
 
 /**
  * The three builds of the one crate: `simd` runs on any page and has the GPU; `threads` and `relaxed` need a cross-origin
- * isolated page and have shared memory, `relaxed` relaxed SIMD as well (fused multiply-add), which not every engine has.
+ * isolated page and have shared memory, `relaxed` relaxed SIMD as well (fused multiply-add, products of
+ * bytes), which not every engine has.
  * What rustc, its linker, wasm-bindgen and wasm-opt are told.
  */
 export const BUILDS = {

@@ -4,17 +4,10 @@
 //! block the eight rows are interleaved, so that each lane of a vector belongs to one row: sums need
 //! no step across lanes, and one activation, copied to all lanes, serves eight rows.
 //!
-//! Tried for 4 bits: SmolLM2 in Q4_1, tokens a second on one thread (Chromium 156, AMD EPYC of family 26)
-//!
-//! | product | activations | tokens a tile | prefill 128 | 512 | decode | |
-//! |---|---|---|---|---|---|---|
-//! | relaxed, 8-bit | 8 bits | 4 | 374 | 324 | 180 | single texts' perplexity off by up to 2.2 % |
-//! | relaxed, 8-bit | 15 bits in two products | 4 | 216 | 223 | 141 | 16 sums: registers spill |
-//! | relaxed, 8-bit | 15 bits in two products | 2 | 238 | 168 | 132 | |
-//! | 16-bit | 15 bits | 4 | 278 | 251 | 141 | <- this, in every build |
+//! `products.rs` has the tables of what was tried.
 
-use super::products::{Dots, Products, ROWS, Sums, add_pairs, scale, shift};
-use super::quantised::{BLOCK, QuantisedBlock};
+use super::products::{ByteProducts, DigitDots, Dots, Products, ROWS, Sums, add_pairs, join_digits, scale, shift};
+use super::quantised::{BLOCK, DigitBlock, QuantisedBlock};
 use super::simd::{F32x4, I16x8, I32x4, U8x16, f16_to_f32};
 use crate::checkpoint::Levels;
 use std::borrow::Cow;
@@ -132,122 +125,6 @@ impl<E: Element> Block for Floats<E> {
     }
 }
 
-/// 4-bit weights with a scale and a minimum per row and 32 columns: weight = scale · level + min.
-///
-/// Vector v holds, for each of the eight rows, columns 4v and 4v+1 in the low nibbles of two
-/// neighbouring bytes and columns 4v+2 and 4v+3 in the high ones.
-#[derive(Clone, Copy)]
-pub struct Nibbles {
-    levels: [[u8; 16]; ROWS],
-    scales: [[f32; ROWS]; 1],
-    mins: [[f32; ROWS]; 1],
-}
-
-impl Nibbles {
-    pub fn new(rows: &[Levels; ROWS]) -> Self {
-        let mut block = Self {
-            levels: [[0; 16]; ROWS],
-            scales: [std::array::from_fn(|row| rows[row].scales[0])],
-            mins: [std::array::from_fn(|row| rows[row].mins[0])],
-        };
-        for (row, levels) in rows.iter().enumerate() {
-            for (column, level) in levels.levels.iter().enumerate() {
-                let (vector, byte, shift) = Self::place(row, column);
-                block.levels[vector][byte] |= (*level as u8) << shift;
-            }
-        }
-        block
-    }
-
-    /// Where a level is: vector, byte and shift.
-    #[inline(always)]
-    pub fn place(row: usize, column: usize) -> (usize, usize, usize) {
-        (column / 4, row * 2 + column % 2, column % 4 / 2 * 4)
-    }
-
-    /// Σ level · activation of the eight rows. Four tokens' sums leave registers for one pair a turn; fewer tokens would
-    /// rather read each vector once.
-    #[inline(always)]
-    fn dot<const T: usize>(&self, inputs: [&QuantisedBlock; T]) -> Dots<T> {
-        let mut dots = [[I32x4::ZERO; 2]; T];
-        if T < 4 {
-            for (v, vector) in self.levels.iter().enumerate() {
-                let vector = U8x16::load(vector);
-                add_pairs(vector.low_nibbles().widen_unsigned(), 2 * v, inputs, &mut dots);
-                add_pairs(vector.high_nibbles().widen_unsigned(), 2 * v + 1, inputs, &mut dots);
-            }
-        } else {
-            for (v, vector) in self.levels.iter().enumerate() {
-                add_pairs(U8x16::load(vector).low_nibbles().widen_unsigned(), 2 * v, inputs, &mut dots);
-            }
-            for (v, vector) in self.levels.iter().enumerate() {
-                add_pairs(U8x16::load(vector).high_nibbles().widen_unsigned(), 2 * v + 1, inputs, &mut dots);
-            }
-        }
-        dots
-    }
-}
-
-impl Products for Nibbles {
-    type Input = QuantisedBlock;
-    const COLUMNS: usize = BLOCK;
-
-    #[inline(always)]
-    fn accumulate<const T: usize>(&self, inputs: [&QuantisedBlock; T], sums: &mut [Sums; T]) {
-        scale(&self.scales[0], self.dot(inputs), inputs, sums);
-        shift(&self.mins, inputs, sums);
-    }
-}
-
-impl Block for Nibbles {
-    type Wide = Self;
-
-    fn widen(blocks: &[Self]) -> Cow<'_, [Self]> {
-        blocks.into()
-    }
-
-    fn row(&self, row: usize, out: &mut [f32]) {
-        for (column, out) in out.iter_mut().enumerate() {
-            let (vector, byte, shift) = Self::place(row, column);
-            *out = self.scales[0][row] * f32::from(self.levels[vector][byte] >> shift & 15) + self.mins[0][row];
-        }
-    }
-}
-
-/// 8-bit weights: `GROUPS` scales per row and 32 columns, and `MINS` minimums (as many, or none).
-///
-/// Vector v holds columns 2v and 2v+1 of the eight rows.
-#[derive(Clone, Copy)]
-pub struct Bytes<const GROUPS: usize, const MINS: usize> {
-    levels: [[[i8; 8]; 2]; BLOCK / 2],
-    scales: [[f32; ROWS]; GROUPS],
-    mins: [[f32; ROWS]; MINS],
-}
-
-impl<const GROUPS: usize, const MINS: usize> Bytes<GROUPS, MINS> {
-    pub fn new(rows: &[Levels; ROWS]) -> Self {
-        Self {
-            levels: std::array::from_fn(|v| {
-                let level = |half: usize, byte: usize| rows[4 * half + byte / 2].levels[2 * v + byte % 2];
-                [0, 1].map(|half| std::array::from_fn(|byte| level(half, byte)))
-            }),
-            scales: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].scales[group])),
-            mins: std::array::from_fn(|group| std::array::from_fn(|row| rows[row].mins[group])),
-        }
-    }
-
-    /// Of vectors that lie as here.
-    #[inline(always)]
-    pub fn of(scales: [[f32; ROWS]; GROUPS], mins: [[f32; ROWS]; MINS], vector: impl Fn(usize) -> [u8; 16]) -> Self {
-        let halves = |v: usize| {
-            let vector = vector(v).map(u8::cast_signed);
-            let (halves, _) = vector.as_chunks::<8>();
-            [halves[0], halves[1]]
-        };
-        Self { levels: std::array::from_fn(halves), scales, mins }
-    }
-}
-
 /// Neighbours that share their inputs' block.
 impl<B: Products, const N: usize> Products for [B; N] {
     type Input = [B::Input; N];
@@ -261,26 +138,119 @@ impl<B: Products, const N: usize> Products for [B; N] {
     }
 }
 
-impl<const GROUPS: usize, const MINS: usize> Products for Bytes<GROUPS, MINS> {
+/// 4-bit weights with a scale and a minimum per row and 32 columns: weight = scale · level + min.
+///
+/// The vectors of step s hold its eight columns, 8s and on: the first of them of rows 0 to 3, the second of rows 4 to 7, four
+/// bytes a row. A row's low nibbles are columns 0 4 1 5 of the step, its high nibbles 2 6 3 7: as bytes they are what
+/// [`DigitBlock`] has side by side, and as lanes of 16 bits each nibble is a pair of neighbours.
+#[derive(Clone, Copy)]
+pub struct Nibbles {
+    levels: [[[u8; 16]; 2]; STEPS],
+    scales: [[f32; ROWS]; 1],
+    mins: [[f32; ROWS]; 1],
+}
+
+/// Of eight columns in a block.
+pub const STEPS: usize = BLOCK / 8;
+
+impl Nibbles {
+    pub fn new(rows: &[Levels; ROWS]) -> Self {
+        let mut block = Self {
+            levels: [[[0; 16]; 2]; STEPS],
+            scales: [std::array::from_fn(|row| rows[row].scales[0])],
+            mins: [std::array::from_fn(|row| rows[row].mins[0])],
+        };
+        for (row, levels) in rows.iter().enumerate() {
+            for (column, level) in levels.levels.iter().enumerate() {
+                let (step, half, byte, shift) = Self::place(row, column);
+                block.levels[step][half][byte] |= (*level as u8) << shift;
+            }
+        }
+        block
+    }
+
+    /// Where a level is: step, half of the rows, byte and shift.
+    #[inline(always)]
+    pub fn place(row: usize, column: usize) -> (usize, usize, usize, usize) {
+        (column / 8, row / 4, row % 4 * 4 + column % 2 * 2 + column % 8 / 4, column % 4 / 2 * 4)
+    }
+
+    /// Adds the products of a step's four pairs of columns.
+    #[inline(always)]
+    fn add_pairs_of<const T: usize>(&self, step: usize, inputs: [&QuantisedBlock; T], dots: &mut Dots<T>) {
+        let [low, high] = self.levels[step].each_ref().map(I16x8::from_bytes);
+        let (pair, pairs) = (4 * step, inputs[0].pairs as usize);
+        add_pairs((low.nibble::<0>(), high.nibble::<0>()), pair, inputs, dots);
+        if pairs > pair + 1 {
+            add_pairs((low.nibble::<1>(), high.nibble::<1>()), pair + 1, inputs, dots);
+        }
+        if pairs > pair + 2 {
+            add_pairs((low.nibble::<2>(), high.nibble::<2>()), pair + 2, inputs, dots);
+        }
+        if pairs > pair + 3 {
+            add_pairs((low.nibble::<3>(), high.nibble::<3>()), pair + 3, inputs, dots);
+        }
+    }
+
+    /// Adds the products of a step's eight columns.
+    #[inline(always)]
+    fn add_bytes_of<const T: usize>(&self, step: usize, inputs: [&DigitBlock; T], dots: &mut DigitDots<T>) {
+        let vectors = self.levels[step].each_ref().map(U8x16::load);
+        for (nibbles, first) in [(vectors.map(U8x16::low_nibbles), 0), (vectors.map(U8x16::high_nibbles), 2)] {
+            for (dots, input) in dots.iter_mut().zip(inputs) {
+                for (digit, dots) in dots.iter_mut().enumerate() {
+                    let digits = U8x16::splat_four(&input.digits[step][first + digit]);
+                    *dots = [0, 1].map(|half| dots[half].add_byte_dots(digits, nibbles[half]));
+                }
+            }
+        }
+    }
+}
+
+impl Products for Nibbles {
     type Input = QuantisedBlock;
     const COLUMNS: usize = BLOCK;
 
     #[inline(always)]
     fn accumulate<const T: usize>(&self, inputs: [&QuantisedBlock; T], sums: &mut [Sums; T]) {
-        for group in 0..GROUPS {
-            let vectors = BLOCK / 2 / GROUPS;
-            let mut dots = [[I32x4::ZERO; 2]; T];
-            for v in group * vectors..(group + 1) * vectors {
-                let [low, high] = &self.levels[v];
-                add_pairs((I16x8::widen(low), I16x8::widen(high)), v, inputs, &mut dots);
-            }
-            scale(&self.scales[group], dots, inputs, sums);
+        let mut dots = [[I32x4::ZERO; 2]; T];
+        let pairs = inputs[0].pairs;
+        self.add_pairs_of(0, inputs, &mut dots);
+        if pairs > 4 {
+            self.add_pairs_of(1, inputs, &mut dots);
         }
+        if pairs > 8 {
+            self.add_pairs_of(2, inputs, &mut dots);
+        }
+        if pairs > 12 {
+            self.add_pairs_of(3, inputs, &mut dots);
+        }
+        scale(&self.scales[0], dots, inputs, sums);
         shift(&self.mins, inputs, sums);
     }
 }
 
-impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
+impl ByteProducts for Nibbles {
+    #[inline(always)]
+    fn accumulate_digits<const T: usize>(&self, inputs: [&DigitBlock; T], sums: &mut [Sums; T]) {
+        let mut dots = [[[I32x4::ZERO; 2]; 2]; T];
+        let fours = inputs[0].fours;
+        self.add_bytes_of(0, inputs, &mut dots);
+        if fours > 2 {
+            self.add_bytes_of(1, inputs, &mut dots);
+        }
+        if fours > 4 {
+            self.add_bytes_of(2, inputs, &mut dots);
+        }
+        if fours > 6 {
+            self.add_bytes_of(3, inputs, &mut dots);
+        }
+        scale(&self.scales[0], join_digits(dots), inputs, sums);
+        shift(&self.mins, inputs, sums);
+    }
+}
+
+impl Block for Nibbles {
     type Wide = Self;
 
     fn widen(blocks: &[Self]) -> Cow<'_, [Self]> {
@@ -289,9 +259,8 @@ impl<const GROUPS: usize, const MINS: usize> Block for Bytes<GROUPS, MINS> {
 
     fn row(&self, row: usize, out: &mut [f32]) {
         for (column, out) in out.iter_mut().enumerate() {
-            let level = f32::from(self.levels[column / 2][row / 4][row % 4 * 2 + column % 2]);
-            let min = if MINS == 0 { 0.0 } else { self.mins[column * MINS / BLOCK][row] };
-            *out = self.scales[column * GROUPS / BLOCK][row] * level + min;
+            let (step, half, byte, shift) = Self::place(row, column);
+            *out = self.scales[0][row] * f32::from(self.levels[step][half][byte] >> shift & 15) + self.mins[0][row];
         }
     }
 }

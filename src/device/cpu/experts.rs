@@ -1,9 +1,9 @@
 //! Mixtures of experts: rows are grouped by the experts that they go to. So a chosen expert's panels are read once for all
 //! of its rows, and those of the others not at all (`project_experts.rs`).
 
-use super::matrix::{Inputs, Matrix};
+use super::matrix::{Form, Inputs, Matrix};
 use super::pool::{Pool, Shards, VALUE};
-use super::quantised::{BLOCK, QuantisedBlock};
+use super::quantised::{BLOCK, DigitBlock, QuantisedBlock};
 use crate::device::Routing;
 use std::cmp::Reverse;
 
@@ -19,8 +19,8 @@ impl Experts {
         self.0[0].columns
     }
 
-    pub fn is_quantised(&self) -> bool {
-        self.0[0].is_quantised()
+    pub fn form(&self) -> Form {
+        self.0[0].form()
     }
 }
 
@@ -122,6 +122,7 @@ impl Groups {
 pub struct Gathered {
     floats: Vec<f32>,
     quantised: Vec<QuantisedBlock>,
+    digits: Vec<DigitBlock>,
 }
 
 impl Gathered {
@@ -140,7 +141,8 @@ impl Gathered {
         let tokens = groups.pairs.len();
         copy_rows(pool, inputs.floats, columns, tokens, from, &mut self.floats);
         copy_rows(pool, inputs.quantised, columns / BLOCK, tokens, from, &mut self.quantised);
-        let inputs = Inputs { floats: &self.floats, quantised: &self.quantised, tokens };
+        copy_rows(pool, inputs.digits, columns / BLOCK, tokens, from, &mut self.digits);
+        let inputs = Inputs { floats: &self.floats, quantised: &self.quantised, digits: &self.digits, tokens };
         RunInputs { inputs, columns, apart: None }
     }
 }
@@ -187,10 +189,11 @@ impl RunInputs<'_> {
         fn rows<T>(all: &[T], first: usize, width: usize, rows: usize) -> &[T] {
             if all.is_empty() { all } else { &all[first * width..][..rows * width] }
         }
-        let Inputs { floats, quantised, .. } = self.inputs;
+        let Inputs { floats, quantised, digits, .. } = self.inputs;
         Inputs {
             floats: rows(floats, first, self.columns, run.len),
             quantised: rows(quantised, first, self.columns / BLOCK, run.len),
+            digits: rows(digits, first, self.columns / BLOCK, run.len),
             tokens: run.len,
         }
     }

@@ -8,7 +8,8 @@
 //! | unpacked for each tile of tokens | 24, 22 | 27, 30 | 25, 29 | <- this below 8 tokens |
 //! | as bytes for all tokens | | | 38, 38 | <- this |
 
-use super::blocks::{Block, Bytes};
+use super::blocks::Block;
+use super::bytes::Bytes;
 use super::products::{Products, ROWS, Sums, add_pairs, scale, shift};
 use super::quantised::{BLOCK, QuantisedBlock};
 use super::simd::{I16x8, I32x4};
@@ -100,15 +101,18 @@ impl<const BITS: usize, const PARTS: usize> Block for FewBits<BITS, PARTS> {
         let wide = |block: &Self| {
             let mins = [block.mins()];
             block.levels.each_ref().map(|levels| {
-                let mut bytes = [[0; 16]; BLOCK / 2];
-                for (halves, bytes) in levels.iter().zip(bytes.chunks_mut(Self::PAIRS)) {
-                    let [mut low, mut high] = halves.each_ref().map(I16x8::load);
-                    for pair in bytes {
-                        *pair = low.lowest::<BITS>().narrow_unsigned(high.lowest::<BITS>()).to_array();
-                        [low, high] = [low.without_lowest::<BITS>(), high.without_lowest::<BITS>()];
+                let mut pairs = [[I16x8::ZERO; 2]; BLOCK / 2];
+                for (halves, pairs) in levels.iter().zip(pairs.chunks_mut(Self::PAIRS)) {
+                    let mut halves = halves.each_ref().map(I16x8::load);
+                    for pair in pairs {
+                        *pair = halves.map(I16x8::lowest::<BITS>);
+                        halves = halves.map(I16x8::without_lowest::<BITS>);
                     }
                 }
-                Bytes::of([block.scales], mins, |pair| bytes[pair])
+                Bytes::of([block.scales], mins, |step, four, half| {
+                    let pair = 4 * step + four;
+                    pairs[pair][half].beside(pairs[pair + 2][half]).to_array()
+                })
             })
         };
         blocks.iter().map(wide).collect()

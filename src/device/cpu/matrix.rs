@@ -4,12 +4,13 @@
 //! prompts. So one panel of eight rows stays in the L1 cache while all tokens of a chunk pass it, four
 //! at a time: their sums fill the registers, and a weight unpacked once serves them all.
 
-use super::blocks::{Block, Brain, Bytes, Element, FLOATS, Floats, Half, Nibbles};
+use super::blocks::{Block, Brain, Element, FLOATS, Floats, Half, Nibbles};
+use super::bytes::{Bytes, SignedBytes};
 use super::few_bits::FewBits;
 use super::pool::Shards;
-use super::products::{Products, ROWS, Sums, split};
-use super::quantised::{BLOCK, QuantisedBlock};
-use super::simd::F32x4;
+use super::products::{ByteProducts, Products, ROWS, Sums, split};
+use super::quantised::{BLOCK, DigitBlock, QuantisedBlock};
+use super::simd::{F32x4, byte_dots_are_fast};
 use super::uneven::{E2m1, Iq4, Uneven};
 use crate::checkpoint::Levels;
 use crate::checkpoint::TensorType;
@@ -21,6 +22,8 @@ pub struct Matrix {
     pub rows: usize,
     pub columns: usize,
     panels: Panels,
+    /// Where there is a choice, products are of bytes.
+    by_bytes: bool,
 }
 
 enum Panels {
@@ -32,7 +35,7 @@ enum Panels {
     E2m1(Vec<Uneven<E2m1>>),
     Bits(Vec<FewBits<1, 4>>),
     TwoBits(Vec<FewBits<2, 8>>),
-    Bytes(Vec<Bytes<1, 0>>),
+    Bytes(Vec<SignedBytes>),
     BytesMin(Vec<Bytes<1, 1>>),
     HalfBytes(Vec<Bytes<2, 0>>),
     HalfBytesMin(Vec<Bytes<2, 2>>),
@@ -86,13 +89,25 @@ impl Panels {
     }
 }
 
-/// The activations of some tokens, in the forms that float and quantised weights want.
+/// What a matrix reads of activations.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    Floats,
+    /// Integers, for products of 16 bits.
+    Levels,
+    /// Their digits, for products of bytes.
+    Digits,
+}
+
+/// The activations of some tokens, in the forms that their matrices want; empty in the others.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
     /// [tokens, columns]
     pub floats: &'a [f32],
-    /// [tokens, columns / 32]; empty where no weight is quantised.
+    /// [tokens, columns / 32]
     pub quantised: &'a [QuantisedBlock],
+    /// [tokens, columns / 32]
+    pub digits: &'a [DigitBlock],
     pub tokens: usize,
 }
 
@@ -108,8 +123,13 @@ pub struct Output<'a> {
 }
 
 impl Matrix {
-    pub fn is_quantised(&self) -> bool {
-        !matches!(self.panels, Panels::F32(_) | Panels::F16(_) | Panels::Bf16(_))
+    /// What it reads of activations.
+    pub fn form(&self) -> Form {
+        match self.panels {
+            Panels::F32(_) | Panels::F16(_) | Panels::Bf16(_) => Form::Floats,
+            Panels::Nibbles(_) | Panels::Bytes(_) if self.by_bytes => Form::Digits,
+            _ => Form::Levels,
+        }
     }
 
     pub fn panel_count(&self) -> usize {
@@ -143,6 +163,13 @@ impl Matrix {
         let writer = unsafe { Writer::new(self, panel, output) };
         let floats = inputs.floats.as_chunks().0;
         let (fours, eights) = (inputs.quantised.as_chunks().0, inputs.quantised.as_chunks().0);
+        if BYTE_DOTS && self.by_bytes {
+            match &self.panels {
+                Panels::Nibbles(blocks) => return self.digit_tiles(panel, blocks, inputs, &writer),
+                Panels::Bytes(blocks) => return self.digit_tiles(panel, blocks, inputs, &writer),
+                _ => {}
+            }
+        }
         match &self.panels {
             Panels::F32(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
@@ -183,7 +210,25 @@ impl Matrix {
             writer.write(token, &tile::<_, 1>(blocks, &inputs[token * per_row..]));
         }
     }
+
+    /// Two tokens at a time: of four the sums of both digits would not fit the registers.
+    #[inline(always)]
+    fn digit_tiles<B: ByteProducts>(&self, panel: usize, blocks: &[B], inputs: Inputs, writer: &Writer) {
+        let per_row = self.columns / B::COLUMNS;
+        let blocks = &blocks[panel * per_row..][..per_row];
+        let mut token = 0;
+        while token + 2 <= inputs.tokens {
+            writer.write(token, &digit_tile::<_, 2>(blocks, &inputs.digits[token * per_row..]));
+            token += 2;
+        }
+        if token < inputs.tokens {
+            writer.write(token, &digit_tile::<_, 1>(blocks, &inputs.digits[token * per_row..]));
+        }
+    }
 }
+
+/// The build has products of bytes; those without need no code for them.
+const BYTE_DOTS: bool = cfg!(any(target_feature = "relaxed-simd", not(target_arch = "wasm32")));
 
 /// Tokens from which on a panel's halves become floats before the tokens pass it. Tried with 576 columns, one thread under
 /// Node 20 on an AMD EPYC of family 25, G products a second with and without: 4 tokens 8.3 and 9.1 (10.6 and 9.0 where
@@ -250,6 +295,17 @@ fn tile<B: Products, const T: usize>(blocks: &[B], inputs: &[B::Input]) -> [Sums
     sums
 }
 
+/// The same by bytes.
+#[inline(never)]
+fn digit_tile<B: ByteProducts, const T: usize>(blocks: &[B], inputs: &[DigitBlock]) -> [Sums; T] {
+    let mut sums = [[F32x4::ZERO; 2]; T];
+    let rows: [&[DigitBlock]; T] = std::array::from_fn(|t| &inputs[t * blocks.len()..][..blocks.len()]);
+    for (i, block) in blocks.iter().enumerate() {
+        block.accumulate_digits(rows.map(|row| &row[i]), &mut sums);
+    }
+    sums
+}
+
 /// A matrix on its way from the file: rows are packed eight at a time as their bytes arrive.
 pub struct MatrixBuilder {
     ty: TensorType,
@@ -274,7 +330,13 @@ impl MatrixBuilder {
             .map_err(|_| refused(Matrix::bytes(ty, rows, columns)))?;
         let mut pending = Vec::new();
         pending.try_reserve_exact(row_bytes * ROWS).map_err(|_| refused(row_bytes * ROWS))?;
-        Ok(Self { ty, matrix: Matrix { rows, columns, panels }, pending, row_bytes, finite: true })
+        Ok(Self {
+            ty,
+            matrix: Matrix { rows, columns, panels, by_bytes: byte_dots_are_fast() },
+            pending,
+            row_bytes,
+            finite: true,
+        })
     }
 
     /// The next bytes of the tensor, cut anywhere.
@@ -321,7 +383,7 @@ impl MatrixBuilder {
             Panels::E2m1(blocks) => pack_levels(ty, rows, Uneven::new, blocks),
             Panels::Bits(blocks) => FewBits::pack(ty, rows, blocks),
             Panels::TwoBits(blocks) => FewBits::pack(ty, rows, blocks),
-            Panels::Bytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
+            Panels::Bytes(blocks) => pack_levels(ty, rows, SignedBytes::new, blocks),
             Panels::BytesMin(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
             Panels::HalfBytes(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
             Panels::HalfBytesMin(blocks) => pack_levels(ty, rows, Bytes::new, blocks),
@@ -422,45 +484,76 @@ mod tests {
         }
     }
 
+    /// Its products with some tokens, in one of the two ways, are those of the plain sums in f64.
+    fn multiplies(ty: TensorType, (rows, columns): (usize, usize), by_bytes: bool) {
+        let bytes = tensor(ty, rows, columns);
+        let matrix = Matrix { by_bytes, ..packed(ty, rows, columns, &bytes) };
+        let mut weights = vec![0.0; rows * columns];
+        ty.dequantize(&bytes, &mut weights);
+        for tokens in [1, 2, 3, 4, 9, MANY + 3] {
+            let mut inputs: Vec<f32> = numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
+            let blocks = tokens * columns.div_ceil(BLOCK);
+            let (mut quantised, mut digits) = (vec![Default::default(); blocks], vec![Default::default(); blocks]);
+            if matrix.form() != Form::Floats {
+                quantise::<QuantisedBlock>(&Pool::new(1), &inputs, columns, &mut quantised);
+                quantise::<DigitBlock>(&Pool::new(1), &inputs, columns, &mut digits);
+                // The product is of the quantised activations: with those it is exact but for rounding.
+                for (inputs, block) in inputs.chunks_mut(BLOCK).zip(&quantised) {
+                    inputs.iter_mut().zip(block.levels).for_each(|(x, level)| *x = f32::from(level) * block.scale);
+                }
+            }
+            let (mut found, bias) = (vec![1.0; tokens * rows], vec![0.5; rows]);
+            let output = Output { values: Shards::new(&mut found), bias: Some(&bias), scale: None, accumulate: true };
+            let inputs_of = Inputs { floats: &inputs, quantised: &quantised, digits: &digits, tokens };
+            for panel in 0..matrix.panel_count() {
+                // SAFETY: one after the other.
+                unsafe { matrix.multiply_panel(panel, inputs_of, &output) };
+            }
+            for (i, found) in found.iter().enumerate() {
+                let (input, weight) =
+                    (&inputs[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);
+                let products = || input.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
+                let (expected, size) = (1.5 + products().sum::<f64>(), products().map(f64::abs).sum::<f64>());
+                // Rounding of 256 additions and of each block's scale.
+                assert!(
+                    (f64::from(*found) - expected).abs() <= 1e-5 * (1.0 + size),
+                    "{ty}, {tokens} tokens, by bytes: {by_bytes}: {found}, expected {expected}"
+                );
+            }
+        }
+    }
+
     #[test]
     fn every_type_multiplies_any_number_of_tokens() {
         for ty in TensorType::ALL {
-            let (rows, columns) = (21, 256);
-            let bytes = tensor(ty, rows, columns);
-            let matrix = packed(ty, rows, columns, &bytes);
-            let mut weights = vec![0.0; rows * columns];
-            ty.dequantize(&bytes, &mut weights);
-            for tokens in [1, 3, 4, 9, MANY + 3] {
-                let mut inputs: Vec<f32> =
-                    numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
-                let mut quantised = vec![QuantisedBlock::default(); tokens * columns / BLOCK];
-                quantise(&Pool::new(1), &inputs, columns, &mut quantised);
-                if matrix.is_quantised() {
-                    // The product is of the quantised activations: with those it is exact but for rounding.
-                    let blocks = inputs.chunks_mut(BLOCK).zip(&quantised);
-                    blocks.for_each(|(inputs, block)| {
-                        inputs.iter_mut().zip(block.levels).for_each(|(x, level)| *x = f32::from(level) * block.scale);
-                    });
+            let columns = ty.block_len();
+            for shape in [(21, columns), (8, 3 * columns.max(BLOCK)), (1, 256), (40, 512)] {
+                for by_bytes in [false, true] {
+                    multiplies(ty, shape, by_bytes);
                 }
-                let (mut found, bias) = (vec![1.0; tokens * rows], vec![0.5; rows]);
-                let output =
-                    Output { values: Shards::new(&mut found), bias: Some(&bias), scale: None, accumulate: true };
-                let inputs_of = Inputs { floats: &inputs, quantised: &quantised, tokens };
-                for panel in 0..matrix.panel_count() {
-                    // SAFETY: one after the other.
-                    unsafe { matrix.multiply_panel(panel, inputs_of, &output) };
-                }
-                for (i, found) in found.iter().enumerate() {
-                    let (input, weight) =
-                        (&inputs[i / rows * columns..][..columns], &weights[i % rows * columns..][..columns]);
-                    let products = || input.iter().zip(weight).map(|(x, w)| f64::from(*x) * f64::from(*w));
-                    let (expected, size) = (1.5 + products().sum::<f64>(), products().map(f64::abs).sum::<f64>());
-                    // Rounding of 256 additions and of each block's scale.
-                    assert!(
-                        (f64::from(*found) - expected).abs() <= 1e-5 * (1.0 + size),
-                        "{ty}, {tokens} tokens: {found}, expected {expected}"
-                    );
-                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_smallest_and_largest_levels_multiply_by_bytes_as_in_16_bits() {
+        for (ty, byte) in [(TensorType::Q8_0, 0x80), (TensorType::Q8_0, 0x7f), (TensorType::Q4_1, 0xff)] {
+            let mut bytes = vec![byte; 8 * ty.row_bytes(64).unwrap()];
+            bytes.chunks_mut(ty.block_bytes()).for_each(|block| block[..2].copy_from_slice(&[0, 0x3c]));
+            for value in [1.0, -1.0] {
+                let (mut quantised, mut digits) = ([Default::default(); 2], [Default::default(); 2]);
+                quantise::<QuantisedBlock>(&Pool::new(1), &[value; 64], 64, &mut quantised);
+                quantise::<DigitBlock>(&Pool::new(1), &[value; 64], 64, &mut digits);
+                let inputs = Inputs { floats: &[], quantised: &quantised, digits: &digits, tokens: 1 };
+                let [by_bytes, in_16_bits] = [true, false].map(|by_bytes| {
+                    let matrix = Matrix { by_bytes, ..packed(ty, 8, 64, &bytes) };
+                    let mut found = [0.0f32; 8];
+                    let output = Output { values: Shards::new(&mut found), bias: None, scale: None, accumulate: false };
+                    // SAFETY: there is one panel.
+                    unsafe { matrix.multiply_panel(0, inputs, &output) };
+                    found.map(f32::to_bits)
+                });
+                assert_eq!(by_bytes, in_16_bits, "{ty}, {byte}, {value}");
             }
         }
     }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod blocks;
+mod bytes;
 mod elementwise;
 mod experts;
 mod few_bits;
@@ -30,7 +31,7 @@ use attention::FlashAttention;
 use experts::Experts;
 use matrix::{Matrix, MatrixBuilder};
 use pool::{Pool, Shards, VALUE};
-use quantised::QuantisedBlock;
+use quantised::{DigitBlock, QuantisedBlock};
 use state::{Places, State};
 use std::convert::Infallible;
 use std::ops::Range;
@@ -45,6 +46,7 @@ pub struct Cpu {
     rotations: Vec<f32>,
     tables: Vec<Range<usize>>,
     quantised: Vec<QuantisedBlock>,
+    digits: Vec<DigitBlock>,
     /// The input of projections after its norm; rows that are looked up to be added.
     normed: Vec<f32>,
     /// The second half of a gated projection.
@@ -61,6 +63,7 @@ impl Cpu {
             rotations: Vec::new(),
             tables: Vec::new(),
             quantised: Vec::new(),
+            digits: Vec::new(),
             normed: Vec::new(),
             up: Vec::new(),
             experts: Default::default(),

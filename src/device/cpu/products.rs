@@ -1,7 +1,11 @@
 //! What all weights that are multiplied have in common: eight rows of them meet the activations of some tokens.
 //!
-//! A turn of the innermost loop is one column of floats or one pair of integers. With more, the compiler gathers each
-//! sum's additions into a chain, and V8 spills. So it does with more than eight sums, at every turn.
+//! A turn of the innermost loop is one column of floats. With more, the compiler gathers each sum's additions into a chain
+//! behind all that they need, and V8 spills. So it does with more than eight sums, at every turn.
+//!
+//! Integers come in blocks, whose steps are written out. They would be gathered likewise, did not a comparison stand between
+//! them: of how many steps a block has, which is always the same, with where we are. That the compiler does not know it is
+//! all that it is good for: nothing is moved past a branch, and it costs one instruction where a loop costs five.
 //!
 //! Tried on one thread (Chromium 156, AMD EPYC of family 26, kept quiet), G products a second of the bare loops, 60
 //! tokens × 768 columns; in blocks of 512 columns, or with 3072, it is the same within 5 %:
@@ -21,21 +25,30 @@
 //! | | 4 × 8 bytes, 2 × 16 | 1 pair | 55, 51 | 55, 52 | |
 //! | | 5 × 8, 4 × 12, 6 × 8 in 16 bits | 1 | 34, 39, 14 | 32, 38, 14 | |
 //!
-//! Of integers with scales, as Q4_1 and Q8_0, under Node 20 on an AMD EPYC of family 25, 576 columns:
+//! Of integers with scales, as Q4_1 and Q8_0, in Chromium on one thread, 576 columns, weights in the L2 cache:
 //!
 //! | | tokens | 4 bits | 8 bits | |
 //! |---|---|---|---|---|
-//! | a vector of 16 bytes once for all its pairs | 1, 2, 4 | 20.1, 26.1, 26.5 | 17.5, -, 30.4 | 4 bits: <- this for 1 and 2 tokens |
-//! | one pair a turn | 1, 2, 4 | 18.4, 24.5, 28.4 | 18.7, -, 29.7 | <- this for 4 tokens, and for 8 bits |
-//! | the same, the tile's activations side by side | 4 | 29.4 | 31.3 | |
-//! | eight tokens × eight rows, × four rows | 8 | 24.8, 19.4 | | |
-//! | 16-bit lanes of four levels, masked and shifted | 1, 2, 4 | 17.8, 23.0, 25.8 | | |
-//! | levels in 16 bits, unpacked once a panel, 64 tokens | 4 | 27.9 (without: 27.5) | 27.6 (without: 28.9) | no longer done |
+//! | 16 bits, a loop | 1, 2, 4 | 27, 32, 38 | 25, -, 38 | what it was |
+//! | steps apart | 1, 2, 4 | 30, 37, 42 | 32, 42, 47 | |
+//! | steps apart, lanes masked and shifted | 1, 2, 4 | 33, 42, 45 | 32, 41, 46 | <- this without fast products of bytes |
+//! | bytes, as the compiler likes it | 1, 2, 4 | 26, 31, 37 | 26, 32, - | |
+//! | a loop | 1, 2, 4 | 40, 38, 37 | 38, 51, 27 | |
+//! | two panels at once | 1 | 36 | 44 | 7 and 13 where they come from memory |
+//! | steps apart | 1, 2 | 44, 52 | 48, 55 | <- this with them |
+//! | of low nibbles rows 0 to 3, of high ones 4 to 7 | 1, 2 | 42, 49 | | |
+//! | scales and minimums as halves | 1 | 39 | | no faster from memory either |
 //!
-//! A product of 4 bits is two thirds arithmetic that no number of tokens shares: of some 137 vector operations that a
-//! block of 256 products takes one token, four together still take 95 each, and eight would take 88.
+//! In the engine, before and after in turns: SmolLM2 in Q4_1 134 and 181 tokens a second, prompts of 128 tokens 282 and 350;
+//! eight texts at once 179 and 196; in Q8_0 MiniLM 17.1 and 24.3 texts of 128 tokens a second, ViT-B 614 and 407 ms an
+//! image.
+//!
+//! What binds: two multiplications a cycle, of 8 products each in either way (bytes are multiplied twice, for two digits);
+//! four vector instructions a cycle, of which a block of 256 products of one token is some 120 with 16 bits and 70 with
+//! bytes; and eight instructions a cycle of any kind, of which it is some 140 with bytes: V8 needs one more for each load
+//! that copies four bytes to all lanes and is not at offset 0.
 
-use super::quantised::QuantisedBlock;
+use super::quantised::{Activations, DigitBlock, QuantisedBlock};
 use super::simd::{F32x4, I16x8, I32x4};
 
 /// Rows of a panel.
@@ -52,6 +65,12 @@ pub trait Products: Copy + Send + Sync {
 
     /// Adds this block's products with the activations of `T` tokens to their sums.
     fn accumulate<const T: usize>(&self, inputs: [&Self::Input; T], sums: &mut [Sums; T]);
+}
+
+/// Weights that can be multiplied byte by byte too.
+pub trait ByteProducts: Products<Input = QuantisedBlock> {
+    /// The same sums as of [`Products::accumulate`], to the bit.
+    fn accumulate_digits<const T: usize>(&self, inputs: [&DigitBlock; T], sums: &mut [Sums; T]);
 }
 
 /// Σ level · activation of some tokens with a panel's eight rows.
@@ -71,12 +90,36 @@ pub fn add_pairs<const T: usize>(
     }
 }
 
+/// Of two digits of the activations, above and below.
+pub type DigitDots<const T: usize> = [[[I32x4; 2]; 2]; T];
+
+/// The dots of both digits together.
+#[inline(always)]
+pub fn join_digits<const T: usize>(dots: DigitDots<T>) -> Dots<T> {
+    dots.map(|[above, below]| std::array::from_fn(|half| above[half].shift_left::<7>().add(below[half])))
+}
+
 /// Adds scale · dot to the sums.
 #[inline(always)]
-pub fn scale<const T: usize>(scales: &[f32; ROWS], dots: Dots<T>, inputs: [&QuantisedBlock; T], sums: &mut [Sums; T]) {
-    let scales = split(scales);
+pub fn scale<const T: usize>(
+    scales: &[f32; ROWS],
+    dots: Dots<T>,
+    inputs: [&impl Activations; T],
+    sums: &mut [Sums; T],
+) {
+    scale_by(split(scales), dots, inputs, sums);
+}
+
+/// The same with scales that have been read.
+#[inline(always)]
+pub fn scale_by<const T: usize>(
+    scales: [F32x4; 2],
+    dots: Dots<T>,
+    inputs: [&impl Activations; T],
+    sums: &mut [Sums; T],
+) {
     for ((sum, dot), input) in sums.iter_mut().zip(dots).zip(inputs) {
-        let scale = F32x4::splat(input.scale);
+        let scale = F32x4::splat(input.scale());
         for half in 0..2 {
             sum[half] = dot[half].to_f32().mul_add(scales[half].mul(scale), sum[half]);
         }
@@ -87,13 +130,14 @@ pub fn scale<const T: usize>(scales: &[f32; ROWS], dots: Dots<T>, inputs: [&Quan
 #[inline(always)]
 pub fn shift<const MINS: usize, const T: usize>(
     mins: &[[f32; ROWS]; MINS],
-    inputs: [&QuantisedBlock; T],
+    inputs: [&impl Activations; T],
     sums: &mut [Sums; T],
 ) {
     for (group, mins) in mins.iter().enumerate() {
         let mins = split(mins);
         for (sum, input) in sums.iter_mut().zip(inputs) {
-            let total = if MINS == 1 { input.sums[0] + input.sums[1] } else { input.sums[group] };
+            let [first, second] = input.sums();
+            let total = if MINS == 1 { first + second } else { [first, second][group] };
             let total = F32x4::splat(total);
             *sum = [mins[0].mul_add(total, sum[0]), mins[1].mul_add(total, sum[1])];
         }

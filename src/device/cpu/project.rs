@@ -1,8 +1,8 @@
 //! Products of a batch's rows with matrices, on all threads: what is before them, and what their results become.
 
-use super::matrix::{Inputs, Matrix, Output};
+use super::matrix::{Form, Inputs, Matrix, Output};
 use super::pool::Shards;
-use super::quantised::{self, BLOCK, QuantisedBlock};
+use super::quantised::{self, BLOCK};
 use super::{Cpu, elementwise, experts, products};
 use crate::device::{Activation, Input, Linear, NormWeights, Projection};
 
@@ -30,35 +30,31 @@ impl Cpu {
         });
     }
 
-    /// Makes integers of floats [rows, columns]: `quantised` begins with them.
-    pub(super) fn quantise(&mut self, x: &[f32], columns: usize) {
+    /// Floats [rows, columns] in the forms that are wanted.
+    pub(super) fn inputs<'a>(&'a mut self, x: &'a [f32], columns: usize, wanted: impl Fn(Form) -> bool) -> Inputs<'a> {
         let blocks = x.len() / BLOCK;
-        if self.quantised.len() < blocks {
-            self.quantised.resize(blocks, QuantisedBlock::default());
+        let mut inputs = Inputs { floats: &[], quantised: &[], digits: &[], tokens: x.len() / columns };
+        if wanted(Form::Floats) {
+            inputs.floats = x;
         }
-        quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
-    }
-
-    /// Floats [rows, columns] in the forms that the weights want.
-    fn inputs<'a>(
-        &'a mut self,
-        x: &'a [f32],
-        columns: usize,
-        mut weights: impl Iterator<Item = &'a Matrix>,
-    ) -> Inputs<'a> {
-        let mut quantised: &[QuantisedBlock] = &[];
-        if weights.any(Matrix::is_quantised) {
-            self.quantise(x, columns);
-            quantised = &self.quantised[..x.len() / BLOCK];
+        if wanted(Form::Levels) {
+            experts::make_room(&mut self.quantised, blocks);
+            quantised::quantise(&self.pool, x, columns, &mut self.quantised[..blocks]);
+            inputs.quantised = &self.quantised[..blocks];
         }
-        Inputs { floats: x, quantised, tokens: x.len() / columns }
+        if wanted(Form::Digits) {
+            experts::make_room(&mut self.digits, blocks);
+            quantised::quantise(&self.pool, x, columns, &mut self.digits[..blocks]);
+            inputs.digits = &self.digits[..blocks];
+        }
+        inputs
     }
 
     /// The products of some matrices with the same floats, [rows, columns].
     pub(super) fn multiply(&mut self, x: &[f32], rows: usize, projections: &mut [Projection<Self>]) {
         let columns = projections[0].weight.columns;
         let pool = self.pool.clone();
-        let inputs = self.inputs(x, columns, projections.iter().map(|projection| projection.weight));
+        let inputs = self.inputs(x, columns, |form| projections.iter().any(|each| each.weight.form() == form));
         // The panels of all matrices in one loop: one barrier for queries, keys and values.
         let panels: usize = projections.iter().map(|projection| projection.weight.panel_count()).sum();
         let outputs: Vec<(&Matrix, Output)> = projections
@@ -95,7 +91,7 @@ impl Cpu {
         let (rows, pool, mut room) = (x.len() / columns, self.pool.clone(), std::mem::take(&mut self.up));
         experts::make_room(&mut room, if gate.is_some() { rows * width } else { 0 });
         let linears = [Some(gate.unwrap_or(up)), gate.map(|_| up)];
-        let inputs = self.inputs(x, columns, linears.iter().flatten().map(|linear| &linear.weight));
+        let inputs = self.inputs(x, columns, |form| linears.iter().flatten().any(|each| each.weight.form() == form));
         fn output<'a>(linear: Option<&'a Linear<Cpu>>, values: &'a mut [f32]) -> Output<'a> {
             let bias = linear.and_then(|linear| linear.bias.as_deref());
             Output { values: Shards::new(values), bias, scale: None, accumulate: false }

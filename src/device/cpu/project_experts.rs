@@ -4,7 +4,6 @@ use super::experts::{Experts, Run, Scratch, make_room};
 use super::matrix::{Inputs, Output};
 use super::pool::Shards;
 use super::products::ROWS;
-use super::quantised::BLOCK;
 use super::{Cpu, elementwise};
 use crate::device::{ExpertLinear, Gating};
 
@@ -19,15 +18,7 @@ impl Cpu {
     /// The inputs [rows, columns] in the forms that the weights want.
     fn inputs_for<'a>(&'a mut self, x: &'a [f32], weights: &[&Experts]) -> Inputs<'a> {
         let columns = weights[0].columns();
-        let mut inputs = Inputs { floats: &[], quantised: &[], tokens: x.len() / columns };
-        if weights.iter().any(|weight| !weight.is_quantised()) {
-            inputs.floats = x;
-        }
-        if weights.iter().any(|weight| weight.is_quantised()) {
-            self.quantise(x, columns);
-            inputs.quantised = &self.quantised[..x.len() / BLOCK];
-        }
-        inputs
+        self.inputs(x, columns, |form| weights.iter().any(|weight| weight.form() == form))
     }
 
     /// [`super::Device::project_experts`] of inputs after their norm.

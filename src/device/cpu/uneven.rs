@@ -11,10 +11,11 @@
 //! | looked up | 19, 21 | 18, 21 | 29, 34 | 26, 28 | 30, – | <- this below 8 tokens |
 //! | looked up once, as bytes for all tokens | | | | | 40, 40 | <- this |
 
-use super::blocks::{Block, Bytes, Nibbles};
-use super::products::{Dots, Products, ROWS, Sums, add_pairs, scale};
+use super::blocks::{Block, Nibbles, STEPS};
+use super::bytes::{Bytes, add_pairs_of_four};
+use super::products::{Dots, Products, ROWS, Sums, scale};
 use super::quantised::{BLOCK, QuantisedBlock};
-use super::simd::{I16x8, I32x4, U8x16};
+use super::simd::{I32x4, U8x16};
 use crate::checkpoint::{E2M1_VALUES, IQ4_VALUES, Levels};
 use std::borrow::Cow;
 use std::marker::PhantomData;
@@ -50,19 +51,22 @@ impl Values for E2m1 {
 /// Codes, and a scale per row and 32 columns: weight = scale · values[code]. Codes lie as in [`Nibbles`].
 #[derive(Clone, Copy)]
 pub struct Uneven<V> {
-    codes: [[u8; 16]; ROWS],
+    codes: [[[u8; 16]; 2]; STEPS],
     scales: [f32; ROWS],
     values: PhantomData<V>,
 }
 
 impl<V: Values> Uneven<V> {
     pub fn new(rows: &[Levels; ROWS]) -> Self {
-        let mut block =
-            Self { codes: [[0; 16]; ROWS], scales: rows.each_ref().map(|row| row.scales[0]), values: PhantomData };
+        let mut block = Self {
+            codes: [[[0; 16]; 2]; STEPS],
+            scales: rows.each_ref().map(|row| row.scales[0]),
+            values: PhantomData,
+        };
         for (row, levels) in rows.iter().enumerate() {
             for (column, level) in levels.levels.iter().enumerate() {
-                let (vector, byte, shift) = Nibbles::place(row, column);
-                block.codes[vector][byte] |= V::CODES[usize::from(level.cast_unsigned())] << shift;
+                let (step, half, byte, shift) = Nibbles::place(row, column);
+                block.codes[step][half][byte] |= V::CODES[usize::from(level.cast_unsigned())] << shift;
             }
         }
         block
@@ -71,20 +75,14 @@ impl<V: Values> Uneven<V> {
     /// Σ level · activation of the eight rows: see [`Nibbles`].
     #[inline(always)]
     fn dot<const T: usize>(&self, inputs: [&QuantisedBlock; T]) -> Dots<T> {
-        let levels = |codes: U8x16| -> (I16x8, I16x8) { codes.look_up(&V::VALUES).widen_signed() };
         let mut dots = [[I32x4::ZERO; 2]; T];
-        if T < 4 {
-            for (v, codes) in self.codes.iter().enumerate() {
-                let codes = U8x16::load(codes);
-                add_pairs(levels(codes.low_nibbles()), 2 * v, inputs, &mut dots);
-                add_pairs(levels(codes.high_nibbles()), 2 * v + 1, inputs, &mut dots);
-            }
-        } else {
-            for (v, codes) in self.codes.iter().enumerate() {
-                add_pairs(levels(U8x16::load(codes).low_nibbles()), 2 * v, inputs, &mut dots);
-            }
-            for (v, codes) in self.codes.iter().enumerate() {
-                add_pairs(levels(U8x16::load(codes).high_nibbles()), 2 * v + 1, inputs, &mut dots);
+        for (step, codes) in self.codes.iter().enumerate() {
+            let codes = codes.each_ref().map(U8x16::load);
+            let levels = codes.map(|codes| codes.low_nibbles().look_up(&V::VALUES).as_lanes());
+            add_pairs_of_four(levels, 4 * step, inputs, &mut dots);
+            if inputs[0].pairs as usize > 4 * step + 1 {
+                let levels = codes.map(|codes| codes.high_nibbles().look_up(&V::VALUES).as_lanes());
+                add_pairs_of_four(levels, 4 * step + 1, inputs, &mut dots);
             }
         }
         dots
@@ -106,19 +104,19 @@ impl<V: Values> Block for Uneven<V> {
     type Wide = Bytes<1, 0>;
 
     fn widen(blocks: &[Self]) -> Cow<'_, [Bytes<1, 0>]> {
-        let pair = |block: &Self, pair: usize| {
-            let codes = U8x16::load(&block.codes[pair / 2]);
-            let codes = if pair.is_multiple_of(2) { codes.low_nibbles() } else { codes.high_nibbles() };
+        let vector = |block: &Self, step: usize, four: usize, half: usize| {
+            let codes = U8x16::load(&block.codes[step][half]);
+            let codes = if four == 0 { codes.low_nibbles() } else { codes.high_nibbles() };
             codes.look_up(&V::VALUES).to_array()
         };
-        let wide = |block: &Self| Bytes::of([block.scales], [], |at| pair(block, at));
+        let wide = |block: &Self| Bytes::of([block.scales], [], |step, four, half| vector(block, step, four, half));
         blocks.iter().map(wide).collect()
     }
 
     fn row(&self, row: usize, out: &mut [f32]) {
         for (column, out) in out.iter_mut().enumerate() {
-            let (vector, byte, shift) = Nibbles::place(row, column);
-            let code = self.codes[vector][byte] >> shift & 15;
+            let (step, half, byte, shift) = Nibbles::place(row, column);
+            let code = self.codes[step][half][byte] >> shift & 15;
             *out = self.scales[row] * f32::from(V::VALUES[usize::from(code)]);
         }
     }

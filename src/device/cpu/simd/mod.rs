@@ -115,16 +115,30 @@ mod tests {
 
     #[test]
     fn a_dot_product_is_the_integer_sum_of_pairs() {
-        let signed: [i8; 16] = std::array::from_fn(|i| (i as i8).wrapping_mul(37));
-        let nibbles: [u8; 16] = std::array::from_fn(|i| (i * 23) as u8);
-        let (low, high) = signed.split_at(8);
-        let [low, high] = [low, high].map(|eight| I16x8::widen(eight.try_into().unwrap()));
-        let (first, _) = U8x16::load(&nibbles).low_nibbles().widen_unsigned();
-        let (_, second) = U8x16::load(&nibbles).high_nibbles().widen_unsigned();
-        let pair = |i: usize, nibble: fn(u8) -> u8| {
-            (2 * i..2 * i + 2).map(|i| i32::from(signed[i]) * i32::from(nibble(nibbles[i]))).sum::<i32>()
+        let bytes: [u8; 16] = std::array::from_fn(|i| (i as u8).wrapping_mul(37));
+        let of_pairs = |value: &dyn Fn(usize) -> i32, other: &dyn Fn(usize) -> i32| {
+            std::array::from_fn(|i| (2 * i..2 * i + 2).map(|i| value(i) * other(i)).sum::<i32>())
         };
-        assert_eq!(low.dot(first).to_array(), std::array::from_fn(|i| pair(i, |byte| byte & 15)));
-        assert_eq!(high.dot(second).to_array(), std::array::from_fn(|i| pair(i + 4, |byte| byte >> 4)));
+        let (low, high) =
+            (|i: usize| i32::from(bytes[2 * i].cast_signed()), |i: usize| i32::from(bytes[2 * i + 1].cast_signed()));
+        let nibble = |i: usize, at: usize| i32::from(bytes[2 * i + at / 2] >> (at % 2 * 4) & 15);
+        let lanes = I16x8::from_bytes(&bytes);
+        assert_eq!(lanes.low_bytes().dot(lanes.nibble::<0>()).to_array(), of_pairs(&low, &|i| nibble(i, 0)));
+        assert_eq!(lanes.high_bytes().dot(lanes.nibble::<1>()).to_array(), of_pairs(&high, &|i| nibble(i, 1)));
+        assert_eq!(lanes.low_bytes().dot(lanes.nibble::<2>()).to_array(), of_pairs(&low, &|i| nibble(i, 2)));
+        assert_eq!(lanes.high_bytes().dot(lanes.nibble::<3>()).to_array(), of_pairs(&high, &|i| nibble(i, 3)));
+    }
+
+    #[test]
+    fn a_dot_product_of_bytes_is_the_integer_sum_of_fours() {
+        let signed: [u8; 16] = std::array::from_fn(|i| (i as u8).wrapping_mul(37).wrapping_add(128));
+        let positive: [u8; 16] = std::array::from_fn(|i| 127 - (i * 5) as u8);
+        let before = I32x4::load(&[1, 2, 3, u32::MAX]);
+        let found = before.add_byte_dots(U8x16::load(&signed), U8x16::load(&positive)).to_array();
+        let expected = |lane: usize| {
+            let products = 4 * lane..4 * lane + 4;
+            products.map(|i| i32::from(signed[i].cast_signed()) * i32::from(positive[i])).sum::<i32>()
+        };
+        assert_eq!(found, std::array::from_fn(|lane| expected(lane) + [1, 2, 3, -1][lane]));
     }
 }

@@ -130,6 +130,42 @@ impl I32x4 {
     }
 
     #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        Self(std::array::from_fn(|i| self.0[i] - other.0[i]))
+    }
+
+    #[inline(always)]
+    pub fn load(values: &[u32; 4]) -> Self {
+        Self(values.map(u32::cast_signed))
+    }
+
+    #[inline(always)]
+    pub fn shift_left<const BITS: u32>(self) -> Self {
+        Self(self.0.map(|x| x << BITS))
+    }
+
+    #[inline(always)]
+    pub fn shift_right<const BITS: u32>(self) -> Self {
+        Self(self.0.map(|x| x >> BITS))
+    }
+
+    #[inline(always)]
+    pub fn and(self, mask: u32) -> Self {
+        Self(self.0.map(|x| x & mask.cast_signed()))
+    }
+
+    #[inline(always)]
+    pub fn as_f32(self) -> F32x4 {
+        F32x4(self.0.map(|x| f32::from_bits(x.cast_unsigned())))
+    }
+
+    #[inline(always)]
+    pub fn add_byte_dots(self, signed: U8x16, positive: U8x16) -> Self {
+        let product = |i: usize| i32::from(signed.0[i].cast_signed()) * i32::from(positive.0[i]);
+        Self(std::array::from_fn(|i| self.0[i] + (4 * i..4 * i + 4).map(product).sum::<i32>()))
+    }
+
+    #[inline(always)]
     pub fn to_f32(self) -> F32x4 {
         F32x4(self.0.map(|x| x as f32))
     }
@@ -141,14 +177,47 @@ impl I32x4 {
 }
 
 impl I16x8 {
+    pub const ZERO: Self = Self([0; 8]);
+
     #[inline(always)]
     pub fn splat_pair(pair: &[i16; 2]) -> Self {
         Self(std::array::from_fn(|i| pair[i % 2]))
     }
 
     #[inline(always)]
-    pub fn widen(values: &[i8; 8]) -> Self {
-        Self(values.map(i16::from))
+    pub fn from_bytes(bytes: &[u8; 16]) -> Self {
+        Self(std::array::from_fn(|i| i16::from_le_bytes([bytes[2 * i], bytes[2 * i + 1]])))
+    }
+
+    #[inline(always)]
+    pub fn nibble<const AT: u32>(self) -> Self {
+        Self(self.0.map(|x| x >> (4 * AT) & 15))
+    }
+
+    #[inline(always)]
+    pub fn low_bytes(self) -> Self {
+        Self(self.0.map(|x| i16::from(x as i8)))
+    }
+
+    #[inline(always)]
+    pub fn high_bytes(self) -> Self {
+        Self(self.0.map(|x| x >> 8))
+    }
+
+    #[inline(always)]
+    pub fn digits(self) -> U8x16 {
+        let (above, below) = (self.0.map(|x| (x >> 7) as u8), self.0.map(|x| (x & 127) as u8));
+        let fours = [(above, 0), (below, 0), (above, 2), (below, 2)];
+        U8x16(std::array::from_fn(|i| {
+            let (digits, first) = fours[i / 4];
+            digits[first + [0, 4, 1, 5][i % 4]]
+        }))
+    }
+
+    #[inline(always)]
+    pub fn positive_digits(self, other: Self) -> U8x16 {
+        const ORDER: [usize; 8] = [0, 4, 1, 5, 2, 6, 3, 7];
+        U8x16(std::array::from_fn(|i| (([self, other][i / 8].0[ORDER[i % 8]] >> 7) + 64) as u8))
     }
 
     #[inline(always)]
@@ -167,8 +236,9 @@ impl I16x8 {
     }
 
     #[inline(always)]
-    pub fn narrow_unsigned(self, high: Self) -> U8x16 {
-        U8x16(std::array::from_fn(|i| if i < 8 { self.0[i] as u8 } else { high.0[i - 8] as u8 }))
+    pub fn beside(self, high: Self) -> U8x16 {
+        let lanes = [self, high].map(|side| side.0);
+        U8x16(std::array::from_fn(|i| lanes[i % 2][i / 2] as u8))
     }
 
     #[inline(always)]
@@ -205,9 +275,13 @@ impl U8x16 {
     }
 
     #[inline(always)]
-    pub fn widen_unsigned(self) -> (I16x8, I16x8) {
-        let wide = |i: usize| i16::from(self.0[i]);
-        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    pub fn splat_four(four: &[u8; 4]) -> Self {
+        Self(std::array::from_fn(|i| four[i % 4]))
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [u8; 16] {
+        self.0
     }
 
     #[inline(always)]
@@ -216,13 +290,11 @@ impl U8x16 {
     }
 
     #[inline(always)]
-    pub fn widen_signed(self) -> (I16x8, I16x8) {
-        let wide = |i: usize| i16::from(self.0[i].cast_signed());
-        (I16x8(std::array::from_fn(wide)), I16x8(std::array::from_fn(|i| wide(i + 8))))
+    pub fn as_lanes(self) -> I16x8 {
+        I16x8::from_bytes(&self.0)
     }
+}
 
-    #[inline(always)]
-    pub fn to_array(self) -> [u8; 16] {
-        self.0
-    }
+pub fn byte_dots_are_fast() -> bool {
+    true
 }

@@ -160,6 +160,52 @@ impl I32x4 {
     }
 
     #[inline(always)]
+    pub fn sub(self, other: Self) -> Self {
+        Self(i32x4_sub(self.0, other.0))
+    }
+
+    #[inline(always)]
+    pub fn load(values: &[u32; 4]) -> Self {
+        Self(load(values))
+    }
+
+    #[inline(always)]
+    pub fn shift_left<const BITS: u32>(self) -> Self {
+        Self(i32x4_shl(self.0, BITS))
+    }
+
+    /// With copies of the sign from the left.
+    #[inline(always)]
+    pub fn shift_right<const BITS: u32>(self) -> Self {
+        Self(i32x4_shr(self.0, BITS))
+    }
+
+    #[inline(always)]
+    pub fn and(self, mask: u32) -> Self {
+        Self(v128_and(self.0, u32x4_splat(mask)))
+    }
+
+    /// The same bits as floats.
+    #[inline(always)]
+    pub fn as_f32(self) -> F32x4 {
+        F32x4(self.0)
+    }
+
+    /// self + the products of bytes, added in fours: of signed ones with others that are 127 at most.
+    #[inline(always)]
+    pub fn add_byte_dots(self, signed: U8x16, positive: U8x16) -> Self {
+        #[cfg(target_feature = "relaxed-simd")]
+        return Self(i32x4_relaxed_dot_i8x16_i7x16_add(signed.0, positive.0, self.0));
+        #[cfg(not(target_feature = "relaxed-simd"))]
+        return {
+            let low = i32x4_extadd_pairwise_i16x8(i16x8_extmul_low_i8x16(signed.0, positive.0));
+            let high = i32x4_extadd_pairwise_i16x8(i16x8_extmul_high_i8x16(signed.0, positive.0));
+            let (even, odd) = (i32x4_shuffle::<0, 2, 4, 6>(low, high), i32x4_shuffle::<1, 3, 5, 7>(low, high));
+            Self(i32x4_add(self.0, i32x4_add(even, odd)))
+        };
+    }
+
+    #[inline(always)]
     pub fn to_f32(self) -> F32x4 {
         F32x4(f32x4_convert_i32x4(self.0))
     }
@@ -172,6 +218,8 @@ impl I32x4 {
 }
 
 impl I16x8 {
+    pub const ZERO: Self = Self(i16x8(0, 0, 0, 0, 0, 0, 0, 0));
+
     /// One pair, four times.
     #[inline(always)]
     pub fn splat_pair(pair: &[i16; 2]) -> Self {
@@ -180,9 +228,47 @@ impl I16x8 {
     }
 
     #[inline(always)]
-    pub fn widen(values: &[i8; 8]) -> Self {
-        // SAFETY: eight bytes are read, as many as the array has.
-        Self(unsafe { i16x8_load_extend_i8x8(values.as_ptr()) })
+    pub fn from_bytes(bytes: &[u8; 16]) -> Self {
+        Self(load(bytes))
+    }
+
+    /// Of each lane's four nibbles the one at `AT`, counted from the lowest.
+    #[inline(always)]
+    pub fn nibble<const AT: u32>(self) -> Self {
+        match AT {
+            0 => Self(v128_and(self.0, u16x8_splat(15))),
+            3 => Self(u16x8_shr(self.0, 12)),
+            _ => Self(v128_and(u16x8_shr(self.0, 4 * AT), u16x8_splat(15))),
+        }
+    }
+
+    /// Each lane's low byte, signed.
+    #[inline(always)]
+    pub fn low_bytes(self) -> Self {
+        Self(i16x8_shr(i16x8_shl(self.0, 8), 8))
+    }
+
+    /// Each lane's high byte, signed.
+    #[inline(always)]
+    pub fn high_bytes(self) -> Self {
+        Self(i16x8_shr(self.0, 8))
+    }
+
+    /// Of numbers of 14 bits the digits to base 128, those above signed: above 0 4 1 5, below 0 4 1 5, above 2 6 3 7,
+    /// below 2 6 3 7.
+    #[inline(always)]
+    pub fn digits(self) -> U8x16 {
+        let (above, below) = (i16x8_shr(self.0, 7), v128_and(self.0, i16x8_splat(127)));
+        let bytes = i8x16_narrow_i16x8(above, below);
+        U8x16(i8x16_shuffle::<0, 4, 1, 5, 8, 12, 9, 13, 2, 6, 3, 7, 10, 14, 11, 15>(bytes, bytes))
+    }
+
+    /// Of two vectors' numbers of 14 bits the digits above + 64: of each 0 4 1 5 2 6 3 7.
+    #[inline(always)]
+    pub fn positive_digits(self, other: Self) -> U8x16 {
+        let above = |numbers: v128| i16x8_add(i16x8_shr(numbers, 7), i16x8_splat(64));
+        let bytes = i8x16_narrow_i16x8(above(self.0), above(other.0));
+        U8x16(i8x16_shuffle::<0, 4, 1, 5, 2, 6, 3, 7, 8, 12, 9, 13, 10, 14, 11, 15>(bytes, bytes))
     }
 
     /// Sixteen bits each, whatever they mean.
@@ -203,10 +289,10 @@ impl I16x8 {
         Self(u16x8_shr(self.0, BITS as u32))
     }
 
-    /// These and others' values, which must fit.
+    /// These as low bytes and others as high ones. They must fit, without a sign.
     #[inline(always)]
-    pub fn narrow_unsigned(self, high: Self) -> U8x16 {
-        U8x16(u8x16_narrow_i16x8(self.0, high.0))
+    pub fn beside(self, high: Self) -> U8x16 {
+        U8x16(v128_or(self.0, i16x8_shl(high.0, 8)))
     }
 
     /// Two vectors' values, which must fit.
@@ -244,9 +330,17 @@ impl U8x16 {
         Self(v128_and(u16x8_shr(self.0, 4), u8x16_splat(0x0f)))
     }
 
+    /// Four bytes, four times.
     #[inline(always)]
-    pub fn widen_unsigned(self) -> (I16x8, I16x8) {
-        (I16x8(u16x8_extend_low_u8x16(self.0)), I16x8(u16x8_extend_high_u8x16(self.0)))
+    pub fn splat_four(four: &[u8; 4]) -> Self {
+        // SAFETY: four bytes are read, as many as the array has.
+        Self(unsafe { v128_load32_splat(four.as_ptr().cast()) })
+    }
+
+    #[inline(always)]
+    pub fn to_array(self) -> [u8; 16] {
+        // SAFETY: both types are 16 bytes without invalid values.
+        unsafe { core::mem::transmute(self.0) }
     }
 
     /// What is in `values` at each, which must be below 16.
@@ -259,14 +353,26 @@ impl U8x16 {
         return Self(i8x16_swizzle(load(values), self.0));
     }
 
+    /// The same bits as eight lanes.
     #[inline(always)]
-    pub fn widen_signed(self) -> (I16x8, I16x8) {
-        (I16x8(i16x8_extend_low_i8x16(self.0)), I16x8(i16x8_extend_high_i8x16(self.0)))
+    pub fn as_lanes(self) -> I16x8 {
+        I16x8(self.0)
     }
+}
 
-    #[inline(always)]
-    pub fn to_array(self) -> [u8; 16] {
-        // SAFETY: both types are 16 bytes without invalid values.
-        unsafe { core::mem::transmute(self.0) }
+/// Whether this engine makes one or a few instructions of [`I32x4::add_byte_dots`], so that two of it take less than the
+/// 16-bit products of as many numbers.
+///
+/// Asked of a product whose answer is the engine's choice, which tells how it computes: `vpdpbusd` takes the second bytes
+/// for positive ones, ARM's `sdot` and `vpdpbssd` for signed ones. An x86 without them has to add pairs in 16 bits first,
+/// which saturate, and takes five instructions for each product; nor is any other answer trusted to be quick.
+pub fn byte_dots_are_fast() -> bool {
+    #[cfg(target_feature = "relaxed-simd")]
+    {
+        let [smallest, ones] = core::hint::black_box([[0x80; 16], [0xff; 16]]);
+        let [dot, ..] = I32x4::ZERO.add_byte_dots(U8x16::load(&smallest), U8x16::load(&ones)).to_array();
+        matches!(dot, -130_560 | 512)
     }
+    #[cfg(not(target_feature = "relaxed-simd"))]
+    false
 }
