@@ -7,6 +7,7 @@ export interface Knobs {
   without?: string[];
   integerDot?: boolean;
   profile?: boolean;
+  tuning?: boolean;
 }
 
 /** Of one kernel, or of all: runs, milliseconds by the GPU's own clock, and the least that they could move and compute. */

@@ -74,8 +74,8 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
 
   async kernels(report, clock, told) {
     const { kernels } = report;
-    const { description, features } = await withEngines([onGpu()], async (engine) => engine!.device);
-    report.engine = { description, features };
+    const { description, features, tuning } = await withEngines([onGpu()], async (engine) => engine!.device);
+    report.engine = { description, features, ...(tuning && { tuning }) };
     const variants = variantsOf(features);
     kernels.of = variants.reduce((sum, variant) => sum + casesOf(variant).length, 0);
     await compareKernels(variants, clock, (result) => {

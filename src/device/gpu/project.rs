@@ -111,10 +111,10 @@ impl How {
 /// Likewise, with the activation's number: 0 where there is none.
 type Becoming = (How, u32);
 
+/// Lanes that a row may have.
+const MOST_LANES: u32 = 128;
 /// Threads that keep a large GPU busy, or so: an H200 holds 270,000, and half of a 4090's 196,000 are enough.
 const MANY_THREADS: usize = 1 << 16;
-/// Workgroups of 256 threads that do.
-const MANY_GROUPS: usize = 64;
 
 /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
 #[derive(Clone, Copy)]
@@ -193,6 +193,9 @@ impl Gpu {
         };
         // Long rows of which there are few would leave most of a GPU idle.
         while (32..64).contains(&lanes) && units >= 2 * lanes as usize && rows * lanes as usize / 4 < MANY_THREADS {
+            lanes *= 2;
+        }
+        if self.kernels.choices().one_row.is_wide() && lanes < MOST_LANES && units >= 2 * lanes as usize {
             lanes *= 2;
         }
         Lanes::new(lanes, whole, most)
@@ -346,7 +349,7 @@ impl Gpu {
         let units = units(first.ty, first.columns);
         let lanes = self.lanes(shape[0], units);
         let tokens = input.rows.next_power_of_two().min(FEW);
-        let staged = lanes.stage() && tokens == 1;
+        let staged = lanes.stage() && tokens == 1 && !self.kernels.choices().one_row.is_apart();
         let [norm, epsilon] = input.norm_words();
         let mut parameters = vec![units as u32, first.columns as u32 / 4, norm, epsilon, input.rows as u32, 0, 0, 0];
         let groups = put_segments(&mut parameters, segments, lanes.rows(staged) / (1 + usize::from(gated)), gated);
@@ -424,7 +427,8 @@ impl Gpu {
             return (Kernel::new(Shader::MatrixMatrixQuads).with([how, activation, outs]), &x.floats, tile);
         }
         let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
-        let [rows_each, tokens_each] = tile_of(rows, x.rows, gated);
+        let enough = self.kernels.choices().many_rows.groups();
+        let [rows_each, tokens_each] = tile_of(rows, x.rows, gated, enough);
         let (gates, bytes_word) = (u32::from(gated), bytes.map_or(0, |_| BYTES));
         let constants = [gates, bytes_word, rows_each as u32, tokens_each as u32, how, activation, outs];
         let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
@@ -457,9 +461,9 @@ fn put_segments(parameters: &mut Vec<u32>, segments: &[Segment], rows: usize, ga
     groups
 }
 
-/// Rows and tokens of a thread, in products of `rows` rows of weights: as many as leave enough workgroups. It is the same
+/// Rows and tokens of a thread, in products of `rows` rows of weights: as many as leave `enough` workgroups. It is the same
 /// for all numbers of tokens up to the next power of two, so that a device can get ready.
-fn tile_of(rows: usize, tokens: usize, gated: bool) -> [usize; 2] {
+fn tile_of(rows: usize, tokens: usize, gated: bool, enough: usize) -> [usize; 2] {
     let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
     let tokens = tokens.next_power_of_two().min(Gpu::CHUNK);
     let least = 1 + usize::from(gated);
@@ -467,7 +471,7 @@ fn tile_of(rows: usize, tokens: usize, gated: bool) -> [usize; 2] {
     let groups = |rows_each: usize, tokens_each: usize| {
         rows.div_ceil(across * rows_each) * tokens.div_ceil(across * tokens_each)
     };
-    while groups(rows_each, tokens_each) < MANY_GROUPS {
+    while groups(rows_each, tokens_each) < enough {
         if tokens_each > 1 && (tokens_each >= rows_each || rows_each == least) {
             tokens_each /= 2;
         } else if rows_each > least {
@@ -503,20 +507,23 @@ mod tests {
     fn a_prompt_of_128_tokens_gives_every_matrix_64_workgroups() {
         let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
         for (rows, gated) in ROWS {
-            let [rows_each, tokens_each] = tile_of(rows, 128, gated);
+            let [rows_each, tokens_each] = tile_of(rows, 128, gated, 64);
             let groups = rows.div_ceil(across * rows_each) * 128usize.div_ceil(across * tokens_each);
-            assert!(groups >= MANY_GROUPS, "{rows} rows: {groups} of {rows_each} × {tokens_each}");
+            assert!(groups >= 64, "{rows} rows: {groups} of {rows_each} × {tokens_each}");
         }
     }
 
     #[test]
     fn tiles_are_no_smaller_than_they_have_to_be() {
-        assert_eq!(tile_of(4096, 128, false), [4, 4]);
-        assert_eq!(tile_of(576, 128, false), [2, 2]);
-        assert_eq!(tile_of(22_016, 128, true), [4, 4]);
-        assert_eq!(tile_of(4096, 12, false), [4, 1]);
+        assert_eq!(tile_of(4096, 128, false, 64), [4, 4]);
+        assert_eq!(tile_of(576, 128, false, 64), [2, 2]);
+        assert_eq!(tile_of(22_016, 128, true, 64), [4, 4]);
+        assert_eq!(tile_of(4096, 12, false, 64), [4, 1]);
+        // Where fewer are enough, or more.
+        assert_eq!(tile_of(576, 128, false, 16), [4, 4]);
+        assert_eq!(tile_of(576, 128, false, 256), [1, 1]);
         // Too few rows for so many workgroups.
-        assert_eq!(tile_of(3, 5, false), [1, 1]);
-        assert_eq!(tile_of(3, 5, true), [2, 1]);
+        assert_eq!(tile_of(3, 5, false, 64), [1, 1]);
+        assert_eq!(tile_of(3, 5, true, 64), [2, 1]);
     }
 }
