@@ -188,6 +188,11 @@ impl Device for Gpu {
 
     // Two tiles of tokens; a prompt can still be left within a few chunks.
     const CHUNK: usize = 128;
+    const MOST_CHUNK: usize = 512;
+
+    fn chunk(&self) -> usize {
+        self.recorder.chunk()
+    }
 
     fn buffer(&mut self, len: usize) -> Result<Buffer> {
         self.memory.storage("activations", len)

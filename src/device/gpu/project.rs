@@ -465,7 +465,7 @@ fn put_segments(parameters: &mut Vec<u32>, segments: &[Segment], rows: usize, ga
 /// for all numbers of tokens up to the next power of two, so that a device can get ready.
 fn tile_of(rows: usize, tokens: usize, gated: bool, enough: usize) -> [usize; 2] {
     let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
-    let tokens = tokens.next_power_of_two().min(Gpu::CHUNK);
+    let tokens = tokens.next_power_of_two().min(Gpu::MOST_CHUNK);
     let least = 1 + usize::from(gated);
     let (mut rows_each, mut tokens_each) = (4, tokens.div_ceil(across).min(4));
     let groups = |rows_each: usize, tokens_each: usize| {
