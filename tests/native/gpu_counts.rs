@@ -86,7 +86,7 @@ fn a_prompt_fetches_each_unit_of_weights_once_a_tile() {
         &[
             ("fn fetch_unit(", "var<private> fetched: u32;\nfn fetch_unit("),
             ("var start = weights_start();", "fetched += 1u;\nvar start = weights_start();"),
-            ("write_token(t, r, sums0);", "write_token(t, r, vec4<f32>(f32(fetched)));"),
+            ("write_token(t, r, whole(t, sums0));", "write_token(t, r, vec4<f32>(f32(fetched)));"),
         ],
     );
     edit(Some(counting));

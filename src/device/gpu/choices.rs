@@ -2,7 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
-/// What is chosen of each. Whatever it is, the products are the same but for the order of their sums.
+/// What is chosen of each. Whatever it is, the products are the same but for the order of their sums, or for what halves
+/// are rounded by.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Choices {
@@ -37,7 +38,7 @@ impl OneRow {
     }
 }
 
-/// How large the tiles of products of many rows are (`shaders/matrix_matrix.wgsl`).
+/// How large the tiles of products of many rows are, and of what (`shaders/matrix_matrix.wgsl`).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum ManyRows {
@@ -48,15 +49,17 @@ pub enum ManyRows {
     Large,
     /// As leaves 256: for devices of many cores, or to which registers cost much.
     Small,
+    /// As leaves 64, of halves where weights can be halves, with sums in floats: where there is `shader-f16`.
+    Halves,
 }
 
 impl ManyRows {
-    pub const ALL: [Self; 3] = [Self::Even, Self::Large, Self::Small];
+    pub const ALL: [Self; 4] = [Self::Even, Self::Large, Self::Small, Self::Halves];
 
     /// Workgroups that tiles should leave.
     pub fn groups(self) -> usize {
         match self {
-            Self::Even => 64,
+            Self::Even | Self::Halves => 64,
             Self::Large => 16,
             Self::Small => 256,
         }

@@ -2,7 +2,8 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{BYTES, Kernel, SHARED, Shader, WHOLE};
+use super::choices::ManyRows;
+use super::kernels::{BYTES, HALVES, Kernel, SHARED, Shader, WHOLE, has_halves};
 use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
@@ -85,6 +86,8 @@ pub(super) struct Many {
     pub floats: Buffer,
     /// The same for quantised weights, where integers are multiplied.
     pub bytes: Option<Buffer>,
+    /// And for weights that are halves or can be, where those are multiplied.
+    halves: Option<Buffer>,
 }
 
 /// What becomes of a product that many rows share.
@@ -111,6 +114,8 @@ impl How {
 /// Likewise, with the activation's number: 0 where there is none.
 type Becoming = (How, u32);
 
+/// Lanes of a subgroup on processors that stand in for a GPU.
+const QUAD: u32 = 4;
 /// Lanes that a row may have.
 const MOST_LANES: u32 = 128;
 /// Threads that keep a large GPU busy, or so: an H200 holds 270,000, and half of a 4090's 196,000 are enough.
@@ -270,7 +275,13 @@ impl Gpu {
         let (columns, scaled) = (segments[0].columns, segments.iter().any(|segment| segment.scale.is_some()));
         let quantised = segments.iter().any(|segment| segment.ty.is_quantised());
         match input.rows > FEW || scaled {
-            true => Rows::Many(self.many(input, columns, quantised)),
+            true => {
+                let mut many = self.many(input, columns, quantised);
+                if self.multiplies_halves(&many) && segments.iter().any(|segment| has_halves(segment.ty)) {
+                    many.halves = Some(self.in_halves(&many.floats, input.rows, columns));
+                }
+                Rows::Many(many)
+            }
             false => Rows::Few(self.few(input, columns)),
         }
     }
@@ -290,7 +301,29 @@ impl Gpu {
     pub(super) fn many(&mut self, input: &Input<Self>, width: usize, quantised: bool) -> Many {
         let floats = self.normed(input, width);
         let bytes = (quantised && self.kernels.extras().integer_dot).then(|| self.in_bytes(&floats, input.rows, width));
-        Many { rows: input.rows, floats, bytes }
+        Many { rows: input.rows, floats, bytes, halves: None }
+    }
+
+    /// Whether halves are multiplied where weights can be.
+    fn multiplies_halves(&self, x: &Many) -> bool {
+        let wanted = self.kernels.choices().many_rows == ManyRows::Halves && self.kernels.extras().halves;
+        wanted && x.bytes.is_none() && self.subgroup_size() != Some(QUAD)
+    }
+
+    /// Inputs [rows, width] as `shaders/halve.wgsl` leaves them.
+    fn in_halves(&mut self, x: &Buffer, rows: usize, width: usize) -> Buffer {
+        let columns = width / 4;
+        let out = self.scratch(2 * rows * (columns + 1), true);
+        let batch = self.recorder.told(all_of(rows), 0);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Halve),
+            storage: &[x, &out],
+            parameters: &[columns as u32],
+            batch,
+            grid: [1, rows, 1],
+            work: Work::moving(6 * rows * width),
+        });
+        out
     }
 
     /// Inputs [rows, width] as `shaders/quantise.wgsl` leaves them.
@@ -409,7 +442,7 @@ impl Gpu {
     }
 
     fn takes_quads(&self, x: &Many, ty: TensorType) -> bool {
-        (x.bytes.is_none() || !ty.is_quantised()) && self.subgroup_size() == Some(4)
+        (x.bytes.is_none() || !ty.is_quantised()) && self.subgroup_size() == Some(QUAD)
     }
 
     /// The kernel for products of such inputs and weights, what it reads, and the rows of the output and tokens of its
@@ -426,14 +459,15 @@ impl Gpu {
             let tile = ["ROWS", "TOKENS"].map(|name| Shader::MatrixMatrixQuads.constant(name) as usize);
             return (Kernel::new(Shader::MatrixMatrixQuads).with([how, activation, outs]), &x.floats, tile);
         }
-        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
+        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised()).map(|bytes| (bytes, BYTES));
+        let halves = x.halves.as_ref().filter(|_| has_halves(ty)).map(|halves| (halves, HALVES));
+        let (input, tiles) = bytes.or(halves).unwrap_or((&x.floats, 0));
         let enough = self.kernels.choices().many_rows.groups();
         let [rows_each, tokens_each] = tile_of(rows, x.rows, gated, enough);
-        let (gates, bytes_word) = (u32::from(gated), bytes.map_or(0, |_| BYTES));
-        let constants = [gates, bytes_word, rows_each as u32, tokens_each as u32, how, activation, outs];
+        let constants = [u32::from(gated), tiles, rows_each as u32, tokens_each as u32, how, activation, outs];
         let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
         let tile = [across * rows_each / (1 + usize::from(gated)), across * tokens_each];
-        (Kernel::new(Shader::MatrixMatrix).with(constants), bytes.unwrap_or(&x.floats), tile)
+        (Kernel::new(Shader::MatrixMatrix).with(constants), input, tile)
     }
 }
 

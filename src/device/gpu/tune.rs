@@ -74,10 +74,12 @@ impl Kernels {
             choices.one_row = OneRow::ALL[best];
             measured.insert("oneRow".to_owned(), named(&OneRow::ALL, &times));
         }
-        let ways = ManyRows::ALL.map(|many_rows| Choices { many_rows, ..choices });
+        let many: Vec<ManyRows> =
+            ManyRows::ALL.into_iter().filter(|way| self.extras().halves || *way != ManyRows::Halves).collect();
+        let ways: Vec<Choices> = many.iter().map(|many_rows| Choices { many_rows: *many_rows, ..choices }).collect();
         if let Some((best, times)) = Trial::new(self.clone(), TOKENS, MANY_ROWS)?.compare(&ways, end).await? {
-            choices.many_rows = ManyRows::ALL[best];
-            measured.insert("manyRows".to_owned(), named(&ManyRows::ALL, &times));
+            choices.many_rows = many[best];
+            measured.insert("manyRows".to_owned(), named(&many, &times));
         }
         Ok((choices, measured))
     }
