@@ -39,6 +39,7 @@ export type {
   GenerationResult,
   Heatmap,
   ImageInput,
+  KernelTuning,
   LayerOptions,
   LegendEntry,
   LoadProgress,

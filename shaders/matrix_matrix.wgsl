@@ -3,7 +3,8 @@
 // Prompts and images; with product_experts.wgsl in place of product.wgsl, prompts with a mixture of experts. A workgroup makes
 // a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × ROWS_EACH of it, while 32 columns at a time pass through
 // workgroup memory: each word of the weights is fetched once a tile, and while a step is multiplied the next is on its
-// way. The tiles are tiles_floats.wgsl's or tiles_bytes.wgsl's. They lie columns first, so that neighbouring threads read
+// way. The tiles are those of tiles_floats.wgsl, of floats or halves, or of tiles_bytes.wgsl. They lie columns first, so
+// that neighbouring threads read
 // neighbouring words. GATED: the first half of a tile's rows are of a gate, the others of the matrix that it gates.
 // Grid: (Σ ceil(rows / ROWS), ceil(tokens / TOKENS), further ones).
 //
@@ -11,7 +12,7 @@
 // memory, of which the sixteen threads beside it, or behind, read the same. SmolLM2's 576 rows and 128 tokens were 18
 // workgroups of 64 threads, one for each seventh core of a large GPU; with 2 × 2 sums they are 72 of 256.
 
-@group(0) @binding(0) var<storage, read> x: array<vec4<u32>>;           // [tokens, columns] floats, or from quantise.wgsl
+@group(0) @binding(0) var<storage, read> x: array<Input>;               // [tokens, columns] floats, or from quantise.wgsl or halve.wgsl
 @group(0) @binding(1) var<storage, read> weights: array<vec4<u32>>;     // [rows, units], packed
 @group(0) @binding(2) var<storage, read> scales: array<u32>;            // the same memory
 @group(0) @binding(3) var<storage, read> vectors: array<f32>;           // biases and scales
@@ -98,12 +99,12 @@ fn main(
   }
   let t = first_token + token;
   let r = first_row + row;
-  write_token(t, r, sums0);
+  write_token(t, r, whole(t, sums0));
   if (TOKENS_EACH != 1u) {
-    write_token(t + ACROSS, r, sums1);
+    write_token(t + ACROSS, r, whole(t + ACROSS, sums1));
   }
   if (TOKENS_EACH == 4u) {
-    write_token(t + 2u * ACROSS, r, sums2);
-    write_token(t + 3u * ACROSS, r, sums3);
+    write_token(t + 2u * ACROSS, r, whole(t + 2u * ACROSS, sums2));
+    write_token(t + 3u * ACROSS, r, whole(t + 3u * ACROSS, sums3));
   }
 }

@@ -7,6 +7,13 @@
 
 const PARTS = 2u;   // halves of a unit
 
+alias Input = vec4<u32>;
+
+/// Sums of a token's products are whole as they are.
+fn whole(token: u32, sums: vec4<f32>) -> vec4<f32> {
+  return sums;
+}
+
 var<workgroup> weight_levels: array<vec4<u32>, PARTS * ROWS>;   // [halves, rows]
 var<workgroup> weight_scales: array<vec2<f32>, PARTS * ROWS>;   // scale, minimum
 var<workgroup> x_levels: array<vec4<u32>, PARTS * TOKENS>;      // [halves, tokens]

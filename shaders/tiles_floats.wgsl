@@ -1,9 +1,9 @@
-// Before matrix_matrix.wgsl: tiles of floats.
+// Before matrix_matrix.wgsl: tiles of floats, or of halves: reals_floats.wgsl and reals_halves.wgsl say which.
 
 const PARTS = 8u;   // fours of a step
 
-var<workgroup> weight_tile: array<vec4<f32>, PARTS * ROWS>;   // [fours, rows]
-var<workgroup> x_tile: array<vec4<f32>, PARTS * TOKENS>;      // [fours, tokens]
+var<workgroup> weight_tile: array<vec4<real>, PARTS * ROWS>;   // [fours, rows]
+var<workgroup> x_tile: array<vec4<real>, PARTS * TOKENS>;      // [fours, tokens]
 
 // Of a step's weights and inputs, what a thread fetches.
 const UNITS = ROWS * UNITS_OF_STEP;
@@ -12,17 +12,17 @@ const INPUTS = TOKENS * PARTS;
 struct Fetched {
   unit: Unit,
   second_unit: Unit,
-  x: vec4<f32>,
-  second_x: vec4<f32>,
+  x: vec4<real>,
+  second_x: vec4<real>,
 }
 
 /// Four columns of a token, zeros beyond the last.
-fn fetch_x(index: u32, first_token: u32, step: u32) -> vec4<f32> {
+fn fetch_x(index: u32, first_token: u32, step: u32) -> vec4<real> {
   let column = step * PARTS + index % PARTS;
   if (column >= parameters.columns) {
-    return vec4<f32>();
+    return vec4<real>();
   }
-  return bitcast<vec4<f32>>(x[input_row(first_token + index / PARTS) * parameters.columns + column]);
+  return input_four(input_row(first_token + index / PARTS), column);
 }
 
 fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
@@ -44,17 +44,17 @@ fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
 
 fn store_unit(index: u32, unit: Unit) {
   let at = index % UNITS_OF_STEP * FOURS * ROWS + index / UNITS_OF_STEP;
-  weight_tile[at] = unit_four(unit, 0u);
+  weight_tile[at] = vec4<real>(unit_four(unit, 0u));
   if (FOURS != 1u) {
-    weight_tile[at + ROWS] = unit_four(unit, 1u);
+    weight_tile[at + ROWS] = vec4<real>(unit_four(unit, 1u));
   }
   if (FOURS == 8u) {
-    weight_tile[at + 2u * ROWS] = unit_four(unit, 2u);
-    weight_tile[at + 3u * ROWS] = unit_four(unit, 3u);
-    weight_tile[at + 4u * ROWS] = unit_four(unit, 4u);
-    weight_tile[at + 5u * ROWS] = unit_four(unit, 5u);
-    weight_tile[at + 6u * ROWS] = unit_four(unit, 6u);
-    weight_tile[at + 7u * ROWS] = unit_four(unit, 7u);
+    weight_tile[at + 2u * ROWS] = vec4<real>(unit_four(unit, 2u));
+    weight_tile[at + 3u * ROWS] = vec4<real>(unit_four(unit, 3u));
+    weight_tile[at + 4u * ROWS] = vec4<real>(unit_four(unit, 4u));
+    weight_tile[at + 5u * ROWS] = vec4<real>(unit_four(unit, 5u));
+    weight_tile[at + 6u * ROWS] = vec4<real>(unit_four(unit, 6u));
+    weight_tile[at + 7u * ROWS] = vec4<real>(unit_four(unit, 7u));
   }
 }
 
@@ -75,10 +75,10 @@ fn store(thread: u32, next: Fetched) {
 
 /// A part's weights of a thread's rows.
 struct Weights {
-  a: vec4<f32>,
-  b: vec4<f32>,
-  c: vec4<f32>,
-  d: vec4<f32>,
+  a: vec4<real>,
+  b: vec4<real>,
+  c: vec4<real>,
+  d: vec4<real>,
 }
 
 fn weights_at(part: u32, row: u32) -> Weights {
@@ -98,13 +98,13 @@ fn weights_at(part: u32, row: u32) -> Weights {
 /// A part of a token against a thread's rows.
 fn products(part: u32, token: u32, w: Weights) -> vec4<f32> {
   let four = x_tile[part * TOKENS + token];
-  var sums = vec4<f32>();
+  var sums = vec4<real>();
   sums.x = dot(four, w.a);
   if (ROWS_EACH != 1u) {
     sums.y = dot(four, w.b);
   }
   if (ROWS_EACH == 4u) {
-    sums = vec4<f32>(sums.xy, dot(four, w.c), dot(four, w.d));
+    sums = vec4<real>(sums.xy, dot(four, w.c), dot(four, w.d));
   }
-  return sums;
+  return vec4<f32>(sums);
 }

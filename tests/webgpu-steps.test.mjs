@@ -13,6 +13,8 @@ deadline(10);
 const ENDLESS = "/endless.gguf";
 const SMOLLM = "/models/SmolLM2-135M-Instruct.Q4_1.gguf";
 const SMOLLM_LAYERS = 30;
+/** Five a layer; the embedding, the head, penalties and the choice; and a few to spare. */
+const MOST_DISPATCHES = 160;
 
 let browser, server;
 before(async () => {
@@ -49,10 +51,10 @@ function assertOneSubmit({ submits, readBytes }) {
   assert.equal(readBytes, 4, "nothing but the token comes back");
 }
 
-test("a decoded SmolLM2 token takes at most 6 dispatches a layer and 4, one submit, and brings back 4 bytes", async () => {
+test("a decoded SmolLM2 token takes at most 160 dispatches, one submit, and brings back 4 bytes", async () => {
   const { steps: [decoded] } = await stepsOf({ url: SMOLLM }, { kind: "decode", count: 2 });
   assert.equal(decoded.steps, 2);
-  assert(decoded.dispatches <= 6 * SMOLLM_LAYERS + 4, `${decoded.dispatches} dispatches`);
+  assert(decoded.dispatches <= MOST_DISPATCHES, `${decoded.dispatches} dispatches`);
   assert(decoded.dispatches >= 2 * SMOLLM_LAYERS, `${decoded.dispatches} dispatches`);
   assert.equal(decoded.passes, 1);
   assertOneSubmit(decoded);
@@ -112,7 +114,8 @@ test("without a profile there are counts of commands only; a prompt's steps are 
   const { steps: [decoded, prompt] } = await stepsOf({ url: ENDLESS }, ...measures);
   assert.equal(decoded.steps, 5);
   assert.deepEqual(decoded.kernels, {});
-  assert.equal(prompt.steps, 3);
+  // The second may be longer, if the first took little.
+  assert(prompt.steps === 3 || prompt.steps === 2, `${prompt.steps} steps`);
   assert.equal(prompt.readBytes * prompt.steps, 4);
 });
 

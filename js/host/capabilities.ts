@@ -46,20 +46,29 @@ function whyNoThreads(inPage: boolean): string | undefined {
   return undefined;
 }
 
+/** Why WebGPU is not to be used here, and whether the adapter that answers computes in software. */
+export interface WebGpuAnswer {
+  why?: string;
+  isSoftware: boolean;
+}
+
 /**
- * Why WebGPU is not to be used here; undefined where an adapter answers. One that computes in software is slower than
- * our own kernels on the CPU: only who asks for it (`software`) gets it.
+ * Whether WebGPU is to be used here. What computes in software is slower than our own kernels on the CPU: only who asks
+ * for it (`software`) gets it.
  */
-export async function whyNoWebGpu(powerPreference?: GPUPowerPreference, software = false): Promise<string | undefined> {
+export async function askWebGpu(powerPreference?: GPUPowerPreference, software = false): Promise<WebGpuAnswer> {
   const { gpu } = (globalThis.navigator ?? {}) as { gpu?: GPU };
-  if (gpu === undefined) return "no navigator.gpu";
+  const no = (why: string) => ({ why, isSoftware: false });
+  if (gpu === undefined) return no("no navigator.gpu");
   try {
     const adapter = await gpu.requestAdapter({ powerPreference });
-    if (adapter === null) return "no adapter";
-    const name = software ? undefined : softwareName(adapter);
-    return name === undefined ? undefined : `the only adapter computes in software: ${name}`;
+    if (adapter === null) return no("no adapter");
+    const name = softwareName(adapter);
+    return name === undefined || software
+      ? { isSoftware: name !== undefined }
+      : no(`the only adapter computes in software: ${name}`);
   } catch (error) {
-    return `no adapter: ${(error as Error).message}`;
+    return no(`no adapter: ${(error as Error).message}`);
   }
 }
 

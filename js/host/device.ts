@@ -3,8 +3,9 @@
 import { AzulejoError, asError } from "../shared/errors.js";
 import type { StartOptions } from "../shared/protocol.js";
 import type { DeviceInfo } from "../shared/types.js";
-import { choose, needSimd, whyNoWebGpu, type Choice } from "./capabilities.js";
+import { askWebGpu, choose, needSimd, type Choice } from "./capabilities.js";
 import { openInstance, type Instance } from "./instance.js";
+import { wishOf } from "./tuning.js";
 
 export interface Device {
   instance: Instance;
@@ -31,12 +32,13 @@ export async function openDevice(options: StartOptions, announce: (port: Message
 async function openWebGpu(options: StartOptions, announce: (port: MessagePort) => void): Promise<Device> {
   const { powerPreference, gpu } = options;
   // Before anything is downloaded: most often it is this that says no, and then another build is wanted.
-  const why = await whyNoWebGpu(powerPreference, options.device === "webgpu");
+  const { why, isSoftware } = await askWebGpu(powerPreference, options.device === "webgpu");
   if (why !== undefined) throw new AzulejoError("no-webgpu", why);
   needSimd();
   const instance = await openInstance({ build: "simd", threads: 1 }, options, announce);
-  const { description, features } = await instance.openGpu({ powerPreference, ...gpu });
-  return { instance, info: { kind: "webgpu", description, features } };
+  const asked = { powerPreference, ...gpu, tuning: wishOf(gpu, isSoftware) };
+  const { description, features, tuning } = await instance.openGpu(asked);
+  return { instance, info: { kind: "webgpu", description, features, ...(tuning !== undefined && { tuning }) } };
 }
 
 function cpuInfo({ build, threads, reason }: Choice, whyNoGpu: string | undefined): DeviceInfo {

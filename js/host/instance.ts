@@ -5,14 +5,16 @@ import { AzulejoError, asError, invalid } from "../shared/errors.js";
 import type { Job } from "../shared/jobs.js";
 import { isNode, nodeModule } from "../shared/platform.js";
 import type { PoolDiagnostics, StartOptions, Stranger } from "../shared/protocol.js";
+import type { GpuKnobs, KernelTuning } from "../shared/types.js";
 import { version } from "../shared/version.js";
 import * as simd from "../simd/azulejo.js";
-import type { GpuInfo, GpuOptions } from "../simd/azulejo.js";
+import type { GpuInfo, GpuOptions, Tuning } from "../simd/azulejo.js";
 import * as threads from "../threads/azulejo.js";
 import type { Choice } from "./capabilities.js";
 import { forgetRefusal, readNotes, type Notes } from "./notes.js";
 import { startThreads } from "./pool.js";
 import { readTrap, type Wreck } from "./traps.js";
+import { tune } from "./tuning.js";
 
 export type Core = typeof simd;
 
@@ -21,6 +23,9 @@ export const STACK = 1 << 20;
 const PAGE = 65536;
 /** How often a GPU that is slow to say that it is done is asked, by giving it nothing to do. */
 const NUDGE_MS = 2;
+
+/** A GPU, and which ways of its kernels were chosen. */
+export type OpenGpu = GpuInfo & { tuning: KernelTuning | undefined };
 
 export class Instance {
   readonly core: Core;
@@ -37,7 +42,7 @@ export class Instance {
   readonly onDeath = new Set<(error: AzulejoError) => void>();
   /** The time that generations' steps have spent in the core. */
   stepMs = 0;
-  #gpu?: Promise<GpuInfo> | undefined;
+  #gpu?: Promise<OpenGpu> | undefined;
   /** What it was opened with. */
   #gpuOptions = "";
   /** Who has opened it and not left it yet. */
@@ -136,7 +141,7 @@ export class Instance {
   }
 
   /** Its one GPU: whoever shares the instance shares it, and cannot have it otherwise than the first has asked for it. */
-  async openGpu(options: GpuOptions): Promise<GpuInfo> {
+  async openGpu(options: GpuOptions & Pick<GpuKnobs, "tuning">): Promise<OpenGpu> {
     const asked = JSON.stringify(options);
     if (this.#gpu !== undefined && asked !== this.#gpuOptions) {
       const said = `another engine in this thread has opened the GPU with ${this.#gpuOptions}, not with ${asked}`;
@@ -159,15 +164,37 @@ export class Instance {
     this.#enter((core) => core.closeGpu());
   }
 
-  async #openGpu(options: GpuOptions): Promise<GpuInfo> {
+  async #openGpu({ tuning, ...options }: GpuOptions & Pick<GpuKnobs, "tuning">): Promise<OpenGpu> {
     const lost = (message: string) => this.#die(new AzulejoError("device-lost", `the GPU was lost: ${message}`));
     const opening = this.call((core) => core.openGpu(options, lost));
     try {
       const info = await opening;
       this.#gpuIsLate = info.isLate;
-      return info;
+      const tuner = { measure: () => this.#tune(), choose: (kept: Tuning) => this.#choose(kept) };
+      return { ...info, tuning: await tune(tuner, info, tuning) };
     } catch (thrown) {
       throw this.#judge(thrown);
+    }
+  }
+
+  /** Nothing where there is no room for what is measured. */
+  async #tune(): Promise<Tuning | undefined> {
+    try {
+      return await this.call((core) => core.tuneGpu());
+    } catch (thrown) {
+      const error = this.#judge(thrown);
+      if (error.code !== "out-of-memory" || this.dead !== undefined) throw error;
+      return undefined;
+    }
+  }
+
+  #choose(kept: Tuning): boolean {
+    try {
+      this.call((core) => core.chooseKernels(kept));
+      return true;
+    } catch (thrown) {
+      if (this.dead !== undefined) throw thrown;
+      return false;
     }
   }
 

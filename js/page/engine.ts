@@ -134,6 +134,7 @@ const readKnobs = /* @__PURE__ */ optionsOf<GpuKnobs>("gpu", {
   integerDot: checkFlag,
   profile: checkFlag,
   lanes: /* @__PURE__ */ count(4),
+  tuning: (value, name) => (value === "anew" ? value : checkFlag(value, name)),
 });
 
 const readEngine = /* @__PURE__ */ optionsOf<EngineOptions>("Engine.create", {

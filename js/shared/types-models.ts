@@ -20,6 +20,12 @@ export interface GpuKnobs {
    * what others do.
    */
   lanes?: number;
+  /**
+   * Whether ways of the kernels are measured on this GPU and kept, which takes a second or two the first time: true, or
+   * "anew" where what was kept is not to count; false: not even what was kept counts.
+   * @defaultValue true where the adapter is hardware and nothing else is set here
+   */
+  tuning?: boolean | "anew";
 }
 
 export interface EngineOptions {
@@ -55,6 +61,20 @@ export interface DeviceInfo {
   features: string[];
   /** Why not the better one: "no navigator.gpu", "no adapter", "page is not cross-origin isolated", … */
   reason?: string | undefined;
+  /** On WebGPU: which ways of its kernels are the quickest on this GPU. Nothing where none were measured. */
+  tuning?: KernelTuning | undefined;
+}
+
+/** What of a few ways of each of the main kernels was found on a GPU. They give the same numbers but for rounding. */
+export interface KernelTuning {
+  /** The way that each kernel takes, for one token and for a prompt's. */
+  choices: { oneRow: string; manyRows: string };
+  /** Of each kernel that there was time for, what each way took of the default one's time. */
+  measured: Record<string, Record<string, number>>;
+  /** Milliseconds that it took to measure them. */
+  ms: number;
+  /** They were measured earlier, and kept beside the downloads. */
+  kept: boolean;
 }
 
 /**

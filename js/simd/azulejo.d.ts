@@ -9,7 +9,7 @@ import type {
   WireSeq2SeqOptions,
   WireText,
 } from "../shared/protocol.js";
-import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, ModelSummary, Pooling, TensorF32, TextSpan } from "../shared/types.js";
+import type { Classification, GeneratedToken, GenerateOptions, GenerationResult, KernelTuning, ModelSummary, Pooling, TensorF32, TextSpan } from "../shared/types.js";
 
 export interface InitOptions {
   module_or_path: WebAssembly.Module;
@@ -58,6 +58,12 @@ export interface GpuInfo {
  * after that it may be called again. The threads build, which computes on the CPU only, has none of this.
  */
 export function openGpu(options: GpuOptions, onLost: (message: string) => void): Promise<GpuInfo>;
+/** What kernels' ways were found to take: see `DeviceInfo.tuning`. */
+export type Tuning = Omit<KernelTuning, "kept">;
+/** Measures the ways of the main kernels on the open GPU, which has no model yet, and chooses the best. */
+export function tuneGpu(): Promise<Tuning>;
+/** Chooses what an earlier measurement came to; throws where it is none. */
+export function chooseKernels(tuning: Tuning): void;
 /** What the GPU has done since it was opened. */
 export function gpuDiagnostics(): Omit<GpuDiagnostics, "cpuMs"> | null;
 /** Resolves at the GPU's next event: a readback has arrived, work is done, the device is lost. */

@@ -302,8 +302,15 @@ pub trait Device: Sized + 'static {
     /// Values on their way back.
     type Reading;
 
-    /// Rows of a prompt that go through the model at a time.
+    /// Rows of a prompt that go through the model at a time, on a device of which nothing is known.
     const CHUNK: usize;
+    /// Those that do on a quick one: as many as that or less have room wherever a chunk goes.
+    const MOST_CHUNK: usize;
+
+    /// Rows of a prompt that should go through the model at a time now, by what earlier ones took.
+    fn chunk(&self) -> usize {
+        Self::CHUNK
+    }
 
     /// `len` zeros. Error: out-of-memory.
     fn buffer(&mut self, len: usize) -> Result<Self::Buffer>;

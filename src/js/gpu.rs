@@ -7,7 +7,7 @@
 
 use super::task::{self, Task, or_null};
 use super::value::{from_js, to_js};
-use crate::device::gpu::{Context, Counters, Kernels, Runs, Signal, Wishes};
+use crate::device::gpu::{Choices, Context, Counters, Kernels, Runs, Signal, Tuning, Wishes};
 use crate::error::{Code, Error, Result};
 use js_sys::{Array, Function, Object, Promise, Reflect};
 use serde::{Deserialize, Serialize};
@@ -62,7 +62,7 @@ pub fn gpu_diagnostics() -> Result<JsValue> {
     or_null(Task::default().run(|| async move {
         context.meter.complete().await;
         let kernels = Object::new();
-        for (label, Runs { count, ms, work }) in context.meter.kernels() {
+        for (label, Runs { count, ms, work, .. }) in context.meter.kernels() {
             let fields = [("count", count as f64), ("ms", ms), ("bytes", work.bytes), ("operations", work.operations)];
             set(&kernels, &label, &numbers(&fields)?)?;
         }
@@ -120,6 +120,7 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
         lanes: options.lanes,
         most_groups: None,
         poor_halves: false,
+        choices: Choices::default(),
         clock: Some(now),
     };
     GPU.set(None);
@@ -148,6 +149,21 @@ pub async fn open_gpu(options: JsValue, on_lost: Function) -> Result<JsValue> {
     let info = to_js(&info);
     GPU.set(Some(kernels));
     Ok(info)
+}
+
+/// Measures the ways of the main kernels on the open GPU, which has no model yet, and chooses the best: see
+/// `device/gpu/tune.rs`. Resolves with what [`choose_kernels`] takes.
+#[wasm_bindgen(js_name = tuneGpu)]
+pub async fn tune_gpu() -> Result<JsValue> {
+    Ok(to_js(&gpu()?.tune().await?))
+}
+
+/// Chooses what an earlier measurement came to. Error: invalid-argument where it is none.
+#[wasm_bindgen(js_name = chooseKernels)]
+pub fn choose_kernels(tuning: JsValue) -> Result<()> {
+    let tuning: Tuning = from_js(tuning, "a measurement of kernels")?;
+    gpu()?.choose(tuning.choices);
+    Ok(())
 }
 
 /// Gives the GPU nothing to do, whereupon it tells what it has done.

@@ -57,7 +57,7 @@ impl<D: Device> Model<D> {
         let longest = context.unwrap_or(spec.longest());
         let context = check_context(&spec, context)?;
         let mut model = Self {
-            scratch: Scratch::new(&mut device, &spec, D::CHUNK)?,
+            scratch: Scratch::new(&mut device, &spec, Scratch::<D>::most_rows(&spec))?,
             selected: device.buffer(HEAD_ROWS * spec.width)?,
             logits: device.buffer(HEAD_ROWS * spec.vocabulary())?,
             encoder,
@@ -80,16 +80,19 @@ impl<D: Device> Model<D> {
         let context = self.context;
         let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
         let mut table = Table::default();
-        pool.reserve(device, &mut table, 0..D::CHUNK.min(context), context).await?;
+        // Of more rows there are several texts, so that none takes more of the cache than it will have to.
+        let each = D::CHUNK.min(context);
+        pool.reserve(device, &mut table, 0..each, context).await?;
         let steps = |device: &mut D| {
             if let (Some(encoder), Some(source)) = (encoder.as_mut(), source.as_ref()) {
                 source.warm_up(device, spec, weights, encoder, sources)?;
             }
-            let mut most = D::CHUNK;
+            let mut most = Scratch::<D>::most_rows(spec);
             while most > 0 {
-                let len = most.min(context);
-                let (tokens, mut rows) = (vec![0; len], DecoderRows::default());
-                rows.push(0..len, len, &table, source.as_ref());
+                let (texts, of_each) = ((most / each).max(1), most.min(each));
+                let (len, mut rows) = (texts * of_each, DecoderRows::default());
+                let tokens = vec![0; len];
+                (0..texts).for_each(|_| rows.push(0..of_each, of_each, &table, source.as_ref()));
                 let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
                 forward(device, spec, weights, scratch, &mut batch)?;
                 let few = len.min(HEAD_ROWS);
@@ -162,7 +165,12 @@ impl<D: Device> Model<D> {
         Ok(Generation::new(asked, sampling, limits, stream, ends, seed))
     }
 
-    /// Runs the next tokens of a sequence, at most [`Device::CHUNK`], into its cache.
+    /// Rows of a prompt that should go through at a time now: what the device says, as far as there is room for.
+    pub fn chunk(&self) -> usize {
+        self.device.chunk().min(Scratch::<D>::most_rows(&self.spec))
+    }
+
+    /// Runs the next tokens of a sequence, at most [`Model::chunk`], into its cache.
     /// After an error the session has only what was computed before beyond doubt.
     pub async fn extend(&mut self, session: &mut Session, tokens: &[u32]) -> Result<()> {
         let extended = self.try_extend(session, tokens).await;

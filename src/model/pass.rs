@@ -102,6 +102,8 @@ pub struct Pass<D: Device> {
     pub(super) number: u64,
     pub(super) entries: Vec<Entry<D>>,
     pub(super) logits: Vec<f32>,
+    /// Rows that the next one may have: known when this one comes back.
+    pub(super) chunk: usize,
 }
 
 impl<D: Device> Pass<D> {
@@ -111,6 +113,7 @@ impl<D: Device> Pass<D> {
             // The device says once what went wrong: whatever anybody of these has under way may never come.
             self.entries.iter_mut().for_each(|entry| entry.fail(error.clone()));
         }
+        self.chunk = model.chunk();
         self
     }
 

@@ -3,7 +3,7 @@
 //! A pass reads every weight once, for one row or for many: steps of texts that are being written cost little more
 //! together than one alone. So each pass has a step of every text, and the room that is left is shared by the prompts
 //! that are being read, as llama.cpp's server and web-rwkv fill their batches. Nobody waits longer than a pass of
-//! [`Device::CHUNK`] rows for the next token.
+//! [`Device::chunk`] rows for the next token.
 //!
 //! What a text says does not depend on those beside it: a row's sums are its own. On the CPU they are the same to the
 //! last bit, but for long texts on several threads, whose attention is split where a text is alone, and for windows,
@@ -36,13 +36,15 @@ pub struct Scheduler<D: Device> {
     last: u64,
     /// Passes so far: each begins with another generation, where there is no room for all.
     passes: u64,
+    /// Rows of a pass, at most: [`Model::chunk`].
+    chunk: usize,
     /// Of rows whose logits come here, [rows, vocabulary].
     logits: Vec<f32>,
 }
 
 impl<D: Device> Default for Scheduler<D> {
     fn default() -> Self {
-        Self { slots: Vec::new(), last: 0, passes: 0, logits: Vec::new() }
+        Self { slots: Vec::new(), last: 0, passes: 0, chunk: D::CHUNK, logits: Vec::new() }
     }
 }
 
@@ -109,7 +111,7 @@ impl<D: Device> Scheduler<D> {
             std::mem::swap(&mut self.logits, &mut logits);
             return None;
         }
-        Some(Pass { number, entries, logits })
+        Some(Pass { number, entries, logits, chunk: self.chunk })
     }
 
     /// How many rows each may have in the next pass: a step of everyone, and a fair part of what is left for each prompt.
@@ -134,7 +136,7 @@ impl<D: Device> Scheduler<D> {
         steps.truncate(if prompts.is_empty() { HEAD_ROWS } else { HEAD_ROWS / 2 });
         prompts.truncate(HEAD_ROWS - steps.len());
         steps.iter().for_each(|at| shares[*at] = Some(1));
-        let mut left = D::CHUNK - steps.len();
+        let mut left = self.chunk - steps.len();
         for (index, (at, tokens)) in prompts.iter().enumerate() {
             let rows = left.div_ceil(prompts.len() - index).min(*tokens);
             (shares[*at], left) = (Some(rows), left - rows);
@@ -144,7 +146,8 @@ impl<D: Device> Scheduler<D> {
 
     /// Takes a pass back. Returns whether something has happened to one of the generations.
     pub fn settle(&mut self, pass: Pass<D>) -> bool {
-        let Pass { entries, mut logits, .. } = pass;
+        let Pass { entries, mut logits, chunk, .. } = pass;
+        self.chunk = chunk;
         let mut happened = false;
         for Entry { id, held, came, failure, .. } in entries {
             let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) else {

@@ -61,9 +61,10 @@ impl Scoring {
         let (mut tokens, mut sequences) = (Vec::new(), Vec::new());
         // Row of the batch → row and position of the result.
         let (mut selected, mut places) = (Vec::new(), Vec::new());
-        while self.row < self.rows.len() && tokens.len() < D::CHUNK {
+        let chunk = model.chunk();
+        while self.row < self.rows.len() && tokens.len() < chunk {
             let row = &self.rows[self.row];
-            let positions = self.position..row.len().min(self.position + D::CHUNK - tokens.len());
+            let positions = self.position..row.len().min(self.position + chunk - tokens.len());
             let (mut table, source) = match self.open.take() {
                 Some(open) => open,
                 None => (Table::default(), self.source(model).await?),

@@ -33,7 +33,20 @@ pub struct Scratch<D: Device> {
     pub angles: Angles,
 }
 
+/// Bytes of activations, beyond which a device's chunks are not longer than they have to be.
+const ACTIVATIONS: f64 = (64 << 20) as f64;
+
 impl<D: Device> Scratch<D> {
+    /// Rows of a batch that there should be room for: those of the longest chunk, or half of them, and so on, if they would
+    /// take too much memory.
+    pub fn most_rows(spec: &Spec) -> usize {
+        let mut rows = D::MOST_CHUNK;
+        while rows > D::CHUNK && Self::bytes(spec, rows) > ACTIVATIONS {
+            rows /= 2;
+        }
+        rows
+    }
+
     pub fn new(dev: &mut D, spec: &Spec, rows: usize) -> Result<Self> {
         let [width, queries, keys, ffn, branch, normed_key, scores, routes] =
             Self::widths(spec).map(|width| width.saturating_mul(rows));

@@ -81,7 +81,7 @@ impl<D: Device> Pool<D> {
         self.give_back(device, &wanted);
         let (counts, free) = (self.pages.counts(), self.pages.free());
         if wanted.iter().zip(&free).any(|(wanted, free)| wanted > free) {
-            let most = self.pages.most(longest, D::CHUNK);
+            let most = self.pages.most(longest, D::MOST_CHUNK);
             let range = |group: usize| {
                 let needed = counts[group] + wanted[group].saturating_sub(free[group]);
                 // By doubling, but not for more than the sequences can need.

@@ -70,13 +70,14 @@ impl Summary {
             parameters += tensor.shape.iter().map(|n| *n as u64).product::<u64>();
         }
         let attention = spec.attention();
-        let kept = |shapes: &[StateShape], tokens| batch as f64 * state::bytes(shapes, cache, tokens, D::CHUNK);
+        let rows = Scratch::<D>::most_rows(spec);
+        let kept = |shapes: &[StateShape], tokens| batch as f64 * state::bytes(shapes, cache, tokens, rows);
         let mut kv_cache = 0.0;
         let mut activations = stack::<D>(spec, batch);
         if spec.vocabulary_head().is_some() {
             kv_cache = kept(&state_shapes(spec), context);
             let head = 4 * HEAD_ROWS * (spec.width + spec.vocabulary());
-            activations = Scratch::<D>::bytes(spec, D::CHUNK) + head as f64;
+            activations = Scratch::<D>::bytes(spec, rows) + head as f64;
         }
         for other in plan.specs().skip(1) {
             // A source's keys and values are kept in all layers of the decoder.

@@ -3,7 +3,7 @@
 use azulejo::device::gpu::native::{run, run_late};
 use azulejo::device::gpu::{Gpu, Wishes};
 use azulejo::device::{CacheType, Device, Input, Linear, Progress, TokenIds};
-use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Step};
+use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Scoring, Step};
 use azulejo::text::{GenerateOptions, Sampling};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -96,6 +96,49 @@ fn a_step_is_five_dispatches_a_layer() {
         (counts, model.spec.layers() as u64)
     });
     assert!(counts.iter().all(|count| *count <= 5 * layers + 2), "{counts:?}, {layers} layers");
+}
+
+/// The logits after a long prompt, and steps in which it was read: to be scored, and to be gone on with.
+fn long_prompt<D: Device>(device: D, context: &azulejo::device::gpu::Context) -> (Vec<f32>, [u64; 2]) {
+    let tokens: Vec<u32> = (0..900).map(|i| i * 7 % 131).collect();
+    let steps = || context.meter.counters().steps;
+    run(Some(context), async {
+        let loader = assembled("falcon", device);
+        let mut model = Model::new(loader, None, CacheType::F32, &Progress::default()).await.unwrap();
+        let (mut logits, before) = (Vec::new(), steps());
+        let mut scoring = Scoring::new(&model, vec![tokens.clone()], vec![], true).unwrap();
+        while scoring.step(&mut model, |_, _, row| logits = row.to_vec()).await.unwrap() {}
+        let scored = steps() - before;
+        let home = Home::new(model.session());
+        let options: GenerateOptions = serde_json::from_str(r#"{ "maxTokens": 1 }"#).unwrap();
+        let sampling = Sampling::new(&options, model.spec.vocabulary()).unwrap();
+        let asked = GenerateRequest { source: None, prompt: tokens };
+        let generation = model.generation(asked, sampling, None, &[], 1).unwrap();
+        let mut scheduler = Scheduler::default();
+        scheduler.begin(&mut model, &home, generation).unwrap();
+        let before = steps();
+        while scheduler.step(&mut model).await {}
+        (logits, [scored, steps() - before])
+    })
+}
+
+#[test]
+fn a_quick_device_gets_longer_chunks_of_a_prompt_and_computes_the_same() {
+    let [quick, slow] = [still, flying].map(|clock| {
+        let kernels = devices::open(&Wishes { clock: Some(clock), ..Wishes::default() });
+        long_prompt(gpu(&kernels), &kernels.context)
+    });
+    assert_eq!(slow.1, [8, 8]);
+    // 128 until it is known what they take; what is known stays.
+    assert!(quick.1[0] <= 5 && quick.1[1] <= 3, "{:?} steps", quick.1);
+    let expected = long_prompt(crate::devices::cpu(1), &first().context).0;
+    let size = expected.iter().fold(0.0f32, |size, logit| size.max(logit.abs()));
+    for logits in [&quick.0, &slow.0] {
+        assert_eq!(logits.len(), expected.len());
+        for (found, expected) in logits.iter().zip(&expected) {
+            assert!((found - expected).abs() <= 1e-4 * size, "{found}, expected {expected}");
+        }
+    }
 }
 
 async fn load(device: Gpu) -> Model<Gpu> {

@@ -7,6 +7,7 @@ export interface Knobs {
   without?: string[];
   integerDot?: boolean;
   profile?: boolean;
+  tuning?: boolean;
 }
 
 export function onCpu(): Promise<Engine> {

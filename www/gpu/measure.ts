@@ -83,8 +83,8 @@ const RUN: Record<StepName, (report: Report, clock: Clock, told: Told) => Promis
 
   async kernels(report, clock, told) {
     const { kernels } = report;
-    const { description, features } = await withEngines([onGpu()], async (engine) => engine!.device);
-    report.engine = { description, features };
+    const { description, features, tuning } = await withEngines([onGpu()], async (engine) => engine!.device);
+    report.engine = { description, features, ...(tuning && { tuning }) };
     const variants = among(variantsOf(features), report.only.variants).map((variant) => ({ ...variant, cases: among(CASES, report.only.kernels).filter((each) => concerns(variant, each)) }));
     kernels.of = variants.reduce((sum, { cases }) => sum + cases.length, 0);
     await compareKernels(variants, clock, (result) => {

@@ -1,6 +1,6 @@
 // What was found, as one object: the page shows it, the picture draws it, and it is the JSON that one may send.
 
-import { version } from "/azulejo/index.js";
+import { version, type DeviceInfo } from "/azulejo/index.js";
 import type { AdapterFacts } from "./adapter.js";
 import type { Ceilings } from "./ceilings.js";
 import type { FamilyResult } from "./families.js";
@@ -25,7 +25,7 @@ export interface Report {
   browser: { userAgent: string; cores: number; memoryGiB?: number; isolated: boolean };
   adapter: AdapterFacts;
   /** What azulejo uses of it. */
-  engine?: { description: string; features: string[] };
+  engine?: Pick<DeviceInfo, "description" | "features" | "tuning">;
   /** What was left of families and kernels, where the address has named some. */
   only: { families?: string[]; kernels?: string[]; variants?: string[] };
   steps: Partial<Record<StepName, Ended>>;

@@ -107,6 +107,7 @@ impl Device for Cpu {
 
     // Enough to keep the arithmetic units busy: weights are read once a chunk.
     const CHUNK: usize = 64;
+    const MOST_CHUNK: usize = Self::CHUNK;
 
     fn buffer(&mut self, len: usize) -> Result<Vec<f32>> {
         try_vec(len, "activations")

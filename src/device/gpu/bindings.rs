@@ -26,8 +26,8 @@ use std::rc::Rc;
 
 /// Distinct parameter sets kept at a time, and bind groups.
 const PARAMETERS: usize = 4096;
-/// Distinct spans of a batch kept at a time.
-pub const SPANS: usize = 512;
+/// Distinct spans of a batch kept at a time: each row of the longest chunk may be one, and all of them together.
+pub const SPANS: usize = 1024;
 /// Words of a key before the numbers of the buffers.
 const HEADER: usize = 11;
 

@@ -1,5 +1,6 @@
 //! The adapter and its device: what they can do, and what has gone wrong.
 
+use super::choices::Choices;
 use super::profile::Meter;
 use crate::error::{Code, Error, Result};
 use std::cell::Cell;
@@ -27,6 +28,8 @@ pub struct Wishes {
     pub most_groups: Option<u32>,
     /// As poor with halves as WGSL allows, for tests: see `shaders/halves/poor.wgsl`.
     pub poor_halves: bool,
+    /// Ways of kernels, in place of the default ones.
+    pub choices: Choices,
     /// Milliseconds since some moment: see `pace.rs`. Without one, the device's pace is not measured.
     pub clock: Option<fn() -> f64>,
 }
@@ -45,6 +48,8 @@ pub struct Features {
     pub lanes: Option<u32>,
     /// [`Wishes::poor_halves`]
     pub poor_halves: bool,
+    /// [`Wishes::choices`]
+    pub choices: Choices,
 }
 
 /// Errors of a device whose words are kept.
@@ -114,6 +119,7 @@ impl Context {
             integer_dot: wishes.integer_dot,
             lanes: wishes.lanes,
             poor_halves: wishes.poor_halves,
+            choices: wishes.choices,
             halves: has.contains(wgpu::Features::SHADER_F16) && wants("shader-f16"),
             timestamps: wishes.profile && has.contains(wgpu::Features::TIMESTAMP_QUERY) && wants("timestamp-query"),
         };

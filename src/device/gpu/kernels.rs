@@ -25,6 +25,7 @@ pub enum Shader {
     ExpertsMatrix,
     ExpertsJoin,
     Quantise,
+    Halve,
     Heads,
     Attention,
     AttentionOne,
@@ -47,7 +48,7 @@ pub enum Shader {
 
 /// Constants of kernels that share rows among lanes, and of those that make tiles.
 const LANES: &[&str] = &["LANES", "GATED", "FOLD", "TOKENS", "STAGED", "HOW", "ACTIVATION", "OUTS"];
-const TILES: &[&str] = &["GATED", "BYTES", "ROWS_EACH", "TOKENS_EACH", "HOW", "ACTIVATION", "OUTS"];
+const TILES: &[&str] = &["GATED", "TILES", "ROWS_EACH", "TOKENS_EACH", "HOW", "ACTIVATION", "OUTS"];
 
 impl Shader {
     /// Text, names of its constants, and what it can use.
@@ -67,6 +68,7 @@ impl Shader {
             ExpertsMatrix => (shader!("matrix_matrix"), TILES, Uses::IntegerDot),
             ExpertsJoin => (shader!("experts_join"), &[], Uses::Nothing),
             Quantise => (shader!("quantise"), &[], Uses::IntegerDot),
+            Halve => (shader!("halve"), &[], Uses::Halves),
             Heads => (shader!("heads"), &["HEAD_DIM", "INTERLEAVED", "NORMED"], Uses::Nothing),
             Attention => (shader!("attention"), &["HEAD_DIM", "BIAS"], Uses::Halves),
             AttentionOne | AttentionStep => (shader!("attention_one"), &["HEAD_DIM", "BIAS", "WAY"], Uses::Nothing),
@@ -124,7 +126,7 @@ impl Shader {
             MatrixVector => Some([0, 1]),
             Experts | ExpertsDown => Some([2, 1]),
             Attention | AttentionWeights => Some([0, 2]),
-            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Heads | ShortConv | Pool
+            Embed | Patches | Norm | MatrixMatrix | MatrixMatrixQuads | Quantise | Halve | Heads | ShortConv | Pool
             | Resize => Some([1, 2]),
             Route | ExpertsMatrix | ExpertsJoin => Some([1, 2]),
             _ => None,
@@ -246,6 +248,8 @@ impl Kernel {
             Uses::Subgroups if self.shader == Shader::Norm && self.constants[2] != WHOLE => Uses::Nothing,
             Uses::Subgroups if self.shader.has_lanes() && self.constants[2] == SHARED => Uses::Nothing,
             Uses::Subgroups if extras.subgroups => Uses::Subgroups,
+            Uses::Halves if self.shader == Shader::Halve => Uses::Halves,
+            Uses::IntegerDot if self.shader != Shader::Quantise && self.constants[1] == HALVES => Uses::Halves,
             // Only halves that lie in the cache as such: nothing is rounded.
             Uses::Halves if extras.halves && self.cache == Some(CacheType::F16) => Uses::Halves,
             Uses::IntegerDot if self.shader == Shader::Quantise || self.constants[1] == BYTES => Uses::IntegerDot,
@@ -258,6 +262,8 @@ impl Kernel {
         match self.shader {
             Shader::MatrixMatrixQuads | Shader::Probe => extras.subgroups,
             Shader::Norm => extras.subgroups || self.constants[2] != WHOLE,
+            Shader::Halve => extras.halves,
+            Shader::MatrixMatrix if self.constants[1] == HALVES => extras.halves,
             _ => extras.integer_dot || self.uses(extras) != Uses::IntegerDot,
         }
     }
@@ -292,7 +298,11 @@ impl Kernel {
             Shader::Norm if uses == Uses::Subgroups => source += shader!("total_whole"),
             Shader::Norm => source += shader!("total_shared"),
             Shader::MatrixMatrix | Shader::ExpertsMatrix => {
-                source += if uses == Uses::IntegerDot { shader!("tiles_bytes") } else { shader!("tiles_floats") };
+                source += match uses {
+                    Uses::IntegerDot => shader!("tiles_bytes"),
+                    Uses::Halves => concat!(shader!("reals_halves"), shader!("tiles_floats")),
+                    _ => concat!(shader!("reals_floats"), shader!("tiles_floats")),
+                };
             }
             Shader::Attention if uses == Uses::Halves => source += "alias real = f16;\nconst REAL_BYTES = 2u;\n",
             Shader::Attention => source += "alias real = f32;\nconst REAL_BYTES = 4u;\n",
@@ -325,6 +335,7 @@ impl Kernel {
         let mut all: Vec<Kernel> = [
             Patches,
             Quantise,
+            Halve,
             Route,
             ExpertsGroup,
             ExpertsJoin,
@@ -365,6 +376,9 @@ impl Kernel {
                 all.extend(floats.map(of));
                 let bytes = [[0, BYTES, 1, 1, 3, 5, 1], [0, BYTES, 4, 4, 0, 0, 3], [1, BYTES, 4, 2, 0, 1, 1]].map(of);
                 all.extend(bytes.into_iter().filter(|_| format.is_quantised()));
+                let halves =
+                    [[0, HALVES, 1, 1, 1, 0, 3], [0, HALVES, 4, 4, 0, 0, 1], [1, HALVES, 4, 2, 0, 3, 1]].map(of);
+                all.extend(halves.into_iter().filter(|_| shader == MatrixMatrix && has_halves(format)));
             }
             let quads = |ways: [u32; 3]| Kernel::new(MatrixMatrixQuads).format(format).with(ways);
             all.extend([[0, 0, 3], [1, 0, 1], [2, 1, 1], [3, 2, 1]].map(quads));
@@ -430,3 +444,11 @@ pub const SHARED: u32 = 2;
 
 /// Second of the constants of [`Shader::MatrixMatrix`] and [`Shader::ExpertsMatrix`]: their tiles are of bytes.
 pub const BYTES: u32 = 1;
+
+/// Of [`Shader::MatrixMatrix`] likewise: of halves.
+pub const HALVES: u32 = 2;
+
+/// Whether weights of a format are no larger than halves can be, and no more exact than matters.
+pub(super) fn has_halves(format: TensorType) -> bool {
+    format.is_quantised() || format == TensorType::F16
+}

@@ -6,6 +6,7 @@
 mod attention;
 mod bindings;
 mod buffer;
+mod choices;
 mod choose;
 mod chooser;
 mod context;
@@ -33,13 +34,16 @@ mod state;
 mod texts;
 mod timer;
 mod trials;
+mod tune;
 
 pub use buffer::Buffer;
+pub use choices::{Choices, ManyRows, OneRow};
 pub use context::{Context, Features, Wishes};
 pub use kernels::{Extras, Kernel, Shader};
 pub use pipelines::Kernels;
 pub use profile::{Counters, Runs};
 pub use signal::Signal;
+pub use tune::Tuning;
 
 use super::{
     Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
@@ -184,6 +188,11 @@ impl Device for Gpu {
 
     // Two tiles of tokens; a prompt can still be left within a few chunks.
     const CHUNK: usize = 128;
+    const MOST_CHUNK: usize = 512;
+
+    fn chunk(&self) -> usize {
+        self.recorder.chunk()
+    }
 
     fn buffer(&mut self, len: usize) -> Result<Buffer> {
         self.memory.storage("activations", len)

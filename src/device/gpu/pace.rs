@@ -4,9 +4,14 @@
 //! device that is busy for so long (Windows after two seconds), and a page shows nothing meanwhile. So a batch is given
 //! in as many submits as it takes, by what its work is and by how fast work was done before. Where a submit ends changes
 //! no number.
+//!
+//! A large GPU is hardly busy with 128 tokens of a small model, and waits between the dispatches: where chunks of a prompt
+//! took little, the next ones are longer. Until then they are short, so that a slow device's can be left soon.
 
+use super::Gpu;
 use super::profile::Work;
 use super::signal::Signal;
+use crate::device::Device;
 use std::collections::VecDeque;
 
 /// Milliseconds that a submit may take.
@@ -15,6 +20,8 @@ const MOST_MS: f64 = 100.0;
 const BYTE: f64 = 8.0;
 /// Milliseconds an operation before any was measured: those of a small GPU, 100 G a second.
 const FIRST_GUESS: f64 = 1e-8;
+/// Milliseconds that a chunk of a prompt may take to be longer than the shortest.
+const CHUNK_MS: f64 = 50.0;
 /// Milliseconds below which nothing can be said: clocks of browsers are coarse.
 const LEAST_MS: f64 = 2.0;
 
@@ -34,18 +41,55 @@ pub struct Pace {
     marks: VecDeque<Mark>,
     /// When the last of them that is done was.
     last: f64,
+    /// Whether any has said something.
+    measured: bool,
+    /// Rows of the batch that is recorded, and operations so far.
+    batch: (usize, f64),
+    /// Operations of a row in the last chunk of a prompt.
+    each_row: f64,
 }
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { each: FIRST_GUESS, recorded: 0.0, submitted: 0.0, marks: VecDeque::new(), last: 0.0 }
+        Self {
+            each: FIRST_GUESS,
+            recorded: 0.0,
+            submitted: 0.0,
+            marks: VecDeque::new(),
+            last: 0.0,
+            measured: false,
+            batch: (0, 0.0),
+            each_row: 0.0,
+        }
     }
 }
 
 impl Pace {
+    /// A batch of so many rows begins.
+    pub fn begin(&mut self, rows: usize) {
+        let (before, operations) = std::mem::replace(&mut self.batch, (rows, 0.0));
+        if before >= Gpu::CHUNK {
+            self.each_row = operations / before as f64;
+        }
+        self.measure();
+    }
+
+    /// Rows of the next chunk of a prompt: twice as many as at first, and so on, as long as that takes little by what the
+    /// last chunk came to.
+    pub fn chunk(&self) -> usize {
+        let mut rows = Gpu::CHUNK;
+        let takes = |rows: usize| rows as f64 * self.each_row * self.each;
+        while self.measured && self.each_row > 0.0 && rows < Gpu::MOST_CHUNK && takes(2 * rows) <= CHUNK_MS {
+            rows *= 2;
+        }
+        rows
+    }
+
     /// One more dispatch is recorded.
     pub fn record(&mut self, work: &Work) {
-        self.recorded += work.operations + BYTE * work.bytes;
+        let operations = work.operations + BYTE * work.bytes;
+        self.recorded += operations;
+        self.batch.1 += operations;
     }
 
     /// Whether what is recorded, and that much more, would take too long.
@@ -75,12 +119,14 @@ impl Pace {
             let took = at - given.max(self.last);
             self.last = self.last.max(at);
             if took >= LEAST_MS {
-                // Half of what was thought: a device may be busy with something else for once.
-                self.each = (self.each + took / load) / 2.0;
+                // Half of what was measured before: a device may be busy with something else for once.
+                let before = if self.measured { self.each } else { took / load };
+                self.each = (before + took / load) / 2.0;
             } else {
                 // Too fast to be measured: faster than that at least.
                 self.each = self.each.min(LEAST_MS / load);
             }
+            self.measured = true;
         }
     }
 }
@@ -152,5 +198,47 @@ mod tests {
         pace.record(&work);
         assert!(!pace.is_due(&Work { operations: 400e9, ..Work::default() }));
         assert!(pace.is_due(&Work { operations: 500e9, ..Work::default() }));
+    }
+
+    /// Rows of the chunks of a prompt on a device that does an operation in `each` ms, of a model of so many a row.
+    fn chunks(each: f64, operations: f64) -> Vec<usize> {
+        let (mut pace, mut now) = (Pace::default(), 0.0);
+        let chunk = |_| {
+            let rows = pace.chunk();
+            pace.begin(rows);
+            pace.record(&Work { operations: operations * rows as f64, ..Work::default() });
+            pace.submit();
+            let done = Signal::default();
+            pace.mark(now, done.clone());
+            now += each * operations * rows as f64;
+            done.give_at(true, now);
+            rows
+        };
+        (0..6).map(chunk).collect()
+    }
+
+    #[test]
+    fn chunks_grow_on_a_device_that_does_them_in_little_time() {
+        // SmolLM2 has 270 M operations a row: at 10 T a second, at 1 T, and at 100 G.
+        assert_eq!(chunks(1e-10, 270e6), [128, 128, 512, 512, 512, 512]);
+        assert_eq!(chunks(1e-9, 270e6), [128; 6]);
+        assert_eq!(chunks(5e-10, 270e6), [128, 128, 256, 256, 256, 256]);
+        assert_eq!(chunks(1e-8, 270e6), [128; 6]);
+        // 14 G a row, a model of 7 G.
+        assert_eq!(chunks(1e-11, 14e9), [128, 128, 256, 256, 256, 256]);
+    }
+
+    #[test]
+    fn nothing_is_known_of_a_device_without_a_whole_chunk() {
+        let mut pace = Pace::default();
+        for rows in [20, 1, 127, 64] {
+            pace.begin(rows);
+            pace.record(&Work { operations: 1e3, ..Work::default() });
+            pace.submit();
+            let done = Signal::default();
+            done.give_at(true, 0.0);
+            pace.mark(0.0, done);
+            assert_eq!(pace.chunk(), 128);
+        }
     }
 }

@@ -9,6 +9,7 @@
 //! other function, and gives the pipeline when wgpu asks again with the same module. The browser's threads for that give
 //! way to all others; a real GPU, whose compilers have cores to themselves, may be another matter.
 
+use super::choices::Choices;
 use super::context::{Context, Features};
 use super::kernels::{Extras, Kernel, Uses};
 use crate::error::{Code, Result};
@@ -27,6 +28,7 @@ pub struct Kernels {
     pipelines: RefCell<HashMap<Kernel, Rc<Pipeline>>>,
     /// Each is off once a driver has refused a kernel that uses it.
     extras: Cell<Extras>,
+    choices: Cell<Choices>,
 }
 
 /// Bytes of a kernel's parameters, and of what it is told of a batch: the least that uniforms are apart.
@@ -41,7 +43,18 @@ impl Kernels {
         let Features { subgroups, halves, integer_dot, .. } = context.features;
         let (subgroups, poor_halves) = (subgroups.is_some(), context.features.poor_halves);
         let extras = Cell::new(Extras { subgroups, halves, integer_dot, inexact_halves: false, poor_halves });
-        Rc::new(Self { context, pipelines: RefCell::default(), extras })
+        let choices = Cell::new(context.features.choices);
+        Rc::new(Self { context, pipelines: RefCell::default(), extras, choices })
+    }
+
+    /// The ways of kernels that are chosen.
+    pub fn choices(&self) -> Choices {
+        self.choices.get()
+    }
+
+    /// Kernels have these ways from now on: for a device on which no model has been made ready yet.
+    pub fn choose(&self, choices: Choices) {
+        self.choices.set(choices);
     }
 
     /// What is used of what not every device has.

@@ -88,6 +88,8 @@ pub struct Runs {
     /// On the GPU. 0 without timestamps.
     pub ms: f64,
     pub work: Work,
+    /// Workgroups.
+    pub groups: u64,
 }
 
 /// Of one device, all models together.
@@ -124,9 +126,10 @@ impl Meter {
         self.counters.set(counters);
     }
 
-    pub(super) fn ran(&self, kernel: &Kernel, work: &Work) {
+    pub(super) fn ran(&self, kernel: &Kernel, work: &Work, grid: [u32; 3]) {
         self.add(&Line::new(kernel, work), |runs| {
             runs.count += 1;
+            runs.groups += grid.map(u64::from).into_iter().product::<u64>();
             runs.work.bytes += work.bytes;
             runs.work.operations += work.operations;
         });

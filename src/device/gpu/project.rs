@@ -2,7 +2,8 @@
 
 use super::Gpu;
 use super::buffer::Buffer;
-use super::kernels::{BYTES, Kernel, SHARED, Shader, WHOLE};
+use super::choices::ManyRows;
+use super::kernels::{BYTES, HALVES, Kernel, SHARED, Shader, WHOLE, has_halves};
 use super::matrix::{Matrix, Part, units};
 use super::profile::Work;
 use super::recorder::{Dispatch, all_of};
@@ -85,6 +86,8 @@ pub(super) struct Many {
     pub floats: Buffer,
     /// The same for quantised weights, where integers are multiplied.
     pub bytes: Option<Buffer>,
+    /// And for weights that are halves or can be, where those are multiplied.
+    halves: Option<Buffer>,
 }
 
 /// What becomes of a product that many rows share.
@@ -111,10 +114,12 @@ impl How {
 /// Likewise, with the activation's number: 0 where there is none.
 type Becoming = (How, u32);
 
+/// Lanes of a subgroup on processors that stand in for a GPU.
+const QUAD: u32 = 4;
+/// Lanes that a row may have.
+const MOST_LANES: u32 = 128;
 /// Threads that keep a large GPU busy, or so: an H200 holds 270,000, and half of a 4090's 196,000 are enough.
 const MANY_THREADS: usize = 1 << 16;
-/// Workgroups of 256 threads that do.
-const MANY_GROUPS: usize = 64;
 
 /// Lanes that share a row of a matrix, and how they add up: WHOLE, SHARED, or 0 for either of two other ways.
 #[derive(Clone, Copy)]
@@ -195,6 +200,9 @@ impl Gpu {
         while (32..64).contains(&lanes) && units >= 2 * lanes as usize && rows * lanes as usize / 4 < MANY_THREADS {
             lanes *= 2;
         }
+        if self.kernels.choices().one_row.is_wide() && lanes < MOST_LANES && units >= 2 * lanes as usize {
+            lanes *= 2;
+        }
         Lanes::new(lanes, whole, most)
     }
 
@@ -267,7 +275,13 @@ impl Gpu {
         let (columns, scaled) = (segments[0].columns, segments.iter().any(|segment| segment.scale.is_some()));
         let quantised = segments.iter().any(|segment| segment.ty.is_quantised());
         match input.rows > FEW || scaled {
-            true => Rows::Many(self.many(input, columns, quantised)),
+            true => {
+                let mut many = self.many(input, columns, quantised);
+                if self.multiplies_halves(&many) && segments.iter().any(|segment| has_halves(segment.ty)) {
+                    many.halves = Some(self.in_halves(&many.floats, input.rows, columns));
+                }
+                Rows::Many(many)
+            }
             false => Rows::Few(self.few(input, columns)),
         }
     }
@@ -287,7 +301,29 @@ impl Gpu {
     pub(super) fn many(&mut self, input: &Input<Self>, width: usize, quantised: bool) -> Many {
         let floats = self.normed(input, width);
         let bytes = (quantised && self.kernels.extras().integer_dot).then(|| self.in_bytes(&floats, input.rows, width));
-        Many { rows: input.rows, floats, bytes }
+        Many { rows: input.rows, floats, bytes, halves: None }
+    }
+
+    /// Whether halves are multiplied where weights can be.
+    fn multiplies_halves(&self, x: &Many) -> bool {
+        let wanted = self.kernels.choices().many_rows == ManyRows::Halves && self.kernels.extras().halves;
+        wanted && x.bytes.is_none() && self.subgroup_size() != Some(QUAD)
+    }
+
+    /// Inputs [rows, width] as `shaders/halve.wgsl` leaves them.
+    fn in_halves(&mut self, x: &Buffer, rows: usize, width: usize) -> Buffer {
+        let columns = width / 4;
+        let out = self.scratch(2 * rows * (columns + 1), true);
+        let batch = self.recorder.told(all_of(rows), 0);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Halve),
+            storage: &[x, &out],
+            parameters: &[columns as u32],
+            batch,
+            grid: [1, rows, 1],
+            work: Work::moving(6 * rows * width),
+        });
+        out
     }
 
     /// Inputs [rows, width] as `shaders/quantise.wgsl` leaves them.
@@ -346,7 +382,7 @@ impl Gpu {
         let units = units(first.ty, first.columns);
         let lanes = self.lanes(shape[0], units);
         let tokens = input.rows.next_power_of_two().min(FEW);
-        let staged = lanes.stage() && tokens == 1;
+        let staged = lanes.stage() && tokens == 1 && !self.kernels.choices().one_row.is_apart();
         let [norm, epsilon] = input.norm_words();
         let mut parameters = vec![units as u32, first.columns as u32 / 4, norm, epsilon, input.rows as u32, 0, 0, 0];
         let groups = put_segments(&mut parameters, segments, lanes.rows(staged) / (1 + usize::from(gated)), gated);
@@ -406,7 +442,7 @@ impl Gpu {
     }
 
     fn takes_quads(&self, x: &Many, ty: TensorType) -> bool {
-        (x.bytes.is_none() || !ty.is_quantised()) && self.subgroup_size() == Some(4)
+        (x.bytes.is_none() || !ty.is_quantised()) && self.subgroup_size() == Some(QUAD)
     }
 
     /// The kernel for products of such inputs and weights, what it reads, and the rows of the output and tokens of its
@@ -423,13 +459,15 @@ impl Gpu {
             let tile = ["ROWS", "TOKENS"].map(|name| Shader::MatrixMatrixQuads.constant(name) as usize);
             return (Kernel::new(Shader::MatrixMatrixQuads).with([how, activation, outs]), &x.floats, tile);
         }
-        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised());
-        let [rows_each, tokens_each] = tile_of(rows, x.rows, gated);
-        let (gates, bytes_word) = (u32::from(gated), bytes.map_or(0, |_| BYTES));
-        let constants = [gates, bytes_word, rows_each as u32, tokens_each as u32, how, activation, outs];
+        let bytes = x.bytes.as_ref().filter(|_| ty.is_quantised()).map(|bytes| (bytes, BYTES));
+        let halves = x.halves.as_ref().filter(|_| has_halves(ty)).map(|halves| (halves, HALVES));
+        let (input, tiles) = bytes.or(halves).unwrap_or((&x.floats, 0));
+        let enough = self.kernels.choices().many_rows.groups();
+        let [rows_each, tokens_each] = tile_of(rows, x.rows, gated, enough);
+        let constants = [u32::from(gated), tiles, rows_each as u32, tokens_each as u32, how, activation, outs];
         let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
         let tile = [across * rows_each / (1 + usize::from(gated)), across * tokens_each];
-        (Kernel::new(Shader::MatrixMatrix).with(constants), bytes.unwrap_or(&x.floats), tile)
+        (Kernel::new(Shader::MatrixMatrix).with(constants), input, tile)
     }
 }
 
@@ -457,17 +495,17 @@ fn put_segments(parameters: &mut Vec<u32>, segments: &[Segment], rows: usize, ga
     groups
 }
 
-/// Rows and tokens of a thread, in products of `rows` rows of weights: as many as leave enough workgroups. It is the same
+/// Rows and tokens of a thread, in products of `rows` rows of weights: as many as leave `enough` workgroups. It is the same
 /// for all numbers of tokens up to the next power of two, so that a device can get ready.
-fn tile_of(rows: usize, tokens: usize, gated: bool) -> [usize; 2] {
+fn tile_of(rows: usize, tokens: usize, gated: bool, enough: usize) -> [usize; 2] {
     let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
-    let tokens = tokens.next_power_of_two().min(Gpu::CHUNK);
+    let tokens = tokens.next_power_of_two().min(Gpu::MOST_CHUNK);
     let least = 1 + usize::from(gated);
     let (mut rows_each, mut tokens_each) = (4, tokens.div_ceil(across).min(4));
     let groups = |rows_each: usize, tokens_each: usize| {
         rows.div_ceil(across * rows_each) * tokens.div_ceil(across * tokens_each)
     };
-    while groups(rows_each, tokens_each) < MANY_GROUPS {
+    while groups(rows_each, tokens_each) < enough {
         if tokens_each > 1 && (tokens_each >= rows_each || rows_each == least) {
             tokens_each /= 2;
         } else if rows_each > least {
@@ -503,20 +541,23 @@ mod tests {
     fn a_prompt_of_128_tokens_gives_every_matrix_64_workgroups() {
         let across = Shader::MatrixMatrix.constant("ACROSS") as usize;
         for (rows, gated) in ROWS {
-            let [rows_each, tokens_each] = tile_of(rows, 128, gated);
+            let [rows_each, tokens_each] = tile_of(rows, 128, gated, 64);
             let groups = rows.div_ceil(across * rows_each) * 128usize.div_ceil(across * tokens_each);
-            assert!(groups >= MANY_GROUPS, "{rows} rows: {groups} of {rows_each} × {tokens_each}");
+            assert!(groups >= 64, "{rows} rows: {groups} of {rows_each} × {tokens_each}");
         }
     }
 
     #[test]
     fn tiles_are_no_smaller_than_they_have_to_be() {
-        assert_eq!(tile_of(4096, 128, false), [4, 4]);
-        assert_eq!(tile_of(576, 128, false), [2, 2]);
-        assert_eq!(tile_of(22_016, 128, true), [4, 4]);
-        assert_eq!(tile_of(4096, 12, false), [4, 1]);
+        assert_eq!(tile_of(4096, 128, false, 64), [4, 4]);
+        assert_eq!(tile_of(576, 128, false, 64), [2, 2]);
+        assert_eq!(tile_of(22_016, 128, true, 64), [4, 4]);
+        assert_eq!(tile_of(4096, 12, false, 64), [4, 1]);
+        // Where fewer are enough, or more.
+        assert_eq!(tile_of(576, 128, false, 16), [4, 4]);
+        assert_eq!(tile_of(576, 128, false, 256), [1, 1]);
         // Too few rows for so many workgroups.
-        assert_eq!(tile_of(3, 5, false), [1, 1]);
-        assert_eq!(tile_of(3, 5, true), [2, 1]);
+        assert_eq!(tile_of(3, 5, false, 64), [1, 1]);
+        assert_eq!(tile_of(3, 5, true, 64), [2, 1]);
     }
 }

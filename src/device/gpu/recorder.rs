@@ -108,6 +108,11 @@ impl Recorder {
         })
     }
 
+    /// Rows of a prompt's next chunk.
+    pub fn chunk(&self) -> usize {
+        self.pace.chunk()
+    }
+
     /// From now on kernels are collected, not run.
     pub fn collect(&mut self) {
         self.wanted = Some(BTreeSet::new());
@@ -129,6 +134,7 @@ impl Recorder {
         self.trials.begin();
         if !self.collecting() {
             self.context.meter.count(|counters| counters.steps += 1);
+            self.pace.begin(batches[0][1] as usize);
         }
         self.told = batches;
         self.bindings.tell(0, &self.told);
@@ -212,7 +218,7 @@ impl Recorder {
         }
         self.context.meter.count(|counters| counters.dispatches += 1);
         if self.context.profile {
-            self.context.meter.ran(kernel, work);
+            self.context.meter.ran(kernel, work, [x, y, z]);
         }
     }
 

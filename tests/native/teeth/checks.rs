@@ -15,7 +15,7 @@ use crate::{
     gpu_attention, gpu_bounds, gpu_choosing, gpu_convs, gpu_experts, gpu_functions, gpu_grids, gpu_halves, gpu_heads,
     gpu_kernels, gpu_limits, gpu_pixels, gpu_runs,
 };
-use crate::{gpu_spans, gpu_turns, gpu_verbs};
+use crate::{gpu_spans, gpu_tuning, gpu_turns, gpu_verbs};
 
 /// A family's comparison with the reference implementation, on the CPU.
 pub fn conformance(family: &str) {
@@ -125,7 +125,8 @@ fn of_file(file: &str) -> Vec<Check> {
         "matrix_vector" | "lanes" | "lanes_apart" | "lanes_staged" | "fold_whole" | "fold_subgroups"
         | "fold_shared" => vector_products(),
         "route" | "experts" | "experts_down" | "experts_place" | "gating" => experts(),
-        "matrix_matrix" | "tiles_floats" => all([
+        "halve" | "reals_halves" => halved(),
+        "matrix_matrix" | "tiles_floats" | "reals_floats" => all([
             matrix_products(without_subgroups),
             vec![Box::new(gpu_kernels::products_are_right_in_tiles_of_every_size)],
         ]),
@@ -256,6 +257,13 @@ fn bytes(types: &[TensorType]) -> Vec<Check> {
         })
     };
     cases.map(check).collect()
+}
+
+fn halved() -> Vec<Check> {
+    vec![
+        Box::new(gpu_tuning::products_of_halves_are_off_by_what_halves_are_rounded_by),
+        Box::new(gpu_tuning::halves_that_hold_their_numbers_lose_nothing_whatever_their_size),
+    ]
 }
 
 fn vector_products() -> Vec<Check> {
