@@ -4,8 +4,8 @@
 // a tile of TOKENS tokens and ROWS rows, a thread TOKENS_EACH × ROWS_EACH of it, while 32 columns at a time pass through
 // workgroup memory: each word of the weights is fetched once a tile, and while a step is multiplied the next is on its
 // way. The tiles are those of tiles_floats.wgsl, of floats or halves, or of tiles_bytes.wgsl. They lie columns first, so
-// that neighbouring threads read
-// neighbouring words. GATED: the first half of a tile's rows are of a gate, the others of the matrix that it gates.
+// that neighbouring threads read neighbouring words. GATED: the first half of a tile's rows are of a gate, the others of
+// the matrix that it gates.
 // Grid: (Σ ceil(rows / ROWS), ceil(tokens / TOKENS), further ones).
 //
 // By arithmetic: a step of a thread with 4 × 4 sums is 128 multiplications of fours for 64 reads of them out of workgroup
