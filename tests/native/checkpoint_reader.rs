@@ -257,7 +257,7 @@ fn shapes_that_make_no_sense_are_refused() {
 
 #[test]
 fn types_that_are_not_read_are_refused_by_name() {
-    for (ty, name) in [(16, "IQ2_XXS"), (34, "TQ1_0"), (40, "NVFP4"), (26, "I32"), (9, "Q8_1")] {
+    for (ty, name) in [(16, "IQ2_XXS"), (42, "Q2_0"), (40, "NVFP4"), (26, "I32"), (9, "Q8_1")] {
         let error = refused(&file(&[tensor("blk.0.attn_q.weight", &[256], ty, 0)], 256));
         assert_eq!(error.code, Code::UnsupportedQuantization);
         assert!(

@@ -7,8 +7,9 @@ use azulejo::device::{Device, Input, Linear};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::blocks::random_bytes;
 use crate::devices::{self, gpu};
-use crate::gpu_kernels::{WIDTHS, check_gated, check_projection, random_bytes};
+use crate::gpu_kernels::{WIDTHS, check_gated, check_projection};
 use crate::random::Random;
 use crate::verbs::{begin, matrix, read};
 

@@ -15,8 +15,8 @@ pub const BLOCK: usize = 32;
 const VALUE: usize = 24;
 
 /// The largest level: of 14 bits with their sign, or two digits of 7 bits without. 32 products with the largest weight
-/// level, 128, fit 32 bits.
-const LARGEST: f32 = 8191.0;
+/// level, 128, fit 32 bits. A multiple of 127: whole numbers up to that stay whole.
+const LARGEST: f32 = 8128.0;
 
 /// A block in the form that the kernels read.
 pub trait Activations: Copy + Default + Send + Sync {
