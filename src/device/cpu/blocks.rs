@@ -155,18 +155,24 @@ pub const STEPS: usize = BLOCK / 8;
 
 impl Nibbles {
     pub fn new(rows: &[Levels; ROWS]) -> Self {
-        let mut block = Self {
-            levels: [[[0; 16]; 2]; STEPS],
+        Self {
+            levels: Self::placed(&rows.each_ref().map(|row| row.levels)),
             scales: [std::array::from_fn(|row| rows[row].scales[0])],
             mins: [std::array::from_fn(|row| rows[row].mins[0])],
-        };
+        }
+    }
+
+    /// Levels of 4 bits, or codes, where they are. Not inlined: several types have it, and loading waits for the network.
+    #[inline(never)]
+    pub fn placed(rows: &[[i8; BLOCK]; ROWS]) -> [[[u8; 16]; 2]; STEPS] {
+        let mut placed = [[[0; 16]; 2]; STEPS];
         for (row, levels) in rows.iter().enumerate() {
-            for (column, level) in levels.levels.iter().enumerate() {
+            for (column, level) in levels.iter().enumerate() {
                 let (step, half, byte, shift) = Self::place(row, column);
-                block.levels[step][half][byte] |= (*level as u8) << shift;
+                placed[step][half][byte] |= level.cast_unsigned() << shift;
             }
         }
-        block
+        placed
     }
 
     /// Where a level is: step, half of the rows, byte and shift.

@@ -18,6 +18,8 @@ use std::borrow::Cow;
 struct ByteLevels([[[[u8; 16]; 2]; 2]; STEPS]);
 
 impl ByteLevels {
+    /// Not inlined: every type of bytes has it, and loading waits for the network.
+    #[inline(never)]
     fn new(rows: &[Levels; ROWS]) -> Self {
         let mut bytes = [[[[0; 16]; 2]; 2]; STEPS];
         for (row, levels) in rows.iter().enumerate() {

@@ -58,18 +58,12 @@ pub struct Uneven<V> {
 
 impl<V: Values> Uneven<V> {
     pub fn new(rows: &[Levels; ROWS]) -> Self {
-        let mut block = Self {
-            codes: [[[0; 16]; 2]; STEPS],
+        let code = |level: i8| V::CODES[usize::from(level.cast_unsigned())].cast_signed();
+        Self {
+            codes: Nibbles::placed(&rows.each_ref().map(|row| row.levels.map(code))),
             scales: rows.each_ref().map(|row| row.scales[0]),
             values: PhantomData,
-        };
-        for (row, levels) in rows.iter().enumerate() {
-            for (column, level) in levels.levels.iter().enumerate() {
-                let (step, half, byte, shift) = Nibbles::place(row, column);
-                block.codes[step][half][byte] |= V::CODES[usize::from(level.cast_unsigned())] << shift;
-            }
         }
-        block
     }
 
     /// Σ level · activation of the eight rows: see [`Nibbles`].
