@@ -38,7 +38,7 @@ async function bind(name, module) {
   // Functions of one kind next to each other compress better: 16 kB of the module, and nothing in it changes. Long ones
   // that have one caller stay functions: 8 kB less than with all of them inlined, at the same speed.
   const size = ["--reorder-functions-by-name", "--one-caller-inline-max-function-size=100"];
-  const optimize = options["no-optimize"] ? [] : ["-O2", ...size, ...COMMON, ...BUILDS[name].optimize];
+  const optimize = options["no-optimize"] ? [] : ["-O2", "--shrink-level=1", ...size, ...COMMON, ...BUILDS[name].optimize];
   // Beside the module, not in the package: what the output was made from, and how.
   const stamp = join(root, "target", `wasm-${name}`, "bound");
   const made = JSON.stringify([statSync(module).mtimeMs, bindings, optimize]);

@@ -236,7 +236,7 @@ pub fn the_least_logit_that_is_left_is_found_among_those_put_aside() {
     let mass = logits.iter().map(weight).sum::<f64>() / 0.7;
     let least_of = |share: f64, mass: f64, mut sum: f64| {
         let enough = |logit: &&f32| {
-            sum += weight(*logit) / mass;
+            sum += weight(logit) / mass;
             sum >= share
         };
         *logits.iter().find(enough).expect("they come to it")

@@ -89,6 +89,8 @@ impl Element for Brain {
 pub struct Floats<E>(pub [[[E; 4]; 2]; FLOATS]);
 
 impl<E: Element> Floats<E> {
+    /// Not inlined: the same code for all types of 16 bits, and loading waits for the network.
+    #[inline(never)]
     pub fn new(rows: [[E; FLOATS]; ROWS]) -> Self {
         let at = |column: usize, half: usize| std::array::from_fn(|lane| rows[half * 4 + lane][column]);
         Self(std::array::from_fn(|column| [at(column, 0), at(column, 1)]))

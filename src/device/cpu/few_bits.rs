@@ -38,14 +38,19 @@ impl<const BITS: usize, const PARTS: usize> FewBits<BITS, PARTS> {
         let mut block =
             Self { levels: [[[[0; 8]; 2]; BITS]; PARTS], scales: rows.each_ref().map(|parts| parts[0].scales[0]) };
         for (row, parts) in rows.iter().enumerate() {
-            for (part, levels) in parts.iter().enumerate() {
-                for (column, level) in levels.levels.iter().enumerate() {
-                    let (vector, lane, shift) = Self::place(row, column);
-                    block.levels[part][vector][row / 4][lane] |= u16::from(level.cast_unsigned()) << shift;
-                }
+            for (levels, placed) in parts.iter().zip(&mut block.levels) {
+                Self::place_row(row, &levels.levels, placed);
             }
         }
         block
+    }
+
+    #[inline(never)]
+    fn place_row(row: usize, levels: &[i8; BLOCK], placed: &mut [[[u16; 8]; 2]; BITS]) {
+        for (column, level) in levels.iter().enumerate() {
+            let (vector, lane, shift) = Self::place(row, column);
+            placed[vector][row / 4][lane] |= u16::from(level.cast_unsigned()) << shift;
+        }
     }
 
     /// Packs eight rows of the file.

@@ -175,10 +175,10 @@ impl Matrix {
             Panels::F16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::Bf16(blocks) => self.tiles(panel, blocks, floats, inputs.tokens, &writer),
             Panels::Nibbles(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
-            Panels::Iq4(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
-            Panels::E2m1(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
-            Panels::Bits(blocks) => self.tiles(panel, blocks, fours, inputs.tokens, &writer),
-            Panels::TwoBits(blocks) => self.tiles(panel, blocks, eights, inputs.tokens, &writer),
+            Panels::Iq4(blocks) => self.rare_tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::E2m1(blocks) => self.rare_tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
+            Panels::Bits(blocks) => self.rare_tiles(panel, blocks, fours, inputs.tokens, &writer),
+            Panels::TwoBits(blocks) => self.rare_tiles(panel, blocks, eights, inputs.tokens, &writer),
             Panels::Bytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
             Panels::BytesMin(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
             Panels::HalfBytes(blocks) => self.tiles(panel, blocks, inputs.quantised, inputs.tokens, &writer),
@@ -207,6 +207,23 @@ impl Matrix {
             token += 2;
         }
         if token < tokens {
+            writer.write(token, &tile::<_, 1>(blocks, &inputs[token * per_row..]));
+        }
+    }
+
+    /// Four tokens pass a panel that is widened, the others one by one: of types that few files have, less code.
+    #[inline(always)]
+    fn rare_tiles<B: Block>(&self, panel: usize, blocks: &[B], inputs: &[B::Input], tokens: usize, writer: &Writer) {
+        let per_row = self.columns / B::COLUMNS;
+        let blocks = &blocks[panel * per_row..][..per_row];
+        let fours = tokens / 4 * 4;
+        if fours > 0 {
+            let blocks = B::widen(blocks);
+            for token in (0..fours).step_by(4) {
+                writer.write(token, &tile::<_, 4>(&blocks, &inputs[token * per_row..]));
+            }
+        }
+        for token in fours..tokens {
             writer.write(token, &tile::<_, 1>(blocks, &inputs[token * per_row..]));
         }
     }
@@ -405,6 +422,12 @@ fn pack_floats<E: Copy, B, const BYTES: usize>(
 }
 
 fn pack_levels<B>(ty: TensorType, rows: [&[u8]; ROWS], block: impl Fn(&[Levels; ROWS]) -> B, out: &mut Vec<B>) {
+    each_block(ty, rows, &mut |levels| out.push(block(levels)));
+}
+
+/// The levels of some rows, 32 columns at a time. It is code of its own, whatever is made of them: types are many.
+#[inline(never)]
+fn each_block(ty: TensorType, rows: [&[u8]; ROWS], pack: &mut dyn FnMut(&[Levels; ROWS])) {
     let parts = ty.block_len() / BLOCK;
     let mut levels = [[Levels::default(); 8]; ROWS];
     for start in (0..rows[0].len()).step_by(ty.block_bytes()) {
@@ -412,7 +435,7 @@ fn pack_levels<B>(ty: TensorType, rows: [&[u8]; ROWS], block: impl Fn(&[Levels; 
             ty.levels(&row[start..start + ty.block_bytes()], &mut levels[..parts]);
         }
         for part in 0..parts {
-            out.push(block(&levels.map(|row| row[part])));
+            pack(&levels.map(|row| row[part]));
         }
     }
 }
