@@ -117,7 +117,7 @@ fn a_model_in_any_quantised_type_is_that_of_its_dequantised_matrices() {
         let tensors = tensors(ty);
         let expected = logits(cpu(1), None, &in_floats(&tensors));
         assert!(expected.iter().all(|x| x.is_finite()) && expected.iter().any(|x| x.abs() > 0.1), "{ty}");
-        // Activations have 14 bits: each product is off by some 6e-5 of its size.
+        // Activations have 15 bits: each product is off by some 3e-5 of its size.
         let apart = apart(&logits(cpu(2), None, &tensors), &expected);
         assert!(apart <= 3e-4, "{ty}: {apart}");
     }

@@ -442,8 +442,7 @@ fn each_block(ty: TensorType, rows: [&[u8]; ROWS], pack: &mut dyn FnMut(&[Levels
 
 #[cfg(test)]
 mod tests {
-    use super::super::pool::Pool;
-    use super::super::quantised::quantise;
+    use super::super::quantised::{Activations, Rounded};
     use super::*;
 
     /// Numbers that look random and are the same each time.
@@ -507,6 +506,16 @@ mod tests {
         }
     }
 
+    /// The same levels in both forms: those of the digits, which both can hold, or of the others.
+    fn levels(values: &[f32], most: f32) -> (Vec<QuantisedBlock>, Vec<DigitBlock>) {
+        let rounded = |values| Rounded::of(values, most);
+        let (blocks, _) = values.as_chunks();
+        (
+            blocks.iter().map(|values| rounded(values).into()).collect(),
+            blocks.iter().map(|values| rounded(values).into()).collect(),
+        )
+    }
+
     /// Its products with some tokens, in one of the two ways, are those of the plain sums in f64.
     fn multiplies(ty: TensorType, (rows, columns): (usize, usize), by_bytes: bool) {
         let bytes = tensor(ty, rows, columns);
@@ -515,11 +524,9 @@ mod tests {
         ty.dequantize(&bytes, &mut weights);
         for tokens in [1, 2, 3, 4, 9, MANY + 3] {
             let mut inputs: Vec<f32> = numbers(tokens * columns, 3).map(|n| (n % 2001) as f32 / 1000.0 - 1.0).collect();
-            let blocks = tokens * columns.div_ceil(BLOCK);
-            let (mut quantised, mut digits) = (vec![Default::default(); blocks], vec![Default::default(); blocks]);
+            let most = if by_bytes { DigitBlock::LARGEST } else { QuantisedBlock::LARGEST };
+            let (quantised, digits) = levels(&inputs, most);
             if matrix.form() != Form::Floats {
-                quantise::<QuantisedBlock>(&Pool::new(1), &inputs, columns, &mut quantised);
-                quantise::<DigitBlock>(&Pool::new(1), &inputs, columns, &mut digits);
                 // The product is of the quantised activations: with those it is exact but for rounding.
                 for (inputs, block) in inputs.chunks_mut(BLOCK).zip(&quantised) {
                     inputs.iter_mut().zip(block.levels).for_each(|(x, level)| *x = f32::from(level) * block.scale);
@@ -564,9 +571,7 @@ mod tests {
             let mut bytes = vec![byte; 8 * ty.row_bytes(64).unwrap()];
             bytes.chunks_mut(ty.block_bytes()).for_each(|block| block[..2].copy_from_slice(&[0, 0x3c]));
             for value in [1.0, -1.0] {
-                let (mut quantised, mut digits) = ([Default::default(); 2], [Default::default(); 2]);
-                quantise::<QuantisedBlock>(&Pool::new(1), &[value; 64], 64, &mut quantised);
-                quantise::<DigitBlock>(&Pool::new(1), &[value; 64], 64, &mut digits);
+                let (quantised, digits) = levels(&[value; 64], DigitBlock::LARGEST);
                 let inputs = Inputs { floats: &[], quantised: &quantised, digits: &digits, tokens: 1 };
                 let [by_bytes, in_16_bits] = [true, false].map(|by_bytes| {
                     let matrix = Matrix { by_bytes, ..packed(ty, 8, 64, &bytes) };
