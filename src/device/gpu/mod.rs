@@ -187,8 +187,8 @@ impl Device for Gpu {
     type Reading = Reading;
 
     // Two tiles of tokens; a prompt can still be left within a few chunks.
-    const CHUNK: usize = 128;
-    const MOST_CHUNK: usize = 512;
+    const CHUNK: usize = pace::SHORTEST_CHUNK;
+    const MOST_CHUNK: usize = pace::LONGEST_CHUNK;
 
     fn chunk(&self) -> usize {
         self.recorder.chunk()

@@ -8,10 +8,8 @@
 //! A large GPU is hardly busy with 128 tokens of a small model, and waits between the dispatches: where chunks of a prompt
 //! took little, the next ones are longer. Until then they are short, so that a slow device's can be left soon.
 
-use super::Gpu;
 use super::profile::Work;
 use super::signal::Signal;
-use crate::device::Device;
 use std::collections::VecDeque;
 
 /// Milliseconds that a submit may take.
@@ -20,6 +18,9 @@ const MOST_MS: f64 = 100.0;
 const BYTE: f64 = 8.0;
 /// Milliseconds an operation before any was measured: those of a small GPU, 100 G a second.
 const FIRST_GUESS: f64 = 1e-8;
+/// Rows of a prompt's chunks: of the first, and of the longest.
+pub const SHORTEST_CHUNK: usize = 128;
+pub const LONGEST_CHUNK: usize = 512;
 /// Milliseconds that a chunk of a prompt may take to be longer than the shortest.
 const CHUNK_MS: f64 = 50.0;
 /// Milliseconds below which nothing can be said: clocks of browsers are coarse.
@@ -68,7 +69,7 @@ impl Pace {
     /// A batch of so many rows begins.
     pub fn begin(&mut self, rows: usize) {
         let (before, operations) = std::mem::replace(&mut self.batch, (rows, 0.0));
-        if before >= Gpu::CHUNK {
+        if before >= SHORTEST_CHUNK {
             self.each_row = operations / before as f64;
         }
         self.measure();
@@ -77,9 +78,9 @@ impl Pace {
     /// Rows of the next chunk of a prompt: twice as many as at first, and so on, as long as that takes little by what the
     /// last chunk came to.
     pub fn chunk(&self) -> usize {
-        let mut rows = Gpu::CHUNK;
+        let mut rows = SHORTEST_CHUNK;
         let takes = |rows: usize| rows as f64 * self.each_row * self.each;
-        while self.measured && self.each_row > 0.0 && rows < Gpu::MOST_CHUNK && takes(2 * rows) <= CHUNK_MS {
+        while self.measured && self.each_row > 0.0 && rows < LONGEST_CHUNK && takes(2 * rows) <= CHUNK_MS {
             rows *= 2;
         }
         rows
