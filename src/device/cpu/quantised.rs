@@ -15,12 +15,15 @@ pub const BLOCK: usize = 32;
 const VALUE: usize = 24;
 
 /// A block in the form that the kernels read.
-pub trait Activations: Copy + Default + Send + Sync {
+pub trait Activations: Copy + Default + Send + Sync + From<Rounded> {
     /// The largest level. 32 products with the largest weight level, 128, fit 32 bits. A multiple of 127: whole numbers up
     /// to that stay whole.
     const LARGEST: f32;
 
-    fn new(values: &[f32; BLOCK]) -> Self;
+    #[inline(always)]
+    fn new(values: &[f32; BLOCK]) -> Self {
+        Rounded::of(values, Self::LARGEST).into()
+    }
 
     fn scale(&self) -> f32;
 
@@ -116,11 +119,6 @@ impl Activations for QuantisedBlock {
     const LARGEST: f32 = 16383.0;
 
     #[inline(always)]
-    fn new(values: &[f32; BLOCK]) -> Self {
-        Rounded::of(values, Self::LARGEST).into()
-    }
-
-    #[inline(always)]
     fn scale(&self) -> f32 {
         self.scale
     }
@@ -155,11 +153,6 @@ impl From<Rounded> for DigitBlock {
 impl Activations for DigitBlock {
     /// 14 bits with their sign are two digits of 7 bits.
     const LARGEST: f32 = 8128.0;
-
-    #[inline(always)]
-    fn new(values: &[f32; BLOCK]) -> Self {
-        Rounded::of(values, Self::LARGEST).into()
-    }
 
     #[inline(always)]
     fn scale(&self) -> f32 {

@@ -316,9 +316,7 @@ impl Rows {
             }
         }
     }
-}
 
-impl Rows {
     /// The vectors of some positions as they lie there, [positions, head_dim], where they are halves; and whether all are
     /// finite.
     pub fn halves<'a>(&self, page: &'a Values, positions: Range<usize>) -> Option<(&'a [u16], bool)> {
