@@ -5,8 +5,10 @@
 //!
 //! | | one token | 4 | 64 | |
 //! |---|---|---|---|---|
-//! | unpacked for each tile of tokens | 24, 22 | 27, 30 | 25, 29 | <- this below 8 tokens |
+//! | unpacked for each tile of tokens | 24, 22 | 27, 30 | 25, 29 | <- this below 4 tokens |
 //! | as bytes for all tokens | | | 38, 38 | <- this |
+//!
+//! With 4 to 7 tokens they become bytes for less code (`matrix.rs`): what it costs there was not measured.
 
 use super::blocks::Block;
 use super::bytes::Bytes;

@@ -69,7 +69,7 @@ pub trait Products: Copy + Send + Sync {
 
 /// Weights that can be multiplied byte by byte too.
 pub trait ByteProducts: Products<Input = QuantisedBlock> {
-    /// The same sums as of [`Products::accumulate`], to the bit.
+    /// The sums of [`Products::accumulate`]: of the same levels the same, to the bit.
     fn accumulate_digits<const T: usize>(&self, inputs: [&DigitBlock; T], sums: &mut [Sums; T]);
 }
 

@@ -8,8 +8,10 @@
 //! | levels of even steps (Q4_0) | 24, 25 | 19, 24 | 35, 37 | 26, 28 | 35, 36 | |
 //! | kept as bytes | 27, 27 | 16, 17 | 38, 41 | 23, 23 | 40, 40 | |
 //! | looked up as numbers above the least, and that added | 18, 22 | 17, 21 | 29, 32 | | | |
-//! | looked up | 19, 21 | 18, 21 | 29, 34 | 26, 28 | 30, – | <- this below 8 tokens |
+//! | looked up | 19, 21 | 18, 21 | 29, 34 | 26, 28 | 30, – | <- this below 4 tokens |
 //! | looked up once, as bytes for all tokens | | | | | 40, 40 | <- this |
+//!
+//! With 4 to 7 tokens they are looked up once for less code (`matrix.rs`): what it costs there was not measured.
 
 use super::blocks::{Block, Nibbles, STEPS};
 use super::bytes::{Bytes, add_pairs_of_four};
