@@ -57,7 +57,7 @@ impl Kernels {
         match tuned {
             Ok((choices, measured)) => {
                 self.choose(choices);
-                Ok(Tuning { choices, measured, ms: clock() - start })
+                Ok(Tuning { choices, measured, ms: rounded(clock() - start) })
             }
             Err(error) => {
                 self.choose(before);
@@ -88,7 +88,12 @@ impl Kernels {
 /// Ways by the names that they have where they are kept.
 fn named<W: Serialize>(ways: &[W], times: &[f64]) -> BTreeMap<String, f64> {
     let name = |way: &W| serde_json::to_value(way).ok().and_then(|name| name.as_str().map(str::to_owned));
-    ways.iter().zip(times).map(|(way, time)| (name(way).unwrap_or_default(), *time)).collect()
+    ways.iter().zip(times).map(|(way, time)| (name(way).unwrap_or_default(), rounded(*time))).collect()
+}
+
+/// To thousandths: more is not known, and so few digits are the same number again after they were kept as text.
+fn rounded(number: f64) -> f64 {
+    (number * 1000.0).round() / 1000.0
 }
 
 /// Of rounds, each of which has a time of each way, the default's first: the way that is clearly faster than the default
