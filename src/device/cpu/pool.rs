@@ -4,34 +4,32 @@
 //! Workers come from outside: native code spawns threads, a page starts Web Workers that call
 //! [`Pool::work`]. Whoever calls [`Pool::ranges`] takes part, so a pool without workers just runs the loop.
 //!
-//! **Joining.** All there is to a loop is its ticket: which loop it is, and how many of its tasks nobody has taken. A thread
-//! joins by taking some of them with a compare-and-swap, which fails once the loop is another one. The owner takes tasks
-//! too, and when none are left it waits for the tasks that others have taken: not for a thread that sleeps, was taken off
-//! its core before it took any, or never came.
-//!
-//! **Shares.** A part is a fixed share of the tasks that are left, so parts are large at first and single tasks in the end.
-//! What costs too little to be shared runs at once ([`pace`]).
+//! **Shares.** A loop begins as equal shares of neighbouring tasks, one for each thread, who takes the next half of what is
+//! left of it with a compare-and-swap: so it goes through memory in one direction, which is what processors fetch ahead.
+//! Who has none left takes the last half of another's: of a thread that sleeps, is slow or was taken off its core. A swap
+//! fails once the loop is another one. The owner, when nothing is left, waits for the tasks that others have taken: not for
+//! a thread that has taken none, or never came. What costs too little to be shared runs at once ([`pace`]).
 //!
 //! **Sleeping.** Workers look for the next loop for some time before they sleep, longer than the serial code between two
 //! loops of a pass. Nothing on the way of a loop takes a mutex or calls the system; that is done to sleep and to wake up.
 //! A pass wakes the workers at its beginning ([`Pool::begin_pass`]), a loop where it is worth it.
-
 //!
-//! Measured on two cores of an AMD EPYC of family 26, tokens a second with one thread and with two: natively, with loops as
-//! SmolLM2-135M's and nothing else in them, 138 and 232, and 127 and 127 while a third process computes; the model in Q4_1
-//! under Node 20 with relaxed SIMD 147 and 162, and 143 and 100 while a third process computes. What binds there is not known
-//! yet.
+//! Measured on two cores of an AMD EPYC of family 26, under Node 24, tokens a second of SmolLM2-135M in Q4_1: with one thread
+//! 200, with two 294. With two and parts of a third of what is left, for whoever comes first, 227: where a thread goes on
+//! elsewhere every few microseconds, the processor has nothing to fetch ahead.
 
 mod pace;
 mod shards;
+mod share;
 
 pub use shards::Shards;
 
 use pace::Pace;
+use share::{Half, MOST_TASKS, Share};
 use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
-use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU64, AtomicUsize};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, Thread};
 
@@ -41,10 +39,6 @@ pub const VALUE: usize = 20;
 /// How often a worker looks for the next loop before it sleeps, and the owner for the last task's end: some 50 µs. What
 /// says that this is a loop of waiting takes many cycles natively, and does not exist in WebAssembly.
 const SPINS: u32 = if cfg!(target_arch = "wasm32") { 200_000 } else { 2_000 };
-
-/// The bits of a ticket that count tasks; those above are the loop's number. It takes a year of loops for a number to
-/// come again, and a thread would have to sleep for as long in the midst of [`Shared::claim`] to mistake it.
-const LEFT: u64 = (1 << 24) - 1;
 
 /// In [`Shared::done`]: the owner sleeps.
 const WAITING: usize = 1 << (usize::BITS - 1);
@@ -71,8 +65,10 @@ pub struct Counts {
 }
 
 struct Shared {
-    threads: usize,
-    ticket: Line<AtomicU64>,
+    /// By threads.
+    shares: Box<[Share]>,
+    /// The loop's number.
+    number: AtomicU32,
     /// The loop's, valid for whoever holds a task of it.
     job: AtomicPtr<Job<'static>>,
     /// Tasks that workers have finished of those they have taken.
@@ -109,8 +105,8 @@ impl Pool {
     /// A pool for `threads` threads in all, the caller's included. Workers join by [`Pool::work`].
     pub fn new(threads: usize) -> Self {
         Self(Arc::new(Shared {
-            threads: threads.max(1),
-            ticket: Line(AtomicU64::new(0)),
+            shares: (0..threads.max(1)).map(|_| Share::default()).collect(),
+            number: AtomicU32::new(0),
             job: AtomicPtr::new(null_mut()),
             done: Line(AtomicUsize::new(0)),
             owned: AtomicBool::new(false),
@@ -137,7 +133,7 @@ impl Pool {
 
     /// Threads that a loop's body may be called from: indices 0 to this, exclusive.
     pub fn threads(&self) -> usize {
-        self.0.threads
+        self.0.shares.len()
     }
 
     pub fn counts(&self) -> Counts {
@@ -148,7 +144,7 @@ impl Pool {
     /// Many loops will follow each other: who sleeps wakes up meanwhile, if the last ones were worth it.
     pub fn begin_pass(&self) {
         let shared = &*self.0;
-        if shared.threads > 1 {
+        if shared.shares.len() > 1 {
             shared.wake(shared.pace.next_pass());
         }
     }
@@ -157,14 +153,14 @@ impl Pool {
     /// `cost`: of one of `total`, in multiplications with a weight, 25 of which take about a nanosecond. Loops inside a
     /// body, or in two threads at once, are not shared. Panics where a body does, on whichever thread.
     pub fn ranges(&self, total: usize, cost: usize, body: impl Fn(Range<usize>, usize) + Sync) {
-        if self.0.threads == 1 {
+        if self.threads() == 1 {
             if total > 0 {
                 body(0..total, 0);
             }
             return;
         }
         let cost = cost.max(1) as u64;
-        let grain = (pace::TASK / cost).max(total as u64 / LEFT + 1) as usize;
+        let grain = (pace::TASK / cost).max((total / MOST_TASKS) as u64 + 1) as usize;
         let tasks = total.div_ceil(grain);
         let of_task = cost.saturating_mul(grain as u64);
         self.share(tasks, of_task, &|tasks, thread| body(tasks.start * grain..total.min(tasks.end * grain), thread));
@@ -211,7 +207,7 @@ impl Pool {
         loop {
             let comes = |_| {
                 std::hint::spin_loop();
-                shared.has_tasks()
+                shared.shares[thread].has_tasks()
             };
             if (0..SPINS).any(comes) {
                 helped |= shared.join(thread);
@@ -231,63 +227,47 @@ impl Shared {
         self.counts[which].fetch_add(more, Relaxed);
     }
 
-    /// How many tasks are taken at once where `left` of them are left: with fewer, parts of cores that differ would differ
-    /// too much; with more, so would their ends.
-    fn part(&self, left: u64) -> u64 {
-        (left / (3 * self.threads as u64)).max(1)
+    /// The first task of a thread's share of that many; its end is where the next one's begins.
+    fn first(&self, tasks: usize, thread: usize) -> usize {
+        (tasks * thread).div_ceil(self.shares.len())
     }
 
     /// Opens a loop. Its owner alone may call it, when the last one has been closed.
     fn open(&self, job: &Job) {
         self.done.0.store(0, Relaxed);
         self.job.store((job as *const Job).cast_mut().cast(), Relaxed);
-        let number = (self.ticket.0.load(Relaxed) & !LEFT).wrapping_add(LEFT + 1);
-        // Whoever sees the ticket sees what was written before it: the two above, and what the body reads.
-        self.ticket.0.store(number | job.tasks as u64, Release);
-    }
-
-    fn has_tasks(&self) -> bool {
-        self.ticket.0.load(Relaxed) & LEFT > 0
-    }
-
-    /// Some tasks that are nobody else's from now on: by how many are left before and after.
-    fn take(&self) -> Option<(*const Job<'static>, Range<u64>)> {
-        let mut ticket = self.ticket.0.load(Acquire);
-        loop {
-            match self.claim(ticket) {
-                Ok(taken) => return taken,
-                Err(now) => ticket = now,
-            }
+        let number = self.number.load(Relaxed).wrapping_add(1);
+        self.number.store(number, Relaxed);
+        // Whoever sees a share sees what was written before it: the two above, and what the body reads.
+        for (thread, share) in self.shares.iter().enumerate() {
+            share.open(number, self.first(job.tasks, thread)..self.first(job.tasks, thread + 1));
         }
     }
 
-    /// Takes tasks of the loop that had that ticket, or says which ticket there is instead.
-    ///
-    /// The pointer is that loop's. It was not an earlier one's, since it is read after the ticket (acquire, and the swaps
-    /// since have only continued the store). It was not a later one's: where the swap succeeds the loop still had tasks that
-    /// nobody had taken, so its owner was still in it, and it stays until this thread has added to `done` (release; the owner
-    /// acquires), which comes after the reading.
-    fn claim(&self, ticket: u64) -> Result<Option<(*const Job<'static>, Range<u64>)>, u64> {
-        let left = ticket & LEFT;
-        if left == 0 {
-            return Ok(None);
-        }
-        let job = self.job.load(Relaxed);
-        let part = self.part(left);
-        self.ticket.0.compare_exchange_weak(ticket, ticket - part, AcqRel, Acquire)?;
-        Ok(Some((job, left - part..left)))
+    /// Nobody takes what is left, which is so many tasks.
+    fn close(&self) -> usize {
+        self.shares.iter().map(Share::close).sum()
+    }
+
+    /// Some tasks that are nobody else's from now on, and their loop: a thread's own or another's.
+    fn take(&self, thread: usize) -> Option<(*const Job<'static>, Range<usize>)> {
+        let job = || self.job.load(Relaxed).cast_const();
+        self.shares[thread].take(Half::First, job).or_else(|| {
+            let others = self.shares[thread + 1..].iter().chain(&self.shares[..thread]);
+            others.filter(|share| share.has_tasks()).find_map(|share| share.take(Half::Last, job))
+        })
     }
 
     /// A worker's part in the current loop. False: it came too late for any.
     fn join(&self, thread: usize) -> bool {
         let mut joined = false;
-        while let Some((job, left)) = self.take() {
+        while let Some((job, tasks)) = self.take(thread) {
             joined = true;
-            let _finish = Finish { shared: self, tasks: (left.end - left.start) as usize };
-            // SAFETY: the job is that of the tasks that were taken: see `claim`. Its owner stays in `share` until they are
-            // counted as done, by `_finish`, on unwinding too.
+            let _finish = Finish { shared: self, tasks: tasks.len() };
+            // SAFETY: the job is that of the tasks that were taken: see `Share::claim`. Its owner stays in `share` until they
+            // are counted as done, by `_finish`, on unwinding too.
             let job = unsafe { &*job };
-            (job.body)(job.range(left), thread);
+            (job.body)(tasks, thread);
         }
         joined
     }
@@ -318,13 +298,6 @@ impl Shared {
                 wanted -= 1;
             }
         }
-    }
-}
-
-impl Job<'_> {
-    /// Tasks from the first on, by how many were left.
-    fn range(&self, left: Range<u64>) -> Range<usize> {
-        self.tasks - left.end as usize..self.tasks - left.start as usize
     }
 }
 
@@ -371,8 +344,7 @@ struct Open<'a> {
 impl Open<'_> {
     /// Some of the tasks, for its owner.
     fn take(&mut self) -> Option<Range<usize>> {
-        let (_, left) = self.shared.take()?;
-        let tasks = self.job.range(left);
+        let (_, tasks) = self.shared.take(0)?;
         self.taken += tasks.len();
         Some(tasks)
     }
@@ -391,7 +363,8 @@ impl Open<'_> {
         // Whoever adds after this wakes us up, and this sees who has added before.
         let mut finished = done.fetch_or(WAITING, AcqRel);
         let mut looks = 0;
-        let most = self.cost.saturating_mul(self.shared.part(self.job.tasks as u64));
+        // Half a share, but for single ones.
+        let most = self.cost.saturating_mul(self.job.tasks.div_ceil(self.shared.shares.len()).div_ceil(2) as u64);
         while finished & !WAITING != tasks {
             thread::park_timeout(Pace::patience(most));
             finished = done.load(Acquire);
@@ -406,8 +379,7 @@ impl Drop for Open<'_> {
     fn drop(&mut self) {
         let Self { shared, job, .. } = *self;
         // Where a body panicked there are tasks left, which nobody shall take.
-        let left = shared.ticket.0.fetch_and(!LEFT, AcqRel) & LEFT;
-        let stalled = self.wait_for(job.tasks - self.taken - left as usize);
+        let stalled = self.wait_for(job.tasks - self.taken - shared.close());
         if stalled {
             shared.count(4, 1);
             shared.pace.stalled();

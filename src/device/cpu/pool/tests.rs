@@ -75,22 +75,43 @@ fn nobody_is_waited_for_who_has_taken_nothing() {
 
 #[test]
 fn who_has_seen_a_loop_that_is_over_takes_nothing_of_the_next() {
-    let pool = Pool::new(2);
-    let shared = &*pool.0;
-    let look = || shared.ticket.0.load(Acquire);
-    let body = |_: Range<usize>, _| {};
-    let job = Job { tasks: 9, body: &body };
-    shared.open(&job);
-    let seen = look();
-    while shared.take().is_some() {}
-    shared.open(&job);
-    let now = look();
-    assert_eq!(shared.claim(seen), Err(now), "as many tasks are left, of another loop");
-    assert_eq!(look(), now);
-    // The same after the numbers have begun again.
-    shared.ticket.0.store(!LEFT, Relaxed);
-    shared.open(&job);
-    assert_eq!(look(), 9);
+    let (share, nothing) = (Share::default(), || ());
+    share.open(u32::MAX, 3..9);
+    let seen = share.state();
+    while share.take(Half::Last, nothing).is_some() {}
+    // The numbers begin again.
+    share.open(0, 3..9);
+    let now = share.state();
+    assert_eq!(share.claim(seen, Half::First, nothing), Err(now), "as many tasks are left, of another loop");
+    assert_eq!(share.state(), now);
+}
+
+#[test]
+fn a_share_s_thread_takes_the_next_half_and_others_the_last() {
+    let (share, of_loop) = (Share::default(), || 7);
+    share.open(1, 10..MOST_TASKS);
+    let middle = 10 + (MOST_TASKS - 10).div_ceil(2);
+    assert_eq!(share.take(Half::First, of_loop), Some((7, 10..middle)));
+    share.open(2, 10..15);
+    assert_eq!(share.take(Half::Last, of_loop), Some((7, 12..15)));
+    assert_eq!(share.take(Half::First, of_loop), Some((7, 10..11)));
+    assert!(share.has_tasks());
+    assert_eq!(share.close(), 1);
+    assert!(!share.has_tasks());
+    assert_eq!(share.take(Half::First, of_loop), None);
+}
+
+#[test]
+fn shares_are_equal_and_all_there_is() {
+    for threads in [1, 2, 3, 64] {
+        let pool = Pool::new(threads);
+        for tasks in [1, 2, 63, 64, 65, MOST_TASKS] {
+            let firsts: Vec<usize> = (0..=threads).map(|thread| pool.0.first(tasks, thread)).collect();
+            assert_eq!((firsts[0], firsts[threads]), (0, tasks));
+            let lengths = firsts.windows(2).map(|pair| pair[1] - pair[0]);
+            assert!(lengths.clone().max().unwrap() - lengths.min().unwrap() <= 1, "{firsts:?}");
+        }
+    }
 }
 
 #[test]
