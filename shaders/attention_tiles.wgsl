@@ -53,7 +53,7 @@ fn score_tile(thread: u32, span: Span, kv_head: u32, first: u32, count: u32, hea
     }
     if (HEADS == 4u) {
       made.z = score(product.z, min(head + 2u, last), first + i, span.position);
-      made.w = score(product.w, min(head + 3u, last), first + i, span.position);
+      made.w = score(product.w, last, first + i, span.position);
     }
     scores[i] = made;
     most = max(most, made);

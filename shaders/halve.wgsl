@@ -43,7 +43,7 @@ fn main(
     return;
   }
   // Powers of two from their bits. Of tokens of zeros, or nearly, there are only zeros.
-  let exponent = clamp(i32(bitcast<u32>(largest_of(token, thread)) >> 23u) - 124, -124, 126);
+  let exponent = min(i32(bitcast<u32>(largest_of(token, thread)) >> 23u) - 124, 126);
   let factor = bitcast<f32>(u32(127 - exponent) << 23u);
   let at = token * (parameters.columns + 1u);
   for (var i = thread; i < parameters.columns; i += THREADS) {

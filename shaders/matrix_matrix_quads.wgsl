@@ -102,11 +102,11 @@ fn main(
   @builtin(num_workgroups) groups: vec3<u32>,
   @builtin(local_invocation_index) lane: u32,
 ) {
-  if (!begin_tile(group.x, TOKENS * (group.z * groups.y + group.y))) {
+  let token = TOKENS * (group.z * groups.y + group.y);
+  if (!begin_tile(group.x, token)) {
     return;
   }
   let row = ROWS * groups_before(group.x) + 8u * lane;
-  let token = TOKENS * (group.z * groups.y + group.y);
   let tokens = vec4<u32>(token_at(token + lane), token_at(token + 4u + lane), token_at(token + 8u + lane), token_at(token + 12u + lane));
   let begins = begins_at(row);
   var sums: array<Sums, 4>;

@@ -22,6 +22,14 @@ var<workgroup> x_scales: array<vec2<f32>, PARTS * TOKENS>;      // scale, Σ sca
 // Of a step's weights and inputs, a thread fetches a unit and half of one at most.
 const INPUTS = PARTS * TOKENS;
 
+fn has_unit(thread: u32) -> bool {
+  return thread < ROWS;
+}
+
+fn has_input(thread: u32) -> bool {
+  return thread < INPUTS;
+}
+
 struct Fetched {
   unit: Unit,
   x: vec4<u32>,
@@ -30,13 +38,13 @@ struct Fetched {
 
 fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
   var next: Fetched;
-  if (thread < ROWS) {
+  if (has_unit(thread)) {
     next.unit = fetch_unit(thread, first_row, step);
   }
-  let sixteens = (parameters.columns + 3u) / 4u;
-  let sixteen = step * PARTS + thread % PARTS;
-  if (thread < INPUTS && sixteen < sixteens) {
-    let at = 2u * (input_row(first_token + thread / PARTS) * sixteens + sixteen);
+  if (has_input(thread)) {
+    // Rows that are quantised are whole steps of 32.
+    let sixteens = parameters.columns / 4u;
+    let at = 2u * (input_row(first_token + thread / PARTS) * sixteens + step * PARTS + thread % PARTS);
     next.x = x[at];
     next.x_scale = bitcast<vec2<f32>>(x[at + 1u].xy);
   }
@@ -49,13 +57,13 @@ fn half_levels(w: Unit, half: u32) -> vec4<u32> {
 }
 
 fn store(thread: u32, next: Fetched) {
-  if (thread < ROWS) {
+  if (has_unit(thread)) {
     weight_levels[thread] = half_levels(next.unit, 0u);
     weight_scales[thread] = vec2<f32>(next.unit.scale.x, next.unit.minimum.x);
     weight_levels[ROWS + thread] = half_levels(next.unit, 1u);
     weight_scales[ROWS + thread] = vec2<f32>(next.unit.scale.y, next.unit.minimum.y);
   }
-  if (thread < INPUTS) {
+  if (has_input(thread)) {
     let at = thread % PARTS * TOKENS + thread / PARTS;
     x_levels[at] = next.x;
     x_scales[at] = next.x_scale;

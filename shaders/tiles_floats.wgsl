@@ -9,6 +9,14 @@ var<workgroup> x_tile: array<vec4<real>, PARTS * TOKENS>;      // [fours, tokens
 const UNITS = ROWS * UNITS_OF_STEP;
 const INPUTS = TOKENS * PARTS;
 
+fn has_unit(thread: u32) -> bool {
+  return thread < UNITS;
+}
+
+fn has_input(thread: u32) -> bool {
+  return thread < INPUTS;
+}
+
 struct Fetched {
   unit: Unit,
   second_unit: Unit,
@@ -27,13 +35,13 @@ fn fetch_x(index: u32, first_token: u32, step: u32) -> vec4<real> {
 
 fn fetch(thread: u32, first_row: u32, first_token: u32, step: u32) -> Fetched {
   var next: Fetched;
-  if (thread < UNITS) {
+  if (has_unit(thread)) {
     next.unit = fetch_unit(thread, first_row, step);
   }
   if (UNITS == 2u * THREADS) {
     next.second_unit = fetch_unit(thread + THREADS, first_row, step);
   }
-  if (thread < INPUTS) {
+  if (has_input(thread)) {
     next.x = fetch_x(thread, first_token, step);
   }
   if (INPUTS == 2u * THREADS) {
@@ -59,13 +67,13 @@ fn store_unit(index: u32, unit: Unit) {
 }
 
 fn store(thread: u32, next: Fetched) {
-  if (thread < UNITS) {
+  if (has_unit(thread)) {
     store_unit(thread, next.unit);
   }
   if (UNITS == 2u * THREADS) {
     store_unit(thread + THREADS, next.second_unit);
   }
-  if (thread < INPUTS) {
+  if (has_input(thread)) {
     x_tile[thread % PARTS * TOKENS + thread / PARTS] = next.x;
   }
   if (INPUTS == 2u * THREADS) {

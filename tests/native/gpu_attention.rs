@@ -214,6 +214,17 @@ pub fn a_sink_may_lie_far_from_the_scores_of_any_split() {
     assert_eq!(found, numbers[0].value[200 * 8..][..8]);
 }
 
+/// By more than an exponential can hold, of one head in turn: no other head's maximum has to do with it.
+#[test]
+pub fn a_head_s_sink_may_lie_far_from_the_scores_and_from_the_sinks_of_the_others() {
+    let shape = shape(12, 2, 8);
+    for (head, before) in (0..shape.heads).flat_map(|head| [(head, 0), (head, 300)]) {
+        let sinks = (0..shape.heads).map(|other| if other == head { 200.0 } else { 0.5 }).collect();
+        let case = Case { sinks: Some(sinks), ..Case::new(shape, CacheType::F32, before, 1) };
+        check_numbers(&first(), "a sink of 200", &case, &numbers(&case, 1), TOLERANCE);
+    }
+}
+
 /// As on processors: of the largest heads, one slice of the keys takes all threads.
 #[test]
 pub fn the_largest_heads_are_right_where_a_thread_has_a_key() {

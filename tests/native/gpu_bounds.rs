@@ -4,7 +4,7 @@ use crate::attention::shape;
 use crate::devices::{first, gpu, shared};
 use crate::kept::Kept;
 use crate::random::Random;
-use crate::verbs::{begin, floats, read};
+use crate::verbs::{begin, floats, matrix, read};
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::{Gpu, Kernels, Wishes};
 use azulejo::device::{
@@ -177,15 +177,20 @@ pub fn rows_behind_those_of_products_are_left_alone() {
 
 #[test]
 pub fn what_is_no_number_stays_in_its_row_and_in_its_matrix() {
-    // Less than whole sixteens: kernels go beyond the last column, where the next row of inputs begins.
+    // Less than whole sixteens, and than whole units: kernels go beyond the last column, where the next row of inputs begins.
     let (height, columns, mut random) = (9, 36, Random::new(8));
-    let weights = random.floats(height * columns);
+    let weights: Vec<f32> = random.floats(height * columns).iter().map(|w| half::f16::from_f32(*w).to_f32()).collect();
     let x = random.floats(40 * columns);
-    for (name, kernels) in variants() {
+    let types = [TensorType::F32, TensorType::F16];
+    for ((name, kernels), ty) in variants().into_iter().flat_map(|variant| types.map(|ty| (variant.clone(), ty))) {
         let device = &mut gpu(&kernels);
-        device.expect_weights(3 * Gpu::matrix_bytes(TensorType::F32, height, columns)).unwrap();
+        device.expect_weights(3 * Gpu::matrix_bytes(ty, height, columns)).unwrap();
         let none = vec![f32::NAN; height * columns];
-        let [_, weight, _] = [&none, &weights, &none].map(|values| floats(device, height, columns, values));
+        let bytes = |values: &Vec<f32>| match ty {
+            TensorType::F32 => values.iter().flat_map(|value| value.to_le_bytes()).collect::<Vec<u8>>(),
+            _ => values.iter().flat_map(|value| half::f16::from_f32(*value).to_le_bytes()).collect(),
+        };
+        let [_, weight, _] = [&none, &weights, &none].map(|values| matrix(device, ty, height, columns, &bytes(values)));
         let linear = Linear { weight, bias: None };
         for rows in [3, 6, 40] {
             let mut x = x[..rows * columns].to_vec();
@@ -198,7 +203,7 @@ pub fn what_is_no_number_stays_in_its_row_and_in_its_matrix() {
             for (i, found) in found.iter().enumerate().filter(|(i, _)| (i / height) % 2 == 0) {
                 let pairs = x[i / height * columns..].iter().zip(&weights[i % height * columns..][..columns]);
                 let expected: f32 = pairs.map(|(x, weight)| x * weight).sum();
-                let what = || format!("{rows} rows, {name}, [{i}]: {found}, expected {expected}");
+                let what = || format!("{ty}, {rows} rows, {name}, [{i}]: {found}, expected {expected}");
                 assert!((found - expected).abs() < 1e-4, "{}", what());
             }
         }

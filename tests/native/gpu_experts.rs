@@ -199,6 +199,28 @@ pub fn experts_of_other_arenas_are_left_alone() {
     assert_eq!(found, [7.0, 7.0, 23.0, 23.0, 39.0, 39.0, 7.0, 7.0]);
 }
 
+/// Of four tiles, each of another expert, two are of experts that are here; behind the last the grid goes on.
+#[test]
+pub fn tiles_of_other_arenas_and_behind_the_last_are_left_alone() {
+    let kernels = first();
+    let [first_expert, experts, rows, columns, tiles, tokens] = [1, 2, 2, 16, 4, 16];
+    // Experts 1, 2 and 3; the first pair of all is of expert 0, and named like an expert that is here.
+    let weights = floats((1..4).flat_map(|expert| [expert as f32; 32]));
+    let tile = |pair: u32| (0..tokens).map(move |at| if at == 0 { pair } else { u32::MAX });
+    let table: Vec<u32> = (0..tiles).chain([1, 0, 2, 3].into_iter().flat_map(tile)).chain(tile(3)).collect();
+    let parameters =
+        [0, 0, 0, 0, rows * columns, first_expert, experts, rows, 0, 0, columns / 4, columns / 4, 1, 0, 0, 0, tiles];
+    let alone = Alone {
+        storage: vec![(0, floats([1.0; 64])), (1, weights), (3, floats([0.0; 8])), (4, floats([7.0; 8])), (5, table)],
+        uniforms: &[&parameters],
+        grid: [1, 3, 2],
+    };
+    let kernel = Kernel::new(Shader::ExpertsMatrix).format(TensorType::F32).with([0, 0, 1, 1, 0, 0, 1]);
+    let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(3);
+    let found: Vec<f32> = found.into_iter().map(f32::from_bits).collect();
+    assert_eq!(found, [16.0, 16.0, 7.0, 7.0, 32.0, 32.0, 7.0, 7.0]);
+}
+
 /// The table that pairs of these experts make. A route behind the last may be of any expert.
 fn check_sorted(experts: u32, tokens: u32, of_pairs: &[u32], behind: u32) {
     const NOBODY: u32 = u32::MAX;

@@ -100,16 +100,28 @@ pub fn a_row_that_becomes_bytes_writes_its_own_alone() {
 #[test]
 pub fn a_part_of_a_table_looks_up_its_own_rows_alone() {
     let kernels = first();
-    // Rows of 16 floats: of the four here the part has two, those of tokens 1 and 2.
-    let rows: Vec<u32> = (0..64).map(|i| (i as f32).to_bits()).collect();
-    let alone = Alone {
-        storage: vec![(0, vec![0, 1, 2, 3]), (1, rows.clone()), (3, vec![7; 64])],
-        uniforms: &[&[0, 0, 1, 2, 4, 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]],
-        grid: [1, 4, 1],
-    };
-    let kernel = Kernel::new(Shader::Embed).format(TensorType::F32);
-    let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(2);
-    assert_eq!(found, [&[7; 16], &rows[..32], &[7; 16]].concat());
+    // Of the four rows here the part has two, those of tokens 1 and 2. Rows of 12 halves end in the midst of eight.
+    for (ty, width, units) in [(TensorType::F32, 16u32, 4), (TensorType::F16, 12, 2)] {
+        let value = |i: u32| (i + 1) as f32;
+        // A row's words, up to its last unit's end.
+        let stored = (0..4).flat_map(|row| (0..16).map(move |i| if i < width { value(row * width + i) } else { 0.0 }));
+        let stored: Vec<f32> = stored.collect();
+        let half = |value: &f32| u32::from(f16::from_f32(*value).to_bits());
+        let table: Vec<u32> = match ty {
+            TensorType::F32 => stored.iter().map(|value| value.to_bits()).collect(),
+            _ => stored.chunks(2).map(|pair| half(&pair[0]) | half(&pair[1]) << 16).collect(),
+        };
+        let alone = Alone {
+            storage: vec![(0, vec![0, 1, 2, 3]), (1, table), (3, vec![7; 4 * width as usize])],
+            uniforms: &[&[0, 0, 1, 2, units, width / 4, 0, 1f32.to_bits(), 0], &[0, 4, 0, 0]],
+            grid: [1, 4, 1],
+        };
+        let kernel = Kernel::new(Shader::Embed).format(ty);
+        let found = alone.run(&kernels.context, source(&kernel, kernels.extras())).remove(2);
+        let rows: Vec<u32> = (0..2 * width).map(|i| value(i).to_bits()).collect();
+        let untouched = vec![7; width as usize];
+        assert_eq!(found, [&untouched[..], &rows, &untouched].concat(), "{ty}");
+    }
 }
 
 #[test]

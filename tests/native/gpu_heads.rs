@@ -117,9 +117,10 @@ pub fn check_steps(kernels: &Rc<Kernels>, case: &Case, name: &str) {
     }
 }
 
-/// One after the other: a first token, one whose keys are split, a prompt among them, one that begins a page.
+/// One after the other: a first token, one whose keys are split and whose own is in an odd split, a prompt among them, one
+/// that begins a page, one whose keys are several tiles.
 fn steps() -> Vec<(usize, usize)> {
-    vec![(0, 1), (300, 1), (5, 3), (64, 1), (37, 1)]
+    vec![(0, 1), (330, 1), (5, 3), (64, 1), (150, 1)]
 }
 
 #[test]

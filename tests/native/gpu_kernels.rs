@@ -148,6 +148,14 @@ pub fn products_are_right_in_tiles_of_every_size() {
     }
 }
 
+#[test]
+pub fn products_of_bytes_are_right_in_tiles_of_every_size() {
+    let kernels = devices::shared(&Wishes { integer_dot: true, ..Wishes::default() });
+    for (rows, tokens) in [(2100, 130), (4100, 15), (1030, 64), (520, 130)] {
+        check_bytes_of_rows(&kernels, TensorType::Q4_1, 96, tokens, rows);
+    }
+}
+
 /// Otherwise a test in every variant would be three times the same.
 #[test]
 pub fn the_variants_differ_in_what_their_kernels_use() {
@@ -370,8 +378,11 @@ pub fn products_of_bytes_are_off_by_half_a_level_of_each_input_at_most() {
 }
 
 pub fn check_bytes(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, tokens: usize) {
+    check_bytes_of_rows(kernels, ty, columns, tokens, 70);
+}
+
+fn check_bytes_of_rows(kernels: &Rc<Kernels>, ty: TensorType, columns: usize, tokens: usize, rows: usize) {
     let mut random = Random::new((columns + tokens) as u64);
-    let rows = 70;
     let bytes = random_bytes(&mut random, ty, rows, columns);
     let weights = dequantised(ty, &bytes, rows * columns);
     let mut x = random.floats(tokens * columns);

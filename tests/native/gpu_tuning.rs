@@ -2,11 +2,12 @@
 
 use azulejo::checkpoint::TensorType;
 use azulejo::device::gpu::native::run;
-use azulejo::device::gpu::{Choices, Gpu, Kernels, ManyRows, OneRow, Wishes};
+use azulejo::device::gpu::{Choices, Gpu, Kernel, Kernels, ManyRows, OneRow, Shader, Wishes};
 use azulejo::device::{Device, Input, Linear};
 use std::rc::Rc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::alone::{Alone, source};
 use crate::blocks::random_bytes;
 use crate::devices::{self, gpu};
 use crate::gpu_kernels::{WIDTHS, check_gated, check_projection};
@@ -145,6 +146,38 @@ pub fn products_of_halves_are_off_by_what_halves_are_rounded_by() {
             assert!(off, "{ty}, {tokens} tokens: not computed in halves");
         }
     }
+}
+
+/// Each token's largest elsewhere, or beyond all exponents that are as they should be; further tokens than a grid is long.
+#[test]
+pub fn tokens_become_halves_by_the_largest_of_each() {
+    let Some(kernels) = halving() else { return };
+    // More fours than threads.
+    let (fours, halves_of) = (65, |value: f32| u32::from(half::f16::from_f32(value).to_bits()));
+    let width = 4 * fours;
+    let token = |largest: f32, at: usize| (0..width).map(move |i| if i == at { largest } else { i as f32 / -512.0 });
+    let mut x: Vec<f32> = (0..width).flat_map(|at| token([1000.0, -700.0][at % 2], at)).collect();
+    let extremes = [(f32::MAX, 126), (0.0, -124), (f32::MIN_POSITIVE, -123), (f32::NAN, 126)];
+    for (extreme, _) in extremes {
+        x.extend((0..width).map(|_| extreme));
+    }
+    let tokens = width + extremes.len() - 1;
+    let words = fours * 2 + 2;
+    let alone = Alone {
+        storage: vec![(0, x.iter().map(|value| value.to_bits()).collect()), (1, vec![7; (tokens + 1) * words])],
+        uniforms: &[&[fours as u32], &[0, tokens as u32, 0, 0]],
+        grid: [1, 2, (tokens as u32 + 1).div_ceil(2)],
+    };
+    let found = alone.run(&kernels.context, source(&Kernel::new(Shader::Halve), kernels.extras())).remove(1);
+    let exponents = (0..width).map(|at| [1000f32, 700.0][at % 2].log2() as i32 + 3).chain(extremes.map(|(_, e)| e));
+    for ((found, x), exponent) in found.chunks(words).zip(x.chunks(width)).zip(exponents).take(tokens) {
+        let factor = 2f64.powi(-exponent);
+        let halves = x.iter().map(|value| halves_of((f64::from(*value) * factor) as f32));
+        let expected: Vec<u32> = halves.chain([halves_of(exponent as f32); 4]).collect();
+        let found: Vec<u32> = found.iter().flat_map(|word| [word & 0xffff, word >> 16]).collect();
+        assert_eq!(found, expected, "of {:?}", &x[..4]);
+    }
+    assert_eq!(found[tokens * words..], vec![7; words], "behind the last");
 }
 
 /// Small whole numbers, times a power of two for each token: nothing is rounded. Tokens of zeros, one that is no number,

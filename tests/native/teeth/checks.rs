@@ -128,6 +128,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "halve" | "reals_halves" => halved(),
         "matrix_matrix" | "tiles_floats" | "reals_floats" => all([
             matrix_products(without_subgroups),
+            halved(),
             vec![Box::new(gpu_kernels::products_are_right_in_tiles_of_every_size)],
         ]),
         "product_experts" | "experts_group" | "experts_join" => all([
@@ -135,6 +136,7 @@ fn of_file(file: &str) -> Vec<Check> {
                 Box::new(gpu_experts::pairs_are_sorted_by_experts_in_whole_tiles) as Check,
                 Box::new(gpu_functions::nobody_has_one_number_wherever_pairs_are_sorted),
                 Box::new(gpu_experts::tiles_of_any_number_of_rows_are_right),
+                Box::new(gpu_experts::tiles_of_other_arenas_and_behind_the_last_are_left_alone),
                 Box::new(gpu_experts::tiles_of_bytes_are_close),
             ],
             experts(),
@@ -152,6 +154,7 @@ fn of_file(file: &str) -> Vec<Check> {
             vec![
                 Box::new(gpu_functions::a_row_that_becomes_bytes_writes_its_own_alone),
                 Box::new(gpu_grids::rows_beyond_a_grid_are_multiplied_and_become_bytes),
+                Box::new(gpu_kernels::products_of_bytes_are_right_in_tiles_of_every_size),
             ],
         ]),
         "activation" => activations(),
@@ -197,6 +200,7 @@ fn of_file(file: &str) -> Vec<Check> {
         "prelude" => all([
             of_formats("formats/q6_k"),
             of_formats("formats/q8_0"),
+            of_formats("formats/mxfp4"),
             attention(),
             choosing(),
             vec![Box::new(gpu_pixels::every_way_of_resizing_gives_the_bits_of_the_cpu)],
@@ -261,6 +265,7 @@ fn bytes(types: &[TensorType]) -> Vec<Check> {
 
 fn halved() -> Vec<Check> {
     vec![
+        Box::new(gpu_tuning::tokens_become_halves_by_the_largest_of_each),
         Box::new(gpu_tuning::products_of_halves_are_off_by_what_halves_are_rounded_by),
         Box::new(gpu_tuning::halves_that_hold_their_numbers_lose_nothing_whatever_their_size),
     ]
@@ -495,6 +500,7 @@ fn attention() -> Vec<Check> {
         Box::new(gpu_attention::sinks_take_their_share_once_however_the_keys_are_split),
         Box::new(gpu_attention::each_of_the_heads_that_share_keys_has_its_own_bias_and_sink),
         Box::new(gpu_attention::a_sink_may_lie_far_from_the_scores_of_any_split),
+        Box::new(gpu_attention::a_head_s_sink_may_lie_far_from_the_scores_and_from_the_sinks_of_the_others),
         Box::new(gpu_attention::the_largest_heads_are_right_where_a_thread_has_a_key),
         Box::new(gpu_attention::sequences_of_one_batch_do_not_see_each_other),
         Box::new(gpu_attention::lengths_around_the_edges_of_tiles_and_splits_are_right),
