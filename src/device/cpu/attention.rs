@@ -3,8 +3,11 @@
 //! A piece of work is the queries of one KV head, at most [`MANY_QUERIES`] positions of each of its query
 //! heads, against a run of keys. Keys and values pass through the L1 cache [`KEYS`] at a time, as
 //! floats whatever the cache's type, with a running maximum and sum: the N × N scores never exist.
-//! Tiles that the mask hides are not visited. Where there are fewer pieces than threads (decoding has
-//! one query), the keys are split too, and the parts' sums are joined at the end.
+//! Tiles that the mask hides are not visited.
+//!
+//! A single query, as in decoding, waits for memory: a piece has all KV heads then, a page at a time, in the order in which
+//! pages lie in memory. Where there are fewer pieces than threads, the keys are split, and the parts' sums are joined at the
+//! end; where keys are few as well, heads are pieces of their own.
 //!
 //! Tried on ViT-B/16 in Q8_0 (197 queries, 12 heads of 64, 12 layers), the whole model's milliseconds on one thread,
 //! quickest of 9 rounds in turns: one row at a time 416, two that share what they load of keys and values 412, pieces of
@@ -16,7 +19,7 @@ mod tiles;
 use super::pool::{Pool, Shards};
 use super::score;
 use super::state::{Places, State};
-use crate::device::{AttentionShape, CacheType, CachedAttention, Device, Seen, Span};
+use crate::device::{AttentionShape, CacheType, CachedAttention, Device, PAGE, Seen, Span};
 use halves::Halves;
 use std::ops::Range;
 use std::sync::Mutex;
@@ -37,8 +40,6 @@ const MOST_ROWS: usize = 4;
 /// What attention keeps between calls, so that a step allocates nothing.
 pub struct FlashAttention {
     work: Vec<Work>,
-    /// Positions of a piece of it.
-    queries: usize,
     /// Per thread.
     tiles: Vec<Mutex<Tiles>>,
     /// Per split piece, per row: sums [head_dim], maximum, total.
@@ -46,10 +47,11 @@ pub struct FlashAttention {
 }
 
 /// One piece of work.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Work {
     span: Span,
-    kv_head: usize,
+    /// Its KV heads.
+    heads: Range<usize>,
     /// Its queries, counted from the span's first.
     first: usize,
     count: usize,
@@ -63,12 +65,7 @@ struct Work {
 
 impl FlashAttention {
     pub fn new(threads: usize) -> Self {
-        Self {
-            work: Vec::new(),
-            queries: QUERIES,
-            tiles: (0..threads).map(|_| Mutex::default()).collect(),
-            parts: Vec::new(),
-        }
+        Self { work: Vec::new(), tiles: (0..threads).map(|_| Mutex::default()).collect(), parts: Vec::new() }
     }
 
     /// See [`Device::attend`].
@@ -83,9 +80,8 @@ impl FlashAttention {
     ) {
         let shape = &attention.shape;
         self.plan(shape, &places.spans, pool.threads());
-        let rows = self.queries * shape.heads / shape.kv_heads;
-        let part = rows * (shape.head_dim + 2);
         let split = self.work.first().is_some_and(|work| work.splits > 1);
+        let part = self.work.first().map_or(0, |work| work.rows(shape)) * (shape.head_dim + 2);
         if split && self.parts.len() < self.work.len() * part {
             self.parts.resize(self.work.len() * part, 0.0);
         }
@@ -115,28 +111,29 @@ impl FlashAttention {
     fn plan(&mut self, shape: &AttentionShape, spans: &[Span], threads: usize) {
         self.work.clear();
         let queries = if spans.iter().all(|span| span.len > 2 * MANY_QUERIES) { MANY_QUERIES } else { QUERIES };
-        self.queries = queries;
-        let pieces: usize = spans.iter().map(|span| span.len.div_ceil(queries) * shape.kv_heads).sum();
+        let wanted = if threads > 1 { 4 * threads } else { 1 };
         for span in spans {
             for first in (0..span.len).step_by(queries) {
                 let count = queries.min(span.len - first);
                 let seen = |query: usize| shape.visible(span.position + query, span.keys);
                 let keys = span.keys.min(seen(first).start)..span.keys.min(seen(first + count - 1).end);
-                let wanted = if threads > 1 { (4 * threads).div_ceil(pieces) } else { 1 };
                 // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
-                let splits = if spans.len() == 1 && pieces == shape.kv_heads {
-                    wanted.min(keys.len().div_ceil(SPLIT)).max(1)
-                } else {
-                    1
+                let alone = spans.len() == 1 && span.len <= queries;
+                let pages = wanted.min(keys.len() / PAGE).max(1);
+                let together = span.len == 1 && spans.len() * if alone { pages } else { 1 } >= wanted.div_ceil(2);
+                let (heads, splits) = match together {
+                    true => (shape.kv_heads, if alone { pages } else { 1 }),
+                    false if alone => (1, wanted.div_ceil(shape.kv_heads).min(keys.len().div_ceil(SPLIT)).max(1)),
+                    false => (1, 1),
                 };
                 // Tiles begin where pages do, or in their midst: a row's sums are the same whatever it came with.
                 let begin = keys.start / KEYS * KEYS;
-                let step = (keys.end - begin).div_ceil(splits).next_multiple_of(KEYS);
-                for kv_head in 0..shape.kv_heads {
+                let step = (keys.end - begin).div_ceil(splits).next_multiple_of(if together { PAGE } else { KEYS });
+                for head in (0..shape.kv_heads).step_by(heads) {
                     for split in 0..splits {
                         let from = begin + split * step;
-                        let to = keys.end.min(from + step);
-                        self.work.push(Work { span: *span, kv_head, first, count, from, to, split, splits });
+                        let (to, heads) = (keys.end.min(from + step), head..head + heads);
+                        self.work.push(Work { span: *span, heads, first, count, from, to, split, splits });
                     }
                 }
             }
@@ -166,19 +163,28 @@ impl FlashAttention {
 }
 
 impl Work {
+    /// Of a KV head.
+    fn rows_each(&self, shape: &AttentionShape) -> usize {
+        self.count * shape.heads / shape.kv_heads
+    }
+
+    fn rows(&self, shape: &AttentionShape) -> usize {
+        self.heads.len() * self.rows_each(shape)
+    }
+
     /// About what it costs: see [`Pool::ranges`].
     fn cost(&self, shape: &AttentionShape) -> usize {
-        let rows = self.count * shape.heads / shape.kv_heads;
-        (self.to.saturating_sub(self.from) + 1) * (rows + 1) * shape.head_dim * KEY
+        (self.to.saturating_sub(self.from) + 1) * (self.rows(shape) + self.heads.len()) * shape.head_dim * KEY
     }
 
     /// Calls with each row of the tile and where its head lies in [rows, heads, head_dim].
     fn each_row(&self, shape: &AttentionShape, mut f: impl FnMut(usize, usize)) {
         let group = shape.heads / shape.kv_heads;
-        for query in 0..self.count {
+        let kv_heads = self.heads.clone().flat_map(|kv_head| (0..self.count).map(move |query| (kv_head, query)));
+        for (first, (kv_head, query)) in kv_heads.enumerate() {
             for head in 0..group {
-                let at = (self.span.row + self.first + query) * shape.heads + self.kv_head * group + head;
-                f(query * group + head, at * shape.head_dim);
+                let at = (self.span.row + self.first + query) * shape.heads + kv_head * group + head;
+                f(first * group + head, at * shape.head_dim);
             }
         }
     }
@@ -208,66 +214,92 @@ impl Tiles {
         places: &Places,
         keys_values: &Seen<D>,
     ) {
-        let shape = &attention.shape;
-        let group = shape.heads / shape.kv_heads;
-        let width = shape.head_dim.next_multiple_of(4);
+        let width = attention.shape.head_dim.next_multiple_of(4);
         self.begin(attention, work, query, width, keys_values);
-        for start in (work.from..work.to).step_by(KEYS) {
-            let count = KEYS.min(work.to - start);
-            let halves = match keys_values {
-                Seen::Kept(state) => self.load(attention.layer, work, start..start + count, width, places, state),
-                Seen::Own { key, value } => {
-                    let first = places.own_row(&work.span);
-                    let rows = first + start..first + start + count;
-                    for (tile, all) in [(&mut self.keys, key), (&mut self.values, value)] {
-                        copy_heads(all, rows.clone(), work.kv_head, shape, tile.chunks_exact_mut(width));
-                    }
-                    None
+        let mut from = work.from;
+        while from < work.to {
+            let to = work.to.min((from / PAGE + 1) * PAGE);
+            for kv_head in work.heads.clone() {
+                for start in (from..to).step_by(KEYS) {
+                    let keys = start..to.min(start + KEYS);
+                    self.attend_to(attention, work, kv_head, keys, width, places, keys_values);
                 }
-            };
-            let place =
-                |row: usize| (work.kv_head * group + row % group, work.span.position + work.first + row / group);
-            let seen = |row: usize| {
-                let seen = shape.visible(place(row).1, work.span.keys);
-                seen.start.clamp(start, start + count) - start..seen.end.clamp(start, start + count) - start
-            };
-            let mut row = 0;
-            while row < work.count * group {
-                let range = seen(row);
-                // Scores are made four at a time.
-                let first = start + range.start / 4 * 4;
-                let finish = |row: usize, scores: &mut [f32]| {
-                    let (head, position) = place(row);
-                    score::finish(attention, scores, head, position, first);
-                };
-                let most = if halves.is_some() { MOST_ROWS } else { 2 };
-                let together = (row..work.count * group).take(most).take_while(|row| seen(*row) == range).count();
-                match (together, &halves) {
-                    _ if range.is_empty() => {}
-                    (1, None) => self.attend_tile::<1>(&Floats, row, width, range, finish),
-                    (_, None) => self.attend_tile::<2>(&Floats, row, width, range, finish),
-                    (1, Some(tile)) => self.attend_tile::<1>(tile, row, width, range, finish),
-                    (2, Some(tile)) => self.attend_tile::<2>(tile, row, width, range, finish),
-                    (3, Some(tile)) => self.attend_tile::<3>(tile, row, width, range, finish),
-                    (_, Some(tile)) => self.attend_tile::<MOST_ROWS>(tile, row, width, range, finish),
-                }
-                row += together;
             }
+            from = to;
+        }
+    }
+
+    /// Attends to keys of a tile with the queries of one KV head.
+    #[allow(clippy::too_many_arguments)] // All of them are what it is about.
+    fn attend_to<D: Device<Buffer = Vec<f32>, State = State>>(
+        &mut self,
+        attention: &CachedAttention<D>,
+        work: &Work,
+        kv_head: usize,
+        keys: Range<usize>,
+        width: usize,
+        places: &Places,
+        keys_values: &Seen<D>,
+    ) {
+        let shape = &attention.shape;
+        let (group, rows) = (shape.heads / shape.kv_heads, work.rows_each(shape));
+        let (start, count) = (keys.start, keys.len());
+        let halves = match keys_values {
+            Seen::Kept(state) => self.load(attention.layer, work, kv_head, keys, width, places, state),
+            Seen::Own { key, value } => {
+                let first = places.own_row(&work.span);
+                let rows = first + start..first + start + count;
+                for (tile, all) in [(&mut self.keys, key), (&mut self.values, value)] {
+                    copy_heads(all, rows.clone(), kv_head, shape, tile.chunks_exact_mut(width));
+                }
+                None
+            }
+        };
+        let place = |row: usize| (kv_head * group + row % group, work.span.position + work.first + row / group);
+        let seen = |row: usize| {
+            let seen = shape.visible(place(row).1, work.span.keys);
+            seen.start.clamp(start, start + count) - start..seen.end.clamp(start, start + count) - start
+        };
+        let first_row = (kv_head - work.heads.start) * rows;
+        let mut row = 0;
+        while row < rows {
+            let range = seen(row);
+            // Scores are made four at a time.
+            let first = start + range.start / 4 * 4;
+            let finish = |row: usize, scores: &mut [f32]| {
+                let (head, position) = place(row - first_row);
+                score::finish(attention, scores, head, position, first);
+            };
+            let most = if halves.is_some() { MOST_ROWS } else { 2 };
+            let together = (row..rows).take(most).take_while(|row| seen(*row) == range).count();
+            let at = first_row + row;
+            match (together, &halves) {
+                _ if range.is_empty() => {}
+                (1, None) => self.attend_tile::<1>(&Floats, at, width, range, finish),
+                (_, None) => self.attend_tile::<2>(&Floats, at, width, range, finish),
+                (1, Some(tile)) => self.attend_tile::<1>(tile, at, width, range, finish),
+                (2, Some(tile)) => self.attend_tile::<2>(tile, at, width, range, finish),
+                (3, Some(tile)) => self.attend_tile::<3>(tile, at, width, range, finish),
+                (_, Some(tile)) => self.attend_tile::<MOST_ROWS>(tile, at, width, range, finish),
+            }
+            row += together;
         }
     }
 
     /// Copies a tile's keys and values, or says where they are to be read.
+    #[allow(clippy::too_many_arguments)] // As above.
     fn load<'a>(
         &mut self,
         layer: usize,
         work: &Work,
+        kv_head: usize,
         keys: Range<usize>,
         width: usize,
         places: &Places,
         state: &'a State,
     ) -> Option<Halves<'a>> {
         let (page, first) = places.of(&work.span, state.group(layer), keys.start);
-        let (page, rows) = state.head(layer, work.kv_head, page);
+        let (page, rows) = state.head(layer, kv_head, page);
         if self.parted
             && let [Some((keys, finite)), Some((values, _))] = rows.map(|rows| rows.halves(page, first..first + KEYS))
         {
@@ -293,7 +325,7 @@ impl Tiles {
         keys_values: &Seen<D>,
     ) {
         let shape = &attention.shape;
-        let rows = work.count * shape.heads / shape.kv_heads;
+        let rows = work.rows(shape);
         for (tile, len) in [(&mut self.keys, KEYS), (&mut self.values, KEYS), (&mut self.queries, rows)] {
             // The padding must be zero, and `read` writes head_dim values: so it stays once it is.
             if tile.len() != len * width {
@@ -309,9 +341,7 @@ impl Tiles {
         self.total.resize(rows, 0.0);
         // A sink is a key that was seen before all others, without a value: one split has it.
         if let Some(sinks) = attention.sinks.filter(|_| work.split == 0) {
-            let group = shape.heads / shape.kv_heads;
-            let heads = sinks[work.kv_head * group..][..group].iter().cycle();
-            self.maximum.iter_mut().zip(heads).for_each(|(maximum, sink)| *maximum = *sink);
+            work.each_row(shape, |row, at| self.maximum[row] = sinks[at / shape.head_dim % shape.heads]);
             self.total.fill(1.0);
         }
         let is_half = matches!(keys_values, Seen::Kept(state) if state.ty() == CacheType::F16);

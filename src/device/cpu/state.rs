@@ -1,12 +1,17 @@
 //! What layers keep: each page a block of its own, so that growing copies nothing.
 //!
-//! A page has, for each layer and head of its group, keys [PAGE, head_dim] and then values.
+//! A page has, for each layer and head of its group, the keys of a tile, [TILE, head_dim], then its values, then those of the
+//! next tile: attention reads a page of a layer from its beginning to its end, which is what processors fetch ahead.
 
 use super::simd::{F32x4, f16_to_f32, f32_to_f16};
 use crate::device::pages::groups;
 use crate::device::{CacheType, KeyRows, PAGE, PageCopy, Span, StateShape, Table};
 use crate::error::{Result, try_vec};
 use std::ops::Range;
+
+/// Positions whose keys lie side by side, and then their values.
+pub const TILE: usize = 32;
+const _: () = assert!(PAGE.is_multiple_of(TILE));
 
 /// Values that share a scale in a `Q8` cache.
 const GROUP: usize = 32;
@@ -156,8 +161,8 @@ impl State {
         };
         let scaled = head_dim.div_ceil(GROUP);
         [0, 1].map(|side| {
-            let index = (2 * head + side) * PAGE;
-            Rows { head_dim, values: values + index * head_dim, scales: scales + index * scaled }
+            let values = values + (2 * head * PAGE + side * TILE) * head_dim;
+            Rows { head_dim, values, scales: scales + (2 * head + side) * PAGE * scaled }
         })
     }
 
@@ -203,7 +208,7 @@ impl Values {
     }
 }
 
-/// Vectors of one head in a page, one a position: where they begin.
+/// Vectors of one head in a page, one a position: where those of the first tile begin, and the scales.
 #[derive(Clone, Copy)]
 pub struct Rows {
     head_dim: usize,
@@ -212,9 +217,21 @@ pub struct Rows {
 }
 
 impl Rows {
+    /// Where the vector of a position begins.
+    fn at(&self, position: usize) -> usize {
+        self.values + (position / TILE * 2 * TILE + position % TILE) * self.head_dim
+    }
+
+    /// Where those of some positions of one tile are.
+    fn of(&self, positions: &Range<usize>) -> Range<usize> {
+        debug_assert!(positions.start / TILE == (positions.end - 1) / TILE, "of one tile");
+        let start = self.at(positions.start);
+        start..start + positions.len() * self.head_dim
+    }
+
     /// Stores the vector of a position, [head_dim].
     fn write(&self, page: &mut Values, position: usize, vector: &[f32]) {
-        let at = self.values + position * self.head_dim;
+        let at = self.at(position);
         match page {
             Values::F32(values) => values[at..at + vector.len()].copy_from_slice(vector),
             Values::F16 { halves, finite } => {
@@ -249,7 +266,7 @@ impl Rows {
 
     /// The vector of a position as it lies there, up to a whole word.
     pub fn save(&self, page: &Values, position: usize, out: &mut Vec<u8>) {
-        let range = self.values + position * self.head_dim..self.values + (position + 1) * self.head_dim;
+        let range = self.of(&(position..position + 1));
         match page {
             Values::F32(values) => out.extend(values[range].iter().flat_map(|value| value.to_le_bytes())),
             Values::F16 { halves, .. } => out.extend(halves[range].iter().flat_map(|half| half.to_le_bytes())),
@@ -265,7 +282,7 @@ impl Rows {
 
     /// Puts back what [`Rows::save`] gave.
     pub fn restore(&self, page: &mut Values, position: usize, bytes: &[u8]) {
-        let range = self.values + position * self.head_dim..self.values + (position + 1) * self.head_dim;
+        let range = self.of(&(position..position + 1));
         match page {
             Values::F32(values) => {
                 let bytes = bytes.as_chunks().0;
@@ -286,10 +303,10 @@ impl Rows {
         }
     }
 
-    /// The vectors of some positions as floats, each to the front of `width` values of `out`.
+    /// The vectors of some positions of a tile as floats, each to the front of `width` values of `out`.
     #[inline]
     pub fn read(&self, page: &Values, positions: Range<usize>, width: usize, out: &mut [f32]) {
-        let range = self.values + positions.start * self.head_dim..self.values + positions.end * self.head_dim;
+        let range = self.of(&positions);
         let out = out.chunks_exact_mut(width).take(positions.len());
         match page {
             Values::F32(values) => {
@@ -317,11 +334,11 @@ impl Rows {
         }
     }
 
-    /// The vectors of some positions as they lie there, [positions, head_dim], where they are halves; and whether all are
+    /// The vectors of some positions of a tile as they lie there, [positions, head_dim], where they are halves; and whether all are
     /// finite.
     pub fn halves<'a>(&self, page: &'a Values, positions: Range<usize>) -> Option<(&'a [u16], bool)> {
         let Values::F16 { halves, finite } = page else { return None };
-        let range = self.values + positions.start * self.head_dim..self.values + positions.end * self.head_dim;
+        let range = self.of(&positions);
         Some((&halves[range], *finite))
     }
 }
@@ -368,6 +385,19 @@ impl Places {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_page_s_vectors_lie_where_no_other_does_and_tile_by_tile() {
+        let shape = StateShape::KeysValues { kv_heads: 2, head_dim: 5, window: None };
+        let state = State::new(&[shape, shape], CacheType::F32);
+        let rows = |layer, head| state.rows(layer, head);
+        let vectors = (0..2).flat_map(|layer| (0..2).flat_map(move |head| rows(layer, head).map(move |rows| rows)));
+        let mut starts: Vec<usize> = vectors.flat_map(|rows| (0..PAGE).map(move |at| rows.at(at))).collect();
+        assert_eq!(starts[..2 * PAGE].iter().max(), Some(&((2 * PAGE - 1) * 5)), "a head's lie together");
+        assert_eq!(starts[PAGE], TILE * 5, "values behind the keys of a tile");
+        starts.sort_unstable();
+        assert!(starts.iter().enumerate().all(|(index, start)| *start == 5 * index));
+    }
 
     #[test]
     fn each_type_gives_back_what_was_stored_within_its_precision() {

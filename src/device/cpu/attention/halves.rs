@@ -65,20 +65,16 @@ impl Tile for Halves<'_> {
             std::array::from_fn(|r| tiles.queries[(row + r) * width..][..width].as_chunks().0);
         for group in seen.start / 4..seen.end.div_ceil(4) {
             let mut sums = [[F32x4::ZERO; 4]; R];
-            for first in [0, 2] {
-                let [one, other]: [&[[u16; 8]]; 2] =
-                    std::array::from_fn(|k| self.keys[(4 * group + first + k) * width..][..width].as_chunks().0);
-                let mut pair = [[F32x4::ZERO; 2]; R];
-                for i in 0..width / 8 {
-                    let keys = [F32x4::from_halves(&one[i]), F32x4::from_halves(&other[i])];
-                    for half in 0..2 {
-                        for (sums, query) in pair.iter_mut().zip(queries) {
-                            let query = F32x4::load(&query[2 * i + half]);
-                            *sums = std::array::from_fn(|k| keys[k][half].mul_add(query, sums[k]));
-                        }
+            let keys: [&[[u16; 8]]; 4] =
+                std::array::from_fn(|k| self.keys[(4 * group + k) * width..][..width].as_chunks().0);
+            for i in 0..width / 8 {
+                let queries = queries.map(|query| [F32x4::load(&query[2 * i]), F32x4::load(&query[2 * i + 1])]);
+                for (k, key) in keys.iter().enumerate() {
+                    let [even, odd] = F32x4::from_halves(&key[i]);
+                    for (sums, query) in sums.iter_mut().zip(queries) {
+                        sums[k] = odd.mul_add(query[1], even.mul_add(query[0], sums[k]));
                     }
                 }
-                sums.iter_mut().zip(pair).for_each(|(sums, pair)| sums[first..first + 2].copy_from_slice(&pair));
             }
             for (scores, sums) in scores.iter_mut().zip(sums) {
                 F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
@@ -98,19 +94,23 @@ impl Tile for Halves<'_> {
     ) {
         let fours = width / 4;
         let sums = &mut tiles.sums[row * width..][..R * width].as_chunks_mut::<4>().0[..R * fours];
-        let (eights, keys) = (self.values.as_chunks::<8>().0, 4 * groups.start..KEYS.min(4 * groups.end));
-        for i in 0..width / 8 {
-            let mut column: [[F32x4; 2]; R] =
-                std::array::from_fn(|r| std::array::from_fn(|half| F32x4::load(&sums[r * fours + 2 * i + half])));
-            for key in keys.clone() {
-                let values = F32x4::from_halves(&eights[key * (width / 8) + i]);
-                for (sums, weights) in column.iter_mut().zip(weights) {
-                    let weight = F32x4::splat(weights[key]);
-                    *sums = std::array::from_fn(|half| values[half].mul_add(weight, sums[half]));
+        for group in groups {
+            let values: [&[[u16; 8]]; 4] =
+                std::array::from_fn(|k| self.values[(4 * group + k) * width..][..width].as_chunks().0);
+            let weights: [[F32x4; 4]; R] =
+                std::array::from_fn(|r| std::array::from_fn(|k| F32x4::splat(weights[r][4 * group + k])));
+            for i in 0..width / 8 {
+                let values = values.map(|row| F32x4::from_halves(&row[i]));
+                for (r, weights) in weights.iter().enumerate() {
+                    for half in 0..2 {
+                        let sum = &mut sums[r * fours + 2 * i + half];
+                        let mut value = F32x4::load(sum);
+                        for (weight, row) in weights.iter().zip(values) {
+                            value = row[half].mul_add(*weight, value);
+                        }
+                        *sum = value.to_array();
+                    }
                 }
-            }
-            for (r, [even, odd]) in column.into_iter().enumerate() {
-                (sums[r * fours + 2 * i], sums[r * fours + 2 * i + 1]) = (even.to_array(), odd.to_array());
             }
         }
     }

@@ -1,14 +1,13 @@
 //! A piece of work's scratch, and what attention does with a tile of keys.
 
-use crate::device::PAGE;
 use crate::device::cpu::simd::F32x4;
+use crate::device::cpu::state::TILE;
 use std::ops::Range;
 
-/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values. A tile lies in a page.
-pub const KEYS: usize = 32;
-const _: () = assert!(PAGE.is_multiple_of(KEYS));
+/// Keys of a tile: with head size 64, 8 KiB of keys and as much of values.
+pub const KEYS: usize = TILE;
 
-/// A thread's scratch. Rows are (position, head of the group); head_dim is padded to a multiple of 4.
+/// A thread's scratch. Rows are (KV head, position, head of its group); head_dim is padded to a multiple of 4.
 #[derive(Default)]
 pub struct Tiles {
     pub keys: Vec<f32>,
