@@ -24,7 +24,7 @@ fn sizes(config: Value, width: usize, height: usize) -> [[usize; 2]; 2] {
 fn pixels(processor: &Processor, rgba: &[u8], width: usize, height: usize) -> Vec<f32> {
     let preparation = processor.preparation(width, height).unwrap();
     let mut out = vec![f32::NAN; preparation.len()];
-    Cpu::new(Pool::new(1)).pixels(&Picture { rgba, width, height }, &preparation, 0, &mut out).unwrap();
+    Cpu::new(Pool::alone()).pixels(&Picture { rgba, width, height }, &preparation, 0, &mut out).unwrap();
     out
 }
 
@@ -168,7 +168,7 @@ fn pictures_without_pixels_too_large_or_cut_short_are_refused() {
     let preparation = whole.preparation(3, 2).unwrap();
     for len in [0, 23, 25, 18] {
         let picture = Picture { rgba: &vec![0; len], width: 3, height: 2 };
-        let error = Cpu::new(Pool::new(1)).pixels(&picture, &preparation, 0, &mut vec![0.0; 192]).unwrap_err();
+        let error = Cpu::new(Pool::alone()).pixels(&picture, &preparation, 0, &mut vec![0.0; 192]).unwrap_err();
         assert_eq!(error.code, Code::InvalidArgument);
         assert!(error.message.contains("24"), "{error}");
     }
@@ -199,7 +199,7 @@ fn transparency_lies_over_white_and_colours_become_luminance() {
 #[test]
 fn images_of_a_batch_stand_one_after_the_other() {
     let preparation = plain(3).preparation(1, 1).unwrap();
-    let (mut cpu, mut out) = (Cpu::new(Pool::new(1)), vec![-1.0; 9]);
+    let (mut cpu, mut out) = (Cpu::new(Pool::alone()), vec![-1.0; 9]);
     for (index, level) in [(2, 7), (0, 5)] {
         let picture = Picture { rgba: &[level, level, level, 255], width: 1, height: 1 };
         cpu.pixels(&picture, &preparation, index, &mut out).unwrap();

@@ -5,6 +5,7 @@
 //! feature compiles it. So we fetch the adapter ourselves, put what is missing into its `requestDevice`, and hand that
 //! adapter to wgpu.
 
+use super::now;
 use super::task::{self, Task, or_null};
 use super::value::{from_js, to_js};
 use crate::device::gpu::{Choices, Context, Counters, Kernels, Runs, Signal, Tuning, Wishes};
@@ -189,13 +190,6 @@ async fn is_late(context: &Context) -> bool {
         }
     }
     true
-}
-
-#[wasm_bindgen]
-extern "C" {
-    /// Milliseconds, as the page's clock has them. Asked at each step: to find it by its name took as long as ten dispatches.
-    #[wasm_bindgen(js_namespace = performance)]
-    safe fn now() -> f64;
 }
 
 /// Tells JavaScript of the loss, and wakes whoever waits.

@@ -24,11 +24,18 @@ use crate::device::cpu::pool::Pool;
 use std::sync::OnceLock;
 use wasm_bindgen::prelude::wasm_bindgen;
 
+#[wasm_bindgen]
+extern "C" {
+    /// Milliseconds, as the page's clock has them. Asked at each step: to find it by its name took as long as ten dispatches.
+    #[wasm_bindgen(js_namespace = performance)]
+    safe fn now() -> f64;
+}
+
 /// This instance's threads: all models share them.
 static POOL: OnceLock<Pool> = OnceLock::new();
 
 fn pool() -> Pool {
-    POOL.get_or_init(|| Pool::new(1)).clone()
+    POOL.get_or_init(|| Pool::alone()).clone()
 }
 
 /// Panics then leave their words in [`notes::NOTES`], before they end as a trap.
@@ -47,7 +54,7 @@ pub fn notes_at() -> usize {
 #[cfg(target_feature = "atomics")]
 #[wasm_bindgen(js_name = startPool)]
 pub fn start_pool(threads: usize) {
-    POOL.get_or_init(|| Pool::new(threads));
+    POOL.get_or_init(|| Pool::new(threads, now));
 }
 
 /// A thread's life: never returns.

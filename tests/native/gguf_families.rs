@@ -134,7 +134,7 @@ fn llama3_divisors(rope: &serde_json::Value, head_dim: usize) -> Tensor {
 }
 
 fn load(files: &[Vec<u8>]) -> azulejo::Result<Model<Cpu>> {
-    let mut weight_loader = WeightLoader::new(Cpu::new(Pool::new(1)));
+    let mut weight_loader = WeightLoader::new(Cpu::new(Pool::alone()));
     for bytes in files {
         let mut reader = FileReader::new(Format::Gguf, "model.gguf", Some(bytes.len() as u64));
         bytes.chunks(4099).try_for_each(|chunk| reader.push(chunk, &mut weight_loader))?;

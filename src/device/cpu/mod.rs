@@ -180,6 +180,7 @@ impl Device for Cpu {
     }
 
     async fn sync(&mut self) -> Result<usize> {
+        self.pool.end_pass();
         Ok(0)
     }
 
@@ -406,6 +407,7 @@ impl Device for Cpu {
     }
 
     fn send(&mut self, x: &Vec<f32>, len: usize) -> Result<Vec<f32>> {
+        self.pool.end_pass();
         let mut sent = try_vec(len, "a result")?;
         sent.copy_from_slice(&x[..len]);
         Ok(sent)

@@ -15,12 +15,13 @@
 //! A pass wakes the workers at its beginning ([`Pool::begin_pass`]), a loop where it is worth it.
 //!
 //! Measured on two cores of an AMD EPYC of family 26, under Node 24, tokens a second of SmolLM2-135M in Q4_1: with one thread
-//! 200, with two 294. With two and parts of a third of what is left, for whoever comes first, 227: where a thread goes on
+//! 200, with two 294; while another process has a core 182 and 168, without [`trials`] 126. With two and parts of a third of what is left, for whoever comes first, 227: where a thread goes on
 //! elsewhere every few microseconds, the processor has nothing to fetch ahead.
 
 mod pace;
 mod shards;
 mod share;
+mod trials;
 
 pub use shards::Shards;
 
@@ -30,8 +31,11 @@ use std::ops::Range;
 use std::ptr::null_mut;
 use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, AtomicUsize};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::thread::{self, Thread};
+#[cfg(not(target_arch = "wasm32"))]
+use std::{sync::OnceLock, time::Instant};
+use trials::Trials;
 
 /// What it costs to do something simple to a value: see [`Pool::ranges`].
 pub const VALUE: usize = 20;
@@ -39,6 +43,9 @@ pub const VALUE: usize = 20;
 /// How often a worker looks for the next loop before it sleeps, and the owner for the last task's end: some 50 µs. What
 /// says that this is a loop of waiting takes many cycles natively, and does not exist in WebAssembly.
 const SPINS: u32 = if cfg!(target_arch = "wasm32") { 200_000 } else { 2_000 };
+
+/// The build without shared memory has one thread, and needs no code for more.
+const ALONE: bool = cfg!(all(target_arch = "wasm32", not(target_feature = "atomics")));
 
 /// In [`Shared::done`]: the owner sleeps.
 const WAITING: usize = 1 << (usize::BITS - 1);
@@ -79,9 +86,9 @@ struct Shared {
     panicked: AtomicBool,
     pace: Pace,
     counts: [AtomicU64; 5],
+    clock: fn() -> f64,
+    trials: Mutex<Trials>,
     sleeping: AtomicUsize,
-    /// A worker was woken up and fell asleep again without having had a task.
-    in_vain: AtomicBool,
     workers: Mutex<Vec<Arc<Worker>>>,
     /// Who sleeps until `done` counts them all.
     owner: Mutex<Option<Thread>>,
@@ -102,8 +109,9 @@ struct Worker {
 }
 
 impl Pool {
-    /// A pool for `threads` threads in all, the caller's included. Workers join by [`Pool::work`].
-    pub fn new(threads: usize) -> Self {
+    /// A pool for `threads` threads in all, the caller's included. Workers join by [`Pool::work`]. `clock`: in milliseconds,
+    /// from any moment on.
+    pub fn new(threads: usize, clock: fn() -> f64) -> Self {
         Self(Arc::new(Shared {
             shares: (0..threads.max(1)).map(|_| Share::default()).collect(),
             number: AtomicU32::new(0),
@@ -113,17 +121,23 @@ impl Pool {
             panicked: AtomicBool::new(false),
             pace: Pace::default(),
             counts: Default::default(),
+            clock,
+            trials: Mutex::default(),
             sleeping: AtomicUsize::new(0),
-            in_vain: AtomicBool::new(false),
             workers: Mutex::default(),
             owner: Mutex::default(),
         }))
     }
 
+    /// One thread, which just runs the loops.
+    pub fn alone() -> Self {
+        Self::new(1, || 0.0)
+    }
+
     /// A pool whose workers are native threads; they end with the process.
     #[cfg(not(target_arch = "wasm32"))]
     pub fn native(threads: usize) -> Self {
-        let pool = Self::new(threads);
+        let pool = Self::new(threads, now);
         for thread in 1..pool.threads() {
             let pool = pool.clone();
             thread::spawn(move || pool.work(thread));
@@ -133,7 +147,7 @@ impl Pool {
 
     /// Threads that a loop's body may be called from: indices 0 to this, exclusive.
     pub fn threads(&self) -> usize {
-        self.0.shares.len()
+        if ALONE { 1 } else { self.0.shares.len() }
     }
 
     pub fn counts(&self) -> Counts {
@@ -144,8 +158,17 @@ impl Pool {
     /// Many loops will follow each other: who sleeps wakes up meanwhile, if the last ones were worth it.
     pub fn begin_pass(&self) {
         let shared = &*self.0;
-        if shared.shares.len() > 1 {
-            shared.wake(shared.pace.next_pass());
+        if self.threads() > 1 {
+            let alone = shared.trials().begin((shared.clock)());
+            shared.wake(shared.pace.next_pass(alone));
+        }
+    }
+
+    /// What came of the pass is read. A second time says nothing.
+    pub fn end_pass(&self) {
+        let shared = &*self.0;
+        if self.threads() > 1 {
+            shared.trials().end((shared.clock)(), shared.pace.pass());
         }
     }
 
@@ -203,26 +226,32 @@ impl Pool {
         let shared = &*self.0;
         let worker = Arc::new(Worker { thread: thread::current(), asleep: AtomicBool::new(false) });
         shared.workers.lock().expect("no panics under the lock").push(worker.clone());
-        let mut helped = true;
         loop {
             let comes = |_| {
                 std::hint::spin_loop();
                 shared.shares[thread].has_tasks()
             };
             if (0..SPINS).any(comes) {
-                helped |= shared.join(thread);
+                shared.join(thread);
             } else {
-                if !helped {
-                    shared.in_vain.store(true, Relaxed);
-                }
                 shared.sleep(&worker);
-                helped = false;
             }
         }
     }
 }
 
+/// Milliseconds since it was first asked.
+#[cfg(not(target_arch = "wasm32"))]
+fn now() -> f64 {
+    static START: OnceLock<Instant> = OnceLock::new();
+    START.get_or_init(Instant::now).elapsed().as_secs_f64() * 1000.0
+}
+
 impl Shared {
+    fn trials(&self) -> MutexGuard<'_, Trials> {
+        self.trials.lock().expect("no panics under the lock")
+    }
+
     fn count(&self, which: usize, more: u64) {
         self.counts[which].fetch_add(more, Relaxed);
     }
@@ -258,18 +287,15 @@ impl Shared {
         })
     }
 
-    /// A worker's part in the current loop. False: it came too late for any.
-    fn join(&self, thread: usize) -> bool {
-        let mut joined = false;
+    /// A worker's part in the current loop.
+    fn join(&self, thread: usize) {
         while let Some((job, tasks)) = self.take(thread) {
-            joined = true;
             let _finish = Finish { shared: self, tasks: tasks.len() };
             // SAFETY: the job is that of the tasks that were taken: see `Share::claim`. Its owner stays in `share` until they
             // are counted as done, by `_finish`, on unwinding too.
             let job = unsafe { &*job };
             (job.body)(tasks, thread);
         }
-        joined
     }
 
     /// Until there is something worth waking up for. A loop that opens meanwhile may be missed, and is done by others.
@@ -286,7 +312,7 @@ impl Shared {
         if self.sleeping.load(Acquire) == 0 {
             return;
         }
-        let mut wanted = self.pace.sleepers(cost, self.in_vain.swap(false, Relaxed));
+        let mut wanted = Pace::sleepers(cost);
         if wanted == 0 {
             return;
         }

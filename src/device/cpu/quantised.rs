@@ -187,7 +187,7 @@ mod tests {
     fn a_value_is_off_by_half_a_scale_at_most() {
         let values: Vec<f32> = (0..128).map(|i| ((i * 37) % 101) as f32 * 0.3 - 15.0).collect();
         let mut out = vec![QuantisedBlock::default(); 4];
-        quantise(&Pool::new(1), &values, 64, &mut out);
+        quantise(&Pool::alone(), &values, 64, &mut out);
         for (block, values) in out.iter().zip(values.chunks(BLOCK)) {
             for (level, value) in block.levels.iter().zip(values) {
                 assert!((f32::from(*level) * block.scale - value).abs() <= block.scale * 0.501);
@@ -228,7 +228,7 @@ mod tests {
     #[test]
     fn zeros_stay_zero() {
         let mut out = [QuantisedBlock { scale: 9.0, ..Default::default() }];
-        quantise(&Pool::new(1), &[0.0; BLOCK], BLOCK, &mut out);
+        quantise(&Pool::alone(), &[0.0; BLOCK], BLOCK, &mut out);
         assert_eq!((out[0].scale, out[0].levels), (0.0, [0; BLOCK]));
     }
 }

@@ -6,13 +6,13 @@
 //! work alone for a while: four times as long each time, until some work has been shared without a stall. What such a
 //! machine loses is then the few stalls of the attempts.
 
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering::Relaxed};
 use std::time::Duration;
 
 /// Products a nanosecond, of one thread: the unit of costs is a multiplication with a weight.
 const PER_NANOSECOND: u64 = 25;
 const MICROSECOND: u64 = 1000 * PER_NANOSECOND;
-const MILLISECOND: u64 = 1000 * MICROSECOND;
+pub const MILLISECOND: u64 = 1000 * MICROSECOND;
 
 /// The cost of a task: to take one costs a tenth of a microsecond, and the last one is waited for.
 pub const TASK: u64 = 3 * MICROSECOND / 2;
@@ -26,9 +26,6 @@ const FIRST_REST: u64 = 8 * MILLISECOND;
 const LONGEST_REST: u64 = 512 * MILLISECOND;
 /// Work that has to be shared without a stall for the next one to be a first.
 const CALM: u64 = 50 * MILLISECOND;
-
-/// Work without waking anybody after that was in vain: who was woken had no core, or got the owner's.
-const VAIN: u64 = 2 * MILLISECOND;
 
 /// What no task comes to on any machine, but for those that are estimated to take long.
 const STALL: Duration = Duration::from_micros(300);
@@ -44,33 +41,35 @@ pub struct Pace {
     last_rest: AtomicU64,
     /// Work that has been shared since the last stall.
     calm: AtomicU64,
-    /// Work that is to be begun without waking anybody.
-    quiet: AtomicU64,
     /// Work since the last pass began.
     pass: AtomicU64,
+    /// The pass is to be computed by one thread: see [`super::trials`].
+    alone: AtomicBool,
 }
 
 impl Pace {
     /// A loop of that cost begins: whether it is to be shared.
     pub fn shares(&self, cost: u64) -> bool {
         add(&self.pass, cost);
-        subtract(&self.quiet, cost);
-        subtract(&self.rest, cost) == 0 && cost >= SHARED
+        subtract(&self.rest, cost) == 0 && cost >= SHARED && !self.alone.load(Relaxed)
     }
 
-    /// A pass begins: what the one before has cost, 0 while the pool rests.
-    pub fn next_pass(&self) -> u64 {
-        let pass = self.pass.load(Relaxed);
+    /// A pass begins, by one thread or by all: what the one before has cost, 0 where one works.
+    pub fn next_pass(&self, alone: bool) -> u64 {
+        let pass = self.pass();
         self.pass.store(0, Relaxed);
-        if self.rest.load(Relaxed) > 0 { 0 } else { pass }
+        self.alone.store(alone, Relaxed);
+        if alone || self.rest.load(Relaxed) > 0 { 0 } else { pass }
     }
 
-    /// How many sleepers work of that cost pays to wake. `in_vain`: some were since the last time, for nothing.
-    pub fn sleepers(&self, cost: u64, in_vain: bool) -> u64 {
-        if in_vain {
-            self.quiet.store(VAIN, Relaxed);
-        }
-        if self.quiet.load(Relaxed) > 0 { 0 } else { cost / WAKE_UP }
+    /// What the pass has cost so far.
+    pub fn pass(&self) -> u64 {
+        self.pass.load(Relaxed)
+    }
+
+    /// How many sleepers work of that cost pays to wake.
+    pub fn sleepers(cost: u64) -> u64 {
+        cost / WAKE_UP
     }
 
     /// A loop was shared, and nobody was taken away.

@@ -68,7 +68,7 @@ fn loops_that_follow_each_other_closely_do_not_mix() {
 #[test]
 fn nobody_is_waited_for_who_has_taken_nothing() {
     // Workers that never come.
-    let pool = Pool::new(3);
+    let pool = Pool::new(3, now);
     assert_eq!(run(&pool, 100, DEAR), vec![1; 100]);
     assert_eq!(pool.counts(), Counts { shared: 1, ..Counts::default() });
 }
@@ -104,7 +104,7 @@ fn a_share_s_thread_takes_the_next_half_and_others_the_last() {
 #[test]
 fn shares_are_equal_and_all_there_is() {
     for threads in [1, 2, 3, 64] {
-        let pool = Pool::new(threads);
+        let pool = Pool::new(threads, now);
         for tasks in [1, 2, 63, 64, 65, MOST_TASKS] {
             let firsts: Vec<usize> = (0..=threads).map(|thread| pool.0.first(tasks, thread)).collect();
             assert_eq!((firsts[0], firsts[threads]), (0, tasks));
@@ -160,23 +160,30 @@ fn after_a_stall_one_thread_goes_on_alone_longer_each_time_until_all_is_well() {
     assert_eq!(alone(), 0);
     for expected in [8, 32, 128, 512, 512] {
         pace.stalled();
-        assert_eq!(pace.next_pass(), 0, "nobody is woken for it");
+        assert_eq!(pace.next_pass(false), 0, "nobody is woken for it");
         assert_eq!(alone(), expected);
     }
     (0..50).for_each(|_| pace.went_well(millisecond));
     pace.stalled();
     assert_eq!(alone(), 8);
     assert!(!pace.shares(pace::SHARED - 1), "too little");
+    assert!(pace.next_pass(false) > 0);
+    pace.shares(millisecond);
+    assert_eq!(pace.next_pass(true), 0, "nobody is woken for what one does");
+    assert!(!pace.shares(millisecond));
 }
 
 #[test]
-fn who_is_woken_in_vain_sleeps_for_a_while() {
-    let pace = Pace::default();
-    let millisecond = 25_000_000;
-    assert!(pace.sleepers(millisecond, false) > 3);
-    assert_eq!(pace.sleepers(millisecond, true), 0);
-    pace.shares(millisecond);
-    assert_eq!(pace.sleepers(millisecond, false), 0);
-    pace.shares(millisecond);
-    assert!(pace.sleepers(millisecond, false) > 3);
+fn where_threads_are_slower_than_one_a_pass_is_computed_alone() {
+    static NOW: AtomicU64 = AtomicU64::new(0);
+    let pool = Pool::new(2, || NOW.load(Relaxed) as f64);
+    for _ in 0..60 {
+        pool.begin_pass();
+        let before = pool.counts().shared;
+        pool.ranges(9, pace::MILLISECOND as usize, |_, _| {});
+        NOW.fetch_add(if pool.counts().shared > before { 20 } else { 10 }, Relaxed);
+        pool.end_pass();
+    }
+    let Counts { shared, alone, .. } = pool.counts();
+    assert!(shared < 20 && shared + alone == 60, "{shared} shared, {alone} alone");
 }
