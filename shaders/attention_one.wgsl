@@ -79,9 +79,9 @@ fn main(
   if (group.y % each_kv_head == 0u && from_key <= span.position && span.position < to_key) {
     keep(thread, span, kv_head);
   }
-  // The first split has the sinks.
+  let has_sinks = group.x == 0u;
   best = vec4<f32>(LOWEST);
-  if (group.x == 0u) {
+  if (has_sinks) {
     for (var h = 0u; h < HEADS; h += 1u) {
       best[h] = first_maximum(min(head + h, last));
     }
@@ -97,7 +97,7 @@ fn main(
     mix(thread, count);
   }
   var sunk = vec4<f32>();
-  if (group.x == 0u) {
+  if (has_sinks) {
     for (var h = 0u; h < HEADS; h += 1u) {
       sunk[h] = first_total(min(head + h, last), best[h]);
     }

@@ -116,7 +116,7 @@ fn multiplied(kernels: &Rc<Kernels>, ty: TensorType, bytes: &[u8], rows: usize, 
 }
 
 /// Sizes of a token's inputs: what floats hold and halves do not, on both sides.
-const SIZES: [f32; 8] = [1.0, 1e5, 3e-5, 7e9, 2e-12, 1e30, 1e-30, 65504.0];
+const SIZES: [f32; 9] = [1.0, 1e5, 3e-5, 7e9, 2e-12, 1e30, 1e-30, 65504.0, 0.25];
 
 #[test]
 pub fn products_of_halves_are_off_by_what_halves_are_rounded_by() {

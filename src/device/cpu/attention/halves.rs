@@ -3,6 +3,11 @@
 //! [`F32x4::from_halves`] gives those at even places and those at odd ones, so queries and sums are kept in that order, and
 //! 2⁻¹¹² of them: their factor is in the queries and the scores ([`QUERY`] · [`SCORE`]), and in the weights ([`WEIGHT`]).
 //! All are powers of two, so that sums come out the same, to the bit, as those of tiles of floats.
+//!
+//! Tried on SmolLM2-135M after 4,096 tokens, one thread under Node 24, AMD EPYC of family 26, tokens a second: scores of two
+//! keys at a time, and of the values eight of all keys, whose sums stay in registers, 57; four keys at a time, keys and values
+//! in the order in which they lie, 60. Where all keys come from a cache it is 72: products of f32 then take 6.5 of 14 ms a
+//! token, 22 G a second, their weights 2, everything else 5.3.
 
 use super::tiles::{KEYS, Tile, Tiles};
 use crate::device::cpu::simd::F32x4;
@@ -51,7 +56,7 @@ pub struct Halves<'a> {
 }
 
 impl Tile for Halves<'_> {
-    /// Two keys at a time: with four rows their sums, and what is loaded, fill the registers.
+    /// Four keys at a time.
     #[inline(never)]
     fn scores<const R: usize>(
         &self,
@@ -77,12 +82,12 @@ impl Tile for Halves<'_> {
                 }
             }
             for (scores, sums) in scores.iter_mut().zip(sums) {
-                F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+                F32x4::sums(sums).mul(F32x4::splat(tiles.factors[0])).to_slice(&mut scores[4 * group..]);
             }
         }
     }
 
-    /// Eight values of all keys at a time: their sums stay in registers.
+    /// Likewise.
     #[inline(never)]
     fn mix<const R: usize>(
         &self,

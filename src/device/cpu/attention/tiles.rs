@@ -36,10 +36,9 @@ impl Tiles {
         let mut scores = [[f32::NEG_INFINITY; KEYS]; R];
         tile.scores(self, row, width, &seen, &mut scores);
         let groups = seen.start / 4..seen.end.div_ceil(4);
-        let [of_score, of_weight] = self.factors;
+        let of_weight = self.factors[1];
         for (r, scores) in scores.iter_mut().enumerate() {
             let row = row + r;
-            scores[4 * groups.start..4 * groups.end].iter_mut().for_each(|score| *score *= of_score);
             finish(row, &mut scores[4 * groups.start..4 * groups.end]);
             scores[..seen.start].fill(f32::NEG_INFINITY);
             scores[seen.end..].fill(f32::NEG_INFINITY);
@@ -67,7 +66,7 @@ impl Tiles {
 
 /// How a tile's keys and values are read.
 pub trait Tile {
-    /// Products of `R` rows with the keys that they see.
+    /// Products of `R` rows with the keys that they see, by their factor.
     fn scores<const R: usize>(
         &self,
         tiles: &Tiles,
@@ -117,7 +116,7 @@ impl Tile for Floats {
                 }
             }
             for (scores, sums) in scores.iter_mut().zip(sums) {
-                F32x4::sums(sums).to_slice(&mut scores[4 * group..]);
+                F32x4::sums(sums).mul(F32x4::splat(tiles.factors[0])).to_slice(&mut scores[4 * group..]);
             }
         }
     }
