@@ -14,9 +14,10 @@
 //! loops of a pass. Nothing on the way of a loop takes a mutex or calls the system; that is done to sleep and to wake up.
 //! A pass wakes the workers at its beginning ([`Pool::begin_pass`]), a loop where it is worth it.
 //!
-//! Measured on two cores of an AMD EPYC of family 26, under Node 24, tokens a second of SmolLM2-135M in Q4_1: with one thread
-//! 200, with two 294; while another process has a core 182 and 168, without [`trials`] 126. With two and parts of a third of what is left, for whoever comes first, 227: where a thread goes on
-//! elsewhere every few microseconds, the processor has nothing to fetch ahead.
+//! Measured on two cores of an AMD EPYC of family 26, under Node 24, tokens a second of SmolLM2-135M in Q4_1: with one
+//! thread 200, with two 294; while another process has a core 182 and 168, without [`trials`] 126. With two and parts of
+//! a third of what is left, for whoever comes first, 227: where a thread goes on elsewhere every few microseconds, the
+//! processor has nothing to fetch ahead.
 
 mod pace;
 mod shards;

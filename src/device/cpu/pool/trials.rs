@@ -63,6 +63,9 @@ impl Trials {
     pub fn end(&mut self, now: f64, cost: u64) {
         let Some(began) = self.began.take() else { return };
         if cost < LEAST {
+            if self.is_trial {
+                self.wait = OFTEN;
+            }
             return;
         }
         let pass = Pass { cost, each: (now - began) / cost as f64 };
@@ -160,5 +163,9 @@ mod tests {
         }
         let mut trials = Trials::default();
         assert!(!run(&mut trials, &[0; 40], |alone| if alone { 0.1 } else { 1.0 }).contains(&true));
+        // Nor do they stay trials where one was due.
+        run(&mut trials, &[3; 5], |_| 1.0);
+        let ways = run(&mut trials, &[0; 40], |_| 1.0);
+        assert_eq!(ways.iter().filter(|alone| **alone).count(), 1);
     }
 }
