@@ -35,7 +35,7 @@ extern "C" {
 static POOL: OnceLock<Pool> = OnceLock::new();
 
 fn pool() -> Pool {
-    POOL.get_or_init(|| Pool::alone()).clone()
+    POOL.get_or_init(Pool::alone).clone()
 }
 
 /// Panics then leave their words in [`notes::NOTES`], before they end as a trap.
