@@ -493,6 +493,6 @@ test("a chat template that takes too long is ended with its worker, and the next
   assert.equal(waits.length, 1);
   // It is read again from the caller's bytes.
   assert.equal((await good.generate("a", { maxTokens: 2, ignoreEnd: true })).tokens.length, 2);
-  assert.equal(files.length, 2);
+  assert(files.every((bytes) => bytes.byteLength > 0), "the caller's bytes are still the caller's");
   await engine.dispose();
 });

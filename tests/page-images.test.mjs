@@ -40,6 +40,12 @@ async function changes(page, action) {
   await page.waitForFunction((earlier) => document.querySelector("#canvas").toDataURL() !== earlier, earlier);
 }
 
+/** The words below the picture become these: a busy browser tells the page of a pointer when it comes to it. */
+async function says(page, words) {
+  const { source } = words;
+  await page.waitForFunction((source) => new RegExp(source).test(document.querySelector("#patch-info").innerText), source);
+}
+
 /** Has the page itself make a picture, and pastes or drops it. A grey ramp, so that places differ. */
 async function give(page, how, { width, height, name }) {
   await page.evaluate(async ([how, width, height, name]) => {
@@ -199,13 +205,12 @@ describe("the images view of the demo page", () => {
       await classifySheet(page);
       const { width, height } = await page.locator("#canvas").boundingBox();
       await page.hover("#canvas", { position: { x: (2.5 * width) / 15, y: (4.5 * height) / 15 } });
-      const pointed = await page.innerText("#patch-info");
-      assert.match(pointed, /^Row 5, column 3: [A-Z].* \d+\.\d %, /);
+      await says(page, /^Row 5, column 3: [A-Z].* \d+\.\d %, /);
       await page.focus("#canvas");
       await changes(page, () => page.keyboard.press("ArrowRight"));
-      assert.match(await page.innerText("#patch-info"), /^Row 5, column 4: /);
+      await says(page, /^Row 5, column 4: /);
       for (const key of ["ArrowUp", "ArrowLeft"]) await page.keyboard.press(key);
-      assert.match(await page.innerText("#patch-info"), /^Row 4, column 3: /);
+      await says(page, /^Row 4, column 3: /);
     });
 
     test("shows where one class is likely", async () => {

@@ -335,7 +335,7 @@ test("an abort ends what runs, and lets nothing begin", async () => {
 });
 
 test("a generation that is aborted keeps what was made, with one beam and with several", async () => {
-  const { none, some, several } = await page.evaluate(async () => {
+  const { none, some, several, whole } = await page.evaluate(async () => {
     // On one thread the abort is heard before the next token.
     const inPage = await Engine.create({ device: "cpu", worker: false });
     const lm = await Seq2SeqLM.load(await source("t5"), { engine: inPage });
@@ -345,17 +345,22 @@ test("a generation that is aborted keeps what was made, with one beam and with s
     for await (const _ of generation) if (++seen === 3) ending.abort();
     const searching = new AbortController();
     const search = lm.generate("the dog", { ignoreEnd: true, beams: 4, signal: searching.signal });
-    await lm.tokenizer.encode("a");
+    for (let turn = 0; turn < 8; turn++) await lm.tokenizer.encode("a");
     searching.abort();
     const answers = [await lm.generate("a", { signal: AbortSignal.abort() }), await generation, await search];
+    const as = ({ finishReason, tokens }) => ({ finishReason, tokens: Array.from(tokens) });
+    const [none, some, several] = answers.map(as);
+    const begun = (beams, { tokens }) => lm.generate("the dog", { ignoreEnd: true, beams, maxTokens: tokens.length });
+    const whole = [as(await begun(1, some)), as(await begun(4, several))];
     await inPage.dispose();
-    const [none, some, several] = answers.map(({ finishReason, tokens }) => ({ finishReason, made: tokens.length }));
-    return { none, some, several };
+    return { none, some, several, whole };
   });
-  assert.deepEqual(none, { finishReason: "aborted", made: 0 });
-  assert.equal(some.finishReason, "aborted");
-  assert(some.made >= 3);
-  assert.equal(several.finishReason, "aborted");
+  assert.deepEqual(none, { finishReason: "aborted", tokens: [] });
+  assert(some.tokens.length >= 3 && several.tokens.length > 0, `${some.tokens.length} and ${several.tokens.length} tokens`);
+  for (const [at, aborted] of [some, several].entries()) {
+    assert.equal(aborted.finishReason, "aborted");
+    assert.deepEqual(aborted.tokens, whole[at].tokens, "what a generation of so many tokens makes");
+  }
 });
 
 test("a model's end ends what runs and what waits, and its kept vectors with it", async () => {
