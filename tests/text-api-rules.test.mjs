@@ -334,7 +334,7 @@ test("an abort ends what runs, and lets nothing begin", async () => {
   assert.deepEqual(outcomes, Array(7).fill("aborted"));
 });
 
-test("a generation that is aborted keeps what was made, with one beam and with several", async () => {
+test("a generation that is aborted keeps what was made; a search that has not ended has chosen nothing", async () => {
   const { none, some, several, whole } = await page.evaluate(async () => {
     // On one thread the abort is heard before the next token.
     const inPage = await Engine.create({ device: "cpu", worker: false });
@@ -345,22 +345,20 @@ test("a generation that is aborted keeps what was made, with one beam and with s
     for await (const _ of generation) if (++seen === 3) ending.abort();
     const searching = new AbortController();
     const search = lm.generate("the dog", { ignoreEnd: true, beams: 4, signal: searching.signal });
-    for (let turn = 0; turn < 8; turn++) await lm.tokenizer.encode("a");
+    for (let turn = 0; turn < 8; turn++) await new Promise((resolve) => setTimeout(resolve));
     searching.abort();
     const answers = [await lm.generate("a", { signal: AbortSignal.abort() }), await generation, await search];
     const as = ({ finishReason, tokens }) => ({ finishReason, tokens: Array.from(tokens) });
     const [none, some, several] = answers.map(as);
-    const begun = (beams, { tokens }) => lm.generate("the dog", { ignoreEnd: true, beams, maxTokens: tokens.length });
-    const whole = [as(await begun(1, some)), as(await begun(4, several))];
+    const whole = as(await lm.generate("the dog", { ignoreEnd: true, maxTokens: some.tokens.length }));
     await inPage.dispose();
     return { none, some, several, whole };
   });
   assert.deepEqual(none, { finishReason: "aborted", tokens: [] });
-  assert(some.tokens.length >= 3 && several.tokens.length > 0, `${some.tokens.length} and ${several.tokens.length} tokens`);
-  for (const [at, aborted] of [some, several].entries()) {
-    assert.equal(aborted.finishReason, "aborted");
-    assert.deepEqual(aborted.tokens, whole[at].tokens, "what a generation of so many tokens makes");
-  }
+  assert.equal(some.finishReason, "aborted");
+  assert(some.tokens.length >= 3);
+  assert.deepEqual(some.tokens, whole.tokens, "what a generation of so many tokens makes");
+  assert.deepEqual(several, { finishReason: "aborted", tokens: [] });
 });
 
 test("a model's end ends what runs and what waits, and its kept vectors with it", async () => {

@@ -124,7 +124,7 @@ export interface GenerateOptions extends ChatOptions {
    * @defaultValue false
    */
   useDefaults?: boolean | undefined;
-  /** Ends the generation; what was made stays, finishReason "aborted". */
+  /** Ends the generation; what was made stays (of several beams nothing: they are chosen from at the end), finishReason "aborted". */
   signal?: AbortSignal | undefined;
 }
 
