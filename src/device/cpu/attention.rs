@@ -119,12 +119,12 @@ impl FlashAttention {
                 let keys = span.keys.min(seen(first).start)..span.keys.min(seen(first + count - 1).end);
                 // All pieces are split alike: `join` counts on it. Only decoding is split, so they are few.
                 let alone = spans.len() == 1 && span.len <= queries;
-                let pages = wanted.min(keys.len() / PAGE).max(1);
-                let together = span.len == 1 && spans.len() * if alone { pages } else { 1 } >= wanted.div_ceil(2);
+                let splits = |wanted: usize, most: usize| if alone { wanted.min(most).max(1) } else { 1 };
+                let by_pages = splits(wanted, keys.len() / PAGE);
+                let together = span.len == 1 && spans.len() * by_pages >= wanted.div_ceil(2);
                 let (heads, splits) = match together {
-                    true => (shape.kv_heads, if alone { pages } else { 1 }),
-                    false if alone => (1, wanted.div_ceil(shape.kv_heads).min(keys.len().div_ceil(SPLIT)).max(1)),
-                    false => (1, 1),
+                    true => (shape.kv_heads, by_pages),
+                    false => (1, splits(wanted.div_ceil(shape.kv_heads), keys.len().div_ceil(SPLIT))),
                 };
                 // Tiles begin where pages do, or in their midst: a row's sums are the same whatever it came with.
                 let begin = keys.start / KEYS * KEYS;
@@ -222,7 +222,7 @@ impl Tiles {
             for kv_head in work.heads.clone() {
                 for start in (from..to).step_by(KEYS) {
                     let keys = start..to.min(start + KEYS);
-                    self.attend_to(attention, work, kv_head, keys, width, places, keys_values);
+                    self.attend_to(attention, work, kv_head, keys, places, keys_values);
                 }
             }
             from = to;
@@ -230,22 +230,20 @@ impl Tiles {
     }
 
     /// Attends to keys of a tile with the queries of one KV head.
-    #[allow(clippy::too_many_arguments)] // All of them are what it is about.
     fn attend_to<D: Device<Buffer = Vec<f32>, State = State>>(
         &mut self,
         attention: &CachedAttention<D>,
         work: &Work,
         kv_head: usize,
         keys: Range<usize>,
-        width: usize,
         places: &Places,
         keys_values: &Seen<D>,
     ) {
-        let shape = &attention.shape;
+        let (shape, width) = (&attention.shape, self.width());
         let (group, rows) = (shape.heads / shape.kv_heads, work.rows_each(shape));
         let (start, count) = (keys.start, keys.len());
         let halves = match keys_values {
-            Seen::Kept(state) => self.load(attention.layer, work, kv_head, keys, width, places, state),
+            Seen::Kept(state) => self.load(attention.layer, work, kv_head, keys, places, state),
             Seen::Own { key, value } => {
                 let first = places.own_row(&work.span);
                 let rows = first + start..first + start + count;
@@ -287,17 +285,16 @@ impl Tiles {
     }
 
     /// Copies a tile's keys and values, or says where they are to be read.
-    #[allow(clippy::too_many_arguments)] // As above.
     fn load<'a>(
         &mut self,
         layer: usize,
         work: &Work,
         kv_head: usize,
         keys: Range<usize>,
-        width: usize,
         places: &Places,
         state: &'a State,
     ) -> Option<Halves<'a>> {
+        let width = self.width();
         let (page, first) = places.of(&work.span, state.group(layer), keys.start);
         let (page, rows) = state.head(layer, kv_head, page);
         if self.parted
@@ -313,6 +310,11 @@ impl Tiles {
         rows[0].read(page, first..first + keys.len(), width, &mut self.keys);
         rows[1].read(page, first..first + keys.len(), width, &mut self.values);
         None
+    }
+
+    /// Of a vector in the scratch: head_dim, padded.
+    fn width(&self) -> usize {
+        self.keys.len() / KEYS
     }
 
     /// Sizes the scratch and copies the queries, scaled.
