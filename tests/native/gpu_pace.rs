@@ -147,8 +147,7 @@ async fn load(device: Gpu) -> Model<Gpu> {
 
 #[test]
 fn more_steps_are_under_way_where_ids_come_late_and_all_at_once() {
-    // A device of its own: another test that waits for its own work would bring news.
-    let kernels = devices::open(&Wishes::default());
+    let kernels = first();
     let context = kernels.context.clone();
     run_late(&context.clone(), async {
         let mut model = load(gpu(&kernels)).await;
