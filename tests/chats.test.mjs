@@ -55,6 +55,23 @@ for (const worker of [true, false]) {
       assert.equal(text, "<|im_start|>user\nhi<|im_end|><|im_end|>\n<|im_start|>assistant");
     });
 
+    test("the last message is continued: the prompt ends where it does", async () => {
+      const messages = [{ role: "user", content: "hi" }, { role: "assistant", content: "Sure, <|im_end|>" }];
+      const continued = { continueFinalMessage: true };
+      const text = "<|im_start|>user\nhi<|im_end|>\n<|im_start|>assistant\nSure, <|im_end|>";
+      assert.equal(await chat.tokenizer.applyChatTemplate(messages, { ...continued, allowSpecial: true }), text);
+      const options = { maxTokens: 4, ...ON_AND_ON };
+      const going = await chat.generate(messages, { ...options, ...continued, allowSpecial: true });
+      const byHand = await chat.generate(await chat.tokenizer.encode(text, { addSpecial: false }), options);
+      assert.deepEqual(going.tokens, byHand.tokens);
+      // What the message spells out stays its text here too.
+      const spelled = await chat.generate(messages, { ...options, ...continued });
+      assert.equal(spelled.stats.promptTokens, going.stats.promptTokens + 9);
+      const both = { ...continued, addGenerationPrompt: true };
+      await rejection(() => chat.tokenizer.applyChatTemplate(messages, both), "invalid-argument", /continueFinalMessage and addGenerationPrompt/);
+      await rejection(() => chat.generate("x", continued), "invalid-argument", /continueFinalMessage/);
+    });
+
     test("tools, options and all fields of messages reach the template", async () => {
       const messages = [
         { role: "developer", content: [{ type: "text", text: "a" }, { type: "text", text: "b\ud800" }] },
@@ -97,6 +114,8 @@ for (const worker of [true, false]) {
         [[user], { templateOptions: { x: new Date() } }, /templateOptions\.x/],
         [[user], { templateOptions: cyclic }, /nested/],
         [[user], { allowSpecial: 1 }, /allowSpecial/],
+        [[user], { continueFinalMessage: "yes" }, /continueFinalMessage/],
+        [[{ role: "assistant", content: null }], { continueFinalMessage: true }, /no text/],
       ];
       for (const [messages, options, message] of wrong) {
         await rejection(() => chat.tokenizer.applyChatTemplate(messages, options), "invalid-argument", message);

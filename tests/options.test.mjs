@@ -80,6 +80,7 @@ describe("the name that was meant is said", () => {
   told("batch_size", "ImageClassifier.classifyPatches", 2, "batch");
   told("add_special_tokens", "Tokenizer.encode", true, "addSpecial");
   told("skip_special_tokens", "Tokenizer.decode", true, "skipSpecial");
+  told("continue_final_message", "CausalLM.generate", true, "continueFinalMessage");
   told("add_generation_prompt", "Tokenizer.applyChatTemplate", true, "addGenerationPrompt");
   told("num_threads", "Engine.create", 2, "threads");
   told("basic_limits", "Engine.create's gpu", true, "basicLimits");

@@ -56,11 +56,12 @@ const readSeq2Seq = optionsOf<Seq2SeqOptions>(
 
 /** What goes to the core, and what is for the chat template. */
 export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
-  const { signal: _, tools, templateOptions, allowSpecial, ...wire } = readGenerate(options);
+  const { signal: _, tools, templateOptions, allowSpecial, continueFinalMessage, ...wire } = readGenerate(options);
   const chat = {
     ...(tools !== undefined && { tools }),
     ...(templateOptions !== undefined && { templateOptions }),
     ...(allowSpecial !== undefined && { allowSpecial }),
+    ...(continueFinalMessage !== undefined && { continueFinalMessage }),
   };
   return { wire, chat };
 }

@@ -2,7 +2,7 @@
 
 import { AzulejoError, invalid } from "../shared/errors.js";
 import type { WireChat } from "../shared/protocol.js";
-import type { ChatOptions, ContentPart, Message, Tool, ToolCall } from "../shared/types.js";
+import type { ChatOptions, ChatTemplateOptions, ContentPart, Message, Tool, ToolCall } from "../shared/types.js";
 import { optionsOf } from "./options.js";
 import { checkFlag, checkList, checkOptions, checkText, describe } from "./validate.js";
 
@@ -16,6 +16,7 @@ export const CHAT = {
     return plain(value, name) as Record<string, unknown>;
   },
   allowSpecial: checkFlag,
+  continueFinalMessage: checkFlag,
 };
 
 const readMessage = /* @__PURE__ */ optionsOf<Message>("a message", {
@@ -47,9 +48,10 @@ const readText = /* @__PURE__ */ optionsOf<{ type: "text"; text: string }>("a pa
 });
 
 /** A conversation on its way to the core; `name` is what messages call it. */
-export function checkChat(messages: unknown, name: string, options: ChatOptions, addGenerationPrompt: boolean): WireChat {
+export function checkChat(messages: unknown, name: string, options: ChatTemplateOptions): WireChat {
   const checked = checkList(messages, name, "messages", (message, name) => record(readMessage, message, name, ["role", "content"]));
   if (checked.length === 0) throw invalid(`${name} has no messages`);
+  const addGenerationPrompt = !options.continueFinalMessage;
   return { chat: JSON.stringify({ messages: checked, addGenerationPrompt, ...options }) };
 }
 

@@ -35,7 +35,7 @@ export function generate(
 
 function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {
   const checked = checkPrompt(prompt);
-  if (Array.isArray(checked)) return checkChat(checked, "prompt", chat, true);
+  if (Array.isArray(checked)) return checkChat(checked, "prompt", chat);
   refuseChatOptions(chat);
   return checked;
 }

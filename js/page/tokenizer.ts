@@ -33,7 +33,6 @@ export class RemoteTokenizer implements Tokenizer {
   }
 
   async applyChatTemplate(messages: Message[], options?: ChatTemplateOptions): Promise<string> {
-    const { addGenerationPrompt = true, ...chat } = readTemplate(options);
-    return this.#model.call("applyChatTemplate", checkChat(messages, "messages", chat, addGenerationPrompt));
+    return this.#model.call("applyChatTemplate", checkChat(messages, "messages", readTemplate(options)));
   }
 }

@@ -43,12 +43,18 @@ export interface ChatOptions {
    * @defaultValue false
    */
   allowSpecial?: boolean | undefined;
+  /**
+   * The prompt ends where the text of the last message does, and the model goes on with it: an answer that was stopped,
+   * or begun for it.
+   * @defaultValue false
+   */
+  continueFinalMessage?: boolean | undefined;
 }
 
 export interface ChatTemplateOptions extends ChatOptions {
   /**
    * The prompt ends with the beginning of the answer.
-   * @defaultValue true
+   * @defaultValue true, unless the last message is continued
    */
   addGenerationPrompt?: boolean | undefined;
 }

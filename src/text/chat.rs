@@ -16,6 +16,9 @@ pub struct Chat {
     /// Ends the prompt where the assistant's turn begins.
     #[serde(default)]
     pub add_generation_prompt: bool,
+    /// Ends the prompt where the last message's text does, for the model to go on with.
+    #[serde(default)]
+    pub continue_final_message: bool,
     pub tools: Option<Vec<Tool>>,
     /// Variables of the template: `enable_thinking`, `documents`, …
     pub template_options: Option<Data>,
@@ -80,7 +83,14 @@ impl Chat {
             tool_call_id: None,
         };
         let messages = turns.iter().map(message).collect();
-        Self { messages, add_generation_prompt, tools: None, template_options: None, allow_special: false }
+        Self {
+            messages,
+            add_generation_prompt,
+            continue_final_message: false,
+            tools: None,
+            template_options: None,
+            allow_special: false,
+        }
     }
 
     pub fn from_json(json: &str) -> Result<Self> {

@@ -11,6 +11,7 @@
 mod added;
 mod bpe;
 mod chat;
+mod continued;
 mod data;
 mod date;
 mod decoder;

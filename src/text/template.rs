@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::rc::Rc;
 
 use super::chat::Chat;
+use super::continued::Continued;
 use super::data::Data;
 use super::date::Moment;
 use super::jinja::{Budget, Kind, Renderer, RunResult, Spans, Stop, Template, Text, Value, parse};
@@ -94,7 +95,8 @@ impl ChatTemplate {
     /// back on a fixed date.
     pub fn render(&self, chat: &Chat, now: Option<Moment>) -> Result<ChatPrompt> {
         let variables = self.check(chat)?;
-        let messages = chat.template_messages(self.in_parts);
+        let mut messages = chat.template_messages(self.in_parts);
+        let continued = chat.continue_final_message.then(|| Continued::mark(chat, &mut messages)).transpose()?;
         let fields = messages.iter().flatten().map(|(_, value)| value.size());
         let size = fields.sum::<usize>() + variables.iter().map(|(_, value)| value.size()).sum::<usize>();
         let paired = (messages.len() as u64).min(MAX_PAIRED);
@@ -102,8 +104,10 @@ impl ChatTemplate {
         let budget = Budget::new(steps, BYTES + COPIES * size);
         let rendered = self.rendered(chat, &messages, &variables, now, &budget).map_err(|stop| failed(&stop))?;
         let literals: Vec<&str> = self.template.literals.iter().map(|text| text.as_str()).collect();
+        let text = rendered.as_str();
+        let end = continued.map_or(Ok(text.len()), |continued| continued.end(text))?;
         Ok(ChatPrompt {
-            text: rendered.as_str().to_owned(),
+            text: text[..end].to_owned(),
             given: rendered.given().clone(),
             literals: literals.join("\0"),
             allow_special: chat.allow_special,

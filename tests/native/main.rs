@@ -59,7 +59,7 @@ mod found;
 mod generation_families;
 mod generation_fields;
 mod generation_settings;
-mod gguf_families;
+mod gguf_changed;
 mod gguf_llama_cpp;
 mod gguf_types;
 mod gpu_attention;

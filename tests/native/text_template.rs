@@ -296,3 +296,49 @@ fn what_a_template_would_lose_is_refused_by_name() {
         assert!(error.message.contains(name), "{chat}: {error}");
     }
 }
+
+/// What transformers 5 makes of `continue_final_message`.
+#[test]
+fn the_last_message_is_continued_where_its_text_ends() {
+    let keeps = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}<|end|>{% endfor %}{% if add_generation_prompt %}<|assistant|>{% endif %}";
+    let trims = keeps.replace("m.content", "m.content|trim");
+    let parts = "{% for m in messages %}<|{{ m.role }}|>{% for p in m.content %}{{ p['text'] }}|{% endfor %}<|end|>{% endfor %}";
+    let chat = |content: &str| {
+        format!(
+            r#"{{"continueFinalMessage": true, "messages": [{{"role": "user", "content": "Sure"}}, {{"role": "assistant", "content": {content}}}]}}"#
+        )
+    };
+    let said = |text: &str| format!("<|user|>Sure<|end|><|assistant|>{text}");
+    let cases = [
+        (keeps, r#""Sure, ""#, said("Sure, ")),
+        (&trims, r#"" Sure, ""#, said("Sure,")),
+        (keeps, r#""Sure,\n""#, said("Sure,\n")),
+        (keeps, r#""""#, said("")),
+        (keeps, r#"[{"type": "text", "text": "Su"}, {"type": "text", "text": "re "}]"#, said("Sure ")),
+        (
+            parts,
+            r#"[{"type": "text", "text": "Su"}, {"type": "text", "text": "re "}]"#,
+            "<|user|>||||<|end|><|assistant|>Su|re ".into(),
+        ),
+        // Its end is the last one: the mark may be spelled out before it.
+        (keeps, r#""CONTINUE_FINAL_MESSAGE_TAG x""#, said("CONTINUE_FINAL_MESSAGE_TAG x")),
+    ];
+    for (source, content, expected) in cases {
+        assert_eq!(render_json(source, &chat(content)).unwrap(), expected, "{source} {content}");
+    }
+    let refused = |source: &str, chat: &str, why: &str| {
+        let error = render_json(source, chat).unwrap_err();
+        assert!(error.code == Code::InvalidArgument && error.message.contains(why), "{}", error.message);
+    };
+    refused(keeps, &chat("null"), "no text");
+    refused(parts, &chat("[]"), "no text");
+    refused("{{ messages[0].content }}", &chat(r#""x""#), "leaves the last message out");
+    refused(
+        "{{ messages[1].content|replace('x', 'y') }}",
+        &chat(r#""x""#),
+        "leaves the last message out, or changes it",
+    );
+    refused(keeps, &chat(r#""x""#).replacen('{', r#"{"addGenerationPrompt": true, "#, 1), "addGenerationPrompt");
+    let call = r#""x", "toolCalls": [{"name": "f"}]"#;
+    refused("{{ messages[0].tool_calls }}", &chat(call), "toolCalls");
+}

@@ -44,6 +44,7 @@ mod write;
 
 pub(crate) use ast::Template;
 pub(crate) use budget::Budget;
+pub(crate) use chars::is_space;
 pub(crate) use parser::parse;
 pub(crate) use render::Renderer;
 pub(crate) use stop::{RunResult, Stop};
