@@ -60,6 +60,20 @@ test("what a long text took is given back when the next one begins, but to a ses
   await engine.dispose();
 });
 
+/** What a function gives in a page of its own with SwiftShader. */
+async function onPage(work, argument) {
+  const browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+  const server = await startApiServer({ isolated: false, files: { "/endless.gguf": { bytes: endless() } } });
+  try {
+    const page = await browser.newPage();
+    await page.goto(server.url);
+    return await page.evaluate(work, argument);
+  } finally {
+    await browser.close();
+    await server.close();
+  }
+}
+
 describe("three cycles after a first one end where they began", () => {
   const files = { lm: endless() };
   for (const family of FAMILIES) files[family] = Object.fromEntries(["config.json", "model.safetensors"].map((name) => [name, bytesOf(family, name)]));
@@ -75,25 +89,51 @@ describe("three cycles after a first one end where they began", () => {
   }
 
   test("on WebGPU", async () => {
-    const browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
-    const server = await startApiServer({ isolated: false, files: { "/endless.gguf": { bytes: files.lm } } });
-    try {
-      const page = await browser.newPage();
-      await page.goto(server.url);
-      const found = await page.evaluate(async (families) => {
-        const read = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
-        const files = { lm: await read("/endless.gguf") };
-        for (const family of families) {
-          files[family] = {};
-          for (const name of ["config.json", "model.safetensors"]) files[family][name] = await read(`/tests/conformance/${family}/${name}`);
-        }
-        const [azulejo, { cycles }] = [await import("/dist/index.js"), await import("/tests/support/cycle.js")];
-        return cycles(azulejo, { device: "webgpu" }, files, 4);
-      }, FAMILIES);
-      assertNothingStays(found, "webgpu");
-    } finally {
-      await browser.close();
-      await server.close();
-    }
+    assertNothingStays(await onPage(async (families) => {
+      const read = async (path) => new Uint8Array(await (await fetch(path)).arrayBuffer());
+      const files = { lm: await read("/endless.gguf") };
+      for (const family of families) {
+        files[family] = {};
+        for (const name of ["config.json", "model.safetensors"]) files[family][name] = await read(`/tests/conformance/${family}/${name}`);
+      }
+      const [azulejo, { cycles }] = [await import("/dist/index.js"), await import("/tests/support/cycle.js")];
+      return cycles(azulejo, { device: "webgpu" }, files, 4);
+    }, FAMILIES), "webgpu");
   });
+});
+
+test("the browser itself counts as many bytes on the GPU as are told", async () => {
+  const counts = await onPage(async () => {
+    const { CausalLM, Engine } = await import("/dist/index.js");
+    const sizes = new Map();
+    const { createBuffer } = GPUDevice.prototype;
+    GPUDevice.prototype.createBuffer = function (...given) {
+      const buffer = createBuffer.apply(this, given);
+      sizes.set(buffer, buffer.size);
+      return buffer;
+    };
+    const { destroy } = GPUBuffer.prototype;
+    GPUBuffer.prototype.destroy = function () {
+      sizes.delete(this);
+      destroy.call(this);
+    };
+    const engine = await Engine.create({ device: "webgpu", worker: false });
+    const counts = [];
+    const count = async () => {
+      const { gpuAllocatedBytes: told } = await engine.diagnostics();
+      counts.push({ told, held: sizes.values().reduce((all, size) => all + size, 0) });
+    };
+    const lm = await CausalLM.load("/endless.gguf", { engine });
+    await count();
+    await lm.generate(Array(300).fill(5), { maxTokens: 8, ignoreEnd: true });
+    await lm.logits([1, 2, 3]);
+    await count();
+    await lm.dispose();
+    await count();
+    await engine.dispose();
+    return counts;
+  });
+  for (const { told, held } of counts) assert.equal(told, held);
+  const [loaded, used, disposed] = counts;
+  assert(used.told > loaded.told && loaded.told > disposed.told, JSON.stringify(counts));
 });

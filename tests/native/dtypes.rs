@@ -5,6 +5,7 @@ use azulejo::Result;
 use azulejo::checkpoint::{FileReader, Format, TensorType};
 use azulejo::device::cpu::Cpu;
 use azulejo::device::gpu::native::run;
+use azulejo::device::{Device, Input, Projection};
 use azulejo::model::{WeightLoader, families};
 use half::{bf16, f16};
 use safetensors::SafeTensors;
@@ -14,6 +15,7 @@ use std::fs;
 use crate::case::{Case, all_families, folder};
 use crate::devices::cpu;
 use crate::outputs::outputs;
+use crate::verbs::{begin, filled, matrix};
 
 /// A family's tensors: name, shape, values.
 type Tensors = Vec<(String, Vec<usize>, Vec<f32>)>;
@@ -153,4 +155,36 @@ fn floats_that_are_quantised_while_they_load_are_what_their_blocks_say() {
     }
     // The others' widths are no whole blocks; of another set (see `case::folder`) more are.
     assert!(smaller.len() >= 2 * 11, "{smaller:?}");
+}
+
+/// Checkpoints come from strangers: a weight that is no number makes a product that is none, in every type of floats.
+#[test]
+fn weights_that_are_no_numbers_are_seen_in_what_they_make() {
+    let types = [
+        (TensorType::F32, 1.0f32.to_le_bytes().to_vec(), f32::NAN.to_le_bytes().to_vec()),
+        (TensorType::F16, f16::ONE.to_le_bytes().to_vec(), f16::NAN.to_le_bytes().to_vec()),
+        (TensorType::F16, f16::ONE.to_le_bytes().to_vec(), f16::INFINITY.to_le_bytes().to_vec()),
+        (TensorType::BF16, bf16::ONE.to_le_bytes().to_vec(), bf16::NAN.to_le_bytes().to_vec()),
+    ];
+    let (rows, columns) = (20, 40);
+    for tokens in [1, 7] {
+        for (ty, one, none) in &types {
+            let mut values = vec![one.clone(); rows * columns];
+            values[13 * columns + 33] = none.clone();
+            let mut device = cpu(1);
+            let weight = matrix(&mut device, *ty, rows, columns, &values.concat());
+            let x = filled(&mut device, &vec![1.0; tokens * columns], columns);
+            let mut out = device.buffer(tokens * rows).unwrap();
+            begin(&mut device, tokens);
+            let product = Projection { weight: &weight, bias: None, scale: None, out: &mut out, accumulate: false };
+            device.project(&Input { x: &x, rows: tokens, norm: None }, &mut [product]);
+            let mut values = vec![0.0; tokens * rows];
+            let reading = device.send(&out, tokens * rows).unwrap();
+            run(None, device.receive(reading, &mut values)).unwrap();
+            for (i, found) in values.iter().enumerate() {
+                let right = if i % rows == 13 { !found.is_finite() } else { *found == columns as f32 };
+                assert!(right, "{ty}, {tokens} tokens, row {}: {found}", i % rows);
+            }
+        }
+    }
 }

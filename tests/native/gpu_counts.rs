@@ -13,9 +13,13 @@ use crate::verbs::{begin, filled, matrix, read};
 const TYPE: TensorType = TensorType::Q4_1;
 
 /// A matrix of zeros with a bias of none.
-fn linear(device: &mut Gpu, [rows, columns]: [usize; 2]) -> Linear<Gpu> {
-    let bytes = vec![0; rows * TYPE.row_bytes(columns).unwrap()];
-    Linear { weight: matrix(device, TYPE, rows, columns, &bytes), bias: None }
+fn linear(device: &mut Gpu, shape: [usize; 2]) -> Linear<Gpu> {
+    linear_of(device, TYPE, shape)
+}
+
+fn linear_of(device: &mut Gpu, ty: TensorType, [rows, columns]: [usize; 2]) -> Linear<Gpu> {
+    let bytes = vec![0; rows * ty.row_bytes(columns).unwrap()];
+    Linear { weight: matrix(device, ty, rows, columns, &bytes), bias: None }
 }
 
 /// The products of one of SmolLM2-135M's blocks, of which a model's places share an arena.
@@ -53,6 +57,32 @@ fn a_prompt_of_128_tokens_is_64_workgroups_of_256_threads_in_each_of_smollm2_s_p
     for (label, runs) in products {
         assert!(label.starts_with("MatrixMatrix "), "{label}: of 256 threads");
         assert!(runs.groups >= 64 * runs.count, "{label}: {} workgroups in {} runs", runs.groups, runs.count);
+    }
+}
+
+/// Files mix types within a layer, and a layer's matrices may lie in several arenas.
+#[test]
+fn one_token_s_products_are_a_vector_s_whatever_its_matrices_are_made_of() {
+    let kernels =
+        devices::shared(&Wishes { profile: true, without: vec!["timestamp-query".into()], ..Wishes::default() });
+    for [first, second] in [[TYPE, TYPE], [TYPE, TensorType::Q6_K], [TensorType::F32, TensorType::F16]] {
+        let mut device = gpu(&kernels);
+        let [gate, up] = [first, second].map(|ty| linear_of(&mut device, ty, [512, 256]));
+        let [query, key, value] = [first, first, second].map(|ty| linear_of(&mut device, ty, [256, 256]));
+        let x = device.buffer(256).unwrap();
+        let [mut queries, mut keys, mut values] = [256; 3].map(|width| device.buffer(width).unwrap());
+        let mut activated = device.buffer(512).unwrap();
+        let before = kernels.context.meter.kernels().len();
+        begin(&mut device, 1);
+        let input = Input { x: &x, rows: 1, norm: None };
+        let outs = &mut [query.to(&mut queries), key.to(&mut keys), value.to(&mut values)];
+        device.project(&input, outs);
+        device.project_activated(&input, Some(&gate), &up, Activation::Silu, &mut activated);
+        device.send(&activated, 1).unwrap();
+        let lines = kernels.context.meter.kernels();
+        let labels: Vec<_> = lines[before..].iter().map(|(label, _)| label).collect();
+        assert!(labels.iter().any(|label| label.starts_with("MatrixVector")), "{labels:?}");
+        assert!(!labels.iter().any(|label| label.starts_with("MatrixMatrix")), "{first:?}, {second:?}: {labels:?}");
     }
 }
 

@@ -358,6 +358,29 @@ fn a_text_may_cost_so_much_and_no_more() {
     assert_eq!(from_json(&file).unwrap().encode("é", false).unwrap_err().code, Code::InvalidArgument);
 }
 
+/// What a vocabulary makes of the words costs, too: each part of a long one is looked up, and long tokens begin anywhere.
+#[test]
+fn words_and_tokens_may_be_long_or_many_and_not_both() {
+    let mut file = tokenizer_json(json!({"type": "Whitespace"}));
+    for absent in ["post_processor", "decoder", "added_tokens"] {
+        file.as_object_mut().unwrap().remove(absent);
+    }
+    let costs = |file: &serde_json::Value, few: &str, many: &str| {
+        let tokenizer = from_json(file).unwrap();
+        assert!(!tokenizer.encode(few, false).unwrap().is_empty());
+        let error = tokenizer.encode(many, false).unwrap_err();
+        assert_eq!((error.code, error.message.contains("too much work")), (Code::InvalidArgument, true), "{error}");
+    };
+    let word = "a".repeat(1000) + " ";
+    file["model"] = json!({"type": "WordPiece", "vocab": {"[UNK]": 0, "b": 1}, "unk_token": "[UNK]",
+        "continuing_subword_prefix": "##", "max_input_chars_per_word": 1000});
+    costs(&file, &word[..100], &word.repeat(2000));
+    let longer = (1..=1024).map(|length| json!(["a".repeat(length), -(length as f64)]));
+    let vocabulary: Vec<_> = [json!(["<unk>", 0.0])].into_iter().chain(longer).collect();
+    file["model"] = json!({"type": "Unigram", "unk_id": 0, "vocab": vocabulary});
+    costs(&file, &word[..100], &"a".repeat(2 << 20));
+}
+
 #[test]
 fn what_rules_make_at_load_is_bounded() {
     let longer = json!({"type": "Replace", "pattern": {"String": "a"}, "content": "a".repeat(16)});
