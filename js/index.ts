@@ -10,6 +10,7 @@ export { ImageClassifier } from "./page/image-classifier.js";
 export { ImageTextMatcher } from "./page/image-text-matcher.js";
 export { inspect } from "./page/inspect.js";
 export { Seq2SeqLM } from "./page/seq2seq-lm.js";
+export { sessions } from "./page/sessions.js";
 export { TextClassifier } from "./page/text-classifier.js";
 export { TextEmbedder } from "./page/text-embedder.js";
 export { TokenClassifier } from "./page/token-classifier.js";
@@ -40,6 +41,7 @@ export type {
   Heatmap,
   ImageInput,
   KernelTuning,
+  KeptSession,
   LayerOptions,
   LegendEntry,
   LoadProgress,

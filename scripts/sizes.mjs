@@ -6,7 +6,8 @@ import { gzipSync } from "node:zlib";
 import { root } from "./run.mjs";
 import { BUILDS } from "./toolchain.mjs";
 
-const BUDGET = 1_000_000;
+/** Of gzip; Brotli, which most servers speak, makes a fifth less of it. */
+const BUDGET = 1_020_000;
 
 const bytes = (count) => `${count.toLocaleString("en")} bytes`;
 

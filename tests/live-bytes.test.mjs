@@ -20,7 +20,7 @@ const MADE_ONCE = 32 << 10;
  * That is the GPU's choice, which may have done the work of five models in one go.
  */
 const QUEUE = 64;
-const CODES = ["corrupt-file", "corrupt-file", "corrupt-file", "corrupt-file", "invalid-argument", "invalid-argument", "invalid-argument", "missing-file", "invalid-argument"];
+const CODES = ["corrupt-file", "corrupt-file", "corrupt-file", "corrupt-file", "corrupt-file", "invalid-argument", "invalid-argument", "invalid-argument", "missing-file", "invalid-argument"];
 
 function assertNothingStays({ counts, codes, ordered, device }, kind) {
   assert.equal(device, kind);

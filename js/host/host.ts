@@ -109,6 +109,10 @@ export class Host {
       this.#abort((each) => each !== job && each.model === model && each.session === session, "the session");
       return this.#model(LoadedModel, model).disposeSession(job, session);
     },
+    saveSession: (takes, job) => this.#model(LoadedModel, takes.model).saveSession(job, takes),
+    restoreSession: (takes, job) => this.#model(LoadedModel, takes.model).restoreSession(job, takes),
+    cloneSession: (takes, job) => this.#model(LoadedModel, takes.model).cloneSession(job, takes),
+    truncateSession: (takes, job) => this.#model(LoadedModel, takes.model).truncateSession(job, takes),
     generate: (takes, job) =>
       this.#writer(takes.model).generate(job, takes, (tokens) => this.#post({ kind: "tokens", id: job.id, tokens })),
     logits: (takes, job) => this.#model(LoadedModel, takes.model).logits(job, takes),

@@ -45,6 +45,41 @@ export class LoadedModel extends LoadedReader<Model> {
     });
   }
 
+  saveSession(job: Job, { session }: Takes<"saveSession">): Promise<{ data: Uint8Array }> {
+    const { cache, turns } = this.#session(session);
+    return turns.run(job, async () => ({ data: await this.finish(job, () => cache.save()) }));
+  }
+
+  async restoreSession(job: Job, { session, saved }: Takes<"restoreSession">): Promise<number> {
+    // It is the model's at once, which may be disposed of meanwhile.
+    this.openSession(session);
+    const { cache } = this.#session(session);
+    try {
+      return await this.finish(job, () => cache.restore(saved));
+    } catch (error) {
+      if (this.#sessions.delete(session)) this.instance.free(cache);
+      throw error;
+    }
+  }
+
+  cloneSession(job: Job, { session, of }: Takes<"cloneSession">): Promise<number> {
+    return this.#between(job, of, (cache) => {
+      const copy = cache.copy();
+      this.#sessions.set(session, { cache: copy, turns: new Queue() });
+      return copy.length;
+    });
+  }
+
+  truncateSession(job: Job, { session, length }: Takes<"truncateSession">): Promise<number> {
+    return this.#between(job, session, (cache) => cache.truncate(length));
+  }
+
+  /** Does something with a session when nobody speaks in it, and no pass is under way. */
+  #between<T>(job: Job, session: number, work: (cache: Session) => T): Promise<T> {
+    const { cache, turns } = this.#session(session);
+    return turns.run(job, () => this.queue.run(job, async () => this.instance.call(() => work(cache))));
+  }
+
   async generate(job: Job, { session, prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
     const { instance } = this;
     const begin = (of: Model | Session) => () => {

@@ -16,9 +16,10 @@ import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
+import { tagOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { CausalLMOptions } from "./types-load.js";
-import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, counted } from "./validate.js";
+import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, counted, describe } from "./validate.js";
 
 const readLogits = /* @__PURE__ */ optionsOf<{ last?: boolean | undefined; signal?: AbortSignal | undefined }>("logits", {
   last: checkFlag,
@@ -84,8 +85,22 @@ export class CausalLM extends LoadedModel {
     return new RemoteSession(this.#model);
   }
 
-  /** This version rejects: not supported yet. */
-  restoreSession(_saved: Blob | ArrayBuffer): Promise<Session> {
-    return Promise.reject(invalid("restoreSession: not supported yet"));
+  /**
+   * The session that `save` gave: it goes on with nothing to be computed again, whatever device it was saved on. Rejects
+   * with "corrupt-file" where it is not whole, with "unsupported-model" where another version's format is not read, and
+   * with "invalid-argument" where another model, or this one with another `kvCacheType`, has saved it.
+   */
+  async restoreSession(saved: Blob | ArrayBuffer | ArrayBufferView): Promise<Session> {
+    const bytes = await ownBytes(saved);
+    const connection = await this.#model.reach();
+    return RemoteSession.made(this.#model, connection, "restoreSession", { saved: bytes }, [bytes.buffer]);
   }
+}
+
+/** A copy, to be given away. */
+async function ownBytes(saved: unknown): Promise<Uint8Array> {
+  if (/^(Blob|File)$/.test(tagOf(saved))) return new Uint8Array(await (saved as Blob).arrayBuffer());
+  if (tagOf(saved) === "ArrayBuffer") return new Uint8Array((saved as ArrayBuffer).slice(0));
+  if (ArrayBuffer.isView(saved)) return new Uint8Array(new Uint8Array(saved.buffer, saved.byteOffset, saved.byteLength));
+  throw invalid(`saved should be a Blob or bytes, not ${describe(saved)}`);
 }

@@ -37,6 +37,8 @@ const PROVES_NOTHING: ReadonlySet<CallName> = /* @__PURE__ */ new Set([
   "applyChatTemplate",
   "openSession",
   "disposeSession",
+  "cloneSession",
+  "truncateSession",
 ] satisfies CallName[]);
 
 export class RemoteModel {

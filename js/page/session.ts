@@ -1,7 +1,7 @@
 // A conversation that keeps its KV cache in the worker.
 
-import { disposed, invalid } from "../shared/errors.js";
-import type { Prompt } from "../shared/protocol.js";
+import { disposed } from "../shared/errors.js";
+import type { Calls, Prompt } from "../shared/protocol.js";
 import type { ChatOptions, GenerateOptions, Generation, Message, Session } from "../shared/types.js";
 import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
@@ -9,7 +9,7 @@ import { checkGenerate } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import { checkChat, refuseChatOptions } from "./messages.js";
 import type { RemoteModel } from "./remote.js";
-import { checkPrompt } from "./validate.js";
+import { checkCount, checkPrompt } from "./validate.js";
 
 /** A generation with the model, in a session's cache where one is given. */
 export function generate(
@@ -62,8 +62,42 @@ export class RemoteSession implements Session {
     return generate(this.#model, this, prompt, options);
   }
 
-  save(): Promise<Blob> {
-    return Promise.reject(invalid("session.save: not supported yet"));
+  async save(): Promise<Blob> {
+    const connection = await this.#reach();
+    const { data } = await this.#model.callAt(connection, "saveSession", { session: this.id }, { owner: this });
+    return new Blob([data as Uint8Array<ArrayBuffer>]);
+  }
+
+  async clone(): Promise<Session> {
+    const connection = await this.#reach();
+    return RemoteSession.made(this.#model, connection, "cloneSession", { of: this.id });
+  }
+
+  async truncate(length: number): Promise<void> {
+    const checked = checkCount(length, "length", 0);
+    const connection = await this.#reach();
+    const takes = { session: this.id, length: checked };
+    this.length = await this.#model.callAt(connection, "truncateSession", takes, { owner: this });
+  }
+
+  /** Made of another one, or of one that was saved. */
+  static async made<K extends "cloneSession" | "restoreSession">(
+    model: RemoteModel,
+    connection: Connection,
+    name: K,
+    takes: Omit<Calls[K]["takes"], "model" | "session">,
+    transfer: Transferable[] = [],
+  ): Promise<RemoteSession> {
+    const session = new RemoteSession(model);
+    session.#home.connection = connection;
+    try {
+      const whole = { ...takes, model: model.id, session: session.id } as Calls[K]["takes"];
+      session.length = await connection.call(name, whole, { owner: session, transfer });
+      return session;
+    } catch (error) {
+      await session.dispose();
+      throw error;
+    }
   }
 
   async dispose(): Promise<void> {
@@ -95,6 +129,14 @@ export class RemoteSession implements Session {
       if (this.#opening === opening) this.#opening = undefined;
     });
     return opening.done;
+  }
+
+  /** The worker that has its cache now. */
+  async #reach(): Promise<Connection> {
+    this.check();
+    const connection = await this.#model.reach();
+    await this.openAt(connection);
+    return connection;
   }
 
   async #open(connection: Connection): Promise<void> {

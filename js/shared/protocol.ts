@@ -176,6 +176,13 @@ export interface Calls {
   disposeModel: { takes: { model: number }; gives: void };
   openSession: { takes: { model: number; session: number }; gives: void };
   disposeSession: { takes: { model: number; session: number }; gives: void };
+  /** As bytes, which only this model can read. */
+  saveSession: { takes: { model: number; session: number }; gives: { data: Uint8Array } };
+  /** A session that was saved. These give how many tokens it has. */
+  restoreSession: { takes: { model: number; session: number; saved: Uint8Array }; gives: number };
+  /** Another one, of the same tokens. */
+  cloneSession: { takes: { model: number; session: number; of: number }; gives: number };
+  truncateSession: { takes: { model: number; session: number; length: number }; gives: number };
   generate: {
     takes: { model: number; session?: number; prompt: Prompt; options: WireSeq2SeqOptions };
     gives: WireGeneration;

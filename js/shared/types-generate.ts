@@ -222,14 +222,33 @@ export interface Tokenizer {
   applyChatTemplate(messages: Message[], options?: ChatTemplateOptions): Promise<string>;
 }
 
+/** A session that is kept by name. */
+export interface KeptSession {
+  name: string;
+  /** Of the file. */
+  bytes: number;
+  tokens: number;
+  saved: Date;
+}
+
 /** A conversation that keeps its KV cache between calls. */
 export interface Session {
   /** The prompt is the whole conversation so far; the part that the cache already holds is not computed again. */
   generate(prompt: string | Message[] | ArrayLike<number>, options?: GenerateOptions): Generation;
   /** Tokens in the cache. */
   readonly length: number;
-  /** This version rejects: not supported yet. */
+  /**
+   * Its tokens, keys and values, with the model's fingerprint and a checksum, for `restoreSession`. Some tens of kB a
+   * token: as much as the cache takes.
+   */
   save(): Promise<Blob>;
+  /** Another session with the same beginning; nothing is copied until one of them goes on. */
+  clone(): Promise<Session>;
+  /**
+   * Forgets all but the first tokens; all of them where the model looks back through a window that no longer has what
+   * stands before. `length` says how many there are.
+   */
+  truncate(length: number): Promise<void>;
   /** Frees its cache, and ends what it generates. A session that nobody holds is freed too. */
   dispose(): Promise<void>;
   /** `dispose`, for `await using`. */

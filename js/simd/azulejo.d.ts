@@ -162,6 +162,13 @@ export class Session {
   private constructor();
   readonly length: number;
   generate(prompt: string | Uint32Array, options: WireGenerateOptions): Generation;
+  /** Another one of the same tokens; this and the next between passes. */
+  copy(): Session;
+  /** Gives how many tokens are left. */
+  truncate(length: number): number;
+  save(): Run<Uint8Array>;
+  /** Gives how many tokens it has then. */
+  restore(saved: Uint8Array): Run<number>;
   free(): void;
 }
 

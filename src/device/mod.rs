@@ -280,7 +280,7 @@ impl Patching {
 fn check_saved(bytes: &[u8], expected: usize) -> Result<()> {
     match bytes.len() == expected {
         true => Ok(()),
-        false => Err(Error::invalid(format!("a saved sequence of {} bytes, expected {expected}", bytes.len()))),
+        false => Err(Error::corrupt(format!("a saved sequence of {} bytes, expected {expected}", bytes.len()))),
     }
 }
 
@@ -353,7 +353,7 @@ pub trait Device: Sized + 'static {
     /// for each 32 of them, by the cache's type, up to a whole word. Little-endian: the same on every device.
     /// Errors: out-of-memory, device-lost.
     fn save(&mut self, state: &Self::State, table: &Table, positions: usize) -> impl Future<Output = Result<Vec<u8>>>;
-    /// Puts back what [`Device::save`] gave, where a table has its pages. Error: invalid-argument for another number of bytes.
+    /// Puts back what [`Device::save`] gave, where a table has its pages. Error: corrupt-file for another number of bytes.
     fn restore(&mut self, state: &mut Self::State, table: &Table, positions: usize, bytes: &[u8]) -> Result<()>;
     /// Copies pages, one after the other.
     fn copy_pages(&mut self, state: &mut Self::State, copies: &[PageCopy]);

@@ -5,11 +5,11 @@ use super::running::{AnyModel, AnySession};
 use super::task::{Run, or_null};
 use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, try_vec};
 use crate::model::ModelConfig;
-use crate::model::{FinishReason, GenerateRequest, Step, Summary, Token};
+use crate::model::{Checksum, FinishReason, GenerateRequest, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
-use js_sys::Uint32Array;
+use js_sys::{Uint8Array, Uint32Array};
 use serde::Serialize;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
@@ -37,6 +37,14 @@ impl Inner {
             Error::corrupt("does not say what a text begins with: \"decoder_start_token_id\"").in_file("config.json")
         })?;
         Ok(GenerateRequest { source: Some(tokens), prompt: std::iter::once(start).chain(first).collect() })
+    }
+}
+
+impl Inner {
+    /// What only this model has: its weights, and what is made of them.
+    fn identity(&self) -> u64 {
+        let spec = js_sys::JSON::stringify(&to_js(&self.summary.spec)).map(String::from).unwrap_or_default();
+        Checksum::of(spec.as_bytes()) ^ self.model.checksum()
     }
 }
 
@@ -127,6 +135,28 @@ impl SessionHandle {
     /// Begins a generation; what the prompt shares with the cache is not computed again.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
         GenerationHandle::new(&self.inner, Some(&*self.session), prompt, options)
+    }
+
+    /// Another one of the same tokens.
+    pub fn copy(&self) -> Result<SessionHandle> {
+        Ok(Self { inner: self.inner.clone(), session: self.session.copy()? })
+    }
+
+    /// Forgets all but the first tokens. Gives how many there are: none where a window has let go what the next one looks at.
+    pub fn truncate(&self, length: usize) -> Result<usize> {
+        self.session.truncate(length)
+    }
+
+    /// Its tokens and what is kept of them: a `Uint8Array`.
+    pub fn save(&self) -> Result<Run> {
+        self.session.save(self.inner.identity())
+    }
+
+    /// Has it be one that was saved. Gives its length.
+    pub fn restore(&self, saved: &Uint8Array) -> Result<Run> {
+        let mut bytes = try_vec(saved.length() as usize, "a saved session")?;
+        saved.copy_to(&mut bytes);
+        Ok(self.session.restore(bytes, self.inner.identity()))
     }
 }
 

@@ -3,18 +3,21 @@
 use super::beams::BeamSearch;
 use super::generating::{AnyGeneration, Beginning, Outcome};
 use super::task::{Run, Task, holding, pause, taken};
-use super::value::{Tensor, maps_to_js};
+use super::value::{Tensor, bytes_to_js, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
 use crate::model::{self, Home, Scheduler, Scoring, Session, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
+use wasm_bindgen::JsValue;
 
 /// A model.
 pub trait AnyModel {
     fn vocabulary(&self) -> usize;
     fn has_encoder(&self) -> bool;
     fn session(&self) -> Box<dyn AnySession>;
+    /// Of its weights.
+    fn checksum(&self) -> u64;
     /// A generation that begins with nothing. Between passes only.
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
     /// Goes on with all generations together. False: nobody wants anything; `None`: it waits.
@@ -30,6 +33,14 @@ pub trait AnySession {
     fn length(&self) -> usize;
     /// Between passes only.
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
+    /// Another session of the same tokens.
+    fn copy(&self) -> Result<Box<dyn AnySession>>;
+    /// Forgets all but the first tokens: see [`Session::truncate`].
+    fn truncate(&self, length: usize) -> Result<usize>;
+    /// Its tokens and what is kept of them, as bytes: see [`model::Model::save`].
+    fn save(&self, model: u64) -> Result<Run>;
+    /// Has the session be one that was saved. Gives its length.
+    fn restore(&self, saved: Vec<u8>, model: u64) -> Run;
 }
 
 /// A model on a device, and those who share it.
@@ -38,6 +49,7 @@ pub struct On<D: Device> {
     pass: RefCell<Task<bool>>,
     vocabulary: usize,
     has_encoder: bool,
+    checksum: u64,
 }
 
 struct Shared<D: Device> {
@@ -47,9 +59,9 @@ struct Shared<D: Device> {
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
-        let (vocabulary, has_encoder) = (model.spec.vocabulary(), model.spec.looks_across());
+        let (vocabulary, has_encoder, checksum) = (model.spec.vocabulary(), model.spec.looks_across(), model.checksum);
         let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default() };
-        Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder }
+        Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder, checksum }
     }
 }
 
@@ -74,8 +86,11 @@ impl<D: Device> AnyModel for On<D> {
     }
 
     fn session(&self) -> Box<dyn AnySession> {
-        let home = Home::new(Session::default());
-        Box::new(OnSession { shared: self.shared.clone(), home })
+        OnSession::boxed(&self.shared, Session::default())
+    }
+
+    fn checksum(&self) -> u64 {
+        self.checksum
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
@@ -118,6 +133,12 @@ struct OnSession<D: Device> {
     home: Home,
 }
 
+impl<D: Device> OnSession<D> {
+    fn boxed(shared: &Rc<Shared<D>>, session: Session) -> Box<dyn AnySession> {
+        Box::new(Self { shared: shared.clone(), home: Home::new(session) })
+    }
+}
+
 impl<D: Device> AnySession for OnSession<D> {
     fn length(&self) -> usize {
         self.home.len()
@@ -125,6 +146,35 @@ impl<D: Device> AnySession for OnSession<D> {
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
         begin(&self.shared, &self.home, beginning)
+    }
+
+    fn copy(&self) -> Result<Box<dyn AnySession>> {
+        Ok(Self::boxed(&self.shared, self.home.copy()?))
+    }
+
+    fn truncate(&self, length: usize) -> Result<usize> {
+        let mut session = self.home.take()?;
+        let length = session.truncate(length);
+        self.home.put(session);
+        Ok(length)
+    }
+
+    fn save(&self, model: u64) -> Result<Run> {
+        // Whatever comes of the session meanwhile, this one stays as it is.
+        let (session, shared) = (self.home.copy()?, self.shared.clone());
+        Ok(Run::new(async move {
+            let saved = holding(&shared.model, async |on| on.save(&session, model).await).await?;
+            bytes_to_js(&saved.parts())
+        }))
+    }
+
+    fn restore(&self, saved: Vec<u8>, model: u64) -> Run {
+        let (home, shared) = (self.home.clone(), self.shared.clone());
+        Run::new(async move {
+            let session = holding(&shared.model, async |on| on.restore(&saved, model).await).await?;
+            home.put(session);
+            Ok(JsValue::from_f64(home.len() as f64))
+        })
     }
 }
 

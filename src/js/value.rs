@@ -1,7 +1,7 @@
 //! Values on their way to and from JavaScript.
 
 use crate::error::{Code, Error};
-use js_sys::{Float32Array, Uint32Array};
+use js_sys::{Float32Array, Uint8Array, Uint32Array};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wasm_bindgen::prelude::wasm_bindgen;
@@ -62,6 +62,29 @@ extern "C" {
 
     #[wasm_bindgen(constructor, catch, js_class = "Float32Array")]
     fn new(len: u32) -> Result<Floats, JsValue>;
+}
+
+#[wasm_bindgen]
+extern "C" {
+    /// Likewise a `Uint8Array`.
+    type Bytes;
+
+    #[wasm_bindgen(constructor, catch, js_class = "Uint8Array")]
+    fn new(len: u32) -> Result<Bytes, JsValue>;
+}
+
+/// Parts, one after the other, that JavaScript owns. Error: out-of-memory where this browser does not give so many.
+pub fn bytes_to_js(parts: &[&[u8]]) -> Result<JsValue, Error> {
+    let len = parts.iter().map(|part| part.len()).sum::<usize>();
+    let bytes = u32::try_from(len).ok().and_then(|len| Bytes::new(len).ok());
+    let bytes = bytes.ok_or_else(|| Error::new(Code::OutOfMemory, format!("no room for a result of {len} bytes")))?;
+    let bytes: Uint8Array = JsValue::from(bytes).unchecked_into();
+    let mut at = 0;
+    for part in parts {
+        bytes.subarray(at, at + part.len() as u32).copy_from(part);
+        at += part.len() as u32;
+    }
+    Ok(bytes.into())
 }
 
 /// A result of floats that JavaScript owns, so that the wasm memory does not grow by it.

@@ -34,6 +34,8 @@ pub struct Model<D: Device> {
     pub(super) logits: D::Buffer,
     /// Tokens after which a text ends by itself.
     pub context: usize,
+    /// Of its weights: see [`LoadedTensors::checksum`](super::loaded::LoadedTensors).
+    pub checksum: u64,
     /// Tokens that a sequence may have.
     pub(super) longest: usize,
     /// What is kept of sequences, and of what cross-attention looks at.
@@ -50,6 +52,7 @@ impl<D: Device> Model<D> {
         progress: &Progress,
     ) -> Result<Self> {
         let (mut device, plan, loaded) = weight_loader.finish()?;
+        let checksum = loaded.checksum;
         let mut weights = loaded.weights(&mut device, plan.specs())?;
         let encoder = (weights.len() > 1)
             .then(|| Encoder::new(plan.stacks[1].spec.clone(), weights.remove(1), DenseChain::default()));
@@ -64,6 +67,7 @@ impl<D: Device> Model<D> {
             device,
             weights,
             context,
+            checksum,
             longest,
             pool: Pool::new(&state_shapes(&spec), cache_type),
             sources: Pool::new(&source_shapes(&spec), cache_type),

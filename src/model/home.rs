@@ -1,6 +1,7 @@
 //! Where a sequence is while no generation is under way in it.
 
 use super::session::Session;
+use crate::error::{Code, Error, Result};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
@@ -20,9 +21,14 @@ impl Home {
         Self(Rc::new(HomeState { session: RefCell::new(Some(session)), len }))
     }
 
-    /// The sequence, if it is here.
-    pub fn take(&self) -> Option<Session> {
-        self.0.session.take()
+    /// The sequence. Error: internal where it is away.
+    pub fn take(&self) -> Result<Session> {
+        self.0.session.take().ok_or_else(away)
+    }
+
+    /// Another sequence of the same tokens. Error: as there.
+    pub fn copy(&self) -> Result<Session> {
+        self.0.session.borrow().as_ref().map(Session::copy).ok_or_else(away)
     }
 
     pub fn put(&self, session: Session) {
@@ -38,4 +44,8 @@ impl Home {
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn away() -> Error {
+    Error::new(Code::Internal, "another generation is under way in this session")
 }

@@ -14,11 +14,13 @@ pub struct LoadedTensors<D: Device> {
     /// In the device's layout already; of a mixture one of each expert.
     pub matrices: HashMap<TensorId, D::Matrix>,
     pub vectors: HashMap<TensorId, Vec<f32>>,
+    /// Of all their bytes as they came, and what they were made: in whatever order.
+    pub checksum: u64,
 }
 
 impl<D: Device> Default for LoadedTensors<D> {
     fn default() -> Self {
-        Self { matrices: HashMap::new(), vectors: HashMap::new() }
+        Self { matrices: HashMap::new(), vectors: HashMap::new(), checksum: 0 }
     }
 }
 

@@ -18,7 +18,7 @@ use super::generation::{Generation, Step, Want};
 use super::home::Home;
 use super::pass::{Entry, Held, Pass, PassRequest};
 use crate::device::Device;
-use crate::error::{Code, Error, Result};
+use crate::error::Result;
 use std::collections::VecDeque;
 
 /// A generation among others.
@@ -51,8 +51,7 @@ impl<D: Device> Default for Scheduler<D> {
 impl<D: Device> Scheduler<D> {
     /// Takes a generation in: its number. Between passes only. Errors: out-of-memory; internal where the sequence is away.
     pub fn begin(&mut self, model: &mut Model<D>, home: &Home, mut generation: Generation) -> Result<u64> {
-        let away = || Error::new(Code::Internal, "another generation is under way in this session");
-        let mut session = home.take().ok_or_else(away)?;
+        let mut session = home.take()?;
         let chooser = match generation.choosing().map(|choosing| model.device.chooser(choosing)).transpose() {
             Ok(chooser) => chooser.flatten(),
             Err(error) => {

@@ -28,6 +28,28 @@ impl Session {
         self.tokens.is_empty()
     }
 
+    /// One whose tokens are all there. `length`: see there.
+    pub(super) fn restored(table: Table, tokens: Vec<u32>, length: usize) -> Self {
+        Self { sure: tokens.len(), table, tokens, under_way: VecDeque::new(), length, source: None }
+    }
+
+    /// Another one of the same tokens, but for what may never come; none of a source. Its pages are this one's until one of
+    /// the two writes to them.
+    pub fn copy(&self) -> Self {
+        let mut table = self.table.clone();
+        table.cut_to(self.sure);
+        Self::restored(table, self.sure_tokens().to_vec(), self.length)
+    }
+
+    /// The tokens that are there beyond doubt.
+    pub(super) fn sure_tokens(&self) -> &[u32] {
+        &self.tokens[..self.sure]
+    }
+
+    pub(super) fn longest(&self) -> usize {
+        self.length
+    }
+
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.tokens.clear();
@@ -76,7 +98,18 @@ impl Session {
         let kept = common.min(prompt.len().saturating_sub(1));
         let is_long = |length: usize| turning_point.is_some_and(|most| length > most);
         let turned_alike = is_long(self.length) == is_long(prompt.len());
-        let kept = if turned_alike && self.table.can_cut_to(kept) { kept } else { 0 };
+        self.cut_to(if turned_alike { kept } else { 0 })
+    }
+
+    /// Forgets all but the first tokens; all of them where a window has let go what the next one looks at. Returns how many
+    /// there are.
+    pub fn truncate(&mut self, length: usize) -> usize {
+        self.forget_unsure();
+        self.cut_to(length.min(self.tokens.len()))
+    }
+
+    fn cut_to(&mut self, length: usize) -> usize {
+        let kept = if self.table.can_cut_to(length) { length } else { 0 };
         if kept == 0 {
             self.length = 0;
         }

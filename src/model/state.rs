@@ -2,7 +2,7 @@
 
 use super::spec::{Attention, Block, Mixer, Spec};
 use crate::device::{CacheType, Device, PAGE, Pages, StateShape, Table};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use std::ops::Range;
 
 /// Positions that there is room for at least: pools that are smaller would only grow again and again.
@@ -45,12 +45,25 @@ pub fn bytes(shapes: &[StateShape], ty: CacheType, positions: usize, chunk: usiz
 
 pub struct Pool<D: Device> {
     pub state: D::State,
+    pub ty: CacheType,
     pages: Pages,
 }
 
 impl<D: Device> Pool<D> {
     pub fn new(shapes: &[StateShape], ty: CacheType) -> Self {
-        Self { state: D::state(shapes, ty), pages: Pages::new(shapes) }
+        Self { state: D::state(shapes, ty), ty, pages: Pages::new(shapes) }
+    }
+
+    /// A sequence that begins with each group's page of that number: see [`Table::leave_out`]. Error: corrupt-file for
+    /// another number of groups.
+    pub fn leave_out(&self, table: &mut Table, first: &[usize]) -> Result<()> {
+        table.bind(&self.pages);
+        if table.groups() != first.len() {
+            let message = format!("a sequence of {} groups of layers, expected {}", first.len(), table.groups());
+            return Err(Error::corrupt(message));
+        }
+        table.leave_out(first);
+        Ok(())
     }
 
     /// Makes room for the next positions of a sequence, which may have `longest` in all: see [`Pool::reserve_all`].

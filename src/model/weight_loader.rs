@@ -1,6 +1,7 @@
 //! Gathers a checkpoint's tensors, of one file or several, as their bytes arrive.
 
 use super::arriving::{ArrivingMatrix, Stored};
+use super::checksum::Checksum;
 use super::copies::Copies;
 use super::families;
 use super::loaded::LoadedTensors;
@@ -38,6 +39,8 @@ pub struct WeightLoader<D: Device> {
     /// Of a tensor that has its columns as rows.
     transposing: Option<Transpose>,
     copies: Copies,
+    /// Of the tensor that arrives.
+    checksum: Checksum,
     loaded: LoadedTensors<D>,
 }
 
@@ -82,6 +85,7 @@ impl<D: Device> WeightLoader<D> {
             pieces: VecDeque::new(),
             transposing: None,
             copies: Copies::default(),
+            checksum: Checksum::default(),
             loaded: LoadedTensors::default(),
         }
     }
@@ -267,6 +271,9 @@ impl<D: Device> WeightLoader<D> {
             if !self.loaded.has(&slot, &shape) && !spec.spare(&slot) {
                 return Err(self.missing(&plan.tensor(slot)));
             }
+        }
+        if let Some(ty) = self.quantize {
+            self.loaded.checksum ^= Checksum::of(ty.name().as_bytes());
         }
         Ok((self.device, plan, self.loaded))
     }
@@ -474,6 +481,7 @@ impl<D: Device> Sink for WeightLoader<D> {
         if self.arriving.is_empty() {
             self.begin(tensor)?;
         }
+        self.checksum.push(bytes);
         match &mut self.transposing {
             Some(transposing) => {
                 transposing.push(bytes);
@@ -487,6 +495,8 @@ impl<D: Device> Sink for WeightLoader<D> {
         if let Some(transposing) = self.transposing.take() {
             self.take(&transposing.upright)?;
         }
+        let checksum = std::mem::take(&mut self.checksum).with(tensor.name.as_bytes()).finish();
+        self.loaded.checksum = self.loaded.checksum.wrapping_add(checksum);
         self.arrived(tensor.ty)
     }
 }

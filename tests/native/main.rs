@@ -92,6 +92,7 @@ mod longrope;
 mod offsets;
 mod quants;
 mod scheduler;
+mod sessions;
 mod spellings;
 mod teeth;
 mod text_limits;

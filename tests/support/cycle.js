@@ -16,6 +16,11 @@ async function cycle(api, engine, files) {
   await session.generate(LONG, { maxTokens: 5, ...ON });
   await session.generate([...LONG, 7, 8], { maxTokens: 5, temperature: 1, seed: 3, ...ON });
   await session.generate(LONG.slice(0, 9), { maxTokens: 3, logprobs: 2, repetitionPenalty: 1.2, ...ON });
+  const restored = await lm.restoreSession(await session.save());
+  const clone = await restored.clone();
+  await Promise.all([clone.generate([...LONG, 9], { maxTokens: 3, ...ON }), restored.generate([...LONG, 7, 9], { maxTokens: 3, ...ON })]);
+  await restored.truncate(70);
+  await restored.dispose();
   await lm.tokenizer.decode(await lm.tokenizer.encode("the red house"));
   await lm.logits([[1, 2], [3, 4]]);
   await lm.attentionMaps([1, 2, 3]);
@@ -70,6 +75,7 @@ async function failures({ CausalLM, inspect }, engine, { lm, classifier, vit, fi
     await failing(() => CausalLM.load(broken, { engine })),
     await failing(() => inspect(broken, { engine })),
     await failing(() => CausalLM.load({ "config.json": "{" }, { engine })),
+    await failing(() => lm.restoreSession(new ArrayBuffer(80))),
     await failing(() => lm.logits([1e6])),
     await failing(() => lm.generate([1e6])),
     await failing(() => lm.generate([5], { logitBias: { 99999: 1 } })),

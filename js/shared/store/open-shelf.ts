@@ -5,11 +5,11 @@ import type { Shelf } from "./shelf.js";
 import { NodeShelf } from "./shelf-node.js";
 import { OpfsShelf } from "./shelf-opfs.js";
 
-/** `undefined` where nothing can be kept: private windows, pages without a secure origin. */
-export async function openShelf(): Promise<Shelf | undefined> {
+/** `folder`: within the package's own. `undefined` where nothing can be kept: private windows, pages without a secure origin. */
+export async function openShelf(folder?: string): Promise<Shelf | undefined> {
   try {
-    if (globalThis.navigator?.storage?.getDirectory !== undefined) return await OpfsShelf.open();
-    return isNode() ? await NodeShelf.open() : undefined;
+    if (globalThis.navigator?.storage?.getDirectory !== undefined) return await OpfsShelf.open(folder);
+    return isNode() ? await NodeShelf.open(folder) : undefined;
   } catch {
     return undefined;
   }

@@ -46,9 +46,9 @@ export class NodeShelf implements Shelf {
     this.#folder = folder;
   }
 
-  static async open(): Promise<NodeShelf> {
+  static async open(folder = ""): Promise<NodeShelf> {
     const { fs, paths } = await modules();
-    return new NodeShelf(fs, paths, await cacheFolder());
+    return new NodeShelf(fs, paths, paths.join(await cacheFolder(), folder));
   }
 
   async names(): Promise<string[]> {

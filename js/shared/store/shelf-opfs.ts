@@ -24,9 +24,10 @@ export class OpfsShelf implements Shelf {
     this.#folder = folder;
   }
 
-  static async open(): Promise<OpfsShelf> {
+  static async open(folder?: string): Promise<OpfsShelf> {
     const root = await navigator.storage.getDirectory();
-    return new OpfsShelf(await root.getDirectoryHandle(FOLDER, { create: true }));
+    const own = await root.getDirectoryHandle(FOLDER, { create: true });
+    return new OpfsShelf(folder === undefined ? own : await own.getDirectoryHandle(folder, { create: true }));
   }
 
   async names(): Promise<string[]> {

@@ -4,12 +4,15 @@ use super::Gpu;
 use super::buffer::Buffer;
 use super::state::State;
 use crate::device::{Table, check_saved};
-use crate::error::Result;
+use crate::error::{Result, no_memory};
 
 impl Gpu {
     pub(super) async fn save_sequence(&mut self, state: &State, table: &Table, positions: usize) -> Result<Vec<u8>> {
         let mut saved = Vec::new();
-        for parts in state.parts(table, positions) {
+        let parts = state.parts(table, positions);
+        let bytes = 4 * parts.iter().flatten().map(|part| part.len).sum::<usize>();
+        saved.try_reserve_exact(bytes).map_err(|_| no_memory("a saved sequence", bytes as f64))?;
+        for parts in parts {
             let len = parts.iter().map(|part| part.len).sum();
             if len == 0 {
                 continue;
