@@ -3,6 +3,7 @@
 import { invalid } from "../shared/errors.js";
 import { Queue, type Job } from "../shared/jobs.js";
 import { nothingMade, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
+import { keepSession } from "../shared/store/kept-sessions.js";
 import type { TensorF32 } from "../shared/types.js";
 import type { Model, Session } from "../simd/azulejo.js";
 import { Generations, type OnTokens } from "./generating.js";
@@ -45,9 +46,14 @@ export class LoadedModel extends LoadedReader<Model> {
     });
   }
 
-  saveSession(job: Job, { session }: Takes<"saveSession">): Promise<{ data: Uint8Array }> {
+  saveSession(job: Job, { session, name }: Takes<"saveSession">): Promise<{ data?: Uint8Array }> {
     const { cache, turns } = this.#session(session);
-    return turns.run(job, async () => ({ data: await this.finish(job, () => cache.save()) }));
+    return turns.run(job, async () => {
+      const data = await this.finish(job, () => cache.save());
+      if (name === undefined) return { data };
+      await keepSession(name, data, this.instance.call(() => cache.length));
+      return {};
+    });
   }
 
   async restoreSession(job: Job, { session, saved }: Takes<"restoreSession">): Promise<number> {

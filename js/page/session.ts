@@ -68,6 +68,12 @@ export class RemoteSession implements Session {
     return new Blob([data as Uint8Array<ArrayBuffer>]);
   }
 
+  /** Has it kept by name: see `sessions`. */
+  async keep(name: string): Promise<void> {
+    const connection = await this.#reach();
+    await this.#model.callAt(connection, "saveSession", { session: this.id, name }, { owner: this });
+  }
+
   async clone(): Promise<Session> {
     const connection = await this.#reach();
     return RemoteSession.made(this.#model, connection, "cloneSession", { of: this.id });

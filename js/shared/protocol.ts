@@ -176,8 +176,8 @@ export interface Calls {
   disposeModel: { takes: { model: number }; gives: void };
   openSession: { takes: { model: number; session: number }; gives: void };
   disposeSession: { takes: { model: number; session: number }; gives: void };
-  /** As bytes, which only this model can read. */
-  saveSession: { takes: { model: number; session: number }; gives: { data: Uint8Array } };
+  /** As bytes, which only this model can read. With a name they are kept, and not given. */
+  saveSession: { takes: { model: number; session: number; name?: string }; gives: { data?: Uint8Array } };
   /** A session that was saved. These give how many tokens it has. */
   restoreSession: { takes: { model: number; session: number; saved: Uint8Array }; gives: number };
   /** Another one, of the same tokens. */

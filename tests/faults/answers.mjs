@@ -11,3 +11,13 @@ export function digest({ data, dims }) {
   }
   return `${dims} ${[one, other].map((half) => (half >>> 0).toString(16)).join(" ")}`;
 }
+
+/** What a session says after a prompt once it has been saved and restored. */
+export async function afterRestoring(lm, session, prompt) {
+  const restored = await lm.restoreSession(await session.save());
+  try {
+    return (await restored.generate(prompt, { maxTokens: 4, ignoreEnd: true })).tokens;
+  } finally {
+    await restored.dispose();
+  }
+}

@@ -89,6 +89,11 @@ class Play {
     this.session ??= this.lm.createSession();
     await step("grow", () => tokens("grow", this.session.generate(LONG, OPTIONS)), String);
     await step("go on", () => tokens("go on", this.session.generate([...LONG, 9, 10, 11], OPTIONS)), String);
+    const restored = await step("restore", async () => this.lm.restoreSession(await this.session.save()));
+    if (restored !== undefined) {
+      await step("restored", () => tokens("restored", restored.generate([...LONG, 9, 10, 11, 12], OPTIONS)), String);
+      await restored.dispose();
+    }
   }
 
   /** An engine that is there, and in it a model that has compiled what others need. */

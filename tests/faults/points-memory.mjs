@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { endless, tiny } from "../api-models.mjs";
 import { AzulejoError, CausalLM, Engine, ImageClassifier, TextEmbedder } from "../../dist/index.js";
 import { memoryBegins, memoryEnds } from "../support/wasm.mjs";
-import { digest, PIXELS } from "./answers.mjs";
+import { afterRestoring, digest, PIXELS } from "./answers.mjs";
 import { numbered } from "./injector.mjs";
 import { bert, vit } from "./models.mjs";
 import { Oracle, settled } from "./oracle.mjs";
@@ -98,6 +98,7 @@ class Play {
     const session = lm.createSession();
     const prompt = Array.from({ length: 300 }, (_, at) => 5 + (at * 7) % 200);
     await this.#step("generate", () => session.generate(prompt, { maxTokens: 8, ignoreEnd: true }), ({ tokens }) => String(tokens));
+    await this.#step("restored", () => afterRestoring(lm, session, [...prompt, 9]), String);
     await this.#step("logits", () => lm.logits(prompt), digest);
     await session.dispose();
   }

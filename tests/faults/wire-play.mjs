@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { endless, tiny } from "../api-models.mjs";
 import { startApiServer } from "../api-server.mjs";
 import { CausalLM, Engine, ImageClassifier, inspect, TextEmbedder } from "../../dist/index.js";
-import { digest, PIXELS } from "./answers.mjs";
+import { afterRestoring, digest, PIXELS } from "./answers.mjs";
 import { bert, vit } from "./models.mjs";
 import { settled } from "./oracle.mjs";
 
@@ -56,6 +56,7 @@ class Play {
   async #talk(lm, embedder) {
     await this.#step("encode", () => lm.tokenizer.encode("the red house"), String);
     await this.#step("session", () => this.#session.generate(PROMPT, { maxTokens: 5, ...ON_AND_ON }), ({ tokens }) => String(tokens));
+    await this.#step("restored", () => afterRestoring(lm, this.#session, [...PROMPT, 9]), String);
     await Promise.all([
       this.#step("together", () => lm.logits(PROMPT), digest),
       this.#step("together with", () => lm.generate(PROMPT, { maxTokens: 3, ...ON_AND_ON }), ({ tokens }) => String(tokens)),
