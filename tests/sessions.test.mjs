@@ -140,7 +140,8 @@ for (const [place, options] of Object.entries({ "in a worker": { threads: 2 }, "
 describe("kept by name", () => {
   let engine, lm;
   before(async () => {
-    engine = await Engine.create({ threads: 1 });
+    // A worker has an environment of its own.
+    engine = await Engine.create({ worker: false });
     lm = await CausalLM.load(tiny(), { engine });
   });
   after(() => engine?.dispose());
@@ -178,6 +179,13 @@ describe("kept by name", () => {
       await writeFile(join(place, name), bytes);
     }
     await rejection(() => sessions.restore("c", lm), "corrupt-file", /checksum/);
+    // What is there by a name stays where nothing can be put in its place.
+    await sessions.save("c", session);
+    process.env.AZULEJO_CACHE = join(folder, "sessions", (await readdir(place))[0]);
+    await rejection(() => sessions.save("c", session), "out-of-memory", /"c" could not be kept/);
+    await rejection(() => sessions.list(), "internal", /could not be listed/);
+    process.env.AZULEJO_CACHE = folder;
+    assert.equal((await sessions.restore("c", lm)).length, 6);
     for (const name of ["", 5, undefined]) {
       await rejection(() => sessions.save(name, session), "invalid-argument", /^name/);
       await rejection(() => sessions.restore(name, lm), "invalid-argument", /^name/);

@@ -20,21 +20,30 @@ export const sessions = {
   async restore(name: string, model: CausalLM): Promise<Session> {
     const checked = checkName(name);
     if (!(model instanceof CausalLM)) throw invalid(`model should be a CausalLM, not ${describe(model)}`);
-    const bytes = await readSession(checked);
+    const bytes = await told(`the session ${JSON.stringify(name)} could not be read`, readSession(checked));
     if (bytes === undefined) throw new AzulejoError("missing-file", `no session is kept by the name ${JSON.stringify(name)}`);
     return model.restoreSession(bytes);
   },
 
   /** The latest first. */
   list(): Promise<KeptSession[]> {
-    return listSessions();
+    return told("sessions could not be listed", listSessions());
   },
 
   /** Nothing happens where there is none of that name. */
   async delete(name: string): Promise<void> {
-    await forgetSession(checkName(name));
+    await told(`the session ${JSON.stringify(name)} could not be deleted`, forgetSession(checkName(name)));
   },
 };
+
+/** The store's own errors are the platform's. */
+async function told<T>(what: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (cause) {
+    throw new AzulejoError("internal", `${what}: ${(cause as Error).message}`, undefined, { cause });
+  }
+}
 
 function checkName(name: unknown): string {
   if (checkText(name, "name") === "") throw invalid("name is empty");
