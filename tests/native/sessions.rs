@@ -136,7 +136,9 @@ fn what_is_no_session_of_this_model_is_refused_by_name() {
     }
     // A group less; a token less; pages that are not there; tokens that are none.
     refused(&signed(saved.clone(), word(24, 1)), MODEL, Code::CorruptFile, "");
-    refused(&signed(saved.clone(), word(first, 50_000_000)), MODEL, Code::CorruptFile, "pages behind its end");
+    for page in [3, 50_000_000, u32::MAX] {
+        refused(&signed(saved.clone(), word(first, page)), MODEL, Code::CorruptFile, "pages behind its end");
+    }
     refused(&signed(saved.clone(), word(first, 2)), MODEL, Code::CorruptFile, "bytes, expected");
     refused(&signed(saved.clone(), word(first + 4, 2)), MODEL, Code::CorruptFile, "pages are missing");
     refused(&signed(saved.clone(), word(first + 8, 1 << 30)), MODEL, Code::InvalidArgument, "outside the vocabulary");
