@@ -93,6 +93,7 @@ describe("a smoke test", () => {
       generate: expected,
       kept: row.keeps ? ["/models/tiny.gguf"] : [],
       "read again": row.keeps ? "read" : "download",
+      session: [6, 6, row.keeps ? 6 : "out-of-memory"],
       abort: "aborted",
       classify: "Trouser",
       inspect: "llama",

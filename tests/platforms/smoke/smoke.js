@@ -22,7 +22,7 @@ addEventListener("error", ({ message }) => (seen.uncaught = message));
 addEventListener("unhandledrejection", ({ reason }) => (seen.uncaught = String(reason)));
 
 async function run() {
-  const { AzulejoError, CausalLM, Engine, ImageClassifier, cache, inspect } = await import("/azulejo/index.js");
+  const { AzulejoError, CausalLM, Engine, ImageClassifier, cache, inspect, sessions } = await import("/azulejo/index.js");
   let engine;
 
   await step("engine", async () => (engine = await Engine.create()).device);
@@ -41,6 +41,22 @@ async function run() {
     const lm = await CausalLM.load(MODEL, { engine, onProgress: ({ stage }) => stages.push(stage) });
     await lm.dispose();
     return stages[0];
+  });
+
+  await step("session", async () => {
+    const lm = await CausalLM.load(MODEL, { engine, contextLength: 64 });
+    const session = lm.createSession();
+    await session.generate([5, 6, 7], { maxTokens: 4, ignoreEnd: true });
+    const { length } = await lm.restoreSession(await session.save());
+    const kept = async () => {
+      await sessions.save("talk", session);
+      const restored = await sessions.restore("talk", lm);
+      await sessions.delete("talk");
+      return restored.length;
+    };
+    const lengths = [session.length, length, await kept().catch(({ code }) => code)];
+    await lm.dispose();
+    return lengths;
   });
 
   await step("abort", async () => {
