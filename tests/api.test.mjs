@@ -220,7 +220,8 @@ for (const worker of [true, false]) {
         const call = (name, prompt, options) => session.generate(prompt, { ...ON_AND_ON, ...options }).finally(() => ended.push(name));
         const controller = new AbortController();
         const calls = [
-          call("long", [5, 6, 7, 8], { maxTokens: 30 }),
+          // So long that the worker has listened before it is over.
+          call("long", [5, 6, 7, 8], { maxTokens: 1000 }),
           call("aborted", [5], { signal: controller.signal }),
           call("next", [5, 6, 7, 8, 9], { maxTokens: 1 }),
         ];

@@ -6,7 +6,7 @@
 const LANES: usize = 4;
 const WORD: usize = 8;
 
-/// Of bytes that come in pieces: as in FNV-1a a word goes in and is spread by a product, and a turn brings it down again.
+/// Of bytes that come in pieces: as in FNV-1a a word goes in, and is spread by a product.
 pub struct Checksum {
     lanes: [u64; LANES],
     /// What does not fill all lanes yet.
@@ -61,13 +61,14 @@ impl Checksum {
         let mut rest = std::mem::take(&mut self.rest);
         rest.resize(LANES * WORD, 0);
         self.take(&rest);
-        let all = self.lanes.iter().fold(self.len, |all, lane| mixed(all, *lane));
-        all ^ all >> 32
+        self.lanes.iter().fold(self.len, |all, lane| mixed(all, *lane))
     }
 }
 
 fn mixed(sum: u64, word: u64) -> u64 {
-    (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(29)
+    let spread = (sum ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    // A product's upper bits go no further up, and the uppermost nowhere: they come round to others.
+    spread ^ spread.rotate_left(29) ^ spread.rotate_left(47)
 }
 
 #[cfg(test)]
