@@ -1,7 +1,7 @@
 // Ways of the GPU's kernels, measured once on the GPU that there is, and kept beside the downloads.
 
 import { openShelf } from "../shared/store/open-shelf.js";
-import type { Shelf } from "../shared/store/shelf.js";
+import { readJson, type Shelf } from "../shared/store/shelf.js";
 import { idOf } from "../shared/store/store.js";
 import type { GpuKnobs, KernelTuning } from "../shared/types.js";
 import { version } from "../shared/version.js";
@@ -40,7 +40,7 @@ export async function tune(tuner: Tuner, gpu: GpuInfo, wish: Wish): Promise<Kern
   const name = `${idOf(["tuning", version, gpu.description, ...gpu.features].join("\n"))}.json`;
   if (wish !== "anew") {
     if (shelf === undefined) return undefined;
-    const kept = await read(shelf, name);
+    const kept = await readJson(shelf, name);
     if (kept !== undefined && tuner.choose(kept as Tuning)) return { ...(kept as Tuning), kept: true };
     const begun = 1 + ((kept as Begun | null | undefined)?.begun ?? 0);
     if (begun > MOST_BEGUN) return undefined;
@@ -50,20 +50,6 @@ export async function tune(tuner: Tuner, gpu: GpuInfo, wish: Wish): Promise<Kern
   if (measured === undefined) return undefined;
   if (shelf !== undefined) await write(shelf, name, measured);
   return { ...measured, kept: false };
-}
-
-/** `undefined` where it cannot be read. */
-async function read(shelf: Shelf, name: string): Promise<unknown> {
-  try {
-    const file = await shelf.open(name);
-    if (file === undefined) return undefined;
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const piece of file.pieces()) text += decoder.decode(piece, { stream: true });
-    return JSON.parse(text + decoder.decode());
-  } catch {
-    return undefined;
-  }
 }
 
 /** Where it fails nothing is kept. */

@@ -18,9 +18,9 @@ const HEAD: usize = 8 + 5 * 4 + 2 * 8;
 
 /// The parts of a saved sequence, in their order: apart, since the second is large.
 pub struct SavedSession {
-    pub head: Vec<u8>,
-    pub state: Vec<u8>,
-    pub checksum: [u8; 8],
+    head: Vec<u8>,
+    state: Vec<u8>,
+    checksum: [u8; 8],
 }
 
 impl SavedSession {

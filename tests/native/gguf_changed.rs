@@ -17,6 +17,14 @@ fn changed(family: &str, change: impl FnOnce(&mut Header)) -> azulejo::Result<Sp
     families::from_gguf(&header).map(|plan| plan.spec().clone())
 }
 
+/// Those of the entries.
+fn filtered(metadata: &Metadata, is_kept: impl Fn(&str) -> bool) -> Metadata {
+    let mut result = Metadata::default();
+    let entries = metadata.iter().filter(|(key, _)| is_kept(key));
+    entries.for_each(|(key, value)| result.insert(key, value.clone()));
+    result
+}
+
 #[test]
 fn what_is_lacking_is_refused_by_its_name() {
     let cases = [
@@ -110,13 +118,7 @@ fn what_is_lacking_is_refused_by_its_name() {
 #[test]
 fn what_a_mixture_needs_is_missed_by_its_name() {
     for (family, key) in [("qwen3_moe", "qwen3moe.expert_count"), ("mixtral", "llama.expert_used_count")] {
-        let without = |header: &mut Header| {
-            let kept = header.metadata.iter().filter(|(name, _)| *name != key);
-            header.metadata = kept.fold(Metadata::default(), |mut metadata, (name, value)| {
-                metadata.insert(name, value.clone());
-                metadata
-            });
-        };
+        let without = |header: &mut Header| header.metadata = filtered(&header.metadata, |name| name != key);
         let error = changed(family, without).err().unwrap();
         assert!(error.to_string().contains(key), "{error}");
     }
@@ -262,11 +264,7 @@ fn vectors_are_as_wide_as_the_last_dense_module_makes_them() {
         contents
             .tensors
             .retain(|(tensor, _)| !tensor.name.starts_with("dense") || kept.contains(&tensor.name.as_str()));
-        let metadata = contents.metadata.iter().filter(|(key, _)| !key.contains(".dense_"));
-        let metadata = metadata.fold(Metadata::default(), |mut metadata, (key, value)| {
-            metadata.insert(key, value.clone());
-            metadata
-        });
+        let metadata = filtered(&contents.metadata, |key| !key.contains(".dense_"));
         let weight_loader = assembled(&[file(&metadata, &contents.tensors)], cpu(1));
         let progress = Progress::default();
         let model = run(None, TextModel::new(weight_loader, &progress)).unwrap();

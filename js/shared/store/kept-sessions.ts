@@ -6,7 +6,7 @@ import { AzulejoError } from "../errors.js";
 import type { KeptSession } from "../types.js";
 import { takeLock, type Mode } from "./locks.js";
 import { openShelf } from "./open-shelf.js";
-import { isFull, type Shelf, type ShelfFile } from "./shelf.js";
+import { isFull, readJson, type Shelf, type ShelfFile } from "./shelf.js";
 import { idOf } from "./store.js";
 
 const FOLDER = "sessions";
@@ -86,14 +86,7 @@ async function removeAll(shelf: Shelf, id: string, but: string[]): Promise<void>
 }
 
 /** `undefined` where they are none. */
-async function readNotes(shelf: Shelf, name: string): Promise<Notes | undefined> {
-  try {
-    const file = await shelf.open(name);
-    return file && (JSON.parse(new TextDecoder().decode(await whole(file))) as Notes);
-  } catch {
-    return undefined;
-  }
-}
+const readNotes = (shelf: Shelf, name: string) => readJson(shelf, name) as Promise<Notes | undefined>;
 
 async function whole(file: ShelfFile): Promise<Uint8Array> {
   const bytes = new Uint8Array(file.size);

@@ -37,3 +37,23 @@ export interface ShelfWriter {
 /** There is no more room. */
 export const isFull = (error: unknown) =>
   (error as Error).name === "QuotaExceededError" || /^(ENOSPC|EDQUOT)$/.test((error as { code?: string }).code ?? "");
+
+/** A small file; `undefined` where it is not there. */
+export async function readText(shelf: Shelf, name: string): Promise<string | undefined> {
+  const file = await shelf.open(name);
+  if (file === undefined) return undefined;
+  const decoder = new TextDecoder();
+  let text = "";
+  for await (const piece of file.pieces()) text += decoder.decode(piece, { stream: true });
+  return text + decoder.decode();
+}
+
+/** What a small file of JSON says; `undefined` where it cannot be read. */
+export async function readJson(shelf: Shelf, name: string): Promise<unknown> {
+  try {
+    const text = await readText(shelf, name);
+    return text === undefined ? undefined : JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

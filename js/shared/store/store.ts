@@ -6,7 +6,7 @@
 import { takeLock, type Mode, type Release } from "./locks.js";
 import { Sha256 } from "./sha256.js";
 import { openShelf } from "./open-shelf.js";
-import { isFull, type Shelf, type ShelfFile, type ShelfWriter } from "./shelf.js";
+import { isFull, readText, type Shelf, type ShelfFile, type ShelfWriter } from "./shelf.js";
 
 const FORMAT = 1;
 
@@ -61,12 +61,8 @@ async function quietly<T>(work: () => Promise<T>, signal?: AbortSignal): Promise
 }
 
 export async function readNotes(shelf: Shelf, id: string): Promise<Notes | undefined> {
-  const file = await shelf.open(notesFile(id));
-  if (file === undefined) return undefined;
-  const decoder = new TextDecoder();
-  let text = "";
-  for await (const piece of file.pieces()) text += decoder.decode(piece, { stream: true });
-  return parseNotes(text + decoder.decode());
+  const text = await readText(shelf, notesFile(id));
+  return text === undefined ? undefined : parseNotes(text);
 }
 
 /** Whatever else is in the file counts as nothing. */
