@@ -1,7 +1,8 @@
-// npm run build [-- --only simd|threads|relaxed] [--skip-core] [--no-optimize]
+// npm run build [-- --only simd|threads|relaxed|grammar] [--skip-core] [--no-optimize]
 //
-// Builds dist/: the Rust core three times (wasm-bindgen, wasm-opt), the TypeScript package (scripts/package.mjs), and
-// www-dist/, the demo page. Steps whose inputs have not changed are skipped. --skip-core leaves the core as it is.
+// Builds dist/: the Rust core three times and the grammars (wasm-bindgen, wasm-opt), the TypeScript package
+// (scripts/package.mjs), and www-dist/, the demo page. Steps whose inputs have not changed are skipped. --skip-core leaves
+// the .wasm as they are.
 
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
@@ -21,12 +22,12 @@ if (options.only && !BUILDS[options.only]) throw new Error(`--only takes ${Objec
 const COMMON = ["--enable-bulk-memory", "--enable-nontrapping-float-to-int", "--enable-sign-ext", "--enable-mutable-globals",
   "--enable-reference-types", "--enable-multivalue", "--enable-bulk-memory-opt"];
 
-/** Compiles the core; cargo knows what has changed. Resolves to the module's path. */
+/** Compiles a module; cargo knows what has changed. Resolves to the module's path. */
 async function compile(name) {
-  console.log(`building the core: ${name}`);
+  console.log(`building a module: ${name}`);
   // With an rlib beside the module, as Cargo.toml asks for, cargo leaves link-time optimisation out without a word.
   const target = await cargo(name, "rustc", ["--release", "--crate-type", "cdylib"]);
-  return join(target, "wasm32-unknown-unknown", "release", "azulejo.wasm");
+  return join(target, "wasm32-unknown-unknown", "release", `${(BUILDS[name].crate ?? "azulejo").replace("-", "_")}.wasm`);
 }
 
 /** JavaScript bindings and the optimised module, in dist/NAME. */

@@ -3,7 +3,8 @@
 //     node scripts/cargo-test.mjs [ARGUMENTS OF cargo test]
 //
 // The driver is Mesa's, which compiles kernels in a tenth of the time that the browser's takes, or the browser's where that
-// is not installed, or the one that VK_ICD_FILENAMES names. With --tests, on the browser's as well what is other there.
+// is not installed, or the one that VK_ICD_FILENAMES names. With --tests, on the browser's as well what is other there, and
+// the grammars' own.
 
 import { mesaEnvironment, vulkanEnvironment } from "./chromium.mjs";
 import { run } from "./run.mjs";
@@ -22,6 +23,8 @@ const skipped = mesa ? ["--skip", LATE] : [];
 run("cargo", ["test", "--locked", "--no-fail-fast", ...ours, "--", "--include-ignored", ...skipped, ...theirs], { ...driver, ...environment });
 
 if (given.includes("--tests")) {
+  // By itself: built together, the core would have the features that this one asks of the crates that both use.
+  run("cargo", ["test", "--locked", "--package", "azulejo-grammar"], process.env);
   const missing = "kernels that compute in halves have not been run: mesa-vulkan-drivers is not installed";
   if (mesa) run("cargo", ["test", "--locked", "--test", "native", "--", LATE, ...IN_QUADS], { ...vulkanEnvironment(), ...environment });
   else if (process.env.CI && !process.env.VK_ICD_FILENAMES) throw new Error(missing);

@@ -1,4 +1,4 @@
-// The TypeScript package in dist/, from js/ and the core's bindings in dist/simd, dist/threads and dist/relaxed:
+// The TypeScript package in dist/, from js/ and the core's bindings in dist/simd, dist/threads, dist/relaxed and dist/grammar:
 //
 //     index.js, in-this-thread.js   the page's modules (page/, shared/), each with its types, for bundlers to choose from
 //     azulejo.min.js                the same in one file, for a <script type=module>

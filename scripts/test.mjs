@@ -19,11 +19,11 @@ const stages = [
   { name: MINILM, command: node("fetch-minilm.mjs"), waits: true },
   { name: "what single tests fetch", command: node("fetch-for-tests.mjs"), waits: true },
   { name: BUILD, command: node("build.mjs"), after: [SETUP] },
-  { name: "cargo fmt", command: ["cargo", "fmt", "--check"], after: [SETUP] },
+  { name: "cargo fmt", command: ["cargo", "fmt", "--all", "--check"], after: [SETUP] },
   { name: "cargo test", command: node("cargo-test.mjs", "--tests"), after: [SETUP, MODEL, MINILM] },
   { name: "size of the wasm builds", command: node("sizes.mjs"), after: [BUILD] },
   { name: "clippy, wasm code", command: node("clippy-wasm.mjs"), after: [BUILD] },
-  { name: "clippy, native code", command: ["cargo", "clippy", "--locked", "--all-targets", "--", "-D", "warnings"], after: [SETUP] },
+  { name: "clippy, native code", command: ["cargo", "clippy", "--locked", "--workspace", "--all-targets", "--", "-D", "warnings"], after: [SETUP] },
 ];
 const prepared = [SETUP, BUILD, MODEL, MINILM];
 // Last, so that its count of tests ends the output.

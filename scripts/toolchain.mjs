@@ -13,9 +13,9 @@ const SHARED = [
 ];
 
 /**
- * The three builds of the one crate: `simd` runs on any page and has the GPU; `threads` and `relaxed` need a cross-origin
+ * The three builds of the core: `simd` runs on any page and has the GPU; `threads` and `relaxed` need a cross-origin
  * isolated page and have shared memory, `relaxed` relaxed SIMD as well (fused multiply-add, products of
- * bytes), which not every engine has.
+ * bytes), which not every engine has. And `grammar`, a crate of its own, for whoever asks for one.
  * What rustc, its linker, wasm-bindgen and wasm-opt are told.
  */
 export const BUILDS = {
@@ -38,11 +38,18 @@ export const BUILDS = {
     bind: [],
     optimize: ["--enable-simd", "--enable-threads", "--enable-relaxed-simd"],
   },
+  grammar: {
+    crate: "azulejo-grammar",
+    features: ["bulk-memory"],
+    link: ["--max-memory=4294967296"],
+    bind: ["--experimental-reset-state-function"],
+    optimize: [],
+  },
 };
 
 /** Runs cargo (`rustc` or `clippy`) for one of the builds; their outputs lie in target/wasm-NAME. Resolves to that folder. */
 export async function cargo(name, command, args) {
-  const { features, link } = BUILDS[name];
+  const { crate = "azulejo", features, link } = BUILDS[name];
   const { program, env } = toolchain();
   const flags = [
     `-Ctarget-feature=${features.map((feature) => `+${feature}`).join(",")}`,
@@ -61,7 +68,7 @@ export async function cargo(name, command, args) {
   ];
   const target = join(root, "target", `wasm-${name}`);
   await runBeside(program, [
-    command, "--lib", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir", target,
+    command, "--package", crate, "--lib", "--locked", "--target", "wasm32-unknown-unknown", "--target-dir", target,
     "-Zbuild-std=std,panic_abort", "-Zbuild-std-features=optimize_for_size", ...args,
   ], { ...env, CARGO_ENCODED_RUSTFLAGS: flags.join("\x1f") });
   return target;
