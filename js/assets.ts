@@ -17,6 +17,7 @@ function within(folder: string): Assets {
     simd: at("simd/azulejo_bg.wasm"),
     threads: at("threads/azulejo_bg.wasm"),
     relaxed: at("relaxed/azulejo_bg.wasm"),
+    grammar: at("grammar/azulejo_bg.wasm"),
   };
 }
 
@@ -30,6 +31,7 @@ function beside(): Assets {
       simd: whole(new URL("./simd/azulejo_bg.wasm", import.meta.url)),
       threads: whole(new URL("./threads/azulejo_bg.wasm", import.meta.url)),
       relaxed: whole(new URL("./relaxed/azulejo_bg.wasm", import.meta.url)),
+      grammar: whole(new URL("./grammar/azulejo_bg.wasm", import.meta.url)),
     };
     const packed = VITE_DEPENDENCIES.exec(found.worker);
     return packed === null ? found : within(`${packed[1]}/node_modules/azulejo/dist/`);

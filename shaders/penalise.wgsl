@@ -1,4 +1,4 @@
-// logits = penalised(logits + bias); partial[g] = the best of the g-th run, and its token; masses[g] = its Σ exp(logit − best)
+// logits = penalised(logits + bias), of those that are allowed; partial[g] = the best of the g-th run, and its token; masses[g] = its Σ exp(logit − best)
 //
 // First step of choosing a token. A logit that is no number turns the run's token into BAD. Penalties are those of
 // src/text/sampler.rs. A workgroup has a run of RUN tokens. Grid: (ceil(vocabulary / RUN)).
@@ -11,6 +11,7 @@ struct Parameters {
   frequency: f32,
   weighs: u32,       // whether masses are wanted
   runs: u32,
+  restricts: u32,    // whether only some tokens are allowed
 }
 
 @group(0) @binding(0) var<storage, read_write> logits: array<f32>;          // [vocabulary], from parameters.first on
@@ -18,6 +19,7 @@ struct Parameters {
 @group(0) @binding(2) var<storage, read> bias: array<f32>;                  // [vocabulary], or empty
 @group(0) @binding(3) var<storage, read_write> partial: array<vec2<u32>>;   // [runs]: the best logit in its order, token
 @group(0) @binding(4) var<storage, read_write> masses: array<f32>;          // [runs]
+@group(0) @binding(5) var<storage, read> allowed: array<u32>;               // a bit a token, or empty
 
 fn penalised(logit: f32, token: u32) -> f32 {
   let count = seen[token];
@@ -47,6 +49,9 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
       logit = max(logit + bias[token], LOWEST);
     }
     logit = max(penalised(logit, token), LOWEST);
+    if (parameters.restricts != 0u && ((allowed[token / 32u] >> (token % 32u)) & 1u) == 0u) {
+      logit = LOWEST;
+    }
     logits[parameters.first + token] = logit;
     if (logit > best) {
       best = logit;

@@ -226,7 +226,7 @@ fn tokens(lab: &Lab, vocabulary: usize, json: &str) {
         gpu.begin(&[Span::new(0, 1, position, 0)], Rotations::default());
         let reading = gpu.choose(&mut buffer, 0, 0, &mut chooser).expect("a device");
         let found = native::run(Some(&lab.kernels.context), gpu.chosen(reading)).expect("a device");
-        let expected = sampler.sample(&mut logits.clone()).expect("numbers").id;
+        let expected = sampler.sample(&mut logits.clone(), None).expect("numbers").id;
         same += usize::from(found == Some(expected));
         sampler.accept(expected);
     }

@@ -3,6 +3,7 @@
 import { AzulejoError, disposed, fromWire, toWire } from "../shared/errors.js";
 import { Breath, Job } from "../shared/jobs.js";
 import type {
+  Assets,
   CallName,
   Calls,
   Diagnostics,
@@ -44,7 +45,7 @@ type Handlers = {
 export class Host {
   readonly #port: HostPort;
   #inPage = false;
-  #device?: Device;
+  #device?: Device & { assets: Assets };
   readonly #models = new Map<number, AnyLoaded>();
   readonly #jobs = new Map<number, Job>();
   readonly #pulls = new Map<number, Pull>();
@@ -145,11 +146,11 @@ export class Host {
     const device = await openDevice(options, (port) => this.#port.postMessage({ kind: "thread", port }, [port]));
     if (!options.inPage) device.instance.onStranger = (stranger) => this.#post({ kind: "stranger", stranger });
     device.instance.onDeath.add((error) => this.#post({ kind: "died", error: toWire(error) }));
-    this.#device = device;
+    this.#device = { ...device, assets: options.assets };
     return { version, device: device.info };
   }
 
-  #started(): Device {
+  #started(): Device & { assets: Assets } {
     if (this.#device === undefined) throw new AzulejoError("internal", "the engine has not started");
     return this.#device;
   }
@@ -179,12 +180,12 @@ export class Host {
     const core = await this.#withFiles(source, download, job, meter, (loading) =>
       loadModel({ ...loading, options, task, headerOnly: false, integrity }),
     );
-    const { instance } = this.#started();
+    const { instance, assets } = this.#started();
     if (this.#closed) {
       instance.free(core);
       throw disposed("the engine");
     }
-    const loaded = keep(instance, core);
+    const loaded = keep(instance, core, assets);
     this.#models.set(model, loaded);
     return loaded.facts();
   }

@@ -3,7 +3,6 @@
 import * as relaxed from "../relaxed/azulejo.js";
 import { AzulejoError, asError, invalid } from "../shared/errors.js";
 import type { Job } from "../shared/jobs.js";
-import { isNode, nodeModule } from "../shared/platform.js";
 import type { PoolDiagnostics, StartOptions, Stranger } from "../shared/protocol.js";
 import type { GpuKnobs, KernelTuning } from "../shared/types.js";
 import { version } from "../shared/version.js";
@@ -13,8 +12,9 @@ import * as threads from "../threads/azulejo.js";
 import type { Choice } from "./capabilities.js";
 import { forgetRefusal, readNotes, type Notes } from "./notes.js";
 import { startThreads } from "./pool.js";
-import { readTrap, type Wreck } from "./traps.js";
+import { readTrap } from "./traps.js";
 import { tune } from "./tuning.js";
+import { compile, fitting } from "./wasm.js";
 
 export type Core = typeof simd;
 
@@ -305,21 +305,6 @@ async function create(
   return instance;
 }
 
-/** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */
-async function fitting<T>(url: string, instantiating: Promise<T>, room?: Omit<Wreck, "notesAt">): Promise<T> {
-  try {
-    return await instantiating;
-  } catch (error) {
-    if (error instanceof WebAssembly.RuntimeError && room !== undefined) {
-      const { code, message } = readTrap(error.message, room);
-      throw new AzulejoError(code, `the WebAssembly instance does not start: ${message}`, undefined, { cause: error });
-    }
-    if (!(error instanceof WebAssembly.LinkError || error instanceof TypeError)) throw error;
-    const why = `${url} is not of azulejo ${version}: ${error.message}`;
-    throw new AzulejoError("internal", why, undefined, { cause: error });
-  }
-}
-
 /**
  * In the page, where there is always the build without threads, there is no worker to start again. A lost GPU leaves the
  * core whole: it opens another. After a trap there is a new instance of the same module.
@@ -341,26 +326,4 @@ function sharedMemory(): { memory: WebAssembly.Memory; most: number } {
       if (maximum <= 4096) throw asError(thrown);
     }
   }
-}
-
-/** A build's .wasm. */
-async function compile(url: string): Promise<WebAssembly.Module> {
-  if (url.startsWith("file:") && isNode()) {
-    const { readFile } = await nodeModule("node:fs/promises");
-    return WebAssembly.compile(await readFile(new URL(url)));
-  }
-  const response = await fetch(url).catch((error: Error) => {
-    throw new AzulejoError("network", `${url}: ${error.message}`);
-  });
-  const type = response.headers.get("content-type") ?? "";
-  if (!response.ok || type.startsWith("text/html")) {
-    throw new AzulejoError(
-      "network",
-      `${url}: the server answered ${response.status} ${type} where the package's .wasm should lie; ` +
-        'the engine option "assets" says where it does',
-    );
-  }
-  // compileStreaming insists on the MIME type, which many a static server does not know.
-  if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
 }

@@ -1,11 +1,14 @@
 // A language model in the host: its sessions, and what it is asked.
 
-import { invalid } from "../shared/errors.js";
+import { invalid, type AzulejoError } from "../shared/errors.js";
 import { Queue, type Job } from "../shared/jobs.js";
-import { nothingMade, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
+import { nothingMade, type Assets, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
 import { keepSession } from "../shared/store/kept-sessions.js";
 import type { TensorF32 } from "../shared/types.js";
 import type { Model, Session } from "../simd/azulejo.js";
+import type { Constraint } from "./grammars.js";
+import { Grammars } from "./grammars.js";
+import type { Instance } from "./instance.js";
 import { Generations, type OnTokens } from "./generating.js";
 import { LoadedReader, type Takes } from "./loaded-base.js";
 
@@ -18,8 +21,15 @@ interface OpenSession {
 export class LoadedModel extends LoadedReader<Model> {
   readonly #sessions = new Map<number, OpenSession>();
   readonly #generations = new Generations(this.instance, this.queue, this.model);
+  readonly #grammars: Grammars;
+
+  constructor(instance: Instance, model: Model, assets: Assets) {
+    super(instance, model);
+    this.#grammars = new Grammars(assets.grammar, instance, model);
+  }
 
   protected override free(): void {
+    this.#grammars.free();
     for (const { cache } of this.#sessions.values()) this.instance.free(cache);
     this.#sessions.clear();
     super.free();
@@ -86,11 +96,33 @@ export class LoadedModel extends LoadedReader<Model> {
     return turns.run(job, () => this.queue.run(job, async () => this.instance.call(() => work(cache))));
   }
 
-  async generate(job: Job, { session, prompt, options }: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
+  async generate(job: Job, takes: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
+    const { constraint: wanted } = takes.options;
+    if (wanted === undefined) return this.#generate(job, takes, onTokens);
+    // Whoever has aborted meanwhile leaves where all do.
+    const grammars = await job.orAbort(this.#grammars.load()).catch((error: AzulejoError) => {
+      if (!job.aborted) throw error;
+    });
+    if (grammars === undefined) return this.#generate(job, takes, onTokens);
+    const open = () => this.#grammars.open(grammars, wanted);
+    const constraint = this.instance.stranger(job.id, "grammar", wanted.text.length, open);
+    try {
+      return await this.#generate(job, takes, onTokens, constraint);
+    } finally {
+      constraint.free();
+    }
+  }
+
+  async #generate(
+    job: Job,
+    { session, prompt, options: { constraint: _, ...options } }: Takes<"generate">,
+    onTokens: OnTokens,
+    constraint?: Constraint,
+  ): Promise<WireGeneration> {
     const { instance } = this;
     const begin = (of: Model | Session) => () => {
       const ready = typeof prompt === "string" || prompt instanceof Uint32Array ? prompt : this.#tokens(job, prompt);
-      const work = () => of.generate(ready, options);
+      const work = () => of.generate(ready, options, constraint);
       return typeof ready === "string" ? instance.stranger(job.id, "tokenizer", ready.length, work) : instance.call(work);
     };
     if (session === undefined) return { result: await this.#generations.finish(job, begin(this.model), onTokens) };

@@ -1,9 +1,9 @@
 // What a generation takes.
 
 import { invalid } from "../shared/errors.js";
-import type { WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
-import type { ChatOptions, GenerateOptions, Seq2SeqOptions } from "../shared/types.js";
-import { CHAT } from "./messages.js";
+import type { WireConstraint, WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
+import type { ChatOptions, ConstraintOptions, GenerateOptions, Seq2SeqOptions } from "../shared/types.js";
+import { CHAT, plain } from "./messages.js";
 import { optionsOf, type Check } from "./options.js";
 import { checkCount, checkFlag, checkList, checkOptions, checkSignal, checkText, count, describe } from "./validate.js";
 
@@ -45,18 +45,30 @@ const GENERATE = {
   // An abort is no failure of a generation's: what was made stays.
   signal: checkSignal,
 };
-const LATER = ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"];
+const CONSTRAINTS = {
+  jsonSchema: (value: unknown, name: string) => {
+    checkOptions(value, name);
+    return plain(value, name) as object;
+  },
+  regex: checkText,
+  grammar: checkGrammar,
+};
+const LATER = ["toolChoice", "draft", "contextShift"];
 
-const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CHAT }, LATER);
+const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CONSTRAINTS, ...CHAT }, LATER);
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  [...LATER, "tools", "templateOptions", "allowSpecial"],
+  [...LATER, ...Object.keys(CONSTRAINTS), "tools", "templateOptions", "allowSpecial"],
 );
 
 /** What goes to the core, and what is for the chat template. */
 export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
-  const { signal: _, tools, templateOptions, allowSpecial, continueFinalMessage, ...wire } = readGenerate(options);
+  const { signal: _, tools, templateOptions, allowSpecial, continueFinalMessage, jsonSchema, regex, grammar, ...rest } =
+    readGenerate(options);
+  const constraint = readConstraint({ jsonSchema, regex, grammar });
+  if (constraint !== undefined && rest.ignoreEnd) throw invalid("ignoreEnd: a text of a grammar ends where the grammar does");
+  const wire = { ...rest, ...(constraint !== undefined && { constraint }) };
   const chat = {
     ...(tools !== undefined && { tools }),
     ...(templateOptions !== undefined && { templateOptions }),
@@ -64,6 +76,27 @@ export function checkGenerate(options: GenerateOptions | undefined): { wire: Wir
     ...(continueFinalMessage !== undefined && { continueFinalMessage }),
   };
   return { wire, chat };
+}
+
+/** The one that is given. */
+function readConstraint({ jsonSchema, regex, grammar }: ConstraintOptions): WireConstraint | undefined {
+  const given: WireConstraint[] = [];
+  if (jsonSchema !== undefined) given.push({ kind: "jsonSchema", text: JSON.stringify(jsonSchema) });
+  if (regex !== undefined) given.push({ kind: "regex", text: regex });
+  if (typeof grammar === "string") given.push({ kind: "gbnf", text: grammar });
+  else if (grammar !== undefined) given.push("lark" in grammar ? { kind: "lark", text: grammar.lark } : { kind: "gbnf", text: grammar.gbnf });
+  if (given.length > 1) throw invalid("of jsonSchema, regex and grammar one says what the text has to be");
+  return given[0];
+}
+
+function checkGrammar(value: unknown, name: string): string | { lark: string } | { gbnf: string } {
+  if (typeof value === "string") return value;
+  if (typeof value === "object" && value !== null) {
+    const [key, ...others] = Object.keys(value);
+    if (others.length === 0 && (key === "lark" || key === "gbnf"))
+      return { [key]: checkText((value as Record<string, unknown>)[key], `${name}.${key}`) } as { lark: string };
+  }
+  throw invalid(`${name} should be a string of GBNF, { gbnf } or { lark }, not ${describe(value)}`);
 }
 
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {

@@ -95,7 +95,7 @@ function wellFormed(text: unknown, name: string): string {
 const DEEPEST = 100;
 
 /** A copy of what JSON can say; anything else would be lost on the way. */
-function plain(value: unknown, name: string, depth = 0): unknown {
+export function plain(value: unknown, name: string, depth = 0): unknown {
   if (depth > DEEPEST) throw invalid(`${name.slice(0, 80)}… is nested more than ${DEEPEST} deep`);
   if (value === null || typeof value === "boolean") return value;
   if (typeof value === "string") return wellFormed(value, name);

@@ -4,6 +4,7 @@ import type { ErrorCode, WireError } from "./errors.js";
 import type {
   ChatOptions,
   Classification,
+  ConstraintOptions,
   DeviceInfo,
   GeneratedToken,
   GenerateOptions,
@@ -17,7 +18,16 @@ import type {
   TextSpan,
 } from "./types.js";
 
-export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions>;
+/** `constraint`: what the caller gave of `jsonSchema`, `regex` and `grammar`. */
+export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions | keyof ConstraintOptions> & {
+  constraint?: WireConstraint;
+};
+
+/** What a text has to be, by the option that says it. */
+export interface WireConstraint {
+  kind: "jsonSchema" | "regex" | "lark" | "gbnf";
+  text: string;
+}
 
 /** An encoder-decoder's. */
 export type WireSeq2SeqOptions = Omit<Seq2SeqOptions, "signal">;
@@ -106,6 +116,8 @@ export interface Assets {
   simd: string;
   threads: string;
   relaxed: string;
+  /** That of the grammars. */
+  grammar: string;
 }
 
 export interface StartOptions {
@@ -184,7 +196,7 @@ export interface Calls {
   cloneSession: { takes: { model: number; session: number; of: number }; gives: number };
   truncateSession: { takes: { model: number; session: number; length: number }; gives: number };
   generate: {
-    takes: { model: number; session?: number; prompt: Prompt; options: WireSeq2SeqOptions };
+    takes: { model: number; session?: number; prompt: Prompt; options: WireGenerateOptions & WireSeq2SeqOptions };
     gives: WireGeneration;
   };
   logits: { takes: { model: number; rows: Uint32Array[]; last: boolean }; gives: TensorF32 };

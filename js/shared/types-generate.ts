@@ -59,7 +59,19 @@ export interface ChatTemplateOptions extends ChatOptions {
   addGenerationPrompt?: boolean | undefined;
 }
 
-export interface GenerateOptions extends ChatOptions {
+/** What the text has to be: one of these at most. The module that sees to it (0.4 MB) is fetched at the first use. */
+export interface ConstraintOptions {
+  /**
+   * The text is JSON that this JSON Schema accepts, written with ", " and ": ". A keyword that cannot be kept is refused.
+   */
+  jsonSchema?: object | undefined;
+  /** The whole text matches this regular expression, as Rust's regex crate writes them; anchors and look-around are refused. */
+  regex?: string | undefined;
+  /** The text is of this grammar: llama.cpp's GBNF, or llguidance's kind of Lark. A string is GBNF. */
+  grammar?: string | { lark: string } | { gbnf: string } | undefined;
+}
+
+export interface GenerateOptions extends ChatOptions, ConstraintOptions {
   /**
    * How many tokens at most.
    * @defaultValue until the end token or the context's end
@@ -135,7 +147,7 @@ export interface GenerateOptions extends ChatOptions {
 }
 
 /** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
-export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions> {
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions> {
   /**
    * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
    * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and

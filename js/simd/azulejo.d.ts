@@ -146,7 +146,10 @@ export class Model {
   /** The conversation is JSON. */
   applyChatTemplate(chat: string): string;
   encodeChat(chat: string): Uint32Array;
-  generate(prompt: string | Uint32Array, options: WireGenerateOptions): Generation;
+  vocabulary(): TokenBytes;
+  /** The tokens of a text that goes on from another one; undefined where they would write it otherwise. */
+  encodeAfter(text: string): Uint32Array | undefined;
+  generate(prompt: string | Uint32Array, options: WireGenerateOptions, constraint?: Constraint): Generation;
   /**
    * Goes on with all generations that share the model's passes, until something has happened to one of them: true, and their
    * steps tell. False: there is none that goes on.
@@ -161,7 +164,7 @@ export class Model {
 export class Session {
   private constructor();
   readonly length: number;
-  generate(prompt: string | Uint32Array, options: WireGenerateOptions): Generation;
+  generate(prompt: string | Uint32Array, options: WireGenerateOptions, constraint?: Constraint): Generation;
   /** Another one of the same tokens; this and the next between passes. */
   copy(): Session;
   /** Gives how many tokens are left. */
@@ -170,6 +173,27 @@ export class Session {
   /** Gives how many tokens it has then. */
   restore(saved: Uint8Array): Run<number>;
   free(): void;
+}
+
+/** A model's tokens, as grammars look at them. */
+export interface TokenBytes {
+  /** What they add to a text, one after the other. */
+  bytes: Uint8Array;
+  /** Where those of each end: as many as there are logits. */
+  ends: Uint32Array;
+  /** Those that no text has. */
+  special: number[];
+  /** Those that end a text. */
+  endTokens: number[];
+}
+
+/** What a text may say next: the core asks, while a step or a pass is made. */
+export interface Constraint {
+  /** A bit for each token. */
+  allowed(): Uint32Array;
+  /** A token has come; gives those that have to follow it, none where `forces` is false. */
+  take(id: number, forces: boolean): Uint32Array;
+  readonly isOver: boolean;
 }
 
 /** One step is one chunk of the prompt or one token. To be begun between passes. */

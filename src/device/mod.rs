@@ -233,6 +233,14 @@ pub struct Choosing {
     pub prompt: Vec<u32>,
 }
 
+impl Choosing {
+    /// Whether it matters how often what was chosen, or how much.
+    pub fn counts(&self) -> bool {
+        let penalties = [self.presence_penalty, self.frequency_penalty];
+        self.repetition_penalty != 1.0 || penalties != [0.0; 2] || self.biases.len() > 1
+    }
+}
+
 /// Which neighbours a rotation turns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -510,6 +518,9 @@ pub trait Device: Sized + 'static {
 
     /// For a device that chooses tokens itself; `None`: the caller reads the logits.
     fn chooser(&mut self, choosing: &Choosing) -> Result<Option<Self::Chooser>>;
+    /// Of all tokens only these may be chosen next: a bit each, the first token's the lowest of the first word. Error:
+    /// out-of-memory.
+    fn restrict(&mut self, chooser: &mut Self::Chooser, allowed: &[u32]) -> Result<()>;
     /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
     /// and sends for its id. That row of the logits is changed.
     fn choose(

@@ -2,13 +2,14 @@
 
 use crate::error::Result;
 use crate::model::{FinishReason, GenerateRequest, Generation, Step};
-use crate::text::{Sampling, TextStream};
+use crate::text::{Sampling, SharedConstraint, TextStream};
 
 /// What a generation is begun with.
 pub struct Beginning<'a> {
     pub asked: GenerateRequest,
     pub sampling: Sampling,
     pub stream: Option<TextStream>,
+    pub constraint: Option<SharedConstraint>,
     pub ends: &'a [u32],
     pub seed: u64,
 }

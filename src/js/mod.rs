@@ -5,6 +5,7 @@ mod classes;
 mod generating;
 #[cfg(not(target_feature = "atomics"))]
 mod gpu;
+mod grammar;
 mod image;
 mod loader;
 mod looking;

@@ -1,6 +1,7 @@
 //! A loaded model, its sessions, and its work in steps.
 
 use super::generating::{AnyGeneration, Beginning};
+use super::grammar::{JsConstraint, vocabulary};
 use super::running::{AnyModel, AnySession};
 use super::task::{Run, or_null};
 use super::value::{from_js, rows_from_js, to_js};
@@ -8,9 +9,10 @@ use super::words::Words;
 use crate::error::{Error, Result, try_vec};
 use crate::model::ModelConfig;
 use crate::model::{Checksum, FinishReason, GenerateRequest, Step, Summary, Token};
-use crate::text::{Before, GenerateOptions, GenerationConfig, StopStrings, Tokenizer};
+use crate::text::{Before, GenerateOptions, GenerationConfig, SharedConstraint, StopStrings, Tokenizer};
 use js_sys::{Uint8Array, Uint32Array};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -78,6 +80,18 @@ impl ModelHandle {
         self.0.words.decode(ids, skip_special)
     }
 
+    /// What a grammar needs to know: `{ bytes, ends, special, endTokens }`.
+    pub fn vocabulary(&self) -> Result<JsValue> {
+        let Inner { words, model, ends, .. } = &*self.0;
+        vocabulary(words, model.vocabulary(), ends).map(|vocabulary| to_js(&vocabulary))
+    }
+
+    /// The tokens of a text that goes on from another one; undefined where they would write it otherwise.
+    #[wasm_bindgen(js_name = encodeAfter)]
+    pub fn encode_after(&self, text: &str) -> Option<Vec<u32>> {
+        self.0.words.tokenizer().ok()?.encode_after(text)
+    }
+
     /// The text of a conversation, which comes as JSON.
     #[wasm_bindgen(js_name = applyChatTemplate)]
     pub fn apply_chat_template(&self, chat: &str) -> Result<String> {
@@ -95,8 +109,13 @@ impl ModelHandle {
     }
 
     /// Begins a generation from nothing.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
-        GenerationHandle::new(&self.0, None, prompt, options)
+    pub fn generate(
+        &self,
+        prompt: JsValue,
+        options: JsValue,
+        constraint: Option<JsConstraint>,
+    ) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.0, None, prompt, options, constraint)
     }
 
     /// Goes on with all generations that share the model's passes, until something has happened to one of them: true.
@@ -133,8 +152,13 @@ impl SessionHandle {
     }
 
     /// Begins a generation; what the prompt shares with the cache is not computed again.
-    pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
-        GenerationHandle::new(&self.inner, Some(&*self.session), prompt, options)
+    pub fn generate(
+        &self,
+        prompt: JsValue,
+        options: JsValue,
+        constraint: Option<JsConstraint>,
+    ) -> Result<GenerationHandle> {
+        GenerationHandle::new(&self.inner, Some(&*self.session), prompt, options, constraint)
     }
 
     /// Another one of the same tokens.
@@ -209,7 +233,13 @@ pub struct GenerationHandle {
 
 impl GenerationHandle {
     /// In a session, or from nothing.
-    fn new(inner: &Rc<Inner>, session: Option<&dyn AnySession>, prompt: JsValue, options: JsValue) -> Result<Self> {
+    fn new(
+        inner: &Rc<Inner>,
+        session: Option<&dyn AnySession>,
+        prompt: JsValue,
+        options: JsValue,
+        constraint: Option<JsConstraint>,
+    ) -> Result<Self> {
         let options: GenerateOptions = from_js(options, "options")?;
         let asked = inner.asked(&prompt)?;
         let before = Before { prompt: &asked.prompt, source: asked.source.as_deref(), ends: &inner.ends };
@@ -221,7 +251,8 @@ impl GenerationHandle {
         let stream = tokenizer.map(|tokenizer| tokenizer.stream(stops, true, continues)).transpose()?;
         // Any number will do: it only has to be another one each time.
         let seed = (js_sys::Math::random() * 2f64.powi(53)) as u64;
-        let beginning = Beginning { asked, sampling, stream, ends: &inner.ends, seed };
+        let constraint = constraint.map(|constraint| Rc::new(RefCell::new(constraint)) as SharedConstraint);
+        let beginning = Beginning { asked, sampling, stream, constraint, ends: &inner.ends, seed };
         let generation = match session {
             Some(session) => session.generate(beginning)?,
             None => inner.model.generate(beginning)?,
@@ -302,7 +333,7 @@ impl Seq2SeqHandle {
 
     /// Begins a generation. With several beams all tokens come at the end.
     pub fn generate(&self, prompt: JsValue, options: JsValue) -> Result<GenerationHandle> {
-        self.0.generate(prompt, options)
+        self.0.generate(prompt, options, None)
     }
 
     /// As a [`Model`]'s.

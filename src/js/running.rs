@@ -180,9 +180,12 @@ impl<D: Device> AnySession for OnSession<D> {
 
 /// Begins a generation among the others.
 fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
-    let Beginning { asked, sampling, stream, ends, seed } = beginning;
+    let Beginning { asked, sampling, stream, constraint, ends, seed } = beginning;
     let mut model = taken(&shared.model)?;
-    let generation = model.generation(asked, sampling, stream, ends, seed)?;
+    let mut generation = model.generation(asked, sampling, stream, ends, seed)?;
+    if let Some(constraint) = constraint {
+        generation.constrain(constraint);
+    }
     let id = shared.scheduler.borrow_mut().begin(&mut model, home, generation)?;
     Ok(Box::new(Member { shared: shared.clone(), id }))
 }

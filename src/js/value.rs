@@ -35,6 +35,13 @@ impl From<Error> for JsValue {
     }
 }
 
+/// An `AzulejoError` that has passed through here.
+pub fn error_from_js(thrown: JsValue) -> Error {
+    let text = |key: &str| js_sys::Reflect::get(&thrown, &key.into()).ok().and_then(|value| value.as_string());
+    let code = if text("code").as_deref() == Some("invalid-argument") { Code::InvalidArgument } else { Code::Internal };
+    Error::new(code, text("message").unwrap_or_default())
+}
+
 /// A plain JavaScript value; maps become objects.
 pub fn to_js(value: &impl Serialize) -> JsValue {
     value.serialize(&serde_wasm_bindgen::Serializer::json_compatible()).unwrap_or(JsValue::UNDEFINED)

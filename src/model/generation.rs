@@ -4,10 +4,13 @@
 //! chunks, then tokens come out one by one. Where the device chooses tokens itself, several steps are wanted at once:
 //! each feeds on the one before without the token leaving the device, and what comes back, late, is its id. Steps that
 //! were begun when the end came are for nothing, and what they have put into the cache is written over.
+//!
+//! Where a grammar says what may come, each token has to be known before the next one is chosen; those that can but follow
+//! it are told with it, and their rows go through the model together.
 
 use crate::device::Choosing;
 use crate::error::Result;
-use crate::text::{Alternative, Sample, Sampler, Sampling, TextStream, scale};
+use crate::text::{Alternative, Sample, Sampler, Sampling, SharedConstraint, TextStream, scale};
 use serde::Serialize;
 
 /// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
@@ -108,9 +111,11 @@ pub struct Generation {
     /// What an encoder has to read first.
     source: Option<Vec<u32>>,
     prompt: Vec<u32>,
-    /// What is read instead, once the sequence has grown beyond the turning point: all of it.
-    again: Option<Vec<u32>>,
+    /// The whole sequence, once it is read like a prompt: what came of several tokens at once, or all of it anew beyond the
+    /// turning point.
+    sequence: Option<Vec<u32>>,
     turning_point: Option<usize>,
+    turned: bool,
     /// Tokens of either that are computed, or begun.
     begun: usize,
     /// Of what was asked: the source where there is one.
@@ -122,6 +127,9 @@ pub struct Generation {
     /// The device chooses.
     chosen_there: bool,
     sampler: Sampler,
+    constraint: Option<SharedConstraint>,
+    /// Tokens that have to follow others need no logits.
+    follows: bool,
     /// After so many tokens this one comes: the text ends by its length.
     forced: Option<(usize, u32)>,
     /// Answers on their way here.
@@ -153,8 +161,9 @@ impl Generation {
         let chosen_here = sampling.logprobs.is_some() || sampling.rules.read_text();
         Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
-            again: None,
+            sequence: None,
             turning_point,
+            turned: false,
             begun: 0,
             cached: 0,
             choosing: (!chosen_here).then(|| choosing(&sampling, vocabulary, &prompt, seed)),
@@ -162,6 +171,8 @@ impl Generation {
             max_tokens,
             ends: if sampling.ignore_end { Vec::new() } else { ends.to_vec() },
             forced: sampling.rules.forced,
+            follows: sampling.logprobs.is_none(),
+            constraint: None,
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
             under_way: 0,
             ahead: AHEAD,
@@ -172,6 +183,18 @@ impl Generation {
             text: String::new(),
             finish: None,
         }
+    }
+
+    /// What it may say. Before it starts.
+    pub fn constrain(&mut self, constraint: SharedConstraint) {
+        // A device that chooses tokens counts only those that it has chosen itself.
+        self.choosing = self.choosing.take().filter(|choosing| !choosing.counts() && self.forced.is_none());
+        self.constraint = Some(constraint);
+    }
+
+    /// What the next token is chosen by, where the device chooses it.
+    pub fn constraint(&self) -> Option<&SharedConstraint> {
+        self.constraint.as_ref()
     }
 
     pub fn prompt(&self) -> &[u32] {
@@ -192,12 +215,12 @@ impl Generation {
 
     /// What is read before the next token is made.
     fn reading(&self) -> &[u32] {
-        self.again.as_ref().unwrap_or(&self.prompt)
+        self.sequence.as_ref().unwrap_or(&self.prompt)
     }
 
     /// Whether a token at that position makes the sequence longer than the turning point, for the first time.
     fn turns_at(&self, position: usize) -> bool {
-        self.again.is_none() && self.turning_point.is_some_and(|most| self.prompt.len() <= most && position == most)
+        !self.turned && self.turning_point.is_some_and(|most| self.prompt.len() <= most && position == most)
     }
 
     /// What it wants now.
@@ -221,15 +244,15 @@ impl Generation {
             return Want::Prompt { tokens: &reading[self.begun..], position: self.begun, answer };
         }
         let position = self.prompt.len() + made - 1;
-        match (self.chosen_there, self.tokens.last()) {
+        let answer = if self.chosen_there { Answer::Chosen } else { Answer::Logits };
+        let unseen = self.chosen_there && self.constraint.is_none();
+        match self.tokens.last() {
             // What comes beyond the turning point has to wait for what it is read with.
-            (true, _) if self.turns_at(position) => Want::Waiting,
-            (true, _) if made > 0 && made < most && self.under_way < self.ahead => {
-                Want::Step { token: None, position, answer: Answer::Chosen }
+            _ if unseen && self.turns_at(position) => Want::Waiting,
+            _ if unseen && made > 0 && made < most && self.under_way < self.ahead => {
+                Want::Step { token: None, position, answer }
             }
-            (false, Some(last)) if self.under_way == 0 => {
-                Want::Step { token: Some(*last), position, answer: Answer::Logits }
-            }
+            Some(last) if !unseen && self.under_way == 0 => Want::Step { token: Some(*last), position, answer },
             _ => Want::Waiting,
         }
     }
@@ -247,7 +270,7 @@ impl Generation {
         }
     }
 
-    /// Takes what came. Error: internal for logits that are no numbers.
+    /// Takes what came. Errors: internal for logits that are no numbers; those of [`Constraint`](crate::text::Constraint).
     pub fn take(&mut self, came: Came) -> Result<Step> {
         if self.finish.is_some() {
             return Ok(Step::Over);
@@ -263,9 +286,12 @@ impl Generation {
             }
             Came::Logits(logits) => {
                 self.under_way -= 1;
-                let sample = self.sampler.sample(logits)?;
+                let allowed =
+                    self.constraint.as_ref().map(|constraint| constraint.borrow_mut().allowed()).transpose()?;
+                let sample = self.sampler.sample(logits, allowed.as_deref())?;
                 self.sampler.accept(sample.id);
-                Ok(Step::Token(self.take_sample(sample)))
+                let token = self.take_sample(sample);
+                self.take_following(token)
             }
             Came::Chosen { id, starved } => {
                 if starved && self.under_way == self.ahead {
@@ -273,6 +299,9 @@ impl Generation {
                 }
                 self.under_way -= 1;
                 let token = self.take_sample(bare(id));
+                if self.constraint.is_some() {
+                    return self.take_following(token);
+                }
                 Ok(match self.take_forced() {
                     Some(forced) => Step::Tokens(vec![token, forced]),
                     None => Step::Token(token),
@@ -285,6 +314,38 @@ impl Generation {
     fn take_forced(&mut self) -> Option<Token> {
         let (after, id) = self.forced.filter(|_| self.chosen_there && self.finish.is_none())?;
         (after == self.tokens.len()).then(|| self.take_sample(bare(id)))
+    }
+
+    /// The token, and those that the grammar has follow it.
+    fn take_following(&mut self, token: Token) -> Result<Step> {
+        let Some(constraint) = self.constraint.clone() else { return Ok(Step::Token(token)) };
+        if matches!(self.finish, Some(FinishReason::End | FinishReason::Stop)) {
+            return Ok(Step::Token(token));
+        }
+        let mut constraint = constraint.borrow_mut();
+        let following = constraint.take(token.id, self.follows && self.finish.is_none())?;
+        let mut tokens = vec![token];
+        for id in following {
+            if self.finish.is_some() {
+                return Ok(Step::Tokens(tokens));
+            }
+            self.sampler.accept(id);
+            tokens.push(self.take_sample(bare(id)));
+        }
+        if constraint.is_over() && self.finish != Some(FinishReason::Stop) {
+            if self.finish.is_none() {
+                let held = self.held_back();
+                tokens.last_mut().expect("the first at least").text += &held;
+                self.text += &held;
+            }
+            self.finish = Some(FinishReason::End);
+        }
+        if tokens.len() > 1 {
+            // Beyond the turning point all of it is read anyway.
+            let read = if self.begun == 0 { 0 } else { self.prompt.len() + self.tokens.len() - tokens.len() };
+            (self.sequence, self.begun) = (Some([&self.prompt[..], &self.tokens].concat()), read);
+        }
+        Ok(Step::Tokens(tokens))
     }
 
     fn take_sample(&mut self, sample: Sample) -> Token {
@@ -302,8 +363,8 @@ impl Generation {
         }
         self.text += &text;
         if self.finish.is_none() && self.under_way == 0 && self.turns_at(self.prompt.len() + self.tokens.len() - 1) {
-            self.again = Some([&self.prompt[..], &self.tokens].concat());
-            self.begun = 0;
+            self.sequence = Some([&self.prompt[..], &self.tokens].concat());
+            (self.turned, self.begun) = (true, 0);
         }
         Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
     }
@@ -377,7 +438,9 @@ pub fn choosing(sampling: &Sampling, vocabulary: usize, prompt: &[u32], seed: u6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::text::GenerateOptions;
+    use crate::text::{Constraint, GenerateOptions};
+    use std::cell::RefCell;
+    use std::rc::Rc;
 
     /// Of a vocabulary of four, after a prompt of five tokens.
     fn generation(options: &str, max_tokens: usize) -> Generation {
@@ -472,6 +535,117 @@ mod tests {
             assert!(matches!((after, step.unwrap()), (0, Step::Token(_)) | (1, Step::Tokens(_))));
             assert_eq!((generation.tokens().last(), generation.finish()), (Some(&3), Some(FinishReason::Length)));
         }
+    }
+
+    /// Token 1 comes first, or 2; after 1 always 0 and 2; then nothing. Of words that hold no other bits.
+    struct Script {
+        taken: Vec<u32>,
+    }
+
+    impl Constraint for Script {
+        fn allowed(&mut self) -> Result<Vec<u32>> {
+            Ok(vec![if self.taken.is_empty() { 0b0110 } else { 0b1000 }])
+        }
+
+        fn take(&mut self, id: u32, forces: bool) -> Result<Vec<u32>> {
+            self.taken.push(id);
+            let following = if forces && id == 1 { vec![0, 2] } else { Vec::new() };
+            self.taken.extend(&following);
+            Ok(following)
+        }
+
+        fn is_over(&self) -> bool {
+            self.taken.len() >= 3
+        }
+    }
+
+    fn constrained(options: &str, max_tokens: usize) -> Generation {
+        let mut generation = generation(options, max_tokens);
+        generation.constrain(Rc::new(RefCell::new(Script { taken: Vec::new() })));
+        generation
+    }
+
+    fn ids(step: Step) -> Vec<u32> {
+        let Step::Tokens(tokens) = step else { panic!("no tokens: {step:?}") };
+        tokens.iter().map(|token| token.id).collect()
+    }
+
+    #[test]
+    fn only_what_a_grammar_allows_comes_and_what_has_to_follow_comes_with_it() {
+        let mut generation = constrained("{}", 9);
+        generation.start(0, false);
+        generation.begin(5);
+        // Token 3 would be the best, and 0 the next.
+        assert_eq!(ids(generation.take(Came::Logits(&mut [5.0, 4.0, 3.0, 6.0])).unwrap()), [1, 0, 2]);
+        assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(FinishReason::End)));
+        // Where the text is full in their midst, the rest does not come.
+        let mut generation = constrained("{}", 2);
+        generation.start(0, false);
+        generation.begin(5);
+        assert_eq!(ids(generation.take(Came::Logits(&mut [5.0, 4.0, 3.0, 6.0])).unwrap()), [1, 0]);
+        assert_eq!(generation.finish(), Some(FinishReason::Length));
+    }
+
+    #[test]
+    fn tokens_that_came_together_are_read_together() {
+        let answer = Answer::Chosen;
+        let mut generation = constrained(r#"{"ignoreEnd": true}"#, 9);
+        generation.constraint = Some(Rc::new(RefCell::new(Endless)));
+        assert!(generation.choosing().is_some());
+        generation.start(0, true);
+        generation.begin(5);
+        // Each has to be known before the next one is chosen.
+        assert_eq!(generation.wants(), Want::Waiting);
+        let chosen = |id| Came::Chosen { id, starved: false };
+        assert_eq!(ids(generation.take(chosen(1)).unwrap()), [1, 2, 3]);
+        assert_eq!(generation.wants(), Want::Prompt { tokens: &[1, 2, 3], position: 5, answer });
+        generation.begin(2);
+        assert_eq!(generation.wants(), Want::Prompt { tokens: &[3], position: 7, answer });
+        generation.begin(1);
+        assert_eq!(ids(generation.take(chosen(0)).unwrap()), [0]);
+        assert_eq!(generation.wants(), Want::Step { token: Some(0), position: 8, answer });
+        generation.begin(1);
+        assert_eq!(ids(generation.take(chosen(1)).unwrap()), [1, 2, 3]);
+        assert_eq!(generation.wants(), Want::Prompt { tokens: &[1, 2, 3], position: 9, answer });
+    }
+
+    /// 2 and 3 come after 1, and never an end.
+    struct Endless;
+
+    impl Constraint for Endless {
+        fn allowed(&mut self) -> Result<Vec<u32>> {
+            Ok(vec![0b1111])
+        }
+
+        fn take(&mut self, id: u32, forces: bool) -> Result<Vec<u32>> {
+            Ok(if forces && id == 1 { vec![2, 3] } else { Vec::new() })
+        }
+
+        fn is_over(&self) -> bool {
+            false
+        }
+    }
+
+    #[test]
+    fn with_log_probabilities_every_token_has_its_logits_and_counted_penalties_are_not_the_device_s() {
+        let mut generation = constrained(r#"{"logprobs": 0}"#, 9);
+        generation.start(0, false);
+        generation.begin(5);
+        assert_eq!(ids(generation.take(Came::Logits(&mut [5.0, 4.0, 3.0, 6.0])).unwrap()), [1]);
+        for (options, there) in
+            [(r#"{"logitBias": {"0": 1}}"#, true), (r#"{"presencePenalty": 1}"#, false), (r#"{"minTokens": 2}"#, true)]
+        {
+            assert_eq!(constrained(options, 9).choosing().is_some(), there, "{options}");
+        }
+    }
+
+    #[test]
+    fn where_other_options_forbid_all_that_a_grammar_allows_it_is_said() {
+        let mut generation = constrained("{}", 9);
+        generation.start(0, false);
+        generation.begin(5);
+        let impossible = &mut [1.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 1.0];
+        assert_eq!(generation.take(Came::Logits(impossible)).unwrap_err().code, crate::Code::InvalidArgument);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use super::home::Home;
 use super::session::Session;
 use crate::device::{Device, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
+use crate::text::SharedConstraint;
 use std::collections::VecDeque;
 use std::ops::Range;
 
@@ -24,6 +25,11 @@ pub struct Held<D: Device> {
 }
 
 impl<D: Device> Held<D> {
+    /// Only these may be chosen next. Error: out-of-memory.
+    fn restrict(&mut self, device: &mut D, allowed: &[u32]) -> Result<()> {
+        self.chooser.as_mut().map_or(Ok(()), |chooser| device.restrict(chooser, allowed))
+    }
+
     /// It is over: the sequence goes home.
     pub fn leave(mut self, failed: bool) {
         if failed {
@@ -53,21 +59,24 @@ pub enum PassRequest {
         /// Tokens that the sequence is known to have.
         length: usize,
         answer: Option<Answer>,
+        /// What the token that the device is to choose has to be allowed by.
+        constraint: Option<SharedConstraint>,
     },
 }
 
 impl PassRequest {
     /// What a generation wants, as far as `rows` go; it is begun.
     pub fn of(generation: &mut Generation, rows: usize) -> Self {
+        let constraint = generation.constraint().cloned();
         let wanted = match generation.wants() {
             Want::Source(source) => Self::Source(source.to_vec()),
             Want::Prompt { tokens, position, answer } => {
                 let (answer, length) = ((rows == tokens.len()).then_some(answer), position + tokens.len());
-                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, length, answer }
+                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, length, answer, constraint }
             }
             Want::Step { token, position, answer } => {
-                let tokens = vec![token.unwrap_or(0)];
-                Self::Rows { tokens, chosen: token.is_none(), position, length: position + 1, answer: Some(answer) }
+                let (tokens, chosen, answer) = (vec![token.unwrap_or(0)], token.is_none(), Some(answer));
+                Self::Rows { tokens, chosen, position, length: position + 1, answer, constraint }
             }
             Want::Waiting | Want::Nothing => unreachable!("a share is only of what is wanted"),
         };
@@ -204,6 +213,9 @@ impl<D: Device> Entry<D> {
                 if !chosen && *position < session.len() {
                     // All of it is read anew: see `Limits::turning_point`.
                     session.clear();
+                }
+                if !chosen {
+                    // Whatever was chosen last is among them.
                     *last = None;
                 }
                 session.has(*length);
@@ -270,8 +282,18 @@ async fn answer<D: Device>(
     let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
     let mut after = 0;
     for (index, entry) in batch.iter_mut().enumerate() {
-        let Some(PassRequest::Rows { tokens, answer, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, answer, constraint, .. }) = &entry.wanted else { continue };
         after += tokens.len();
+        if let (Some(Answer::Chosen), Some(constraint)) = (answer, constraint) {
+            // Meanwhile the device computes the blocks.
+            match constraint.clone().borrow_mut().allowed() {
+                Ok(allowed) => entry.held.restrict(&mut model.device, &allowed)?,
+                Err(error) => {
+                    entry.fail(error);
+                    continue;
+                }
+            }
+        }
         match answer {
             Some(Answer::Logits) => read.push((index, after - 1)),
             Some(Answer::Chosen) => chosen.push((index, after - 1)),

@@ -96,6 +96,10 @@ impl Decoder {
         Ok(())
     }
 
+    pub fn joining(&self) -> &Joining {
+        &self.joining
+    }
+
     /// Bytes of all tokens.
     pub fn size(&self) -> usize {
         self.bytes.len()
@@ -145,6 +149,19 @@ impl Decoder {
             }
         }
         state.first = false;
+    }
+
+    /// What a token in the midst of a text adds to it; nothing where the id is outside the vocabulary. Error:
+    /// unsupported-model where that depends on its neighbours.
+    pub fn piece(&self, id: u32) -> Result<Vec<u8>> {
+        let bytes = self.bytes(id);
+        match &self.joining {
+            Joining::Plain | Joining::StripStart(_) => Ok(bytes.to_vec()),
+            Joining::Metaspace(sign) => Ok(String::from_utf8_lossy(bytes).replace(sign, " ").into_bytes()),
+            _ => {
+                Err(Error::unsupported("grammars need a tokenizer whose tokens stand one after the other in the text"))
+            }
+        }
     }
 
     /// An error where the tokens cannot be joined to the right text.

@@ -11,6 +11,7 @@
 mod added;
 mod bpe;
 mod chat;
+mod constraint;
 mod continued;
 mod data;
 mod date;
@@ -50,6 +51,7 @@ mod windows;
 mod work;
 
 pub use chat::{Chat, Message, MessageContent, MessagePart, Tool, ToolCall};
+pub use constraint::{Constraint, SharedConstraint};
 pub use data::Data;
 pub use date::Moment;
 pub use dense::{SentenceActivation, SentenceDense};

@@ -2,9 +2,10 @@
 //!
 //! In this order: logit bias; repetition penalty (over prompt and generated tokens, as transformers
 //! defines it); presence and frequency penalty (over generated tokens, as OpenAI and vLLM define them); what the text's
-//! [`Rules`](super::Rules) forbid; top-k; top-p; min-p; temperature; draw. This is the order of llama.cpp's default chain:
-//! the truncations see the model's own distribution, and temperature reshapes what they left. transformers
-//! applies temperature before them, so there the same topP keeps more tokens the higher the temperature.
+//! [`Rules`](super::Rules) forbid; what a grammar does not allow; top-k; top-p; min-p; temperature; draw. This is the
+//! order of llama.cpp's default chain: the truncations see the model's own distribution, of what a grammar left, and
+//! temperature reshapes what they left. transformers applies temperature before them, so there the same topP keeps more
+//! tokens the higher the temperature.
 //! Both renormalise after top-k, so topP is a share of what top-k left. Tokens whose logits equal the least one that a
 //! truncation keeps are kept too.
 //!
@@ -100,6 +101,21 @@ pub fn check_logits(logits: &[f32]) -> Result<()> {
     Ok(())
 }
 
+/// Leaves only what a constraint allows.
+fn restrict(logits: &mut [f32], allowed: &[u32]) -> Result<()> {
+    let mut left = false;
+    let words = allowed.iter().copied().chain(std::iter::repeat(0));
+    for (logits, word) in logits.chunks_mut(32).zip(words) {
+        for (bit, logit) in logits.iter_mut().enumerate() {
+            *logit = if word >> bit & 1 == 1 { *logit } else { f32::NEG_INFINITY };
+            left |= *logit > f32::NEG_INFINITY;
+        }
+    }
+    let forbidden =
+        || Error::invalid("all that the grammar allows next is forbidden by logitBias, minTokens or the like");
+    if left { Ok(()) } else { Err(forbidden()) }
+}
+
 impl Sampler {
     /// `prompt` counts for the repetition penalty. `seed` is used where the options bring none.
     pub fn new(sampling: Sampling, vocabulary: usize, prompt: &[u32], seed: u64) -> Self {
@@ -114,8 +130,10 @@ impl Sampler {
         self.counts.add(id);
     }
 
-    /// Chooses the next token. `logits` are changed: bias, penalties and rules are applied in place.
-    pub fn sample(&self, logits: &mut [f32]) -> Result<Sample> {
+    /// Chooses the next token, of those that are `allowed`: see [`Constraint::allowed`](super::Constraint). `logits` are
+    /// changed: bias, penalties and rules are applied in place. Errors: internal for logits that are no numbers;
+    /// invalid-argument where the options forbid all that is allowed.
+    pub fn sample(&self, logits: &mut [f32], allowed: Option<&[u32]>) -> Result<Sample> {
         if logits.len() != self.vocabulary {
             let message = format!("{} logits, expected {}", logits.len(), self.vocabulary);
             return Err(Error::new(Code::Internal, message));
@@ -124,6 +142,9 @@ impl Sampler {
         let before = self.sampling.logprobs.map(|count| (log_sum_exp(logits), best(logits, count), logits.to_vec()));
         let made = self.sequence.len() - self.prompt;
         self.sampling.shape(&self.counts, &self.sequence, made, logits);
+        if let Some(allowed) = allowed {
+            restrict(logits, allowed)?;
+        }
         let id = if self.sampling.temperature == 0.0 { argmax(logits) } else { self.draw(logits) };
         let Some((sum, alternatives, raw)) = before else {
             return Ok(Sample { id, logprob: None, alternatives: Vec::new() });
@@ -274,7 +295,7 @@ mod tests {
     /// Tokens that follow each other, always from the same logits.
     fn draws(sampler: &mut Sampler, logits: &[f32], count: usize) -> Vec<u32> {
         let mut draw = || {
-            let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
+            let id = sampler.sample(&mut logits.to_vec(), None).unwrap().id;
             sampler.accept(id);
             id
         };
@@ -316,8 +337,8 @@ mod tests {
 
     #[test]
     fn without_temperature_the_best_token_is_taken() {
-        assert_eq!(sampler("{}", 6, &[]).sample(&mut LOGITS.to_vec()).unwrap().id, 1);
-        assert_eq!(sampler("{}", 3, &[]).sample(&mut [2.0, 7.0, 7.0]).unwrap().id, 1, "of equals the first");
+        assert_eq!(sampler("{}", 6, &[]).sample(&mut LOGITS.to_vec(), None).unwrap().id, 1);
+        assert_eq!(sampler("{}", 3, &[]).sample(&mut [2.0, 7.0, 7.0], None).unwrap().id, 1, "of equals the first");
     }
 
     #[test]
@@ -451,27 +472,27 @@ mod tests {
     #[test]
     fn log_probabilities_are_the_model_s_own() {
         let json = r#"{"temperature": 1, "topK": 1, "logprobs": 2, "logitBias": {"3": 50}}"#;
-        let sample = sampler(json, 6, &[]).sample(&mut LOGITS.to_vec()).unwrap();
+        let sample = sampler(json, 6, &[]).sample(&mut LOGITS.to_vec(), None).unwrap();
         let own = softmax(&LOGITS, 1.0);
         assert_eq!(sample.id, 3, "by the bias");
         assert!((f64::from(sample.logprob.unwrap()) - own[3].ln()).abs() < 1e-5);
         let alternatives: Vec<u32> = sample.alternatives.iter().map(|alternative| alternative.id).collect();
         assert_eq!(alternatives, [1, 4]);
         assert!((f64::from(sample.alternatives[1].logprob) - own[4].ln()).abs() < 1e-5);
-        let none = sampler(r#"{"logprobs": 0}"#, 6, &[]).sample(&mut LOGITS.to_vec()).unwrap();
+        let none = sampler(r#"{"logprobs": 0}"#, 6, &[]).sample(&mut LOGITS.to_vec(), None).unwrap();
         assert!(none.logprob.is_some() && none.alternatives.is_empty());
     }
 
     #[test]
     fn logits_that_are_no_numbers_are_an_error() {
         for bad in [f32::NAN, f32::INFINITY] {
-            let error = sampler("{}", 2, &[]).sample(&mut [0.0, bad]).unwrap_err();
+            let error = sampler("{}", 2, &[]).sample(&mut [0.0, bad], None).unwrap_err();
             assert_eq!(error.code, Code::Internal);
             assert!(error.message.contains("token 1"), "{error}");
         }
-        assert!(sampler("{}", 2, &[]).sample(&mut [f32::NEG_INFINITY; 2]).is_err());
-        assert!(sampler("{}", 2, &[]).sample(&mut [0.0]).is_err());
-        let masked = sampler(r#"{"temperature": 1}"#, 2, &[]).sample(&mut [f32::NEG_INFINITY, -1e30]).unwrap();
+        assert!(sampler("{}", 2, &[]).sample(&mut [f32::NEG_INFINITY; 2], None).is_err());
+        assert!(sampler("{}", 2, &[]).sample(&mut [0.0], None).is_err());
+        let masked = sampler(r#"{"temperature": 1}"#, 2, &[]).sample(&mut [f32::NEG_INFINITY, -1e30], None).unwrap();
         assert_eq!(masked.id, 1);
     }
 }

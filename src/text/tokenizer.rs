@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokenizers::{AddedToken, OffsetReferential, OffsetType, PreTokenizedString, Token};
 
 use super::added::{Added, IsText};
-use super::decoder::Decoder;
+use super::decoder::{Decoder, Joining};
 use super::model::TokenModel;
 use super::normalizer::{Normalizing, Rule};
 use super::offsets::{Located, located};
@@ -316,6 +316,24 @@ impl Tokenizer {
     pub fn stream(&self, stops: StopStrings, skip_special: bool, continues: bool) -> Result<TextStream> {
         self.decoder.supported()?;
         Ok(TextStream::new(self.decoder.clone(), stops, skip_special, continues))
+    }
+
+    /// What a token in the midst of a text adds to it; nothing where no text has it. Error: unsupported-model where that
+    /// depends on its neighbours.
+    pub fn piece(&self, id: u32) -> Result<Vec<u8>> {
+        self.decoder.piece(id)
+    }
+
+    /// The tokens of a text that goes on from another one, none of them special; none where the tokenizer writes it otherwise
+    /// than it stands.
+    pub fn encode_after(&self, text: &str) -> Option<Vec<u32>> {
+        // Where words begin with their space, so does a text, unless it goes on from something.
+        let before = if matches!(self.decoder.joining(), Joining::Plain) { "" } else { "\u{2}" };
+        let encode = |text: &str| self.encode_but(text, &|_, _| true).ok().map(|(ids, _)| ids);
+        let ids = encode(&format!("{before}{text}"))?;
+        let ids = ids.strip_prefix(&encode(before)?[..])?;
+        let written: Vec<u8> = ids.iter().flat_map(|id| self.piece(*id).unwrap_or_default()).collect();
+        (written == text.as_bytes()).then(|| ids.to_vec())
     }
 
     /// Tokens that end a generation, by id.

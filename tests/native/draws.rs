@@ -37,7 +37,7 @@ fn the_sampler_draws_the_tokens_of_its_definition() {
         let sampling = Sampling::new(&options(case, &json!({})), vocabulary).unwrap();
         let mut sampler = Sampler::new(sampling, vocabulary, &[0, 1, 2], 0);
         for expected in ids(&case["tokens"]) {
-            let found = sampler.sample(&mut logits(vocabulary)).unwrap().id;
+            let found = sampler.sample(&mut logits(vocabulary), None).unwrap().id;
             assert_eq!(found, expected, "{case}");
             sampler.accept(found);
         }

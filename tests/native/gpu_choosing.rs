@@ -87,7 +87,7 @@ pub fn check_greedy(
     for step in 0..12 {
         let logits: Vec<f32> = (0..vocabulary).map(|_| logits(&mut random)).collect();
         let found = steps.choose(&logits).unwrap();
-        let expected = sampler.sample(&mut logits.clone()).unwrap().id;
+        let expected = sampler.sample(&mut logits.clone(), None).unwrap().id;
         assert_eq!(found, expected, "{json}, vocabulary of {vocabulary}, {what}, step {step}");
         sampler.accept(expected);
     }
@@ -115,6 +115,40 @@ pub fn without_temperature_the_gpu_takes_the_sampler_s_token() {
             let few = |random: &mut Random| f32::from(random.next() as i8 / 16);
             check_greedy(&kernels, exact, vocabulary, few, &format!("many equal ones, {name}"));
             check_greedy(&kernels, plain, vocabulary, |_| -1e30, &format!("lowest, {name}"));
+        }
+    }
+}
+
+/// Steps of one generation on both, of tokens that some grammar allows: others in each step, at the edges of words too.
+pub fn check_allowed(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, what: &str) {
+    let mut random = Random::new(vocabulary as u64 + 1);
+    let mut steps = Steps::new(kernels, json, vocabulary, &[0]);
+    let mut sampler = Sampler::new(sampling(json, vocabulary), vocabulary, &[0], 0);
+    for step in 0..16 {
+        let logits: Vec<f32> = (0..vocabulary).map(|_| 10.0 * random.float()).collect();
+        let mut allowed = vec![0u32; vocabulary.div_ceil(32)];
+        let mut allow = |id: usize| allowed[id / 32] |= 1 << (id % 32);
+        match step % 4 {
+            0 => [0, 31, 32, vocabulary - 1].into_iter().filter(|id| *id < vocabulary).for_each(&mut allow),
+            1 => allow(random.next() as usize % vocabulary),
+            2 => (0..vocabulary).for_each(&mut allow),
+            _ => (0..vocabulary).filter(|_| random.next() % 9 == 0).chain([vocabulary / 2]).for_each(&mut allow),
+        }
+        steps.device.restrict(&mut steps.chooser, &allowed).unwrap();
+        let found = steps.choose(&logits).unwrap();
+        let expected = sampler.sample(&mut logits.clone(), Some(&allowed)).unwrap().id;
+        assert_eq!(found, expected, "{json}, vocabulary of {vocabulary}, {what}, step {step}");
+        sampler.accept(expected);
+    }
+}
+
+#[test]
+pub fn only_what_is_allowed_is_chosen() {
+    for (name, kernels) in gpus() {
+        for vocabulary in VOCABULARIES {
+            check_allowed(&kernels, "{}", vocabulary, &name);
+            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topK": 3, "topP": 0.9}"#, vocabulary, &name);
+            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topP": 0.9, "minP": 0.1}"#, vocabulary, &name);
         }
     }
 }
@@ -191,7 +225,7 @@ fn draws_of_both(kernels: &Rc<Kernels>, json: &str, logits: &[f32], draws: usize
     // The first is drawn at position 1: a prompt of one token came before it.
     let mut sampler = Sampler::new(sampling(json, vocabulary), vocabulary, &[0], 0);
     let mut by_sampler = || {
-        let id = sampler.sample(&mut logits.to_vec()).unwrap().id;
+        let id = sampler.sample(&mut logits.to_vec(), None).unwrap().id;
         sampler.accept(id);
         id
     };
@@ -409,7 +443,7 @@ pub fn of_equal_scores_the_first_token_s_is_drawn() {
         logits[more as usize] = logit_of(gumbel(noise.hash(less)) - gumbel(noise.hash(more)), scale(1.0));
         let json = format!(r#"{{"temperature": 1, "seed": {seed}}}"#);
         let sampler = Sampler::new(sampling(&json, vocabulary), vocabulary, &[0], 0);
-        assert_eq!(sampler.sample(&mut logits.clone()).unwrap().id, pair[0].min(pair[1]));
+        assert_eq!(sampler.sample(&mut logits.clone(), None).unwrap().id, pair[0].min(pair[1]));
         let found = Steps::new(&kernels, &json, vocabulary, &[0]).choose(&logits).unwrap();
         assert_eq!(found, pair[0].min(pair[1]), "{pair:?}");
     }

@@ -106,11 +106,12 @@ pub fn logits_of_a_run_are_penalised_and_the_best_of_them_is_taken() {
     for logits in Logits::each() {
         let (own, runs) = (logits.own, logits.runs());
         let [repetition, presence, frequency] = [2.0f32, 0.5, 0.25].map(f32::to_bits);
-        let parameters = [logits.vocabulary as u32, FIRST as u32, repetition, presence, frequency, 1, runs as u32];
-        // All were chosen twice.
+        let parameters = [logits.vocabulary as u32, FIRST as u32, repetition, presence, frequency, 1, runs as u32, 0];
+        // All were chosen twice. Where nothing is restricted, no token's bit counts.
+        let seen = vec![1 << 31 | 2; 2 * RUN];
         let storage =
-            [logits.words(), vec![1 << 31 | 2; 2 * RUN], vec![0; 4], vec![ALONE; 2 * runs + 2], vec![ALONE; runs + 1]];
-        let [found, _, _, partial, masses] = alone(Shader::Penalise, storage, &parameters, None);
+            [logits.words(), seen, vec![0; 4], vec![ALONE; 2 * runs + 2], vec![ALONE; runs + 1], vec![0; 2 * RUN / 32]];
+        let [found, _, _, partial, masses, _] = alone(Shader::Penalise, storage, &parameters, None);
         let penalised = |logit: &f32| if *logit > 0.0 { logit / 2.0 - 1.0 } else { logit * 2.0 - 1.0 };
         let expected: Vec<f32> = logits.values[..own].iter().map(penalised).collect();
         let all = [vec![ALONE; FIRST], bits(&expected), bits(&logits.values[own..])].concat();

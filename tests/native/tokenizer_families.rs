@@ -74,6 +74,37 @@ fn every_family_s_tokenizer_gives_what_the_python_package_gives() {
     assert!(report.is_empty(), "{} differences:\n{}", report.len(), report.join("\n"));
 }
 
+/// What grammars go by: a token in the midst of a text adds the same whatever stands beside it, and a text that goes on from
+/// another one is cut as it would be there.
+#[test]
+fn tokens_in_the_midst_of_a_text_are_the_pieces_that_it_is_made_of() {
+    let texts =
+        ["{\"name\": \"", " größe\": [1, 2.5]", "\n\t] }", "Hello world", "  two  spaces ", "<|im_end|></s><s>", "🙂é"];
+    let (mut refused, mut cut) = (0, 0);
+    for (family, file) in families() {
+        let tokenizer = Tokenizer::from_json(&file["tokenizer"].to_string(), None).unwrap();
+        if tokenizer.piece(0).is_err() {
+            refused += 1;
+            assert_eq!(tokenizer.encode_after("a"), None, "{family}");
+            continue;
+        }
+        for text in texts {
+            let Some(ids) = tokenizer.encode_after(text) else { continue };
+            let pieces: Vec<u8> = ids.iter().flat_map(|id| tokenizer.piece(*id).unwrap()).collect();
+            assert_eq!(String::from_utf8_lossy(&pieces), text, "{family}");
+            assert!(ids.iter().all(|id| !tokenizer.is_special(*id)), "{family}: {text}");
+            // As a stream writes them behind another text.
+            let stops = azulejo::text::StopStrings::new(&[]).unwrap();
+            let mut stream = tokenizer.stream(stops, true, true).unwrap();
+            let mut written: String = ids.iter().map(|id| stream.push(*id)).collect();
+            written += &stream.finish();
+            assert_eq!(written, text, "{family}");
+            cut += 1;
+        }
+    }
+    assert!(refused <= 4 && cut >= 97, "{refused} families refused, {cut} texts cut");
+}
+
 /// reference/tokenizers/configs/make.py.
 #[test]
 fn what_tokenizer_config_says_goes_before_tokenizer_json_as_in_transformers() {

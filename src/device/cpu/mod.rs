@@ -426,6 +426,10 @@ impl Device for Cpu {
         Ok(None)
     }
 
+    fn restrict(&mut self, chooser: &mut Infallible, _: &[u32]) -> Result<()> {
+        match *chooser {}
+    }
+
     fn choose(&mut self, _: &mut Vec<f32>, _: usize, _: usize, chooser: &mut Infallible) -> Result<Vec<f32>> {
         match *chooser {}
     }

@@ -22,7 +22,7 @@ impl Gpu {
     ) -> Result<Reading> {
         let made = chooser.chosen;
         chooser.chosen += 1;
-        let Chooser { choosing, seen, biases, partial, masses, words, drawn, truncation, token, .. } = chooser;
+        let Chooser { choosing, seen, biases, allowed, partial, masses, words, drawn, truncation, token, .. } = chooser;
         let vocabulary = choosing.vocabulary as u32;
         let first = row as u32 * vocabulary;
         let runs = vocabulary.div_ceil(Shader::Penalise.constant("RUN"));
@@ -38,8 +38,10 @@ impl Gpu {
         let [repetition, presence, frequency] = penalties.map(f32::to_bits);
         let bias = biases.iter().rev().find(|(from, _)| *from <= made).and_then(|(_, bias)| bias.as_ref());
         let bias = bias.unwrap_or(&self.nothing[2]);
-        let parameters = [vocabulary, first, repetition, presence, frequency, weighs, runs];
-        step(Shader::Penalise, &[logits, seen, bias, partial, masses], &parameters, runs, 3 * vocabulary);
+        let restricts = u32::from(allowed.is_some());
+        let allowed = allowed.as_ref().unwrap_or(&self.nothing[2]);
+        let parameters = [vocabulary, first, repetition, presence, frequency, weighs, runs, restricts];
+        step(Shader::Penalise, &[logits, seen, bias, partial, masses, allowed], &parameters, runs, 3 * vocabulary);
         let mut best = &*partial;
         if choosing.scale > 0.0 {
             if truncates(choosing) {

@@ -12,6 +12,8 @@ pub struct Chooser {
     pub seen: Buffer,
     /// [vocabulary] or nothing, each from so many chosen tokens on.
     pub biases: Vec<(usize, Option<Buffer>)>,
+    /// A bit a token: whether it may be chosen next. None before anybody says so.
+    pub allowed: Option<Buffer>,
     /// Tokens chosen so far.
     pub chosen: usize,
     /// The best of each run of tokens, by its logit.
@@ -64,6 +66,7 @@ impl Chooser {
             choosing: choosing.clone(),
             seen,
             biases,
+            allowed: None,
             chosen: 0,
             partial: memory.storage("partial choices", 2 * runs)?,
             masses: memory.storage("masses of runs", runs)?,
@@ -72,6 +75,18 @@ impl Chooser {
             truncation,
             token: memory.storage("a token", 4)?,
         })
+    }
+
+    /// Only these may be chosen next. The last token has been chosen: what it was chosen by is written over.
+    pub fn restrict(&mut self, memory: &mut Memory, allowed: &[u32]) -> Result<()> {
+        let words = self.choosing.vocabulary.div_ceil(32);
+        let buffer = match self.allowed.take() {
+            Some(buffer) => buffer,
+            None => memory.storage("tokens allowed", words)?,
+        };
+        memory.write(&buffer, &allowed[..words]);
+        self.allowed = Some(buffer);
+        Ok(())
     }
 }
 

@@ -540,6 +540,10 @@ impl Device for Gpu {
         Chooser::new(&mut self.memory, choosing).map(Some)
     }
 
+    fn restrict(&mut self, chooser: &mut Chooser, allowed: &[u32]) -> Result<()> {
+        chooser.restrict(&mut self.memory, allowed)
+    }
+
     fn choose(&mut self, logits: &mut Buffer, row: usize, span: usize, chooser: &mut Chooser) -> Result<Reading> {
         self.recorder.failed()?;
         self.choose_token(logits, row, span, chooser)

@@ -394,6 +394,7 @@ fn choosing() -> Vec<Check> {
         Box::new(gpu_runs::a_token_is_drawn_from_its_run_alone),
         Box::new(gpu_runs::the_best_of_all_runs_is_chosen_and_counted),
         Box::new(greedy),
+        Box::new(|| gpu_choosing::check_allowed(&first(), "{}", 1025, "allowed")),
         Box::new(draws),
         Box::new(gpu_functions::noise_is_the_sampler_s_to_the_bit),
         Box::new(gpu_choosing::what_is_left_of_a_distribution_is_the_sampler_s),
