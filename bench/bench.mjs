@@ -71,6 +71,7 @@ function options() {
     throw new Error("--runtime node: only with --device webgpu, and without --against");
   const alone = values.measures?.includes("together") && (rivals.length > 0 || values.device === "webgpu");
   if (alone) throw new Error("--measures together: on the CPU, and without --against");
+  if (values.measures?.includes("schema") && rivals.length > 0) throw new Error("--measures schema: without --against");
   const knobs = { integerDot: values["integer-dot"], without: values.without.flatMap((names) => names.split(",")) };
   if (rivals.length && (values.sampled || values.before)) throw new Error("--sampled and --before: without --against");
   if ((knobs.integerDot || knobs.without.length) && values.device !== "webgpu")
@@ -104,8 +105,8 @@ function options() {
 
 /** "decode 64 after 512" as { name, kind, count, prompt }: how many tokens a prompt has. */
 function measureOf(text, before) {
-  const match = /^\s*(?:(prefill|together) ([1-9]\d*)|decode ([1-9]\d*)(?: after ([1-9]\d*))?)\s*$/.exec(text);
-  if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N", "decode N after M" and "together N"`);
+  const match = /^\s*(?:(prefill|together|schema) ([1-9]\d*)|decode ([1-9]\d*)(?: after ([1-9]\d*))?)\s*$/.exec(text);
+  if (!match) throw new Error(`--measures ${text}: expected "prefill N", "decode N", "decode N after M", "schema N" and "together N"`);
   const [, kind = "decode", whole, decoded, after = before] = match;
   const count = Number(whole ?? decoded);
   return { name: text.trim(), kind, count, prompt: kind === "prefill" ? count : Number(after) };

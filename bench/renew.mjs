@@ -24,6 +24,8 @@ const RUNS = {
   "tokens-q8_0-1-prefill-512": `${smollm("Q8_0")} --against wllama-2.3.1 --measures "prefill 512" --rounds 3`,
   "tokens-q8_0-2": `${smollm("Q8_0")} --against wllama --threads 2 --measures "prefill 128,decode 64" --rounds 5`,
   "tokens-long": `${smollm("Q4_1")} --threads 1 --context 4352 --measures "decode 64 after 128,decode 64 after 512,decode 64 after 4096" --rounds 2`,
+  "tokens-schema-1": `${smollm("Q4_1")} --threads 1 --measures "decode 64 after 16,schema 64" --rounds 7`,
+  "tokens-schema-webgpu": `${smollm("Q4_1")} --device webgpu --measures "decode 4 after 16,schema 4" --rounds 3`,
   "tokens-webgpu-prefill": `${smollm("Q4_1")} ${WEBGPU} --measures "prefill 128" --rounds 2`,
   "tokens-webgpu-decode": `${smollm("Q4_1")} ${WEBGPU} --measures "decode 4" --rounds 2`,
   "vit-b16-1": images("vit-b16", "--rounds 2"),

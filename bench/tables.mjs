@@ -10,7 +10,7 @@ import { digits, percent } from "./report.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RESULTS = join(ROOT, "bench", "results");
-const DOCUMENTS = ["README.md", join("bench", "README.md")];
+const DOCUMENTS = ["README.md", join("bench", "README.md"), join("docs", "grammars.md")];
 const SMOLLM = { "Q4_1": "SmolLM2-135M-Instruct.Q4_1.gguf", "Q8_0": "SmolLM2-135M-Instruct.Q8_0.gguf" };
 const OURS = "azulejo";
 const ONNX = "onnxruntime-web";
@@ -106,6 +106,15 @@ const TABLES = {
     const lengths = [128, 512, 4096];
     const table = new Table(matches, ["", ...lengths.map((length) => `after ${length} tokens`)]);
     table.figures(["decode, Q4_1, 1 thread"], OURS, lengths.map((length) => [`decode 64 after ${length}`, { model: SMOLLM.Q4_1 }]));
+    return table;
+  },
+
+  "tokens-schema"(matches) {
+    const table = new Table(matches, ["", "free", "by a schema", "of it"]);
+    for (const [title, of, count] of [["CPU, 1 thread", { device: "cpu" }, 64], ["WebGPU, by SwiftShader", { device: "webgpu" }, 4]]) {
+      const [free, held] = [`decode ${count} after 16`, `schema ${count}`].map((measure) => table.find(measure, OURS, { model: SMOLLM.Q4_1, ...of }));
+      if (free && held) table.row([title, digits(free.median), digits(held.median), percent(held.median / free.median)]);
+    }
     return table;
   },
 

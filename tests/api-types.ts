@@ -33,6 +33,10 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   ];
   const shown: string = await lm.tokenizer.applyChatTemplate(talk, { tools, templateOptions: { enable_thinking: false }, allowSpecial: true });
   lm.generate(talk, { tools, templateOptions: {}, allowSpecial: false });
+  lm.generate(talk, { jsonSchema: { type: "object" } });
+  lm.generate(talk, { regex: "a+" });
+  lm.generate(talk, { grammar: 'root ::= "a"' });
+  lm.generate(talk, { grammar: { lark: 'start: "a"' } });
   void shown;
   const generation: Generation = lm.generate([{ role: "user", content: "hi" }], { maxTokens: 3, seed: 1, stop: ["."], logitBias: { 3: 1 } });
   for await (const { id, text, logprob, alternatives } of generation) void ([id, text, logprob, alternatives] satisfies unknown[]);

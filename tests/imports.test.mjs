@@ -18,7 +18,7 @@ const imports = new Map(files.map((file) => {
 }));
 
 /** Its folder below js/, or for the entries and the core's declarations their own names. */
-const side = (file) => (/^(page|host|shared)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed)\/.*/, "core"));
+const side = (file) => (/^(page|host|shared)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
 const MAY = {
   page: ["page", "shared", "assets.ts"],
   host: ["host", "shared", "core"],

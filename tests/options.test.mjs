@@ -96,14 +96,15 @@ test("what another call takes, or stands elsewhere, is said", async () => {
 
 test("what this version lacks is refused by its name", async () => {
   const later = {
-    "CausalLM.generate": ["jsonSchema", "regex", "grammar", "toolChoice", "draft", "contextShift"],
+    "CausalLM.generate": ["toolChoice", "draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
   };
   for (const [call, names] of Object.entries(later)) {
     for (const name of names) await rejection(() => CALLS[call]({ [name]: {} }), "invalid-argument", new RegExp(`^${name}: not supported yet$`));
   }
-  await rejection(() => CALLS["CausalLM.generate"]({ json_schema: {} }), "invalid-argument", /calls it jsonSchema, which is not supported yet$/);
+  await rejection(() => CALLS["CausalLM.generate"]({ prompt_lookup_num_tokens: 5 }), "invalid-argument", /calls it draft, which is not supported yet$/);
+  await rejection(() => CALLS["CausalLM.generate"]({ guided_json: {} }), "invalid-argument", /calls it jsonSchema$/);
 });
 
 test("what is undefined is as if it were absent, known or not", async () => {

@@ -23,11 +23,11 @@ describe("the packed package", () => {
   before(() => ({ folder, packed, tarball, remove } = pack()));
   after(() => remove?.());
 
-  test("holds the page's modules, their types, the bundles, three wasm builds, the classifier and the papers, and nothing else", () => {
+  test("holds the page's modules, their types, the bundles, four wasm modules, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const expected = /^(dist\/((page|shared)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    const expected = /^(dist\/((page|shared)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed|grammar)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
     assert.deepEqual(files.filter((path) => !expected.test(path)), []);
-    const builds = ["simd", "threads", "relaxed"].map((build) => `dist/${build}/azulejo_bg.wasm`);
+    const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => `dist/${build}/azulejo_bg.wasm`);
     for (const path of ["dist/index.js", "dist/index.d.ts", "dist/in-this-thread.js", "dist/in-this-thread.d.ts", "dist/azulejo.min.js", "dist/worker.js", "dist/thread.js",
       ...builds, "www/models/fashion-mnist-vit/model.safetensors", "README.md", "CHANGELOG.md", "LICENSE-MIT", "LICENSE-APACHE"]) {
       assert.ok(files.includes(path), `${path} is missing`);
@@ -83,7 +83,7 @@ describe("the packed package", () => {
       const printed = runNode(project, `
         import { existsSync } from "node:fs";
         import { fileURLToPath } from "node:url";
-        const builds = ["simd", "threads", "relaxed"].map((build) => "azulejo/" + build + "/azulejo_bg.wasm");
+        const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => "azulejo/" + build + "/azulejo_bg.wasm");
         for (const name of ["azulejo", "azulejo/in-this-thread", "azulejo/worker", "azulejo/thread", ...builds])
           if (!existsSync(fileURLToPath(import.meta.resolve(name)))) throw new Error(name);
         const { Engine, version } = await import("azulejo/in-this-thread");

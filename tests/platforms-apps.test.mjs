@@ -69,6 +69,8 @@ async function tryAll(target, how) {
   assert.equal(isolated.kind, "cpu", "a software adapter was taken");
   const single = await ask(target, { ...how, isolated: false });
   assert.ok(!single.features.includes("threads"));
+  const { text } = await open(target, { ...how, asked: { ...how.asked, regex: "[0-9]{3}" } }, STAGES.answer);
+  assert.match(text, /^[0-9]{3}$/);
   return { isolated: true, threads: isolated.features.includes("threads"), webgpu: await hasWebGpu(target, how) };
 }
 

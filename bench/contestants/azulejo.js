@@ -18,16 +18,21 @@ export async function load({ url, threads, contextLength, device, worker, gpu, s
     return { tokens: tokens.length, ms: performance.now() - start };
   }
 
-  async function decode(prompt, count) {
+  async function decode(prompt, count, options) {
     const tokens = await model.tokenizer.encode(prompt);
     // The first token comes out of the prompt's own pass: the clock starts when it is here.
     let start, end, seen = 0;
-    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true, ...sampling })) {
+    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true, ...sampling, ...options })) {
       end = performance.now();
       start ??= end;
       seen += 1;
     }
     return { tokens: seen - 1, ms: end - start };
+  }
+
+  /** The same of a text that a schema holds to a list of strings, which leaves nearly all to the model. */
+  async function schema(prompt, count) {
+    return decode(prompt, count, { jsonSchema: { type: "array", items: { type: "string" }, minItems: count }, ignoreEnd: undefined });
   }
 
   /** So many texts at once, 64 tokens each: from the moment that all have their first token to the first that ends. */
@@ -55,9 +60,9 @@ export async function load({ url, threads, contextLength, device, worker, gpu, s
     if (kind === "prefill") return aStep(await spentOn(engine, () => prefill(prompt)));
     const few = prompt.slice(0, 4);
     const first = await spentOn(engine, () => prefill(few));
-    return aStep(less(await spentOn(engine, () => decode(few, count)), first));
+    return aStep(less(await spentOn(engine, () => (kind === "schema" ? schema : decode)(few, count)), first));
   }
 
   const { description, features } = engine.device;
-  return { description, features, prefill, decode, together, step, dispose: () => engine.dispose() };
+  return { description, features, prefill, decode, schema, together, step, dispose: () => engine.dispose() };
 }
