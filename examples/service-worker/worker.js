@@ -13,7 +13,7 @@ async function answer(asked, page) {
     const engine = await Engine.create({ device: asked.device });
     page.postMessage({ device: JSON.stringify(engine.device) });
     const lm = await CausalLM.load(asked.model, { engine, contextLength: 64 });
-    for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8 })) page.postMessage({ text });
+    for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8, regex: asked.regex })) page.postMessage({ text });
     await engine.dispose();
     page.postMessage({ state: "done" });
   } catch (error) {

@@ -16,7 +16,7 @@ async function answer(asked, page) {
     page.postMessage({ device: JSON.stringify((await engine).device) });
     model ??= CausalLM.load(asked.model, { engine: await engine, contextLength: 64 });
     const lm = await model;
-    for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8 })) page.postMessage({ text });
+    for await (const { text } of lm.generate("The capital of France is", { maxTokens: 8, regex: asked.regex })) page.postMessage({ text });
     page.postMessage({ state: "done" });
   } catch (error) {
     engine = model = undefined; // whoever asks next may have more luck

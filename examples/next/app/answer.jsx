@@ -19,7 +19,7 @@ async function answer(write) {
     const engine = await Engine.create({ device: asked.device });
     dataset.device = JSON.stringify(engine.device);
     const lm = await CausalLM.load(asked.model, { engine, contextLength: 64 });
-    for await (const piece of lm.generate("The capital of France is", { maxTokens: 8 })) write(piece.text);
+    for await (const piece of lm.generate("The capital of France is", { maxTokens: 8, regex: asked.regex })) write(piece.text);
     await engine.dispose();
     dataset.state = "done";
   } catch (error) {
