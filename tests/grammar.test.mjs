@@ -78,7 +78,7 @@ describe("under Node", () => {
     for (const [options, expected] of [
       [{ regex: "[0-9]{3}-[0-9]{4}" }, /^[0-9]{3}-[0-9]{4}$/],
       [{ regex: "^(yes|no) *$" }, /^(yes|no) *$/],
-      [{ grammar: list, maxTokens: 40 }, /^[-a-z() ]*$/],
+      [{ grammar: list, maxTokens: 40 }, /^[-a-z() \n]*$/],
       [{ grammar: { gbnf: 'root ::= "a" root "b" | "c"' } }, /^(a*)c(b*)$/],
       [{ grammar: { lark: 'start: "one" | "two" start' } }, /^(two)*one$/],
     ]) {

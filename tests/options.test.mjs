@@ -96,7 +96,7 @@ test("what another call takes, or stands elsewhere, is said", async () => {
 
 test("what this version lacks is refused by its name", async () => {
   const later = {
-    "CausalLM.generate": ["toolChoice", "draft", "contextShift"],
+    "CausalLM.generate": ["draft", "contextShift"],
     "CausalLM.load": ["fallback"],
     "TextEmbedder.load": ["fallback"],
   };

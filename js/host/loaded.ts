@@ -4,8 +4,10 @@ import { invalid, type AzulejoError } from "../shared/errors.js";
 import { Queue, type Job } from "../shared/jobs.js";
 import { nothingMade, type Assets, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
 import { keepSession } from "../shared/store/kept-sessions.js";
-import type { TensorF32 } from "../shared/types.js";
+import type { GeneratedToken, GenerationResult, TensorF32 } from "../shared/types.js";
 import type { Model, Session } from "../simd/azulejo.js";
+import type { Answer } from "./answer/answer.js";
+import { Answers } from "./answer/answers.js";
 import type { Constraint } from "./grammars.js";
 import { Grammars } from "./grammars.js";
 import type { Instance } from "./instance.js";
@@ -22,6 +24,7 @@ export class LoadedModel extends LoadedReader<Model> {
   readonly #sessions = new Map<number, OpenSession>();
   readonly #generations = new Generations(this.instance, this.queue, this.model);
   readonly #grammars: Grammars;
+  readonly #answers = new Answers(this.instance, this.model);
 
   constructor(instance: Instance, model: Model, assets: Assets) {
     super(instance, model);
@@ -97,7 +100,13 @@ export class LoadedModel extends LoadedReader<Model> {
   }
 
   async generate(job: Job, takes: Takes<"generate">, onTokens: OnTokens): Promise<WireGeneration> {
-    const { constraint: wanted } = takes.options;
+    const { constraint: asked, answer: { forced } = {} } = takes.options;
+    let wanted = asked;
+    if (forced !== undefined) {
+      const prompt = this.#answers.without(takes.prompt as WireChat);
+      wanted = this.#answers.forced(this.#tokens(job, prompt), forced);
+      takes = { ...takes, prompt };
+    }
     if (wanted === undefined) return this.#generate(job, takes, onTokens);
     // Whoever has aborted meanwhile leaves where all do.
     const grammars = await job.orAbort(this.#grammars.load()).catch((error: AzulejoError) => {
@@ -115,20 +124,24 @@ export class LoadedModel extends LoadedReader<Model> {
 
   async #generate(
     job: Job,
-    { session, prompt, options: { constraint: _, ...options } }: Takes<"generate">,
+    { session, prompt, options: { constraint: _, answer: asked, ...options } }: Takes<"generate">,
     onTokens: OnTokens,
     constraint?: Constraint,
   ): Promise<WireGeneration> {
     const { instance } = this;
+    let answer: Answer | undefined;
     const begin = (of: Model | Session) => () => {
       const ready = typeof prompt === "string" || prompt instanceof Uint32Array ? prompt : this.#tokens(job, prompt);
+      if (asked !== undefined) answer = this.#answers.begin(ready as Uint32Array, asked.tools);
       const work = () => of.generate(ready, options, constraint);
       return typeof ready === "string" ? instance.stranger(job.id, "tokenizer", ready.length, work) : instance.call(work);
     };
-    if (session === undefined) return { result: await this.#generations.finish(job, begin(this.model), onTokens) };
+    const tell = (tokens: GeneratedToken[]) => onTokens(answer === undefined ? tokens : answer.take(tokens));
+    const whole = (result: GenerationResult) => (answer === undefined ? result : answer.finish(result, onTokens));
+    if (session === undefined) return { result: whole(await this.#generations.finish(job, begin(this.model), tell)) };
     const { cache, turns } = this.#session(session);
-    const result = await turns.runOr(job, () => this.#generations.finish(job, begin(cache), onTokens), nothingMade);
-    return { result, sessionLength: instance.call(() => cache.length) };
+    const result = await turns.runOr(job, () => this.#generations.finish(job, begin(cache), tell), nothingMade);
+    return { result: whole(result), sessionLength: instance.call(() => cache.length) };
   }
 
   logits(job: Job, { rows, last }: Takes<"logits">): Promise<TensorF32> {

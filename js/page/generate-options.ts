@@ -2,7 +2,7 @@
 
 import { invalid } from "../shared/errors.js";
 import type { WireConstraint, WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
-import type { ChatOptions, ConstraintOptions, GenerateOptions, Seq2SeqOptions } from "../shared/types.js";
+import type { ChatOptions, ConstraintOptions, GenerateOptions, Seq2SeqOptions, Tool } from "../shared/types.js";
 import { CHAT, plain } from "./messages.js";
 import { optionsOf, type Check } from "./options.js";
 import { checkCount, checkFlag, checkList, checkOptions, checkSignal, checkText, count, describe } from "./validate.js";
@@ -53,22 +53,34 @@ const CONSTRAINTS = {
   regex: checkText,
   grammar: checkGrammar,
 };
-const LATER = ["toolChoice", "draft", "contextShift"];
+const LATER = ["draft", "contextShift"];
 
-const readGenerate = optionsOf<GenerateOptions>("generate", { ...GENERATE, ...CONSTRAINTS, ...CHAT }, LATER);
+const readGenerate = optionsOf<GenerateOptions>(
+  "generate",
+  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice },
+  LATER,
+);
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  [...LATER, ...Object.keys(CONSTRAINTS), "tools", "templateOptions", "allowSpecial"],
+  [...LATER, ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
 );
 
-/** What goes to the core, and what is for the chat template. */
-export function checkGenerate(options: GenerateOptions | undefined): { wire: WireGenerateOptions; chat: ChatOptions } {
-  const { signal: _, tools, templateOptions, allowSpecial, continueFinalMessage, jsonSchema, regex, grammar, ...rest } =
+/** What goes to the core, and what is for the chat template. `answers`: the prompt is messages. */
+export function checkGenerate(
+  options: GenerateOptions | undefined,
+  answers: boolean,
+): { wire: WireGenerateOptions; chat: ChatOptions } {
+  const { signal: _, tools: given, toolChoice, templateOptions, allowSpecial, continueFinalMessage, ...others } =
     readGenerate(options);
+  const { jsonSchema, regex, grammar, ...rest } = others;
+  const { tools, forced } = chosenTools(given, toolChoice);
   const constraint = readConstraint({ jsonSchema, regex, grammar });
   if (constraint !== undefined && rest.ignoreEnd) throw invalid("ignoreEnd: a text of a grammar ends where the grammar does");
-  const wire = { ...rest, ...(constraint !== undefined && { constraint }) };
+  if (forced !== undefined && (constraint !== undefined || rest.ignoreEnd))
+    throw invalid("toolChoice: the answer is a call, and nothing that another option says");
+  const answer = { tools: tools ?? [], ...(forced !== undefined && { forced }) };
+  const wire = { ...rest, ...(constraint !== undefined && { constraint }), ...(answers && { answer }) };
   const chat = {
     ...(tools !== undefined && { tools }),
     ...(templateOptions !== undefined && { templateOptions }),
@@ -76,6 +88,27 @@ export function checkGenerate(options: GenerateOptions | undefined): { wire: Wir
     ...(continueFinalMessage !== undefined && { continueFinalMessage }),
   };
   return { wire, chat };
+}
+
+/** The tools that the model is told of, and those of which it has to call one. */
+function chosenTools(
+  tools: Tool[] | undefined,
+  choice: GenerateOptions["toolChoice"] = "auto",
+): { tools?: Tool[] | undefined; forced?: Tool[] } {
+  if (choice === "auto") return { tools };
+  if (choice === "none") return {};
+  if (tools === undefined || tools.length === 0) throw invalid("toolChoice: there are no tools to choose from");
+  if (choice === "required") return { tools, forced: tools };
+  const forced = tools.filter(({ name }) => name === choice.name);
+  if (forced.length === 0) throw invalid(`toolChoice: no tool is called ${JSON.stringify(choice.name)}`);
+  return { tools, forced };
+}
+
+function checkToolChoice(value: unknown, name: string): NonNullable<GenerateOptions["toolChoice"]> {
+  if (value === "auto" || value === "none" || value === "required") return value;
+  const { name: tool, ...others } = (typeof value === "object" && value !== null ? value : {}) as { name?: unknown };
+  if (typeof tool === "string" && Object.keys(others).length === 0) return { name: tool };
+  throw invalid(`${name} should be "auto", "none", "required" or { name } of a tool, not ${describe(value)}`);
 }
 
 /** The one that is given. */

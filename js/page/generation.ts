@@ -80,7 +80,7 @@ function textOf(tokens: AsyncIterator<GeneratedToken>): ReadableStream<string> {
         const { done, value } = await tokens.next();
         if (done) return controller.close();
         // A token may be a part of a character, or held back for a stop string.
-        if (value.text !== "") return controller.enqueue(value.text);
+        if (value.text !== "" && (value.kind ?? "text") === "text") return controller.enqueue(value.text);
       }
     },
     cancel: async () => void (await tokens.return!()),

@@ -20,7 +20,7 @@ export function generate(
 ): Generation {
   const site = new Error();
   return startGeneration(async (signal, onTokens) => {
-    const { wire: checked, chat } = checkGenerate(options);
+    const { wire: checked, chat } = checkGenerate(options, isMessages(prompt));
     const wire = { prompt: readPrompt(prompt, chat), options: checked };
     session?.check();
     const connection = await model.reach(signal);
@@ -31,6 +31,11 @@ export function generate(
     if (sessionLength !== undefined) session!.length = sessionLength;
     return result;
   }, options?.signal);
+}
+
+/** As `readPrompt` takes them. */
+function isMessages(prompt: unknown): boolean {
+  return Array.isArray(prompt) && typeof prompt[0] === "object";
 }
 
 function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {

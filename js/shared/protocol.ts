@@ -16,16 +16,25 @@ import type {
   Seq2SeqOptions,
   TensorF32,
   TextSpan,
+  Tool,
 } from "./types.js";
 
 /** `constraint`: what the caller gave of `jsonSchema`, `regex` and `grammar`. */
-export type WireGenerateOptions = Omit<GenerateOptions, "signal" | keyof ChatOptions | keyof ConstraintOptions> & {
+export type WireGenerateOptions = Omit<GenerateOptions, "signal" | "toolChoice" | keyof ChatOptions | keyof ConstraintOptions> & {
   constraint?: WireConstraint;
+  /** Of a prompt of messages. */
+  answer?: WireAnswer;
 };
+
+/** What an answer may call; `forced`: the tools of which it has to call one. */
+export interface WireAnswer {
+  tools: Tool[];
+  forced?: Tool[];
+}
 
 /** What a text has to be, by the option that says it. */
 export interface WireConstraint {
-  kind: "jsonSchema" | "regex" | "lark" | "gbnf";
+  kind: "jsonSchema" | "regex" | "lark" | "gbnf" | "toolChoice";
   text: string;
 }
 

@@ -73,6 +73,12 @@ export interface ConstraintOptions {
 
 export interface GenerateOptions extends ChatOptions, ConstraintOptions {
   /**
+   * Of prompts with `tools`. "none": the model is not told of them. "required", or a tool by its name: the answer is a call,
+   * in the form that the model's family writes them in, with arguments that the tool's `parameters` accept.
+   * @defaultValue "auto": as the model decides
+   */
+  toolChoice?: "auto" | "none" | "required" | { name: string } | undefined;
+  /**
    * How many tokens at most.
    * @defaultValue until the end token or the context's end
    */
@@ -147,7 +153,7 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
 }
 
 /** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
-export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions> {
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice"> {
   /**
    * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
    * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
@@ -182,7 +188,7 @@ export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions 
  */
 export interface Generation extends Promise<GenerationResult>, AsyncIterable<GeneratedToken> {
   /**
-   * The text as it comes. Cancelling it ends the generation; a failure is the stream's error. For a Response, which is
+   * The text as it comes, without reasoning and calls. Cancelling it ends the generation; a failure is the stream's error. For a Response, which is
    * bytes: `new Response(generation.stream().pipeThrough(new TextEncoderStream()))`.
    */
   stream(): ReadableStream<string>;
@@ -194,6 +200,13 @@ export interface GeneratedToken {
   id: number;
   /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
   text: string;
+  /**
+   * Of answers to messages: whether its text is the answer's, what the model thought before, or a call's, as the model writes
+   * it. One that ends a part and begins another comes twice.
+   */
+  kind?: "text" | "reasoning" | "tool-call" | undefined;
+  /** Of a call: its id and name as soon as they are known, and its arguments when it is whole. */
+  toolCall?: Partial<ToolCall> | undefined;
   /** Of the model's own distribution, before bias, penalties and all else; where `logprobs` asks for it. */
   logprob?: number | undefined;
   /** Best first. */
@@ -201,10 +214,15 @@ export interface GeneratedToken {
 }
 
 export interface GenerationResult {
+  /** Of an answer to messages: what it says, without its reasoning and its calls. */
   text: string;
   tokens: Uint32Array;
-  /** The end token, a stop string, `maxTokens` or the context's end, or the signal. */
-  finishReason: "end" | "stop" | "length" | "aborted";
+  /** What the model thought before it answered messages, where its family tells that apart. */
+  reasoning?: string | undefined;
+  /** What it calls: for the next prompt's messages, and the caller to answer. Those that were not written to their end are none. */
+  toolCalls?: ToolCall[] | undefined;
+  /** The end token, a stop string, `maxTokens` or the context's end, the signal; "tool-calls": an end with calls. */
+  finishReason: "end" | "stop" | "length" | "aborted" | "tool-calls";
   /** By the clock: of generations that go on together, each one's has in it what the others took of their passes. */
   stats: {
     /** Of the whole prompt. */

@@ -146,6 +146,10 @@ export class Model {
   /** The conversation is JSON. */
   applyChatTemplate(chat: string): string;
   encodeChat(chat: string): Uint32Array;
+  /** A control token's text. */
+  special(id: number): string | undefined;
+  /** The template's source: with tools the one for them, where there are several. */
+  chatTemplate(withTools: boolean): string;
   vocabulary(): TokenBytes;
   /** The tokens of a text that goes on from another one; undefined where they would write it otherwise. */
   encodeAfter(text: string): Uint32Array | undefined;

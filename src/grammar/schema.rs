@@ -4,6 +4,7 @@ use crate::Result;
 use llguidance::JsonCompileOptions;
 use llguidance::api::TopLevelGrammar;
 use regex_syntax::hir::{Class, Hir, HirKind};
+use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 /// What says nothing of a value (JSON Schema's own annotations, OpenAPI's and editors'), or what llguidance takes or refuses
@@ -114,11 +115,31 @@ const DATE: &str = "^(....-(0[13-9]|1[0-2]|02-[01]|02-2[0-8])|\
     ([0-9][0-9](0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)";
 const LONGEST_HOSTNAME: u64 = 253;
 
-/// The grammar of a schema's values. White space is as Python's `json.dumps` writes it, which models have read most: where
-/// it is free, one that is lost goes on with spaces for ever. Strings are written without `\u`: a name that is spelled with
-/// it would pass for another one. A schema's own `x-guidance` comes first.
+/// The grammar of a schema's values.
 pub fn grammar(text: &str) -> Result<TopLevelGrammar> {
-    let mut schema: Value = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    let schema = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    ready(schema).map(TopLevelGrammar::from_json_schema)
+}
+
+/// The grammar of calls: Lark's, with schemas in it by their numbers, `{ lark: "start: … %json @0", schemas: […] }`.
+pub fn calls(text: &str) -> Result<TopLevelGrammar> {
+    #[derive(Deserialize)]
+    struct Calls {
+        lark: String,
+        schemas: Vec<Value>,
+    }
+    let Calls { mut lark, schemas } = serde_json::from_str(text).map_err(|error| error.to_string())?;
+    // The last first: @1 is the beginning of @10.
+    for (at, schema) in schemas.into_iter().enumerate().rev() {
+        lark = lark.replace(&format!("%json @{at}"), &format!("%json {}", ready(schema)?));
+    }
+    Ok(TopLevelGrammar::from_lark(lark))
+}
+
+/// A schema for llguidance. White space is as Python's `json.dumps` writes it, which models have read most: where it is
+/// free, one that is lost goes on with spaces for ever. Strings are written without `\u`: a name that is spelled with it
+/// would pass for another one. A schema's own `x-guidance` comes first.
+fn ready(mut schema: Value) -> Result<Value> {
     prepare(&mut schema)?;
     let options = JsonCompileOptions {
         item_separator: ", ".to_owned(),
@@ -130,9 +151,9 @@ pub fn grammar(text: &str) -> Result<TopLevelGrammar> {
     match schema.as_object() {
         Some(object) if object.contains_key("x-guidance") => {}
         Some(_) => options.apply_to(&mut schema),
-        None => return Err(format!("{text}, expected an object")),
+        None => return Err(format!("{schema}, expected an object")),
     }
-    Ok(TopLevelGrammar::from_json_schema(schema))
+    Ok(schema)
 }
 
 /// As deep as JSON is read.

@@ -69,13 +69,15 @@ impl Vocabulary {
         Ok(Self(factory))
     }
 
-    /// What a text has to be, by the name of the option that says it: `jsonSchema` as JSON, `regex`, `lark`, `gbnf`.
+    /// What a text has to be, by the name of the option that says it: `jsonSchema` as JSON, `regex`, `lark`, `gbnf`; or
+    /// `toolChoice`, see [`schema::calls`].
     pub fn constraint(&self, kind: &str, text: &str) -> Result<Constraint> {
         let grammar = match kind {
             "jsonSchema" => schema::grammar(text)?,
             "regex" => TopLevelGrammar::from_regex(text),
             "lark" => TopLevelGrammar::from_lark(text.to_owned()),
             "gbnf" => TopLevelGrammar::from_lark(gbnf::to_lark(text)?),
+            "toolChoice" => schema::calls(text)?,
             other => return Err(format!("a grammar of the kind {other:?}")),
         };
         let mut constraint = Constraint::new(Matcher::new(self.0.create_parser(grammar)));

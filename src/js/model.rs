@@ -80,6 +80,18 @@ impl ModelHandle {
         self.0.words.decode(ids, skip_special)
     }
 
+    /// A control token's text; undefined of any other.
+    pub fn special(&self, id: u32) -> Option<String> {
+        let tokenizer = self.0.words.tokenizer().ok().filter(|tokenizer| tokenizer.is_special(id))?;
+        tokenizer.decode(&[id], false).ok()
+    }
+
+    /// The source of the chat template: with tools the one for them, where there are several.
+    #[wasm_bindgen(js_name = chatTemplate)]
+    pub fn chat_template(&self, with_tools: bool) -> Result<String> {
+        self.0.words.tokenizer()?.chat_template_source(with_tools).map(str::to_owned)
+    }
+
     /// What a grammar needs to know: `{ bytes, ends, special, endTokens }`.
     pub fn vocabulary(&self) -> Result<JsValue> {
         let Inner { words, model, ends, .. } = &*self.0;

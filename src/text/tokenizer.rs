@@ -110,7 +110,11 @@ impl Tokenizer {
         // One thread in WebAssembly, and none to spawn.
         tokenizers::utils::parallelism::set_parallelism(false);
         let mut ends = parts.ends;
-        let turn_ends = parts.added.iter().filter(|(token, _)| TURN_ENDS.contains(&token.content.as_str()));
+        let has = |text: &str| parts.added.iter().any(|(token, _)| token.content == text);
+        // gpt-oss's answers are several messages (thoughts, then what it says), each with its end.
+        let in_messages = has("<|return|>") && has("<|call|>");
+        let ends_turn = |text: &str| TURN_ENDS.contains(&text) && !(in_messages && text == "<|end|>");
+        let turn_ends = parts.added.iter().filter(|(token, _)| ends_turn(&token.content));
         ends.extend(turn_ends.map(|&(_, id)| id));
         ends.sort_unstable();
         ends.dedup();
@@ -396,6 +400,11 @@ impl Tokenizer {
     pub fn set_chat_templates(&mut self, default: String, with_tools: Option<String>) {
         self.templates.sources = vec![(Templates::DEFAULT.to_owned(), default)];
         self.templates.sources.extend(with_tools.map(|source| (Templates::WITH_TOOLS.to_owned(), source)));
+    }
+
+    /// The source of [`Tokenizer::chat_template`].
+    pub fn chat_template_source(&self, with_tools: bool) -> Result<&str> {
+        self.templates.source(with_tools)
     }
 
     /// The checkpoint's chat template: with tools the one for them, where there are several.

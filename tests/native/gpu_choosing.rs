@@ -132,7 +132,7 @@ pub fn check_allowed(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, what:
             0 => [0, 31, 32, vocabulary - 1].into_iter().filter(|id| *id < vocabulary).for_each(&mut allow),
             1 => allow(random.next() as usize % vocabulary),
             2 => (0..vocabulary).for_each(&mut allow),
-            _ => (0..vocabulary).filter(|_| random.next() % 9 == 0).chain([vocabulary / 2]).for_each(&mut allow),
+            _ => (0..vocabulary).filter(|_| random.next().is_multiple_of(9)).chain([vocabulary / 2]).for_each(&mut allow),
         }
         steps.device.restrict(&mut steps.chooser, &allowed).unwrap();
         let found = steps.choose(&logits).unwrap();
@@ -146,9 +146,9 @@ pub fn check_allowed(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, what:
 pub fn only_what_is_allowed_is_chosen() {
     for (name, kernels) in gpus() {
         for vocabulary in VOCABULARIES {
-            check_allowed(&kernels, "{}", vocabulary, &name);
-            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topK": 3, "topP": 0.9}"#, vocabulary, &name);
-            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topP": 0.9, "minP": 0.1}"#, vocabulary, &name);
+            check_allowed(&kernels, "{}", vocabulary, name);
+            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topK": 3, "topP": 0.9}"#, vocabulary, name);
+            check_allowed(&kernels, r#"{"temperature": 2, "seed": 4, "topP": 0.9, "minP": 0.1}"#, vocabulary, name);
         }
     }
 }

@@ -3,6 +3,7 @@
 import { readFileSync } from "node:fs";
 
 const ASCII = Array.from({ length: 95 }, (_, at) => String.fromCharCode(32 + at));
+const LINE = "\n";
 const SPECIAL = ["<s>", "</s>"];
 
 const tokenizer = (vocabulary, merges, more) => {
@@ -14,16 +15,16 @@ const tokenizer = (vocabulary, merges, more) => {
   });
 };
 
-/** As GPT-2 has it: tokens are bytes, and a space is written "Ġ". */
+/** As GPT-2 has it: tokens are bytes, a space is written "Ġ" and a line's end "Ċ". */
 const BYTES = tokenizer(
-  ASCII.map((char) => (char === " " ? "Ġ" : char)),
+  [...ASCII.map((char) => (char === " " ? "Ġ" : char)), "Ċ"],
   ['" :', '{ "', 'Ġ "', '" ,', "t r", "tr u", "tru e", "Ġ true", "n u", "l l", "nu ll", '" }', "] }", "Ġ 1", "a b", "ab c"],
   { pre_tokenizer: { type: "ByteLevel", add_prefix_space: false, use_regex: true }, decoder: { type: "ByteLevel" } },
 );
 
 /** As Llama and Gemma have it: a space is "▁", and one stands before the first word. */
 const WORDS = tokenizer(
-  ASCII.map((char) => (char === " " ? "▁" : char)),
+  [...ASCII.map((char) => (char === " " ? "▁" : char)), LINE],
   ['" :', '{ "', '▁ "', '" ,', "t r", "tr u", "tru e", "▁ true", "n u", "l l", "nu ll", '" }', "▁ {", "▁ 1", "a b", "ab c"],
   {
     normalizer: { type: "Sequence", normalizers: [{ type: "Prepend", prepend: "▁" }, { type: "Replace", pattern: { String: " " }, content: "▁" }] },
