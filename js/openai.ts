@@ -1,0 +1,5 @@
+// OpenAI's API over models in the page: `import { openai } from "azulejo/openai"`.
+
+export { openai } from "./openai/client.js";
+export type { OpenAIModels } from "./openai/client.js";
+export type { Chat, Completions, Embeddings, OpenAIClient, Requested } from "./openai/types.js";

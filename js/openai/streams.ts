@@ -1,0 +1,27 @@
+// Several generations at once, and what every answer has.
+
+import type { GeneratedToken, Generation } from "../shared/types.js";
+
+export const now = (): number => Math.floor(Date.now() / 1000);
+
+export const newId = (kind: string): string => `${kind}-${crypto.randomUUID().replaceAll("-", "")}`;
+
+/** The tokens of all, as they come. Who leaves ends them all. */
+export async function* interleaved(generations: Generation[]): AsyncGenerator<{ index: number; token: GeneratedToken }> {
+  const readers = generations.map((generation) => generation[Symbol.asyncIterator]());
+  const next = async (index: number) => ({ index, step: await readers[index]!.next() });
+  const waiting = new Map(readers.map((_, index) => [index, next(index)]));
+  try {
+    while (waiting.size > 0) {
+      const { index, step } = await Promise.race(waiting.values());
+      if (step.done) waiting.delete(index);
+      else {
+        waiting.set(index, next(index));
+        yield { index, token: step.value };
+      }
+    }
+  } finally {
+    for (const promise of waiting.values()) promise.catch(() => {});
+    for (const reader of readers) void reader.return?.();
+  }
+}
