@@ -1,6 +1,7 @@
 // The TypeScript package in dist/, from js/ and the core's bindings in dist/simd, dist/threads, dist/relaxed and dist/grammar:
 //
 //     index.js, in-this-thread.js   the page's modules (page/, shared/), each with its types, for bundlers to choose from
+//     openai.js, ai-sdk.js          OpenAI's API over them, and a provider for the AI SDK
 //     azulejo.min.js                the same in one file, for a <script type=module>
 //     worker.js, thread.js          one file each, bindings and all: bundlers copy them and look no further
 
@@ -13,6 +14,9 @@ import { BUILDS } from "./toolchain.mjs";
 const dist = join(root, "dist");
 /** Where tsc leaves its output: what only the worker needs does not become a file of the package. */
 const compiled = join(root, "target", "js");
+
+/** What callers import. */
+const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk"];
 
 export const filesUnder = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())
@@ -41,7 +45,7 @@ export async function buildPackage() {
   const modules = typescript(".", join(root, "js"));
   removeOthers(compiled, new Set(modules.flatMap((module) => [`${module}.js`, `${module}.d.ts`])));
   const made = new Set(["azulejo.min.js", "worker.js", "thread.js"]);
-  for (const file of [...await modulesOf("index", "in-this-thread"), ...typesOf("index", "in-this-thread")]) {
+  for (const file of [...await modulesOf(...ENTRIES), ...typesOf(...ENTRIES)]) {
     mkdirSync(dirname(join(dist, file)), { recursive: true });
     copyFileSync(join(compiled, file), join(dist, file));
     made.add(file);

@@ -18,9 +18,11 @@ const imports = new Map(files.map((file) => {
 }));
 
 /** Its folder below js/, or for the entries and the core's declarations their own names. */
-const side = (file) => (/^(page|host|shared)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
+const side = (file) => (/^(page|host|shared|openai|ai-sdk)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
 const MAY = {
   page: ["page", "shared", "assets.ts"],
+  openai: ["openai", "page", "shared"],
+  "ai-sdk": ["ai-sdk", "page", "shared"],
   host: ["host", "shared", "core"],
   shared: ["shared"],
   core: ["core", "shared"],

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
+import { pathToFileURL } from "node:url";
 import { build } from "esbuild";
 import { root as ROOT } from "../scripts/run.mjs";
 import { launchBrowser } from "./support/browser.mjs";
@@ -25,7 +26,7 @@ describe("the packed package", () => {
 
   test("holds the page's modules, their types, the bundles, four wasm modules, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const expected = /^(dist\/((page|shared)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed|grammar)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    const expected = /^(dist\/((page|shared|openai|ai-sdk)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed|grammar)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
     assert.deepEqual(files.filter((path) => !expected.test(path)), []);
     const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => `dist/${build}/azulejo_bg.wasm`);
     for (const path of ["dist/index.js", "dist/index.d.ts", "dist/in-this-thread.js", "dist/in-this-thread.d.ts", "dist/azulejo.min.js", "dist/worker.js", "dist/thread.js",
@@ -92,6 +93,21 @@ describe("the packed package", () => {
         await engine.dispose();
       `);
       assert.equal(printed.trim(), `${packed.version} cpu`);
+    });
+
+    test("answers the official openai package, unchanged", () => {
+      const official = pathToFileURL(join(ROOT, "node_modules", "openai", "index.mjs"));
+      const printed = runNode(project, `
+        import OpenAI from ${JSON.stringify(official)};
+        import { CausalLM } from "azulejo";
+        import { openai } from "azulejo/openai";
+        const lm = await CausalLM.load(${JSON.stringify(MODEL)}, { contextLength: 256 });
+        const client = new OpenAI({ apiKey: "none", baseURL: "http://page.example/v1", fetch: openai({ smollm: lm }).fetch });
+        const stream = await client.chat.completions.create({ model: "smollm", messages: [{ role: "user", content: "What is the capital of France?" }], temperature: 0, max_tokens: 12, stream: true });
+        for await (const { choices: [choice] } of stream) process.stdout.write(choice?.delta.content ?? "");
+        await lm.engine.dispose();
+      `);
+      assert.match(printed, /Paris/);
     });
 
     test("generates under Node from a path, and lets the process end", () => {

@@ -1,0 +1,56 @@
+// Models in the page as a provider of the AI SDK's.
+
+import type { CausalLM } from "../page/causal-lm.js";
+import type { TextEmbedder } from "../page/text-embedder.js";
+import { AzulejoError, invalid } from "../shared/errors.js";
+import { languageModel } from "./language.js";
+import type { EmbeddingModel, LanguageModel } from "./types.js";
+
+/** Models by the names that callers give them. */
+export type AzulejoModels = Record<string, CausalLM | TextEmbedder>;
+
+export interface AzulejoProvider {
+  (modelId: string): LanguageModel;
+  readonly specificationVersion: "v4";
+  languageModel(modelId: string): LanguageModel;
+  embeddingModel(modelId: string): EmbeddingModel;
+  imageModel(modelId: string): never;
+}
+
+/** `generateText({ model: azulejo({ smollm: lm })("smollm"), prompt })`. */
+export function azulejo(models: AzulejoModels): AzulejoProvider {
+  const named = <T>(id: string, verb: string, does: string): T => {
+    if (!Object.hasOwn(models, id)) throw new AzulejoError("missing-file", `there is no model ${JSON.stringify(id)}: there are ${Object.keys(models).join(", ")}`);
+    if (typeof (models[id] as unknown as Record<string, unknown>)[verb] !== "function") throw invalid(`${JSON.stringify(id)} is no model that ${does}`);
+    return models[id] as T;
+  };
+  const language = (id: string) => languageModel(id, named<CausalLM>(id, "generate", "writes texts"));
+  return Object.assign((id: string) => language(id), {
+    specificationVersion: "v4" as const,
+    languageModel: language,
+    embeddingModel: (id: string) => embeddingModel(id, named<TextEmbedder>(id, "embed", "makes vectors")),
+    imageModel: (id: string): never => {
+      throw new AzulejoError("unsupported-model", `${JSON.stringify(id)}: no model here makes images`);
+    },
+  });
+}
+
+function embeddingModel(modelId: string, embedder: TextEmbedder): EmbeddingModel {
+  return {
+    specificationVersion: "v4",
+    provider: "azulejo",
+    modelId,
+    maxEmbeddingsPerCall: 256,
+    supportsParallelCalls: true,
+    async doEmbed({ values, abortSignal }) {
+      const { data, dims } = await embedder.embed(values, { signal: abortSignal });
+      const width = dims[1]!;
+      const counts = await Promise.all(values.map((text) => embedder.tokenizer.encode(text)));
+      return {
+        embeddings: values.map((_, row) => [...data.slice(row * width, (row + 1) * width)]),
+        usage: { tokens: counts.reduce((sum, { length }) => sum + length, 0) },
+        warnings: [],
+      };
+    },
+  };
+}
