@@ -1,7 +1,8 @@
 // The TypeScript package in dist/, from js/ and the core's bindings in dist/simd, dist/threads, dist/relaxed and dist/grammar:
 //
 //     index.js, in-this-thread.js   the page's modules (page/, shared/), each with its types, for bundlers to choose from
-//     openai.js, ai-sdk.js          OpenAI's API over them, and a provider for the AI SDK
+//     openai.js, ai-sdk.js,         OpenAI's API over them, a provider for the AI SDK,
+//     prompt-api.js                 and the Prompt API's LanguageModel
 //     azulejo.min.js                the same in one file, for a <script type=module>
 //     worker.js, thread.js          one file each, bindings and all: bundlers copy them and look no further
 
@@ -16,7 +17,7 @@ const dist = join(root, "dist");
 const compiled = join(root, "target", "js");
 
 /** What callers import. */
-const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk"];
+const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk", "prompt-api"];
 
 export const filesUnder = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())

@@ -4,6 +4,7 @@ import { generateText, type EmbeddingModel, type LanguageModel } from "ai";
 import OpenAI from "openai";
 import { azulejo } from "../dist/ai-sdk.js";
 import type { CausalLM, TextEmbedder } from "../dist/index.js";
+import { promptApi, type LanguageModelClass } from "../dist/prompt-api.js";
 import { openai, type Chat, type OpenAIClient } from "../dist/openai.js";
 
 export async function use(lm: CausalLM, embedder: TextEmbedder): Promise<void> {
@@ -20,6 +21,11 @@ export async function use(lm: CausalLM, embedder: TextEmbedder): Promise<void> {
   const same: (string | null)[] = [theirs.choices[0]!.message.content, ours.choices[0]!.message.content];
   void same;
   for await (const chunk of await client.chat.completions.create({ model: "lm", messages: [], stream: true })) chunk satisfies Chat.Chunk;
+
+  const Own: LanguageModelClass = promptApi(async (report) => (report(1), lm));
+  const session = await Own.create({ initialPrompts: [{ role: "system", content: "a" }] });
+  const text: string = await session.prompt([{ role: "user", content: "b" }], { responseConstraint: /a+/ });
+  void text;
   // @ts-expect-error: an option that there is not
   await client.embeddings.create({ model: "embedder", inputs: "a" });
 }

@@ -18,11 +18,12 @@ const imports = new Map(files.map((file) => {
 }));
 
 /** Its folder below js/, or for the entries and the core's declarations their own names. */
-const side = (file) => (/^(page|host|shared|openai|ai-sdk)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
+const side = (file) => (/^(page|host|shared|openai|ai-sdk|prompt-api)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
 const MAY = {
   page: ["page", "shared", "assets.ts"],
   openai: ["openai", "page", "shared"],
   "ai-sdk": ["ai-sdk", "page", "shared"],
+  "prompt-api": ["prompt-api", "page", "shared"],
   host: ["host", "shared", "core"],
   shared: ["shared"],
   core: ["core", "shared"],

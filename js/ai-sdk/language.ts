@@ -1,6 +1,7 @@
 // A language model of the AI SDK's.
 
 import type { CausalLM } from "../page/causal-lm.js";
+import { streamOf } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult, ToolCall } from "../shared/types.js";
 import { messagesOf, optionsOf } from "./read.js";
 import type { CallOptions, Content, FinishReason, LanguageModel, Metadata, StreamPart, Usage, Warning } from "./types.js";
@@ -94,16 +95,4 @@ function* callParts(call: NonNullable<GeneratedToken["toolCall"]>, begun: Set<st
   yield { type: "tool-input-delta", id, delta: whole.input };
   yield { type: "tool-input-end", id };
   yield whole;
-}
-
-/** Who cancels it ends the generation. */
-function streamOf(parts: AsyncGenerator<StreamPart>): ReadableStream<StreamPart> {
-  return new ReadableStream<StreamPart>({
-    async pull(controller) {
-      const { done, value } = await parts.next();
-      if (done) controller.close();
-      else controller.enqueue(value);
-    },
-    cancel: async () => void (await parts.return(undefined)),
-  });
 }

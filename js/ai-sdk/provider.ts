@@ -1,13 +1,13 @@
 // Models in the page as a provider of the AI SDK's.
 
-import type { CausalLM } from "../page/causal-lm.js";
+import { embedderNamed, writerNamed, type NamedModels } from "../page/named-models.js";
 import type { TextEmbedder } from "../page/text-embedder.js";
-import { AzulejoError, invalid } from "../shared/errors.js";
+import { AzulejoError } from "../shared/errors.js";
 import { languageModel } from "./language.js";
 import type { EmbeddingModel, LanguageModel } from "./types.js";
 
 /** Models by the names that callers give them. */
-export type AzulejoModels = Record<string, CausalLM | TextEmbedder>;
+export type AzulejoModels = NamedModels;
 
 export interface AzulejoProvider {
   (modelId: string): LanguageModel;
@@ -19,16 +19,11 @@ export interface AzulejoProvider {
 
 /** `generateText({ model: azulejo({ smollm: lm })("smollm"), prompt })`. */
 export function azulejo(models: AzulejoModels): AzulejoProvider {
-  const named = <T>(id: string, verb: string, does: string): T => {
-    if (!Object.hasOwn(models, id)) throw new AzulejoError("missing-file", `there is no model ${JSON.stringify(id)}: there are ${Object.keys(models).join(", ")}`);
-    if (typeof (models[id] as unknown as Record<string, unknown>)[verb] !== "function") throw invalid(`${JSON.stringify(id)} is no model that ${does}`);
-    return models[id] as T;
-  };
-  const language = (id: string) => languageModel(id, named<CausalLM>(id, "generate", "writes texts"));
+  const language = (id: string) => languageModel(id, writerNamed(models, id));
   return Object.assign((id: string) => language(id), {
     specificationVersion: "v4" as const,
     languageModel: language,
-    embeddingModel: (id: string) => embeddingModel(id, named<TextEmbedder>(id, "embed", "makes vectors")),
+    embeddingModel: (id: string) => embeddingModel(id, embedderNamed(models, id)),
     imageModel: (id: string): never => {
       throw new AzulejoError("unsupported-model", `${JSON.stringify(id)}: no model here makes images`);
     },

@@ -1,0 +1,340 @@
+// The LanguageModel of the Prompt API, over a model in the page.
+
+import type { CausalLM } from "../page/causal-lm.js";
+import { AzulejoError } from "../shared/errors.js";
+import { streamOf } from "../shared/streams.js";
+import type { GenerateOptions, Message, Session } from "../shared/types.js";
+import { constraintOf, hasPrefix, isSupported, messagesOf, notSupported, samplingOf } from "./read.js";
+import type { AppendOptions, Availability, CoreOptions, CreateOptions, ModelSourceOf, PromptInput, PromptOptions } from "./types.js";
+
+/** A session of the API's. */
+export interface PromptSession extends EventTarget {
+  prompt(input: PromptInput, options?: PromptOptions): Promise<string>;
+  promptStreaming(input: PromptInput, options?: PromptOptions): ReadableStream<string>;
+  /** Has messages be in the context without an answer. */
+  append(input: PromptInput, options?: AppendOptions): Promise<undefined>;
+  /** Tokens that an input would take. */
+  measureContextUsage(input: PromptInput, options?: PromptOptions): Promise<number>;
+  /** Tokens of what was said. */
+  readonly contextUsage: number;
+  readonly contextWindow: number;
+  /** Older messages had to go for new ones. */
+  oncontextoverflow: ((event: Event) => void) | null;
+  clone(options?: AppendOptions): Promise<PromptSession>;
+  destroy(): void;
+  /** What Chrome 138 to 147 called `contextUsage`, `contextWindow` and `measureContextUsage`. */
+  readonly inputUsage: number;
+  readonly inputQuota: number;
+  measureInputUsage(input: PromptInput, options?: PromptOptions): Promise<number>;
+  onquotaoverflow: ((event: Event) => void) | null;
+}
+
+export interface LanguageModelClass {
+  new (): never;
+  readonly prototype: PromptSession;
+  availability(options?: CoreOptions): Promise<Availability>;
+  create(options?: CreateOptions): Promise<PromptSession>;
+}
+
+/** What the class is made of, which nobody else can make sessions with. */
+const MAKE = Symbol("a session");
+
+/**
+ * The Prompt API's `LanguageModel`: `globalThis.LanguageModel ??= promptApi((report) => CausalLM.load(…))`. The model is loaded when
+ * the first session is created, and shared by all.
+ */
+export function promptApi(source: ModelSourceOf): LanguageModelClass {
+  const shared = new SharedModel(source);
+
+  class LanguageModel extends PromptSessionBase {
+    static async availability(options: CoreOptions = {}): Promise<Availability> {
+      return isSupported(options) ? shared.availability : "unavailable";
+    }
+
+    static async create(options: CreateOptions = {}): Promise<PromptSession> {
+      const { signal, monitor, initialPrompts = [] } = options;
+      signal?.throwIfAborted();
+      const sampling = samplingOf(options);
+      if (!isSupported(options)) throw notSupported("only texts go in and come out, without tools");
+      const initial = messagesOf(initialPrompts, true);
+      const lm = await orAbort(shared.load(monitor, signal), signal);
+      const usage = await usageOf(lm, initial);
+      signal?.throwIfAborted();
+      if (usage > lm.summary.contextLength) throw quotaExceeded(usage, lm.summary.contextLength);
+      const session = new LanguageModel(MAKE, { lm, kept: lm.createSession(), sampling, initial, said: [], usage });
+      signal?.addEventListener("abort", () => session.end(signal.reason), { once: true });
+      return session;
+    }
+
+    protected override another(state: State): PromptSession {
+      return new LanguageModel(MAKE, state);
+    }
+  }
+  return LanguageModel as unknown as LanguageModelClass;
+}
+
+/** The one model of a class. */
+class SharedModel {
+  readonly #source: ModelSourceOf;
+  #loading?: Promise<CausalLM> | undefined;
+  #isThere: boolean;
+  #share = 0;
+  readonly #heard = new Set<(share: number) => void>();
+
+  constructor(source: ModelSourceOf) {
+    this.#source = source;
+    this.#isThere = typeof source !== "function";
+  }
+
+  get availability(): Availability {
+    return this.#isThere ? "available" : this.#loading === undefined ? "downloadable" : "downloading";
+  }
+
+  /** Tells `monitor` of 0, what comes between, and 1. */
+  async load(monitor: CreateOptions["monitor"], signal: AbortSignal | undefined): Promise<CausalLM> {
+    const target = new EventTarget();
+    monitor?.(target);
+    let last = -1;
+    const tell = (share: number) => {
+      // As the specification rounds it.
+      const loaded = Math.floor(share * 0x10000) / 0x10000;
+      if (loaded <= last || signal?.aborted) return;
+      last = loaded;
+      target.dispatchEvent(progressEvent(loaded));
+    };
+    this.#heard.add(tell);
+    try {
+      tell(0);
+      tell(this.#share);
+      const lm = await orAbort(this.#model(), signal);
+      tell(1);
+      return lm;
+    } finally {
+      this.#heard.delete(tell);
+    }
+  }
+
+  #model(): Promise<CausalLM> {
+    if (typeof this.#source !== "function") return Promise.resolve(this.#source);
+    this.#loading ??= this.#source((share) => {
+      this.#share = Math.min(share, 1);
+      for (const tell of this.#heard) tell(this.#share);
+    }).then(
+      (lm) => {
+        this.#isThere = true;
+        return lm;
+      },
+      (error) => {
+        this.#loading = undefined;
+        throw error;
+      },
+    );
+    return this.#loading;
+  }
+}
+
+/** `ProgressEvent` is not everywhere. */
+function progressEvent(loaded: number): Event {
+  return Object.assign(new Event("downloadprogress"), { loaded, total: 1, lengthComputable: true });
+}
+
+interface State {
+  lm: CausalLM;
+  kept: Session;
+  sampling: GenerateOptions;
+  /** What never leaves the context. */
+  initial: Message[];
+  said: Message[];
+  usage: number;
+}
+
+abstract class PromptSessionBase extends EventTarget implements PromptSession {
+  readonly #state: State;
+  /** One after the other. */
+  #last: Promise<unknown> = Promise.resolve();
+  readonly #end = new AbortController();
+  oncontextoverflow: ((event: Event) => void) | null = null;
+  onquotaoverflow: ((event: Event) => void) | null = null;
+
+  constructor(key: typeof MAKE, state: State) {
+    if (key !== MAKE) throw new TypeError("Illegal constructor");
+    super();
+    this.#state = state;
+    this.addEventListener("contextoverflow", (event) => this.oncontextoverflow?.(event));
+    this.addEventListener("quotaoverflow", (event) => this.onquotaoverflow?.(event));
+  }
+
+  protected abstract another(state: State): PromptSession;
+
+  get contextUsage(): number {
+    return this.#state.usage;
+  }
+
+  get contextWindow(): number {
+    return this.#state.lm.summary.contextLength;
+  }
+
+  get inputUsage(): number {
+    return this.contextUsage;
+  }
+
+  get inputQuota(): number {
+    return this.contextWindow;
+  }
+
+  measureInputUsage(input: PromptInput, options?: PromptOptions): Promise<number> {
+    return this.measureContextUsage(input, options);
+  }
+
+  async prompt(input: PromptInput, options: PromptOptions = {}): Promise<string> {
+    let text = "";
+    for await (const piece of this.#answer(input, options)) text += piece;
+    return text;
+  }
+
+  promptStreaming(input: PromptInput, options: PromptOptions = {}): ReadableStream<string> {
+    options.signal?.throwIfAborted();
+    return streamOf(this.#answer(input, options));
+  }
+
+  append(input: PromptInput, { signal }: AppendOptions = {}): Promise<undefined> {
+    return this.#inTurn(signal, async () => {
+      await this.#add(this.#read(input));
+      return undefined;
+    });
+  }
+
+  measureContextUsage(input: PromptInput, { signal, ...options }: PromptOptions = {}): Promise<number> {
+    return this.#inTurn(signal, async () => {
+      const { told } = constraintOf(options, false);
+      const messages = [...this.#messages, ...withTold(this.#read(input, true), told)];
+      return (await usageOf(this.#state.lm, messages)) - this.#state.usage;
+    });
+  }
+
+  clone({ signal }: AppendOptions = {}): Promise<PromptSession> {
+    return this.#inTurn(signal, async () => {
+      const kept = await this.#state.kept.clone();
+      return this.another({ ...this.#state, kept, said: [...this.#state.said] });
+    });
+  }
+
+  destroy(): void {
+    this.end(new DOMException("the session has been destroyed", "AbortError"));
+  }
+
+  end(reason: unknown): void {
+    this.#end.abort(reason);
+    void this.#state.kept.dispose();
+  }
+
+  get #messages(): Message[] {
+    return [...this.#state.initial, ...this.#state.said];
+  }
+
+  /** `anywhere`: system messages too, as they are only measured. */
+  #read(input: PromptInput, anywhere = false): Message[] {
+    return messagesOf(input, anywhere || this.#messages.length === 0);
+  }
+
+  /** Waits for what is under way. Whoever is aborted, or the session's end, ends it with their reason. */
+  async #inTurn<T>(signal: AbortSignal | undefined, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const either = AbortSignal.any([this.#end.signal, ...(signal === undefined ? [] : [signal])]);
+    either.throwIfAborted();
+    const turn = this.#last.then(() => {
+      either.throwIfAborted();
+      return work(either);
+    });
+    this.#last = turn.catch(() => {});
+    return orAbort(turn, either);
+  }
+
+  async *#answer(input: PromptInput, { signal, ...options }: PromptOptions): AsyncGenerator<string> {
+    const prefix = hasPrefix(input);
+    const { options: constraint, told } = constraintOf(options, prefix);
+    let next = () => {};
+    const turn = this.#last;
+    this.#last = new Promise<void>((resolve) => (next = resolve));
+    const either = AbortSignal.any([this.#end.signal, ...(signal === undefined ? [] : [signal])]);
+    try {
+      await orAbort(turn, either);
+      yield* this.#generate(withTold(this.#read(input), told), { ...constraint, ...(prefix && { continueFinalMessage: true }) }, either);
+    } finally {
+      next();
+    }
+  }
+
+  async *#generate(given: Message[], options: GenerateOptions, signal: AbortSignal): AsyncGenerator<string> {
+    const { kept, sampling, said } = this.#state;
+    // The platform answers to nothing, too.
+    await this.#add(given.length === 0 ? [{ role: "user", content: "" }] : given);
+    const generation = kept.generate(this.#messages, { ...sampling, ...options, signal });
+    for await (const { text, kind = "text" } of translated(generation)) if (text !== "" && kind === "text") yield text;
+    const { text } = await generation;
+    signal.throwIfAborted();
+    const begun = options.continueFinalMessage ? said.pop()!.content : "";
+    said.push({ role: "assistant", content: `${begun as string}${text}` });
+    this.#state.usage = await usageOf(this.#state.lm, this.#messages);
+  }
+
+  /** Has messages be said, and lets older ones go where there is no room. Error: QuotaExceededError where there is none. */
+  async #add(messages: Message[]): Promise<void> {
+    const { lm, said, initial } = this.#state;
+    const alone = await usageOf(lm, [...initial, ...messages]);
+    if (alone > this.contextWindow) throw quotaExceeded(alone - (await usageOf(lm, initial)), this.contextWindow);
+    const before = said.length;
+    let usage = await usageOf(lm, [...this.#messages, ...messages]);
+    while (usage > this.contextWindow && said.length > 0) {
+      // A question with its answers.
+      const next = said.findIndex(({ role }, at) => at > 0 && role === "user");
+      said.splice(0, next < 0 ? said.length : next);
+      usage = await usageOf(lm, [...this.#messages, ...messages]);
+    }
+    if (said.length < before) for (const name of ["contextoverflow", "quotaoverflow"]) this.dispatchEvent(new Event(name));
+    said.push(...messages);
+    this.#state.usage = usage;
+  }
+}
+
+/** What the model is told of the answer's form stands at the end of the last message. */
+function withTold(messages: Message[], told: string): Message[] {
+  const last = messages.at(-1);
+  if (told === "" || last === undefined || last.role !== "user") return messages;
+  return [...messages.slice(0, -1), { ...last, content: `${last.content as string}${told}` }];
+}
+
+/** Tokens of a conversation, as the model's template writes it. */
+async function usageOf({ tokenizer }: CausalLM, messages: Message[]): Promise<number> {
+  if (messages.length === 0) return 0;
+  const text = await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: false, allowSpecial: true });
+  return (await tokenizer.encode(text, { addSpecial: false })).length;
+}
+
+/** What is refused here, as the platform says it. */
+async function* translated<T>(tokens: AsyncIterable<T>): AsyncGenerator<T> {
+  try {
+    yield* tokens;
+  } catch (error) {
+    if (error instanceof AzulejoError && error.code === "invalid-argument") throw notSupported(error.message);
+    throw error;
+  }
+}
+
+function quotaExceeded(requested: number, quota: number): DOMException {
+  const message = `${requested} tokens, and the context has ${quota}`;
+  const Own = (globalThis as { QuotaExceededError?: new (message: string, given: object) => DOMException }).QuotaExceededError;
+  if (Own !== undefined) return new Own(message, { requested, quota });
+  return Object.assign(new DOMException(message, "QuotaExceededError"), { requested, quota });
+}
+
+/** `promise`, or the abort's reason if that comes first. */
+function orAbort<T>(promise: Promise<T>, signal: AbortSignal | undefined): Promise<T> {
+  if (signal === undefined) return promise;
+  promise.catch(() => {});
+  return new Promise<T>((resolve, reject) => {
+    if (signal.aborted) return reject(signal.reason);
+    const abort = () => reject(signal.reason);
+    signal.addEventListener("abort", abort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", abort));
+  });
+}
