@@ -132,7 +132,9 @@ pub fn check_allowed(kernels: &Rc<Kernels>, json: &str, vocabulary: usize, what:
             0 => [0, 31, 32, vocabulary - 1].into_iter().filter(|id| *id < vocabulary).for_each(&mut allow),
             1 => allow(random.next() as usize % vocabulary),
             2 => (0..vocabulary).for_each(&mut allow),
-            _ => (0..vocabulary).filter(|_| random.next().is_multiple_of(9)).chain([vocabulary / 2]).for_each(&mut allow),
+            _ => {
+                (0..vocabulary).filter(|_| random.next().is_multiple_of(9)).chain([vocabulary / 2]).for_each(&mut allow)
+            }
         }
         steps.device.restrict(&mut steps.chooser, &allowed).unwrap();
         let found = steps.choose(&logits).unwrap();
