@@ -41,6 +41,7 @@ const SIGNS = {
   pythonic: small("<|tool_list_start|>"),
   phi: small("<|tool_call|> <|/tool_call|>"),
   "function gemma": small("<start_function_call>"),
+  gemma: small("<|channel> <tool_call|>"),
   json: small("nothing"),
 };
 
@@ -95,7 +96,7 @@ describe("published templates", () => {
       while (before[same] === whole[same]) same++;
       const { open } = formOf(template).marks;
       const begins = open === "" ? same : whole.indexOf(open, same - open.length);
-      const text = whole.slice(begins).replace(/(<\/s>|<\|im_end\|>|<\|end_of_text\|>|<\|tool_response>|<\|observation\|>)\s*$/, "");
+      const text = whole.slice(begins).replace(/(<\/s>|<\|im_end\|>|<\|end_of_text\|>|<\|observation\|>)\s*$/, "");
       const found = readAll(template, text);
       assert.deepEqual(found.calls, calls.map(({ name, arguments: given }) => [name, given]), text);
       assert.equal(found.text.trim(), "");
@@ -125,6 +126,7 @@ test("each form's calls are read, and what is none stays text", () => {
     [SIGNS.phi, `<|tool_call|>${json}<|/tool_call|>`, weather({ city: "Rome" })],
     [granite, `<|tool_call|>[${json}]`, weather({ city: "Rome" })],
     [SIGNS["function gemma"], "<start_function_call>call:get_weather{city:<escape>Rome, {x}<escape>,days:3,o:{k:[true,<escape>v<escape>]}}<end_function_call>", weather({ city: "Rome, {x}", days: 3, o: { k: [true, "v"] } })],
+    [SIGNS.gemma, '<|tool_call>call:get_weather{city:<|"|>São "P"<|"|>,days:3,exact:true}<tool_call|><|tool_call>call:clock{zone:<|"|>utc<|"|>}<tool_call|>', [["get_weather", { city: 'São "P"', days: 3, exact: true }], ["clock", { zone: "utc" }]]],
     [published["Qwen-Qwen2.5-7B-Instruct"], `I look.\n<tool_call>\n${json}\n</tool_call>`, weather({ city: "Rome" }), "I look.\n"],
     [published["Qwen-Qwen2.5-7B-Instruct"], "<tool_call>\nno call\n</tool_call> then", [], "<tool_call>\nno call\n</tool_call> then"],
     [published["Qwen-Qwen2.5-7B-Instruct"], "a < b, <tool> and <tool_cal", [], "a < b, <tool> and <tool_cal"],
@@ -136,7 +138,7 @@ test("each form's calls are read, and what is none stays text", () => {
     assert.deepEqual(found.calls, calls, text);
     if (rest !== undefined) assert.equal(found.text, rest, text);
     // Where the marks are tokens of their own.
-    const special = ["<|python_tag|>", "<|tool_call_start|>", "<|tool_call_end|>", "<|tool_call|>", "<|/tool_call|>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "<escape>", "<start_function_call>", "<end_function_call>"];
+    const special = ["<|python_tag|>", "<|tool_call_start|>", "<|tool_call_end|>", "<|tool_call|>", "<|/tool_call|>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "<escape>", "<start_function_call>", "<end_function_call>", "<|tool_call>", "<tool_call|>", '<|"|>'];
     assert.deepEqual(readAll(template, text, { special }).calls, calls, text);
   }
 });
@@ -158,6 +160,7 @@ test("thoughts are told apart, where the prompt has begun them too", () => {
   assert.deepEqual(readAll(qwen, "I think.\n</think>\nYes.", { ...none, prompt: "<|im_start|>assistant\n<think>\n" }), { text: "Yes.", reasoning: "I think.\n", raw: "", calls: [] });
   assert.deepEqual(readAll(qwen, "No thoughts: <b>.", none), { text: "No thoughts: <b>.", reasoning: "", raw: "", calls: [] });
   assert.deepEqual(readAll(qwen, "<think>\nOn and on", none), { text: "", reasoning: "On and on", raw: "", calls: [] });
+  assert.deepEqual(readAll(SIGNS.gemma, "<|channel>thought\nHm.\n<channel|>Yes.", none), { text: "Yes.", reasoning: "Hm.\n", raw: "", calls: [] });
   const both = readAll(qwen, '<think>x</think>\n<tool_call>{"name": "clock", "arguments": {"zone": "utc"}}</tool_call>');
   assert.deepEqual([both.reasoning, both.calls, both.text], ["x", [["clock", { zone: "utc" }]], ""]);
   assert.equal(readerOf(formOf(SIGNS.json), [], ""), undefined, "an answer of one part needs no reader");
