@@ -9,6 +9,8 @@ import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { visit as visitPage } from "./support/demo.mjs";
+import { string, writeGguf } from "./support/gguf.mjs";
+import { tinyModel } from "./support/tiny-model.mjs";
 
 deadline(10);
 
@@ -45,7 +47,7 @@ describe("the demo page", () => {
     await page.fill("#prompt", question);
     await page.press("#prompt", "Enter");
     await page.locator(DONE).nth(before).waitFor();
-    return page.locator(`${DONE} .text`).nth(before).innerText();
+    return page.locator(`${DONE} > .text`).nth(before).innerText();
   }
 
   const places = {
@@ -139,6 +141,26 @@ describe("the demo page", () => {
       assert.equal(await page.locator("[data-role]").count(), 0);
       assert.equal(await page.locator("#welcome").isVisible(), true);
     });
+  });
+
+  test("shows what a model thinks apart from what it answers", async () => {
+    // The prompt opens the thought, and one this small never ends it: all that it writes is thought.
+    const model = tinyModel();
+    model.metadata["tokenizer.chat_template"] = string("{% for message in messages %}{{ message.content }}{% endfor %}<think>\n");
+    const { page, complaints, close } = await visit({ isolated: true });
+    try {
+      await page.setInputFiles("#file", { name: "tiny.gguf", mimeType: "application/octet-stream", buffer: Buffer.from(writeGguf(model).bytes) });
+      await page.waitForSelector("body[data-state=ready]");
+      await setMaxTokens(page, 8);
+      assert.equal(await ask(page, "Hi"), "");
+      assert.notEqual(await page.locator(`${DONE} .thoughts .text`).textContent(), "");
+      assert.equal(await page.locator(`${DONE} .thoughts .text`).isVisible(), false);
+      await page.click(`${DONE} summary`);
+      assert.equal(await page.locator(`${DONE} .thoughts .text`).isVisible(), true);
+      assert.deepEqual(complaints, []);
+    } finally {
+      await close();
+    }
   });
 
   test("is used from end to end with the keyboard alone", async () => {

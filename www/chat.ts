@@ -108,13 +108,14 @@ export class Chat {
     if (system) messages.unshift({ role: "system", content: system });
     const run = session.generate(messages, { ...generateOptions(), signal: turn.abort.signal });
     for await (const token of run) {
-      if (state() === "answering") setStatus("answering", "Answering");
-      turn.answer.token(token.text);
+      if (state() === "answering") setStatus("answering", token.kind === "reasoning" ? "Thinking" : "Answering");
+      turn.answer.token(token);
     }
     const result = await run;
     if (this.turn !== turn) return; // the chat was cleared meanwhile
-    if (result.finishReason === "aborted" && result.text.trim() === "") return this.undo(turn);
-    this.history.push({ role: "user", content: turn.text }, { role: "assistant", content: result.text });
+    const { text, reasoning } = result;
+    if (result.finishReason === "aborted" && `${reasoning ?? ""}${text}`.trim() === "") return this.undo(turn);
+    this.history.push({ role: "user", content: turn.text }, { role: "assistant", content: text, reasoning });
     this.finish(turn, result, session.length, lm.summary.contextLength);
   }
 

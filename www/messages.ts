@@ -1,6 +1,6 @@
 // One message on the page: the user's as it was typed, the model's as it comes, with its numbers.
 
-import type { GenerationResult } from "/azulejo/index.js";
+import type { GeneratedToken, GenerationResult } from "/azulejo/index.js";
 import { announce, make } from "./dom.js";
 import * as format from "./format.js";
 import { TextView } from "./render.js";
@@ -34,6 +34,7 @@ export class Answer {
   private readonly stats = make("p", "stats quiet numbers");
   private readonly foot = make("div", "foot");
   private readonly view = new TextView(this.text, () => this.painted());
+  private thoughts: TextView | undefined;
   private tokens = 0;
   private firstAt = 0;
   private statsAt = 0;
@@ -50,19 +51,19 @@ export class Answer {
     this.stats.textContent = "Reading";
   }
 
-  /** One more token. */
-  token(text: string): void {
+  /** One more token. Thoughts go apart from the answer; nobody here offers tools, so nothing calls one. */
+  token({ text, kind }: GeneratedToken): void {
     if (this.tokens === 0) {
       this.firstAt = performance.now();
       this.state("streaming");
     }
     this.tokens += 1;
-    this.view.push(text);
+    (kind === "reasoning" ? (this.thoughts ??= this.thinking()) : this.view).push(text);
   }
 
   /** Closes the message with its numbers, a copy button, and a note where the user may wonder. */
   finish(result: GenerationResult, used: number, limit: number, note?: HTMLElement): void {
-    this.view.finish();
+    this.end();
     this.state("done");
     this.element.dataset["finish"] = result.finishReason;
     const { stats } = result;
@@ -74,14 +75,28 @@ export class Answer {
     ];
     this.stats.replaceChildren(...facts.flatMap((fact) => [make("span", "fact", fact), " "]));
     this.foot.append(this.copyButton());
-    if (!this.text.hasChildNodes()) note ??= make("p", "note", "The model had nothing to say. Ask in other words.");
+    if (!this.text.hasChildNodes()) note ??= make("p", "note", `The model had nothing to say${this.thoughts ? " but its thoughts" : ""}. Ask in other words.`);
     if (note) this.foot.before(note);
     follow();
   }
 
   /** The message is being taken away. */
   cancel(): void {
+    this.end();
+  }
+
+  private end(): void {
+    this.thoughts?.finish();
     this.view.finish();
+  }
+
+  /** Where the model's thoughts are written: a word above the answer, which opens. */
+  private thinking(): TextView {
+    const details = make("details", "thoughts");
+    const text = make("div", "text quiet");
+    details.append(make("summary", "", "Thoughts"), text);
+    this.text.before(details);
+    return new TextView(text, () => this.painted());
   }
 
   private painted(): void {
