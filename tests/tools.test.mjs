@@ -51,8 +51,8 @@ const published = Object.fromEntries(
 );
 
 /** What a reader makes of a text that comes in pieces of so many characters; marks come as control tokens where `special` has them. */
-function read(template, text, { prompt = "", size = 1e9, special = [], tools = TOOLS } = {}) {
-  const reader = readerOf(formOf(template), tools, prompt);
+function read(template, text, { prompt = "", continued, size = 1e9, special = [], tools = TOOLS } = {}) {
+  const reader = readerOf(formOf(template), tools, prompt, continued);
   const parts = [];
   const marks = new RegExp(`(${special.map((mark) => mark.replace(/[^\w]/g, "\\$&")).join("|") || "$^"})`);
   for (const piece of text.split(marks).filter((piece) => piece !== "")) {
@@ -121,7 +121,7 @@ test("each form's calls are read, and what is none stays text", () => {
     [SIGNS.pythonic, `<|tool_call_start|>[get_weather(city="Rome", days=3, exact=True)]<|tool_call_end|>Wait.`, weather({ city: "Rome", days: 3, exact: true }), "Wait."],
     [SIGNS.pythonic, `<|tool_call_start|>[get_weather(city='It\\'s "R"\\n', o={'a': [1, -2.5e3, None]}), clock(zone="utc")]<|tool_call_end|>`, [["get_weather", { city: 'It\'s "R"\n', o: { a: [1, -2500, null] } }], ["clock", { zone: "utc" }]]],
     [SIGNS.pythonic, `<|tool_call_start|>[${json}]<|tool_call_end|>`, weather({ city: "Rome" })],
-    [SIGNS.pythonic, "<|tool_call_start|>[get_weather(city=)]<|tool_call_end|>", [], undefined],
+    [SIGNS.pythonic, "<|tool_call_start|>[get_weather(city=)]<|tool_call_end|>", [], "<|tool_call_start|>[get_weather(city=)]<|tool_call_end|>"],
     [SIGNS.phi, `<|tool_call|>[${json}]<|/tool_call|>`, weather({ city: "Rome" })],
     [SIGNS.phi, `<|tool_call|>${json}<|/tool_call|>`, weather({ city: "Rome" })],
     [granite, `<|tool_call|>[${json}]`, weather({ city: "Rome" })],
@@ -130,13 +130,21 @@ test("each form's calls are read, and what is none stays text", () => {
     [published["Qwen-Qwen2.5-7B-Instruct"], `I look.\n<tool_call>\n${json}\n</tool_call>`, weather({ city: "Rome" }), "I look.\n"],
     [published["Qwen-Qwen2.5-7B-Instruct"], "<tool_call>\nno call\n</tool_call> then", [], "<tool_call>\nno call\n</tool_call> then"],
     [published["Qwen-Qwen2.5-7B-Instruct"], "a < b, <tool> and <tool_cal", [], "a < b, <tool> and <tool_cal"],
-    [published["Qwen-Qwen2.5-7B-Instruct"], `<tool_call>\n${json.slice(0, -3)}`, []],
+    // Not written to its end, or one brace too far.
+    [published["Qwen-Qwen2.5-7B-Instruct"], `<tool_call>\n${json.slice(0, -3)}`, [], `<tool_call>\n${json.slice(0, -3)}`],
+    [published["Qwen-Qwen2.5-7B-Instruct"], `<tool_call>\n${json}}\n</tool_call>`, [], `<tool_call>\n${json}}\n</tool_call>`],
+    [published["Qwen-Qwen2.5-7B-Instruct"], "Wrap it in <tool_call>...</tool_call> tags.", [], "Wrap it in <tool_call>...</tool_call> tags."],
+    [published["Qwen-Qwen2.5-7B-Instruct"], "<tool_call>clock</tool_call>", [["clock", {}]]],
+    // What is said behind a call that nothing closes.
+    [SIGNS.json, `${json}\n\nI have called {it}.`, weather({ city: "Rome" }), "I have called {it}."],
+    [SIGNS.json, `${json}; {"name": "nope", "arguments": {}}`, weather({ city: "Rome" }), '; {"name": "nope", "arguments": {}}'],
+    [granite, `<|tool_call|>[${json}]\nDone.`, weather({ city: "Rome" }), "Done."],
     [published["mistralai-Mistral-Nemo-Instruct-2407"], `[TOOL_CALLS] [${json}]`, weather({ city: "Rome" })],
     [published["Mistral-Small-3.2-24B-Instruct-2506"], '[TOOL_CALLS]get_weather[ARGS]{"city": "Rome"}', weather({ city: "Rome" })],
   ]) {
     const found = readAll(template, text);
     assert.deepEqual(found.calls, calls, text);
-    if (rest !== undefined) assert.equal(found.text, rest, text);
+    assert.equal(found.text, rest, text);
     // Where the marks are tokens of their own.
     const special = ["<|python_tag|>", "<|tool_call_start|>", "<|tool_call_end|>", "<|tool_call|>", "<|/tool_call|>", "<tool_call>", "</tool_call>", "[TOOL_CALLS]", "[ARGS]", "<escape>", "<start_function_call>", "<end_function_call>", "<|tool_call>", "<tool_call|>", '<|"|>'];
     assert.deepEqual(readAll(template, text, { special }).calls, calls, text);
@@ -160,7 +168,13 @@ test("thoughts are told apart, where the prompt has begun them too", () => {
   assert.deepEqual(readAll(qwen, "I think.\n</think>\nYes.", { ...none, prompt: "<|im_start|>assistant\n<think>\n" }), { text: "Yes.", reasoning: "I think.\n", raw: "", calls: [] });
   assert.deepEqual(readAll(qwen, "No thoughts: <b>.", none), { text: "No thoughts: <b>.", reasoning: "", raw: "", calls: [] });
   assert.deepEqual(readAll(qwen, "<think>\nOn and on", none), { text: "", reasoning: "On and on", raw: "", calls: [] });
-  assert.deepEqual(readAll(SIGNS.gemma, "<|channel>thought\nHm.\n<channel|>Yes.", none), { text: "Yes.", reasoning: "Hm.\n", raw: "", calls: [] });
+  const aloud = "The `<think>` tag marks reasoning.";
+  assert.deepEqual(readAll(qwen, aloud, none), { text: aloud, reasoning: "", raw: "", calls: [] });
+  assert.deepEqual(readAll(qwen, "\n<think>a</think>b", none), { text: "\nb", reasoning: "a", raw: "", calls: [] });
+  assert.deepEqual(readAll(qwen, "and so.\n</think>\n\nYes.", { ...none, continued: "<think>\nSo far " }), { text: "Yes.", reasoning: "and so.\n", raw: "", calls: [] });
+  assert.deepEqual(readAll(qwen, " and <b>", { ...none, continued: "<think>\nSo</think>far" }), { text: " and <b>", reasoning: "", raw: "", calls: [] });
+  for (const special of [[], ["<|channel>", "<channel|>"]])
+    assert.deepEqual(readAll(SIGNS.gemma, "<|channel>thought\nHm.\n<channel|>Yes.", { ...none, special }), { text: "Yes.", reasoning: "Hm.\n", raw: "", calls: [] });
   const both = readAll(qwen, '<think>x</think>\n<tool_call>{"name": "clock", "arguments": {"zone": "utc"}}</tool_call>');
   assert.deepEqual([both.reasoning, both.calls, both.text], ["x", [["clock", { zone: "utc" }]], ""]);
   assert.equal(readerOf(formOf(SIGNS.json), [], ""), undefined, "an answer of one part needs no reader");
@@ -174,6 +188,10 @@ test("gpt-oss's channels are thoughts, text and calls", () => {
   for (const special of [[], marks]) {
     assert.deepEqual(readAll(template, answer, { special }), { text: "Yes: <b>.", reasoning: "Hm.", raw: "", calls: [] });
     assert.deepEqual(readAll(template, call, { special }), { text: "", reasoning: "I ask.", raw: '{"zone": "utc"}', calls: [["clock", { zone: "utc" }]] });
+    assert.deepEqual(readAll(template, call.replace('{"zone": "utc"}', ""), { special }).calls, [["clock", {}]]);
+    assert.deepEqual(readAll(template, call, { special, tools: [] }), { text: '{"zone": "utc"}', reasoning: "I ask.", raw: "", calls: [] });
+    assert.equal(readAll(template, "The answer<|return|>", { special }).text, "The answer");
+    assert.equal(readAll(template, " goes on<|return|>", { special, continued: "It" }).text, " goes on");
   }
   assert.equal(readAll(template, "plain").text, "plain");
 });
@@ -228,6 +246,35 @@ describe("calls that have to come", () => {
     assert.equal(result.tokens[0], ids[0]);
     assert.equal(result.tokens.at(-1), ids[1]);
     await lm.dispose();
+  });
+
+  test("stop strings are of texts, and end none", async () => {
+    const lm = await CausalLM.load({ ...writer("llama"), "chat_template.jinja": short("<tool_call>") }, { engine });
+    assert(assertCalls(await lm.generate([{ role: "user", content: "a" }], { ...options(1), stop: ["\n", "_"] }), "with stop strings"));
+    await lm.dispose();
+  });
+
+  test("where arguments are no JSON, what their schema says all the same is kept or refused", async () => {
+    const lm = await CausalLM.load({ ...writer("llama"), "chat_template.jinja": short(SIGNS.pythonic) }, { engine });
+    const call = (parameters) => lm.generate([{ role: "user", content: "a" }], { ...options(1), tools: [{ name: "w", parameters: { type: "object", ...parameters } }] });
+    for (const [parameters, says] of [
+      [{ properties: { a: {} }, anyOf: [{ required: ["a"] }] }, /^toolChoice: anyOf of "w"/],
+      [{ $ref: "#/$defs/A", $defs: { A: { type: "object" } } }, /^toolChoice: \$ref of "w"/],
+      [{ minProperties: 1 }, /^toolChoice: minProperties of "w"/],
+      [{ required: ["b"] }, /^toolChoice: the required "b"/],
+    ]) await rejection(() => call(parameters), "invalid-argument", says);
+    const { toolCalls } = await call({ properties: { a: { $ref: "#/$defs/A" } }, required: ["a"], $defs: { A: { enum: ["x", 7] } } });
+    assert(["x", 7].includes(toolCalls[0].arguments.a), JSON.stringify(toolCalls));
+    await lm.dispose();
+  });
+
+  test("a text of the caller's own grammar is as it stands, whatever the template has begun", async () => {
+    for (const template of ["{{ messages[0].content }}<think>\n", "{# <think> #}{{ messages[0].content }}", short(published["openai-gpt-oss-120b"])]) {
+      const lm = await CausalLM.load({ ...writer("llama"), "chat_template.jinja": template }, { engine });
+      const { text, reasoning } = await lm.generate([{ role: "user", content: "a" }], { regex: "<think>ab", maxTokens: 40 });
+      assert.deepEqual([text, reasoning], ["<think>ab", undefined]);
+      await lm.dispose();
+    }
   });
 
   test("SmolLM2, whose template knows no tools, calls one all the same where it has to", async () => {

@@ -132,7 +132,7 @@ export class LoadedModel extends LoadedReader<Model> {
     let answer: Answer | undefined;
     const begin = (of: Model | Session) => () => {
       const ready = typeof prompt === "string" || prompt instanceof Uint32Array ? prompt : this.#tokens(job, prompt);
-      if (asked !== undefined) answer = this.#answers.begin(ready as Uint32Array, asked.tools);
+      if (asked !== undefined) answer = this.#answers.begin(ready as Uint32Array, prompt as WireChat, asked.tools);
       const work = () => of.generate(ready, options, constraint);
       return typeof ready === "string" ? instance.stranger(job.id, "tokenizer", ready.length, work) : instance.call(work);
     };

@@ -80,7 +80,10 @@ export function checkGenerate(
   if (forced !== undefined && (constraint !== undefined || rest.ignoreEnd))
     throw invalid("toolChoice: the answer is a call, and nothing that another option says");
   const answer = { tools: tools ?? [], ...(forced !== undefined && { forced }) };
-  const wire = { ...rest, ...(constraint !== undefined && { constraint }), ...(answers && { answer }) };
+  // A text of the caller's own grammar is as it stands: nothing in it is a thought or a call.
+  const wire = constraint !== undefined ? { ...rest, constraint } : { ...rest, ...(answers && { answer }) };
+  // Stop strings are of texts, and a call that has to come is none.
+  if (forced !== undefined) delete wire.stop;
   const chat = {
     ...(tools !== undefined && { tools }),
     ...(templateOptions !== undefined && { templateOptions }),

@@ -328,12 +328,12 @@ impl Tokenizer {
         self.decoder.piece(id)
     }
 
-    /// The tokens of a text that goes on from another one, none of them special; none where the tokenizer writes it otherwise
+    /// The tokens of a text that goes on from another one, none of them a control token; none where the tokenizer writes it otherwise
     /// than it stands.
     pub fn encode_after(&self, text: &str) -> Option<Vec<u32>> {
         // Where words begin with their space, so does a text, unless it goes on from something.
         let before = if matches!(self.decoder.joining(), Joining::Plain) { "" } else { "\u{2}" };
-        let encode = |text: &str| self.encode_but(text, &|_, _| true).ok().map(|(ids, _)| ids);
+        let encode = |text: &str| self.encode_but(text, &|token, _| token.special).ok().map(|(ids, _)| ids);
         let ids = encode(&format!("{before}{text}"))?;
         let ids = ids.strip_prefix(&encode(before)?[..])?;
         let written: Vec<u8> = ids.iter().flat_map(|id| self.piece(*id).unwrap_or_default()).collect();

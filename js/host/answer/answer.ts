@@ -12,9 +12,9 @@ export class Answer {
   #reasoning = "";
   readonly #calls: ToolCall[] = [];
 
-  /** `prompt`: its end. `special`: the text of a control token. */
-  constructor(form: Form, tools: readonly Tool[], prompt: string, special: (id: number) => string | undefined) {
-    this.#reader = readerOf(form, tools, prompt);
+  /** As `readerOf`. `special`: the text of a control token. */
+  constructor(form: Form, tools: readonly Tool[], prompt: string, continued: string | undefined, special: (id: number) => string | undefined) {
+    this.#reader = readerOf(form, tools, prompt, continued);
     this.#special = special;
   }
 

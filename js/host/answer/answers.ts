@@ -1,7 +1,7 @@
 // What a model's answers are read with, and calls forced by.
 
 import type { WireChat, WireConstraint } from "../../shared/protocol.js";
-import type { Tool } from "../../shared/types.js";
+import type { Message, Tool } from "../../shared/types.js";
 import type { Model } from "../../simd/azulejo.js";
 import type { Instance } from "../instance.js";
 import { Answer } from "./answer.js";
@@ -20,9 +20,12 @@ export class Answers {
     this.#model = model;
   }
 
-  /** The answer to a prompt. */
-  begin(prompt: Uint32Array, tools: Tool[]): Answer {
-    return new Answer(this.#form(tools), tools, this.#end(prompt), (id) => this.#special(id));
+  /** The answer to a prompt, which a conversation has become. */
+  begin(prompt: Uint32Array, { chat }: WireChat, tools: Tool[]): Answer {
+    const { messages, continueFinalMessage } = JSON.parse(chat) as { messages: Message[]; continueFinalMessage?: boolean };
+    const last = continueFinalMessage ? messages.at(-1)?.content : undefined;
+    const continued = typeof last === "string" ? last : undefined;
+    return new Answer(this.#form(tools), tools, this.#end(prompt), continued, (id) => this.#special(id));
   }
 
   /** A conversation as a template that knows no tools takes it: of a call that has to come the grammar knows enough. */

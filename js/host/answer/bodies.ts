@@ -55,6 +55,8 @@ const ARGUMENT_TAGS: Body = {
     const call = /^\s*([^\s<{]+)\s*((?:<arg_key>[^]*)?)$/.exec(body);
     if (call === null) return undefined;
     const [, name, inner] = call as unknown as [string, string, string];
+    // One word is a call only where it is known for one.
+    if (inner === "" && !tools.some((tool) => tool.name === name)) return undefined;
     const values = [...inner.matchAll(/<arg_key>([^]*?)<\/arg_key>\s*<arg_value>([^]*?)<\/arg_value>/g)];
     return [{ name, arguments: typed(name, values.map(([, key, value]) => [key!, value!]), tools) }];
   },

@@ -63,25 +63,35 @@ function callOf(form: Form, tool: Tool, writing: Writing): Atoms {
       return [mark("<|channel|>"), quoted(`commentary to=functions.${tool.name} `), mark("<|constrain|>"), quoted("json"), mark("<|message|>"), schema(given), mark("<|call|>")];
     case "function-tags": {
       const value = (key: string, value: object) => [quoted(`<parameter=${key}>\n`), ...(isOfTexts(value) ? [plainText(key, value, "\n")] : [schema(value), quoted("\n")]), quoted("</parameter>\n")];
-      const values = properties(given).map(([key, each, needed]) => optional(value(key, each), needed));
+      const values = properties(tool).map(([key, each, needed]) => optional(value(key, each), needed));
       return [...open, quoted(`\n<function=${tool.name}>\n`), ...values.flat(), quoted("</function>\n"), ...close];
     }
     case "pythonic": {
       const value = (key: string, each: object) => [quoted(`${key}=`), ...(isFlag(each) ? ['("True" | "False")'] : [schema(each)])];
-      return [...open, quoted(`[${tool.name}(`), ...commaSeparated(given, value), quoted(")]"), ...close];
+      return [...open, quoted(`[${tool.name}(`), ...commaSeparated(tool, value), quoted(")]"), ...close];
     }
     case "gemma": {
       const quote = form.marks.open === "<start_function_call>" ? "<escape>" : '<|"|>';
       const value = (key: string, each: object) => [quoted(`${key}:`), ...(isOfTexts(each) ? [mark(quote), plainText(key, each), mark(quote)] : [schema(each)])];
-      return [...open, quoted(`call:${tool.name}{`), ...commaSeparated(given, value, ","), quoted("}"), ...close];
+      return [...open, quoted(`call:${tool.name}{`), ...commaSeparated(tool, value, ","), quoted("}"), ...close];
     }
   }
 }
 
+/** What says nothing of the arguments' values, or is kept: no argument comes that is not listed. */
+const KEPT = ["type", "properties", "required", "additionalProperties", "title", "description", "$schema", "$defs", "definitions"];
+
 /** The arguments, those first that have to be there. */
-function properties(parameters: object): [key: string, value: object, needed: boolean][] {
-  const { properties = {}, required = [] } = parameters as { properties?: Record<string, object>; required?: string[] };
-  const all = Object.entries(properties).map(([key, value]) => [key, value, required.includes(key)] as [string, object, boolean]);
+function properties({ name, parameters = {} }: Tool): [key: string, value: object, needed: boolean][] {
+  const { properties = {}, required = [], $defs, definitions } = parameters as { properties?: Record<string, object>; required?: string[]; $defs?: object; definitions?: object };
+  const lost = Object.keys(parameters).find((key) => !KEPT.includes(key));
+  const cannot = (what: string) => invalid(`toolChoice: ${what} of ${JSON.stringify(name)} cannot be kept where arguments are no JSON, as in this family's calls`);
+  if (lost !== undefined) throw cannot(lost);
+  const missing = required.find((key) => !Object.hasOwn(properties, key));
+  if (missing !== undefined) throw cannot(`the required ${JSON.stringify(missing)}, which is no property`);
+  const shared = { ...($defs && { $defs }), ...(definitions && { definitions }) };
+  const whole = (value: object) => (typeof value === "object" && !isOfTexts(value) ? { ...shared, ...value } : value);
+  const all = Object.entries(properties).map(([key, value]) => [key, whole(value), required.includes(key)] as [string, object, boolean]);
   return [...all.filter(([, , needed]) => needed), ...all.filter(([, , needed]) => !needed)];
 }
 
@@ -90,8 +100,8 @@ function optional(atoms: Atoms, needed: boolean): Atoms {
 }
 
 /** Where none has to be there, those that are follow the first. */
-function commaSeparated(parameters: object, write: (key: string, value: object) => Atoms, comma = ", "): Atoms {
-  const [first, ...others] = properties(parameters);
+function commaSeparated(tool: Tool, write: (key: string, value: object) => Atoms, comma = ", "): Atoms {
+  const [first, ...others] = properties(tool);
   if (first === undefined) return [];
   const [key, value, needed] = first;
   const rest = others.flatMap(([key, value, needed]) => optional([quoted(comma), ...write(key, value)], needed));

@@ -73,9 +73,9 @@ const BODIES = {
 const THOUGHTS = { open: "<think>", close: "</think>" };
 const GEMMA_THOUGHTS = { open: "<|channel>thought\n", close: "<channel|>" };
 
-/** What tells an answer's parts apart; none where it has but one. `prompt`: its end. */
-export function readerOf(form: Form, tools: readonly Tool[], prompt: string): Reader | undefined {
-  if (form.name === "harmony") return new HarmonyReader();
+/** What tells an answer's parts apart; none where it has but one. `prompt`: its end. `continued`: the message that it goes on with. */
+export function readerOf(form: Form, tools: readonly Tool[], prompt: string, continued?: string): Reader | undefined {
+  if (form.name === "harmony") return new HarmonyReader(tools.length > 0, continued !== undefined);
   const reasoning = !form.thinks ? undefined : form.name === "gemma" ? GEMMA_THOUGHTS : THOUGHTS;
   const sections: Sections = { reasoning, calls: undefined, bare: undefined };
   if (tools.length > 0 && (form.name === "llama" || form.name === "json")) {
@@ -86,7 +86,11 @@ export function readerOf(form: Form, tools: readonly Tool[], prompt: string): Re
     sections.calls = { open, ...(close !== "" && { close }), body: BODIES[form.name as keyof typeof BODIES] };
   }
   if (reasoning === undefined && sections.calls === undefined && sections.bare === undefined) return undefined;
-  return new SectionReader(sections, tools, reasoning !== undefined && isBegun(prompt, reasoning.open));
+  return new SectionReader(sections, tools, reasoning !== undefined && (isBegun(prompt, reasoning.open) || isWithin(continued, reasoning)));
+}
+
+function isWithin(text = "", { open, close }: { open: string; close: string }): boolean {
+  return text.lastIndexOf(open.trimEnd()) > text.lastIndexOf(close);
 }
 
 /** Whether the prompt ends within the model's thoughts. */

@@ -12,6 +12,13 @@ export class HarmonyReader implements Reader {
   /** Of the message under way; none in its header. */
   #kind?: Part["kind"] | undefined;
   #call = { id: "", name: "", written: "" };
+  readonly #calls: boolean;
+
+  /** `calls`: there are tools. `continues`: the prompt ends within a message of the final channel. */
+  constructor(calls: boolean, continues: boolean) {
+    this.#calls = calls;
+    if (continues) this.#kind = "text";
+  }
 
   push(text: string, special?: string): Part[] {
     this.#buffer += text + (special !== undefined && MARKS.has(special) ? special : "");
@@ -32,15 +39,15 @@ export class HarmonyReader implements Reader {
     const end = this.#buffer.indexOf(MESSAGE);
     if (end < 0) {
       // A model that knows no channels.
-      const isPlain = over && !this.#buffer.includes("<|");
-      if (isPlain && this.#buffer !== "") parts.push({ kind: "text", text: this.#buffer });
+      const text = this.#buffer.slice(0, firstOf(this.#buffer, ENDS)?.at);
+      if (over && text !== "" && !text.includes("<|")) parts.push({ kind: "text", text });
       if (over) this.#buffer = "";
       return false;
     }
     const header = this.#buffer.slice(0, end);
     this.#buffer = this.#buffer.slice(end + MESSAGE.length);
     const name = /\bto=functions\.([^\s<]+)/.exec(header)?.[1];
-    if (name !== undefined) {
+    if (name !== undefined && this.#calls) {
       this.#kind = "tool-call";
       this.#call = { id: newId(), name, written: "" };
       parts.push({ kind: "tool-call", text: "", toolCall: { id: this.#call.id, name } });
@@ -58,7 +65,7 @@ export class HarmonyReader implements Reader {
     if (text !== "") parts.push({ kind, text });
     if (found === undefined && !over) return false;
     const { id, name, written } = this.#call;
-    const given = kind === "tool-call" ? parsed(written) : undefined;
+    const given = kind === "tool-call" ? parsed(written.trim() || "{}") : undefined;
     if (given !== undefined) parts.push({ kind, text: "", toolCall: { id, name, arguments: given } });
     this.#kind = undefined;
     return found !== undefined;

@@ -68,7 +68,8 @@ export class SectionReader implements Reader {
       if (begins.startsWith("{")) return this.#begin({ body: bare, close: undefined });
       if (begins === "" && !over) return false;
     }
-    const marks = this.#mode === "reasoning" ? [reasoning!.close] : [reasoning?.open, calls?.open].filter((mark) => mark !== undefined);
+    const opens = [this.#mayThink ? reasoning?.open : undefined, calls?.open].filter((mark) => mark !== undefined);
+    const marks = this.#mode === "reasoning" ? [reasoning!.close] : opens;
     const found = firstOf(this.#buffer, marks);
     const end = found?.at ?? this.#buffer.length - (over ? 0 : heldBack(this.#buffer, marks));
     this.#tell(parts, { kind: this.#mode, text: this.#buffer.slice(0, end) });
@@ -78,6 +79,12 @@ export class SectionReader implements Reader {
     if (found.mark === calls?.open && this.#mode === "text") return this.#begin(calls);
     this.#mode = this.#mode === "reasoning" ? "text" : "reasoning";
     return true;
+  }
+
+  /** Who has said something does not begin to think. */
+  get #mayThink(): boolean {
+    const { open = "" } = this.#sections.reasoning ?? {};
+    return this.#fresh && open.startsWith(this.#buffer.trimStart().slice(0, open.length));
   }
 
   #begin({ body, close }: { body: Body; close?: string | undefined }): true {
@@ -96,13 +103,30 @@ export class SectionReader implements Reader {
     this.#buffer = this.#buffer.slice(end + (found?.mark.length ?? 0));
     this.#tellBegun(parts);
     if (found === undefined && !over) return false;
-    const calls = call.body.read(this.#body, this.#tools);
-    const isBare = call.body === this.#sections.bare && call.close === undefined;
+    const { calls, rest } = this.#callsOf(call);
     this.#mode = "text";
     this.#skips = true;
-    if (calls !== undefined && (!isBare || calls.every(({ name }) => this.#isTool(name)))) this.#tellCalls(parts, calls);
-    else if (this.#told === 0) this.#giveBack(parts, found?.mark ?? "");
+    if (calls === undefined) this.#giveBack(parts, found?.mark ?? "");
+    else {
+      this.#tellCalls(parts, calls);
+      this.#tell(parts, { kind: "text", text: rest.trimStart() });
+    }
     return found !== undefined;
+  }
+
+  /** The calls of a whole body. Where nothing closes them, what is said behind them is the rest. */
+  #callsOf({ body, close }: { body: Body; close: string | undefined }): { calls: WrittenCall[] | undefined; rest: string } {
+    const isBare = body === this.#sections.bare && close === undefined;
+    const read = (text: string) => {
+      const calls = body.read(text, this.#tools);
+      return calls !== undefined && (!isBare || calls.every(({ name }) => this.#isTool(name))) ? calls : undefined;
+    };
+    const ends = close === undefined ? [...this.#body.matchAll(/[}\]]/g)].map(({ index }) => index + 1).slice(-MOST_ENDS).reverse() : [];
+    for (const end of [this.#body.length, ...ends]) {
+      const calls = read(this.#body.slice(0, end));
+      if (calls !== undefined) return { calls, rest: this.#body.slice(end) };
+    }
+    return { calls: undefined, rest: "" };
   }
 
   /** A call streams once its name is known to be a tool's. */
@@ -123,7 +147,9 @@ export class SectionReader implements Reader {
   #tellCalls(parts: Part[], calls: WrittenCall[]): void {
     const begun = this.#call!;
     for (const [at, { id, name, arguments: given }] of calls.entries()) {
-      const known = id ?? (at === 0 ? begun.id : newId());
+      // The first one's may have been told before its own was written.
+      const told = at === 0 && begun.name !== undefined ? begun.id : undefined;
+      const known = told ?? id ?? (at === 0 ? begun.id : newId());
       parts.push({ kind: "tool-call", text: this.#told === 0 && at === 0 ? this.#body : "", toolCall: { id: known, name, arguments: given } });
     }
     this.#fresh = false;
@@ -139,7 +165,7 @@ export class SectionReader implements Reader {
   #tell(parts: Part[], part: Part): void {
     if (part.text === "") return;
     this.#skips = false;
-    if (part.kind === "text") this.#fresh = false;
+    if (part.kind === "text" && part.text.trim() !== "") this.#fresh = false;
     parts.push(part);
   }
 
@@ -148,5 +174,7 @@ export class SectionReader implements Reader {
   }
 }
 
-/** Control tokens within bodies. */
-const MARKS_WITHIN = ["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "<escape>", '<|"|>'];
+/** Control tokens within bodies and marks. */
+const MARKS_WITHIN = ["[TOOL_CALLS]", "[ARGS]", "[CALL_ID]", "<escape>", '<|"|>', "<|channel>"];
+/** Ends of calls that are tried before what follows them. */
+const MOST_ENDS = 8;
