@@ -250,6 +250,14 @@ describe("in Chromium", () => {
     await close();
   });
 
+  test("a module that has come in part is asked for again", async () => {
+    const { say, mend, close } = await pageWhere(changed((body) => body.subarray(0, 1000)));
+    assert.notEqual(await say("abc"), "abc");
+    await mend();
+    assert.equal(await say("abc"), "abc");
+    await close();
+  });
+
   test("a module of another release is refused by name, each time", async () => {
     const { say, close } = await pageWhere(changed(() => Buffer.from([0, 0x61, 0x73, 0x6d, 1, 0, 0, 0])));
     for (let i = 0; i < 2; i++) assert.match(await say("abc"), /^internal: .*is not of azulejo/);

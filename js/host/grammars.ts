@@ -38,17 +38,20 @@ class GrammarInstance {
 const MOST_MEMORY = 2 ** 32;
 
 let inThisRealm: Promise<GrammarInstance> | undefined;
+/** The glue keeps the first module that it meets, right or wrong. */
+let hasMetOne = false;
 
 function openInstance(url: string): Promise<GrammarInstance> {
-  // The glue keeps the first module that it has met, right or wrong.
   const before = inThisRealm?.catch((error: AzulejoError) => {
-    if (error.code !== "network") throw error;
+    if (hasMetOne) throw error;
   });
   inThisRealm = (async () => {
     const instance = await before;
     if (instance !== undefined && instance.dead === undefined) return instance;
     if (instance !== undefined) module.__wbg_reset_state();
-    const { memory } = instance !== undefined ? module.initSync() : await fitting(url, module.default({ module_or_path: await compile(url) }));
+    const compiled = instance === undefined ? await compile(url) : undefined;
+    hasMetOne = true;
+    const { memory } = compiled === undefined ? module.initSync() : await fitting(url, module.default({ module_or_path: compiled }));
     return new GrammarInstance(memory);
   })();
   return inThisRealm;

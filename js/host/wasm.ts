@@ -11,9 +11,11 @@ export async function compile(url: string): Promise<WebAssembly.Module> {
     const { readFile } = await nodeModule("node:fs/promises");
     return WebAssembly.compile(await readFile(new URL(url)));
   }
-  const response = await fetch(url).catch((error: Error) => {
+  const broken = (error: Error) => {
+    if (error instanceof WebAssembly.CompileError) throw error;
     throw new AzulejoError("network", `${url}: ${error.message}`);
-  });
+  };
+  const response = await fetch(url).catch(broken);
   const type = response.headers.get("content-type") ?? "";
   if (!response.ok || type.startsWith("text/html")) {
     throw new AzulejoError(
@@ -23,8 +25,8 @@ export async function compile(url: string): Promise<WebAssembly.Module> {
     );
   }
   // compileStreaming insists on the MIME type, which many a static server does not know.
-  if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+  if (type.startsWith("application/wasm")) return WebAssembly.compileStreaming(response).catch(broken);
+  return WebAssembly.compile(await response.arrayBuffer().catch(broken));
 }
 
 /** A module of another release does not fit this one's glue; and one may have no room to start in the memory it is given. */

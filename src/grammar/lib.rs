@@ -8,6 +8,7 @@ mod constraint;
 mod gbnf;
 #[cfg(target_arch = "wasm32")]
 mod js;
+mod multiples;
 mod schema;
 mod vocabulary;
 

@@ -1,6 +1,6 @@
 //! JSON schemas, made ready for llguidance: what that one would pass over, or keep only nearly, is kept whole or refused.
 
-use crate::Result;
+use crate::{Result, multiples};
 use llguidance::JsonCompileOptions;
 use llguidance::api::TopLevelGrammar;
 use regex_syntax::hir::{Class, Hir, HirKind};
@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 /// What says nothing of a value (JSON Schema's own annotations, OpenAPI's and editors'), or what llguidance takes or refuses
 /// by name.
-const KNOWN: [&str; 76] = [
+const KNOWN: [&str; 74] = [
     "$anchor",
     "$comment",
     "$defs",
@@ -84,8 +84,6 @@ const KNOWN: [&str; 76] = [
     "writeOnly",
     "x-guidance",
     "xml",
-    "extends",
-    "disallow",
 ];
 /// Keywords whose value is a schema, a list of them, or has them by name.
 const SCHEMAS: [&str; 10] = [
@@ -103,13 +101,11 @@ const SCHEMAS: [&str; 10] = [
 const SCHEMAS_BY_NAME: [&str; 4] = ["$defs", "definitions", "patternProperties", "properties"];
 
 /// Formats of which llguidance takes more than there are: 29 February of any year, the leap second at any time, host names
-/// that are too long or look like Punycode. Each as a pattern that is in the format.
-const FORMATS: [(&str, &str); 4] = [
-    ("date", DATE),
-    ("date-time", "^[^:]*:[^:]*:[0-5]"),
-    ("time", "^[^:]*:[^:]*:[0-5]"),
-    ("hostname", "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*(\\.[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)*$"),
-];
+/// that are too long or look like Punycode. Each with patterns of what is in the format.
+const FORMATS: [(&str, &[&str]); 4] =
+    [("date", &[DATE]), ("date-time", &[DATE, TIME]), ("time", &[TIME]), ("hostname", &[HOSTNAME])];
+const TIME: &str = "^[^:]*:[^:]*:[0-5]";
+const HOSTNAME: &str = "^[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*(\\.[a-zA-Z0-9]+(-[a-zA-Z0-9]+)*)*$";
 /// Any day but 29 February, or that one where a year has it.
 const DATE: &str = "^(....-(0[13-9]|1[0-2]|02-[01]|02-2[0-8])|\
     ([0-9][0-9](0[48]|[2468][048]|[13579][26])|([02468][048]|[13579][26])00)-02-29)";
@@ -140,21 +136,31 @@ pub fn calls(text: &str) -> Result<TopLevelGrammar> {
 /// free, one that is lost goes on with spaces for ever. Strings are written without `\u`: a name that is spelled with it
 /// would pass for another one. A schema's own `x-guidance` comes first.
 fn ready(mut schema: Value) -> Result<Value> {
+    multiples::refuse_large(&schema)?;
     prepare(&mut schema)?;
     let options = JsonCompileOptions {
         item_separator: ", ".to_owned(),
         key_separator: ": ".to_owned(),
         whitespace_flexible: false,
-        json_allowed_escapes: Some("nrbtf\\\"".to_owned()),
+        json_allowed_escapes: Some(ESCAPES.to_owned()),
         ..JsonCompileOptions::default()
     };
-    match schema.as_object() {
-        Some(object) if object.contains_key("x-guidance") => {}
-        Some(_) => options.apply_to(&mut schema),
-        None => return Err(format!("{schema}, expected an object")),
+    let Some(object) = schema.as_object_mut() else { return Err(format!("{schema}, expected an object")) };
+    match object.get_mut("x-guidance") {
+        Some(Value::Object(own)) => {
+            if own.get("lenient").is_some_and(|lenient| *lenient != Value::Bool(false)) {
+                return Err("x-guidance: lenient, which passes over what it does not know".to_owned());
+            }
+            own.entry("json_allowed_escapes").or_insert_with(|| ESCAPES.into());
+        }
+        Some(_) => return Err("x-guidance: expected an object".to_owned()),
+        None => options.apply_to(&mut schema),
     }
     Ok(schema)
 }
+
+/// All but `\u`.
+const ESCAPES: &str = "nrbtf\\\"";
 
 /// As deep as JSON is read.
 fn prepare(schema: &mut Value) -> Result<()> {
@@ -162,6 +168,10 @@ fn prepare(schema: &mut Value) -> Result<()> {
     if let Some(unknown) = object.keys().find(|key| !KNOWN.contains(&&***key) && !key.starts_with("x-")) {
         return Err(format!("unknown keyword {unknown:?}"));
     }
+    // The keywords of the newest draft are known: with an older one's name some would be passed over.
+    object.remove("$schema");
+    refuse_types(object)?;
+    object.get("$ref").and_then(Value::as_str).map_or(Ok(()), refuse_elsewhere)?;
     refuse_min_properties(object)?;
     ["const", "enum"].iter().filter_map(|key| object.get(*key)).try_for_each(refuse_control)?;
     let names = object.get("properties").and_then(Value::as_object).into_iter().flat_map(Map::keys);
@@ -183,8 +193,77 @@ fn prepare(schema: &mut Value) -> Result<()> {
             by_name.values_mut().try_for_each(prepare)?;
         }
     }
+    if let Some(Value::String(pattern)) = object.get_mut("pattern") {
+        *pattern = as_rust(pattern);
+    }
+    if let Some(Value::Object(by_pattern)) = object.get_mut("patternProperties") {
+        *by_pattern = std::mem::take(by_pattern).into_iter().map(|(pattern, one)| (as_rust(&pattern), one)).collect();
+    }
     narrow_format(object);
     Ok(())
+}
+
+/// llguidance's own words for a value of a wrong type cut it where a character may stand.
+fn refuse_types(object: &Map<String, Value>) -> Result<()> {
+    let wrong = object.iter().find(|(key, value)| {
+        !match key.as_str() {
+            "$ref" | "format" | "pattern" => value.is_string(),
+            "maxItems" | "maxLength" | "maxProperties" | "minItems" | "minLength" | "minProperties" => {
+                value.is_number()
+            }
+            "maximum" | "minimum" | "multipleOf" => value.is_number(),
+            // Draft 4's.
+            "exclusiveMaximum" | "exclusiveMinimum" => value.is_number() || value.is_boolean(),
+            "prefixItems" => value.is_array(),
+            "required" => value.as_array().is_some_and(|names| names.iter().all(Value::is_string)),
+            key if SCHEMAS_BY_NAME.contains(&key) => value.is_object(),
+            _ => true,
+        }
+    });
+    wrong.map_or(Ok(()), |(key, _)| Err(format!("{key}: a value of another type than it has")))
+}
+
+/// A reference to where no schema stands: nobody has looked at what does.
+fn refuse_elsewhere(reference: &str) -> Result<()> {
+    let mut path = reference.trim_start_matches('#').split('/').skip(1).peekable();
+    while let Some(key) = path.next().filter(|key| !key.is_empty()) {
+        let is_there = match key {
+            key if SCHEMAS_BY_NAME.contains(&key) => path.next().is_some(),
+            key if SCHEMAS.contains(&key) => {
+                path.next_if(|next| next.parse::<usize>().is_ok());
+                true
+            }
+            _ => false,
+        };
+        if !is_there {
+            return Err(format!("$ref: {key:?} has no schemas"));
+        }
+    }
+    Ok(())
+}
+
+/// A pattern of JavaScript's, as Rust's regex crate has it: other characters are of `.` and `\s`, and classes have no others
+/// in them.
+fn as_rust(pattern: &str) -> String {
+    const SPACES: &str =
+        "\\t\\n\\x0B\\x0C\\r \u{a0}\u{1680}\u{2000}-\u{200a}\u{2028}\u{2029}\u{202f}\u{205f}\u{3000}\u{feff}";
+    let (mut all, mut in_class, mut chars) = (String::new(), false, pattern.chars());
+    while let Some(char) = chars.next() {
+        match char {
+            '\\' => match chars.next() {
+                Some('s') => all += &format!("[{SPACES}]"),
+                Some('S') => all += &format!("[^{SPACES}]"),
+                next => all.extend([Some(char), next].into_iter().flatten()),
+            },
+            '.' if !in_class => all += "[^\\n\\r\u{2028}\u{2029}]",
+            '[' | '&' | '~' if in_class => all.extend(['\\', char]),
+            _ => {
+                in_class = (in_class || char == '[') && char != ']';
+                all.push(char);
+            }
+        }
+    }
+    all
 }
 
 /// Names that nobody has listed may come twice, and count once.
@@ -240,13 +319,13 @@ fn refuse_control_in(pattern: &str) -> Result<()> {
 
 fn narrow_format(object: &mut Map<String, Value>) {
     let format = object.get("format").and_then(Value::as_str).unwrap_or_default();
-    let Some((format, pattern)) = FORMATS.iter().find(|(name, _)| *name == format) else { return };
-    let mut narrower = json!({ "pattern": pattern });
+    let Some((format, patterns)) = FORMATS.iter().find(|(name, _)| *name == format) else { return };
+    let mut narrower: Vec<Value> = patterns.iter().map(|pattern| json!({ "pattern": pattern })).collect();
     if *format == "hostname" {
-        narrower["maxLength"] = LONGEST_HOSTNAME.into();
+        narrower.push(json!({ "maxLength": LONGEST_HOSTNAME }));
     }
     match object.get_mut("allOf") {
-        Some(Value::Array(list)) => list.push(narrower),
-        _ => drop(object.insert("allOf".to_owned(), json!([narrower]))),
+        Some(Value::Array(list)) => list.append(&mut narrower),
+        _ => drop(object.insert("allOf".to_owned(), narrower.into())),
     }
 }

@@ -1,7 +1,7 @@
 //! Values of the JSON Schema Test Suite (tests/json-schema), a byte at a time: none that a schema refuses is taken.
 
 use azulejo_grammar::{Tokenize, Vocabulary};
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// The end of a text, after a token for each byte.
@@ -100,6 +100,44 @@ fn what_would_be_kept_nearly_is_refused_or_kept_whole() {
         (r#"{"type": "string", "format": "date", "pattern": "^2"}"#, "\"2021-02-29\"", Ok(false)),
         (r#"{"type": "string", "format": "date", "pattern": "^2"}"#, "\"2024-02-29\"", Ok(true)),
         (r#"{"anyOf": [{"$ref": "\u0023"}]}"#, "1", Err("no text is of it")),
+        // What is kept nearly by llguidance's numbers.
+        (r#"{"type": "integer", "multipleOf": 1000000, "allOf": [{"multipleOf": 5000}]}"#, "141006", Err("multipleOf")),
+        (r#"{"type": "integer", "multipleOf": 1000000000}"#, "1000000000", Err("multipleOf")),
+        (r#"{"type": "integer", "multipleOf": 0}"#, "0", Err("multipleOf")),
+        (r#"{"multipleOf": 0.01, "allOf": [{"multipleOf": 1000}]}"#, "3000", Ok(true)),
+        (r#"{"multipleOf": 0.01, "allOf": [{"multipleOf": 1000}]}"#, "3000.01", Ok(false)),
+        (r#"{"multipleOf": 100000}"#, "300000", Ok(true)),
+        // Older drafts' names turn nothing off.
+        (
+            r#"{"$schema": "http://json-schema.org/draft-07/schema#", "type": "object", "dependentRequired": {"a": ["b"]}}"#,
+            "{}",
+            Err("dependentRequired"),
+        ),
+        (r#"{"$schema": "http://json-schema.org/draft-04/schema#", "contains": {"const": 1}}"#, "[]", Err("contains")),
+        (r#"{"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"const": 1}]}"#, "[1]", Ok(true)),
+        (r#"{"$schema": "http://json-schema.org/draft-07/schema#", "items": [{"const": 1}]}"#, "[2]", Ok(false)),
+        (r#"{"extends": {"type": "string"}}"#, "1", Err("extends")),
+        (r#"{"type": "string", "format": "date-time"}"#, "\"2023-02-29T00:00:00Z\"", Ok(false)),
+        (r#"{"type": "string", "format": "date-time"}"#, "\"2024-02-29T00:00:00Z\"", Ok(true)),
+        (
+            r#"{"x-guidance": {"whitespace_flexible": true}, "properties": {"a": {"type": "string"}}}"#,
+            "{\"\\u0061\": 2}",
+            Ok(false),
+        ),
+        (r#"{"x-guidance": {"lenient": true}}"#, "1", Err("lenient")),
+        (r#"{"x-guidance": 1}"#, "1", Err("x-guidance")),
+        (r##"{"$ref": "#/x-d/a", "x-d": {"a": {"type": "string", "format": "date"}}}"##, "\"2023-02-29\"", Err("x-d")),
+        (r##"{"$ref": "#/examples/0", "examples": [{"unikeItems": true}]}"##, "1", Err("examples")),
+        (r##"{"anyOf": [{"$ref": "#/$defs/a/items/0"}], "$defs": {"a": {"items": [{"const": 1}]}}}"##, "1", Ok(true)),
+        // JavaScript's characters.
+        (r#"{"type": "string", "pattern": "^.+$"}"#, r#""\r""#, Ok(false)),
+        (r#"{"type": "string", "pattern": "^.+$"}"#, "\"\u{2028}\"", Ok(false)),
+        (r#"{"type": "string", "pattern": "^.+$"}"#, "\"\u{85}é\"", Ok(true)),
+        (r#"{"type": "string", "pattern": "^\\s[\\sa]$"}"#, "\"\u{feff}\u{3000}\"", Ok(true)),
+        (r#"{"type": "string", "pattern": "^\\s"}"#, "\"\u{85}\"", Ok(false)),
+        (r#"{"type": "string", "pattern": "^\\S[^\\S]$"}"#, "\"\u{85} \"", Ok(true)),
+        (r#"{"type": "string", "pattern": "^[[a&&.]+$"}"#, "\"&a[.\"", Ok(true)),
+        (r#"{"patternProperties": {"^.$": {"const": 1}}, "additionalProperties": false}"#, r#"{"a": 1}"#, Ok(true)),
         ("true", "1", Err("expected an object")),
         ("{", "1", Err("EOF")),
         // Spaces are where `json.dumps` has them, unless the schema says otherwise.
@@ -113,6 +151,24 @@ fn what_would_be_kept_nearly_is_refused_or_kept_whole() {
             }
             (Err(error), Err(expected)) => assert!(error.contains(expected), "{schema}: {error}"),
             (found, _) => panic!("{schema}: {:?}", found.err()),
+        }
+    }
+}
+
+/// A value of the wrong type may be of any length, and of any characters.
+#[test]
+fn values_of_wrong_types_are_refused_by_their_keywords() {
+    let vocabulary = vocabulary();
+    let keywords = ["$ref", "exclusiveMaximum", "exclusiveMinimum", "format", "maxItems", "maxLength", "maxProperties"];
+    let more =
+        ["maximum", "minItems", "minLength", "minProperties", "minimum", "multipleOf", "pattern", "patternProperties"];
+    for keyword in keywords.iter().chain(&more).chain(&["prefixItems", "properties", "required"]) {
+        for shift in 0..2 {
+            let text = format!("{}{}", "a".repeat(shift), "é".repeat(60));
+            let wrong = if *keyword == "prefixItems" { json!(text) } else { json!([text, 1]) };
+            let schema = json!({ "type": ["object", "array", "string", "number"], *keyword: wrong });
+            let error = vocabulary.constraint("jsonSchema", &schema.to_string()).err();
+            assert!(error.as_ref().is_some_and(|error| error.contains(*keyword)), "{keyword}: {error:?}");
         }
     }
 }

@@ -10,7 +10,7 @@
 
 use crate::device::Choosing;
 use crate::error::Result;
-use crate::text::{Alternative, Sample, Sampler, Sampling, SharedConstraint, TextStream, scale};
+use crate::text::{Alternative, Sample, Sampler, Sampling, SharedConstraint, TextStream, nothing_left, scale};
 use serde::Serialize;
 
 /// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
@@ -188,7 +188,10 @@ impl Generation {
     /// What it may say. Before it starts.
     pub fn constrain(&mut self, constraint: SharedConstraint) {
         // A device that chooses tokens counts only those that it has chosen itself.
-        self.choosing = self.choosing.take().filter(|choosing| !choosing.counts() && self.forced.is_none());
+        self.choosing = self.choosing.take().filter(|choosing| !choosing.counts());
+        // A checkpoint's own last token would stand in the midst of what is not whole.
+        self.forced = None;
+        self.sampler.free_end();
         self.constraint = Some(constraint);
     }
 
@@ -298,6 +301,9 @@ impl Generation {
                     self.ahead = (2 * self.ahead).min(MOST_AHEAD);
                 }
                 self.under_way -= 1;
+                if self.ends.contains(&id) {
+                    self.may_end(id)?;
+                }
                 let token = self.take_sample(bare(id));
                 if self.constraint.is_some() {
                     return self.take_following(token);
@@ -308,6 +314,14 @@ impl Generation {
                 })
             }
         }
+    }
+
+    /// A device that has nothing to choose from chooses something. What is no end is refused where it is taken.
+    fn may_end(&self, id: u32) -> Result<()> {
+        let Some(constraint) = &self.constraint else { return Ok(()) };
+        let allowed = constraint.borrow_mut().allowed()?;
+        let is_allowed = allowed.get(id as usize / 32).is_some_and(|word| word >> (id % 32) & 1 == 1);
+        if is_allowed { Ok(()) } else { Err(nothing_left()) }
     }
 
     /// The token that has to come now, where the device chooses the others. (The sampler knows of it itself.)
@@ -646,6 +660,27 @@ mod tests {
         generation.begin(5);
         let impossible = &mut [1.0, f32::NEG_INFINITY, f32::NEG_INFINITY, 1.0];
         assert_eq!(generation.take(Came::Logits(impossible)).unwrap_err().code, crate::Code::InvalidArgument);
+    }
+
+    #[test]
+    fn a_device_that_has_nothing_to_choose_from_ends_no_text() {
+        let mut generation = constrained("{}", 9);
+        generation.ends = vec![0];
+        generation.start(0, true);
+        generation.begin(5);
+        let error = generation.take(Came::Chosen { id: 0, starved: false }).unwrap_err();
+        assert_eq!(error.code, crate::Code::InvalidArgument);
+    }
+
+    #[test]
+    fn no_token_is_forced_into_what_a_grammar_allows() {
+        let mut generation = generation("{}", 2);
+        generation.forced = Some((0, 3));
+        generation.constrain(Rc::new(RefCell::new(Script { taken: Vec::new() })));
+        assert!(generation.choosing().is_some());
+        generation.start(0, false);
+        generation.begin(5);
+        assert_eq!(ids(generation.take(Came::Logits(&mut [5.0, 4.0, 3.0, 6.0])).unwrap()), [1, 0]);
     }
 
     #[test]

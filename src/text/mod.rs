@@ -64,7 +64,7 @@ pub use offsets::Located;
 pub use options::{EarlyStopping, GenerateOptions, Sampling};
 pub use pattern::pieces;
 pub use rules::Rules;
-pub use sampler::{Alternative, Counts, Sample, Sampler, check_logits};
+pub use sampler::{Alternative, Counts, Sample, Sampler, check_logits, nothing_left};
 pub use sentence::{Prompt, Sentence, SentenceFiles, SentencePooling, cross_encoder_activation};
 pub use stop::StopStrings;
 pub use stream::TextStream;

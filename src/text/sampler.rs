@@ -111,9 +111,12 @@ fn restrict(logits: &mut [f32], allowed: &[u32]) -> Result<()> {
             left |= *logit > f32::NEG_INFINITY;
         }
     }
-    let forbidden =
-        || Error::invalid("all that the grammar allows next is forbidden by logitBias, minTokens or the like");
-    if left { Ok(()) } else { Err(forbidden()) }
+    if left { Ok(()) } else { Err(nothing_left()) }
+}
+
+/// Where a constraint and the options leave no token.
+pub fn nothing_left() -> Error {
+    Error::invalid("all that the grammar allows next is forbidden by logitBias, minTokens or the like")
 }
 
 impl Sampler {
@@ -122,6 +125,11 @@ impl Sampler {
         let seed = sampling.seed.unwrap_or(seed);
         let (sequence, counts) = (prompt.to_vec(), Counts::new(prompt));
         Self { sampling, vocabulary, seed, prompt: sequence.len(), sequence, counts }
+    }
+
+    /// No token is forced at the end.
+    pub fn free_end(&mut self) {
+        self.sampling.rules.forced = None;
     }
 
     /// Tells of a token that is now part of the text (`sample` does not, so that a caller may refuse).

@@ -9,8 +9,8 @@ use crate::Result;
 
 /// Characters of one word, with its repetitions written out.
 const MOST_POSITIONS: usize = 4000;
-/// Pairs of positions that are looked at to compare two words; beyond that they count as if one made the other longer.
-const MOST_PAIRS: usize = 1 << 20;
+/// Pairs of positions that are looked at to compare a grammar's words: a second's work.
+pub const MOST_PAIRS: usize = 1 << 24;
 
 /// An automaton by positions (Glushkov): each is a character of the expression, and says which may come next.
 #[derive(Clone, Debug, Default)]
@@ -73,12 +73,17 @@ impl Lexeme {
             Expr::Repeat(expr, least, most) => {
                 let mut whole = Part { first: Vec::new(), last: Vec::new(), nullable: true };
                 for count in 1..=most.unwrap_or((*least).max(1)) {
+                    let before = self.chars.len();
                     let mut part = self.part(expr)?;
                     part.nullable |= count > *least;
                     if most.is_none() && count == (*least).max(1) {
                         self.lead(&part.last, &part.first);
                     }
                     self.join(&mut whole, part);
+                    if self.chars.len() == before {
+                        // Nothing, however often.
+                        break;
+                    }
                 }
                 Ok(whole)
             }
@@ -88,9 +93,13 @@ impl Lexeme {
     fn lead(&mut self, from: &[u32], to: &[u32]) {
         for at in from {
             let next = &mut self.next[*at as usize];
+            // Both are in order, and mostly one behind the other.
+            let is_behind = next.last() < to.first();
             next.extend(to);
-            next.sort_unstable();
-            next.dedup();
+            if !is_behind {
+                next.sort_unstable();
+                next.dedup();
+            }
         }
     }
 
@@ -119,28 +128,33 @@ impl Lexeme {
         all
     }
 
-    /// Whether, where this one may end, the other may go on with one of `follow`.
-    pub fn is_lengthened(&self, other: &Self, follow: &CharSet) -> bool {
+    /// Whether, where this one may end, the other may go on with one of `follow`. `pairs`: how many may be looked at yet;
+    /// none where they are too few.
+    pub fn is_lengthened(&self, other: &Self, follow: &CharSet, pairs: &mut usize) -> Option<bool> {
         let mut seen = std::collections::HashSet::new();
         let mut open: Vec<(u32, u32)> = Vec::new();
         let mut reach = |open: &mut Vec<(u32, u32)>, mine: &[u32], theirs: &[u32]| {
+            *pairs = pairs.checked_sub(mine.len() * theirs.len())?;
             for (mine, theirs) in mine.iter().flat_map(|mine| theirs.iter().map(move |theirs| (*mine, *theirs))) {
                 let meet = self.chars[mine as usize].meets(&other.chars[theirs as usize]);
                 if meet && seen.insert((mine, theirs)) {
                     open.push((mine, theirs));
                 }
             }
-            seen.len() <= MOST_PAIRS
+            Some(())
         };
-        let mut within = reach(&mut open, &self.first, &other.first);
+        if follow.is_empty() {
+            return Some(false);
+        }
+        reach(&mut open, &self.first, &other.first)?;
         while let Some((mine, theirs)) = open.pop() {
             let next = &other.next[theirs as usize];
             let goes_on = |at: &u32| other.chars[*at as usize].meets(follow);
-            if !within || (self.last.contains(&mine) && next.iter().any(goes_on)) {
-                return true;
+            if self.last.contains(&mine) && next.iter().any(goes_on) {
+                return Some(true);
             }
-            within = reach(&mut open, &self.next[mine as usize], next);
+            reach(&mut open, &self.next[mine as usize], next)?;
         }
-        false
+        Some(false)
     }
 }

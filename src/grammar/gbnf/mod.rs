@@ -13,7 +13,7 @@ mod tests;
 
 use crate::Result;
 use chars::CharSet;
-use lexemes::Lexeme;
+use lexemes::{Lexeme, MOST_PAIRS};
 use parser::Expr;
 use std::collections::{HashMap, HashSet};
 use std::fmt::Write;
@@ -54,17 +54,16 @@ struct Facts {
 /// The same grammar for llguidance. Error: what is wrong with it.
 pub fn to_lark(text: &str) -> Result<String> {
     let rules = parser::parse(text)?;
-    let mut split = HashSet::new();
+    let (mut split, mut pairs) = (HashSet::new(), MOST_PAIRS);
     loop {
         let mut translation = Translation::new(&rules, std::mem::take(&mut split));
         let nodes: Vec<Option<Node>> = (0..rules.len()).map(|rule| translation.rule(rule)).collect::<Result<_>>()?;
-        match translation.cut_wrongly(&nodes) {
-            Some(word) => {
-                split = translation.split;
-                split.insert(word);
-            }
-            None => return Ok(translation.lark(&nodes)),
+        let wrong = translation.cut_wrongly(&nodes, &mut pairs);
+        if wrong.is_empty() {
+            return Ok(translation.lark(&nodes));
         }
+        split = translation.split;
+        split.extend(wrong);
     }
 }
 
@@ -162,16 +161,20 @@ impl<'a> Translation<'a> {
         })
     }
 
-    /// A word that would be cut too late, or that has another one cut too late.
-    fn cut_wrongly(&self, nodes: &[Option<Node>]) -> Option<Expr> {
+    /// A word that would be cut too late, or that has another one cut too late. Where that is too much to find out, all.
+    fn cut_wrongly(&self, nodes: &[Option<Node>], pairs: &mut usize) -> Vec<Expr> {
         let follow = self.follow(nodes);
+        let longer = || self.words.iter().filter(|(_, word)| !word.is_one_char());
         for ((_, mine), follow) in self.words.iter().zip(&follow) {
-            let mut others = self.words.iter().filter(|(_, other)| !other.is_one_char());
-            if let Some((expr, _)) = others.find(|(_, other)| mine.is_lengthened(other, follow)) {
-                return Some(expr.clone());
+            for (expr, other) in longer() {
+                match mine.is_lengthened(other, follow, pairs) {
+                    Some(false) => {}
+                    Some(true) => return vec![expr.clone()],
+                    None => return longer().map(|(expr, _)| expr.clone()).collect(),
+                }
             }
         }
-        None
+        Vec::new()
     }
 
     /// What may follow each word.
@@ -279,6 +282,7 @@ impl<'a> Translation<'a> {
             Node::Seq(nodes) if nodes.is_empty() => "\"\"".to_owned(),
             Node::Seq(nodes) => format!("({})", all(nodes).join(" ")),
             Node::Alt(nodes) => format!("({})", all(nodes).join(" | ")),
+            Node::Repeat(_, _, Some(0)) => "\"\"".to_owned(),
             Node::Repeat(node, least, Some(most)) => format!("({}){{{least},{most}}}", self.written(node)),
             Node::Repeat(node, least, None) => format!("({}){{{least},}}", self.written(node)),
         }

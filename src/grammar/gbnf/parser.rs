@@ -23,6 +23,8 @@ pub enum Expr {
 const DEEPEST: usize = 100;
 /// Of one thing, as llama.cpp has it.
 const MOST_REPEATS: u32 = 2000;
+/// Repetitions of repetitions, as in `x{3}?*`.
+const MOST_SIGNS: usize = 4;
 
 struct Parser<'a> {
     text: &'a str,
@@ -165,6 +167,7 @@ impl<'a> Parser<'a> {
     }
 
     fn repeated(&mut self, mut expr: Expr, depth: usize) -> Result<Expr> {
+        let mut signs = 0;
         loop {
             let (least, most) = match self.peek() {
                 Some('*') => (0, None),
@@ -173,6 +176,10 @@ impl<'a> Parser<'a> {
                 Some('{') => self.bounds()?,
                 _ => return Ok(expr),
             };
+            signs += 1;
+            if signs > MOST_SIGNS {
+                return Err(format!("more than {MOST_SIGNS} repetitions of each other"));
+            }
             // Of bounds the closing brace is left.
             self.at += 1;
             self.space(depth > 0);

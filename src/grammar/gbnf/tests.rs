@@ -199,6 +199,25 @@ ws ::= | " " | "\n" [ \t]{0,20}
 }
 
 #[test]
+fn much_and_many_times_nothing_are_read_at_once() {
+    let vocabulary = bytes();
+    let some = "x".repeat(400);
+    for (grammar, text, expected) in [
+        ("root ::= \"\\\"\" [^\"]{0,500} \"\\\"\"", &*format!("\"{some}\""), true),
+        ("root ::= [^\\n]{1,2000}", &some, true),
+        ("root ::= [^\\n]{1,2000}", "x\n", false),
+        // Words that may be followed by their own characters, in a rule that comes back to itself.
+        ("root ::= \"(\" root* [a-z]{0,500} \")\"", "((ab)(c)de)", true),
+        ("root ::= \"(\" root* [a-z]{0,500} \")\"", "((ab)c(d)e)", false),
+        ("root ::= (((\"\"{2000}){2000}){2000}){2000} \"a\"", "a", true),
+        ("root ::= (((\"b\"{0}){2000}){2000}){2000} \"a\"", "a", true),
+        ("root ::= x{0} \"b\"\nx ::= \"(\" x \")\" | \"a\"", "b", true),
+    ] {
+        assert_eq!(takes(&vocabulary, grammar, text), expected, "{grammar}: {text}");
+    }
+}
+
+#[test]
 fn what_is_wrong_is_said() {
     for (grammar, expected) in [
         ("", "\"root\" is missing"),
@@ -219,6 +238,7 @@ fn what_is_wrong_is_said() {
         ("root ::= \"\\uD800\"", "4 hexadecimal"),
         ("root ::= <think>", "tokens"),
         ("root ::= ((\"a\"{2000}){2000}){2000}", "characters"),
+        ("root ::= \"a\"?????", "repetitions of each other"),
     ] {
         let error = to_lark(grammar).unwrap_err();
         assert!(error.contains(expected), "{grammar}: {error}");
