@@ -7,6 +7,7 @@ import { embed, embedMany, generateText, isStepCount, jsonSchema, Output, stream
 import { z } from "zod";
 import { CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { azulejo } from "../dist/ai-sdk.js";
+import { endless } from "./api-models.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { idle } from "./support/idle.mjs";
 import { CLOSING, writer } from "./support/writers.mjs";
@@ -98,15 +99,20 @@ test("what is not supported is refused or warned of, and an abort ends it", asyn
   const image = [{ role: "user", content: [{ type: "image", image: new Uint8Array([137, 80, 78, 71, 13, 10, 26, 10]) }] }];
   await assert.rejects(() => generateText({ ...drawn(1, 3), messages: image }), /"file" are not supported/);
   await assert.rejects(() => generateText({ ...drawn(1, 3), prompt: "a", providerOptions: { azulejo: { frobnicate: 1 } } }), /frobnicate/);
-  const { warnings } = await model.doGenerate({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }] }], maxOutputTokens: 1, reasoning: "high", tools: [{ type: "provider", id: "a.b", name: "search", args: {} }] });
-  assert.deepEqual(warnings.map(({ feature }) => feature), ["reasoning", "tool search"]);
+  const { warnings } = await model.doGenerate({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }] }], maxOutputTokens: 1, reasoning: "high", tools: [{ type: "provider", id: "a.b", name: "search", args: {} }, { type: "function", name: "look", inputSchema: {}, strict: true, inputExamples: [{ input: {} }] }] });
+  assert.deepEqual(warnings.map(({ feature }) => feature), ["reasoning", "tool search", "tool look: strict", "tool look: inputExamples"]);
   const controller = new AbortController();
   const long = { ...drawn(1, 200), prompt: "a", abortSignal: controller.signal, output: Output.object({ schema: z.object({ list: z.array(z.number().int()).min(90) }) }) };
   const waiting = generateText(long);
   controller.abort();
   await assert.rejects(waiting, /abort/i);
-  const reader = (await model.doStream({ prompt: [{ role: "user", content: [{ type: "text", text: "a" }] }], maxOutputTokens: 200 })).stream.getReader();
-  await reader.read();
-  await reader.cancel();
-  await idle(engine);
+  const on = await CausalLM.load(endless(), { engine });
+  const endlessly = { prompt: [{ role: "user", content: [{ type: "text", text: "a" }] }], providerOptions: { azulejo: { ignoreEnd: true } } };
+  for (const pieces of [0, 1, 9]) {
+    const reader = (await azulejo({ on })("on").doStream(endlessly)).stream.getReader();
+    for (let piece = 0; piece < pieces; piece++) await reader.read();
+    await reader.cancel();
+    await idle(engine);
+  }
+  await on.dispose();
 });

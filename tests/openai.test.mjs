@@ -8,6 +8,7 @@ import OpenAI, { BadRequestError, NotFoundError } from "openai";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { openai } from "../dist/openai.js";
+import { endless } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
@@ -130,10 +131,11 @@ describe("with the official package", () => {
     const { choices: [ofIds] } = await client.completions.create({ ...params, prompt: ids, n: 1 });
     assert.equal(ofIds.text, choices[0].text);
     assert.equal(usage.completion_tokens, usage.total_tokens - usage.prompt_tokens);
-    const { choices: [echoed] } = await client.completions.create({ ...params, prompt: "ab", n: 1, echo: true, logprobs: 1 });
+    const { choices: [echoed] } = await client.completions.create({ ...params, prompt: "ab", n: 1, echo: true });
     assert.equal(echoed.text, `ab${choices[0].text}`);
-    assert.equal(echoed.logprobs.text_offset[0], 2);
-    assert.equal(echoed.logprobs.tokens.join(""), choices[0].text);
+    const { choices: [{ logprobs }] } = await client.completions.create({ ...params, prompt: "ab", n: 1, logprobs: 1 });
+    assert.equal(logprobs.tokens.join(""), choices[0].text);
+    assert.deepEqual(logprobs.text_offset.slice(0, 2), [0, logprobs.tokens[0].length]);
     const texts = ["", "", "", ""];
     for await (const { choices } of await client.completions.create({ ...params, stream: true })) for (const { index, text } of choices) texts[index] += text;
     assert.deepEqual(texts, choices.map(({ text }) => text));
@@ -173,10 +175,21 @@ describe("with the official package", () => {
       [{ response_format: { type: "json_schema", json_schema: { schema: { not: {} } } } }, BadRequestError, /not/],
       [{ response_format: { type: "grammar" } }, BadRequestError, /grammar/],
       [{ tools: [TOOL], tool_choice: { type: "function", function: { name: "x" } } }, BadRequestError, /no tool is called "x"/],
+      [{ tools: [TOOL], tool_choice: { type: "allowed_tools", allowed_tools: {} } }, BadRequestError, /allowed_tools/],
+      [{ tools: [TOOL], response_format: { type: "json_object" } }, BadRequestError, /response_format/],
+      [{ tools: "look" }, BadRequestError, /tools should be/],
+      [{ response_format: {} }, BadRequestError, /response_format/],
+      [{ messages: [null] }, BadRequestError, /messages/],
+      [{ messages: [{ role: "user", content: [null] }] }, BadRequestError, /parts/],
+      [{ messages: [{ role: "assistant", content: null, tool_calls: [{ id: "a" }] }] }, BadRequestError, /tool_calls/],
       [{ frobnicate: 1, stream: true }, BadRequestError, /frobnicate/],
+      [{ temperature: -1, stream: true }, BadRequestError, /temperature/],
+      [{ messages: [{ role: "user", content: "a".repeat(3000) }], stream: true }, BadRequestError, /context/],
     ]) await assert.rejects(() => chat(params), (thrown) => thrown instanceof error && says.test(thrown.message), JSON.stringify(params).slice(0, 80));
     await assert.rejects(() => client.embeddings.create({ model: "minilm", input: "a", dimensions: 7 }), BadRequestError);
-    await assert.rejects(() => client.completions.create({ model: "writer", prompt: "a", suffix: "b" }), BadRequestError);
+    for (const params of [{ suffix: "b" }, { echo: true, logprobs: 1 }, { echo: true, temperature: -1, stream: true }])
+      await assert.rejects(() => client.completions.create({ model: "writer", prompt: "a", ...params }), BadRequestError);
+    assert.equal((await own.fetch("http://page.example/models/a/b/v1/chat/completions", { method: "POST", body: JSON.stringify({ model: "writer", messages: MESSAGES, tool_choice: null, max_tokens: 1 }) })).status, 200);
     assert.equal((await own.fetch("http://page.example/v1/files", { method: "POST", body: "{}" })).status, 404);
     assert.equal((await own.fetch("http://page.example/v1/chat/completions", { method: "POST", body: "{" })).status, 400);
     assert.equal((await chat()).choices.length, 1);
@@ -194,6 +207,35 @@ describe("with the official package", () => {
     controller.abort();
     await assert.rejects(waiting, /abort/i);
     await idle(engine);
+  });
+
+  test("whoever leaves a stream ends what would go on and on; so does a choice's failure, for the others", async () => {
+    const on = await CausalLM.load(endless(), { engine });
+    const endlessly = openai({ on });
+    // Never its end.
+    const params = { model: "on", max_tokens: 60_000, logit_bias: { 0: -100, 2: -100 }, stream: true };
+    const chatting = { ...params, messages: [{ role: "user", content: "a" }] };
+    for await (const _ of await endlessly.chat.completions.create(chatting)) break;
+    await idle(engine);
+    for await (const _ of await endlessly.completions.create({ ...params, prompt: "a", echo: true })) break;
+    await idle(engine);
+    await assert.rejects(endlessly.completions.create({ ...params, stream: false, prompt: ["a", ""] }));
+    await idle(engine);
+    const request = (signal) => endlessly.fetch("http://page.example/v1/chat/completions", { method: "POST", body: JSON.stringify(chatting), signal });
+    await (await request()).body.cancel();
+    await idle(engine);
+    const controller = new AbortController();
+    const body = (await request(controller.signal)).text();
+    controller.abort();
+    await assert.rejects(body, { name: "AbortError" });
+    await idle(engine);
+    // Its model goes while nobody looks.
+    await assert.rejects(async () => {
+      for await (const _ of await endlessly.chat.completions.create(chatting)) {
+        await on.dispose();
+        await idle(engine);
+      }
+    });
   });
 });
 

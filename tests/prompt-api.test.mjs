@@ -96,6 +96,51 @@ describe("under Node", () => {
     await idle(engine);
   });
 
+  test("one is answered after the other, read or not; what was called off was never said", async () => {
+    const session = await LanguageModel.create({ topK: 5, temperature: 1 });
+    const [controller, order] = [new AbortController(), []];
+    const first = session.prompt("a", { responseConstraint: /[a-c]{200}/ }).then(() => order.push("first"));
+    const second = session.prompt("b", { signal: controller.signal });
+    const third = session.prompt("c", { responseConstraint: /[a-c]{2}/ }).then(() => order.push("third"));
+    controller.abort();
+    await assert.rejects(second, { name: "AbortError" });
+    await Promise.all([first, third]);
+    assert.deepEqual(order, ["first", "third"]);
+    session.promptStreaming("d", { responseConstraint: /[a-c]{40}/ });
+    await session.prompt("e", { responseConstraint: /[a-c]{2}/ });
+    const before = session.contextUsage;
+    const again = new AbortController();
+    const going = session.promptStreaming("f", { signal: again.signal }).getReader();
+    await going.read();
+    again.abort();
+    await assert.rejects(async () => { while (!(await going.read()).done); }, { name: "AbortError" });
+    await assert.rejects(session.prompt("g", { responseConstraint: { not: {} } }), { name: "NotSupportedError" });
+    assert.equal(await session.measureContextUsage("h"), await session.measureContextUsage("i"));
+    assert.equal(session.contextUsage, before);
+    // Messages that can be read but once.
+    const [clone, said] = [await session.clone(), [{ role: "user", content: "j" }]];
+    for (const [each, input] of [[session, said], [clone, said.values()]]) await each.prompt(input, { responseConstraint: /[a]{3}/ });
+    assert.equal(clone.contextUsage, session.contextUsage);
+    for (const each of [session, clone]) each.destroy();
+  });
+
+  test("thoughts that nobody sees end with the stream that they are of", async () => {
+    const template = "{% for m in messages %}{{ m.content }}{% endfor %}{% if messages | length < 2 %}{{ raise_exception('No user query found in messages.') }}{% endif %}<think>";
+    const thinking = await CausalLM.load({ "model.gguf": endless(), "chat_template.jinja": template }, { engine });
+    const session = await promptApi(thinking).create({ initialPrompts: [{ role: "system", content: "a" }] });
+    const stream = session.promptStreaming("b");
+    await stream.cancel();
+    await idle(engine);
+    await thinking.dispose();
+  });
+
+  test("shares of what nobody knows the size of are not told", async () => {
+    const shares = [];
+    const Own = promptApi(async (report) => { for (const share of [NaN, 0.5, NaN]) report(share); return CausalLM.load(endless(), { engine }); });
+    await Own.create({ monitor: (monitor) => monitor.addEventListener("downloadprogress", ({ loaded }) => shares.push(loaded)) });
+    assert.deepEqual(shares, [0, 0.5, 1]);
+  });
+
   test("its end, or the one of the signal that it was made with, ends what is under way", async () => {
     const session = await LanguageModel.create();
     const calls = [session.prompt("a"), session.append("b"), session.measureContextUsage("c"), session.clone()];

@@ -1,7 +1,7 @@
 // A language model of the AI SDK's.
 
 import type { CausalLM } from "../page/causal-lm.js";
-import { streamOf } from "../shared/streams.js";
+import { runUntil, streamOf } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult, ToolCall } from "../shared/types.js";
 import { messagesOf, optionsOf } from "./read.js";
 import type { CallOptions, Content, FinishReason, LanguageModel, Metadata, StreamPart, Usage, Warning } from "./types.js";
@@ -24,7 +24,8 @@ export function languageModel(modelId: string, lm: CausalLM): LanguageModel {
       return { content: contentOf(result), finishReason: finishOf(result), usage: usageOf(result), warnings, response: metadata };
     },
     async doStream(options) {
-      return { stream: streamOf(parts(begin(options), options.abortSignal)) };
+      const run = runUntil(options.abortSignal);
+      return { stream: streamOf(parts(begin({ ...options, abortSignal: run.signal }), options.abortSignal), run) };
     },
   };
 }
@@ -63,12 +64,11 @@ async function* parts({ generation, warnings, metadata }: Begun, signal: AbortSi
   // Text and reasoning are in blocks, each with its number.
   let [open, blocks]: ["text" | "reasoning" | undefined, number] = [undefined, 0];
   const close = (): StreamPart[] => (open === undefined ? [] : [{ type: `${open}-end`, id: String(blocks) }]);
-  const begun = new Set<string>();
   for await (const token of generation) {
-    if (token.toolCall !== undefined) {
+    if (token.toolCall !== undefined && "arguments" in token.toolCall) {
       yield* close();
       open = undefined;
-      yield* callParts(token.toolCall, begun);
+      yield* callParts(token.toolCall);
     } else if (token.text !== "" && token.kind !== "tool-call") {
       const kind = token.kind ?? "text";
       if (kind !== open) {
@@ -85,13 +85,11 @@ async function* parts({ generation, warnings, metadata }: Begun, signal: AbortSi
   yield { type: "finish", usage: usageOf(result), finishReason: finishOf(result) };
 }
 
-/** Its name as soon as it is known, its input at its end. */
-function* callParts(call: NonNullable<GeneratedToken["toolCall"]>, begun: Set<string>): Generator<StreamPart> {
-  const id = call.id!;
-  if (!begun.has(id)) yield { type: "tool-input-start", id, toolName: call.name! };
-  begun.add(id);
-  if (!("arguments" in call)) return;
+/** A whole call: what only begins like one is none. */
+function* callParts(call: NonNullable<GeneratedToken["toolCall"]>): Generator<StreamPart> {
   const whole = callOf(call);
+  const id = whole.toolCallId;
+  yield { type: "tool-input-start", id, toolName: whole.toolName };
   yield { type: "tool-input-delta", id, delta: whole.input };
   yield { type: "tool-input-end", id };
   yield whole;

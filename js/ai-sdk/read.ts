@@ -11,6 +11,8 @@ export function optionsOf(options: CallOptions): { generate: GenerateOptions; wa
   const { responseFormat: format, toolChoice: choice, reasoning } = options;
   if (reasoning !== undefined && reasoning !== "provider-default") unsupported("reasoning", "providerOptions.azulejo.templateOptions has the chat template's own switches");
   const tools = options.tools?.flatMap((tool): Tool[] => {
+    if (tool.strict && choice?.type !== "required" && choice?.type !== "tool") unsupported(`tool ${tool.name}: strict`, "only a forced call's input is sure to be of its schema");
+    if (tool.inputExamples?.length) unsupported(`tool ${tool.name}: inputExamples`, "chat templates know none");
     if (tool.type === "function") return [{ name: tool.name, description: tool.description, parameters: tool.inputSchema }];
     unsupported(`tool ${tool.name}`, "only functions can be called");
     return [];

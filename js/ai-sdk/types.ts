@@ -31,7 +31,7 @@ export interface CallOptions {
   frequencyPenalty?: number;
   responseFormat?: { type: "text" } | { type: "json"; schema?: object };
   seed?: number;
-  tools?: { type: string; name: string; description?: string; inputSchema?: object }[];
+  tools?: { type: string; name: string; description?: string; inputSchema?: object; strict?: boolean; inputExamples?: unknown[] }[];
   toolChoice?: { type: "auto" | "none" | "required" } | { type: "tool"; toolName: string };
   includeRawChunks?: boolean;
   abortSignal?: AbortSignal;

@@ -1,6 +1,7 @@
 // Chat completions.
 
 import type { CausalLM } from "../page/causal-lm.js";
+import { runUntil } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult, ToolCall } from "../shared/types.js";
 import { chatOptions, choices, messagesOf, seeded, usageOf } from "./read.js";
 import { interleaved, newId, now } from "./streams.js";
@@ -18,8 +19,10 @@ function begin(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefine
 }
 
 export async function complete(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefined): Promise<Chat.Completion> {
-  const { head, generations } = begin(lm, params, signal);
-  const results = await Promise.all(generations);
+  const run = runUntil(signal);
+  const { head, generations } = begin(lm, params, run.signal);
+  // Where one fails, none goes on.
+  const results = await Promise.all(generations).finally(() => run.end());
   signal?.throwIfAborted();
   const all = await Promise.all(results.map(async (result, index) => {
     const tokens: GeneratedToken[] = [];
@@ -46,14 +49,27 @@ function choiceOf(result: GenerationResult, index: number, tokens: GeneratedToke
 }
 
 export async function* stream(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefined): AsyncGenerator<Chat.Chunk> {
-  const { head, generations } = begin(lm, params, signal);
+  const run = runUntil(signal);
+  try {
+    yield* chunks(params, begin(lm, params, run.signal), signal);
+  } finally {
+    run.end();
+  }
+}
+
+async function* chunks(params: Chat.Params, { head, generations }: Begun, signal: AbortSignal | undefined): AsyncGenerator<Chat.Chunk> {
   const withUsage = params.stream_options?.include_usage ?? false;
   const chunk = (index: number, delta: Chat.Delta, finish: Chat.FinishReason | null = null, logprobs: Chat.Logprobs | null = null): Chat.Chunk =>
     ({ ...head, object: "chat.completion.chunk", choices: [{ index, delta, logprobs, finish_reason: finish }], ...(withUsage && { usage: null }) });
+  const tokens = interleaved(generations);
+  // Behind the first token: what is refused fails before anything is said.
+  let step = await tokens.next();
   for (const index of generations.keys()) yield chunk(index, { role: "assistant", content: "" });
-  const called = generations.map(() => new Set<string>());
-  for await (const { index, token } of interleaved(generations)) {
-    const delta = deltaOf(token, called[index]!);
+  const called = generations.map(() => 0);
+  for (; !step.done; step = await tokens.next()) {
+    const { index, token } = step.value;
+    const isCall = token.toolCall !== undefined && "arguments" in token.toolCall;
+    const delta = deltaOf(token, isCall ? called[index]!++ : undefined);
     const logprobs = params.logprobs && token.logprob !== undefined ? logprobsOf([token]) : null;
     if (delta !== undefined || logprobs !== null) yield chunk(index, delta ?? {}, null, logprobs);
   }
@@ -63,16 +79,9 @@ export async function* stream(lm: CausalLM, params: Chat.Params, signal: AbortSi
   if (withUsage) yield { ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(results, results.slice(0, 1)) };
 }
 
-/** A call comes in two parts: its name, and all of its arguments. */
-function deltaOf({ text, kind, toolCall }: GeneratedToken, called: Set<string>): Chat.Delta | undefined {
-  if (toolCall?.id !== undefined) {
-    const isNew = !called.has(toolCall.id);
-    called.add(toolCall.id);
-    const index = [...called].indexOf(toolCall.id);
-    const given = "arguments" in toolCall ? JSON.stringify(toolCall.arguments) : isNew ? "" : undefined;
-    const head = isNew ? ({ id: toolCall.id, type: "function" } as const) : {};
-    return { tool_calls: [{ index, ...head, function: { ...(isNew && { name: toolCall.name! }), ...(given !== undefined && { arguments: given }) } }] };
-  }
+/** `call`: which of the answer's calls it has. They come whole: what only begins like one is none. */
+function deltaOf({ text, kind, toolCall }: GeneratedToken, call: number | undefined): Chat.Delta | undefined {
+  if (call !== undefined) return { tool_calls: [{ index: call, ...callOf(toolCall as ToolCall) }] };
   if (text === "" || kind === "tool-call") return undefined;
   return kind === "reasoning" ? { reasoning_content: text } : { content: text };
 }

@@ -1,6 +1,7 @@
 // Completions of texts.
 
 import type { CausalLM } from "../page/causal-lm.js";
+import { runUntil } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult } from "../shared/types.js";
 import { choices, completionOptions, promptsOf, seeded, usageOf } from "./read.js";
 import { interleaved, newId, now } from "./streams.js";
@@ -29,27 +30,41 @@ async function echoed(lm: CausalLM, params: Completions.Params, prompt: string |
 }
 
 export async function complete(lm: CausalLM, params: Completions.Params, signal: AbortSignal | undefined): Promise<Completions.Completion> {
-  const { head, prompts, generations, count } = begin(lm, params, signal);
-  const results = await Promise.all(generations);
+  const run = runUntil(signal);
+  const { head, prompts, generations, count } = begin(lm, params, run.signal);
+  // Where one fails, none goes on.
+  const results = await Promise.all(generations).finally(() => run.end());
   signal?.throwIfAborted();
   const all = await Promise.all(results.map(async (result, index) => {
     const before = await echoed(lm, params, prompts[Math.floor(index / count)]!);
     const tokens: GeneratedToken[] = [];
     if (params.logprobs != null) for await (const token of generations[index]!) tokens.push(token);
-    const logprobs = params.logprobs == null ? null : logprobsOf(tokens, before.length);
+    const logprobs = params.logprobs == null ? null : logprobsOf(tokens, 0);
     return { index, text: before + result.text, logprobs, finish_reason: finishOf(result) };
   }));
   return { ...head, choices: all, usage: usageOf(results, results.filter((_, index) => index % count === 0)) };
 }
 
 export async function* stream(lm: CausalLM, params: Completions.Params, signal: AbortSignal | undefined): AsyncGenerator<Completions.Completion> {
-  const { head, prompts, generations, count } = begin(lm, params, signal);
+  const run = runUntil(signal);
+  try {
+    yield* chunks(lm, params, begin(lm, params, run.signal), signal);
+  } finally {
+    run.end();
+  }
+}
+
+async function* chunks(lm: CausalLM, params: Completions.Params, { head, prompts, generations, count }: Begun, signal: AbortSignal | undefined): AsyncGenerator<Completions.Completion> {
   const withUsage = params.stream_options?.include_usage ?? false;
   const chunk = (index: number, text: string, finish: "stop" | "length" | null = null, logprobs: Completions.Logprobs | null = null): Completions.Completion =>
     ({ ...head, choices: [{ index, text, logprobs, finish_reason: finish }], ...(withUsage && { usage: null }) });
   const shown = await Promise.all(generations.map((_, index) => echoed(lm, params, prompts[Math.floor(index / count)]!)));
+  const tokens = interleaved(generations);
+  // Before the echo: what is refused fails before anything is said.
+  let step = await tokens.next();
   for (const [index, before] of shown.entries()) if (before !== "") yield chunk(index, before);
-  for await (const { index, token } of interleaved(generations)) {
+  for (; !step.done; step = await tokens.next()) {
+    const { index, token } = step.value;
     const logprobs = params.logprobs == null ? null : logprobsOf([token], shown[index]!.length);
     shown[index] += token.text;
     if (token.text !== "" || logprobs !== null) yield chunk(index, token.text, null, logprobs);

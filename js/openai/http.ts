@@ -1,6 +1,7 @@
 // Requests and answers as OpenAI's server has them: JSON, and server-sent events.
 
 import { asError, invalid, type AzulejoError } from "../shared/errors.js";
+import { leave, runUntil, type Run } from "../shared/streams.js";
 import type { OpenAIClient } from "./types.js";
 
 type Verbs = Omit<OpenAIClient, "fetch">;
@@ -17,17 +18,20 @@ export async function handle(client: Verbs, request: Request): Promise<Response>
 
 async function answer(client: Verbs, request: Request): Promise<Response> {
   const path = new URL(request.url).pathname.replace(/\/+$/, "");
-  const [, what] = /\/(chat\/completions|completions|embeddings|models(?:\/.+)?)$/.exec(path) ?? [];
-  if (what?.startsWith("models") && request.method === "GET") return models(client, what.slice("models/".length));
-  if (what === undefined || request.method !== "POST" || what.startsWith("models"))
+  const asked = /\/models(?:\/(.+))?$/.exec(path);
+  if (request.method === "GET" && asked !== null) return models(client, asked[1] ?? "");
+  const [, what] = (request.method === "POST" && /\/(chat\/completions|completions|embeddings)$/.exec(path)) || [];
+  if (what === undefined)
     return json({ error: { message: `${request.method} ${path}: not supported`, type: "invalid_request_error", param: null, code: null } }, 404);
   const params = await request.json().catch(() => { throw invalid("the body should be JSON"); });
   if (typeof params !== "object" || params === null) throw invalid("the body should be an object");
-  const { signal } = request;
+  // An abort reaches a request's signal only while the request is there: what answers it holds it.
+  const run = runUntil(request.signal);
+  const { signal } = run;
   if (what === "embeddings") return json(await client.embeddings.create(params, { signal }));
   const { create } = (what === "completions" ? client.completions : client.chat.completions) as { create(params: unknown, options: object): Promise<unknown> };
   const result = await create(params, { signal });
-  return params.stream ? await events(result as AsyncGenerator<unknown>) : json(result);
+  return params.stream ? await events(result as AsyncGenerator<unknown>, run, request) : json(result);
 }
 
 async function models(client: Verbs, id: string): Promise<Response> {
@@ -40,7 +44,7 @@ async function models(client: Verbs, id: string): Promise<Response> {
 const json = (value: unknown, status = 200): Response => new Response(JSON.stringify(value), { status, headers: { "content-type": "application/json" } });
 
 /** What fails before anything is said has a status of its own. */
-async function events(chunks: AsyncGenerator<unknown>): Promise<Response> {
+async function events(chunks: AsyncGenerator<unknown>, run: Run, request: Request): Promise<Response> {
   const encoder = new TextEncoder();
   const line = (text: string) => encoder.encode(`data: ${text}\n\n`);
   let first: IteratorResult<unknown> | undefined = await chunks.next();
@@ -52,12 +56,13 @@ async function events(chunks: AsyncGenerator<unknown>): Promise<Response> {
         controller.enqueue(line(done ? "[DONE]" : JSON.stringify(value)));
         if (done) controller.close();
       } catch (thrown) {
+        if (request.signal.aborted) return controller.error(request.signal.reason);
         const { message, code } = asError(thrown);
         controller.enqueue(line(JSON.stringify({ error: { message, type: "server_error", param: null, code } })));
         controller.close();
       }
     },
-    cancel: async () => void (await chunks.return(undefined)),
+    cancel: () => leave(chunks, run),
   });
   return new Response(body, { headers: { "content-type": "text/event-stream", "cache-control": "no-cache" } });
 }

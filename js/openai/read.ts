@@ -2,7 +2,7 @@
 // an answer.
 
 import { AzulejoError, invalid } from "../shared/errors.js";
-import type { GenerateOptions, GenerationResult, Message, Tool } from "../shared/types.js";
+import type { GenerateOptions, GenerationResult, Message, Tool, ToolCall } from "../shared/types.js";
 import type { Chat, Completions, Shared, Usage } from "./types.js";
 
 /** What says nothing of the answer. */
@@ -22,6 +22,11 @@ export function refuseUnknown(params: object, known: readonly string[]): void {
 /** Only what is given: `null` is as if it were absent. */
 function given<T extends object>(options: T): T {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null)) as T;
+}
+
+function listOf<T>(list: T[] | null | undefined, name: string): T[] | undefined {
+  if (list != null && !Array.isArray(list)) throw invalid(`${name} should be an array`);
+  return list ?? undefined;
 }
 
 /** OpenAI draws by default. */
@@ -54,21 +59,29 @@ export function chatOptions(params: Chat.Params): GenerateOptions {
   refuseUnknown(params, [...SHARED, ...CHAT]);
   const { response_format: format, tools, tool_choice: choice } = params;
   const parallel = (params as { parallel_tool_calls?: unknown }).parallel_tool_calls;
-  if (parallel === false && tools !== undefined) throw invalid("parallel_tool_calls: whether there are several is the model's choice");
+  if (parallel === false && tools != null) throw invalid("parallel_tool_calls: whether there are several is the model's choice");
+  const jsonSchema = schemaOf(format);
+  if (jsonSchema !== undefined && tools?.length && choice !== "none") throw invalid("response_format: an answer of a schema cannot call tools");
   return given({
     ...shared(params),
     ...(params.max_completion_tokens != null && { maxTokens: params.max_completion_tokens }),
     logprobs: params.logprobs ? (params.top_logprobs ?? 0) : undefined,
-    jsonSchema: schemaOf(format),
-    tools: tools?.map(toolOf),
-    toolChoice: typeof choice === "object" ? { name: choice.function.name } : choice,
+    jsonSchema,
+    tools: listOf(tools, "tools")?.map(toolOf),
+    toolChoice: choiceOf(choice),
     templateOptions: params.chat_template_kwargs,
   }) as GenerateOptions;
 }
 
+function choiceOf(choice: Chat.Params["tool_choice"]): GenerateOptions["toolChoice"] {
+  if (typeof choice !== "object" || choice === null) return choice ?? undefined;
+  if (choice.type !== "function" || typeof choice.function?.name !== "string") throw invalid(`tool_choice: ${JSON.stringify(choice)} is not supported`);
+  return { name: choice.function.name };
+}
+
 function schemaOf(format: Chat.Params["response_format"]): object | undefined {
-  switch (format?.type) {
-    case undefined:
+  if (format == null) return undefined;
+  switch (format.type) {
     case "text":
       return undefined;
     case "json_object":
@@ -81,31 +94,37 @@ function schemaOf(format: Chat.Params["response_format"]): object | undefined {
   }
 }
 
-function toolOf({ type, function: tool }: NonNullable<Chat.Params["tools"]>[number]): Tool {
-  if (type !== "function" || typeof tool?.name !== "string") throw invalid("tools: expected functions with a name");
-  // `strict` is what a forced call is anyway.
-  const { name, description, parameters } = tool;
+function toolOf(tool: NonNullable<Chat.Params["tools"]>[number]): Tool {
+  if (tool?.type !== "function" || typeof tool.function?.name !== "string") throw invalid("tools: expected functions with a name");
+  // `strict` is what a forced call is anyway, and one of the model's own is not.
+  const { name, description, parameters } = tool.function;
   return given({ name, description, parameters }) as Tool;
 }
 
 export function messagesOf({ messages }: Chat.Params): Message[] {
   if (!Array.isArray(messages) || messages.length === 0) throw invalid("messages should be an array of one at least");
   return messages.map((message) => {
+    if (typeof message !== "object" || message === null) throw invalid("messages: expected objects");
     const { role, content, name, reasoning_content: reasoning, tool_calls: calls, tool_call_id: toolCallId } = message;
     return given({
       role: role as Message["role"],
       content: Array.isArray(content) ? content.map(partOf) : (content ?? null),
       name,
       reasoning,
-      toolCalls: calls?.map(({ id, function: { name, arguments: given } }) => ({ id, name, arguments: argumentsOf(given) })),
+      toolCalls: listOf(calls, "messages: tool_calls")?.map(writtenCallOf),
       toolCallId,
     }) as Message;
   }).map((message) => ({ ...message, content: message.content ?? null }));
 }
 
+function writtenCallOf(call: Chat.ToolCall): ToolCall {
+  if (typeof call?.function?.name !== "string") throw invalid("messages: expected tool_calls of functions with a name");
+  return { id: call.id, name: call.function.name, arguments: argumentsOf(call.function.arguments) };
+}
+
 function partOf(part: { type: string; text?: string }): { type: "text"; text: string } {
-  if (part.type === "text" && typeof part.text === "string") return { type: "text", text: part.text };
-  throw new AzulejoError("unsupported-model", `messages: parts of the type ${JSON.stringify(part.type)} are not supported`);
+  if (part?.type === "text" && typeof part.text === "string") return { type: "text", text: part.text };
+  throw new AzulejoError("unsupported-model", `messages: parts of the type ${JSON.stringify(part?.type)} are not supported`);
 }
 
 function argumentsOf(given: string): unknown {
@@ -126,6 +145,7 @@ export function promptsOf({ prompt }: Completions.Params): (string | number[])[]
 export function completionOptions(params: Completions.Params): GenerateOptions {
   refuseUnknown(params, [...SHARED, ...COMPLETIONS]);
   const { best_of: best, suffix } = params as { best_of?: number; suffix?: string };
+  if (params.echo && params.logprobs != null) throw invalid("echo: a prompt has no logprobs here");
   if (best != null && best !== 1) throw invalid("best_of: not supported");
   if (suffix) throw invalid("suffix: not supported");
   // As OpenAI has it.

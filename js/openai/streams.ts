@@ -6,22 +6,21 @@ export const now = (): number => Math.floor(Date.now() / 1000);
 
 export const newId = (kind: string): string => `${kind}-${crypto.randomUUID().replaceAll("-", "")}`;
 
-/** The tokens of all, as they come. Who leaves ends them all. */
+/** The tokens of all, as they come. */
 export async function* interleaved(generations: Generation[]): AsyncGenerator<{ index: number; token: GeneratedToken }> {
   const readers = generations.map((generation) => generation[Symbol.asyncIterator]());
-  const next = async (index: number) => ({ index, step: await readers[index]!.next() });
+  const next = (index: number) => {
+    const step = readers[index]!.next().then((step) => ({ index, step }));
+    step.catch(() => {}); // it may fail while whoever reads this does something else, and is told when they come back
+    return step;
+  };
   const waiting = new Map(readers.map((_, index) => [index, next(index)]));
-  try {
-    while (waiting.size > 0) {
-      const { index, step } = await Promise.race(waiting.values());
-      if (step.done) waiting.delete(index);
-      else {
-        waiting.set(index, next(index));
-        yield { index, token: step.value };
-      }
+  while (waiting.size > 0) {
+    const { index, step } = await Promise.race(waiting.values());
+    if (step.done) waiting.delete(index);
+    else {
+      waiting.set(index, next(index));
+      yield { index, token: step.value };
     }
-  } finally {
-    for (const promise of waiting.values()) promise.catch(() => {});
-    for (const reader of readers) void reader.return?.();
   }
 }

@@ -22,7 +22,7 @@ export namespace Chat {
     top_logprobs?: number | null;
     response_format?: { type: "text" | "json_object" } | { type: "json_schema"; json_schema: { name?: string; schema?: object } } | null;
     tools?: { type: "function"; function: { name: string; description?: string; parameters?: object } }[];
-    tool_choice?: "none" | "auto" | "required" | { type: "function"; function: { name: string } };
+    tool_choice?: "none" | "auto" | "required" | { type: "function"; function: { name: string } } | null;
     /** Variables of the chat template, as vLLM calls them. */
     chat_template_kwargs?: Record<string, unknown>;
   }

@@ -2,10 +2,10 @@
 
 import type { CausalLM } from "../page/causal-lm.js";
 import { AzulejoError } from "../shared/errors.js";
-import { streamOf } from "../shared/streams.js";
+import { pushedStreamOf, runUntil } from "../shared/streams.js";
 import type { GenerateOptions, Message, Session } from "../shared/types.js";
-import { constraintOf, hasPrefix, isSupported, messagesOf, notSupported, samplingOf } from "./read.js";
-import type { AppendOptions, Availability, CoreOptions, CreateOptions, ModelSourceOf, PromptInput, PromptOptions } from "./types.js";
+import { constraintOf, hasPrefix, isSupported, listOf, messagesOf, notSupported, samplingOf } from "./read.js";
+import type { AppendOptions, Availability, CoreOptions, CreateOptions, ModelSourceOf, PromptInput, PromptMessage, PromptOptions } from "./types.js";
 
 /** A session of the API's. */
 export interface PromptSession extends EventTarget {
@@ -56,7 +56,7 @@ export function promptApi(source: ModelSourceOf): LanguageModelClass {
       signal?.throwIfAborted();
       const sampling = samplingOf(options);
       if (!isSupported(options)) throw notSupported("only texts go in and come out, without tools");
-      const initial = messagesOf(initialPrompts, true);
+      const initial = messagesOf(listOf(initialPrompts), true);
       const lm = await orAbort(shared.load(monitor, signal), signal);
       const usage = await usageOf(lm, initial);
       signal?.throwIfAborted();
@@ -98,7 +98,8 @@ class SharedModel {
     const tell = (share: number) => {
       // As the specification rounds it.
       const loaded = Math.floor(share * 0x10000) / 0x10000;
-      if (loaded <= last || signal?.aborted) return;
+      // A share of what nobody knows the size of is no number.
+      if (!(loaded > last) || signal?.aborted) return;
       last = loaded;
       target.dispatchEvent(progressEvent(loaded));
     };
@@ -143,8 +144,9 @@ interface State {
   kept: Session;
   sampling: GenerateOptions;
   /** What never leaves the context. */
-  initial: Message[];
-  said: Message[];
+  readonly initial: readonly Message[];
+  /** What was said since; replaced, never changed. */
+  said: readonly Message[];
   usage: number;
 }
 
@@ -194,20 +196,23 @@ abstract class PromptSessionBase extends EventTarget implements PromptSession {
 
   promptStreaming(input: PromptInput, options: PromptOptions = {}): ReadableStream<string> {
     options.signal?.throwIfAborted();
-    return streamOf(this.#answer(input, options));
+    const run = runUntil(options.signal);
+    return pushedStreamOf(this.#answer(input, { ...options, signal: run.signal }), run);
   }
 
   append(input: PromptInput, { signal }: AppendOptions = {}): Promise<undefined> {
-    return this.#inTurn(signal, async () => {
-      await this.#add(this.#read(input));
+    const given = listOf(input);
+    return this.#inTurn(signal, async (signal) => {
+      await this.#add(this.#read(given), signal);
       return undefined;
     });
   }
 
   measureContextUsage(input: PromptInput, { signal, ...options }: PromptOptions = {}): Promise<number> {
+    const given = listOf(input);
     return this.#inTurn(signal, async () => {
       const { told } = constraintOf(options, false);
-      const messages = [...this.#messages, ...withTold(this.#read(input, true), told)];
+      const messages = [...this.#messages, ...withTold(this.#read(given, true), told)];
       return (await usageOf(this.#state.lm, messages)) - this.#state.usage;
     });
   }
@@ -215,7 +220,7 @@ abstract class PromptSessionBase extends EventTarget implements PromptSession {
   clone({ signal }: AppendOptions = {}): Promise<PromptSession> {
     return this.#inTurn(signal, async () => {
       const kept = await this.#state.kept.clone();
-      return this.another({ ...this.#state, kept, said: [...this.#state.said] });
+      return this.another({ ...this.#state, kept });
     });
   }
 
@@ -233,8 +238,8 @@ abstract class PromptSessionBase extends EventTarget implements PromptSession {
   }
 
   /** `anywhere`: system messages too, as they are only measured. */
-  #read(input: PromptInput, anywhere = false): Message[] {
-    return messagesOf(input, anywhere || this.#messages.length === 0);
+  #read(given: PromptMessage[], anywhere = false): Message[] {
+    return messagesOf(given, anywhere || this.#messages.length === 0);
   }
 
   /** Waits for what is under way. Whoever is aborted, or the session's end, ends it with their reason. */
@@ -250,49 +255,65 @@ abstract class PromptSessionBase extends EventTarget implements PromptSession {
   }
 
   async *#answer(input: PromptInput, { signal, ...options }: PromptOptions): AsyncGenerator<string> {
-    const prefix = hasPrefix(input);
+    const given = listOf(input);
+    const prefix = hasPrefix(given);
     const { options: constraint, told } = constraintOf(options, prefix);
     let next = () => {};
     const turn = this.#last;
-    this.#last = new Promise<void>((resolve) => (next = resolve));
+    // Who is called off while they wait lets nobody past those before them.
+    this.#last = Promise.all([turn, new Promise<void>((resolve) => (next = resolve))]);
     const either = AbortSignal.any([this.#end.signal, ...(signal === undefined ? [] : [signal])]);
     try {
       await orAbort(turn, either);
-      yield* this.#generate(withTold(this.#read(input), told), { ...constraint, ...(prefix && { continueFinalMessage: true }) }, either);
+      yield* this.#generate(withTold(this.#read(given), told), { ...constraint, ...(prefix && { continueFinalMessage: true }) }, either);
     } finally {
       next();
     }
   }
 
   async *#generate(given: Message[], options: GenerateOptions, signal: AbortSignal): AsyncGenerator<string> {
-    const { kept, sampling, said } = this.#state;
-    // The platform answers to nothing, too.
-    await this.#add(given.length === 0 ? [{ role: "user", content: "" }] : given);
-    const generation = kept.generate(this.#messages, { ...sampling, ...options, signal });
-    for await (const { text, kind = "text" } of translated(generation)) if (text !== "" && kind === "text") yield text;
-    const { text } = await generation;
-    signal.throwIfAborted();
-    const begun = options.continueFinalMessage ? said.pop()!.content : "";
-    said.push({ role: "assistant", content: `${begun as string}${text}` });
-    this.#state.usage = await usageOf(this.#state.lm, this.#messages);
+    const state = this.#state;
+    const { said, usage } = state;
+    let isWhole = false;
+    try {
+      // The platform answers to nothing, too.
+      await this.#add(given.length === 0 ? [{ role: "user", content: "" }] : given, signal, { asked: true });
+      const generation = state.kept.generate(this.#messages, { ...state.sampling, ...options, signal });
+      for await (const { text, kind = "text" } of translated(generation)) if (text !== "" && kind === "text") yield text;
+      const { text } = await generation;
+      signal.throwIfAborted();
+      const begun = options.continueFinalMessage ? state.said.at(-1)!.content : "";
+      const before = options.continueFinalMessage ? state.said.slice(0, -1) : state.said;
+      const answered: readonly Message[] = [...before, { role: "assistant", content: `${begun as string}${text}` }];
+      state.usage = await usageOf(state.lm, [...state.initial, ...answered]);
+      state.said = answered;
+      isWhole = true;
+    } finally {
+      // A question without its answer was never said.
+      if (!isWhole) Object.assign(state, { said, usage });
+    }
   }
 
   /** Has messages be said, and lets older ones go where there is no room. Error: QuotaExceededError where there is none. */
-  async #add(messages: Message[]): Promise<void> {
-    const { lm, said, initial } = this.#state;
+  async #add(messages: Message[], signal: AbortSignal, { asked = false } = {}): Promise<void> {
+    const state = this.#state;
+    const { lm, initial } = state;
     const alone = await usageOf(lm, [...initial, ...messages]);
-    if (alone > this.contextWindow) throw quotaExceeded(alone - (await usageOf(lm, initial)), this.contextWindow);
-    const before = said.length;
-    let usage = await usageOf(lm, [...this.#messages, ...messages]);
-    while (usage > this.contextWindow && said.length > 0) {
+    // An answer's beginning, and a token of it.
+    const room = asked ? (await usageOf(lm, [...initial, ...messages], true)) - alone + 1 : 0;
+    if (alone + room > this.contextWindow) throw quotaExceeded(alone - (await usageOf(lm, initial)), this.contextWindow);
+    let said = state.said;
+    let usage = await usageOf(lm, [...initial, ...said, ...messages]);
+    while (usage + room > this.contextWindow && said.length > 0) {
       // A question with its answers.
       const next = said.findIndex(({ role }, at) => at > 0 && role === "user");
-      said.splice(0, next < 0 ? said.length : next);
-      usage = await usageOf(lm, [...this.#messages, ...messages]);
+      said = said.slice(next < 0 ? said.length : next);
+      usage = await usageOf(lm, [...initial, ...said, ...messages]);
     }
-    if (said.length < before) for (const name of ["contextoverflow", "quotaoverflow"]) this.dispatchEvent(new Event(name));
-    said.push(...messages);
-    this.#state.usage = usage;
+    signal.throwIfAborted();
+    const overflows = said.length < state.said.length;
+    Object.assign(state, { said: [...said, ...messages], usage });
+    if (overflows) for (const name of ["contextoverflow", "quotaoverflow"]) this.dispatchEvent(new Event(name));
   }
 }
 
@@ -303,10 +324,15 @@ function withTold(messages: Message[], told: string): Message[] {
   return [...messages.slice(0, -1), { ...last, content: `${last.content as string}${told}` }];
 }
 
-/** Tokens of a conversation, as the model's template writes it. */
-async function usageOf({ tokenizer }: CausalLM, messages: Message[]): Promise<number> {
+/** Tokens of a conversation, as the model's template writes it. `begun`: with the beginning of an answer. */
+async function usageOf({ tokenizer }: CausalLM, messages: readonly Message[], begun = false): Promise<number> {
   if (messages.length === 0) return 0;
-  const text = await tokenizer.applyChatTemplate(messages, { addGenerationPrompt: false, allowSpecial: true });
+  const written = (all: readonly Message[]) => tokenizer.applyChatTemplate([...all], { addGenerationPrompt: begun, allowSpecial: true });
+  const text = await written(messages).catch((error: unknown) => {
+    // Some templates want a question.
+    if (messages.some(({ role }) => role === "user")) throw error;
+    return written([...messages, { role: "user", content: "" }]);
+  });
   return (await tokenizer.encode(text, { addSpecial: false })).length;
 }
 

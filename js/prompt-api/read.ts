@@ -5,10 +5,14 @@ import type { CoreOptions, PromptInput, PromptMessage, PromptOptions } from "./t
 
 export const notSupported = (message: string): DOMException => new DOMException(message, "NotSupportedError");
 
-/** The messages of an input. `isFirst`: nothing was said before. Error: TypeError for a system message that is not the first. */
-export function messagesOf(input: PromptInput | unknown, isFirst: boolean): Message[] {
+/** An input's messages, each time it is asked: an iterable may be read but once. */
+export function listOf(input: PromptInput | unknown): PromptMessage[] {
   const isList = typeof input === "object" && input !== null && Symbol.iterator in input;
-  const given = isList ? [...(input as Iterable<PromptMessage>)] : [{ role: "user", content: String(input) } as PromptMessage];
+  return isList ? [...(input as Iterable<PromptMessage>)] : [{ role: "user", content: String(input) }];
+}
+
+/** The messages of an input. `isFirst`: nothing was said before. Error: TypeError for a system message that is not the first. */
+export function messagesOf(given: PromptMessage[], isFirst: boolean): Message[] {
   return given.map(({ role, content, prefix = false }, at) => {
     if (!["system", "user", "assistant"].includes(role)) throw new TypeError(`${String(role)} is no role`);
     if (role === "system" && (at > 0 || !isFirst)) throw new TypeError("a system message comes first of all");
@@ -23,9 +27,8 @@ function textOf({ type, value }: { type: string; value: unknown }): string {
 }
 
 /** Whether the last message is to be gone on with. */
-export function hasPrefix(input: PromptInput | unknown): boolean {
-  const list = typeof input === "object" && input !== null && Symbol.iterator in input ? [...(input as Iterable<PromptMessage>)] : [];
-  return list.at(-1)?.prefix === true;
+export function hasPrefix(given: PromptMessage[]): boolean {
+  return given.at(-1)?.prefix === true;
 }
 
 /** What is of ASCII alone in JavaScript, and of Unicode in Rust's regular expressions. */
