@@ -1,7 +1,6 @@
 // Chat completions.
 
 import type { CausalLM } from "../page/causal-lm.js";
-import { runUntil } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult, ToolCall } from "../shared/types.js";
 import { chatOptions, choices, messagesOf, seeded, usageOf } from "./read.js";
 import { interleaved, newId, now } from "./streams.js";
@@ -12,18 +11,16 @@ interface Begun {
   generations: Generation[];
 }
 
-function begin(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefined): Begun {
+function begin(lm: CausalLM, params: Chat.Params, signal: AbortSignal): Begun {
   const [options, messages] = [chatOptions(params), messagesOf(params)];
   const generate = (_: unknown, index: number) => lm.generate(messages, { ...seeded(options, index), signal });
   return { head: { id: newId("chatcmpl"), created: now(), model: params.model }, generations: Array.from({ length: choices(params) }, generate) };
 }
 
-export async function complete(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefined): Promise<Chat.Completion> {
-  const run = runUntil(signal);
-  const { head, generations } = begin(lm, params, run.signal);
-  // Where one fails, none goes on.
-  const results = await Promise.all(generations).finally(() => run.end());
-  signal?.throwIfAborted();
+export async function complete(lm: CausalLM, params: Chat.Params, signal: AbortSignal): Promise<Chat.Completion> {
+  const { head, generations } = begin(lm, params, signal);
+  const results = await Promise.all(generations);
+  signal.throwIfAborted();
   const all = await Promise.all(results.map(async (result, index) => {
     const tokens: GeneratedToken[] = [];
     if (params.logprobs) for await (const token of generations[index]!) tokens.push(token);
@@ -48,16 +45,8 @@ function choiceOf(result: GenerationResult, index: number, tokens: GeneratedToke
   };
 }
 
-export async function* stream(lm: CausalLM, params: Chat.Params, signal: AbortSignal | undefined): AsyncGenerator<Chat.Chunk> {
-  const run = runUntil(signal);
-  try {
-    yield* chunks(params, begin(lm, params, run.signal), signal);
-  } finally {
-    run.end();
-  }
-}
-
-async function* chunks(params: Chat.Params, { head, generations }: Begun, signal: AbortSignal | undefined): AsyncGenerator<Chat.Chunk> {
+export async function* stream(lm: CausalLM, params: Chat.Params, signal: AbortSignal): AsyncGenerator<Chat.Chunk> {
+  const { head, generations } = begin(lm, params, signal);
   const withUsage = params.stream_options?.include_usage ?? false;
   const chunk = (index: number, delta: Chat.Delta, finish: Chat.FinishReason | null = null, logprobs: Chat.Logprobs | null = null): Chat.Chunk =>
     ({ ...head, object: "chat.completion.chunk", choices: [{ index, delta, logprobs, finish_reason: finish }], ...(withUsage && { usage: null }) });
@@ -74,7 +63,7 @@ async function* chunks(params: Chat.Params, { head, generations }: Begun, signal
     if (delta !== undefined || logprobs !== null) yield chunk(index, delta ?? {}, null, logprobs);
   }
   const results = await Promise.all(generations);
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   for (const [index, result] of results.entries()) yield chunk(index, {}, finishOf(result));
   if (withUsage) yield { ...head, object: "chat.completion.chunk", choices: [], usage: usageOf(results, results.slice(0, 1)) };
 }

@@ -2,11 +2,12 @@
 
 import type { CausalLM } from "../page/causal-lm.js";
 import { embedderNamed, writerNamed, type NamedModels } from "../page/named-models.js";
+import { runUntil } from "../shared/streams.js";
 import * as chat from "./chat.js";
 import * as completions from "./completions.js";
 import { embed } from "./embeddings.js";
 import { handle } from "./http.js";
-import { now } from "./streams.js";
+import { ending, now } from "./streams.js";
 import type { Chat, Completions, Embeddings, OpenAIClient, Requested } from "./types.js";
 
 /** Models by the names that callers give them. */
@@ -18,10 +19,12 @@ export type OpenAIModels = NamedModels;
  */
 export function openai(models: OpenAIModels): OpenAIClient {
   const created = now();
-  const create = <P extends { model: string; stream?: boolean | null }>(kind: { stream(lm: CausalLM, params: P, signal?: AbortSignal): unknown; complete(lm: CausalLM, params: P, signal?: AbortSignal): unknown }) =>
+  const create = <P extends { model: string; stream?: boolean | null }>(kind: { stream(lm: CausalLM, params: P, signal: AbortSignal): AsyncGenerator; complete(lm: CausalLM, params: P, signal: AbortSignal): Promise<unknown> }) =>
     async (params: P, { signal }: Requested = {}) => {
       const lm = writerNamed(models, params?.model);
-      return params.stream ? kind.stream(lm, params, signal) : kind.complete(lm, params, signal);
+      const run = runUntil(signal);
+      // Where one choice fails, or whoever reads them leaves, none goes on.
+      return params.stream ? ending(kind.stream(lm, params, run.signal), run) : kind.complete(lm, params, run.signal).finally(run.end);
     };
   const client = {
     chat: { completions: { create: create<Chat.Params>(chat) } },

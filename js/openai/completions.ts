@@ -1,7 +1,6 @@
 // Completions of texts.
 
 import type { CausalLM } from "../page/causal-lm.js";
-import { runUntil } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult } from "../shared/types.js";
 import { choices, completionOptions, promptsOf, seeded, usageOf } from "./read.js";
 import { interleaved, newId, now } from "./streams.js";
@@ -15,7 +14,7 @@ interface Begun {
   count: number;
 }
 
-function begin(lm: CausalLM, params: Completions.Params, signal: AbortSignal | undefined): Begun {
+function begin(lm: CausalLM, params: Completions.Params, signal: AbortSignal): Begun {
   const [options, prompts, count] = [completionOptions(params), promptsOf(params), choices(params)];
   const of = (prompt: string | number[]) => Array.from({ length: count }, (_, index) => lm.generate(prompt, { ...seeded(options, index), signal }));
   return { head: { id: newId("cmpl"), object: "text_completion", created: now(), model: params.model }, prompts, generations: prompts.flatMap(of), count };
@@ -29,12 +28,10 @@ async function echoed(lm: CausalLM, params: Completions.Params, prompt: string |
   return typeof prompt === "string" ? prompt : lm.tokenizer.decode(prompt);
 }
 
-export async function complete(lm: CausalLM, params: Completions.Params, signal: AbortSignal | undefined): Promise<Completions.Completion> {
-  const run = runUntil(signal);
-  const { head, prompts, generations, count } = begin(lm, params, run.signal);
-  // Where one fails, none goes on.
-  const results = await Promise.all(generations).finally(() => run.end());
-  signal?.throwIfAborted();
+export async function complete(lm: CausalLM, params: Completions.Params, signal: AbortSignal): Promise<Completions.Completion> {
+  const { head, prompts, generations, count } = begin(lm, params, signal);
+  const results = await Promise.all(generations);
+  signal.throwIfAborted();
   const all = await Promise.all(results.map(async (result, index) => {
     const before = await echoed(lm, params, prompts[Math.floor(index / count)]!);
     const tokens: GeneratedToken[] = [];
@@ -45,16 +42,8 @@ export async function complete(lm: CausalLM, params: Completions.Params, signal:
   return { ...head, choices: all, usage: usageOf(results, results.filter((_, index) => index % count === 0)) };
 }
 
-export async function* stream(lm: CausalLM, params: Completions.Params, signal: AbortSignal | undefined): AsyncGenerator<Completions.Completion> {
-  const run = runUntil(signal);
-  try {
-    yield* chunks(lm, params, begin(lm, params, run.signal), signal);
-  } finally {
-    run.end();
-  }
-}
-
-async function* chunks(lm: CausalLM, params: Completions.Params, { head, prompts, generations, count }: Begun, signal: AbortSignal | undefined): AsyncGenerator<Completions.Completion> {
+export async function* stream(lm: CausalLM, params: Completions.Params, signal: AbortSignal): AsyncGenerator<Completions.Completion> {
+  const { head, prompts, generations, count } = begin(lm, params, signal);
   const withUsage = params.stream_options?.include_usage ?? false;
   const chunk = (index: number, text: string, finish: "stop" | "length" | null = null, logprobs: Completions.Logprobs | null = null): Completions.Completion =>
     ({ ...head, choices: [{ index, text, logprobs, finish_reason: finish }], ...(withUsage && { usage: null }) });
@@ -70,7 +59,7 @@ async function* chunks(lm: CausalLM, params: Completions.Params, { head, prompts
     if (token.text !== "" || logprobs !== null) yield chunk(index, token.text, null, logprobs);
   }
   const results = await Promise.all(generations);
-  signal?.throwIfAborted();
+  signal.throwIfAborted();
   for (const [index, result] of results.entries()) yield chunk(index, "", finishOf(result));
   if (withUsage) yield { ...head, choices: [], usage: usageOf(results, results.filter((_, index) => index % count === 0)) };
 }

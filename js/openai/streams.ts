@@ -1,10 +1,20 @@
 // Several generations at once, and what every answer has.
 
+import type { Run } from "../shared/streams.js";
 import type { GeneratedToken, Generation } from "../shared/types.js";
 
 export const now = (): number => Math.floor(Date.now() / 1000);
 
 export const newId = (kind: string): string => `${kind}-${crypto.randomUUID().replaceAll("-", "")}`;
+
+/** The same pieces; `run` ends with them. */
+export async function* ending<T>(pieces: AsyncGenerator<T>, run: Run): AsyncGenerator<T> {
+  try {
+    yield* pieces;
+  } finally {
+    run.end();
+  }
+}
 
 /** The tokens of all, as they come. */
 export async function* interleaved(generations: Generation[]): AsyncGenerator<{ index: number; token: GeneratedToken }> {

@@ -1,7 +1,7 @@
 // What a generation takes.
 
 import { invalid } from "../shared/errors.js";
-import type { WireConstraint, WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
+import type { WireAnswer, WireConstraint, WireGenerateOptions, WireSeq2SeqOptions } from "../shared/protocol.js";
 import type { ChatOptions, ConstraintOptions, GenerateOptions, Seq2SeqOptions, Tool } from "../shared/types.js";
 import { CHAT, plain } from "./messages.js";
 import { optionsOf, type Check } from "./options.js";
@@ -66,11 +66,10 @@ const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   [...LATER, ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
 );
 
-/** What goes to the core, and what is for the chat template. `answers`: the prompt is messages. */
+/** What goes to the core; what the answer is read by, where the prompt is messages; and what is for the chat template. */
 export function checkGenerate(
   options: GenerateOptions | undefined,
-  answers: boolean,
-): { wire: WireGenerateOptions; chat: ChatOptions } {
+): { wire: WireGenerateOptions; answer: WireAnswer | undefined; chat: ChatOptions } {
   const { signal: _, tools: given, toolChoice, templateOptions, allowSpecial, continueFinalMessage, ...others } =
     readGenerate(options);
   const { jsonSchema, regex, grammar, ...rest } = others;
@@ -79,9 +78,9 @@ export function checkGenerate(
   if (constraint !== undefined && rest.ignoreEnd) throw invalid("ignoreEnd: a text of a grammar ends where the grammar does");
   if (forced !== undefined && (constraint !== undefined || rest.ignoreEnd))
     throw invalid("toolChoice: the answer is a call, and nothing that another option says");
-  const answer = { tools: tools ?? [], ...(forced !== undefined && { forced }) };
   // A text of the caller's own grammar is as it stands: nothing in it is a thought or a call.
-  const wire = constraint !== undefined ? { ...rest, constraint } : { ...rest, ...(answers && { answer }) };
+  const answer = constraint === undefined ? { tools: tools ?? [], ...(forced !== undefined && { forced }) } : undefined;
+  const wire = { ...rest, ...(constraint !== undefined && { constraint }) };
   // Stop strings are of texts, and a call that has to come is none.
   if (forced !== undefined) delete wire.stop;
   const chat = {
@@ -90,7 +89,7 @@ export function checkGenerate(
     ...(allowSpecial !== undefined && { allowSpecial }),
     ...(continueFinalMessage !== undefined && { continueFinalMessage }),
   };
-  return { wire, chat };
+  return { wire, answer, chat };
 }
 
 /** The tools that the model is told of, and those of which it has to call one. */

@@ -2,6 +2,7 @@
 
 import type { AzulejoError } from "../shared/errors.js";
 import { nothingMade } from "../shared/protocol.js";
+import { runUntil } from "../shared/streams.js";
 import type { GeneratedToken, Generation, GenerationResult } from "../shared/types.js";
 
 export type GenerationWork = (
@@ -11,25 +12,21 @@ export type GenerationWork = (
 
 /** `work` begins at once; it hears of the caller's signal, and of a reader who leaves. */
 export function startGeneration(work: GenerationWork, signal: AbortSignal | undefined): Generation {
-  const controller = new AbortController();
-  const abort = () => controller.abort(signal?.reason);
-  if (signal?.aborted) abort();
-  else signal?.addEventListener?.("abort", abort, { once: true });
-
+  const run = runUntil(signal);
   const stream = new TokenStream();
-  const result = work(controller.signal, (tokens) => stream.add(tokens))
+  const result = work(run.signal, (tokens) => stream.add(tokens))
     .catch((error: AzulejoError) => {
       // Called off before it began: no failure of a generation's.
-      if (error.code === "aborted" && controller.signal.aborted) return nothingMade();
+      if (error.code === "aborted" && run.signal.aborted) return nothingMade();
       throw error;
     })
     .finally(() => {
-      signal?.removeEventListener?.("abort", abort);
+      run.end();
       stream.end();
     });
   // A caller who only iterates meets the failure there.
   result.catch(() => {});
-  const read = () => readerOf(stream, result, () => controller.abort());
+  const read = () => readerOf(stream, result, run.end);
   return Object.assign(result, {
     [Symbol.asyncIterator]: read,
     stream: () => textOf(read()),

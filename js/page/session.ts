@@ -20,8 +20,10 @@ export function generate(
 ): Generation {
   const site = new Error();
   return startGeneration(async (signal, onTokens) => {
-    const { wire: checked, chat } = checkGenerate(options, isMessages(prompt));
-    const wire = { prompt: readPrompt(prompt, chat), options: checked };
+    const { wire: checked, answer, chat } = checkGenerate(options);
+    const ready = readPrompt(prompt, chat);
+    const isConversation = typeof ready === "object" && "chat" in ready;
+    const wire = { prompt: ready, options: { ...checked, ...(isConversation && answer !== undefined && { answer }) } };
     session?.check();
     const connection = await model.reach(signal);
     const opened = session?.openAt(connection);
@@ -31,11 +33,6 @@ export function generate(
     if (sessionLength !== undefined) session!.length = sessionLength;
     return result;
   }, options?.signal);
-}
-
-/** As `readPrompt` takes them. */
-function isMessages(prompt: unknown): boolean {
-  return Array.isArray(prompt) && typeof prompt[0] === "object";
 }
 
 function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {

@@ -6,13 +6,14 @@ export interface Run {
   end(): void;
 }
 
+/** A signal that is none is refused where options are read. */
 export function runUntil(signal: AbortSignal | undefined): Run {
   const own = new AbortController();
   const abort = () => own.abort(signal!.reason);
   if (signal?.aborted) abort();
-  else signal?.addEventListener("abort", abort, { once: true });
+  else signal?.addEventListener?.("abort", abort, { once: true });
   const end = () => {
-    signal?.removeEventListener("abort", abort);
+    signal?.removeEventListener?.("abort", abort);
     own.abort();
   };
   return { signal: own.signal, end };

@@ -5,7 +5,7 @@ import type { Tool } from "../../shared/types.js";
 import { isOfTexts } from "./bodies.js";
 import type { Form } from "./forms.js";
 
-/** A grammar that has JSON schemas in it, by their numbers: see `calls` in src/grammar/vocabulary.rs. */
+/** A grammar that has JSON schemas in it, by their numbers: see `calls` in src/grammar/schema.rs. */
 export interface CallGrammar {
   lark: string;
   schemas: object[];
