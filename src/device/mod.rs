@@ -411,6 +411,9 @@ pub trait Device: Sized + 'static {
         activation: Activation,
         out: &mut Self::Buffer,
     );
+    /// x = activation(x) · up, or without `up` activation(x), for the first `len` values: what
+    /// [`Device::project_activated`] does on its way, where something is added to the products first.
+    fn activate(&mut self, x: &mut Self::Buffer, up: Option<&Self::Buffer>, len: usize, activation: Activation);
     /// routes[row, k] = the number, as a float, of the expert with the k-th largest of scores [rows, experts] (of equal ones
     /// the first), and its weight: [rows, used, 2]. Where a score is no number, no weight of its row is.
     fn route(&mut self, scores: &Self::Buffer, rows: usize, routing: &Routing, routes: &mut Self::Buffer);

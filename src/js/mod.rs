@@ -9,6 +9,7 @@ mod grammar;
 mod image;
 mod loader;
 mod looking;
+mod lora;
 mod matching;
 mod model;
 mod notes;

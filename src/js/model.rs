@@ -8,11 +8,12 @@ use super::value::{from_js, rows_from_js, to_js};
 use super::words::Words;
 use crate::error::{Error, Result, try_vec};
 use crate::model::ModelConfig;
-use crate::model::{Checksum, FinishReason, GenerateRequest, Step, Summary, Token};
+use crate::model::{Checksum, FinishReason, GenerateRequest, LoraConfig, LoraFile, Step, Summary, Token};
 use crate::text::{Before, GenerateOptions, GenerationConfig, SharedConstraint, StopStrings, Tokenizer};
 use js_sys::{Uint8Array, Uint32Array};
 use serde::Serialize;
 use std::cell::RefCell;
+use std::ops::Deref;
 use std::rc::Rc;
 use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
@@ -20,11 +21,24 @@ pub use super::running::On;
 
 struct Inner {
     model: Box<dyn AnyModel>,
+    of: Rc<Facts>,
+}
+
+/// What a model and its adapters have together, besides what computes.
+struct Facts {
     summary: Summary,
     words: Words,
     /// Tokens that end a text.
     ends: Vec<u32>,
     generation: GenerationConfig,
+}
+
+impl Deref for Inner {
+    type Target = Facts;
+
+    fn deref(&self) -> &Facts {
+        &self.of
+    }
 }
 
 impl Inner {
@@ -57,7 +71,19 @@ impl ModelHandle {
     pub fn new(model: Box<dyn AnyModel>, summary: Summary, tokenizer: Option<Tokenizer>, plan: &ModelConfig) -> Self {
         let ends = tokenizer.as_ref().map_or(&*plan.end_tokens, |tokenizer| tokenizer.end_tokens()).to_vec();
         let generation = plan.generation.clone();
-        Self(Rc::new(Inner { model, summary, words: Words(tokenizer), ends, generation }))
+        let of = Rc::new(Facts { summary, words: Words(tokenizer), ends, generation });
+        Self(Rc::new(Inner { model, of }))
+    }
+
+    /// An adapter's file that is to be read for it.
+    pub fn lora_file(&self, scale: f32, config: Option<LoraConfig>) -> Result<LoraFile> {
+        self.0.model.lora_file(scale, config)
+    }
+
+    /// The same model with what that file holds beside its weights.
+    pub fn adapted(&self, file: LoraFile) -> impl Future<Output = Result<Self>> + use<> {
+        let (adapting, of) = (self.0.model.adapted(file), self.0.of.clone());
+        async move { Ok(Self(Rc::new(Inner { model: adapting.await?, of }))) }
     }
 }
 
@@ -94,8 +120,8 @@ impl ModelHandle {
 
     /// What a grammar needs to know: `{ bytes, ends, special, endTokens }`.
     pub fn vocabulary(&self) -> Result<JsValue> {
-        let Inner { words, model, ends, .. } = &*self.0;
-        vocabulary(words, model.vocabulary(), ends).map(|vocabulary| to_js(&vocabulary))
+        let Facts { words, ends, .. } = &*self.0.of;
+        vocabulary(words, self.0.model.vocabulary(), ends).map(|vocabulary| to_js(&vocabulary))
     }
 
     /// The tokens of a text that goes on from another one; undefined where they would write it otherwise.

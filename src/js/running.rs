@@ -2,11 +2,11 @@
 
 use super::beams::BeamSearch;
 use super::generating::{AnyGeneration, Beginning, Outcome};
-use super::task::{Run, Task, holding, pause, taken};
+use super::task::{Run, Task, Work, holding, pause, taken};
 use super::value::{Tensor, bytes_to_js, maps_to_js};
 use crate::device::Device;
 use crate::error::Result;
-use crate::model::{self, Home, Scheduler, Scoring, Session, Step};
+use crate::model::{self, Home, Lora, LoraConfig, LoraFile, Scheduler, Scoring, Session, Spec, Step};
 use std::cell::RefCell;
 use std::rc::Rc;
 use wasm_bindgen::JsValue;
@@ -15,8 +15,12 @@ use wasm_bindgen::JsValue;
 pub trait AnyModel {
     fn vocabulary(&self) -> usize;
     fn has_encoder(&self) -> bool;
+    /// An adapter's file that is to be read for it. `scale`, `config`: see [`LoraFile::new`].
+    fn lora_file(&self, scale: f32, config: Option<LoraConfig>) -> Result<LoraFile>;
+    /// The same model with what that file holds beside its weights.
+    fn adapted(&self, file: LoraFile) -> Work<Box<dyn AnyModel>>;
     fn session(&self) -> Box<dyn AnySession>;
-    /// Of its weights.
+    /// Of its weights, and its adapter's.
     fn checksum(&self) -> u64;
     /// A generation that begins with nothing. Between passes only.
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>>;
@@ -46,23 +50,39 @@ pub trait AnySession {
 /// A model on a device, and those who share it.
 pub struct On<D: Device> {
     shared: Rc<Shared<D>>,
-    pass: RefCell<Task<bool>>,
-    vocabulary: usize,
-    has_encoder: bool,
-    checksum: u64,
+    lora: Option<Rc<Lora<D>>>,
 }
 
+/// What a model and its adapters have together.
 struct Shared<D: Device> {
     model: Rc<RefCell<model::Model<D>>>,
     scheduler: RefCell<Scheduler<D>>,
+    pass: RefCell<Task<bool>>,
+    spec: Spec,
+    reordered: bool,
+    checksum: u64,
 }
 
 impl<D: Device> On<D> {
     pub fn new(model: model::Model<D>) -> Self {
-        let (vocabulary, has_encoder, checksum) = (model.spec.vocabulary(), model.spec.looks_across(), model.checksum);
-        let shared = Shared { model: Rc::new(RefCell::new(model)), scheduler: RefCell::default() };
-        Self { shared: Rc::new(shared), pass: RefCell::default(), vocabulary, has_encoder, checksum }
+        let (spec, reordered, checksum) = (model.spec.clone(), model.reordered, model.checksum);
+        let model = Rc::new(RefCell::new(model));
+        let (scheduler, pass) = (RefCell::default(), RefCell::default());
+        Self { shared: Rc::new(Shared { model, scheduler, pass, spec, reordered, checksum }), lora: None }
     }
+}
+
+/// Does `work` on a model, with an adapter or none.
+async fn with<D: Device, R>(
+    shared: &Shared<D>,
+    lora: &Option<Rc<Lora<D>>>,
+    work: impl AsyncFnOnce(&mut model::Model<D>) -> Result<R>,
+) -> Result<R> {
+    holding(&shared.model, async |model| {
+        model.lora.clone_from(lora);
+        work(model).await
+    })
+    .await
 }
 
 /// Passes until something has happened to one of the generations.
@@ -78,43 +98,55 @@ async fn passes<D: Device>(shared: Rc<Shared<D>>) -> Result<bool> {
 
 impl<D: Device> AnyModel for On<D> {
     fn vocabulary(&self) -> usize {
-        self.vocabulary
+        self.shared.spec.vocabulary()
     }
 
     fn has_encoder(&self) -> bool {
-        self.has_encoder
+        self.shared.spec.looks_across()
+    }
+
+    fn lora_file(&self, scale: f32, config: Option<LoraConfig>) -> Result<LoraFile> {
+        LoraFile::new(self.shared.spec.clone(), self.shared.reordered, scale, config)
+    }
+
+    fn adapted(&self, file: LoraFile) -> Work<Box<dyn AnyModel>> {
+        let shared = self.shared.clone();
+        Box::pin(async move {
+            let lora = holding(&shared.model, async |model| model.adapter(file).await).await?;
+            Ok(Box::new(Self { shared, lora: Some(lora) }) as Box<dyn AnyModel>)
+        })
     }
 
     fn session(&self) -> Box<dyn AnySession> {
-        OnSession::boxed(&self.shared, Session::default())
+        OnSession::boxed(&self.shared, &self.lora, Session::default())
     }
 
     fn checksum(&self) -> u64 {
-        self.checksum
+        self.shared.checksum ^ self.lora.as_ref().map_or(0, |lora| lora.checksum)
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
         if beginning.sampling.beams > 1 {
             return Ok(Box::new(BeamSearch::new(self.shared.model.clone(), beginning)?));
         }
-        begin(&self.shared, &Home::new(Session::default()), beginning)
+        begin(&self.shared, &self.lora, &Home::new(Session::default()), beginning)
     }
 
     fn pass(&self) -> Option<Result<bool>> {
-        self.pass.borrow_mut().run(|| passes(self.shared.clone()))
+        self.shared.pass.borrow_mut().run(|| passes(self.shared.clone()))
     }
 
     fn logits(&self, rows: Vec<Vec<u32>>, sources: Vec<Vec<u32>>, last: bool) -> Result<Run> {
-        let model = self.shared.model.clone();
-        let mut scoring = Scoring::new(&*taken(&model)?, rows, sources, last)?;
-        let dims = scoring.dims(&*taken(&model)?);
+        let (shared, lora) = (self.shared.clone(), self.lora.clone());
+        let mut scoring = Scoring::new(&*taken(&shared.model)?, rows, sources, last)?;
+        let dims = scoring.dims(&*taken(&shared.model)?);
         let (tensor, [_, positions, vocabulary]) = (Tensor::new(&dims)?, dims);
         let put = move |tensor: &Tensor, row: usize, position: usize, logits: &[f32]| {
             tensor.put((row * positions + position) * vocabulary, logits);
         };
         Ok(Run::new(async move {
             let take = |row: usize, position: usize, logits: &[f32]| put(&tensor, row, position, logits);
-            while holding(&model, async |model| scoring.step(model, take).await).await? {
+            while with(&shared, &lora, async |model| scoring.step(model, take).await).await? {
                 pause().await;
             }
             Ok(tensor.to_js())
@@ -122,20 +154,21 @@ impl<D: Device> AnyModel for On<D> {
     }
 
     fn maps(&self, tokens: Vec<u32>, layer: Option<usize>) -> Run {
-        let model = self.shared.model.clone();
-        let maps = async move { holding(&model, async |model| model.attention_maps(&tokens, layer).await).await };
+        let (shared, lora) = (self.shared.clone(), self.lora.clone());
+        let maps = async move { with(&shared, &lora, async |model| model.attention_maps(&tokens, layer).await).await };
         Run::new(maps_to_js(maps, layer))
     }
 }
 
 struct OnSession<D: Device> {
     shared: Rc<Shared<D>>,
+    lora: Option<Rc<Lora<D>>>,
     home: Home,
 }
 
 impl<D: Device> OnSession<D> {
-    fn boxed(shared: &Rc<Shared<D>>, session: Session) -> Box<dyn AnySession> {
-        Box::new(Self { shared: shared.clone(), home: Home::new(session) })
+    fn boxed(shared: &Rc<Shared<D>>, lora: &Option<Rc<Lora<D>>>, session: Session) -> Box<dyn AnySession> {
+        Box::new(Self { shared: shared.clone(), lora: lora.clone(), home: Home::new(session) })
     }
 }
 
@@ -145,11 +178,11 @@ impl<D: Device> AnySession for OnSession<D> {
     }
 
     fn generate(&self, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
-        begin(&self.shared, &self.home, beginning)
+        begin(&self.shared, &self.lora, &self.home, beginning)
     }
 
     fn copy(&self) -> Result<Box<dyn AnySession>> {
-        Ok(Self::boxed(&self.shared, self.home.copy()?))
+        Ok(Self::boxed(&self.shared, &self.lora, self.home.copy()?))
     }
 
     fn truncate(&self, length: usize) -> Result<usize> {
@@ -179,9 +212,15 @@ impl<D: Device> AnySession for OnSession<D> {
 }
 
 /// Begins a generation among the others.
-fn begin<D: Device>(shared: &Rc<Shared<D>>, home: &Home, beginning: Beginning) -> Result<Box<dyn AnyGeneration>> {
+fn begin<D: Device>(
+    shared: &Rc<Shared<D>>,
+    lora: &Option<Rc<Lora<D>>>,
+    home: &Home,
+    beginning: Beginning,
+) -> Result<Box<dyn AnyGeneration>> {
     let Beginning { asked, sampling, stream, constraint, ends, seed } = beginning;
     let mut model = taken(&shared.model)?;
+    model.lora.clone_from(lora);
     let mut generation = model.generation(asked, sampling, stream, ends, seed)?;
     if let Some(constraint) = constraint {
         generation.constrain(constraint);

@@ -141,7 +141,7 @@ impl Beams {
         self.tables.iter().for_each(|table| rows.push(position..end, end, table, self.across.as_ref()));
         let last: Vec<usize> = (1..=tokens.len()).map(|beams| beams * (end - position) - 1).collect();
         let tokens = tokens.concat();
-        let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
+        let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state, None);
         forward(device, spec, weights, scratch, &mut batch)?;
         let len = last.len() * model.spec.vocabulary();
         model.logits_of(&last, &mut self.logits[..len]).await

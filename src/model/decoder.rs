@@ -5,6 +5,8 @@ use super::dense::DenseChain;
 use super::encoder::Encoder;
 use super::forward::{forward, head};
 use super::generation::{GenerateRequest, Generation, Limits};
+use super::lora::Lora;
+use super::lora_file::LoraFile;
 use super::maps::attention_maps;
 use super::scratch::Scratch;
 use super::session::Session;
@@ -16,6 +18,7 @@ use crate::device::{CacheType, Device, Progress, Table, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::{Sampling, TextStream};
 use std::ops::Range;
+use std::rc::Rc;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
 pub(super) const HEAD_ROWS: usize = 16;
@@ -41,6 +44,10 @@ pub struct Model<D: Device> {
     /// What is kept of sequences, and of what cross-attention looks at.
     pub(super) pool: Pool<D>,
     pub(super) sources: Pool<D>,
+    /// Whether queries and keys are reordered: see [`families::REORDERED`](super::families::REORDERED).
+    pub reordered: bool,
+    /// What is added to its weights in what it computes now: who has it compute says so before.
+    pub lora: Option<Rc<Lora<D>>>,
 }
 
 impl<D: Device> Model<D> {
@@ -71,6 +78,8 @@ impl<D: Device> Model<D> {
             longest,
             pool: Pool::new(&state_shapes(&spec), cache_type),
             sources: Pool::new(&source_shapes(&spec), cache_type),
+            reordered: plan.reordered,
+            lora: None,
             spec,
         };
         model.device.sync().await?;
@@ -82,7 +91,7 @@ impl<D: Device> Model<D> {
     async fn warm_up(&mut self, progress: &Progress) -> Result<()> {
         let source = self.warm_up_source().await?;
         let context = self.context;
-        let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, .. } = self;
+        let Self { device, spec, weights, encoder, scratch, selected, logits, pool, sources, lora, .. } = self;
         let mut table = Table::default();
         // Of more rows there are several texts, so that none takes more of the cache than it will have to.
         let each = D::CHUNK.min(context);
@@ -97,7 +106,7 @@ impl<D: Device> Model<D> {
                 let (len, mut rows) = (texts * of_each, DecoderRows::default());
                 let tokens = vec![0; len];
                 (0..texts).for_each(|_| rows.push(0..of_each, of_each, &table, source.as_ref()));
-                let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
+                let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state, lora.as_deref());
                 forward(device, spec, weights, scratch, &mut batch)?;
                 let few = len.min(HEAD_ROWS);
                 device.gather_mean(&scratch.hidden, spec.width, &vec![0..1; few], selected);
@@ -107,6 +116,18 @@ impl<D: Device> Model<D> {
             Ok(())
         };
         device.warm_up(progress, steps).await
+    }
+
+    /// An adapter of what a file holds, which is none's until it is set. Errors: out-of-memory, device-lost.
+    pub async fn adapter(&mut self, file: LoraFile) -> Result<Rc<Lora<D>>> {
+        let lora = Rc::new(Lora::new(&mut self.device, &self.spec, file)?);
+        let rows = Scratch::<D>::most_rows(&self.spec);
+        self.scratch.adapt(&mut self.device, &self.spec, rows, lora.rank)?;
+        self.device.sync().await?;
+        self.lora = Some(lora.clone());
+        let warm = self.warm_up(&Progress::default()).await;
+        self.lora = None;
+        warm.map(|()| lora)
     }
 
     /// An empty sequence.
@@ -195,10 +216,10 @@ impl<D: Device> Model<D> {
 
     /// Runs tokens that stand at `position` of their sequence.
     pub(super) fn run(&mut self, session: &mut Session, position: usize, tokens: &[u32]) -> Result<()> {
-        let Self { device, spec, weights, scratch, pool, sources, .. } = self;
+        let Self { device, spec, weights, scratch, pool, sources, lora, .. } = self;
         let (mut rows, end) = (DecoderRows::default(), position + tokens.len());
         rows.push(position..end, end, &session.table, session.source.as_ref());
-        let mut batch = rows.batch(TokenIds::Known(tokens), &mut pool.state, &sources.state);
+        let mut batch = rows.batch(TokenIds::Known(tokens), &mut pool.state, &sources.state, lora.as_deref());
         forward(device, spec, weights, scratch, &mut batch)
     }
 
@@ -219,8 +240,8 @@ impl<D: Device> Model<D> {
     /// Errors: invalid-argument, context-full, out-of-memory.
     pub async fn attention_maps(&mut self, tokens: &[u32], only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
         self.check_tokens(tokens)?;
-        let Self { device, spec, weights, .. } = self;
-        attention_maps(device, spec, weights, tokens, only).await
+        let Self { device, spec, weights, lora, .. } = self;
+        attention_maps(device, spec, weights, lora.as_deref(), tokens, only).await
     }
 
     /// A buffer for one row of logits.

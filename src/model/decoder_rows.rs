@@ -2,6 +2,7 @@
 
 use super::encoder_states::EncoderStates;
 use super::forward::{Batch, CrossStates, Entering, Rows};
+use super::lora::Lora;
 use crate::device::{Device, Span, Table, TokenIds};
 use std::ops::Range;
 
@@ -36,16 +37,18 @@ impl<'a> DecoderRows<'a> {
         }
     }
 
-    /// The batch of them. `sources`: where what they look across at is kept.
+    /// The batch of them. `sources`: where what they look across at is kept; `lora`: what is added to the weights.
     pub fn batch<'b, D: Device>(
         &'b self,
         tokens: TokenIds<'b, D>,
         state: &'b mut D::State,
         sources: &'b D::State,
+        lora: Option<&'b Lora<D>>,
     ) -> Batch<'b, D> {
         let across = CrossStates { spans: &self.across, tables: &self.sources, state: sources };
         let across = (!self.across.is_empty()).then_some(across);
         let entering = Entering::Tokens { tokens, types: &[], table: None };
-        Batch { entering, lengths: &self.lengths, rows: Rows { across, ..Rows::new(&self.spans, &self.tables, state) } }
+        let rows = Rows { across, lora, ..Rows::new(&self.spans, &self.tables, state) };
+        Batch { entering, lengths: &self.lengths, rows }
     }
 }

@@ -1,5 +1,7 @@
 //! The forward pass: one for every family, on every device.
 
+use super::lora::{BlockLora, Lora};
+use super::role::Role;
 use super::scratch::Scratch;
 use super::spec::{self, Mixer, Positions, QkNorm, Residual, ShortConv, Spec, StackInput};
 use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
@@ -51,6 +53,8 @@ pub struct Rows<'a, D: Device> {
     pub kept: &'a [Range<usize>],
     /// What cross-attention looks at.
     pub across: Option<CrossStates<'a, D>>,
+    /// What is added to the products.
+    pub lora: Option<&'a Lora<D>>,
     /// Who looks on.
     pub watch: Option<&'a mut AttentionHook<'a, D>>,
 }
@@ -65,7 +69,7 @@ pub struct CrossStates<'a, D: Device> {
 
 impl<'a, D: Device> Rows<'a, D> {
     pub fn new(spans: &'a [Span], tables: &'a [&'a Table], state: &'a mut D::State) -> Self {
-        Self { spans, tables, state, kept: &[], across: None, watch: None }
+        Self { spans, tables, state, kept: &[], across: None, lora: None, watch: None }
     }
 
     /// Where the keys of these spans are, those of rows that go through a stack's blocks.
@@ -172,7 +176,8 @@ fn blocks<D: Device>(
     let across = rows.across.as_ref();
     let across = across.map(|across| (dev.places(across.spans, KeyRows::Kept(across.tables)), across.state));
     for (index, (block, tensors)) in spec.blocks.iter().zip(&weights.blocks).enumerate() {
-        let block = BlockPass { spec, block, index, tensors, bias: &weights.score_bias };
+        let lora = rows.lora.map(|lora| lora.block(index)).unwrap_or_default();
+        let block = BlockPass { spec, block, index, tensors, bias: &weights.score_bias, lora };
         let (count, residual) = (rows.count(), block.block.residual);
         if let Residual::Parallel { .. } = residual {
             block.activate(dev, s, count);
@@ -257,6 +262,7 @@ pub struct BlockPass<'a, D: Device> {
     pub tensors: &'a BlockTensors<D>,
     /// Of all blocks' scores.
     pub bias: &'a ScoreBiasTensors<D>,
+    pub lora: BlockLora<'a, D>,
 }
 
 impl<D: Device> BlockPass<'_, D> {
@@ -288,6 +294,9 @@ impl<D: Device> BlockPass<'_, D> {
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(spec) };
         let (query, key, value) = (&weights.query, &weights.key, &weights.value);
         dev.project(&input, &mut [query.to(&mut s.query), key.to(&mut s.key), value.to(&mut s.value)]);
+        for (role, out) in [(Role::Query, &mut s.query), (Role::Key, &mut s.key), (Role::Value, &mut s.value)] {
+            self.lora.add(role, dev, &input, &mut s.low, None, out);
+        }
         self.norm_whole(dev, attention, weights, s, count);
         let mut heads = Qkv {
             query: &mut s.query,
@@ -317,7 +326,7 @@ impl<D: Device> BlockPass<'_, D> {
             let seen = if kept { Seen::Kept(rows.state) } else { Seen::Own { key: &s.key, value: &s.value } };
             dev.attend(&cached, &s.query, places, seen, &mut s.attended);
         }
-        self.join(dev, branch, Made::Attended(&weights.output), s, count);
+        self.join(dev, branch, Made::Attended(&weights.output, Role::Output), s, count);
         Ok(())
     }
 
@@ -333,11 +342,12 @@ impl<D: Device> BlockPass<'_, D> {
         let (count, branch) = (rows.count(), &self.tensors.mixer_branch);
         let input = Input { x: &s.hidden, rows: count, norm: branch.norm(self.spec) };
         dev.project(&input, &mut [weights.input.to(&mut s.activated)]);
+        self.lora.add(Role::ConvInput, dev, &input, &mut s.low, None, &mut s.activated);
         let layer = self.spec.cache_layer(self.index);
         let (taps, weight, bias) = (conv.taps, &weights.taps, weights.bias.as_ref());
         let conv = device::CachedConv { layer, width: self.spec.width, taps, weight, bias };
         dev.short_conv(&conv, &s.activated, places, rows.state, &mut s.attended);
-        self.join(dev, branch, Made::Attended(&weights.output), s, count);
+        self.join(dev, branch, Made::Attended(&weights.output, Role::ConvOutput), s, count);
     }
 
     /// query, key = norm(query), norm(key), of all heads together.
@@ -368,7 +378,7 @@ impl<D: Device> BlockPass<'_, D> {
         dev.project(&input, &mut [weights.query.to(&mut s.query)]);
         let cached = CachedAttention { layer: self.index, shape: cross.shape(), bias: PositionBias::None, sinks: None };
         dev.attend(&cached, &s.query, places, Seen::Kept(state), &mut s.attended);
-        self.join(dev, branch, Made::Attended(&weights.output), s, count);
+        self.join(dev, branch, Made::Attended(&weights.output, Role::CrossOutput), s, count);
     }
 
     /// hidden = residual(hidden, down(activation(gate(norm(hidden))) · up(norm(hidden)))), or without a gate
@@ -384,9 +394,21 @@ impl<D: Device> BlockPass<'_, D> {
             Residual::Parallel { shared_norm: true } => mixer_branch.norm(spec),
             _ => feed_forward_branch.norm(spec),
         };
-        let (network, Scratch { hidden, activated, scores, routes, .. }) = (&self.block.feed_forward, s);
+        let (network, Scratch { hidden, activated, scores, routes, low, ungated, .. }) = (&self.block.feed_forward, s);
         let input = || Input { x: hidden, rows, norm: norm() };
         match &self.tensors.feed_forward {
+            FeedForwardTensors::Dense(weights) if self.lora.has(Role::Gate) || self.lora.has(Role::Up) => {
+                let len = rows * network.width;
+                let Some(gate) = &weights.gate else {
+                    dev.project(&input(), &mut [weights.up.to(activated)]);
+                    self.lora.add(Role::Up, dev, &input(), low, None, activated);
+                    return dev.activate(activated, None, len, network.activation);
+                };
+                dev.project(&input(), &mut [gate.to(activated), weights.up.to(ungated)]);
+                self.lora.add(Role::Gate, dev, &input(), low, None, activated);
+                self.lora.add(Role::Up, dev, &input(), low, None, ungated);
+                dev.activate(activated, Some(ungated), len, network.activation);
+            }
             FeedForwardTensors::Dense(weights) => {
                 dev.project_activated(&input(), weights.gate.as_ref(), &weights.up, network.activation, activated);
             }
@@ -402,7 +424,7 @@ impl<D: Device> BlockPass<'_, D> {
 
     fn join_feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {
         let made = match &self.tensors.feed_forward {
-            FeedForwardTensors::Dense(weights) => Made::Activated(&weights.down),
+            FeedForwardTensors::Dense(weights) => Made::Activated(&weights.down, Role::Down),
             FeedForwardTensors::Experts(weights) => Made::ByExperts(&weights.down),
         };
         self.join(dev, &self.tensors.feed_forward_branch, made, s, rows);
@@ -410,21 +432,22 @@ impl<D: Device> BlockPass<'_, D> {
 
     /// hidden = residual(hidden, what a branch has made)
     fn join(&self, dev: &mut D, branch: &Branch<D>, made: Made<D>, s: &mut Scratch<D>, rows: usize) {
-        let Scratch { hidden, branch: result, attended, activated, routes, .. } = s;
+        let Scratch { hidden, branch: result, attended, activated, routes, low, .. } = s;
         let inside = matches!(self.block.residual, Residual::Sandwich | Residual::InnerNorm);
         let (out, accumulate) = if inside { (&mut *result, false) } else { (&mut *hidden, true) };
         let (x, linear) = match made {
-            Made::Attended(linear) => (attended, Some(linear)),
-            Made::Activated(linear) => (activated, Some(linear)),
+            Made::Attended(linear, role) => (attended, Some((linear, role))),
+            Made::Activated(linear, role) => (activated, Some((linear, role))),
             Made::ByExperts(down) => {
                 let used = self.block.feed_forward.routing().used;
                 dev.project_experts_down(activated, rows, down, routes, used, accumulate, out);
                 (activated, None)
             }
         };
-        if let Some(linear) = linear {
+        if let Some((linear, role)) = linear {
             let (input, scale) = (Input { x, rows, norm: None }, branch.scale.as_ref());
             dev.project(&input, &mut [Projection { scale, accumulate, ..linear.to(out) }]);
+            self.lora.add(role, dev, &input, low, scale, out);
         }
         match &branch.after {
             Some(norm) if inside => {
@@ -439,7 +462,7 @@ impl<D: Device> BlockPass<'_, D> {
 
 /// What a branch has made, and the product that brings it back to the hidden state.
 enum Made<'a, D: Device> {
-    Attended(&'a Linear<D>),
-    Activated(&'a Linear<D>),
+    Attended(&'a Linear<D>, Role),
+    Activated(&'a Linear<D>, Role),
     ByExperts(&'a ExpertLinear<D>),
 }

@@ -3,6 +3,7 @@
 
 use super::forward::BlockPass;
 use super::head::QueryTensors;
+use super::lora::BlockLora;
 use super::scratch::Scratch;
 use super::spec::{self, Residual, Spec};
 use super::stack::ScoreBiasTensors;
@@ -48,5 +49,6 @@ pub fn look_by_query<D: Device>(
     let input = Input { x: &s.attended, rows: sequences, norm: None };
     dev.project(&input, &mut [weights.output.to(&mut s.hidden)]);
     let bias = &ScoreBiasTensors::None;
-    BlockPass { spec, block: &block, index: 0, tensors: &tensors.block, bias }.feed_forward(dev, s, sequences);
+    BlockPass { spec, block: &block, index: 0, tensors: &tensors.block, bias, lora: BlockLora::default() }
+        .feed_forward(dev, s, sequences);
 }

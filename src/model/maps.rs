@@ -1,6 +1,7 @@
 //! Attention weights, written out for who looks at them.
 
 use super::forward::{Batch, Entering, Rows, forward};
+use super::lora::Lora;
 use super::scratch::Scratch;
 use super::spec::Spec;
 use super::stack::Weights;
@@ -14,6 +15,7 @@ pub async fn attention_maps<D: Device>(
     device: &mut D,
     spec: &Spec,
     weights: &Weights<D>,
+    lora: Option<&Lora<D>>,
     tokens: &[u32],
     only: Option<usize>,
 ) -> Result<(Vec<f32>, [usize; 4])> {
@@ -27,13 +29,14 @@ pub async fn attention_maps<D: Device>(
     let (mut pool, mut table) = (Pool::<D>::new(&state_shapes(spec), CacheType::F32), Table::default());
     pool.reserve(device, &mut table, 0..rows, rows).await?;
     let mut scratch = Scratch::new(device, spec, rows)?;
+    scratch.adapt(device, spec, rows, lora.map_or(0, |lora| lora.rank))?;
     device.sync().await?;
     let spans = [Span::new(0, rows, 0, 0)];
     let tables = [&table];
     let mut readings = Vec::new();
     let mut watch = sending(only, rows, &mut readings);
     let entering = Entering::Tokens { tokens: TokenIds::Known(tokens), types: &[], table: None };
-    let batched = Rows { watch: Some(&mut watch), ..Rows::new(&spans, &tables, &mut pool.state) };
+    let batched = Rows { lora, watch: Some(&mut watch), ..Rows::new(&spans, &tables, &mut pool.state) };
     forward(device, spec, weights, &mut scratch, &mut Batch { entering, lengths: &[], rows: batched })?;
     drop(watch);
     for (layer, reading) in readings.into_iter().enumerate() {

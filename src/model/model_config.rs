@@ -31,6 +31,10 @@ pub struct ModelConfig {
     pub dense: Vec<DenseTensor>,
     /// What pictures become, where the checkpoint itself says so.
     pub processor: Option<Processor>,
+    /// The rows of queries and keys are in another order than in Hugging Face's files: see [`families::REORDERED`].
+    ///
+    /// [`families::REORDERED`]: super::families::REORDERED
+    pub reordered: bool,
     /// What the checkpoint leaves open and is assumed, in words.
     pub warnings: Vec<String>,
 }
@@ -44,6 +48,7 @@ impl ModelConfig {
             labels: Vec::new(),
             dense: Vec::new(),
             processor: None,
+            reordered: false,
             warnings: Vec::new(),
         }
     }

@@ -5,12 +5,14 @@ use super::decoder_rows::DecoderRows;
 use super::forward::{forward, head};
 use super::generation::{Answer, Came, Generation, Want};
 use super::home::Home;
+use super::lora::Lora;
 use super::session::Session;
 use crate::device::{Device, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::SharedConstraint;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// What a generation has on the device.
 pub struct Held<D: Device> {
@@ -22,6 +24,8 @@ pub struct Held<D: Device> {
     pub coming: VecDeque<(u64, D::Reading)>,
     /// The token that came last.
     pub last: Option<u32>,
+    /// What is added to the weights.
+    pub lora: Option<Rc<Lora<D>>>,
 }
 
 impl<D: Device> Held<D> {
@@ -157,6 +161,8 @@ impl<D: Device> Pass<D> {
             self.logits = logits;
             return Ok(());
         }
+        // All of a pass have the same: see [`Scheduler::plan`](super::Scheduler::plan).
+        model.lora = batch[0].held.lora.clone();
         run_together(model, &batch)?;
         if batch.iter().any(|entry| !entry.is_chosen()) {
             for entry in batch.iter_mut().filter(|entry| !entry.is_chosen()) {
@@ -267,8 +273,8 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Res
         true => TokenIds::Known(&known),
         false => TokenIds::Chosen { known: &known, spans: &choosers },
     };
-    let Model { device, spec, weights, scratch, pool, sources, .. } = model;
-    forward(device, spec, weights, scratch, &mut rows.batch(tokens, &mut pool.state, &sources.state))
+    let Model { device, spec, weights, scratch, pool, sources, lora, .. } = model;
+    forward(device, spec, weights, scratch, &mut rows.batch(tokens, &mut pool.state, &sources.state, lora.as_deref()))
 }
 
 /// Gives everyone what was asked of its last row.

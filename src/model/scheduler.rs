@@ -9,6 +9,8 @@
 //! last bit, but for long texts on several threads, whose attention is split where a text is alone, and for windows,
 //! whose tiles begin where a chunk begins. On a GPU more than a few rows take other kernels, whose sums have another order.
 //!
+//! A pass is of one adapter, or of none: those of different ones take turns.
+//!
 //! A pass takes with it what it needs: [`Scheduler::plan`] hands it out, [`Pass::run`] waits for the device, and
 //! [`Scheduler::settle`] puts back what has come. In between the scheduler is free: who ends a generation then waits for
 //! nothing.
@@ -16,10 +18,12 @@
 use super::decoder::{HEAD_ROWS, Model};
 use super::generation::{Generation, Step, Want};
 use super::home::Home;
+use super::lora::Lora;
 use super::pass::{Entry, Held, Pass, PassRequest};
 use crate::device::Device;
 use crate::error::Result;
 use std::collections::VecDeque;
+use std::rc::Rc;
 
 /// A generation among others.
 struct Slot<D: Device> {
@@ -28,6 +32,15 @@ struct Slot<D: Device> {
     /// None while a pass has it, and when it is over.
     held: Option<Held<D>>,
     events: VecDeque<Result<Step>>,
+}
+
+/// Whether two add the same to the weights.
+fn same<D: Device>(one: &Option<Rc<Lora<D>>>, other: &Option<Rc<Lora<D>>>) -> bool {
+    match (one, other) {
+        (Some(one), Some(other)) => Rc::ptr_eq(one, other),
+        (None, None) => true,
+        _ => false,
+    }
 }
 
 /// Generations that share a model's passes.
@@ -49,7 +62,7 @@ impl<D: Device> Default for Scheduler<D> {
 }
 
 impl<D: Device> Scheduler<D> {
-    /// Takes a generation in: its number. Between passes only. Errors: out-of-memory; internal where the sequence is away.
+    /// Takes a generation in: its number. All its passes have the adapter that the model has now. Between passes only. Errors: out-of-memory; internal where the sequence is away.
     pub fn begin(&mut self, model: &mut Model<D>, home: &Home, mut generation: Generation) -> Result<u64> {
         let mut session = home.take()?;
         let chooser = match generation.choosing().map(|choosing| model.device.chooser(choosing)).transpose() {
@@ -60,7 +73,8 @@ impl<D: Device> Scheduler<D> {
             }
         };
         generation.start(session.rewind_to(generation.prompt(), model.turning_point()), chooser.is_some());
-        let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None };
+        let lora = model.lora.clone();
+        let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None, lora };
         self.last += 1;
         self.slots.push(Slot { id: self.last, generation, held: Some(held), events: VecDeque::new() });
         Ok(self.last)
@@ -118,8 +132,14 @@ impl<D: Device> Scheduler<D> {
         let count = self.slots.len();
         let mut shares = vec![None; count];
         let (mut steps, mut prompts) = (Vec::new(), Vec::new());
-        for at in (0..count).map(|at| (first + at) % count).filter(|at| self.slots[*at].held.is_some()) {
-            match self.slots[at].generation.wants() {
+        let mut lora = None;
+        for at in (0..count).map(|at| (first + at) % count) {
+            let Slot { generation, held: Some(held), .. } = &self.slots[at] else { continue };
+            let wants = generation.wants();
+            if matches!(wants, Want::Waiting | Want::Nothing) || !same(lora.get_or_insert(&held.lora), &held.lora) {
+                continue;
+            }
+            match wants {
                 // An encoder reads one text at a time, by itself.
                 Want::Source(_) => {
                     shares.fill(None);

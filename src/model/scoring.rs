@@ -88,9 +88,9 @@ impl Scoring {
         for (positions, length, table, source) in &sequences {
             rows.push(positions.clone(), *length, table, source.as_ref());
         }
-        let Model { device, spec, weights, scratch, pool, sources, .. } = &mut *model;
+        let Model { device, spec, weights, scratch, pool, sources, lora, .. } = &mut *model;
         device.sync().await?;
-        let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state);
+        let mut batch = rows.batch(TokenIds::Known(&tokens), &mut pool.state, &sources.state, lora.as_deref());
         forward(device, spec, weights, scratch, &mut batch)?;
         if self.position > 0 {
             self.open = sequences.pop().map(|(_, _, table, source)| (table, source));

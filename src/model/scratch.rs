@@ -27,6 +27,11 @@ pub struct Scratch<D: Device> {
     pub branch: D::Buffer,
     /// [rows, kv_heads, head_dim]: normed keys. Empty where each head is normed by itself, or none.
     pub normed_key: D::Buffer,
+    /// What LoRA needs: [rows, rank], and the products that a gate is multiplied with, [rows, feed-forward width]. Empty until
+    /// there is an adapter.
+    pub low: D::Buffer,
+    pub ungated: D::Buffer,
+    low_rank: usize,
     /// [kept rows, width]: see `Rows::kept`.
     pub kept: D::Buffer,
     /// Of the batch's rows.
@@ -61,9 +66,22 @@ impl<D: Device> Scratch<D> {
             routes: dev.buffer(routes)?,
             branch: dev.buffer(branch)?,
             normed_key: dev.buffer(normed_key)?,
+            low: dev.buffer(0)?,
+            ungated: dev.buffer(0)?,
+            low_rank: 0,
             kept: dev.buffer(0)?,
             angles: Angles::default(),
         })
+    }
+
+    /// Makes room for an adapter of that rank, beside as many rows. Error: out-of-memory; all stays as it was.
+    pub fn adapt(&mut self, dev: &mut D, spec: &Spec, rows: usize, rank: usize) -> Result<()> {
+        if rank > self.low_rank {
+            let inner = spec.blocks.iter().map(|block| block.feed_forward.inner()).max().unwrap_or(0);
+            let (low, ungated) = (dev.buffer(rows.saturating_mul(rank))?, dev.buffer(rows.saturating_mul(inner))?);
+            (self.low, self.ungated, self.low_rank) = (low, ungated, rank);
+        }
+        Ok(())
     }
 
     /// Widths of the hidden state, all queries, all keys, the feed-forward network, what norms after them need, and what

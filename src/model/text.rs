@@ -58,7 +58,7 @@ impl<D: Device> TextModel<D> {
     pub async fn attention_maps(&mut self, text: &Sequence, only: Option<usize>) -> Result<(Vec<f32>, [usize; 4])> {
         self.encoder.check(text)?;
         let Self { device, encoder, .. } = self;
-        attention_maps(device, &encoder.spec, &encoder.weights, &text.ids, only).await
+        attention_maps(device, &encoder.spec, &encoder.weights, None, &text.ids, only).await
     }
 
     /// Reads texts in one pass: their results, one after the other. Errors: invalid-argument, context-full,

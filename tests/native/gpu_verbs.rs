@@ -283,6 +283,32 @@ pub fn every_activation_is_its_formula() {
 }
 
 #[test]
+pub fn what_was_added_to_is_activated_as_products_are() {
+    use Activation::{Gelu, GeluQuick, GeluTanh, Relu, Silu, Tanh};
+    // The last is more than a grid has threads; and what lies behind stays as it was.
+    for (len, activation) in
+        [(1, Silu), (7, Gelu), (300, GeluTanh), (64, GeluQuick), (65, Relu), (4096 * 64 + 3000 + 1, Tanh)]
+    {
+        let columns = 12;
+        let mut random = Random::new(len as u64);
+        let [x, up] = [(); 2].map(|()| random.floats((len + 13) / columns * columns + columns));
+        on_each_device!(|device, context, name| {
+            let ups = filled(device, &up, columns);
+            for gates in [false, true] {
+                let mut buffer = filled(device, &x, columns);
+                begin(device, 1);
+                device.activate(&mut buffer, gates.then_some(&ups), len, activation);
+                let found = read(device, context, &buffer, x.len());
+                let by = |i: usize| if gates { f64::from(up[i]) } else { 1.0 };
+                let expected: Vec<f64> = (0..len).map(|i| activated(f64::from(x[i]), activation) * by(i)).collect();
+                assert_close(&found[..len], &expected, 1.0, &format!("{len}, {activation:?}, gates: {gates}, {name}"));
+                assert_eq!(found[len..], x[len..], "{len}, {name}");
+            }
+        });
+    }
+}
+
+#[test]
 pub fn products_have_as_many_rows_as_their_input_whatever_the_batch_has() {
     let (columns, height) = (36, 72);
     let mut random = Random::new(6);

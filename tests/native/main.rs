@@ -89,6 +89,7 @@ mod hostile_tokenizer;
 mod image_families;
 mod image_reference;
 mod longrope;
+mod lora;
 mod offsets;
 mod quants;
 mod scheduler;

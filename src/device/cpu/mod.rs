@@ -269,6 +269,13 @@ impl Device for Cpu {
         self.with_input(input, up.weight.columns, |cpu, x| cpu.multiply_activated(x, gate, up, activation, out));
     }
 
+    fn activate(&mut self, x: &mut Vec<f32>, up: Option<&Vec<f32>>, len: usize, activation: Activation) {
+        self.each_run(&mut x[..len], |values, range| match up {
+            Some(up) => elementwise::gate(Gating::Plain(activation), values, &up[range]),
+            None => elementwise::activate(activation, values),
+        });
+    }
+
     fn route(&mut self, scores: &Vec<f32>, rows: usize, routing: &Routing, routes: &mut Vec<f32>) {
         self.each_row(&mut routes[..2 * rows * routing.used], 2 * routing.used, |row, routes| {
             experts::route(&scores[row * routing.experts..][..routing.experts], routing, routes);

@@ -35,6 +35,7 @@ pub enum Shader {
     ShortConv,
     Pool,
     SoftCap,
+    Activate,
     Resize,
     Penalise,
     Weigh,
@@ -77,6 +78,7 @@ impl Shader {
             ShortConv => (shader!("short_conv"), &[], Uses::Nothing),
             Pool => (shader!("pool"), &[], Uses::Nothing),
             SoftCap => (shader!("soft_cap"), &[], Uses::Nothing),
+            Activate => (shader!("activate"), &[], Uses::Nothing),
             Resize => (shader!("resize"), &["ROWS", "LAST"], Uses::Nothing),
             Penalise => (shader!("penalise"), &[], Uses::Nothing),
             Weigh => (shader!("weigh"), &[], Uses::Nothing),
@@ -111,6 +113,7 @@ impl Shader {
                 concat!(shader!("places"), shader!("score"), shader!("attention_step"), shader!("attention_tiles"))
             }
             Shader::AttentionWeights => shader!("score"),
+            Shader::Activate => shader!("activation"),
             Shader::Heads | Shader::AttentionJoin | Shader::ShortConv => shader!("places"),
             Shader::Penalise | Shader::Draw | Shader::Choose => shader!("runs"),
             Shader::Weigh | Shader::Gather | Shader::Truncate => concat!(shader!("runs"), shader!("weights")),
@@ -342,6 +345,7 @@ impl Kernel {
             ShortConv,
             Pool,
             SoftCap,
+            Activate,
             Penalise,
             Weigh,
             Gather,

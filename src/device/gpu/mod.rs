@@ -387,6 +387,18 @@ impl Device for Gpu {
         });
     }
 
+    fn activate(&mut self, x: &mut Buffer, up: Option<&Buffer>, len: usize, activation: Activation) {
+        let most = self.memory.context.limits.max_compute_workgroups_per_dimension.min(4096) as usize;
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(Shader::Activate),
+            storage: &[x, up.unwrap_or(&self.nothing[0])],
+            parameters: &[len as u32, activation as u32, u32::from(up.is_some())],
+            batch: 0,
+            grid: [len.div_ceil(64).min(most), 1, 1],
+            work: Work::moving((8 + 4 * usize::from(up.is_some())) * len),
+        });
+    }
+
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
         self.project_all(input, projections);
     }

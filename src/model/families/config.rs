@@ -35,8 +35,12 @@ impl Config {
         }
     }
 
+    pub fn fields(&self) -> &Map<String, Value> {
+        &self.0
+    }
+
     /// The first of several names, `a|b`, that has a value other than null.
-    pub(super) fn get<'n>(&self, names: &'n str) -> Option<(&'n str, &Value)> {
+    pub fn get<'n>(&self, names: &'n str) -> Option<(&'n str, &Value)> {
         names.split('|').find_map(|name| self.0.get(name).filter(|value| !value.is_null()).map(|value| (name, value)))
     }
 

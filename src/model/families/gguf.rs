@@ -57,6 +57,25 @@ const ARCHITECTURES: [(&str, &str); 32] = [
     ("t5encoder", "t5"),
 ];
 
+/// Architectures whose queries and keys llama.cpp's converter reorders, so that neighbours turn together.
+pub const REORDERED: [&str; 5] = ["llama", "mistral", "smollm3", "granite", "granitehybrid"];
+
+/// `config.json`'s word for an architecture, and where a decoder's tensors are; none of what is not known.
+pub fn names_of(architecture: &str) -> Option<(&'static str, Names)> {
+    let (_, model_type) = ARCHITECTURES.iter().find(|(name, _)| *name == architecture)?;
+    Some((model_type, *own_names(architecture).map_or(&COMMON, |[names]| names)))
+}
+
+/// Of those whose tensors have names of their own.
+fn own_names(architecture: &str) -> Option<&'static [Names; 1]> {
+    match architecture {
+        "phi3" | "glm4" | "modern-bert" => Some(&[FUSED]),
+        "gpt-oss" => Some(&[GPT_OSS]),
+        "lfm2" => Some(&[LFM2]),
+        _ => None,
+    }
+}
+
 /// GGUF has no word for it.
 const WHOSE_SCORES: &str = "the file does not say what becomes of its classes' logits: sigmoid is taken for one class, and \
     softmax for several";
@@ -92,6 +111,7 @@ pub fn plan(header: &Header) -> Result<ModelConfig> {
         file.adjust(&mut stack.spec)?;
     }
     let mut plan = ModelConfig::new(stacks).check()?;
+    plan.reordered = REORDERED.contains(&architecture);
     plan.dense = dense_tensors(&file.keys, header, plan.spec().width)?;
     if plan.spec().looks_across() {
         plan.generation = config.seq2seq_generation(plan.spec().vocabulary())?;
@@ -126,9 +146,7 @@ impl GgufFile<'_> {
     /// Of each stack's tensors.
     fn names(&self) -> &'static [Names] {
         match self.keys.architecture {
-            "phi3" | "glm4" | "modern-bert" => &[FUSED],
-            "gpt-oss" => &[GPT_OSS],
-            "lfm2" => &[LFM2],
+            architecture if let Some(names) = own_names(architecture) => names,
             _ if self.makes_vectors() => &[BODY],
             "falcon" if self.has("blk.0.attn_norm_2.weight") => &[FALCON],
             "t5" => &[T5_DECODER, T5_ENCODER],
@@ -353,8 +371,7 @@ impl GgufFile<'_> {
                 if let Some(scaling) = &long_rope {
                     rope.scaling = scaling.clone();
                 }
-                // Its queries and keys are reordered so that neighbours turn together.
-                if matches!(architecture, "llama" | "mistral" | "smollm3" | "granite" | "granitehybrid") {
+                if REORDERED.contains(&architecture) {
                     rope.pairs = RopePairs::Interleaved;
                 }
             }

@@ -65,6 +65,8 @@ use crate::text::GenerationConfig;
 use config::Config;
 use registry::{FAMILIES, Family};
 
+pub use gguf::REORDERED;
+
 /// Reads the `config.json` of a folder in Hugging Face's layout.
 /// Errors: corrupt-file, unsupported-model with the name of what we lack.
 pub fn from_config(json: &str) -> Result<ModelConfig> {
@@ -106,6 +108,18 @@ fn plan(config: &Config) -> Result<ModelConfig> {
         _ => GenerationConfig::default(),
     };
     Ok(ModelConfig { end_tokens: config.end_tokens(), generation, labels, ..plan })
+}
+
+/// Where the tensors of an architecture are in Hugging Face's files, [`Spec::architecture`](super::spec::Spec) being our
+/// word for it; none of a model of several stacks.
+pub(super) fn names_of(architecture: &str) -> Option<Names> {
+    Family::names_of(architecture)
+}
+
+/// The same in GGUF files, whose own word the architecture is; with our word for it.
+pub(super) fn gguf_names_of(architecture: &str) -> Option<(&'static str, Names)> {
+    let (model_type, names) = gguf::names_of(architecture)?;
+    Some((Family::of(model_type)?.architecture(), names))
 }
 
 /// Reads the header of a GGUF file.

@@ -92,6 +92,18 @@ impl Family {
         FAMILIES.iter().find(|family| family.model_type == model_type)
     }
 
+    pub fn architecture(&self) -> &'static str {
+        self.architecture
+    }
+
+    /// Of an architecture's one stack.
+    pub fn names_of(architecture: &str) -> Option<Names> {
+        FAMILIES.iter().find_map(|family| match family.stacks {
+            Stacks::One(_, names) if family.architecture == architecture => Some(names),
+            _ => None,
+        })
+    }
+
     /// The stacks of a configuration's model. Errors: corrupt-file, unsupported-model.
     pub fn stacks(&self, config: &Config) -> Result<Vec<Stack>> {
         let stack = |(spec, names)| Stack { spec: Spec { architecture: self.architecture.to_owned(), ..spec }, names };

@@ -183,6 +183,7 @@ fn of_file(file: &str) -> Vec<Check> {
             Box::new(gpu_kernels::norms_of_any_width_and_of_extreme_rows_are_the_cpu_s),
             Box::new(gpu_grids::as_many_rows_as_one_likes_are_looked_up_normed_and_gathered),
         ],
+        "activate" => vec![Box::new(gpu_verbs::what_was_added_to_is_activated_as_products_are)],
         "embed" | "pool" | "soft_cap" => vec![
             Box::new(gpu_verbs::caps_hold_the_first_values_and_leave_the_rest),
             Box::new(gpu_verbs::each_look_up_of_a_batch_reads_its_own_ids_and_is_scaled_and_added),
