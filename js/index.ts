@@ -15,7 +15,7 @@ export { TextClassifier } from "./page/text-classifier.js";
 export { TextEmbedder } from "./page/text-embedder.js";
 export { TokenClassifier } from "./page/token-classifier.js";
 export { version } from "./shared/version.js";
-export type { CausalLMOptions, InspectOptions, LoadOptions } from "./page/types-load.js";
+export type { AdapterOptions, CausalLMOptions, InspectOptions, LoadOptions } from "./page/types-load.js";
 export type {
   AttentionOptions,
   BatchOptions,

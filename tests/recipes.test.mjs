@@ -5,6 +5,7 @@ import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CausalLM, Engine } from "../dist/index.js";
 import { personIn } from "../examples/recipes/json.js";
+import { answers, voicesOf } from "../examples/recipes/styles.js";
 import { converse } from "../examples/recipes/tools.js";
 import { SMOLLM } from "./api-models.mjs";
 import { deadline } from "./support/deadline.mjs";
@@ -41,4 +42,18 @@ test("tools: the model asks, the page does, the model answers", async () => {
   assert.equal(messages[2].content, String(given.a * given.b));
   assert.equal(messages[2].toolCallId, id);
   await lm.dispose();
+});
+
+test("one model, several voices", async () => {
+  const file = (name) => readFile(new URL(`./fixtures/lora/llama/${name}`, import.meta.url));
+  const files = async (...names) => Object.fromEntries(await Promise.all(names.map(async (name) => [name, await file(name)])));
+  // A character for each of the 40 tokens.
+  const vocab = Object.fromEntries([..."abcdefghijklmnopqrstuvwxyz0123456789.,:;"].map((char, id) => [char, id]));
+  const tokenizer = JSON.stringify({ model: { type: "BPE", vocab, merges: [] } });
+  const lm = await CausalLM.load({ ...(await files("config.json", "model.safetensors")), "tokenizer.json": tokenizer }, { engine });
+  const adapter = await files("adapter_config.json", "adapter_model.safetensors");
+  const voices = await voicesOf(lm, { other: adapter });
+  const { plain, other } = await answers(voices, "ab", { maxTokens: 8, ignoreEnd: true });
+  assert(plain !== other && plain.length > 0 && other.length > 0, `${plain} ${other}`);
+  for (const voice of Object.values(voices)) await voice.dispose();
 });

@@ -16,13 +16,14 @@ interface Passes {
 }
 
 /**
- * Generations of one model. Each begins when its turn has come; then they go on together, pass by pass. A pass is one turn
+ * Generations of one model, and of its adapters. Each begins when its turn has come; then they go on together, pass by pass. A pass is one turn
  * of the model's queue: whatever else the model is asked for comes in between.
  */
 export class Generations {
   readonly #instance: Instance;
   readonly #queue: Queue;
-  readonly #model: Passes;
+  /** The model, and those that are the same with an adapter: a pass of one is a pass of all. */
+  readonly #models: Set<Passes>;
   readonly #members = new Set<Member>();
   /** Passes are nobody's: an abort ends no pass, only the part that somebody has in it. */
   readonly #passing = new Job(0);
@@ -31,7 +32,15 @@ export class Generations {
   constructor(instance: Instance, queue: Queue, model: Passes) {
     this.#instance = instance;
     this.#queue = queue;
-    this.#model = model;
+    this.#models = new Set([model]);
+  }
+
+  join(model: Passes): void {
+    this.#models.add(model);
+  }
+
+  leave(model: Passes): void {
+    this.#models.delete(model);
   }
 
   /** What `begin` begins, to its end. An abort ends it and is no failure: what was made stays. */
@@ -71,8 +80,9 @@ export class Generations {
     // Who was there may have left while this waited for its turn, and the model with them.
     if (this.#members.size === 0) return;
     // Who leaves in its midst leaves it: the model is free when it has come to its end.
+    const [model] = this.#models;
     for (;;) {
-      const happened = this.#instance.step(() => this.#model.pass());
+      const happened = this.#instance.step(() => model!.pass());
       if (happened === true || (happened === false && this.#members.size === 0)) return;
       if (happened === false) throw new AzulejoError("internal", "there are generations, but none of them goes on");
       await this.#instance.turn(this.#passing.signal);

@@ -23,6 +23,7 @@ import { openDevice, type Device } from "./device.js";
 import { PageFetch } from "./files/fetch-by-page.js";
 import { withFiles } from "./files/heal.js";
 import { Meter } from "./files/meter.js";
+import { loadAdapter } from "./load-adapter.js";
 import { inspectModel, loadModel, type Loading } from "./load.js";
 import { keep, type AnyLoaded } from "./loaded-any.js";
 import { LoadedReader } from "./loaded-base.js";
@@ -103,6 +104,7 @@ export class Host {
     start: (options) => this.#start(options),
     diagnostics: (_, job) => this.#diagnostics(job),
     load: (takes, job) => this.#load(takes, job),
+    adapt: (takes, job) => this.#adapt(takes, job),
     inspect: (takes, job) => this.#inspect(takes, job),
     disposeModel: (takes, job) => this.#disposeModel(takes, job),
     openSession: ({ model, session }) => this.#model(LoadedModel, model).openSession(session),
@@ -186,6 +188,23 @@ export class Host {
       throw disposed("the engine");
     }
     const loaded = keep(instance, core, assets);
+    this.#models.set(model, loaded);
+    return loaded.facts();
+  }
+
+  async #adapt({ model, of, source, scale, download }: Calls["adapt"]["takes"], job: Job): Promise<Loaded> {
+    const { integrity } = download;
+    const base = this.#model(LoadedModel, of);
+    const meter = new Meter((progress) => this.#post({ kind: "progress", id: job.id, progress }));
+    const core = await this.#withFiles(source, download, job, meter, (loading) =>
+      loadAdapter({ ...loading, integrity, scale, base: () => this.#model(LoadedModel, of) }),
+    );
+    const { instance, assets } = this.#started();
+    if (this.#closed) {
+      instance.free(core);
+      throw disposed("the engine");
+    }
+    const loaded = new LoadedModel(instance, core, assets, base);
     this.#models.set(model, loaded);
     return loaded.facts();
   }

@@ -14,11 +14,12 @@ export type Takes<K extends keyof Calls> = Omit<Calls[K]["takes"], "model">;
 export abstract class LoadedBase<M extends { summary(): ModelSummary; free(): void }> {
   protected readonly instance: Instance;
   protected readonly model: M;
-  protected readonly queue = new Queue();
+  protected readonly queue: Queue;
 
-  constructor(instance: Instance, model: M) {
+  constructor(instance: Instance, model: M, queue = new Queue()) {
     this.instance = instance;
     this.model = model;
+    this.queue = queue;
   }
 
   /** What the page is told of it. */

@@ -5,7 +5,8 @@ import { Queue, type Job } from "../shared/jobs.js";
 import { nothingMade, type Assets, type Loaded, type WireChat, type WireGeneration } from "../shared/protocol.js";
 import { keepSession } from "../shared/store/kept-sessions.js";
 import type { GeneratedToken, GenerationResult, TensorF32 } from "../shared/types.js";
-import type { Model, Session } from "../simd/azulejo.js";
+import type { LoraLoader, Model, Session } from "../simd/azulejo.js";
+import type { OpenFile } from "./files/open-file.js";
 import type { Answer } from "./answer/answer.js";
 import { Answers } from "./answer/answers.js";
 import type { Constraint } from "./grammars.js";
@@ -22,16 +23,20 @@ interface OpenSession {
 
 export class LoadedModel extends LoadedReader<Model> {
   readonly #sessions = new Map<number, OpenSession>();
-  readonly #generations = new Generations(this.instance, this.queue, this.model);
+  readonly #generations: Generations;
   readonly #grammars: Grammars;
   readonly #answers = new Answers(this.instance, this.model);
 
-  constructor(instance: Instance, model: Model, assets: Assets) {
-    super(instance, model);
+  /** `base`: the model that this is with an adapter. They compute by turns. */
+  constructor(instance: Instance, model: Model, assets: Assets, base?: LoadedModel) {
+    super(instance, model, base?.queue);
+    this.#generations = base === undefined ? new Generations(instance, this.queue, model) : base.#generations;
+    this.#generations.join(model);
     this.#grammars = new Grammars(assets.grammar, instance, model);
   }
 
   protected override free(): void {
+    this.#generations.leave(this.model);
     this.#grammars.free();
     for (const { cache } of this.#sessions.values()) this.instance.free(cache);
     this.#sessions.clear();
@@ -40,6 +45,16 @@ export class LoadedModel extends LoadedReader<Model> {
 
   override facts(): Loaded {
     return { ...super.facts(), defaults: this.instance.call(() => this.model.defaults()) };
+  }
+
+  /** An adapter's file, to be read for this model. */
+  beginAdapter({ name, size }: OpenFile, config: string | undefined, scale: number): LoraLoader {
+    return this.instance.call(({ LoraLoader }) => new LoraLoader(this.model, scale, config, name, size));
+  }
+
+  /** This model with what has been read. */
+  finishAdapter(job: Job, loader: LoraLoader): Promise<Model> {
+    return this.queue.run(job, () => this.instance.finish(job, () => loader.finish()));
   }
 
   /** How many there are. */

@@ -12,13 +12,14 @@ import type {
   Tokenizer,
 } from "../shared/types.js";
 import { LoadedModel } from "./loaded-model.js";
-import { openModel } from "./open-model.js";
+import { checkAdapter } from "./load-options.js";
+import { checkChoice, openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
 import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
-import { tagOf } from "./source.js";
+import { sourceOf, tagOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
-import type { CausalLMOptions } from "./types-load.js";
+import type { AdapterOptions, CausalLMOptions } from "./types-load.js";
 import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, counted, describe } from "./validate.js";
 
 const readLogits = /* @__PURE__ */ optionsOf<{ last?: boolean | undefined; signal?: AbortSignal | undefined }>("logits", {
@@ -45,6 +46,21 @@ export class CausalLM extends LoadedModel {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: CausalLMOptions): Promise<CausalLM> {
     return new CausalLM(await openModel("causal-lm", source, options));
+  }
+
+  /**
+   * The same model with a LoRA adapter beside its weights, which are neither changed nor copied: a folder of PEFT's
+   * (`adapter_config.json`, `adapter_model.safetensors`), or a GGUF file. There may be several at a time, of which each
+   * generation has its own, and each is disposed of by itself; the tokenizer and the chat template are the model's.
+   * Rejects with "invalid-argument" where the adapter is another model's, and with "unsupported-model" where it is more
+   * than LoRA beside the matrices of blocks: DoRA, biases, embeddings, whole weights.
+   */
+  async withAdapter(source: ModelSource, options?: AdapterOptions): Promise<CausalLM> {
+    const site = new Error();
+    const { scale, download, endpoint, fetch, signal, onProgress } = checkAdapter(options);
+    const from = sourceOf(source, endpoint);
+    checkChoice(from, download);
+    return new CausalLM(await this.#model.adapted({ source: from, download, fetch, onProgress }, scale, signal, site));
   }
 
   /** What generation_config.json, or a GGUF file, suggests; used where the caller says nothing only if `useDefaults` is given. */

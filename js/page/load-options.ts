@@ -7,7 +7,7 @@ import { Engine, readDevice } from "./engine.js";
 import { oneOf, optionsOf } from "./options.js";
 import { HUB } from "./source-hub.js";
 import { absolute } from "./source.js";
-import type { CausalLMOptions, InspectOptions, LoadOptions } from "./types-load.js";
+import type { AdapterOptions, CausalLMOptions, InspectOptions, LoadOptions } from "./types-load.js";
 import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, counted, describe } from "./validate.js";
 
 /** How files are fetched and kept, and which. */
@@ -50,6 +50,30 @@ const readInspect = optionsOf<InspectOptions>("inspect", {
   ...DOWNLOAD,
   signal: checkLiveSignal,
 });
+
+const readAdapter = optionsOf<AdapterOptions>("withAdapter", {
+  scale: checkScale,
+  onProgress: LOAD.onProgress,
+  integrity: LOAD.integrity,
+  ...DOWNLOAD,
+  signal: checkLiveSignal,
+});
+
+/** What an adapter is loaded by; `endpoint` ends in "/". */
+export interface SortedAdapter extends Pick<Sorted, "download" | "endpoint" | "fetch" | "signal" | "onProgress"> {
+  scale: number;
+}
+
+export function checkAdapter(options: AdapterOptions | undefined): SortedAdapter {
+  const { scale = 1, ...others } = readAdapter(options);
+  const { download, endpoint, fetch, signal, onProgress } = sort(others, "withAdapter");
+  return { scale, download, endpoint, fetch, signal, onProgress };
+}
+
+function checkScale(value: unknown, name: string): number {
+  if (typeof value !== "number" || !Number.isFinite(value)) throw invalid(`${name} should be a finite number, not ${describe(value)}`);
+  return value;
+}
 
 /** Options in the hands of those who need them. */
 export interface Sorted {

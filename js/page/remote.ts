@@ -1,6 +1,6 @@
 // A model as the page holds it: in the worker that lives now, loaded again where that is another one.
 
-import { aborted, AzulejoError, disposed } from "../shared/errors.js";
+import { aborted, AzulejoError, disposed, invalid } from "../shared/errors.js";
 import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptions } from "../shared/protocol.js";
 import type { Fetch } from "../shared/types.js";
 import type { CallOptions, Connection } from "./connection.js";
@@ -18,6 +18,8 @@ export interface Recipe {
   download: WireDownloadOptions;
   fetch: Fetch | undefined;
   onProgress: LoadOptions["onProgress"];
+  /** The source is an adapter's, which stands beside this model's weights by that scale. */
+  beside?: { model: RemoteModel; scale: number };
 }
 
 /** Calls about a model, without the model's own id. */
@@ -71,6 +73,14 @@ export class RemoteModel {
 
   get id(): number {
     return this.#home.id;
+  }
+
+  /** This model with an adapter beside its weights. */
+  adapted(recipe: Omit<Recipe, "task" | "options" | "beside">, scale: number, signal?: AbortSignal, site?: Error): Promise<RemoteModel> {
+    this.#check();
+    if (this.#recipe.beside !== undefined) throw invalid("this model has an adapter already: give another one to the model without it");
+    const { task, options } = this.#recipe;
+    return RemoteModel.load(this.engine, { ...recipe, task, options, beside: { model: this, scale } }, signal, site);
   }
 
   /** What the model has said of itself. */
@@ -174,17 +184,23 @@ export class RemoteModel {
   }
 
   async #load(connection: Connection, signal?: AbortSignal, site?: Error): Promise<void> {
-    const { source, fetch, onProgress, ...recipe } = this.#recipe;
+    const { source, fetch, onProgress, beside, ...recipe } = this.#recipe;
+    // After a death the model is loaded again first, whoever asks for it.
+    const at = beside === undefined ? connection : await beside.model.reach(signal);
     const { wire, feed } = source.open();
     const how = { signal, feed, fetch, onProgress, owner: this, ...(site && { site }) };
+    const takes = { model: this.#home.id, source: wire, download: recipe.download };
     try {
-      this.#loaded = await connection.call("load", { ...recipe, model: this.#home.id, source: wire }, how);
+      this.#loaded =
+        beside === undefined
+          ? await at.call("load", { ...recipe, ...takes }, how)
+          : await at.call("adapt", { ...takes, of: beside.model.id, scale: beside.scale }, how);
     } catch (error) {
       throw hinted(error, source);
     } finally {
       source.close();
     }
-    this.#home.connection = connection;
+    this.#home.connection = at;
     // Disposed of meanwhile, when there was nothing to be freed yet.
     if (this.#disposed) await leave(this.#home);
   }

@@ -75,6 +75,20 @@ export interface CausalLMOptions extends LoadOptions {
   kvCacheType?: "f32" | "f16" | "q8" | undefined;
 }
 
+/** What `withAdapter` takes; but for `scale` all means what it means for `load`. */
+export interface AdapterOptions
+  extends Pick<
+    LoadOptions,
+    | "onProgress" | "signal" | "headers" | "credentials" | "integrity" | "retries" | "token" | "endpoint" | "file" | "quant"
+    | "fetch" | "cache" | "revalidate" | "cacheKey"
+  > {
+  /**
+   * Multiplies what the adapter adds: 0 is the model as it was, and less turns it round.
+   * @defaultValue 1
+   */
+  scale?: number | undefined;
+}
+
 /** Those of `load` that say where and how its header is read mean the same. */
 export interface InspectOptions
   extends Pick<

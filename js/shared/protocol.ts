@@ -190,6 +190,11 @@ export interface Calls {
     takes: { model: number; task: Task; source: WireSource; options: WireModelOptions; download: WireDownloadOptions };
     gives: Loaded;
   };
+  /** A LoRA adapter beside the weights of another model, which stays as it is. */
+  adapt: {
+    takes: { model: number; of: number; source: WireSource; scale: number; download: WireDownloadOptions };
+    gives: Loaded;
+  };
   inspect: {
     takes: { source: WireSource; options: WireModelOptions; download?: WireDownloadOptions; fits: boolean };
     gives: ModelSummary;

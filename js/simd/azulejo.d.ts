@@ -133,6 +133,17 @@ export class ModelLoader {
   free(): void;
 }
 
+/** A LoRA adapter's file on its way to a model. */
+export class LoraLoader {
+  /** `config`: PEFT's adapter_config.json; without one it is a GGUF file. */
+  constructor(model: Model, scale: number, config: string | undefined, file: string, size?: number);
+  push(bytes: Uint8Array): void;
+  end(): void;
+  /** The model with the adapter. After it or a throw, only `free` may follow. */
+  finish(): Model | null;
+  free(): void;
+}
+
 /** By the checkpoint's task. */
 export type AnyModel = Model | ImageModel | TextModel | Seq2SeqModel | MatchModel;
 

@@ -9,6 +9,7 @@ use wasm_bindgen::prelude::{JsValue, wasm_bindgen};
 
 #[wasm_bindgen]
 pub struct LoraLoader {
+    model: ModelHandle,
     /// None once the adapter has been made of it.
     file: Option<LoraFile>,
     reader: Option<FileReader>,
@@ -33,7 +34,8 @@ impl LoraLoader {
         let format = if config.is_some() { Format::Safetensors } else { Format::Gguf };
         let config = config.map(|json| LoraConfig::parse(&json)).transpose()?;
         let reader = FileReader::new(format, file, size.map(|size| size as u64));
-        Ok(Self { file: Some(model.lora_file(scale, config)?), reader: Some(reader), finishing: Task::default() })
+        let file = Some(model.lora_file(scale, config)?);
+        Ok(Self { model: model.clone(), file, reader: Some(reader), finishing: Task::default() })
     }
 
     /// The file's next bytes.
@@ -48,10 +50,10 @@ impl LoraLoader {
     }
 
     /// The model with the adapter beside its weights, or null where it waits.
-    pub fn finish(&mut self, model: &ModelHandle) -> Result<JsValue> {
+    pub fn finish(&mut self) -> Result<JsValue> {
         if !self.finishing.is_begun() {
             let file = self.file.take().ok_or_else(over)?;
-            self.finishing = Task::begun(model.adapted(file));
+            self.finishing = Task::begun(self.model.adapted(file));
         }
         or_null(self.finishing.step())
     }

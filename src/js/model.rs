@@ -65,6 +65,7 @@ impl Inner {
 }
 
 #[wasm_bindgen(js_name = Model)]
+#[derive(Clone)]
 pub struct ModelHandle(Rc<Inner>);
 
 impl ModelHandle {
