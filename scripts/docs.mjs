@@ -22,8 +22,9 @@ const INDEX = "docs/index.md";
 
 /** In the order in which they are listed. */
 const GUIDES = [
-  "downloads", "platforms", "chats", "grammars", "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works",
-  "what-is-read", "adding-a-family", "adding-a-kernel",
+  "getting-started", "choosing-a-model", "memory", "recipes", "coming-from", "downloads", "platforms", "errors", "chats", "grammars",
+  "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works", "twenty-questions", "what-is-read", "adding-a-family",
+  "adding-a-kernel",
 ].map((name) => `docs/${name}.md`);
 
 /** Guides link to these, too. */
@@ -51,6 +52,7 @@ export async function read() {
       excludeInternal: true,
       disableSources: true,
       hideGenerator: true,
+      highlightLanguages: ["js", "jsx", "ts", "html", "json", "bash"],
       includeVersion: true,
       favicon: join(root, "www", "logo.svg"),
       // Of the adapters' types some parts have no name that is exported: they are shown where they are used.
@@ -68,7 +70,7 @@ export async function read() {
 function stage(page, folder, address) {
   const text = readFileSync(join(root, page), "utf8");
   const [heading, title] = /^# (.+)\n+/.exec(text);
-  const body = text.slice(page === INDEX ? 0 : heading.length).replace(/\[([^\]\n]*)\]\(([^)\s]+)\)/g, (link, label, href) => {
+  const body = text.slice(page === INDEX ? 0 : heading.length).replace(/\[([^\]]*)\]\(([^)\s]+)\)/g, (link, label, href) => {
     if (/^(https?:|#)/.test(href)) return link;
     const path = posix.join(posix.dirname(page), href.replace(/#.*/, ""));
     if (!existsSync(join(root, path))) throw new Error(`${page} links to ${path}, which is not there`);
