@@ -23,12 +23,12 @@ const INDEX = "docs/index.md";
 /** In the order in which they are listed. */
 const GUIDES = [
   "getting-started", "choosing-a-model", "memory", "recipes", "coming-from", "downloads", "platforms", "errors", "chats", "grammars",
-  "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works", "twenty-questions", "what-is-read", "adding-a-family",
+  "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works", "twenty-questions", "families", "speed", "what-is-read", "adding-a-family",
   "adding-a-kernel",
 ].map((name) => `docs/${name}.md`);
 
 /** Guides link to these, too. */
-const PAGES = [...GUIDES, "examples/README.md", "bench/README.md", "CHANGELOG.md"];
+const PAGES = [...GUIDES, "examples/README.md", "bench/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /** Where the repository is, without an ending: links to it are made only where package.json says so. */
 export function repository() {
