@@ -73,6 +73,11 @@ test("the errors' guide has each code, and no other", () => {
   assert.deepEqual(told, codes);
 });
 
+test("the model's address is the one that npm start fetches", () => {
+  const [, address] = /const HUB = "(.*)";/.exec(readFileSync(join(root, "scripts", "fetch-model.mjs"), "utf8"));
+  for (const page of ["README.md", "docs/getting-started.md"]) assert.ok(readFileSync(join(root, page), "utf8").includes(` ${address}\n`), page);
+});
+
 describe("what is marked runs in a page", () => {
   let browser, server;
   before(async () => {
