@@ -55,6 +55,7 @@ export async function read() {
       highlightLanguages: ["js", "jsx", "ts", "html", "json", "bash"],
       includeVersion: true,
       favicon: join(root, "www", "logo.svg"),
+      customCss: join(root, "scripts", "docs", "style.css"),
       // Of the adapters' types some parts have no name that is exported: they are shown where they are used.
       validation: { notExported: false, invalidLink: true, invalidPath: true },
       ...(address !== undefined && { navigationLinks: { Repository: address } }),
@@ -66,11 +67,12 @@ export async function read() {
   }
 }
 
-/** A page as TypeDoc takes it: its heading is its title, and its links lead to pages, pictures, or into the repository. */
+/** A page as TypeDoc takes it: its heading is its title in the list, and its links lead to pages, pictures, or into the repository. */
 function stage(page, folder, address) {
   const text = readFileSync(join(root, page), "utf8");
   const [heading, title] = /^# (.+)\n+/.exec(text);
-  const body = text.slice(page === INDEX ? 0 : heading.length).replace(/\[([^\]]*)\]\(([^)\s]+)\)/g, (link, label, href) => {
+  // The first page has the package's name above it.
+  const body = text.slice(page === INDEX ? heading.length : 0).replace(/\[([^\]]*)\]\(([^)\s]+)\)/g, (link, label, href) => {
     if (/^(https?:|#)/.test(href)) return link;
     const path = posix.join(posix.dirname(page), href.replace(/#.*/, ""));
     if (!existsSync(join(root, path))) throw new Error(`${page} links to ${path}, which is not there`);
