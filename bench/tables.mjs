@@ -1,6 +1,6 @@
 // node bench/tables.mjs [--check]
 //
-// Writes the tables of README.md and bench/README.md that say how fast something is, from what bench/results keeps
+// Writes the tables of README.md, bench/README.md and docs/ that say how fast something is, from what bench/results keeps
 // (renew.mjs measures it). With --check nothing is written: it fails where a table is not what the results say.
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
@@ -10,7 +10,7 @@ import { digits, percent } from "./report.mjs";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RESULTS = join(ROOT, "bench", "results");
-const DOCUMENTS = ["README.md", join("bench", "README.md"), join("docs", "grammars.md")];
+const DOCUMENTS = ["README.md", join("bench", "README.md"), join("docs", "speed.md"), join("docs", "grammars.md")];
 const SMOLLM = { "Q4_1": "SmolLM2-135M-Instruct.Q4_1.gguf", "Q8_0": "SmolLM2-135M-Instruct.Q8_0.gguf" };
 const OURS = "azulejo";
 const ONNX = "onnxruntime-web";

@@ -1,4 +1,8 @@
-// A provider for Vercel's AI SDK: `import { azulejo } from "azulejo/ai-sdk"`.
+/**
+ * A provider for Vercel's AI SDK: `import { azulejo } from "azulejo/ai-sdk"`.
+ *
+ * @module azulejo/ai-sdk
+ */
 
 export { azulejo } from "./ai-sdk/provider.js";
 export type { AzulejoModels, AzulejoProvider } from "./ai-sdk/provider.js";

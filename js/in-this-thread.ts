@@ -1,4 +1,9 @@
-// The package and its worker's code in one module graph, without any `import()`: for service workers, which allow none.
+/**
+ * What `azulejo` exports, and its worker's code in one module graph without any `import()`: for service workers, which
+ * allow none.
+ *
+ * @module azulejo/in-this-thread
+ */
 
 import { provideHost } from "./page/transport.js";
 import { Host } from "./worker.js";

@@ -1,6 +1,10 @@
-// azulejo: transformers that run where the user is, in the page.
-//
-// Importing this does nothing: no fetch, no `window`, no `navigator`. It works from the first `load`.
+/**
+ * Transformers that run where the user is, in the page.
+ *
+ * Importing this does nothing: no fetch, no `window`, no `navigator`. It works from the first `load`.
+ *
+ * @module azulejo
+ */
 
 export { cache } from "./page/cache.js";
 export { CausalLM } from "./page/causal-lm.js";

@@ -1,4 +1,8 @@
-// Chrome's Prompt API for browsers without it: `import { promptApi } from "azulejo/prompt-api"`.
+/**
+ * Chrome's Prompt API for browsers without it: `import { promptApi } from "azulejo/prompt-api"`.
+ *
+ * @module azulejo/prompt-api
+ */
 
 export { promptApi } from "./prompt-api/language-model.js";
 export type { LanguageModelClass, PromptSession } from "./prompt-api/language-model.js";

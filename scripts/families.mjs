@@ -1,4 +1,4 @@
-// Writes the README's table of families, from what the files of src/model/families say of themselves.
+// Writes the table of families of docs/families.md, from what the files of src/model/families say of themselves.
 
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -6,7 +6,7 @@ import { pathToFileURL } from "node:url";
 import { root } from "./run.mjs";
 
 const FOLDER = join(root, "src", "model", "families");
-const README = join(root, "README.md");
+const PAGE = join(root, "docs", "families.md");
 const BEGIN = "<!-- scripts/families.mjs writes this table -->";
 const END = "<!-- its end -->";
 
@@ -37,13 +37,13 @@ function table() {
   return [BEGIN, "", ...head, ...families().map(row), "", END].join("\n");
 }
 
-/** The README as it should be. */
-export function renewed(readme) {
-  const [begin, end] = [readme.indexOf(BEGIN), readme.indexOf(END)];
-  if (begin < 0 || end < begin) throw new Error(`README.md lacks ${BEGIN} or ${END}`);
-  return readme.slice(0, begin) + table() + readme.slice(end + END.length);
+/** The page as it should be. */
+export function renewed(page) {
+  const [begin, end] = [page.indexOf(BEGIN), page.indexOf(END)];
+  if (begin < 0 || end < begin) throw new Error(`docs/families.md lacks ${BEGIN} or ${END}`);
+  return page.slice(0, begin) + table() + page.slice(end + END.length);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1]).href) {
-  writeFileSync(README, renewed(readFileSync(README, "utf8")));
+  writeFileSync(PAGE, renewed(readFileSync(PAGE, "utf8")));
 }

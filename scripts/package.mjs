@@ -62,7 +62,8 @@ export async function buildPackage() {
 function writeVersion() {
   const file = join(root, "js", "shared", "version.ts");
   const { version } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
-  const code = `// Made by scripts/package.mjs from package.json.\n\nexport const version: string = ${JSON.stringify(version)};\n`;
+  const comment = "/** This release of the package, as npm has it: page, worker and threads have to be of one. */";
+  const code = `// Made by scripts/package.mjs from package.json.\n\n${comment}\nexport const version: string = ${JSON.stringify(version)};\n`;
   if (!existsSync(file) || readFileSync(file, "utf8") !== code) writeFileSync(file, code);
 }
 

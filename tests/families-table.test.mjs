@@ -1,4 +1,4 @@
-// The README's table of families says what the families' files say.
+// The documents' table of families says what the families' files say.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -8,10 +8,10 @@ import { deadline } from "./support/deadline.mjs";
 
 deadline(5);
 
-const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+const page = readFileSync(new URL("../docs/families.md", import.meta.url), "utf8");
 
-test("the README's table of families is up to date", () => {
-  assert.equal(readme, renewed(readme), "write it anew: node scripts/families.mjs");
+test("the table of families is up to date", () => {
+  assert.equal(page, renewed(page), "write it anew: node scripts/families.mjs");
 });
 
 test("a family that is registered has its line", () => {
@@ -19,5 +19,5 @@ test("a family that is registered has its line", () => {
   const list = /const FAMILIES[^=]+= &\[(.+?)\n\];/s.exec(registered)[1];
   const types = [...list.matchAll(/(?:family|pair)\("([^"]+)"/g)].map(([, type]) => type);
   assert.ok(types.length > 10, list);
-  for (const type of types) assert.match(readme, new RegExp(`\\| [^|]*\`${type}\`[^|]* \\|`), `no line with ${type}`);
+  for (const type of types) assert.match(page, new RegExp(`\\| [^|]*\`${type}\`[^|]* \\|`), `no line with ${type}`);
 });

@@ -9,11 +9,17 @@ import type { EmbeddingModel, LanguageModel } from "./types.js";
 /** Models by the names that callers give them. */
 export type AzulejoModels = NamedModels;
 
+/** The AI SDK's `ProviderV4`; called with a name it gives the language model of that name. */
 export interface AzulejoProvider {
+  /** The language model of that name. Errors: "missing-file" where there is none, "invalid-argument" for an embedder. */
   (modelId: string): LanguageModel;
+  /** Of the AI SDK's interface. */
   readonly specificationVersion: "v4";
+  /** As calling the provider. */
   languageModel(modelId: string): LanguageModel;
+  /** The embedder of that name. Errors: "missing-file" where there is none, "invalid-argument" for a language model. */
   embeddingModel(modelId: string): EmbeddingModel;
+  /** Refused with "unsupported-model": no model here makes images. */
   imageModel(modelId: string): never;
 }
 

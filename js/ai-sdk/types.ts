@@ -71,20 +71,34 @@ export type StreamPart =
   | { type: "finish"; usage: Usage; finishReason: FinishReason }
   | { type: "error"; error: unknown };
 
+/** The AI SDK's `LanguageModelV4`, for its `generateText`, `streamText` and the like. */
 export interface LanguageModel {
+  /** Of the AI SDK's interface. */
   readonly specificationVersion: "v4";
+  /** "azulejo". */
   readonly provider: string;
+  /** The name that the caller gave. */
   readonly modelId: string;
+  /** None: it takes texts. */
   readonly supportedUrls: Record<string, RegExp[]>;
+  /** A whole answer. What is passed over is among its `warnings`. */
   doGenerate(options: CallOptions): Promise<{ content: Content[]; finishReason: FinishReason; usage: Usage; warnings: Warning[]; response: Metadata }>;
+  /** An answer in pieces. */
   doStream(options: CallOptions): Promise<{ stream: ReadableStream<StreamPart> }>;
 }
 
+/** The AI SDK's `EmbeddingModelV4`, for its `embed` and `embedMany`. */
 export interface EmbeddingModel {
+  /** Of the AI SDK's interface. */
   readonly specificationVersion: "v4";
+  /** "azulejo". */
   readonly provider: string;
+  /** The name that the caller gave. */
   readonly modelId: string;
+  /** 256 texts. */
   readonly maxEmbeddingsPerCall: number | undefined;
+  /** They wait for each other. */
   readonly supportsParallelCalls: boolean;
+  /** A vector for each text, of unit length. */
   doEmbed(options: { values: string[]; abortSignal?: AbortSignal; providerOptions?: ProviderOptions }): Promise<{ embeddings: number[][]; usage: { tokens: number }; warnings: Warning[] }>;
 }

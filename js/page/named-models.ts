@@ -4,6 +4,7 @@ import { AzulejoError, invalid } from "../shared/errors.js";
 import type { CausalLM } from "./causal-lm.js";
 import type { TextEmbedder } from "./text-embedder.js";
 
+/** Models by the names that callers give them. */
 export type NamedModels = Record<string, CausalLM | TextEmbedder>;
 
 /** Errors: missing-file for a name that there is not, invalid-argument for a model of another kind. */

@@ -3,6 +3,7 @@
 import type { Credentials, EngineOptions, Fetch, LoadProgress } from "../shared/types.js";
 import type { Engine } from "./engine.js";
 
+/** Of every class's `load`: where files come from, what is kept of them, and which engine computes. */
 export interface LoadOptions {
   /**
    * Whose device and worker it shares.
@@ -23,7 +24,10 @@ export interface LoadOptions {
    * @defaultValue true
    */
   cache?: boolean | undefined;
-  /** Turns float weights into that type while they load: a quarter of the memory, faster on the CPU. */
+  /**
+   * Turns float weights into that type while they load: a quarter of the memory or less, faster on the CPU.
+   * @defaultValue they stay as they are
+   */
   quantize?: "q8_0" | "q4_1" | undefined;
   /** For the downloads, with every request. */
   headers?: Record<string, string> | undefined;
@@ -62,6 +66,7 @@ export interface LoadOptions {
   fetch?: Fetch | undefined;
 }
 
+/** Of `CausalLM.load`. */
 export interface CausalLMOptions extends LoadOptions {
   /**
    * In tokens: how long a conversation may become.
@@ -106,5 +111,6 @@ export interface InspectOptions
    * @defaultValue 1
    */
   batch?: number | undefined;
+  /** Ends the call: it rejects with code "aborted", whose `cause` is the signal's reason. */
   signal?: AbortSignal | undefined;
 }

@@ -9,7 +9,9 @@ import type { AppendOptions, Availability, CoreOptions, CreateOptions, ModelSour
 
 /** A session of the API's. */
 export interface PromptSession extends EventTarget {
+  /** The whole answer. Error: QuotaExceededError where the input has no room in the context. */
   prompt(input: PromptInput, options?: PromptOptions): Promise<string>;
+  /** The answer in pieces. Cancelling it ends the answer. */
   promptStreaming(input: PromptInput, options?: PromptOptions): ReadableStream<string>;
   /** Has messages be in the context without an answer. */
   append(input: PromptInput, options?: AppendOptions): Promise<undefined>;
@@ -17,22 +19,37 @@ export interface PromptSession extends EventTarget {
   measureContextUsage(input: PromptInput, options?: PromptOptions): Promise<number>;
   /** Tokens of what was said. */
   readonly contextUsage: number;
+  /** Tokens that there is room for. */
   readonly contextWindow: number;
   /** Older messages had to go for new ones. */
   oncontextoverflow: ((event: Event) => void) | null;
+  /** Another session that goes on from here. */
   clone(options?: AppendOptions): Promise<PromptSession>;
+  /** Ends what it answers, with AbortError, and frees its cache. */
   destroy(): void;
   /** What Chrome 138 to 147 called `contextUsage`, `contextWindow` and `measureContextUsage`. */
   readonly inputUsage: number;
+  /** See `inputUsage`. */
   readonly inputQuota: number;
+  /** See `inputUsage`. */
   measureInputUsage(input: PromptInput, options?: PromptOptions): Promise<number>;
+  /** What Chrome 138 to 147 called `oncontextoverflow`. */
   onquotaoverflow: ((event: Event) => void) | null;
 }
 
+/** The class that Chrome calls `LanguageModel`. */
 export interface LanguageModelClass {
+  /** Refused with a TypeError, as the platform's own class does: `create` makes sessions. */
   new (): never;
+  /** Of its sessions. */
   readonly prototype: PromptSession;
+  /** "unavailable" where what is asked for is not supported; else how far the model has come. */
   availability(options?: CoreOptions): Promise<Availability>;
+  /**
+   * A session; the first one loads the model. Errors: NotSupportedError, TypeError, RangeError and QuotaExceededError as
+   * the
+   * specification has them, and what the load rejects with.
+   */
   create(options?: CreateOptions): Promise<PromptSession>;
 }
 

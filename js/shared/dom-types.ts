@@ -40,17 +40,28 @@ export type BitmapSource =
 /** The global `fetch`, or anything that answers like it. */
 export type Fetch = (address: string, init?: FetchInit) => Promise<FetchAnswer>;
 
+/** What a request of this package's says. */
 export interface FetchInit {
+  /**
+   * "GET", or "HEAD" to ask whether a file has changed.
+   * @defaultValue "GET"
+   */
   method?: string;
+  /** By name; `Range` among them. */
   headers?: Record<string, string>;
+  /** As `LoadOptions.credentials` has it. */
   credentials?: Credentials;
+  /** Whether the browser's own cache may answer. */
   cache?: "default" | "force-cache" | "no-cache" | "no-store" | "only-if-cached" | "reload";
+  /** Ends the request. */
   signal?: AbortSignal;
 }
 
 /** What is used of a `Response`. */
 export interface FetchAnswer {
+  /** Of HTTP: 200, 206, 404, … */
   readonly status: number;
+  /** Those of other origins' answers that their server exposes. */
   readonly headers: { forEach(visit: (value: string, name: string) => void): void };
   /** Bytes. */
   readonly body: ReadableStream | null;

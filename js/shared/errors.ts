@@ -1,5 +1,9 @@
 // The one error a caller meets, and how it crosses from the worker to the page.
 
+/**
+ * What went wrong, for programs; an error's message says it for people. The guide "Errors, by code" says what to do
+ * about each.
+ */
 export type ErrorCode =
   | "unsupported-model"
   | "unsupported-quantization"
@@ -35,9 +39,11 @@ const CODES: ReadonlySet<string> = new Set<ErrorCode>([
 
 /** For a file: its name and, where known, the byte offset. */
 export interface ErrorPlace {
+  /** Its name, as the source has it. */
   file?: string | undefined;
   /** In bytes, from the file's start. */
   offset?: number | undefined;
+  /** The tensor's name, as the checkpoint has it. */
   tensor?: string | undefined;
 }
 
@@ -45,10 +51,12 @@ export interface ErrorPlace {
 export class AzulejoError extends Error {
   /** "AbortError" where an abort ended it, as the platform's own calls have it; else "AzulejoError". */
   override readonly name: "AzulejoError" | "AbortError";
+  /** What went wrong, for programs. */
   readonly code: ErrorCode;
   /** For a file: its name and, where known, the byte offset. */
   declare readonly where?: ErrorPlace | undefined;
 
+  /** For whoever implements one of this package's interfaces; its own errors come from the package. */
   constructor(code: ErrorCode, message: string, where?: ErrorPlace, options?: { cause?: unknown }) {
     super(message, options);
     this.name = code === "aborted" ? "AbortError" : "AzulejoError";

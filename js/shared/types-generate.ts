@@ -2,13 +2,17 @@
 
 import type { ImageInput } from "./types-images.js";
 
+/** A turn of a conversation, as chat templates know it. What its texts spell out stays text: see `allowSpecial`. */
 export interface Message {
+  /** Who says it; which roles there are in the end is the template's choice. */
   role: "system" | "developer" | "user" | "assistant" | "tool";
   /** `null`: nothing but tool calls, say. Parts are handed to templates that know them, and are one text for others. */
   content: string | ContentPart[] | null;
+  /** Whose turn it is, or which tool answers, for templates that say so. */
   name?: string | undefined;
   /** What the model thought before it answered; whether the prompt has it is the template's choice. */
   reasoning?: string | undefined;
+  /** Of an assistant's turn: what it called, as a result's `toolCalls` has it. */
   toolCalls?: ToolCall[] | undefined;
   /** Of a tool's answer: which call it answers. */
   toolCallId?: string | undefined;
@@ -19,15 +23,24 @@ export type ContentPart = { type: "text"; text: string } | { type: "image"; imag
 
 /** What the model may call; `parameters` is a JSON Schema. */
 export interface Tool {
+  /** What calls name it by. */
   name: string;
+  /** What it is for, told to the model by the template. */
   description?: string | undefined;
+  /**
+   * A JSON Schema of its arguments, an object. A forced call's arguments are held to it.
+   * @defaultValue any object
+   */
   parameters?: object | undefined;
 }
 
 /** What the model has called. */
 export interface ToolCall {
+  /** Made up here for the model's own calls; a tool's message names it as `toolCallId`. */
   id?: string | undefined;
+  /** Of the tool. */
   name: string;
+  /** A value, not its JSON. Only a forced call's is sure to be what the tool's `parameters` accept. */
   arguments?: unknown;
 }
 
@@ -51,6 +64,7 @@ export interface ChatOptions {
   continueFinalMessage?: boolean | undefined;
 }
 
+/** Of `Tokenizer.applyChatTemplate`. */
 export interface ChatTemplateOptions extends ChatOptions {
   /**
    * The prompt ends with the beginning of the answer.
@@ -71,6 +85,10 @@ export interface ConstraintOptions {
   grammar?: string | { lark: string } | { gbnf: string } | undefined;
 }
 
+/**
+ * What is made of a prompt, and how. Unknown names are refused with the one that was meant, and values out of range with
+ * "invalid-argument".
+ */
 export interface GenerateOptions extends ChatOptions, ConstraintOptions {
   /**
    * Of prompts with `tools`. "none": the model is not told of them. "required", or a tool by its name: the answer is a call,
@@ -79,12 +97,12 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
    */
   toolChoice?: "auto" | "none" | "required" | { name: string } | undefined;
   /**
-   * How many tokens at most.
+   * How many tokens at most, 0 or more.
    * @defaultValue until the end token or the context's end
    */
   maxTokens?: number | undefined;
   /**
-   * 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
+   * 0 or more. 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
    * @defaultValue 0
    */
   temperature?: number | undefined;
@@ -104,7 +122,8 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
    */
   minP?: number | undefined;
   /**
-   * Tokens of the prompt and the text become less likely above 1, more likely below, as transformers has it.
+   * More than 0. Tokens of the prompt and the text become less likely above 1, more likely below, as transformers has it
+   * (Keskar and others, 2019: https://arxiv.org/abs/1909.05858).
    * @defaultValue 1
    */
   repetitionPenalty?: number | undefined;
@@ -121,15 +140,26 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
   /** Added to the logits of these token ids, before all else. */
   logitBias?: Record<number, number> | undefined;
   /**
-   * For the draws. Seed, position and token decide each: devices whose logits agree draw the same text, with a cache and
-   * without, with `logprobs` and without.
+   * For the draws: a whole number, 0 or more. Seed, position and token decide each: devices whose logits agree draw the same
+   * text, with a cache and without, with `logprobs` and without.
+   * @defaultValue another each time
    */
   seed?: number | undefined;
-  /** Never part of the text. */
+  /**
+   * The text ends before any of these, and has none of it; `finishReason` is then "stop".
+   * @defaultValue none
+   */
   stop?: string[] | undefined;
-  /** Go on past the end token (benchmarks). */
+  /**
+   * Go on past the end token (benchmarks). Not together with a schema, a grammar or a forced call.
+   * @defaultValue false
+   */
   ignoreEnd?: boolean | undefined;
-  /** That many best alternatives with each token. */
+  /**
+   * Each token comes with its probability's logarithm, and with so many best alternatives; 0: with none of these. On WebGPU
+   * each token's logits then come to the CPU.
+   * @defaultValue tokens come without
+   */
   logprobs?: number | undefined;
   /**
    * The text does not end before it has so many tokens.
@@ -196,7 +226,9 @@ export interface Generation extends Promise<GenerationResult>, AsyncIterable<Gen
   text(): Promise<string>;
 }
 
+/** A token as it comes, with what it adds to the text. */
 export interface GeneratedToken {
+  /** In the model's vocabulary. */
   id: number;
   /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
   text: string;
@@ -213,9 +245,11 @@ export interface GeneratedToken {
   alternatives?: { id: number; text: string; logprob: number }[] | undefined;
 }
 
+/** What a generation has come to: resolved after an abort too, with what was made until then. */
 export interface GenerationResult {
   /** Of an answer to messages: what it says, without its reasoning and its calls. */
   text: string;
+  /** The ids of all that was made, the end token included. */
   tokens: Uint32Array;
   /** What the model thought before it answered messages, where its family tells that apart. */
   reasoning?: string | undefined;
@@ -229,6 +263,7 @@ export interface GenerationResult {
     promptTokens: number;
     /** Those of the prompt that the session's cache had already. */
     cachedTokens: number;
+    /** Those that were made. */
     generatedTokens: number;
     /** From the start of its turn to the first token. */
     prefillMs: number;
@@ -240,6 +275,7 @@ export interface GenerationResult {
   };
 }
 
+/** The checkpoint's own. Calls reject with "missing-file" where the checkpoint has none. */
 export interface Tokenizer {
   /** `addSpecial` (default true): with the special tokens that the tokenizer puts around a text. */
   encode(text: string, options?: { addSpecial?: boolean | undefined }): Promise<Uint32Array>;
@@ -254,10 +290,13 @@ export interface Tokenizer {
 
 /** A session that is kept by name. */
 export interface KeptSession {
+  /** What it goes by. */
   name: string;
   /** Of the file. */
   bytes: number;
+  /** That it has in its cache. */
   tokens: number;
+  /** When it was saved last. */
   saved: Date;
 }
 

@@ -15,12 +15,15 @@ export type ImageInput =
   | URL
   | { data: Uint8ClampedArray | Uint8Array; width: number; height: number };
 
+/** Of `ImageClassifier.classify`. */
 export interface ClassifyOptions {
   /** How many of the best classes, best first. Default 5; never more than there are. */
   topK?: number | undefined;
+  /** An abort rejects with code "aborted", within a batch. */
   signal?: AbortSignal | undefined;
 }
 
+/** Of `ImageClassifier.classifyPatches`. */
 export interface PatchOptions extends ClassifyOptions {
   /** A window's side in pixels of the image. Default: the model's own input size. */
   size?: number | undefined;
@@ -32,16 +35,21 @@ export interface PatchOptions extends ClassifyOptions {
   onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
+/** Of `ImageClassifier.attention`. */
 export interface AttentionOptions {
   /** Default "rollout": through all layers, as Abnar and Zuidema (2020) multiply them up. */
   layer?: number | "rollout" | undefined;
   /** Default "mean": of all heads. */
   head?: number | "mean" | undefined;
+  /** An abort rejects with code "aborted". */
   signal?: AbortSignal | undefined;
 }
 
+/** A class and how well it fits. */
 export interface Classification {
+  /** Its name, as the checkpoint or the caller has it. */
   label: string;
+  /** Its place in `labels`, from 0. */
   index: number;
   /**
    * A probability: softmax over the classes, or sigmoid where a model judges each for itself (several labels, one class,
@@ -52,16 +60,23 @@ export interface Classification {
 
 /** A window of an image and what it shows; in pixels of the image. */
 export interface Patch {
+  /** From the image's left edge to the window's. */
   x: number;
+  /** From the image's top edge to the window's. */
   y: number;
+  /** Of the window. */
   width: number;
+  /** Of the window. */
   height: number;
+  /** The best classes, best first: `topK` of them. */
   best: Classification[];
 }
 
 /** What a class looks like in `PatchMap.toImageData`. */
 export interface LegendEntry {
+  /** The class's name. */
   label: string;
+  /** The class's place in `labels`, from 0. */
   index: number;
   /** A CSS colour. */
   color: string;
@@ -69,8 +84,11 @@ export interface LegendEntry {
   patches: number;
 }
 
+/** What the windows of an image show, as a grid. */
 export interface PatchMap {
+  /** Of windows, from the top. */
   rows: number;
+  /** Of windows, from the left. */
   columns: number;
   /** Row by row. The last of a row or column ends at the image's edge, and overlaps the one before if it has to. */
   patches: Patch[];
@@ -84,8 +102,11 @@ export interface PatchMap {
   toImageData(options?: { label?: string | undefined }): ImageData;
 }
 
+/** How much the model looked at each part of an image. */
 export interface Heatmap {
+  /** Of patches, from the top. */
   rows: number;
+  /** Of patches, from the left. */
   columns: number;
   /** [rows, columns] */
   values: Float32Array;

@@ -28,6 +28,7 @@ export interface GpuKnobs {
   tuning?: boolean | "anew";
 }
 
+/** Of `Engine.create`. */
 export interface EngineOptions {
   /**
    * "auto": WebGPU where a hardware adapter answers, else the CPU; `device.reason` says why. A fallback adapter only by
@@ -45,15 +46,23 @@ export interface EngineOptions {
    * @defaultValue true
    */
   worker?: boolean | undefined;
-  /** Which of several GPUs. */
+  /**
+   * Which of several GPUs, as WebGPU's `requestAdapter` takes it.
+   * @defaultValue the browser's choice
+   */
   powerPreference?: "low-power" | "high-performance" | undefined;
   /** @internal For tests and bug hunting. */
   gpu?: GpuKnobs | undefined;
-  /** Where the package's .wasm and worker files lie, if a bundler moved them. */
+  /**
+   * The folder that the package's .wasm and worker files lie in, if a bundler moved them.
+   * @defaultValue beside the module itself
+   */
   assets?: string | URL | undefined;
 }
 
+/** What an engine computes on. */
 export interface DeviceInfo {
+  /** The GPU through WebGPU, or WebAssembly. */
   kind: "webgpu" | "cpu";
   /** e.g. "nvidia / hopper", or "wasm simd128, 4 threads". */
   description: string;
@@ -104,8 +113,11 @@ export type ModelSource =
 export interface LoadProgress {
   /** From the network; from a kept copy or the caller's own; to the GPU; its kernels; done. */
   stage: "download" | "read" | "upload" | "compile" | "ready";
+  /** Its name; none of all files together. */
   file?: string | undefined;
+  /** That are there by now. */
   loadedBytes: number;
+  /** That there will be, where that is known. */
   totalBytes?: number | undefined;
   /** What is worth knowing of a file: that a kept copy is used because nobody answered, that a request is made again, … */
   note?: string | undefined;
@@ -113,6 +125,7 @@ export interface LoadProgress {
   pipelines?: { done: number; total: number } | undefined;
 }
 
+/** What a model is, and what it takes: known from its header alone, before any weight is read. */
 export interface ModelSummary {
   /** "llama", "vit", "bert", … */
   architecture: string;
@@ -149,6 +162,7 @@ export interface ModelSummary {
   warnings: string[];
   /** Against that device's limits, with the reason in `why` where not. */
   fits?: boolean | undefined;
+  /** Where it does not fit: what is too large for what. */
   why?: string | undefined;
   /** The block, as data: positions, attention, norms, residuals, feed-forward. What a diagram needs. */
   spec: Spec;
@@ -156,8 +170,12 @@ export interface ModelSummary {
 
 /** A file that the package keeps in the browser. */
 export interface CachedFile {
+  /** Where it came from. */
   url: string;
+  /** That are kept of it. */
   bytes: number;
+  /** Whether that is all of it; else a download was broken off, and the next load takes it up. */
   complete: boolean;
+  /** By a load. What was used longest ago goes first where there is no room. */
   lastUsed: Date;
 }
