@@ -12,9 +12,9 @@ import type {
   Tokenizer,
 } from "../shared/types.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
 import { tagOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
@@ -34,9 +34,9 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 export class CausalLM extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
@@ -45,6 +45,11 @@ export class CausalLM extends LoadedModel {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: CausalLMOptions): Promise<CausalLM> {
     return new CausalLM(await openModel("causal-lm", source, options));
+  }
+
+  /** @internal Of a model that is there already. */
+  static over(model: Model): CausalLM {
+    return new CausalLM(model);
   }
 
   /** What generation_config.json, or a GGUF file, suggests; used where the caller says nothing only if `useDefaults` is given. */

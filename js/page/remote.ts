@@ -5,6 +5,7 @@ import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptio
 import type { Fetch } from "../shared/types.js";
 import type { CallOptions, Connection } from "./connection.js";
 import type { Engine } from "./engine.js";
+import type { Link, Model, ModelCall, TakesOf } from "./model.js";
 import { orAborted, pause, SharedWork } from "./shared-work.js";
 import type { Source } from "./source.js";
 import type { LoadOptions } from "./types-load.js";
@@ -19,10 +20,6 @@ export interface Recipe {
   fetch: Fetch | undefined;
   onProgress: LoadOptions["onProgress"];
 }
-
-/** Calls about a model, without the model's own id. */
-type ModelCall = { [K in CallName]: Calls[K]["takes"] extends { model: number } ? K : never }[CallName];
-type TakesOf<K extends ModelCall> = Omit<Calls[K]["takes"], "model">;
 
 /**
  * How long is waited before a model is loaded again whose worker has died since its last answer, reload by reload; after
@@ -41,7 +38,7 @@ const PROVES_NOTHING: ReadonlySet<CallName> = /* @__PURE__ */ new Set([
   "truncateSession",
 ] satisfies CallName[]);
 
-export class RemoteModel {
+export class RemoteModel implements Model {
   readonly engine: Engine;
   readonly #recipe: Recipe;
   readonly #home: Home;
@@ -96,9 +93,8 @@ export class RemoteModel {
     return this.callAt(await this.reach(options.signal), name, takes, { ...options, site });
   }
 
-  /** At once, for who has reached it already. */
   async callAt<K extends ModelCall>(
-    connection: Connection,
+    connection: Link,
     name: K,
     takes: TakesOf<K>,
     options?: CallOptions,
