@@ -87,6 +87,7 @@ describe("the packed package", () => {
         const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => "azulejo/" + build + "/azulejo_bg.wasm");
         for (const name of ["azulejo", "azulejo/in-this-thread", "azulejo/worker", "azulejo/thread", ...builds])
           if (!existsSync(fileURLToPath(import.meta.resolve(name)))) throw new Error(name);
+        if (typeof (await import("azulejo/remote")).CausalLM.load !== "function") throw new Error("remote");
         const { Engine, version } = await import("azulejo/in-this-thread");
         const engine = await Engine.create({ worker: false });
         console.log(version, engine.device.kind);

@@ -132,7 +132,8 @@ export class Answer {
     const isNew = this.#calls[index] === undefined;
     const call = (this.#calls[index] ??= { name: "", arguments: "" });
     if (id != null) call.id = id;
-    call.name += given?.name ?? "";
+    // It comes whole, and from llama-cpp-python with each piece again.
+    call.name ||= given?.name ?? "";
     call.arguments += given?.arguments ?? "";
     return { id: UNTOLD, text: given?.arguments ?? "", kind: "tool-call", ...(isNew && { toolCall: { id: call.id, name: call.name } }) };
   }
