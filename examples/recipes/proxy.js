@@ -2,6 +2,9 @@
 //
 // It takes a Request and gives a Response, as Workers, Deno, Bun and most frameworks have it; under Node see below.
 
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+
 /** What a page may ask of the server behind it, and nothing else. */
 const PATHS = /\/(models|chat\/completions|completions|embeddings|rerank)$/;
 
@@ -34,11 +37,11 @@ export function listener(handle) {
       const body = chunks.length > 0 ? Buffer.concat(chunks) : undefined;
       const response = await handle(new Request(`http://${headers.host}${url}`, { method, headers, body, signal: left.signal }));
       outgoing.writeHead(response.status, Object.fromEntries(response.headers));
-      for await (const chunk of response.body ?? []) outgoing.write(chunk);
-      outgoing.end();
+      if (response.body === null) outgoing.end();
+      else await pipeline(Readable.fromWeb(response.body), outgoing);
     } catch (error) {
       if (!outgoing.headersSent) outgoing.writeHead(502).end(String(error.message));
-      else outgoing.destroy(); // In the midst of an answer there is no other way to say it.
+      else outgoing.destroy(); // In the midst of an answer there is no other way to say it, if anybody is there yet.
     }
   };
 }

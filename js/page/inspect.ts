@@ -23,7 +23,7 @@ export async function inspect(source: ModelSource, options?: InspectOptions): Pr
   return inspectAt(at, given, sorted, engine !== undefined || device !== undefined, site);
 }
 
-/** `fits`: whether it is told whether the device has room for it. */
+/** @internal `fits`: whether it is told if the device has room for it. */
 export async function inspectAt(
   at: Engine,
   source: Source,
