@@ -5,9 +5,12 @@
  * @module azulejo/in-this-thread
  */
 
+import { provideServers } from "./page/servers.js";
 import { provideHost } from "./page/transport.js";
+import { connect } from "./remote/connect.js";
 import { Host } from "./worker.js";
 
 export * from "./index.js";
 
 provideHost(Host);
+provideServers(connect);

@@ -3,6 +3,7 @@
 //     index.js, in-this-thread.js   the page's modules (page/, shared/), each with its types, for bundlers to choose from
 //     openai.js, ai-sdk.js,         OpenAI's API over them, a provider for the AI SDK,
 //     prompt-api.js                 and the Prompt API's LanguageModel
+//     remote.js                     the same classes over models on a server
 //     azulejo.min.js                the same in one file, for a <script type=module>
 //     worker.js, thread.js          one file each, bindings and all: bundlers copy them and look no further
 
@@ -17,7 +18,7 @@ const dist = join(root, "dist");
 const compiled = join(root, "target", "js");
 
 /** What callers import. */
-const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk", "prompt-api"];
+const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk", "prompt-api", "remote"];
 
 export const filesUnder = (folder) => readdirSync(folder, { recursive: true, withFileTypes: true })
   .filter((entry) => entry.isFile())

@@ -3,9 +3,10 @@
 import { generateText, type EmbeddingModel, type LanguageModel } from "ai";
 import OpenAI from "openai";
 import { azulejo } from "../dist/ai-sdk.js";
-import type { CausalLM, TextEmbedder } from "../dist/index.js";
+import { CausalLM, type ImageClassifier, type ModelServer, type RemoteOptions, type TextEmbedder } from "../dist/index.js";
 import { promptApi, type LanguageModelClass } from "../dist/prompt-api.js";
 import { openai, type Chat, type OpenAIClient } from "../dist/openai.js";
+import * as remote from "../dist/remote.js";
 
 export async function use(lm: CausalLM, embedder: TextEmbedder): Promise<void> {
   const provider = azulejo({ lm, embedder });
@@ -26,6 +27,16 @@ export async function use(lm: CausalLM, embedder: TextEmbedder): Promise<void> {
   const session = await Own.create({ initialPrompts: [{ role: "system", content: "a" }] });
   const text: string = await session.prompt([{ role: "user", content: "b" }], { responseConstraint: /a+/ });
   void text;
+  const server: RemoteOptions = { url: "/v1", headers: async () => ({ authorization: "Bearer a" }) };
+  // What a server has is the package's own, and goes wherever that does.
+  const far: CausalLM = await remote.CausalLM.load(server, { signal: AbortSignal.timeout(5) });
+  const either: CausalLM = await CausalLM.load("/a.gguf", { fallback: server });
+  const classifier: ImageClassifier = await remote.ImageClassifier.load({ url: new URL("http://a"), model: "vit", images: { mean: [0], std: [1] } });
+  const place: ModelServer | undefined = either.server;
+  void [place, classifier, openai({ far, embedder: await remote.TextEmbedder.load(server) })];
+  // @ts-expect-error: an option that there is not
+  await remote.CausalLM.load({ url: "/v1", key: "a" });
+
   // @ts-expect-error: an option that there is not
   await client.embeddings.create({ model: "embedder", inputs: "a" });
 }

@@ -18,9 +18,11 @@ const imports = new Map(files.map((file) => {
 }));
 
 /** Its folder below js/, or for the entries and the core's declarations their own names. */
-const side = (file) => (/^(page|host|shared|openai|ai-sdk|prompt-api)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
+const side = (file) => (/^(page|host|shared|openai|ai-sdk|prompt-api|remote)\//.exec(file)?.[1] ?? file.replace(/^(simd|threads|relaxed|grammar)\/.*/, "core"));
 const MAY = {
-  page: ["page", "shared", "assets.ts"],
+  // A model that does not fit here goes to a server.
+  page: ["page", "shared", "assets.ts", "remote"],
+  remote: ["remote", "page", "shared"],
   openai: ["openai", "page", "shared"],
   "ai-sdk": ["ai-sdk", "page", "shared"],
   "prompt-api": ["prompt-api", "page", "shared"],

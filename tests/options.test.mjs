@@ -97,8 +97,6 @@ test("what another call takes, or stands elsewhere, is said", async () => {
 test("what this version lacks is refused by its name", async () => {
   const later = {
     "CausalLM.generate": ["draft", "contextShift"],
-    "CausalLM.load": ["fallback"],
-    "TextEmbedder.load": ["fallback"],
   };
   for (const [call, names] of Object.entries(later)) {
     for (const name of names) await rejection(() => CALLS[call]({ [name]: {} }), "invalid-argument", new RegExp(`^${name}: not supported yet$`));

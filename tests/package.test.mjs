@@ -26,7 +26,7 @@ describe("the packed package", () => {
 
   test("holds the page's modules, their types, the bundles, four wasm modules, the classifier and the papers, and nothing else", () => {
     const files = packed.files.map(({ path }) => path);
-    const expected = /^(dist\/((page|shared|openai|ai-sdk|prompt-api)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed|grammar)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
+    const expected = /^(dist\/((page|shared|openai|ai-sdk|prompt-api|remote)\/([a-z]+\/)?)?[a-z0-9-]+\.(js|d\.ts)|dist\/azulejo\.min\.js|dist\/(simd|threads|relaxed|grammar)\/azulejo_bg\.wasm|www\/models\/fashion-mnist-vit\/[A-Za-z_.]+|package\.json|README\.md|CHANGELOG\.md|LICENSE-(MIT|APACHE))$/;
     assert.deepEqual(files.filter((path) => !expected.test(path)), []);
     const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => `dist/${build}/azulejo_bg.wasm`);
     for (const path of ["dist/index.js", "dist/index.d.ts", "dist/in-this-thread.js", "dist/in-this-thread.d.ts", "dist/azulejo.min.js", "dist/worker.js", "dist/thread.js",
@@ -87,6 +87,7 @@ describe("the packed package", () => {
         const builds = ["simd", "threads", "relaxed", "grammar"].map((build) => "azulejo/" + build + "/azulejo_bg.wasm");
         for (const name of ["azulejo", "azulejo/in-this-thread", "azulejo/worker", "azulejo/thread", ...builds])
           if (!existsSync(fileURLToPath(import.meta.resolve(name)))) throw new Error(name);
+        if (typeof (await import("azulejo/remote")).CausalLM.load !== "function") throw new Error("remote");
         const { Engine, version } = await import("azulejo/in-this-thread");
         const engine = await Engine.create({ worker: false });
         console.log(version, engine.device.kind);

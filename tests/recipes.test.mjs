@@ -4,11 +4,17 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CausalLM, Engine } from "../dist/index.js";
+import { openai } from "../dist/openai.js";
+import * as remote from "../dist/remote.js";
 import { personIn } from "../examples/recipes/json.js";
+import { proxy } from "../examples/recipes/proxy.js";
 import { answers, voicesOf } from "../examples/recipes/styles.js";
 import { converse } from "../examples/recipes/tools.js";
-import { SMOLLM } from "./api-models.mjs";
+import { endless, SMOLLM } from "./api-models.mjs";
 import { deadline } from "./support/deadline.mjs";
+import { serveHttp } from "./support/http.mjs";
+import { idle } from "./support/idle.mjs";
+import { rejection } from "./support/rejections.mjs";
 import { writer } from "./support/writers.mjs";
 
 deadline(5);
@@ -56,4 +62,29 @@ test("one model, several voices", async () => {
   const { plain, other } = await answers(voices, "ab", { maxTokens: 8, ignoreEnd: true });
   assert(plain !== other && plain.length > 0 && other.length > 0, `${plain} ${other}`);
   for (const voice of Object.values(voices)) await voice.dispose();
+});
+
+test("a proxy has the key, and the page has none", async () => {
+  const lm = await CausalLM.load(endless(), { engine });
+  const { fetch } = openai({ lm });
+  const keyed = await serveHttp((request) => (request.headers.get("authorization") === "Bearer secret" ? fetch(request) : new Response("no", { status: 401 })));
+  const handle = proxy({ server: `${keyed.url}/v1`, key: "secret", allows: (request) => request.headers.get("x-session") === "mine" });
+  const between = await serveHttp(handle);
+  try {
+    const [url, headers] = [`${between.url}/v1`, { "x-session": "mine" }];
+    await rejection(() => remote.CausalLM.load({ url: `${keyed.url}/v1` }), "network", /401/);
+    await rejection(() => remote.CausalLM.load({ url }), "network", /403/);
+    const far = await remote.CausalLM.load({ url, headers });
+    assert.equal((await far.generate("a", { maxTokens: 5 })).text, (await lm.generate("a", { maxTokens: 5 })).text);
+    assert.equal((await globalThis.fetch(`${between.url}/v1/files`, { headers })).status, 404);
+    // Whoever leaves ends it behind the proxy, too.
+    for await (const _ of far.generate("a", { maxTokens: 60_000, logitBias: { 0: -100, 2: -100 } })) break;
+    await idle(engine);
+    await keyed.close();
+    await rejection(() => far.generate("a", { maxTokens: 5 }), "network", /502/);
+  } finally {
+    await between.close();
+    await keyed.close().catch(() => {});
+    await lm.dispose();
+  }
 });

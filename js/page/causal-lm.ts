@@ -13,11 +13,11 @@ import type {
 } from "../shared/types.js";
 import { LoadedModel } from "./loaded-model.js";
 import { checkAdapter } from "./load-options.js";
-import { checkChoice, openModel } from "./open-model.js";
+import type { Model } from "./model.js";
+import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { generate, RemoteSession } from "./session.js";
-import { sourceOf, tagOf } from "./source.js";
+import { checkChoice, sourceOf, tagOf } from "./source.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { AdapterOptions, CausalLMOptions } from "./types-load.js";
 import { checkFlag, checkLiveSignal, checkPlainPrompt, checkRows, counted, describe } from "./validate.js";
@@ -35,9 +35,9 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 export class CausalLM extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
@@ -46,6 +46,11 @@ export class CausalLM extends LoadedModel {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: CausalLMOptions): Promise<CausalLM> {
     return new CausalLM(await openModel("causal-lm", source, options));
+  }
+
+  /** @internal Of a model that is there already. */
+  static over(model: Model): CausalLM {
+    return new CausalLM(model);
   }
 
   /**

@@ -18,9 +18,9 @@ import { Grid } from "./images/heatmap.js";
 import { BATCH, listOf, nameOf, openImage, readImage } from "./images/image-input.js";
 import { Patches, windowsOf } from "./images/patches.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import type { LoadOptions } from "./types-load.js";
 import { checkFunction, checkLiveSignal, checkPixels, count, counted } from "./validate.js";
 
@@ -41,9 +41,9 @@ const readAttention = /* @__PURE__ */ optionsOf<AttentionOptions>("attention", {
 
 /** A model of pictures: what they show, patch by patch too, and where it looked. */
 export class ImageClassifier extends LoadedModel {
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
   }
@@ -51,6 +51,11 @@ export class ImageClassifier extends LoadedModel {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<ImageClassifier> {
     return new ImageClassifier(await openModel("image-classification", source, options));
+  }
+
+  /** @internal Of a model that is there already. */
+  static over(model: Model): ImageClassifier {
+    return new ImageClassifier(model);
   }
 
   /** By index; "LABEL_0" and so on where the checkpoint names none. */

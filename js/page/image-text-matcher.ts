@@ -15,9 +15,9 @@ import type {
 import { inPictureBatches, inTextBatches } from "./batches.js";
 import { BATCH, listOf, nameOf, readImage } from "./images/image-input.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { rowAt, rowsOf, stack } from "./tensors.js";
 import { TextVectors } from "./text-vectors.js";
 import { RemoteTokenizer } from "./tokenizer.js";
@@ -42,10 +42,10 @@ const readEmbedText = /* @__PURE__ */ optionsOf<BatchOptions>("embedText", EMBED
 export class ImageTextMatcher extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
   readonly #kept = new TextVectors(1000);
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);

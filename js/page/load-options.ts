@@ -1,14 +1,15 @@
 // What `load` and `inspect` take, checked and sorted by who needs it.
 
-import { AzulejoError, invalid } from "../shared/errors.js";
+import { invalid } from "../shared/errors.js";
 import type { WireDownloadOptions, WireModelOptions } from "../shared/protocol.js";
-import type { Fetch } from "../shared/types.js";
+import type { Fetch, RemoteOptions } from "../shared/types.js";
+import { checkRemote } from "../remote/options.js";
 import { Engine, readDevice } from "./engine.js";
 import { oneOf, optionsOf } from "./options.js";
 import { HUB } from "./source-hub.js";
 import { absolute } from "./source.js";
 import type { AdapterOptions, CausalLMOptions, InspectOptions, LoadOptions } from "./types-load.js";
-import { checkFlag, checkFunction, checkLiveSignal, checkOptions, checkText, count, counted, describe } from "./validate.js";
+import { checkFlag, checkFunction, checkHeaders, checkLiveSignal, checkName, checkStrings, checkText, count, counted, describe } from "./validate.js";
 
 /** How files are fetched and kept, and which. */
 const DOWNLOAD = {
@@ -32,16 +33,16 @@ const LOAD = {
   quantize: oneOf("q8_0", "q4_1"),
   integrity: checkDigests,
   ...DOWNLOAD,
+  fallback: checkRemote,
   signal: checkLiveSignal,
 };
-const LATER = ["fallback"];
 
-const readLoad = optionsOf<LoadOptions>("load", LOAD, LATER);
-const readCausalLM = optionsOf<CausalLMOptions>(
-  "CausalLM.load",
-  { contextLength: counted(1), kvCacheType: oneOf("f32", "f16", "q8"), ...LOAD },
-  LATER,
-);
+const readLoad = optionsOf<LoadOptions>("load", LOAD);
+const readCausalLM = optionsOf<CausalLMOptions>("CausalLM.load", {
+  contextLength: counted(1),
+  kvCacheType: oneOf("f32", "f16", "q8"),
+  ...LOAD,
+});
 const readInspect = optionsOf<InspectOptions>("inspect", {
   engine: checkEngine,
   device: readDevice,
@@ -86,6 +87,7 @@ export interface Sorted {
   device: LoadOptions["device"];
   signal: AbortSignal | undefined;
   onProgress: LoadOptions["onProgress"];
+  fallback: RemoteOptions | undefined;
 }
 
 /** `contextLength` and the type of its cache are a language model's. */
@@ -98,7 +100,7 @@ export function checkInspect(options: InspectOptions | undefined): Sorted {
 }
 
 function sort(options: CausalLMOptions & InspectOptions, call: string): Sorted {
-  const { engine, device, endpoint = HUB, fetch, signal, onProgress, contextLength, kvCacheType, quantize, batch, ...download } =
+  const { engine, device, endpoint = HUB, fetch, signal, onProgress, fallback, contextLength, kvCacheType, quantize, batch, ...download } =
     options;
   if (engine !== undefined && device !== undefined)
     throw invalid(`device: ${call} was given an engine, which has its device already`);
@@ -113,6 +115,7 @@ function sort(options: CausalLMOptions & InspectOptions, call: string): Sorted {
     device,
     signal,
     onProgress,
+    fallback,
   };
 }
 
@@ -124,11 +127,6 @@ function given<T extends object>(record: T): { [K in keyof T]?: Exclude<T[K], un
 function checkEngine(engine: unknown, name: string): Engine {
   if (!(engine instanceof Engine)) throw invalid(`${name} should come from Engine.create`);
   return engine;
-}
-
-function checkName(value: unknown, name: string): string {
-  if (checkText(value, name) === "") throw invalid(`${name} is empty`);
-  return value as string;
 }
 
 function checkToken(value: unknown, name: string): string {
@@ -154,25 +152,6 @@ function checkRevalidate(value: unknown, name: string): "always" | "never" | num
   if (typeof value !== "number" || !(value >= 0))
     throw invalid(`${name} should be "always", "never" or a number of milliseconds, not ${describe(value)}`);
   return value;
-}
-
-function checkStrings(record: unknown, name: string): Record<string, string> {
-  checkOptions(record, name);
-  return Object.fromEntries(
-    Object.entries(record as object).map(([key, value]) => [key, checkText(value, `${name}[${JSON.stringify(key)}]`)]),
-  );
-}
-
-function checkHeaders(record: unknown, name: string): Record<string, string> {
-  if (Object.prototype.toString.call(record) === "[object Headers]")
-    throw invalid(`${name} should be an object: Object.fromEntries(headers) makes one`);
-  const headers = checkStrings(record, name);
-  try {
-    new Headers(headers);
-  } catch (error) {
-    throw new AzulejoError("invalid-argument", `${name}: ${(error as Error).message}`, undefined, { cause: error });
-  }
-  return headers;
 }
 
 function checkDigests(integrity: unknown, name: string): Record<string, string> {

@@ -1,13 +1,14 @@
 // What every class of models has in common: what it is, where it computes, and its end.
 
-import type { ModelSummary } from "../shared/types.js";
+import type { ModelServer, ModelSummary } from "../shared/types.js";
 import { asyncDispose } from "./dispose.js";
 import type { Engine } from "./engine.js";
 
-/** What is asked here of the model as the page holds it (remote.ts). */
+/** What is asked here of a `Model`. */
 interface Held {
   readonly engine: Engine;
   readonly loaded: { summary: ModelSummary };
+  readonly server?: ModelServer | undefined;
   dispose(): Promise<void>;
 }
 
@@ -19,14 +20,19 @@ export abstract class LoadedModel {
     this.#held = held;
   }
 
-  /** What it is, and what it needs. */
+  /** What it is, and what it needs. Throws "unsupported-model" where only a server knows. */
   get summary(): ModelSummary {
     return this.#held.loaded.summary;
   }
 
-  /** Whose device it computes on. */
+  /** Whose device it computes on. Throws "unsupported-model" where that is a server's. */
   get engine(): Engine {
     return this.#held.engine;
+  }
+
+  /** Where it computes, if not here, and why: on the `fallback` that `load` was given, or as "azulejo/remote" was told. */
+  get server(): ModelServer | undefined {
+    return this.#held.server;
   }
 
   /** Frees the model. What waits for it rejects with code "disposed". */

@@ -1,30 +1,21 @@
 // A model as the page holds it: in the worker that lives now, loaded again where that is another one.
 
 import { aborted, AzulejoError, disposed, invalid } from "../shared/errors.js";
-import type { Calls, CallName, Loaded, Task, WireDownloadOptions, WireModelOptions } from "../shared/protocol.js";
-import type { Fetch } from "../shared/types.js";
+import type { Calls, CallName, Loaded, Task, WireModelOptions } from "../shared/protocol.js";
 import type { CallOptions, Connection } from "./connection.js";
 import type { Engine } from "./engine.js";
+import type { Link, Model, ModelCall, Reading, TakesOf } from "./model.js";
 import { orAborted, pause, SharedWork } from "./shared-work.js";
 import type { Source } from "./source.js";
-import type { LoadOptions } from "./types-load.js";
 import { throwIfAborted } from "./validate.js";
 
 /** All that a model needs to be loaded, and loaded again. */
-export interface Recipe {
+export interface Recipe extends Reading {
   task: Task;
-  source: Source;
   options: WireModelOptions;
-  download: WireDownloadOptions;
-  fetch: Fetch | undefined;
-  onProgress: LoadOptions["onProgress"];
   /** The source is an adapter's, which stands beside this model's weights by that scale. */
   beside?: { model: RemoteModel; scale: number };
 }
-
-/** Calls about a model, without the model's own id. */
-type ModelCall = { [K in CallName]: Calls[K]["takes"] extends { model: number } ? K : never }[CallName];
-type TakesOf<K extends ModelCall> = Omit<Calls[K]["takes"], "model">;
 
 /**
  * How long is waited before a model is loaded again whose worker has died since its last answer, reload by reload; after
@@ -43,7 +34,7 @@ const PROVES_NOTHING: ReadonlySet<CallName> = /* @__PURE__ */ new Set([
   "truncateSession",
 ] satisfies CallName[]);
 
-export class RemoteModel {
+export class RemoteModel implements Model {
   readonly engine: Engine;
   readonly #recipe: Recipe;
   readonly #home: Home;
@@ -75,12 +66,11 @@ export class RemoteModel {
     return this.#home.id;
   }
 
-  /** This model with an adapter beside its weights. */
-  adapted(recipe: Omit<Recipe, "task" | "options" | "beside">, scale: number, signal?: AbortSignal, site?: Error): Promise<RemoteModel> {
+  adapted(adapter: Reading, scale: number, signal?: AbortSignal, site?: Error): Promise<RemoteModel> {
     this.#check();
     if (this.#recipe.beside !== undefined) throw invalid("this model has an adapter already: give another one to the model without it");
     const { task, options } = this.#recipe;
-    return RemoteModel.load(this.engine, { ...recipe, task, options, beside: { model: this, scale } }, signal, site);
+    return RemoteModel.load(this.engine, { ...adapter, task, options, beside: { model: this, scale } }, signal, site);
   }
 
   /** What the model has said of itself. */
@@ -106,9 +96,8 @@ export class RemoteModel {
     return this.callAt(await this.reach(options.signal), name, takes, { ...options, site });
   }
 
-  /** At once, for who has reached it already. */
   async callAt<K extends ModelCall>(
-    connection: Connection,
+    connection: Link,
     name: K,
     takes: TakesOf<K>,
     options?: CallOptions,

@@ -12,9 +12,9 @@ import type {
 import { checkSeq2Seq } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { readSignal } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { LoadOptions } from "./types-load.js";
 import { checkPlainPrompt, checkRows } from "./validate.js";
@@ -23,9 +23,9 @@ import { checkPlainPrompt, checkRows } from "./validate.js";
 export class Seq2SeqLM extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);

@@ -3,17 +3,16 @@
 import { disposed } from "../shared/errors.js";
 import type { Calls, Prompt } from "../shared/protocol.js";
 import type { ChatOptions, GenerateOptions, Generation, Message, Session } from "../shared/types.js";
-import type { Connection } from "./connection.js";
 import { asyncDispose } from "./dispose.js";
 import { checkGenerate } from "./generate-options.js";
 import { startGeneration } from "./generation.js";
 import { checkChat, refuseChatOptions } from "./messages.js";
-import type { RemoteModel } from "./remote.js";
+import type { Link, Model } from "./model.js";
 import { checkCount, checkPrompt } from "./validate.js";
 
 /** A generation with the model, in a session's cache where one is given. */
 export function generate(
-  model: RemoteModel,
+  model: Model,
   session: RemoteSession | undefined,
   prompt: string | Message[] | ArrayLike<number>,
   options?: GenerateOptions,
@@ -44,13 +43,13 @@ function readPrompt(prompt: unknown, chat: ChatOptions): Prompt {
 
 export class RemoteSession implements Session {
   length = 0;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
   readonly #home: Home;
   /** On its way to `home`. */
-  #opening?: { connection: Connection; done: Promise<void> } | undefined;
+  #opening?: { connection: Link; done: Promise<void> } | undefined;
   #disposed = false;
 
-  constructor(model: RemoteModel) {
+  constructor(model: Model) {
     this.#model = model;
     this.#home = { id: ++lastId, model: model.id };
     abandoned.register(this, this.#home, this.#home);
@@ -90,8 +89,8 @@ export class RemoteSession implements Session {
 
   /** Made of another one, or of one that was saved. */
   static async made<K extends "cloneSession" | "restoreSession">(
-    model: RemoteModel,
-    connection: Connection,
+    model: Model,
+    connection: Link,
     name: K,
     takes: Omit<Calls[K]["takes"], "model" | "session">,
     transfer: Transferable[] = [],
@@ -125,7 +124,7 @@ export class RemoteSession implements Session {
   }
 
   /** Makes the cache, in a new worker a new one: the prompt is the whole conversation, so nothing is lost. */
-  openAt(connection: Connection): Promise<void> | undefined {
+  openAt(connection: Link): Promise<void> | undefined {
     this.check();
     if (this.#home.connection === connection) return undefined;
     if (this.#opening?.connection === connection) return this.#opening.done;
@@ -140,14 +139,14 @@ export class RemoteSession implements Session {
   }
 
   /** The worker that has its cache now. */
-  async #reach(): Promise<Connection> {
+  async #reach(): Promise<Link> {
     this.check();
     const connection = await this.#model.reach();
     await this.openAt(connection);
     return connection;
   }
 
-  async #open(connection: Connection): Promise<void> {
+  async #open(connection: Link): Promise<void> {
     await this.#model.callAt(connection, "openSession", { session: this.id }, { owner: this });
     this.#home.connection = connection;
   }
@@ -157,7 +156,7 @@ export class RemoteSession implements Session {
 interface Home {
   readonly id: number;
   readonly model: number;
-  connection?: Connection;
+  connection?: Link;
 }
 
 async function leave({ id, model, connection }: Home): Promise<void> {

@@ -25,6 +25,12 @@ export interface Source {
   close(): void;
 }
 
+/** One file leaves nothing to choose. */
+export function checkChoice({ single }: Source, { file, quant }: { file?: string; quant?: string }): void {
+  if (!single || (file === undefined && quant === undefined)) return;
+  throw invalid(`${file === undefined ? "quant" : "file"} says which of several files is meant, and the source is one file`);
+}
+
 /** `endpoint`: the hub's address, which ends in "/". */
 export function sourceOf(source: ModelSource, endpoint = HUB): Source {
   const given: unknown = source;

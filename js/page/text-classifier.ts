@@ -11,9 +11,9 @@ import type {
 } from "../shared/types.js";
 import { inTextBatches } from "./batches.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { LoadOptions } from "./types-load.js";
 import { checkFunction, checkLiveSignal, checkPairs, checkRows, counted } from "./validate.js";
@@ -32,9 +32,9 @@ const readLogits = /* @__PURE__ */ optionsOf<TextLogitsOptions>("logits", {
 export class TextClassifier extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
@@ -43,6 +43,11 @@ export class TextClassifier extends LoadedModel {
   /** Rejects with "invalid-argument" where the checkpoint is for another class, which the message names. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TextClassifier> {
     return new TextClassifier(await openModel("text-classification", source, options));
+  }
+
+  /** @internal Of a model that is there already. */
+  static over(model: Model): TextClassifier {
+    return new TextClassifier(model);
   }
 
   /** By index; "LABEL_0" and so on where the checkpoint names none. */

@@ -12,9 +12,9 @@ import type {
 import { inTextBatches } from "./batches.js";
 import type { CallOptions } from "./connection.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { oneOf, optionsOf, readSignal } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { stack } from "./tensors.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { LoadOptions } from "./types-load.js";
@@ -40,9 +40,9 @@ const readMaps = /* @__PURE__ */ optionsOf<LayerOptions>("attentionMaps", {
 export class TextEmbedder extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);
@@ -51,6 +51,11 @@ export class TextEmbedder extends LoadedModel {
   /** A text classifier's checkpoint too: its encoder is used. */
   static async load(source: ModelSource, options?: LoadOptions): Promise<TextEmbedder> {
     return new TextEmbedder(await openModel("text-embedding", source, options));
+  }
+
+  /** @internal Of a model that is there already. */
+  static over(model: Model): TextEmbedder {
+    return new TextEmbedder(model);
   }
 
   /**

@@ -10,9 +10,9 @@ import type {
 } from "../shared/types.js";
 import { inTextBatches } from "./batches.js";
 import { LoadedModel } from "./loaded-model.js";
+import type { Model } from "./model.js";
 import { openModel } from "./open-model.js";
 import { optionsOf, readSignal } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { RemoteTokenizer } from "./tokenizer.js";
 import type { LoadOptions } from "./types-load.js";
 import { checkFlag, checkFunction, checkList, checkLiveSignal, checkRows, checkText } from "./validate.js";
@@ -27,9 +27,9 @@ const readClassify = /* @__PURE__ */ optionsOf<SpanOptions>("classify", {
 export class TokenClassifier extends LoadedModel {
   /** The checkpoint's own. */
   readonly tokenizer: Tokenizer;
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  private constructor(model: RemoteModel) {
+  private constructor(model: Model) {
     super(model);
     this.#model = model;
     this.tokenizer = new RemoteTokenizer(model);

@@ -2,8 +2,8 @@
 
 import type { ChatTemplateOptions, Message, Tokenizer } from "../shared/types.js";
 import { CHAT, checkChat } from "./messages.js";
+import type { Model } from "./model.js";
 import { optionsOf } from "./options.js";
-import type { RemoteModel } from "./remote.js";
 import { checkFlag, checkIds, checkText } from "./validate.js";
 
 const readEncode = /* @__PURE__ */ optionsOf<{ addSpecial?: boolean | undefined }>("encode", { addSpecial: checkFlag });
@@ -14,9 +14,9 @@ const readTemplate = /* @__PURE__ */ optionsOf<ChatTemplateOptions>("applyChatTe
 });
 
 export class RemoteTokenizer implements Tokenizer {
-  readonly #model: RemoteModel;
+  readonly #model: Model;
 
-  constructor(model: RemoteModel) {
+  constructor(model: Model) {
     this.#model = model;
   }
 

@@ -1,6 +1,6 @@
 // What loads take. Nothing here runs.
 
-import type { Credentials, EngineOptions, Fetch, LoadProgress } from "../shared/types.js";
+import type { Credentials, EngineOptions, Fetch, LoadProgress, RemoteOptions } from "../shared/types.js";
 import type { Engine } from "./engine.js";
 
 /** Of every class's `load`: where files come from, what is kept of them, and which engine computes. */
@@ -64,6 +64,11 @@ export interface LoadOptions {
   quant?: string | undefined;
   /** In place of the global `fetch`: it is called on the page. */
   fetch?: Fetch | undefined;
+  /**
+   * Where the model goes if `inspect` says that it does not fit this device. `server` of what is loaded then tells where it
+   * is and why; an `onProgress` hears of it too.
+   */
+  fallback?: RemoteOptions | undefined;
 }
 
 /** Of `CausalLM.load`. */

@@ -1,6 +1,6 @@
 // What callers pass, checked where they pass it: the message names the argument.
 
-import { aborted, asError, invalid } from "../shared/errors.js";
+import { aborted, asError, AzulejoError, invalid } from "../shared/errors.js";
 import type { WirePair, WireText } from "../shared/protocol.js";
 import type { TensorF32 } from "../shared/types.js";
 
@@ -13,6 +13,32 @@ export function checkOptions(options: unknown, name: string): void {
 export function checkText(text: unknown, name: string): string {
   if (typeof text !== "string") throw invalid(`${name} should be a string, not ${describe(text)}`);
   return text;
+}
+
+/** A text that says something. */
+export function checkName(value: unknown, name: string): string {
+  if (checkText(value, name) === "") throw invalid(`${name} is empty`);
+  return value as string;
+}
+
+/** A record of texts. */
+export function checkStrings(record: unknown, name: string): Record<string, string> {
+  checkOptions(record, name);
+  return Object.fromEntries(
+    Object.entries(record as object).map(([key, value]) => [key, checkText(value, `${name}[${JSON.stringify(key)}]`)]),
+  );
+}
+
+export function checkHeaders(record: unknown, name: string): Record<string, string> {
+  if (Object.prototype.toString.call(record) === "[object Headers]")
+    throw invalid(`${name} should be an object: Object.fromEntries(headers) makes one`);
+  const headers = checkStrings(record, name);
+  try {
+    new Headers(headers);
+  } catch (error) {
+    throw new AzulejoError("invalid-argument", `${name}: ${(error as Error).message}`, undefined, { cause: error });
+  }
+  return headers;
 }
 
 export function checkFlag(flag: unknown, name: string): boolean {

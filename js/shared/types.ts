@@ -6,4 +6,5 @@ export type * from "./types-calls.js";
 export type * from "./types-generate.js";
 export type * from "./types-images.js";
 export type * from "./types-models.js";
+export type * from "./types-remote.js";
 export type * from "./types-texts.js";
