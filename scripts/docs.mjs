@@ -23,15 +23,15 @@ const INDEX = "docs/index.md";
 /** In the order in which they are listed. */
 const GUIDES = [
   "getting-started", "choosing-a-model", "memory", "recipes", "coming-from", "downloads", "platforms", "errors", "chats", "grammars",
-  "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works", "twenty-questions", "families", "speed", "what-is-read", "adding-a-family",
-  "adding-a-kernel",
+  "tools", "sessions", "openai", "ai-sdk", "prompt-api", "how-it-works", "twenty-questions", "families", "speed", "what-is-read",
+  "adding-a-family", "adding-a-kernel",
 ].map((name) => `docs/${name}.md`);
 
 /** Guides link to these, too. */
 const PAGES = [...GUIDES, "examples/README.md", "bench/README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 
 /** Where the repository is, without an ending: links to it are made only where package.json says so. */
-export function repository() {
+function repository() {
   const { repository } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
   return (repository?.url ?? repository)?.replace(/^git\+|\.git$/g, "");
 }
@@ -67,7 +67,7 @@ export async function read() {
   }
 }
 
-/** A page as TypeDoc takes it: its heading is its title in the list, and its links lead to pages, pictures, or into the repository. */
+/** A page as TypeDoc takes it: its heading is its title in the list; its links lead to pages, pictures, or the repository. */
 function stage(page, folder, address) {
   const text = readFileSync(join(root, page), "utf8");
   const [heading, title] = /^# (.+)\n+/.exec(text);

@@ -78,6 +78,15 @@ test("the model's address is the one that npm start fetches", () => {
   for (const page of ["README.md", "docs/getting-started.md"]) assert.ok(readFileSync(join(root, page), "utf8").includes(` ${address}\n`), page);
 });
 
+test("the twenty questions name cards and boxes that the anatomy page has", () => {
+  const text = readFileSync(join(root, "docs", "twenty-questions.md"), "utf8").replaceAll(/\n\s+/g, " ");
+  const page = ["index.html", "blocks.ts"].map((file) => readFileSync(join(root, "www", file), "utf8")).join();
+  const named = [...text.matchAll(/"([A-Z][^"]+)"/g)].map(([, name]) => name.replace(/,$/, ""));
+  assert.ok(named.length > 8, `${named.length}`);
+  assert.deepEqual(named.filter((name) => !page.includes(name)), []);
+  assert.equal([...text.matchAll(/\d+\. \*/g)].length, 20);
+});
+
 describe("what is marked runs in a page", () => {
   let browser, server;
   before(async () => {
