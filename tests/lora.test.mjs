@@ -99,7 +99,7 @@ describe("under Node", () => {
       [of("gpt2"), "invalid-argument", /another model/],
       [config({ use_dora: true }), "unsupported-model", /use_dora/],
       [config({ lora_alpha: "x" }), "corrupt-file", /lora_alpha/],
-      [{ "adapter_config.json": "{" }, "corrupt-file", /adapter_config/],
+      [{ ...ADAPTER, "adapter_config.json": "{" }, "corrupt-file", /adapter_config/],
       [only("adapter_config.json"), "missing-file", /adapter_model\.safetensors is missing/],
       [{ ...only("adapter_config.json"), "adapter_model.bin": Buffer.from("x") }, "missing-file", /pickle/],
       [{ "x.txt": Buffer.from("x") }, "missing-file", /adapter_config\.json is missing/],
