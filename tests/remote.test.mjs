@@ -8,17 +8,15 @@ import { AzulejoError, CausalLM, Engine, ImageClassifier, Seq2SeqLM, sessions, T
 import { openai } from "../dist/openai.js";
 import * as remote from "../dist/remote.js";
 import { listener } from "../examples/recipes/proxy.js";
-import { endless, tiny } from "./api-models.mjs";
+import { endless, tiny, tooLarge } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { u32, writeGguf } from "./support/gguf.mjs";
 import { serveHttp } from "./support/http.mjs";
 import { idle } from "./support/idle.mjs";
 import { assertNear } from "./support/near.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { invalidity } from "./support/schemas.mjs";
-import { tinyModel } from "./support/tiny-model.mjs";
 import { CLOSING, writer } from "./support/writers.mjs";
 
 deadline(10);
@@ -28,17 +26,6 @@ const MESSAGES = [{ role: "system", content: "a" }, { role: "user", content: [{ 
 const DRAWN = { temperature: 1, seed: 4, maxTokens: 12, logitBias: Object.fromEntries(CLOSING.map((id) => [id, 3])) };
 const SCHEMA = { type: "object", properties: { city: { type: "string", maxLength: 6 }, days: { type: "integer", minimum: 0, maximum: 9 } }, required: ["city", "days"], additionalProperties: false };
 const TOOLS = [{ name: "look", description: "Looks.", parameters: SCHEMA }];
-
-/** Its cache alone needs more than WebAssembly has: 64 bytes of each token in each of 128 layers. */
-function tooLarge() {
-  const model = tinyModel();
-  model.metadata["llama.context_length"] = u32(1 << 20);
-  model.metadata["llama.block_count"] = u32(128);
-  const isBlock = ({ name }) => name.startsWith("blk.0.");
-  const blocks = Array.from({ length: 128 }, (_, layer) => model.tensors.filter(isBlock).map((tensor) => ({ ...tensor, name: tensor.name.replace("blk.0.", `blk.${layer}.`) })));
-  model.tensors = [...model.tensors.filter((tensor) => !isBlock(tensor)), ...blocks.flat()];
-  return writeGguf(model).bytes;
-}
 
 async function tokensOf(generation) {
   const tokens = [];
