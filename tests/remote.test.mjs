@@ -296,7 +296,7 @@ describe("servers that fail", () => {
       [422, '{"detail":[{"loc":["body","n"],"msg":"bad"}]}', "invalid-argument", /"msg":"bad"/],
       [400, '{"error":{"message":"x","code":"context_length_exceeded"}}', "context-full", /x/],
       [400, '{"error":{"message":"x","type":"exceed_context_size_error"}}', "context-full", /x/],
-      [200, "<html>Sign in</html>", "network", /is not JSON, but "<html>Sign in/],
+      [200, "<html>Sign in</html>", "network", /is no object of JSON, but "<html>Sign in/],
     ]) {
       answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(body);
       const error = await rejection(asked, code, says);
@@ -319,7 +319,17 @@ describe("servers that fail", () => {
     await rejection(async () => { for await (const { text } of generation) seen += text; }, "network", /broke the answer off: out of GPUs/);
     assert.equal(seen, "half");
     answer = (_, response) => events(response).end("data: {half\n\n");
-    await rejection(asked, "network", /is not JSON/);
+    await rejection(asked, "network", /is no object of JSON/);
+  });
+
+  test("an answer that is none of the API's fails as such", async () => {
+    const embedder = await remote.TextEmbedder.load({ url: `${server.url}/v1` });
+    for (const body of ["null", "5", "[]", "{}", '{"choices":5}', '{"choices":[null]}', '{"choices":[{"delta":5}]}', '{"choices":[{"delta":{"tool_calls":[null]}}]}', '{"data":[null]}', '{"data":[{"index":1e9,"embedding":[1]}]}', '{"data":[{"index":"length","embedding":[1]}]}', '{"data":[{"embedding":[[1]]}]}', '{"error":5}']) {
+      answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end(body);
+      for (const call of [asked, () => embedder.embed("a")]) await assert.rejects(call, (error) => error instanceof AzulejoError && /network|internal/.test(error.code), body);
+      answer = (_, response) => events(response).end(`data: ${body}\n\n`);
+      await assert.rejects(asked, (error) => error instanceof AzulejoError && /network|internal/.test(error.code), body);
+    }
   });
 
   test("events may be cut anywhere, spaced and commented in any way", async () => {
