@@ -116,6 +116,11 @@ describe("over our own API", () => {
     }
   });
 
+  test("adapters take it as a model of the page's", async () => {
+    const { choices: [{ message }] } = await openai({ far }).chat.completions.create({ model: "far", messages: MESSAGES, seed: 4, max_tokens: 12, logit_bias: DRAWN.logitBias });
+    assert.equal(message.content, (await lm.generate(MESSAGES, DRAWN)).text);
+  });
+
   test("a session is its prompts, and what only a cache here could do is refused", async () => {
     const session = far.createSession();
     const { text, stats } = await session.generate(MESSAGES, DRAWN);
