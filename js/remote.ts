@@ -4,13 +4,13 @@
 
 import { CausalLM as TheCausalLM } from "./page/causal-lm.js";
 import { ImageClassifier as TheImageClassifier } from "./page/image-classifier.js";
+import type { Model } from "./page/model.js";
 import { optionsOf } from "./page/options.js";
 import { TextClassifier as TheTextClassifier } from "./page/text-classifier.js";
 import { TextEmbedder as TheTextEmbedder } from "./page/text-embedder.js";
 import { checkLiveSignal } from "./page/validate.js";
 import { connect } from "./remote/connect.js";
 import { checkRemote } from "./remote/options.js";
-import type { Model } from "./page/model.js";
 import type { Task } from "./shared/protocol.js";
 import type { RemoteOptions, SignalOptions } from "./shared/types.js";
 

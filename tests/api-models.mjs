@@ -16,6 +16,17 @@ export function endless(options) {
   return writeGguf(model).bytes;
 }
 
+/** Its cache alone needs more than WebAssembly has: 64 bytes of each token in each of 128 layers. */
+export function tooLarge() {
+  const model = tinyModel();
+  model.metadata["llama.context_length"] = u32(1 << 20);
+  model.metadata["llama.block_count"] = u32(128);
+  const isBlock = ({ name }) => name.startsWith("blk.0.");
+  const layerOf = (layer) => model.tensors.filter(isBlock).map((tensor) => ({ ...tensor, name: tensor.name.replace("blk.0.", `blk.${layer}.`) }));
+  model.tensors = [...model.tensors.filter((tensor) => !isBlock(tensor)), ...Array.from({ length: 128 }, (_, layer) => layerOf(layer)).flat()];
+  return writeGguf(model).bytes;
+}
+
 /** Its chat template takes all the steps that it may, which is a second's work, and is refused in the end. */
 export function templateOfManySteps() {
   const model = tinyModel();

@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
-import { endless } from "./api-models.mjs";
+import { endless, tooLarge } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
@@ -10,12 +10,12 @@ import { deadline } from "./support/deadline.mjs";
 deadline(5);
 
 /** Answers each message with what a model has made, or why not. */
-const answering = (entry, options) => `
+const answering = (entry, options, load = `"/endless.gguf", { engine, contextLength: 64 }`) => `
 import { CausalLM, Engine } from "/dist/${entry}.js";
 const answer = async (port) => {
   try {
     const engine = await Engine.create(${JSON.stringify(options)});
-    const lm = await CausalLM.load("/endless.gguf", { engine, contextLength: 64 });
+    const lm = await CausalLM.load(${load});
     const { tokens } = await lm.generate("a", { maxTokens: 3, ignoreEnd: true });
     await engine.dispose();
     port.postMessage({ made: tokens.length, device: engine.device });
@@ -36,6 +36,8 @@ describe("without a worker", () => {
       isolated: false,
       files: {
         "/endless.gguf": { bytes: endless() },
+        "/large.gguf": { bytes: Buffer.from(tooLarge()) },
+        "/fallen.js": script("in-this-thread", {}, `"/large.gguf", { engine, cache: false, fallback: { url: "/v1" } }`),
         "/whole.js": script("in-this-thread", {}),
         "/asked.js": script("in-this-thread", { worker: false }),
         "/index.js": script("index", { worker: false }),
@@ -81,6 +83,12 @@ describe("without a worker", () => {
     const { code, message } = await inServiceWorker("/index.js");
     assert.equal(code, "network");
     assert.match(message, /in a service worker import "azulejo\/in-this-thread"/);
+  });
+
+  test("a service worker has what a fallback takes: it asks the server, which here is none", async () => {
+    const { code, message } = await inServiceWorker("/fallen.js");
+    assert.equal(code, "missing-file");
+    assert.match(message, /\/v1\/models: the server answered 404/);
   });
 
   test("where no worker can be started, that is what is said", async () => {

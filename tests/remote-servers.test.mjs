@@ -376,7 +376,7 @@ describe("Triton, by KServe's published protocol; not run", () => {
       await rejection(call, "unsupported-model", says);
     await rejection(() => ImageClassifier.load({ url: server.url, model: "vit", images: { mean: [0, 0, 0], std: [1, 1, 1] } }), "invalid-argument", /takes 1 channels/);
     await rejection(() => ImageClassifier.load({ url: server.url, model: "vit", images: { labels: ["a"] } }), "invalid-argument", /has 10 classes/);
-    for (const wrong of [{ inputs: [{ name: "ids", datatype: "INT64", shape: [-1, -1] }] }, { inputs: [...metadata.inputs, ...metadata.inputs] }, { outputs: [{ name: "boxes", datatype: "FP32", shape: [-1, 100, 4] }] }, { outputs: [] }]) {
+    for (const wrong of [{ inputs: [{ name: "ids", datatype: "INT64", shape: [-1, -1] }] }, { inputs: [...metadata.inputs, ...metadata.inputs] }, { outputs: [{ name: "boxes", datatype: "FP32", shape: [-1, 100, 4] }] }, { outputs: [] }, { inputs: [{ name: "a", datatype: "FP32", shape: [-1, 3, 1e9, 1e9] }] }, { inputs: [{ name: "a", datatype: "FP32", shape: 5 }] }, { outputs: [{ name: "a", datatype: "FP32", shape: [-1, 1e15] }] }]) {
       plain();
       Object.assign(metadata, wrong);
       await rejection(() => ImageClassifier.load({ url: server.url, model: "vit" }), "unsupported-model", /expected one (input|output)/);

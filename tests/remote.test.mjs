@@ -8,17 +8,15 @@ import { AzulejoError, CausalLM, Engine, ImageClassifier, Seq2SeqLM, sessions, T
 import { openai } from "../dist/openai.js";
 import * as remote from "../dist/remote.js";
 import { listener } from "../examples/recipes/proxy.js";
-import { endless, tiny } from "./api-models.mjs";
+import { endless, tiny, tooLarge } from "./api-models.mjs";
 import { startApiServer } from "./api-server.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { u32, writeGguf } from "./support/gguf.mjs";
 import { serveHttp } from "./support/http.mjs";
 import { idle } from "./support/idle.mjs";
 import { assertNear } from "./support/near.mjs";
 import { rejection } from "./support/rejections.mjs";
 import { invalidity } from "./support/schemas.mjs";
-import { tinyModel } from "./support/tiny-model.mjs";
 import { CLOSING, writer } from "./support/writers.mjs";
 
 deadline(10);
@@ -28,17 +26,6 @@ const MESSAGES = [{ role: "system", content: "a" }, { role: "user", content: [{ 
 const DRAWN = { temperature: 1, seed: 4, maxTokens: 12, logitBias: Object.fromEntries(CLOSING.map((id) => [id, 3])) };
 const SCHEMA = { type: "object", properties: { city: { type: "string", maxLength: 6 }, days: { type: "integer", minimum: 0, maximum: 9 } }, required: ["city", "days"], additionalProperties: false };
 const TOOLS = [{ name: "look", description: "Looks.", parameters: SCHEMA }];
-
-/** Its cache alone needs more than WebAssembly has: 64 bytes of each token in each of 128 layers. */
-function tooLarge() {
-  const model = tinyModel();
-  model.metadata["llama.context_length"] = u32(1 << 20);
-  model.metadata["llama.block_count"] = u32(128);
-  const isBlock = ({ name }) => name.startsWith("blk.0.");
-  const blocks = Array.from({ length: 128 }, (_, layer) => model.tensors.filter(isBlock).map((tensor) => ({ ...tensor, name: tensor.name.replace("blk.0.", `blk.${layer}.`) })));
-  model.tensors = [...model.tensors.filter((tensor) => !isBlock(tensor)), ...blocks.flat()];
-  return writeGguf(model).bytes;
-}
 
 async function tokensOf(generation) {
   const tokens = [];
@@ -127,6 +114,11 @@ describe("over our own API", () => {
       const messages = [...MESSAGES, { role: "assistant", content: null, toolCalls: there.toolCalls }, { role: "tool", name: "look", toolCallId: call.id, content: "c" }];
       assert.equal((await far.generate(messages, DRAWN)).text, (await lm.generate(messages, DRAWN)).text);
     }
+  });
+
+  test("adapters take it as a model of the page's", async () => {
+    const { choices: [{ message }] } = await openai({ far }).chat.completions.create({ model: "far", messages: MESSAGES, seed: 4, max_tokens: 12, logit_bias: DRAWN.logitBias });
+    assert.equal(message.content, (await lm.generate(MESSAGES, DRAWN)).text);
   });
 
   test("a session is its prompts, and what only a cache here could do is refused", async () => {
@@ -309,7 +301,7 @@ describe("servers that fail", () => {
       [422, '{"detail":[{"loc":["body","n"],"msg":"bad"}]}', "invalid-argument", /"msg":"bad"/],
       [400, '{"error":{"message":"x","code":"context_length_exceeded"}}', "context-full", /x/],
       [400, '{"error":{"message":"x","type":"exceed_context_size_error"}}', "context-full", /x/],
-      [200, "<html>Sign in</html>", "network", /is not JSON, but "<html>Sign in/],
+      [200, "<html>Sign in</html>", "network", /is no object of JSON, but "<html>Sign in/],
     ]) {
       answer = (_, response) => response.writeHead(status, { "content-type": "application/json" }).end(body);
       const error = await rejection(asked, code, says);
@@ -332,7 +324,17 @@ describe("servers that fail", () => {
     await rejection(async () => { for await (const { text } of generation) seen += text; }, "network", /broke the answer off: out of GPUs/);
     assert.equal(seen, "half");
     answer = (_, response) => events(response).end("data: {half\n\n");
-    await rejection(asked, "network", /is not JSON/);
+    await rejection(asked, "network", /is no object of JSON/);
+  });
+
+  test("an answer that is none of the API's fails as such", async () => {
+    const embedder = await remote.TextEmbedder.load({ url: `${server.url}/v1` });
+    for (const body of ["null", "5", "[]", "{}", '{"choices":5}', '{"choices":[null]}', '{"choices":[{"delta":5}]}', '{"choices":[{"delta":{"tool_calls":[null]}}]}', '{"data":[null]}', '{"data":[{"index":1e9,"embedding":[1]}]}', '{"data":[{"index":"length","embedding":[1]}]}', '{"data":[{"embedding":[[1]]}]}', '{"error":5}']) {
+      answer = (_, response) => response.writeHead(200, { "content-type": "application/json" }).end(body);
+      for (const call of [asked, () => embedder.embed("a")]) await assert.rejects(call, (error) => error instanceof AzulejoError && /network|internal/.test(error.code), body);
+      answer = (_, response) => events(response).end(`data: ${body}\n\n`);
+      await assert.rejects(asked, (error) => error instanceof AzulejoError && /network|internal/.test(error.code), body);
+    }
   });
 
   test("events may be cut anywhere, spaced and commented in any way", async () => {

@@ -1,9 +1,9 @@
 // What `load` and `inspect` take, checked and sorted by who needs it.
 
+import { checkRemote } from "../remote/options.js";
 import { invalid } from "../shared/errors.js";
 import type { WireDownloadOptions, WireModelOptions } from "../shared/protocol.js";
 import type { Fetch, RemoteOptions } from "../shared/types.js";
-import { checkRemote } from "../remote/options.js";
 import { Engine, readDevice } from "./engine.js";
 import { oneOf, optionsOf } from "./options.js";
 import { HUB } from "./source-hub.js";

@@ -15,7 +15,7 @@ export class Http {
     this.#headers = headers;
   }
 
-  /** What a GET, or with a body a POST, answers. `T` is what the protocol promises: who reads it looks at what is there. */
+  /** What a GET, or with a body a POST, answers: an object. `T` is what the protocol promises; who reads it looks what is there. */
   async json<T>(path: string, body?: object, signal?: AbortSignal): Promise<T> {
     const response = await this.#send(path, body, signal);
     return this.#whole(path, response, signal) as Promise<T>;
@@ -83,7 +83,7 @@ export class Http {
   }
 
   #unreadable(path: string, text: string): AzulejoError {
-    return this.#error("network", path, `the answer is not JSON, but ${JSON.stringify(text.slice(0, 80))}`);
+    return this.#error("network", path, `the answer is no object of JSON, but ${JSON.stringify(text.slice(0, 80))}`);
   }
 
   /** The address is told without what may be secret in it. */
@@ -93,12 +93,15 @@ export class Http {
   }
 }
 
-function parsed(text: string, otherwise: () => AzulejoError): unknown {
+/** No protocol here answers with less than an object. */
+function parsed(text: string, otherwise: () => AzulejoError): object {
   try {
-    return JSON.parse(text);
+    const value: unknown = JSON.parse(text);
+    if (typeof value === "object" && value !== null) return value;
   } catch {
-    throw otherwise();
+    // The same as any other text.
   }
+  throw otherwise();
 }
 
 /** An error in the words of a server: OpenAI's form, FastAPI's, or KServe's. */

@@ -12,6 +12,9 @@ import { ServerModel, type Answers } from "./server-model.js";
 
 const SOFTWARE = "KServe v2";
 
+/** More of them no classifier has: a shape beyond it is a mistake, and room for it would not be had. */
+const [MOST_PIXELS, MOST_CLASSES] = [1 << 24, 1 << 20];
+
 interface Tensor {
   name: string;
   datatype: string;
@@ -138,11 +141,12 @@ async function labelsOf(classifier: Classifier, count: number, signal: AbortSign
 /** One tensor of pictures, [-1, 3, 224, 224] or [-1, 224, 224, 3], say. */
 function inputOf(inputs: Tensor[] | undefined, path: string): ImageInputSpec {
   const [input, ...others] = Array.isArray(inputs) ? inputs : [];
-  const { name, datatype, shape = [] } = input ?? {};
+  const { name, datatype, shape: given } = input ?? {};
+  const shape = Array.isArray(given) ? given : [];
   const [a, b, c] = shape.slice(1);
   const channelsLast = a !== 1 && a !== 3;
   const [channels, height, width] = channelsLast ? [c, a, b] : [a, b, c];
-  const isImage = others.length === 0 && shape.length === 4 && (channels === 1 || channels === 3) && height! > 0 && width! > 0;
+  const isImage = others.length === 0 && shape.length === 4 && (channels === 1 || channels === 3) && height! > 0 && width! > 0 && height! * width! <= MOST_PIXELS;
   if (!isImage || (datatype !== "FP32" && datatype !== "UINT8"))
     throw new AzulejoError("unsupported-model", `${path}: expected one input of images, FP32 or UINT8, and it takes ${JSON.stringify(inputs)}`);
   return { name: name!, datatype, channelsLast, channels, height: height!, width: width! };
@@ -151,7 +155,7 @@ function inputOf(inputs: Tensor[] | undefined, path: string): ImageInputSpec {
 function outputOf(outputs: Tensor[] | undefined, path: string): Tensor {
   const found = Array.isArray(outputs) ? outputs : [];
   const [output] = found;
-  if (output === undefined || found.length > 1 || output.shape?.length !== 2 || !/^FP(16|32|64)$/.test(output.datatype))
+  if (output === undefined || found.length > 1 || output.shape?.length !== 2 || !(output.shape[1]! <= MOST_CLASSES) || !/^FP(16|32|64)$/.test(output.datatype))
     throw new AzulejoError("unsupported-model", `${path}: expected one output of floats for each class, and it gives ${JSON.stringify(outputs)}`);
   return output;
 }

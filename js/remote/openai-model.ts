@@ -152,7 +152,10 @@ async function rerank({ http, model, dialect }: Place, { texts }: TakesOf<"class
 /** What each entry has, one for each of `count`, by their own numbers. */
 function inOrder<T extends { index?: number }>(entries: T[] | undefined, count: number, of: (entry: T) => unknown, http: Http, path: string): unknown[] {
   const found: unknown[] = [];
-  for (const [at, entry] of (Array.isArray(entries) ? entries : []).entries()) found[entry?.index ?? at] = entry && of(entry);
+  for (const [at, entry] of (Array.isArray(entries) ? entries : []).entries()) {
+    const index = entry?.index ?? at;
+    if (Number.isInteger(index)) found[index] = entry && of(entry);
+  }
   if (found.length !== count || Array.from(found).some((each) => each == null)) throw unexpected(http, path, `an entry for each of ${count}`);
   return found;
 }

@@ -4,7 +4,7 @@ import type { CallOptions } from "../page/connection.js";
 import type { Engine } from "../page/engine.js";
 import type { Link, Model, ModelCall, TakesOf } from "../page/model.js";
 import { throwIfAborted } from "../page/validate.js";
-import { AzulejoError, disposed } from "../shared/errors.js";
+import { asError, AzulejoError, disposed } from "../shared/errors.js";
 import type { Calls, Loaded } from "../shared/protocol.js";
 import { runUntil, type Run } from "../shared/streams.js";
 import type { ModelServer, ModelSummary } from "../shared/types.js";
@@ -63,12 +63,18 @@ export class ServerModel implements Model {
     if (answer === undefined) return this.#lacks(CALLED[name] ?? name);
     const run = runUntil(options.signal);
     this.#runs.add(run);
-    return answer(takes, { ...options, signal: run.signal }).finally(() => {
-      this.#runs.delete(run);
-      run.end();
+    try {
+      const given = await answer(takes, { ...options, signal: run.signal });
+      this.#check();
+      return given;
+    } catch (thrown) {
       // It was disposed of meanwhile: no abort of the caller's.
       this.#check();
-    });
+      throw asError(thrown);
+    } finally {
+      this.#runs.delete(run);
+      run.end();
+    }
   }
 
   callAt<K extends ModelCall>(_: Link, name: K, takes: TakesOf<K>, options?: CallOptions): Promise<Calls[K]["gives"]> {

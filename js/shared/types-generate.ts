@@ -228,7 +228,7 @@ export interface Generation extends Promise<GenerationResult>, AsyncIterable<Gen
 
 /** A token as it comes, with what it adds to the text. */
 export interface GeneratedToken {
-  /** In the model's vocabulary. */
+  /** In the model's vocabulary; −1 for what a server has made, which tells texts and no ids. */
   id: number;
   /** What it adds to the text: "" for a part of a character, or while a stop string may be coming. */
   text: string;
@@ -249,7 +249,7 @@ export interface GeneratedToken {
 export interface GenerationResult {
   /** Of an answer to messages: what it says, without its reasoning and its calls. */
   text: string;
-  /** The ids of all that was made, the end token included. */
+  /** The ids of all that was made, the end token included; none of what a server has made. */
   tokens: Uint32Array;
   /** What the model thought before it answered messages, where its family tells that apart. */
   reasoning?: string | undefined;
@@ -257,11 +257,14 @@ export interface GenerationResult {
   toolCalls?: ToolCall[] | undefined;
   /** The end token, a stop string, `maxTokens` or the context's end, the signal; "tool-calls": an end with calls. */
   finishReason: "end" | "stop" | "length" | "aborted" | "tool-calls";
-  /** By the clock: of generations that go on together, each one's has in it what the others took of their passes. */
+  /**
+   * By the clock: of generations that go on together, each one's has in it what the others took of their passes. NaN is what
+   * a server does not tell.
+   */
   stats: {
     /** Of the whole prompt. */
     promptTokens: number;
-    /** Those of the prompt that the session's cache had already. */
+    /** Those of the prompt that the session's cache had already, or a server's. */
     cachedTokens: number;
     /** Those that were made. */
     generatedTokens: number;

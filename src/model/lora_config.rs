@@ -49,8 +49,8 @@ const CHANGING: [&str; 4] = ["pissa", "olora", "corda", "loftq"];
 impl LoraConfig {
     /// Errors: corrupt-file, unsupported-model with the name of what we lack.
     pub fn parse(json: &str) -> Result<Self> {
-        let config = Config::parse(json)?;
-        Self::read(&config).map_err(|error| error.in_file("adapter_config.json"))
+        let config = Config::parse(json);
+        config.and_then(|config| Self::read(&config)).map_err(|error| error.in_file("adapter_config.json"))
     }
 
     fn read(config: &Config) -> Result<Self> {
