@@ -66,8 +66,9 @@ async function buildCore(names) {
 }
 
 function buildPage() {
-  const copied = ["index.html", "gpu.html", "style.css", "images.css", "search.css", "anatomy.css", "gpu.css", "logo.svg"];
-  for (const folder of ["models", "samples"]) {
+  const copied = ["index.html", "gpu.html", "style.css", "images.css", "search.css", "anatomy.css", "gpu.css", "logo.svg",
+    "manifest.webmanifest", "service-worker.js"];
+  for (const folder of ["models", "samples", "icons"]) {
     const files = filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`);
     copied.push(...files.filter((file) => !file.endsWith(".md")));
   }

@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { dropFile, modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
+import { dropFile, modelFiles, nameless, onPhones, reachAll, startSearch, visit } from "./support/demo.mjs";
 
 deadline(10);
 
@@ -15,8 +15,9 @@ const HASH = "#search";
 const texts = (page) => page.locator("#hits .text").allInnerTexts();
 const drawn = (page) => page.evaluate(() => document.querySelector("#similarity").toDataURL());
 
-/** The view once its passages have their vectors and its query is answered. */
+/** The view once its passages have their vectors and its query is answered; the first time its model is asked for. */
 async function settled(page) {
+  if (await page.locator("#search-view[data-state=empty]").count() > 0) await startSearch(page);
   await page.waitForSelector(READY);
   await page.waitForSelector("#hits li");
   await page.waitForSelector("#embed-progress", { state: "hidden" });
@@ -64,7 +65,7 @@ describe("the search view of the demo page", () => {
     "under a strict Content-Security-Policy": { isolated: true, csp: true },
   };
   for (const [place, server] of Object.entries(places)) {
-    test(`opens with its model, a text and an answer ${place}`, async () => {
+    test(`opens with a text, and answers once its model is loaded ${place}`, async () => {
       const { page, complaints, close } = await visit(browser, { server, hash: HASH });
       try {
         await settled(page);

@@ -1,6 +1,6 @@
 // The anatomy view: what a model is made of, from its header alone; and where it looks, if it is loaded and reads text.
 
-import { Engine, inspect, type CausalLM, type ModelSummary } from "/azulejo/index.js";
+import { Engine, inspect, type CausalLM, type ModelSummary } from "./azulejo/index.js";
 import { formula } from "./blocks.js";
 import { diagram } from "./diagram.js";
 import { announce, byId, make } from "./dom.js";

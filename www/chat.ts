@@ -1,6 +1,6 @@
 // The conversation: one turn at a time, streamed, with the model's cache kept between turns.
 
-import type { CausalLM, GenerationResult, Message, Session } from "/azulejo/index.js";
+import type { CausalLM, GenerationResult, Message, Session } from "./azulejo/index.js";
 import { announce, byId, make } from "./dom.js";
 import { hideError, isAbort, showError } from "./errors.js";
 import * as format from "./format.js";
@@ -34,6 +34,11 @@ export class Chat {
     private readonly ready: () => Promise<CausalLM | undefined>,
     private readonly onBusy: (busy: boolean) => void,
   ) {}
+
+  /** Whether there is anything that a reload would lose. */
+  get begun(): boolean {
+    return this.turn !== undefined || this.history.length > 0;
+  }
 
   /** Asks; the answer appears in the log. Ignored while another answer is on its way. */
   async send(text: string): Promise<void> {

@@ -1,6 +1,6 @@
 // The images view: a picture and a model come in, the parts of the view look at both.
 
-import { ImageClassifier } from "/azulejo/index.js";
+import { ImageClassifier } from "./azulejo/index.js";
 import { AttentionView } from "./attention.js";
 import { initCamera, turnOff } from "./camera.js";
 import { announce, byId } from "./dom.js";
@@ -63,6 +63,7 @@ class Images {
       prefix: "image-",
       tasks: ["image-classification"],
       standard: STANDARD.images,
+      unasked: true,
       load: async (source, options) => warm(await ImageClassifier.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
       facts: (model) => facts(model),

@@ -1,11 +1,14 @@
 // Ties the page together: its views, the message box, its keys and buttons, and who tells whom.
 
-import { CausalLM } from "/azulejo/index.js";
+import { CausalLM } from "./azulejo/index.js";
 import { Chat } from "./chat.js";
 import { byId } from "./dom.js";
 import { initErrors, showError } from "./errors.js";
 import * as format from "./format.js";
-import { Models } from "./models.js";
+import { initKept } from "./kept-list.js";
+import { askedByLink } from "./link.js";
+import { Models, type Choice } from "./models.js";
+import { initOffline } from "./offline.js";
 import { initPanels } from "./panel.js";
 import { engineOptions, initSettings, modelLoaded } from "./settings.js";
 import { fromDrop, initDrop, initSources, type Dropped } from "./sources.js";
@@ -13,6 +16,8 @@ import { STANDARD } from "./standard.js";
 import { setStatus } from "./status.js";
 import { initViews, type View } from "./views.js";
 
+const asked = askedByLink();
+if (asked.model) offer(asked.model);
 initPanels();
 
 const prompt = byId("prompt", HTMLTextAreaElement);
@@ -22,7 +27,7 @@ const stop = byId("stop", HTMLButtonElement);
 const models = new Models<CausalLM>({
   prefix: "",
   tasks: ["causal-lm"],
-  standard: STANDARD.chat,
+  standard: asked.model ?? STANDARD.chat,
   load: (source, options) => CausalLM.load(source, options),
   engineOptions,
   facts: ({ summary }) => [`reads ${format.count(summary.contextLength)} tokens`],
@@ -65,6 +70,14 @@ const NEXT: Record<View, string> = { chat: "prompt", images: "picture-file", sea
 const view = initViews((shown: View) => void SHOW[shown]());
 initDrop((dropped) => DROP[view()](dropped));
 initErrors(() => NEXT[view()]);
+
+/** The chat's panel offers the model of the page's address in place of the default. */
+function offer({ source, name }: Choice): void {
+  const { dataset } = byId("chat-view", HTMLElement).querySelector<HTMLElement>("[data-panel]")!;
+  dataset["standard"] = name;
+  dataset["about"] = `asked for by the link that you followed: ${String(source)}`;
+  dataset["load"] = "Load";
+}
 
 /** Send and stop take each other's place; focus never falls off the page. */
 function setBusy(busy: boolean): void {
@@ -110,6 +123,11 @@ byId("new-chat", HTMLButtonElement).addEventListener("click", () => chat.clear()
 for (const suggestion of document.querySelectorAll<HTMLButtonElement>("[data-suggestion]")) {
   suggestion.addEventListener("click", () => void chat.send(suggestion.textContent ?? "").then(fitPrompt));
 }
+
+initKept();
+prompt.value = asked.prompt;
+fitPrompt();
+void initOffline(() => document.body.dataset["state"] === "empty" && !chat.begun && prompt.value === asked.prompt);
 
 // Whatever nobody caught is said too: no failure is silent.
 addEventListener("unhandledrejection", (event) => showError(event.reason));

@@ -1,6 +1,6 @@
 // One message on the page: the user's as it was typed, the model's as it comes, with its numbers.
 
-import type { GeneratedToken, GenerationResult } from "/azulejo/index.js";
+import type { GeneratedToken, GenerationResult } from "./azulejo/index.js";
 import { announce, make } from "./dom.js";
 import * as format from "./format.js";
 import { TextView } from "./render.js";
@@ -41,7 +41,7 @@ export class Answer {
 
   constructor() {
     this.state("waiting");
-    this.stats.textContent = "Waiting for the model to load";
+    this.stats.textContent = "Waiting for a model to load";
     this.foot.append(this.stats);
     this.element.append(this.text, this.foot);
   }

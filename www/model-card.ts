@@ -1,6 +1,6 @@
 // What was loaded and where it runs, in one line of facts.
 
-import type { DeviceInfo, ModelSummary } from "/azulejo/index.js";
+import type { DeviceInfo, ModelSummary } from "./azulejo/index.js";
 import { make } from "./dom.js";
 import * as format from "./format.js";
 

@@ -1,6 +1,6 @@
 // A large picture, window by window: what to cut, the run and its end, the coloured map with its legend.
 
-import type { Patch, PatchMap } from "/azulejo/index.js";
+import type { Patch, PatchMap } from "./azulejo/index.js";
 import { announce, byId, make } from "./dom.js";
 import { isAbort } from "./errors.js";
 import * as format from "./format.js";

@@ -1,6 +1,6 @@
 // The folded-away settings: how words are drawn, and what computes them.
 
-import type { EngineOptions, GenerateOptions } from "/azulejo/index.js";
+import type { EngineOptions, GenerateOptions } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 
 /**
