@@ -2,7 +2,9 @@
 
 import { CausalLM } from "./azulejo/index.js";
 import { Chat } from "./chat.js";
+import { conversations, written } from "./conversations.js";
 import { byId } from "./dom.js";
+import { initEarlier, showKept } from "./earlier.js";
 import { initErrors, showError } from "./errors.js";
 import * as format from "./format.js";
 import { initKept } from "./kept-list.js";
@@ -39,7 +41,7 @@ const models = new Models<CausalLM>({
     modelLoaded(false);
   },
 });
-const chat: Chat = new Chat(() => models.ready(), setBusy);
+const chat: Chat = new Chat({ ready: () => models.ready(), onBusy: setBusy, onKept: () => showKept() });
 
 initSources("", (choice) => void models.open(choice));
 initSettings(() => void models.reload());
@@ -90,6 +92,15 @@ function setBusy(busy: boolean): void {
   else prompt.focus({ preventScroll: true });
 }
 
+/** Has the browser save a text as a file. */
+function saveAs(name: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type: "text/markdown" }));
+  link.download = name;
+  link.click();
+  URL.revokeObjectURL(link.href);
+}
+
 /** The box is as high as its text, up to the limit in the style sheet. */
 function fitPrompt(): void {
   prompt.style.height = "auto";
@@ -117,17 +128,26 @@ prompt.addEventListener("keydown", (event) => {
 });
 stop.addEventListener("click", () => chat.stop());
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && view() === "chat" && !stop.hidden) chat.stop();
+  if (event.key !== "Escape" || view() !== "chat") return;
+  if (stop.hidden) chat.stopEditing();
+  else chat.stop();
 });
 byId("new-chat", HTMLButtonElement).addEventListener("click", () => chat.clear());
 for (const suggestion of document.querySelectorAll<HTMLButtonElement>("[data-suggestion]")) {
   suggestion.addEventListener("click", () => void chat.send(suggestion.textContent ?? "").then(fitPrompt));
 }
 
+byId("export", HTMLButtonElement).addEventListener("click", () => saveAs("conversation.md", written(chat.said)));
+initEarlier((conversation) => chat.open(conversation), (id) => {
+  if (id === chat.name) chat.clear();
+});
 initKept();
+// As it was before a reload, unless the address asks for something else.
+const [latest] = conversations();
+if (latest && !location.search) chat.open(latest);
 prompt.value = asked.prompt;
 fitPrompt();
-void initOffline(() => document.body.dataset["state"] === "empty" && !chat.begun && prompt.value === asked.prompt);
+void initOffline(() => document.body.dataset["state"] === "empty" && !chat.busy && prompt.value === asked.prompt);
 
 // Whatever nobody caught is said too: no failure is silent.
 addEventListener("unhandledrejection", (event) => showError(event.reason));
