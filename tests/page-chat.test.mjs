@@ -16,6 +16,11 @@ const DONE = "[data-role=assistant][data-state=done]";
 const model = tinyModel();
 model.metadata["tokenizer.chat_template"] = string("{% for message in messages %}{{ message.content }}{% endfor %}");
 const TINY = { name: "tiny.gguf", mimeType: "application/octet-stream", buffer: Buffer.from(writeGguf(model).bytes) };
+/** One whose template writes calls as Qwen's does. */
+const calling = tinyModel();
+calling.metadata["tokenizer.chat_template"] = string(
+  "{% if tools %}{{ tools | tojson }}{% endif %}{% for message in messages %}{{ message.content }}{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}{% endfor %}");
+const CALLING = { ...TINY, buffer: Buffer.from(writeGguf(calling).bytes) };
 
 describe("the chat of the demo page", () => {
   let browser, page, complaints, close;
@@ -106,6 +111,43 @@ describe("the chat of the demo page", () => {
     await page.waitForFunction(() => document.querySelectorAll("[data-role]").length === 2);
     await page.waitForSelector(DONE);
     assert.deepEqual(await questions(), ["changed"]);
+  });
+
+  test("answers in JSON that a schema accepts, and says in words what is no schema", async () => {
+    await load();
+    await set({ "json-schema": '{ "type": "object", "properties": { "tiles": { "enum": [1, 2] } }, "required": ["tiles"], "additionalProperties": false }', "max-tokens": 200 });
+    await ask("How many?");
+    assert.match(await page.textContent(`${DONE} > .text`), /^\{"tiles": [12]\}$/);
+    await set({ "json-schema": "{" });
+    await page.fill("#prompt", "And now?");
+    await page.press("#prompt", "Enter");
+    await page.waitForSelector("#error:not([hidden])[data-code=invalid-argument]");
+    complaints.length = 0; // what is shown is in the console, too
+  });
+
+  test("calls tools, and shows what they said", async () => {
+    await page.setInputFiles("#file", CALLING);
+    await page.waitForSelector("body[data-state=ready]");
+    await page.click("#settings summary");
+    await page.selectOption("#tools", "required");
+    await page.fill("#seed", "1");
+    await page.fill("#max-tokens", "300");
+    await page.click("#settings summary");
+    await ask("What time is it?");
+    assert.match(await page.innerText(".call summary"), /^Used the tool (now|calculate)$/);
+    await page.click(".call summary");
+    assert.match(await page.innerText(".call pre"), /^(now|calculate)\(\{.*\}\)\n→ ./s);
+    await page.reload();
+    assert.equal(await page.locator(".call").count() > 0, true);
+  });
+
+  test("computes without running a program", async () => {
+    const values = await page.evaluate(async () => {
+      const { call } = await import("./toolbox.js");
+      return ["2 + 3 * 4", "-(1 - 2) ^ 2 / 4", "2 ^ 3 ^ 2", "1.5e3 * 2", "alert(1)", "1 +", "(".repeat(500)].map((expression) => call("calculate", { expression }));
+    });
+    assert.deepEqual(values.slice(0, 4), ["14", "-0.25", "512", "3000"]);
+    for (const value of values.slice(4)) assert.match(value, /^error: .*unexpected/);
   });
 
   test("keeps conversations over a reload, opens earlier ones, exports one and deletes them", async () => {

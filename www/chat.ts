@@ -1,13 +1,14 @@
 // The conversation: one turn at a time, streamed, with the model's cache kept between turns.
 
 import type { CausalLM, GenerationResult, Message, Session } from "./azulejo/index.js";
-import { keep, newId, type Conversation, type Said } from "./conversations.js";
+import { keep, newId, type Called, type Conversation, type Said } from "./conversations.js";
 import { announce, byId, make } from "./dom.js";
 import { hideError, isAbort, showError } from "./errors.js";
 import * as format from "./format.js";
 import { Answer, factsOf, question, type AnswerActions } from "./messages.js";
-import { generateOptions, systemPrompt } from "./settings.js";
+import { generateOptions, systemPrompt, toolChoice } from "./settings.js";
 import { setStatus, state } from "./status.js";
+import { call, tools } from "./toolbox.js";
 import { isShown } from "./views.js";
 
 const log = byId("log", HTMLElement);
@@ -15,6 +16,11 @@ const welcome = byId("welcome", HTMLElement);
 const prompt = byId("prompt", HTMLTextAreaElement);
 const newChat = byId("new-chat", HTMLButtonElement);
 const save = byId("export", HTMLButtonElement);
+
+/** So often may the model call tools before it has to answer. */
+const MOST_ROUNDS = 4;
+/** Tokens: of shorter answers no speed is told. */
+const ENOUGH = 8;
 
 /** A question with its answer, as it stands on the page. */
 interface Exchange {
@@ -41,6 +47,8 @@ interface Surroundings {
   onBusy(busy: boolean): void;
   /** What is kept has changed. */
   onKept(): void;
+  /** A model wrote so fast. */
+  onMeasured(tokensPerSecond: number): void;
 }
 
 export class Chat {
@@ -226,20 +234,35 @@ export class Chat {
     const { answer, said } = turn.exchange;
     answer.reading();
     const session = (this.session ??= lm.createSession());
-    const onward = turn.onward && { continueFinalMessage: true };
-    const run = session.generate(this.messages(turn), { ...generateOptions(), ...onward, signal: turn.abort.signal });
-    for await (const token of run) {
-      if (state() === "answering") setStatus("answering", token.kind === "reasoning" ? "Thinking" : "Answering");
-      answer.token(token);
-    }
-    const result = await run;
+    const result = await this.generated(turn, session);
     if (this.turn !== turn) return; // the chat was cleared meanwhile
     const reasoning = (said.reasoning ?? "") + (result.reasoning ?? "") || undefined;
     const text = said.answer + result.text;
     if (result.finishReason === "aborted" && `${reasoning ?? ""}${text}`.trim() === "") return this.undo(turn);
     const facts = factsOf(result, session.length, lm.summary.contextLength);
-    turn.exchange.said = { question: said.question, answer: text, reasoning, finish: result.finishReason, facts };
+    turn.exchange.said = { ...turn.exchange.said, answer: text, reasoning, finish: result.finishReason, facts };
     this.finish(turn, result, session.length, lm.summary.contextLength);
+  }
+
+  /** What the model says to the conversation, and to the tools that it calls on the way. */
+  private async generated(turn: Turn, session: Session): Promise<GenerationResult> {
+    const { exchange, abort: { signal } } = turn;
+    const choice = turn.onward ? "off" : toolChoice();
+    const onward = turn.onward && { continueFinalMessage: true };
+    for (let round = 0; ; round++) {
+      const offered = choice !== "off" && round < MOST_ROUNDS && { tools, toolChoice: round === 0 ? choice : "auto" as const };
+      const run = session.generate(this.messages(turn), { ...generateOptions(), ...onward, ...offered, signal });
+      for await (const token of run) {
+        if (state() === "answering") setStatus("answering", token.kind === "reasoning" ? "Thinking" : "Answering");
+        exchange.answer.token(token);
+      }
+      const result = await run;
+      if (result.toolCalls === undefined || result.toolCalls.length === 0 || !offered || this.turn !== turn) return result;
+      const called = result.toolCalls.map(({ id, name, arguments: given }, at): Called =>
+        ({ id: id ?? `call-${round}-${at}`, name, given, result: call(name, given) }));
+      exchange.said = { ...exchange.said, called: [...(exchange.said.called ?? []), ...called] };
+      for (const each of called) exchange.answer.called(each);
+    }
   }
 
   /** The conversation as the model is told of it. */
@@ -247,9 +270,9 @@ export class Chat {
     const system = systemPrompt();
     return [
       ...(system ? [{ role: "system" as const, content: system }] : []),
-      ...this.said.flatMap(({ question, answer, reasoning }): Message[] =>
-        [{ role: "user", content: question }, { role: "assistant", content: answer, ...(reasoning !== undefined && { reasoning }) }]),
-      { role: "user", content: said.question },
+      ...this.said.flatMap((each): Message[] =>
+        [...asked(each), { role: "assistant", content: each.answer, ...(each.reasoning !== undefined && { reasoning: each.reasoning }) }]),
+      ...asked(said),
       ...(onward ? [{ role: "assistant" as const, content: said.answer }] : []),
     ];
   }
@@ -258,6 +281,7 @@ export class Chat {
     this.exchanges.push(exchange);
     keep(this.id, this.said);
     this.around.onKept();
+    if (result.stats.generatedTokens > ENOUGH) this.around.onMeasured(result.stats.tokensPerSecond);
     // The last token made is not in the cache yet, so a full context may count one less.
     const full = used + 1 >= limit;
     exchange.answer.finish(exchange.said, note(result, full, limit));
@@ -295,6 +319,17 @@ export class Chat {
     }
     if (state() === "answering") setStatus("ready", "Ready");
   }
+}
+
+/** A question, and what tools said to the model before it answered. */
+function asked({ question, called = [] }: Said): Message[] {
+  return [
+    { role: "user", content: question },
+    ...called.flatMap(({ id, name, given, result }): Message[] => [
+      { role: "assistant", content: "", toolCalls: [{ id, name, arguments: given }] },
+      { role: "tool", name, toolCallId: id, content: result },
+    ]),
+  ];
 }
 
 /** Why an answer ended where the user may wonder. */

@@ -2,9 +2,18 @@
 
 import type { GenerationResult } from "./azulejo/index.js";
 
+/** A tool that the model called on its way to an answer. */
+export interface Called {
+  id: string;
+  name: string;
+  given: unknown;
+  result: string;
+}
+
 /** A question and its answer. */
 export interface Said {
   question: string;
+  called?: Called[] | undefined;
   answer: string;
   reasoning?: string | undefined;
   finish: GenerationResult["finishReason"];
@@ -49,8 +58,8 @@ function parsed(text: string | null): Conversation | undefined {
   }
 }
 
-const isSaid = ({ question, answer, finish, facts }: Said): boolean =>
-  [question, answer, finish].every((each) => typeof each === "string") && Array.isArray(facts);
+const isSaid = ({ question, answer, finish, facts, called = [] }: Said): boolean =>
+  [question, answer, finish].every((each) => typeof each === "string") && Array.isArray(facts) && Array.isArray(called);
 
 /** Keeps a conversation as it is now. Where there is no room the oldest go, and at last it stays unkept. */
 export function keep(id: string, said: Said[]): void {

@@ -13,6 +13,7 @@ import { Models, type Choice } from "./models.js";
 import { initOffline } from "./offline.js";
 import { initPanels } from "./panel.js";
 import { engineOptions, initSettings, modelLoaded } from "./settings.js";
+import { measured } from "./shelf.js";
 import { fromDrop, initDrop, initSources, type Dropped } from "./sources.js";
 import { STANDARD } from "./standard.js";
 import { setStatus } from "./status.js";
@@ -41,7 +42,12 @@ const models = new Models<CausalLM>({
     modelLoaded(false);
   },
 });
-const chat: Chat = new Chat({ ready: () => models.ready(), onBusy: setBusy, onKept: () => showKept() });
+const chat: Chat = new Chat({
+  ready: () => models.ready(),
+  onBusy: setBusy,
+  onKept: showKept,
+  onMeasured: (tokensPerSecond) => measured(models.name ?? "", tokensPerSecond),
+});
 
 initSources("", (choice) => void models.open(choice));
 initSettings(() => void models.reload());

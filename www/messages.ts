@@ -3,7 +3,7 @@
 import type { GeneratedToken, GenerationResult } from "./azulejo/index.js";
 import { copyButton } from "./copy-button.js";
 import { make } from "./dom.js";
-import type { Said } from "./conversations.js";
+import type { Called, Said } from "./conversations.js";
 import * as format from "./format.js";
 import { TextView } from "./render.js";
 
@@ -70,8 +70,9 @@ export class Answer {
   }
 
   /** An answer from before, as it was finished. */
-  static of({ answer, reasoning, finish, facts }: Said, actions: AnswerActions): Answer {
+  static of({ called, answer, reasoning, finish, facts }: Said, actions: AnswerActions): Answer {
     const made = new Answer(actions);
+    for (const each of called ?? []) made.called(each);
     if (reasoning) made.push("reasoning", reasoning);
     if (answer) made.push("text", answer);
     made.finish({ finish, facts });
@@ -85,14 +86,21 @@ export class Answer {
     this.foot.replaceChildren(this.stats);
   }
 
-  /** One more token. Thoughts go apart from the answer; nobody here offers tools, so nothing calls one. */
+  /** One more token. Thoughts go apart from the answer; a call is shown once it is whole. */
   token({ text, kind }: GeneratedToken): void {
     if (this.tokens === 0) {
       this.firstAt = performance.now();
       this.state("streaming");
     }
     this.tokens += 1;
-    this.push(kind === "reasoning" ? "reasoning" : "text", text);
+    if (kind !== "tool-call") this.push(kind === "reasoning" ? "reasoning" : "text", text);
+  }
+
+  /** A tool was called: what with, and what it said. */
+  called({ name, given, result }: Called): void {
+    const details = make("details", "call");
+    details.append(make("summary", "", `Used the tool ${name}`), make("pre", "", `${name}(${JSON.stringify(given)})\n→ ${result}`));
+    this.text.before(details);
   }
 
   private push(kind: "reasoning" | "text", text: string): void {

@@ -8,6 +8,7 @@ import { hold } from "./held.js";
 import { isKept } from "./kept.js";
 import { describe } from "./model-card.js";
 import { ProgressView } from "./progress.js";
+import { initShelf } from "./shelf.js";
 
 /** A source and what to call it. */
 export interface Choice {
@@ -75,12 +76,18 @@ export class Models<M extends Model> {
     this.change = byId(`${prefix}change-model`, HTMLButtonElement);
     this.first = byId(`${prefix}load-default`, HTMLButtonElement);
     this.first.addEventListener("click", () => void this.open(kind.standard));
+    initShelf({ prefix, standard: kind.standard.name, words: kind.words, engineOptions: () => kind.engineOptions(), open: (choice) => void this.open(choice) });
     byId(`${prefix}cancel-load`, HTMLButtonElement).addEventListener("click", () => this.cancel());
     this.change.addEventListener("click", () => {
       this.choose.hidden = !this.choose.hidden;
       this.change.ariaExpanded = String(!this.choose.hidden);
       if (!this.choose.hidden) this.first.focus();
     });
+  }
+
+  /** What the present model is called. */
+  get name(): string | undefined {
+    return this.choice?.name;
   }
 
   /**
