@@ -7,7 +7,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { visit } from "./support/demo.mjs";
-import { string, writeGguf } from "./support/gguf.mjs";
+import { string, u32, writeGguf } from "./support/gguf.mjs";
 import { tinyModel } from "./support/tiny-model.mjs";
 
 deadline(5);
@@ -19,7 +19,8 @@ const TINY = { name: "tiny.gguf", mimeType: "application/octet-stream", buffer: 
 /** One whose template writes calls as Qwen's does. */
 const calling = tinyModel();
 calling.metadata["tokenizer.chat_template"] = string(
-  "{% if tools %}{{ tools | tojson }}{% endif %}{% for message in messages %}{{ message.content }}{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}{% endfor %}");
+  "{% if tools %}tools{% endif %}{% for message in messages %}{{ message.content }}{% for call in message.tool_calls or [] %}<tool_call>{{ call.function | tojson }}</tool_call>{% endfor %}{% endfor %}");
+calling.metadata["llama.context_length"] = u32(2048);
 const CALLING = { ...TINY, buffer: Buffer.from(writeGguf(calling).bytes) };
 
 describe("the chat of the demo page", () => {

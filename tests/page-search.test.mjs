@@ -71,7 +71,7 @@ describe("the search view of the demo page", () => {
         await settled(page);
         assert.match((await texts(page))[0], /Honeybees survive the winter/);
         assert.equal(await page.innerText("#passage-count"), "42 passages");
-        assert.match(await page.innerText("#search-model-card"), /all-MiniLM-L6-v2.*bert.*6 layers × 384 wide.*threads?/s);
+        assert.match(await page.textContent("#search-model-card"), /all-MiniLM-L6-v2.*bert.*6 layers × 384 wide.*threads?/s);
         assert.match(await page.innerText("#embed-timing"), /\d m?s a passage · 384 numbers each · .*threads?/);
         assert.match(await page.innerText("#query-timing"), /\d m?s for the query/);
         assert.equal(await page.locator("#error").isVisible(), false);
@@ -134,6 +134,13 @@ describe("the search view of the demo page", () => {
       await page.focus("#similarity");
       await page.keyboard.press("ArrowUp");
       assert.match(await page.innerText("#similarity-info"), /^-?0\.\d\d: “Honeybees .*” and “An octopus /);
+    });
+
+    test("says the picture of all passages as a table, too", async () => {
+      await page.click(".grid-table:visible summary");
+      assert.equal(await page.locator(".grid-table:visible tbody tr").count(), 42);
+      assert.match(await page.innerText(".grid-table:visible tbody tr"), /^1\s+1\.00: “Honeybees .*” and “Honeybees .*”\s+0\.\d\d: /);
+      await page.click(".grid-table:visible summary");
     });
 
     test("cuts into paragraphs for who prefers that", async () => {

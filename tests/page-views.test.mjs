@@ -135,15 +135,15 @@ describe("every view of the demo page", () => {
       try {
         await page.waitForSelector(SETTLED.images, SLOW);
         if (device === "WebGPU") await page.check("#compute-webgpu");
-        await page.waitForFunction((device) => document.querySelector("#image-model-card").innerText.includes(`${device}: `), device, SLOW);
-        return await page.innerText("#image-model-card");
+        await page.waitForFunction((device) => document.querySelector("#image-model-card").textContent.includes(`${device}: `), device, SLOW);
+        return await page.textContent("#image-model-card");
       } finally {
         await close();
       }
     }
 
     test("without a GPU", async () => {
-      assert.match(await card(browser, true), /CPU: wasm simd128, \d+ threads?\b.*(this browser has no WebGPU|no graphics processor for WebGPU)/s);
+      assert.match(await card(browser, true), /^Fashion-MNIST ViT on your processor, \d+ cores?Why not the graphics card, and in numbers.*CPU: wasm simd128, \d+ threads?\b.*(this browser has no WebGPU|no graphics processor for WebGPU)/s);
     });
 
     test("on a page that may not have threads", async () => {

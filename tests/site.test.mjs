@@ -89,7 +89,7 @@ describe("the hosted page", () => {
       assert.equal(await page.inputValue("#prompt"), "Tiles are");
       assert.match(await page.innerText("#choose"), /tiny\n.*tiny\.gguf/);
       await loadByKeyboard(page);
-      assert.match(await page.innerText("#model-card"), /\d threads?/);
+      assert.match(await page.textContent("#model-card"), /\d threads?/);
       await page.keyboard.press("Enter");
       await page.waitForSelector(DONE);
       await page.click("#views a[href='#images']");

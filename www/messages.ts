@@ -26,6 +26,7 @@ export function question(text: string, edit: () => void): HTMLElement {
   const element = message("user", "You");
   const words = make("div", "text", text);
   words.dir = "auto";
+  words.lang = ""; // whatever it is, it need not be the page's
   const foot = make("div", "foot");
   foot.append(plainButton("Edit", "edit", edit));
   element.append(words, foot);
@@ -52,6 +53,7 @@ export class Answer {
   private statsAt = 0;
 
   constructor(private readonly actions: AnswerActions) {
+    this.text.lang = ""; // whatever it is, it need not be the page's
     this.state("waiting");
     this.stats.textContent = "Waiting for a model to load";
     this.foot.append(this.stats);
