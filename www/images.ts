@@ -10,6 +10,7 @@ import { Models } from "./models.js";
 import { PatchesView } from "./patches.js";
 import { decode, initPictures, invert, sample, type Picture } from "./pictures.js";
 import { showNothing, showResult } from "./result.js";
+import { startPhotos } from "./photos.js";
 import { Scene } from "./scene.js";
 import { inputOf } from "./seen.js";
 import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
@@ -249,7 +250,9 @@ let images: Images | undefined;
 
 /** Opens the view; the second time it is as it was. */
 export function startImages(): void {
-  images ??= new Images();
+  if (images) return;
+  images = new Images();
+  startPhotos();
 }
 
 /** A drop while the view is shown. */

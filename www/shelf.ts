@@ -34,6 +34,9 @@ const SHELVES: Record<string, Entry[]> = {
     hub("DeiT tiny", "facebook/deit-tiny-patch16-224", "Apache-2.0", "1,000 classes, in English"),
     hub("ViT base", "google/vit-base-patch16-224", "Apache-2.0", "1,000 classes, in English"),
   ],
+  "photos-": [
+    hub("SigLIP base", "google/siglip-base-patch16-224", "Apache-2.0", "English"),
+  ],
   "search-": [
     hub("bge-small-en-v1.5", "BAAI/bge-small-en-v1.5", "MIT", "English"),
   ],

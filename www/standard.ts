@@ -16,5 +16,6 @@ export const STANDARD = {
     name: "SmolLM2 135M Instruct",
   },
   images: { source: local("fashion-mnist-vit/"), name: "Fashion-MNIST ViT" },
+  photos: { source: "hf:openai/clip-vit-base-patch32", name: "CLIP ViT-B/32" },
   search: { source: beside ? local("all-MiniLM-L6-v2/") : "hf:sentence-transformers/all-MiniLM-L6-v2", name: "all-MiniLM-L6-v2" },
 } satisfies Record<string, Choice>;
