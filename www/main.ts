@@ -43,7 +43,7 @@ const models = new Models<CausalLM>({
   },
 });
 const chat: Chat = new Chat({
-  ready: () => models.ready(),
+  ready: () => models.ready(true),
   onBusy: setBusy,
   onKept: showKept,
   onMeasured: (tokensPerSecond) => measured(models.name ?? "", tokensPerSecond),

@@ -92,16 +92,18 @@ export class Models<M extends Model> {
 
   /**
    * The loaded model, or the one that is being loaded. Where there is none, the default if it costs no download to speak of,
-   * else whichever the user loads next. Undefined if a load failed, which was said.
+   * else whichever the user loads next: `ask` says so, and brings the choice into view. Undefined if a load failed, which was said.
    */
-  async ready(): Promise<M | undefined> {
+  async ready(ask = false): Promise<M | undefined> {
     const free = this.load || this.model || this.kind.unasked || (await isKept(this.kind.standard.source).catch(() => false));
     if (this.load) return this.load.done;
     if (this.model) return this.model;
     if (free) return this.open(this.kind.standard);
     this.show(this.choose);
-    this.choose.scrollIntoView({ block: "nearest" });
-    this.kind.status("empty", "Load a model first");
+    if (ask) {
+      this.choose.scrollIntoView({ block: "nearest" });
+      this.kind.status("empty", "Load a model first");
+    }
     return new Promise((resolve) => this.waiting.push(resolve));
   }
 

@@ -42,6 +42,7 @@ function setStatus(state: "empty" | "loading" | "ready" | "working", text: strin
 }
 
 class Photos {
+  private readonly models: Models<ImageTextMatcher>;
   private model: ImageTextMatcher | undefined;
   private photos: Photo[] = [];
   /** Files that no browser can show. */
@@ -50,7 +51,7 @@ class Photos {
   private readonly asking = new Latest(() => this.find());
 
   constructor() {
-    const models: Models<ImageTextMatcher> = new Models({
+    this.models = new Models({
       prefix: "photos-",
       tasks: ["image-text-matching"],
       standard: STANDARD.photos,
@@ -63,7 +64,7 @@ class Photos {
       onLoad: (model) => this.setModel(model),
       onUnload: () => this.setModel(undefined),
     });
-    initSources("photos-", (choice) => void models.open(choice));
+    initSources("photos-", (choice) => void this.models.open(choice));
     for (const id of ["photos-files", "photos-folder"]) {
       const input = byId(id, HTMLInputElement);
       input.addEventListener("change", () => {
@@ -74,7 +75,6 @@ class Photos {
     query.addEventListener("input", () => this.asking.again());
     stop.addEventListener("click", () => this.reading?.abort());
     clear.addEventListener("click", () => this.forget());
-    void models.ready();
   }
 
   /** Another model has another space. */
@@ -93,8 +93,9 @@ class Photos {
       else this.unreadable += 1;
     }
     clear.hidden = this.photos.length === 0;
-    if (this.model) await this.read();
-    else setStatus("empty", `${this.counted()}: load a model to find them by words`);
+    if (this.model) return this.read();
+    void this.models.ready(); // where it is kept it is loaded now, and not before there is something to look at
+    setStatus("empty", `${this.counted()}: load a model to find them by words`);
   }
 
   private forget(): void {
