@@ -4,6 +4,7 @@
 // (scripts/package.mjs), and www-dist/, the demo page. Steps whose inputs have not changed are skipped. --skip-core leaves
 // the .wasm as they are.
 
+import { build } from "esbuild";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
@@ -65,9 +66,10 @@ async function buildCore(names) {
   await Promise.all(Array.from({ length: Math.min(2, availableParallelism()) }, workOff));
 }
 
-function buildPage() {
-  const copied = ["index.html", "gpu.html", "style.css", "images.css", "search.css", "anatomy.css", "gpu.css", "logo.svg"];
-  for (const folder of ["models", "samples"]) {
+async function buildPage() {
+  const copied = ["index.html", "gpu.html", "style.css", "images.css", "search.css", "anatomy.css", "gpu.css", "logo.svg",
+    "manifest.webmanifest", "service-worker.js"];
+  for (const folder of ["models", "samples", "icons"]) {
     const files = filesUnder(join(root, "www", folder)).map((file) => `${folder}/${file}`);
     copied.push(...files.filter((file) => !file.endsWith(".md")));
   }
@@ -77,9 +79,15 @@ function buildPage() {
     copyFileSync(join(root, "www", file), join(root, "www-dist", file));
   }
   writeFileSync(join(root, "www-dist", "gpu", "families.json"), gpuFamilies());
-  removeOthers(join(root, "www-dist"), new Set([...copied, "gpu/families.json", ...modules.map((module) => `${module}.js`)]));
+  // The one module that is not ours, with its licence: marked's lexer, of which the page makes elements.
+  await build({
+    banner: { js: `/*!\n${readFileSync(join(root, "node_modules", "marked", "LICENSE"), "utf8")}*/` },
+    stdin: { contents: 'export { Lexer } from "marked";', resolveDir: root },
+    outfile: join(root, "www-dist", "marked.js"), bundle: true, format: "esm", target: "es2022", minify: true, logLevel: "warning",
+  });
+  removeOthers(join(root, "www-dist"), new Set([...copied, "gpu/families.json", "marked.js", ...modules.map((module) => `${module}.js`)]));
 }
 
 if (!options["skip-core"]) await buildCore(options.only ? [options.only] : Object.keys(BUILDS));
 await buildPackage();
-buildPage();
+await buildPage();

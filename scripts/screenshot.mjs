@@ -48,6 +48,7 @@ async function look(page) {
 
 /** Searches by meaning. */
 async function find(page) {
+  await page.click("#search-load-default");
   await expect(page, "#search-view[data-state=ready] #hits li");
   await page.fill("#query", "the colour of daylight");
   await expect(page, "#hits li:first-child:has-text('The sky looks blue')");

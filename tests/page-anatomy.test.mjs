@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, afterEach, before, beforeEach, describe, test } from "node:test";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { dropFile, modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
+import { dropFile, modelFiles, nameless, onPhones, reachAll, startSearch, visit } from "./support/demo.mjs";
 
 deadline(10);
 
@@ -286,7 +286,7 @@ describe("the anatomy view of the demo page", () => {
   test("shows how an encoder's tokens look at each other, once the search has loaded it", async () => {
     const { page, complaints, close } = await visit(browser, { server: { isolated: true }, hash: "#search" });
     try {
-      await page.waitForSelector("#search-view[data-state=ready] #hits li");
+      await startSearch(page);
       await page.evaluate(() => { location.hash = "#anatomy"; });
       await page.waitForSelector(READY);
       await page.selectOption("#anatomy-model", { label: "all-MiniLM-L6-v2" });

@@ -106,7 +106,7 @@ describe("the images view of the demo page", () => {
         assert.equal(await page.getAttribute("body", "data-view"), "images");
         assert.equal(await bestLabel(page), "Ankle boot");
         assert.equal(await page.locator("#classes li").count(), 5);
-        assert.match(await page.innerText("#image-model-card"), /Fashion-MNIST ViT.*10 classes.*threads?/s);
+        assert.match(await page.textContent("#image-model-card"), /Fashion-MNIST ViT.*10 classes.*threads?/s);
         assert.match(await page.innerText("#timing"), /\d m?s for this picture .* threads?/);
         assert.equal(await page.locator("#error").isVisible(), false);
         assert.deepEqual(complaints, []);

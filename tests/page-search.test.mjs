@@ -5,7 +5,7 @@ import { after, afterEach, before, beforeEach, describe, test } from "node:test"
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { dropFile, modelFiles, nameless, onPhones, reachAll, visit } from "./support/demo.mjs";
+import { dropFile, modelFiles, nameless, onPhones, reachAll, startSearch, visit } from "./support/demo.mjs";
 
 deadline(10);
 
@@ -15,8 +15,9 @@ const HASH = "#search";
 const texts = (page) => page.locator("#hits .text").allInnerTexts();
 const drawn = (page) => page.evaluate(() => document.querySelector("#similarity").toDataURL());
 
-/** The view once its passages have their vectors and its query is answered. */
+/** The view once its passages have their vectors and its query is answered; the first time its model is asked for. */
 async function settled(page) {
+  if (await page.locator("#search-view[data-state=empty]").count() > 0) await startSearch(page);
   await page.waitForSelector(READY);
   await page.waitForSelector("#hits li");
   await page.waitForSelector("#embed-progress", { state: "hidden" });
@@ -64,13 +65,13 @@ describe("the search view of the demo page", () => {
     "under a strict Content-Security-Policy": { isolated: true, csp: true },
   };
   for (const [place, server] of Object.entries(places)) {
-    test(`opens with its model, a text and an answer ${place}`, async () => {
+    test(`opens with a text, and answers once its model is loaded ${place}`, async () => {
       const { page, complaints, close } = await visit(browser, { server, hash: HASH });
       try {
         await settled(page);
         assert.match((await texts(page))[0], /Honeybees survive the winter/);
         assert.equal(await page.innerText("#passage-count"), "42 passages");
-        assert.match(await page.innerText("#search-model-card"), /all-MiniLM-L6-v2.*bert.*6 layers × 384 wide.*threads?/s);
+        assert.match(await page.textContent("#search-model-card"), /all-MiniLM-L6-v2.*bert.*6 layers × 384 wide.*threads?/s);
         assert.match(await page.innerText("#embed-timing"), /\d m?s a passage · 384 numbers each · .*threads?/);
         assert.match(await page.innerText("#query-timing"), /\d m?s for the query/);
         assert.equal(await page.locator("#error").isVisible(), false);
@@ -133,6 +134,13 @@ describe("the search view of the demo page", () => {
       await page.focus("#similarity");
       await page.keyboard.press("ArrowUp");
       assert.match(await page.innerText("#similarity-info"), /^-?0\.\d\d: “Honeybees .*” and “An octopus /);
+    });
+
+    test("says the picture of all passages as a table, too", async () => {
+      await page.click(".grid-table:visible summary");
+      assert.equal(await page.locator(".grid-table:visible tbody tr").count(), 42);
+      assert.match(await page.innerText(".grid-table:visible tbody tr"), /^1\s+1\.00: “Honeybees .*” and “Honeybees .*”\s+0\.\d\d: /);
+      await page.click(".grid-table:visible summary");
     });
 
     test("cuts into paragraphs for who prefers that", async () => {

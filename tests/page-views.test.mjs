@@ -6,7 +6,7 @@ import { after, before, describe, test } from "node:test";
 import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
-import { brokenWords, style, visit } from "./support/demo.mjs";
+import { brokenWords, startSearch, style, visit } from "./support/demo.mjs";
 
 deadline(10);
 
@@ -39,6 +39,7 @@ describe("every view of the demo page", () => {
       let page, close;
       before(async () => {
         ({ page, close } = await visit(browser, { server: { isolated: false, csp: true }, hash: `#${view}` }));
+        if (view === "search") await startSearch(page);
         await page.waitForSelector(settled, SLOW);
       });
       after(() => close?.());
@@ -105,7 +106,7 @@ describe("every view of the demo page", () => {
   test("a screen reader hears which view it is in, and what each found", async () => {
     const { page, close } = await visit(browser, { server: { isolated: false, csp: true } });
     /** Goes to a view, and waits until something like this is said. */
-    async function hears(view, pattern) {
+    async function hears(view, pattern, act = () => {}) {
       await page.evaluate(() => {
         window.heard = [];
         window.listening?.disconnect();
@@ -113,12 +114,13 @@ describe("every view of the demo page", () => {
         window.listening.observe(document.querySelector("#announcer"), { childList: true, characterData: true, subtree: true });
       });
       await page.click(`#views a[href="#${view}"]`);
+      await act();
       await page.waitForFunction(({ source }) => window.heard.some((text) => new RegExp(source).test(text)), { source: pattern.source }, SLOW);
       return page.evaluate(() => window.heard[0]);
     }
     try {
       assert.match(await hears("images", /^Ankle boot, \d+\.\d %$/), /^A classifier/);
-      assert.match(await hears("search", /^Nearest: Honeybees/), /^A search by meaning/);
+      assert.match(await hears("search", /^Nearest: Honeybees/, () => startSearch(page)), /^A search by meaning/);
       assert.match(await hears("anatomy", /^Fashion-MNIST ViT: vit, [\d,]+ parameters, 6 layers$/), /^What a model is made of/);
       assert.match(await hears("chat", /^A language model/), /^A language model/);
     } finally {
@@ -133,15 +135,15 @@ describe("every view of the demo page", () => {
       try {
         await page.waitForSelector(SETTLED.images, SLOW);
         if (device === "WebGPU") await page.check("#compute-webgpu");
-        await page.waitForFunction((device) => document.querySelector("#image-model-card").innerText.includes(`${device}: `), device, SLOW);
-        return await page.innerText("#image-model-card");
+        await page.waitForFunction((device) => document.querySelector("#image-model-card").textContent.includes(`${device}: `), device, SLOW);
+        return await page.textContent("#image-model-card");
       } finally {
         await close();
       }
     }
 
     test("without a GPU", async () => {
-      assert.match(await card(browser, true), /CPU: wasm simd128, \d+ threads?\b.*(this browser has no WebGPU|no graphics processor for WebGPU)/s);
+      assert.match(await card(browser, true), /^Fashion-MNIST ViT on your processor, \d+ cores?Why not the graphics card, and in numbers.*CPU: wasm simd128, \d+ threads?\b.*(this browser has no WebGPU|no graphics processor for WebGPU)/s);
     });
 
     test("on a page that may not have threads", async () => {

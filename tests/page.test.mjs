@@ -62,7 +62,7 @@ describe("the demo page", () => {
       try {
         await page.click("#load-default");
         await page.waitForSelector("body[data-state=ready]");
-        assert.match(await page.innerText("#model-card"), threads);
+        assert.match(await page.textContent("#model-card"), threads);
         await setMaxTokens(page, 24);
         assert.match(await ask(page, "What is the capital of France?"), /Paris/);
         assert.match(await page.innerText(`${DONE} .stats`), /\d/);
@@ -84,7 +84,7 @@ describe("the demo page", () => {
       await page.click("#settings summary");
       await page.click("#load-default");
       await page.waitForSelector("body[data-state=ready]");
-      assert.match(await page.innerText("#model-card"), /WebGPU: .*swiftshader/i);
+      assert.match(await page.textContent("#model-card"), /WebGPU: .*swiftshader/i);
       await setMaxTokens(page, 12);
       assert.match(await ask(page, "What is the capital of France?"), /Paris/);
       await page.click("#settings summary");

@@ -1,6 +1,6 @@
 // The anatomy view: what a model is made of, from its header alone; and where it looks, if it is loaded and reads text.
 
-import { Engine, inspect, type CausalLM, type ModelSummary } from "/azulejo/index.js";
+import { Engine, inspect, type CausalLM, type ModelSummary } from "./azulejo/index.js";
 import { formula } from "./blocks.js";
 import { diagram } from "./diagram.js";
 import { announce, byId, make } from "./dom.js";
@@ -130,11 +130,13 @@ class Anatomy {
   /** What can be looked at; `chosen` is, or what is shown. */
   private fillMenu(chosen = this.shown?.choice): void {
     const held = heldModels().map(({ choice }) => choice);
+    const standard: Choice[] = Object.values(STANDARD);
+    const onHub = ({ source }: Choice) => typeof source === "string" && source.startsWith("hf:");
     const groups: [string, Choice[]][] = [
       ["Loaded in this page", held],
       ["Opened here", this.own.filter((choice) => !held.includes(choice))],
-      ["On this page’s server", Object.values(STANDARD).filter((choice) => !held.includes(choice))],
-      ["On the Hugging Face hub", HUB.filter((choice) => !held.includes(choice))],
+      ["On this page’s server", standard.filter((choice) => !onHub(choice) && !held.includes(choice))],
+      ["On the Hugging Face hub", [...standard.filter(onHub), ...HUB].filter((choice) => !held.includes(choice))],
     ];
     this.shelf = groups.flatMap(([, choices]) => choices);
     menu.replaceChildren(...groups.filter(([, choices]) => choices.length > 0).map(([label, choices]) => {

@@ -1,6 +1,6 @@
 // Where the model looked: a map for each layer and head, chosen with sliders.
 
-import type { Heatmap } from "/azulejo/index.js";
+import type { Heatmap } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 import { Latest } from "./latest.js";
 import type { Scene } from "./scene.js";

@@ -1,6 +1,6 @@
 // Files that come with the page.
 
-import { AzulejoError } from "/azulejo/index.js";
+import { AzulejoError } from "./azulejo/index.js";
 
 /** A file by its path; failures are errors in the page's own words. */
 export async function download(path: string): Promise<Blob> {

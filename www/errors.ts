@@ -1,6 +1,6 @@
 // Errors in words: what happened, what exactly, and what to do about it.
 
-import { AzulejoError } from "/azulejo/index.js";
+import { AzulejoError } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 
 type Code = AzulejoError["code"];

@@ -1,4 +1,7 @@
-// A grid of numbers as a picture: pale for 0, the accent for 1. A pointer or the arrow keys ask a cell what it is.
+// A grid of numbers as a picture: pale for 0, the accent for 1. A pointer or the arrow keys ask a cell what it is; behind it is a
+// table for who reads rather than looks.
+
+import { make } from "./dom.js";
 
 export interface GridContent {
   rows: number;
@@ -22,6 +25,8 @@ interface Frame {
 const READABLE = 11;
 /** The most of the width that labels may take. */
 const MARGIN = 0.25;
+/** So many of a row's largest cells are in the table. */
+const TOLD = 3;
 const MOVES: Record<string, [number, number]> = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] };
 
 export class GridPicture {
@@ -30,6 +35,7 @@ export class GridPicture {
   private frame: Frame = { left: 0, top: 0, cell: 1 };
   private selected: [number, number] | undefined;
   private waiting = 0;
+  private readonly table = make("details", "grid-table");
 
   /** `info` says what the cell is that was asked, and before that `hint`. */
   constructor(
@@ -42,6 +48,10 @@ export class GridPicture {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.changed());
     for (const kind of ["pointermove", "pointerdown"] as const) canvas.addEventListener(kind, (event) => this.point(event));
     canvas.addEventListener("keydown", (event) => this.walk(event));
+    this.table.append(make("summary", "", "As a table"));
+    this.table.hidden = true;
+    this.table.addEventListener("toggle", () => this.fillTable());
+    info.after(this.table);
   }
 
   /** Shows another grid. The cell that was asked last stays so, where there is still one. */
@@ -51,6 +61,10 @@ export class GridPicture {
     if (!content || !selected || selected[0] >= content.rows || selected[1] >= content.columns) this.selected = undefined;
     if (content) this.canvas.tabIndex = 0;
     else this.canvas.removeAttribute("tabindex");
+    // Of a picture a screen reader keeps the arrow keys for itself.
+    this.canvas.setAttribute("role", content ? "application" : "img");
+    this.table.hidden = !content;
+    this.fillTable();
     this.describe();
     this.changed();
   }
@@ -58,6 +72,27 @@ export class GridPicture {
   private describe(): void {
     const { content, selected } = this;
     this.info.textContent = !content ? "" : selected ? content.describe(...selected) : this.hint;
+  }
+
+  /** Of each row its largest cells, in words, once somebody wants to read them. */
+  private fillTable(): void {
+    const { content, table } = this;
+    table.querySelector("table")?.remove();
+    if (!content || !table.open) return;
+    const { rows, columns, values, describe } = content;
+    const body = make("tbody");
+    for (let row = 0; row < rows; row++) {
+      const order = Array.from({ length: columns }, (_, column) => column)
+        .sort((a, b) => values[row * columns + b]! - values[row * columns + a]!);
+      const line = make("tr");
+      const name = make("th", "", String(row + 1));
+      name.setAttribute("scope", "row");
+      line.append(name, ...order.slice(0, TOLD).map((column) => make("td", "", describe(row, column))));
+      body.append(line);
+    }
+    const made = make("table");
+    made.append(make("caption", "quiet", `Of each row the ${Math.min(TOLD, columns)} largest`), body);
+    table.append(made);
   }
 
   private select(row: number, column: number): void {

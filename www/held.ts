@@ -1,6 +1,6 @@
 // The models that the views hold at present, for who wants to look at them.
 
-import type { CausalLM, ModelSummary, TextEmbedder } from "/azulejo/index.js";
+import type { CausalLM, ModelSummary, TextEmbedder } from "./azulejo/index.js";
 import type { Choice } from "./models.js";
 
 export interface Held {

@@ -41,6 +41,7 @@ export function showHits(hits: Hit[], query: string, choose: (passage: Passage) 
 /** The words that the query has too. Often there are none: it is found by what it means. */
 function marked(text: string, words: Set<string>): HTMLElement {
   const element = make("span", "text");
+  element.dir = "auto";
   let done = 0;
   for (const { word, index, length } of wordsOf(text)) {
     if (!words.has(word)) continue;

@@ -1,6 +1,6 @@
 // The images view: a picture and a model come in, the parts of the view look at both.
 
-import { ImageClassifier } from "/azulejo/index.js";
+import { ImageClassifier } from "./azulejo/index.js";
 import { AttentionView } from "./attention.js";
 import { initCamera, turnOff } from "./camera.js";
 import { announce, byId } from "./dom.js";
@@ -10,6 +10,7 @@ import { Models } from "./models.js";
 import { PatchesView } from "./patches.js";
 import { decode, initPictures, invert, sample, type Picture } from "./pictures.js";
 import { showNothing, showResult } from "./result.js";
+import { startPhotos } from "./photos.js";
 import { Scene } from "./scene.js";
 import { inputOf } from "./seen.js";
 import { fromDrop, holdsModel, initSources, type Dropped } from "./sources.js";
@@ -63,6 +64,7 @@ class Images {
       prefix: "image-",
       tasks: ["image-classification"],
       standard: STANDARD.images,
+      unasked: true,
       load: async (source, options) => warm(await ImageClassifier.load(source, options)),
       engineOptions: () => ({ device: compute.find(({ checked }) => checked)?.value as "webgpu" | "cpu" | undefined ?? "auto" }),
       facts: (model) => facts(model),
@@ -248,7 +250,9 @@ let images: Images | undefined;
 
 /** Opens the view; the second time it is as it was. */
 export function startImages(): void {
-  images ??= new Images();
+  if (images) return;
+  images = new Images();
+  startPhotos();
 }
 
 /** A drop while the view is shown. */

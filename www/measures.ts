@@ -1,6 +1,6 @@
 // A model in numbers: its parts, its layers, and the memory that a context takes.
 
-import type { ModelSummary } from "/azulejo/index.js";
+import type { ModelSummary } from "./azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
 import { attentions, distinct, stacksOf, type Attention, type Spec, type Stack } from "./spec.js";

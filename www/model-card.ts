@@ -1,19 +1,33 @@
-// What was loaded and where it runs, in one line of facts.
+// What was loaded and where it runs: a line in words, and the facts behind it.
 
-import type { DeviceInfo, ModelSummary } from "/azulejo/index.js";
+import type { DeviceInfo, ModelSummary } from "./azulejo/index.js";
 import { make } from "./dom.js";
 import * as format from "./format.js";
 
-/** Writes the card; `own` are the facts of this kind of model, put between its size and its memory. */
+/**
+ * Writes the card: where the model runs in words, and the numbers behind it. `own` are the facts of this kind of model, put
+ * between its size and its memory.
+ */
 export function describe(
   element: HTMLElement,
   name: string,
   { summary, device, own }: { summary: ModelSummary; device: DeviceInfo; own: string[] },
 ): void {
   const { memory } = summary;
-  element.replaceChildren(make("strong", "", name), " ", ...factsOf(summary, [...own, `${format.bytes(memory.total)} memory`, ...whereabouts(device)]));
-  const kept = memory.kvCache > 0 ? `conversation up to ${format.bytes(memory.kvCache)}, ` : "";
-  element.title = `weights ${format.bytes(memory.weights)}, ${kept}working space ${format.bytes(memory.activations)}`;
+  const kept = memory.kvCache > 0 ? `, conversation up to ${format.bytes(memory.kvCache)}` : "";
+  const split = `${format.bytes(memory.total)} memory: weights ${format.bytes(memory.weights)}${kept}, working space ${format.bytes(memory.activations)}`;
+  const details = make("details");
+  const facts = make("p");
+  facts.append(...factsOf(summary, [...own, split, ...whereabouts(device)]));
+  details.append(make("summary", "", /gpu|adapter/.test(device.reason ?? "") ? "Why not the graphics card, and in numbers" : "In numbers"), facts);
+  element.replaceChildren(make("strong", "", name), " ", inWords(device), details);
+}
+
+/** Where a model runs, for who does not know what runs things. */
+function inWords({ kind, description }: DeviceInfo): string {
+  if (kind === "webgpu") return "on your graphics processor";
+  const threads = Number(/(\d+) threads?/.exec(description)?.[1] ?? 1);
+  return `on your processor, ${threads === 1 ? "1 core" : `${threads} cores`}`;
 }
 
 /** What is known of any model, then `more`. */

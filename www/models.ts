@@ -1,12 +1,14 @@
 // Choosing and loading a model: the default checkpoint, files, or an address. Each view of the page has one.
 
-import { AzulejoError, CausalLM, Engine, inspect, TextEmbedder } from "/azulejo/index.js";
-import type { EngineOptions, LoadOptions, LoadProgress, ModelSource, ModelSummary } from "/azulejo/index.js";
+import { AzulejoError, CausalLM, Engine, inspect, TextEmbedder } from "./azulejo/index.js";
+import type { EngineOptions, LoadOptions, LoadProgress, ModelSource, ModelSummary } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 import { hideError, showError, type Words } from "./errors.js";
 import { hold } from "./held.js";
+import { isKept } from "./kept.js";
 import { describe } from "./model-card.js";
 import { ProgressView } from "./progress.js";
+import { initShelf } from "./shelf.js";
 
 /** A source and what to call it. */
 export interface Choice {
@@ -27,6 +29,8 @@ export interface Kind<M extends Model> {
   /** What it is for; models for one of the others are taken as well. */
   tasks: [ModelSummary["task"], ...ModelSummary["task"][]];
   standard: Choice;
+  /** It is so small that it is fetched unasked. */
+  unasked?: boolean;
   load(source: ModelSource, options: LoadOptions): Promise<M>;
   engineOptions(): EngineOptions;
   /** What the card says of this kind. */
@@ -59,6 +63,8 @@ export class Models<M extends Model> {
   private readonly first: HTMLButtonElement;
   private model: M | undefined;
   private choice: Choice | undefined;
+  /** Who waits for a model that the user has not asked for yet. */
+  private waiting: ((model: M) => void)[] = [];
   private load: { choice: Choice; abort: AbortController; done: Promise<M | undefined> } | undefined;
 
   constructor(private readonly kind: Kind<M>) {
@@ -70,6 +76,7 @@ export class Models<M extends Model> {
     this.change = byId(`${prefix}change-model`, HTMLButtonElement);
     this.first = byId(`${prefix}load-default`, HTMLButtonElement);
     this.first.addEventListener("click", () => void this.open(kind.standard));
+    initShelf({ prefix, standard: kind.standard.name, words: kind.words, engineOptions: () => kind.engineOptions(), open: (choice) => void this.open(choice) });
     byId(`${prefix}cancel-load`, HTMLButtonElement).addEventListener("click", () => this.cancel());
     this.change.addEventListener("click", () => {
       this.choose.hidden = !this.choose.hidden;
@@ -78,10 +85,26 @@ export class Models<M extends Model> {
     });
   }
 
-  /** The loaded model, the one that is being loaded, or else the default; undefined if that failed, which was said. */
-  ready(): Promise<M | undefined> {
+  /** What the present model is called. */
+  get name(): string | undefined {
+    return this.choice?.name;
+  }
+
+  /**
+   * The loaded model, or the one that is being loaded. Where there is none, the default if it costs no download to speak of,
+   * else whichever the user loads next: `ask` says so, and brings the choice into view. Undefined if a load failed, which was said.
+   */
+  async ready(ask = false): Promise<M | undefined> {
+    const free = this.load || this.model || this.kind.unasked || (await isKept(this.kind.standard.source).catch(() => false));
     if (this.load) return this.load.done;
-    return this.model ? Promise.resolve(this.model) : this.open(this.kind.standard);
+    if (this.model) return this.model;
+    if (free) return this.open(this.kind.standard);
+    this.show(this.choose);
+    if (ask) {
+      this.choose.scrollIntoView({ block: "nearest" });
+      this.kind.status("empty", "Load a model first");
+    }
+    return new Promise((resolve) => this.waiting.push(resolve));
   }
 
   /** Loads the present model once more, or the one that is being loaded, with the settings of now. */
@@ -153,6 +176,7 @@ export class Models<M extends Model> {
     const hadFocus = loading.contains(document.activeElement) || document.activeElement === document.body;
     this.show(model ? this.loaded : this.choose);
     kind.status(model ? "ready" : "empty", model ? "Ready" : signal.aborted ? "Cancelled" : "No model yet");
+    if (model) for (const resolve of this.waiting.splice(0)) resolve(model);
     if (hadFocus) (model ? byId(kind.next, HTMLElement) : this.first).focus({ preventScroll: true });
     return this.choice === choice ? model : undefined;
   }

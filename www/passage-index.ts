@@ -1,6 +1,6 @@
 // The vectors of a text's passages, made batch by batch, and compared.
 
-import type { TextEmbedder } from "/azulejo/index.js";
+import type { TextEmbedder } from "./azulejo/index.js";
 
 /** Passages at a time: few enough that a query does not wait long behind them. */
 const BATCH = 8;

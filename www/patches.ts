@@ -1,6 +1,6 @@
 // A large picture, window by window: what to cut, the run and its end, the coloured map with its legend.
 
-import type { Patch, PatchMap } from "/azulejo/index.js";
+import type { Patch, PatchMap } from "./azulejo/index.js";
 import { announce, byId, make } from "./dom.js";
 import { isAbort } from "./errors.js";
 import * as format from "./format.js";
@@ -122,7 +122,7 @@ export class PatchesView {
     } else announce(count.textContent);
     legend.replaceChildren(...this.entries(map));
     legend.hidden = false;
-    this.stage.canvas.tabIndex = 0;
+    this.stage.setWalkable(true);
     this.paint();
   }
 
@@ -163,7 +163,7 @@ export class PatchesView {
   private paint(): void {
     const { stage, scene, map, label } = this;
     if (!this.active || !scene || !map) {
-      stage.canvas.removeAttribute("tabindex");
+      stage.setWalkable(false);
       stage.outline(undefined);
       stage.cross([]);
       info.hidden = true;
@@ -173,7 +173,7 @@ export class PatchesView {
     const image = map.toImageData(label === undefined ? {} : { label });
     stage.setOverlay({ image, at: { x: 0, y: 0, width: bitmap.width, height: bitmap.height }, smooth: false });
     stage.cross(label === undefined ? (this.wrong(scene.picture, map) ?? []).slice(0, MOST_CROSSES) : []);
-    stage.canvas.tabIndex = 0;
+    stage.setWalkable(true);
     info.hidden = false;
     info.textContent = "Point at a window, or go there with the arrow keys, to see what it may be.";
   }

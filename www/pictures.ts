@@ -1,6 +1,6 @@
 // Where pictures come from: a file dialog, a drop, the clipboard, the samples.
 
-import { AzulejoError } from "/azulejo/index.js";
+import { AzulejoError } from "./azulejo/index.js";
 import { byId, make } from "./dom.js";
 import { download } from "./download.js";
 

@@ -1,6 +1,6 @@
 // The loading panel: stage, bytes, rate, and the time that remains.
 
-import type { LoadProgress } from "/azulejo/index.js";
+import type { LoadProgress } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 import * as format from "./format.js";
 

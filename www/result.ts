@@ -1,6 +1,6 @@
 // The likeliest classes, with bars.
 
-import type { Classification, DeviceInfo } from "/azulejo/index.js";
+import type { Classification, DeviceInfo } from "./azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
 import { deviceName } from "./model-card.js";

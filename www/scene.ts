@@ -1,6 +1,6 @@
 // A picture before a model: what every part of the images view looks at.
 
-import type { ImageClassifier } from "/azulejo/index.js";
+import type { ImageClassifier } from "./azulejo/index.js";
 import type { Picture } from "./pictures.js";
 import { cutOf, type Cut } from "./seen.js";
 

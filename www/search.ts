@@ -1,6 +1,6 @@
 // The search view: a text is cut into passages, each becomes a vector, and a query finds the nearest by their cosine.
 
-import { AzulejoError, TextEmbedder } from "/azulejo/index.js";
+import { AzulejoError, TextEmbedder } from "./azulejo/index.js";
 import { announce, byId } from "./dom.js";
 import { download } from "./download.js";
 import { hideError, isAbort, showError, type Words } from "./errors.js";

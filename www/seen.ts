@@ -1,6 +1,6 @@
 // How a model cuts a picture: which part of it it sees (most see all, some crop), in how many patches.
 
-import type { ImageClassifier, ModelSummary } from "/azulejo/index.js";
+import type { ImageClassifier, ModelSummary } from "./azulejo/index.js";
 import type { PatchInput } from "./spec.js";
 import type { Grid } from "./stage.js";
 

@@ -1,6 +1,6 @@
 // The folded-away settings: how words are drawn, and what computes them.
 
-import type { EngineOptions, GenerateOptions } from "/azulejo/index.js";
+import { AzulejoError, type EngineOptions, type GenerateOptions } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 
 /**
@@ -18,10 +18,13 @@ const DEFAULTS: Record<string, string> = {
   "device": "auto",
   "threads": "",
   "system-prompt": "",
+  "json-schema": "",
+  "tools": "off",
 };
 
 const form = byId("settings-form", HTMLFormElement);
 const deviceField = byId("device", HTMLSelectElement);
+const toolsField = byId("tools", HTMLSelectElement);
 const threadsField = byId("threads", HTMLInputElement);
 const reload = byId("reload-model", HTMLButtonElement);
 /** What the fields of the engine said when the present model was loaded; undefined while there is none. */
@@ -54,8 +57,25 @@ export function generateOptions(): GenerateOptions {
   const topK = number("top-k");
   if (topK > 0) options.topK = topK;
   const seed = byId("seed", HTMLInputElement).value;
+  const schema = byId("json-schema", HTMLTextAreaElement).value.trim();
+  if (schema) options.jsonSchema = parsedSchema(schema);
   options.seed = seed === "" ? Math.floor(Math.random() * 2 ** 32) : Number(seed);
   return options;
+}
+
+function parsedSchema(text: string): object {
+  try {
+    const schema: unknown = JSON.parse(text);
+    if (typeof schema === "object" && schema !== null) return schema;
+  } catch {
+    // said below
+  }
+  throw new AzulejoError("invalid-argument", `the JSON Schema in Settings is no object of JSON: ${text.slice(0, 80)}`);
+}
+
+/** Whether the model is offered the page's tools, and has to call one. */
+export function toolChoice(): "off" | "auto" | "required" {
+  return toolsField.value as "off" | "auto" | "required";
 }
 
 /** The system prompt, or "" for the model's own. */
@@ -92,7 +112,8 @@ function reset(): void {
 
 function field(id: string): HTMLInputElement | HTMLSelectElement | HTMLTextAreaElement {
   if (id === "device") return deviceField;
-  return id === "system-prompt" ? byId(id, HTMLTextAreaElement) : byId(id, HTMLInputElement);
+  if (id === "tools") return toolsField;
+  return ["system-prompt", "json-schema"].includes(id) ? byId(id, HTMLTextAreaElement) : byId(id, HTMLInputElement);
 }
 
 function number(id: string): number {

@@ -1,6 +1,6 @@
 // Where a model may come from besides the default: a file dialog, a drop, an address.
 
-import type { ModelSource } from "/azulejo/index.js";
+import type { ModelSource } from "./azulejo/index.js";
 import { byId } from "./dom.js";
 import { showProblem } from "./errors.js";
 import type { Choice } from "./models.js";
@@ -25,7 +25,7 @@ export function initSources(prefix: string, open: (choice: Choice) => void): voi
   const url = byId(`${prefix}url`, HTMLInputElement);
   byId(`${prefix}url-form`, HTMLFormElement).addEventListener("submit", (event) => {
     event.preventDefault();
-    const choice = fromAddress(url.value.trim());
+    const choice = choiceOf(url.value.trim());
     if (choice) open(choice);
     else url.focus();
   });
@@ -77,7 +77,7 @@ function fromFiles(files: File[]): Choice {
 }
 
 /** Checks an address in so far as the page can tell; the rest is the loader's business. */
-function fromAddress(address: string): Choice | undefined {
+export function choiceOf(address: string): Choice | undefined {
   if (/^hf:[^/]+\/.+/.test(address)) return { source: address, name: displayName(address.slice(3)) };
   try {
     const url = new URL(address, location.href);

@@ -1,6 +1,6 @@
 // The parts of `ModelSummary.spec` that the views name.
 
-import type { Spec } from "/azulejo/index.js";
+import type { Spec } from "./azulejo/index.js";
 
 export type { Spec };
 export type Stack = Spec["stacks"][number];

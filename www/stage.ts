@@ -85,6 +85,13 @@ export class Stage {
     this.changed();
   }
 
+  /** Whether arrow keys walk over it: of a picture a screen reader keeps them for itself. */
+  setWalkable(walkable: boolean): void {
+    if (walkable) this.canvas.tabIndex = 0;
+    else this.canvas.removeAttribute("tabindex");
+    this.canvas.setAttribute("role", walkable ? "application" : "img");
+  }
+
   /** Where in the picture a pointer is. */
   locate(event: PointerEvent): { x: number; y: number } {
     const { left, top, width, height } = this.canvas.getBoundingClientRect();

@@ -1,6 +1,6 @@
 // The attention between a prompt's tokens, of any layer and head.
 
-import type { CausalLM, TextEmbedder } from "/azulejo/index.js";
+import type { CausalLM, TextEmbedder } from "./azulejo/index.js";
 import { byId, make } from "./dom.js";
 import * as format from "./format.js";
 import { gridCanvas, GridPicture } from "./grid-picture.js";

@@ -28,6 +28,12 @@ export async function visit(browser, { server: how = {}, hash = "", context: win
   };
 }
 
+/** Has the search view load its model, which it does not do unasked, and waits for its answer. */
+export async function startSearch(page) {
+  await page.click("#search-load-default");
+  await page.waitForSelector("#search-view[data-state=ready] #hits li");
+}
+
 /** A model of the conformance set as a visitor would choose its files together; `more`: name → text. */
 export function modelFiles(family, more = {}) {
   const files = ["config.json", "model.safetensors"].map((name) => [name, readFileSync(join(root, "tests/conformance", family, name))]);

@@ -1,6 +1,6 @@
 // The time that a step may take, and whether it is still wanted.
 
-import { AzulejoError } from "/azulejo/index.js";
+import { AzulejoError } from "../azulejo/index.js";
 
 export class Clock {
   /** `until`: by performance.now(). */

@@ -1,6 +1,6 @@
 // Engines with the settings for tests and bug hunting that the package's types leave out.
 
-import { Engine, type EngineOptions } from "/azulejo/index.js";
+import { Engine, type EngineOptions } from "../azulejo/index.js";
 
 /** What an engine's GPU is made out to be. */
 export interface Knobs {

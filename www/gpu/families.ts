@@ -3,7 +3,7 @@
 import {
   CausalLM, ImageClassifier, ImageTextMatcher, Seq2SeqLM, TextEmbedder, TokenClassifier,
   type Engine, type LoadOptions, type TensorF32,
-} from "/azulejo/index.js";
+} from "../azulejo/index.js";
 import type { Clock } from "./clock.js";
 import { difference, judge, parting, type Verdict } from "./compare.js";
 import { onCpu, onGpu, withEngines } from "./engines.js";

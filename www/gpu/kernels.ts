@@ -1,7 +1,7 @@
 // Right or wrong, kernel by kernel: a model of one layer for each format of weights and type of cache, on the CPU and on
 // the GPU, asked in every way that has kernels of its own: one row, a few rows, a prompt, and texts that are written.
 
-import { CausalLM, type Engine } from "/azulejo/index.js";
+import { CausalLM, type Engine } from "../azulejo/index.js";
 import type { Clock } from "./clock.js";
 import { judge, parting, partOfSpread, type Verdict } from "./compare.js";
 import { onCpu, onGpu, withEngines, type Knobs } from "./engines.js";

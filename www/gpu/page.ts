@@ -3,6 +3,7 @@
 import { announce, byId } from "../dom.js";
 import { initErrors, showError } from "../errors.js";
 import * as format from "../format.js";
+import { initOffline } from "../offline.js";
 import { factsOfAdapter, findAdapter, nameOf, type AdapterFacts } from "./adapter.js";
 import { measureAll, type Told } from "./measure.js";
 import { drawPicture, pngOf } from "./picture.js";
@@ -209,3 +210,5 @@ async function open(): Promise<void> {
 
 addEventListener("unhandledrejection", (event) => showError(event.reason));
 void open();
+
+void initOffline(() => document.body.dataset["state"] !== "running");

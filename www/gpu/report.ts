@@ -1,6 +1,6 @@
 // What was found, as one object: the page shows it, the picture draws it, and it is the JSON that one may send.
 
-import { version, type DeviceInfo } from "/azulejo/index.js";
+import { version, type DeviceInfo } from "../azulejo/index.js";
 import type { AdapterFacts } from "./adapter.js";
 import type { Ceilings } from "./ceilings.js";
 import type { FamilyResult } from "./families.js";

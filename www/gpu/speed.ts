@@ -1,7 +1,7 @@
 // How fast: a model of SmolLM2-135M's shape with random weights in Q4_1, as the chat's is. Where the time is short fewer
 // tokens are measured, and the result says how many.
 
-import { CausalLM, type Engine, type GenerateOptions } from "/azulejo/index.js";
+import { CausalLM, type Engine, type GenerateOptions } from "../azulejo/index.js";
 import type { Ceilings } from "./ceilings.js";
 import type { Clock } from "./clock.js";
 import { onGpu, withEngines } from "./engines.js";
