@@ -1,5 +1,6 @@
 //! Decoders: models that make texts token by token.
 
+use super::context_shift::ContextShift;
 use super::decoder_rows::DecoderRows;
 use super::dense::DenseChain;
 use super::encoder::Encoder;
@@ -121,6 +122,15 @@ impl<D: Device> Model<D> {
 
     /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
     pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        self.check_ids(tokens)?;
+        if tokens.len() > self.longest {
+            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.longest);
+            return Err(Error::new(Code::ContextFull, message));
+        }
+        Ok(())
+    }
+
+    fn check_ids(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::invalid("empty prompt: at least one token is needed"));
         }
@@ -129,10 +139,6 @@ impl<D: Device> Model<D> {
                 "token id {id} is outside the vocabulary of {}",
                 self.spec.vocabulary()
             )));
-        }
-        if tokens.len() > self.longest {
-            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.longest);
-            return Err(Error::new(Code::ContextFull, message));
         }
         Ok(())
     }
@@ -160,12 +166,20 @@ impl<D: Device> Model<D> {
         ends: &[u32],
         seed: u64,
     ) -> Result<Generation> {
-        self.check_tokens(&asked.prompt)?;
+        let shift = sampling.keep.map(|keep| ContextShift::new(keep, self.context)).transpose()?;
+        match shift {
+            Some(_) => self.check_ids(&asked.prompt)?,
+            None => self.check_tokens(&asked.prompt)?,
+        }
         if let Some(source) = &asked.source {
             self.check_source(source)?;
         }
-        let max_tokens = self.room(asked.prompt.len(), sampling.max_tokens);
-        let limits = Limits { vocabulary: self.spec.vocabulary(), max_tokens, turning_point: self.turning_point() };
+        let max_tokens = match shift {
+            Some(_) => sampling.max_tokens.unwrap_or(usize::MAX),
+            None => self.room(asked.prompt.len(), sampling.max_tokens),
+        };
+        let (vocabulary, turning_point) = (self.spec.vocabulary(), self.turning_point());
+        let limits = Limits { vocabulary, max_tokens, turning_point, shift };
         Ok(Generation::new(asked, sampling, limits, stream, ends, seed))
     }
 
