@@ -157,7 +157,8 @@ impl<D: Device> Model<D> {
         }
     }
 
-    /// A text to be made. Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
+    /// A text to be made. Errors: invalid-argument for ids outside the vocabulary, an empty prompt, or more to keep than
+    /// leaves anything to go; context-full, where nothing goes.
     pub fn generation(
         &self,
         asked: GenerateRequest,
@@ -167,17 +168,19 @@ impl<D: Device> Model<D> {
         seed: u64,
     ) -> Result<Generation> {
         let shift = sampling.keep.map(|keep| ContextShift::new(keep, self.context)).transpose()?;
-        match shift {
-            Some(_) => self.check_ids(&asked.prompt)?,
-            None => self.check_tokens(&asked.prompt)?,
-        }
+        let max_tokens = match shift {
+            Some(_) => {
+                self.check_ids(&asked.prompt)?;
+                sampling.max_tokens.unwrap_or(usize::MAX)
+            }
+            None => {
+                self.check_tokens(&asked.prompt)?;
+                self.room(asked.prompt.len(), sampling.max_tokens)
+            }
+        };
         if let Some(source) = &asked.source {
             self.check_source(source)?;
         }
-        let max_tokens = match shift {
-            Some(_) => sampling.max_tokens.unwrap_or(usize::MAX),
-            None => self.room(asked.prompt.len(), sampling.max_tokens),
-        };
         let (vocabulary, turning_point) = (self.spec.vocabulary(), self.turning_point());
         let limits = Limits { vocabulary, max_tokens, turning_point, shift };
         Ok(Generation::new(asked, sampling, limits, stream, ends, seed))

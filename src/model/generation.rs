@@ -245,8 +245,8 @@ impl Generation {
         self.shift.map_or(0, |shift| shift.gone(len))
     }
 
-    /// Whether one token more than there were is one too many for what is computed of them: the context slides, or the
-    /// sequence is longer than the turning point.
+    /// Whether the last token has what is computed of the others be read anew: the context slides, or the sequence is longer
+    /// than the turning point.
     fn outgrows(&self) -> bool {
         let (len, gone) = (self.len(), self.gone());
         gone > self.gone_of(len - 1) || self.turning_point.is_some_and(|most| len - gone == most + 1)
