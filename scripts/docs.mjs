@@ -15,7 +15,7 @@ const { Application, ReflectionKind } =
   await import(pathToFileURL(createRequire(join(root, "scripts", "docs", "package.json")).resolve("typedoc")));
 
 /** What callers import. */
-const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk", "prompt-api"];
+const ENTRIES = ["index", "in-this-thread", "openai", "ai-sdk", "prompt-api", "remote"];
 
 /** The first page. */
 const INDEX = "docs/index.md";

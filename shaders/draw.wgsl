@@ -10,6 +10,7 @@ struct Parameters {
   scale: f32,      // of a logit's distance from the best
   first: u32,      // of the logits
   log_min_p: f32,  // LOWEST: all
+  gone: u32,       // tokens that the sequence has lost, which count still
 }
 
 @group(0) @binding(0) var<storage, read> logits: array<f32>;                // [vocabulary], from parameters.first on
@@ -74,7 +75,7 @@ fn main(@builtin(workgroup_id) group: vec3<u32>, @builtin(local_invocation_index
   let least = max(truncation[0], best_of_all + parameters.log_min_p);
   let end = min(RUN * (group.x + 1u), parameters.vocabulary);
   let seed = parameters.seed;
-  let position = batch.position + batch.len;
+  let position = batch.position + batch.len + parameters.gone;
   let first = mix_words(mix_words(seed.x, seed.y), position);
   let second = mix_words(mix_words(seed.y ^ 0x9e3779b9u, seed.x), position);
   var best = LEAST - NOISE_ENDS;

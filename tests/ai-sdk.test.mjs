@@ -1,13 +1,17 @@
-// A provider for Vercel's AI SDK, through the official `ai` package.
+// A provider for Vercel's AI SDK, through the official `ai` package: under Node, and in Chromium on both devices.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
+import { build } from "esbuild";
 import { embed, embedMany, generateText, isStepCount, jsonSchema, Output, streamText, tool } from "ai";
 import { z } from "zod";
+import { WEBGPU_ARGUMENTS } from "../scripts/chromium.mjs";
 import { CausalLM, Engine, TextEmbedder } from "../dist/index.js";
 import { azulejo } from "../dist/ai-sdk.js";
 import { endless } from "./api-models.mjs";
+import { startApiServer } from "./api-server.mjs";
+import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { idle } from "./support/idle.mjs";
 import { CLOSING, writer } from "./support/writers.mjs";
@@ -115,4 +119,44 @@ test("what is not supported is refused or warned of, and an abort ends it", asyn
     await idle(engine);
   }
   await on.dispose();
+});
+
+/** In the page: what the SDK makes of the model, whole and streamed, and of a schema. */
+async function saidInPage({ device, names, more, schema }) {
+  const [{ CausalLM, Engine }, { azulejo }, { generateText, streamText, jsonSchema, Output }] = await Promise.all(["/dist/index.js", "/dist/ai-sdk.js", "/ai.js"].map((path) => import(path)));
+  const engine = await Engine.create({ device });
+  const files = {};
+  for (const name of names) files[name] = await (await fetch(`/model/${name}`)).arrayBuffer();
+  const model = azulejo({ writer: await CausalLM.load(files, { engine }) })("writer");
+  const params = { model, prompt: "ab", temperature: 1, seed: 3, maxRetries: 0, providerOptions: more };
+  const { text } = await generateText({ ...params, maxOutputTokens: 16 });
+  let streamed = "";
+  for await (const piece of streamText({ ...params, maxOutputTokens: 16 }).textStream) streamed += piece;
+  const { output } = await generateText({ ...params, maxOutputTokens: 90, output: Output.object({ schema: jsonSchema(schema) }) });
+  await engine.dispose();
+  return { kind: engine.device.kind, text, streamed, output };
+}
+
+test("in Chromium, on both devices", async () => {
+  const contents = `export { generateText, streamText, jsonSchema, Output } from "ai";`;
+  const { outputFiles: [{ contents: bundle }] } = await build({ stdin: { contents, resolveDir: fileURLToPath(new URL(".", import.meta.url)) }, bundle: true, write: false, format: "esm", platform: "browser", logLevel: "silent" });
+  const browser = await launchBrowser({ args: WEBGPU_ARGUMENTS });
+  const model = { ...writer("llama"), "chat_template.jinja": TEMPLATE };
+  const served = Object.entries(model).map(([name, bytes]) => [`/model/${name}`, { bytes: Buffer.from(bytes) }]);
+  const server = await startApiServer({ isolated: true, files: { ...Object.fromEntries(served), "/ai.js": { type: "ai.js", bytes: Buffer.from(bundle) } } });
+  const schema = { type: "object", properties: { city: { type: "string", maxLength: 6 }, days: { type: "integer", minimum: 0, maximum: 9 } }, required: ["city", "days"], additionalProperties: false };
+  try {
+    const expected = await generateText({ ...drawn(3, 16), prompt: "ab" });
+    for (const device of ["cpu", "webgpu"]) {
+      const page = await browser.newPage();
+      await page.goto(server.url);
+      const { kind, text, streamed, output } = await page.evaluate(saidInPage, { device, names: Object.keys(model), more: MORE, schema });
+      assert.deepEqual([kind, text, streamed], [device, expected.text, expected.text]);
+      assert(output.city.length <= 6 && Number.isInteger(output.days), JSON.stringify(output));
+      await page.close();
+    }
+  } finally {
+    await browser.close();
+    await server.close();
+  }
 });

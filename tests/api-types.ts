@@ -38,7 +38,7 @@ export async function use(folder: FileSystemDirectoryHandle, stream: ReadableStr
   lm.generate(talk, { grammar: 'root ::= "a"' });
   lm.generate(talk, { grammar: { lark: 'start: "a"' } });
   void shown;
-  const generation: Generation = lm.generate([{ role: "user", content: "hi" }], { maxTokens: 3, seed: 1, stop: ["."], logitBias: { 3: 1 } });
+  const generation: Generation = lm.generate([{ role: "user", content: "hi" }], { maxTokens: 3, seed: 1, contextShift: { keep: 4 }, stop: ["."], logitBias: { 3: 1 } });
   for await (const { id, text, logprob, alternatives } of generation) void ([id, text, logprob, alternatives] satisfies unknown[]);
   const result: GenerationResult = await generation.finally(() => {});
   const tokens: GeneratedToken[] = [];

@@ -111,6 +111,20 @@ describe("the packed package", () => {
       assert.match(printed, /Paris/);
     });
 
+    test("is a provider for the official ai package, unchanged", () => {
+      const official = pathToFileURL(join(ROOT, "node_modules", "ai", "dist", "index.js"));
+      const printed = runNode(project, `
+        import { streamText } from ${JSON.stringify(official)};
+        import { CausalLM } from "azulejo";
+        import { azulejo } from "azulejo/ai-sdk";
+        const lm = await CausalLM.load(${JSON.stringify(MODEL)}, { contextLength: 256 });
+        const { textStream } = streamText({ model: azulejo({ smollm: lm })("smollm"), prompt: "What is the capital of France?", temperature: 0, maxOutputTokens: 12 });
+        for await (const text of textStream) process.stdout.write(text);
+        await lm.engine.dispose();
+      `);
+      assert.match(printed, /Paris/);
+    });
+
     test("generates under Node from a path, and lets the process end", () => {
       const printed = runNode(project, `
         import { CausalLM } from "azulejo";

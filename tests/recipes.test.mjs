@@ -1,4 +1,4 @@
-// The recipes of examples/, as they stand.
+// The recipes of examples/, as they stand; that of a page in Chromium.
 
 import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
@@ -11,6 +11,8 @@ import { proxy } from "../examples/recipes/proxy.js";
 import { answers, voicesOf } from "../examples/recipes/styles.js";
 import { converse } from "../examples/recipes/tools.js";
 import { endless, SMOLLM } from "./api-models.mjs";
+import { startApiServer } from "./api-server.mjs";
+import { launchBrowser } from "./support/browser.mjs";
 import { deadline } from "./support/deadline.mjs";
 import { serveHttp } from "./support/http.mjs";
 import { idle } from "./support/idle.mjs";
@@ -86,5 +88,41 @@ test("a proxy has the key, and the page has none", async () => {
     await between.close();
     await keyed.close().catch(() => {});
     await lm.dispose();
+  }
+});
+
+/** In the page: a turn of the conversation "talk", and what it came to. */
+async function takeTurn({ content }) {
+  const [{ CausalLM, Engine }, { resume }] = [await import("/dist/index.js"), await import("/recipe.js")];
+  const engine = await Engine.create({ device: "cpu", threads: 2 });
+  const lm = await CausalLM.load("/smollm.gguf", { engine, cache: false });
+  const { messages, session, say } = await resume(lm, "talk");
+  const [before, had] = [messages.length, session.length];
+  const { text, stats } = await say(content, { maxTokens: 12 });
+  // What it says without anything that was kept.
+  const alone = await lm.generate(messages.slice(0, -1), { maxTokens: 12 });
+  await engine.dispose();
+  return { before, had, text, cached: stats.cachedTokens, prompt: stats.promptTokens, alone: alone.text, kept: session.length };
+}
+
+test("sessions: after a reload the conversation goes on, and nothing of it is read again", async () => {
+  const browser = await launchBrowser();
+  const recipe = await readFile(new URL("../examples/recipes/sessions.js", import.meta.url), "utf8");
+  // Where no bundler puts the package in.
+  const script = { type: "recipe.js", bytes: Buffer.from(recipe.replace('"azulejo"', '"/dist/index.js"')) };
+  const server = await startApiServer({ isolated: true, files: { "/smollm.gguf": { bytes: await readFile(SMOLLM) }, "/recipe.js": script } });
+  try {
+    const page = await browser.newPage();
+    await page.goto(server.url);
+    const first = await page.evaluate(takeTurn, { content: "What is the capital of France?" });
+    assert.deepEqual([first.before, first.had], [0, 0]);
+    await page.reload();
+    const second = await page.evaluate(takeTurn, { content: "And of Spain?" });
+    assert.deepEqual([second.before, second.had], [2, first.kept]);
+    assert.equal(second.cached, first.kept);
+    assert.equal(second.text, second.alone);
+  } finally {
+    await browser.close();
+    await server.close();
   }
 });

@@ -10,8 +10,8 @@ use azulejo::checkpoint::TensorType;
 use azulejo::device::cpu::{Cpu, pool::Pool};
 use azulejo::device::gpu::{Context, Gpu, Wishes, native};
 use azulejo::device::{
-    Activation, AttentionShape, CacheType, CachedAttention, Device, Input, Linear, NormWeights, PositionBias, Qkv,
-    RopePairs, Rotations, Seen, Span, StateShape,
+    Activation, AttentionShape, CacheType, CachedAttention, Device, Following, Input, Linear, NormWeights,
+    PositionBias, Qkv, RopePairs, Rotations, Seen, Span, StateShape,
 };
 use azulejo::model::choosing;
 use azulejo::text::{GenerateOptions, Sampler, Sampling};
@@ -224,7 +224,7 @@ fn tokens(lab: &Lab, vocabulary: usize, json: &str) {
         let logits: Vec<f32> = (0..vocabulary).map(|_| 10.0 * random.float()).collect();
         gpu.write(&logits, 0, &mut buffer);
         gpu.begin(&[Span::new(0, 1, position, 0)], Rotations::default());
-        let reading = gpu.choose(&mut buffer, 0, 0, &mut chooser).expect("a device");
+        let reading = gpu.choose(&mut buffer, Following::default(), &mut chooser).expect("a device");
         let found = native::run(Some(&lab.kernels.context), gpu.chosen(reading)).expect("a device");
         let expected = sampler.sample(&mut logits.clone(), None).expect("numbers").id;
         same += usize::from(found == Some(expected));

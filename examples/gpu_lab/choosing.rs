@@ -3,7 +3,7 @@
 use crate::random::Random;
 use crate::{Lab, clock, say};
 use azulejo::device::gpu::{Gpu, native};
-use azulejo::device::{Device, Input, NormWeights, Rotations, Span};
+use azulejo::device::{Device, Following, Input, NormWeights, Rotations, Span};
 use azulejo::model::choosing;
 use azulejo::text::{GenerateOptions, Sampling};
 use serde_json::json;
@@ -52,7 +52,7 @@ fn choose(lab: &Lab, json: &str, vocabulary: usize) -> f64 {
         for position in 0..count {
             gpu.begin(&[Span::new(0, 1, position, 0)], Rotations::default());
             readings.push(match chosen {
-                true => gpu.choose(&mut logits, 0, 0, &mut chooser).expect("a device"),
+                true => gpu.choose(&mut logits, Following::default(), &mut chooser).expect("a device"),
                 false => gpu.send(&logits, 1).expect("a device"),
             });
         }

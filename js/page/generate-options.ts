@@ -53,17 +53,19 @@ const CONSTRAINTS = {
   regex: checkText,
   grammar: checkGrammar,
 };
-const LATER = ["draft", "contextShift"];
+const LATER = ["draft"];
+
+const readShift = optionsOf<{ keep: number }>("contextShift", { keep: count(0) });
 
 const readGenerate = optionsOf<GenerateOptions>(
   "generate",
-  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice },
+  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice, contextShift: checkShift },
   LATER,
 );
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  [...LATER, ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
+  [...LATER, "contextShift", ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
 );
 
 /** What goes to the core; what the answer is read by, where the prompt is messages; and what is for the chat template. */
@@ -137,6 +139,12 @@ function checkGrammar(value: unknown, name: string): string | { lark: string } |
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {
   const { signal: _, ...wire } = readSeq2Seq(options);
   return wire;
+}
+
+function checkShift(value: unknown, name: string): { keep: number } {
+  const shift = readShift(value as { keep: number }, name);
+  if (shift.keep === undefined) throw invalid(`${name} should say how many tokens to keep: { keep: 0 }`);
+  return shift;
 }
 
 function checkEarlyStopping(value: unknown, name: string): boolean | "never" {

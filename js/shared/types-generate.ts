@@ -98,9 +98,15 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
   toolChoice?: "auto" | "none" | "required" | { name: string } | undefined;
   /**
    * How many tokens at most, 0 or more.
-   * @defaultValue until the end token or the context's end
+   * @defaultValue until the end token or, without `contextShift`, the context's end
    */
   maxTokens?: number | undefined;
+  /**
+   * Where the context is full the text goes on: half of what may go does, the oldest tokens after the first `keep`, and the
+   * rest is read anew (docs/sessions.md). A prompt that is longer than the context loses its tokens in the same way.
+   * @defaultValue a text ends where its context does, and a longer prompt is refused with "context-full"
+   */
+  contextShift?: { keep: number } | undefined;
   /**
    * 0 or more. 0 takes the best token; the higher, the more even the draw. It reshapes what the options below have left.
    * @defaultValue 0
@@ -183,7 +189,7 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
 }
 
 /** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
-export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice"> {
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice" | "contextShift"> {
   /**
    * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
    * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
@@ -207,7 +213,7 @@ export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions 
 /**
  * Await it for the whole result, or iterate it for the tokens as they come. Work starts at the call.
  * Leaving a `for await` early ends the generation, as `signal` does. At the context's end it stops
- * with finishReason "length". Iterating without awaiting raises no unhandled rejection.
+ * with finishReason "length", unless `contextShift` is given. Iterating without awaiting raises no unhandled rejection.
  *
  * Several at a time on one model go on together, a token of each with every pass; those of one session one after the other.
  * Each says what it says alone, but where the two best tokens are as good as equal: on WebGPU, for long texts on several
@@ -268,6 +274,8 @@ export interface GenerationResult {
     cachedTokens: number;
     /** Those that were made. */
     generatedTokens: number;
+    /** With `contextShift`: those of prompt and text that had left the context when the last token was chosen. */
+    droppedTokens?: number | undefined;
     /** From the start of its turn to the first token. */
     prefillMs: number;
     /** From the first token to the last. */

@@ -233,6 +233,17 @@ pub struct Choosing {
     pub prompt: Vec<u32>,
 }
 
+/// What a token that is chosen follows.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Following {
+    /// Of the logits.
+    pub row: usize,
+    /// Of the batch: the token will stand behind its last position.
+    pub span: usize,
+    /// Tokens that its sequence has lost, which a draw counts still.
+    pub gone: usize,
+}
+
 impl Choosing {
     /// Whether it matters how often what was chosen, or how much.
     pub fn counts(&self) -> bool {
@@ -524,13 +535,12 @@ pub trait Device: Sized + 'static {
     /// Of all tokens only these may be chosen next: a bit each, the first token's the lowest of the first word. Error:
     /// out-of-memory.
     fn restrict(&mut self, chooser: &mut Self::Chooser, allowed: &[u32]) -> Result<()>;
-    /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
-    /// and sends for its id. That row of the logits is changed.
+    /// Chooses the token that follows a span of the batch from a row of the logits, [rows, vocabulary], counts it, and sends
+    /// for its id. That row of the logits is changed.
     fn choose(
         &mut self,
         logits: &mut Self::Buffer,
-        row: usize,
-        span: usize,
+        following: Following,
         chooser: &mut Self::Chooser,
     ) -> Result<Self::Reading>;
     /// Its id has come; none where a logit was no number. Errors: those of `receive`.

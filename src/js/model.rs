@@ -261,6 +261,8 @@ struct WireStats {
     prompt_tokens: usize,
     cached_tokens: usize,
     generated_tokens: usize,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    dropped_tokens: Option<usize>,
 }
 
 /// A generation under way. It goes on with the model's passes, or by its own steps.
@@ -341,6 +343,7 @@ impl GenerationHandle {
                 prompt_tokens: outcome.prompt_tokens,
                 cached_tokens: outcome.cached_tokens,
                 generated_tokens: outcome.tokens.len(),
+                dropped_tokens: outcome.dropped_tokens,
             },
         })
     }

@@ -1,5 +1,6 @@
 //! Decoders: models that make texts token by token.
 
+use super::context_shift::ContextShift;
 use super::decoder_rows::DecoderRows;
 use super::dense::DenseChain;
 use super::encoder::Encoder;
@@ -142,6 +143,15 @@ impl<D: Device> Model<D> {
 
     /// Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
     pub fn check_tokens(&self, tokens: &[u32]) -> Result<()> {
+        self.check_ids(tokens)?;
+        if tokens.len() > self.longest {
+            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.longest);
+            return Err(Error::new(Code::ContextFull, message));
+        }
+        Ok(())
+    }
+
+    fn check_ids(&self, tokens: &[u32]) -> Result<()> {
         if tokens.is_empty() {
             return Err(Error::invalid("empty prompt: at least one token is needed"));
         }
@@ -150,10 +160,6 @@ impl<D: Device> Model<D> {
                 "token id {id} is outside the vocabulary of {}",
                 self.spec.vocabulary()
             )));
-        }
-        if tokens.len() > self.longest {
-            let message = format!("a prompt of {} tokens, but the context holds {}", tokens.len(), self.longest);
-            return Err(Error::new(Code::ContextFull, message));
         }
         Ok(())
     }
@@ -172,7 +178,8 @@ impl<D: Device> Model<D> {
         }
     }
 
-    /// A text to be made. Errors: invalid-argument for ids outside the vocabulary or an empty prompt, context-full.
+    /// A text to be made. Errors: invalid-argument for ids outside the vocabulary, an empty prompt, or more to keep than
+    /// leaves anything to go; context-full, where nothing goes.
     pub fn generation(
         &self,
         asked: GenerateRequest,
@@ -181,12 +188,22 @@ impl<D: Device> Model<D> {
         ends: &[u32],
         seed: u64,
     ) -> Result<Generation> {
-        self.check_tokens(&asked.prompt)?;
+        let shift = sampling.keep.map(|keep| ContextShift::new(keep, self.context)).transpose()?;
+        let max_tokens = match shift {
+            Some(_) => {
+                self.check_ids(&asked.prompt)?;
+                sampling.max_tokens.unwrap_or(usize::MAX)
+            }
+            None => {
+                self.check_tokens(&asked.prompt)?;
+                self.room(asked.prompt.len(), sampling.max_tokens)
+            }
+        };
         if let Some(source) = &asked.source {
             self.check_source(source)?;
         }
-        let max_tokens = self.room(asked.prompt.len(), sampling.max_tokens);
-        let limits = Limits { vocabulary: self.spec.vocabulary(), max_tokens, turning_point: self.turning_point() };
+        let (vocabulary, turning_point) = (self.spec.vocabulary(), self.turning_point());
+        let limits = Limits { vocabulary, max_tokens, turning_point, shift };
         Ok(Generation::new(asked, sampling, limits, stream, ends, seed))
     }
 

@@ -8,6 +8,7 @@
 //! Where a grammar says what may come, each token has to be known before the next one is chosen; those that can but follow
 //! it are told with it, and their rows go through the model together.
 
+use super::context_shift::ContextShift;
 use crate::device::Choosing;
 use crate::error::Result;
 use crate::text::{Alternative, Sample, Sampler, Sampling, SharedConstraint, TextStream, nothing_left, scale};
@@ -68,6 +69,8 @@ pub struct Limits {
     pub max_tokens: usize,
     /// Where a sequence has more tokens than that, all of it is computed otherwise: LongRoPE.
     pub turning_point: Option<usize>,
+    /// Where the context does not end the text.
+    pub shift: Option<ContextShift>,
 }
 
 /// What a generation wants computed next.
@@ -111,11 +114,11 @@ pub struct Generation {
     /// What an encoder has to read first.
     source: Option<Vec<u32>>,
     prompt: Vec<u32>,
-    /// The whole sequence, once it is read like a prompt: what came of several tokens at once, or all of it anew beyond the
-    /// turning point.
+    /// What the context has of the text, once that is read like a prompt: what came of several tokens at once, or anew beyond
+    /// the turning point, and where the context is full.
     sequence: Option<Vec<u32>>,
     turning_point: Option<usize>,
-    turned: bool,
+    shift: Option<ContextShift>,
     /// Tokens of either that are computed, or begun.
     begun: usize,
     /// Of what was asked: the source where there is one.
@@ -156,14 +159,14 @@ impl Generation {
         ends: &[u32],
         seed: u64,
     ) -> Self {
-        let Limits { vocabulary, max_tokens, turning_point } = limits;
+        let Limits { vocabulary, max_tokens, turning_point, shift } = limits;
         // The device knows how much was said, and what, but not in which order.
         let chosen_here = sampling.logprobs.is_some() || sampling.rules.read_text();
         Self {
             prompt_tokens: source.as_ref().map_or(prompt.len(), Vec::len),
-            sequence: None,
+            sequence: shift.map(|shift| shift.left(&prompt)),
             turning_point,
-            turned: false,
+            shift,
             begun: 0,
             cached: 0,
             choosing: (!chosen_here).then(|| choosing(&sampling, vocabulary, &prompt, seed)),
@@ -200,16 +203,12 @@ impl Generation {
         self.constraint.as_ref()
     }
 
-    pub fn prompt(&self) -> &[u32] {
-        &self.prompt
-    }
-
     /// What a device that chooses tokens has to know; none where they are chosen from logits that come here.
     pub fn choosing(&self) -> Option<&Choosing> {
         self.choosing.as_ref()
     }
 
-    /// Nothing is computed yet but `cached` tokens of the prompt. `chosen_there`: the device chooses tokens.
+    /// Nothing is computed yet but `cached` tokens of what is read. `chosen_there`: the device chooses tokens.
     pub fn start(&mut self, cached: usize, chosen_there: bool) {
         // What was said about another source is worth nothing.
         self.cached = if self.source.is_some() { 0 } else { cached };
@@ -217,13 +216,46 @@ impl Generation {
     }
 
     /// What is read before the next token is made.
-    fn reading(&self) -> &[u32] {
+    pub fn reading(&self) -> &[u32] {
         self.sequence.as_ref().unwrap_or(&self.prompt)
     }
 
-    /// Whether a token at that position makes the sequence longer than the turning point, for the first time.
-    fn turns_at(&self, position: usize) -> bool {
-        !self.turned && self.turning_point.is_some_and(|most| self.prompt.len() <= most && position == most)
+    /// Where the context is read anew: `cached` says how much of it need not be computed again.
+    pub fn resume(&mut self, cached: impl FnOnce(&[u32]) -> usize) {
+        if self.begun == 0 && !self.tokens.is_empty() && self.finish.is_none() {
+            self.begun = cached(self.reading());
+        }
+    }
+
+    pub fn turning_point(&self) -> Option<usize> {
+        self.turning_point
+    }
+
+    /// Tokens of prompt and text, with those that are under way.
+    fn len(&self) -> usize {
+        self.prompt.len() + self.tokens.len() + self.under_way
+    }
+
+    /// Those of them that are in the context no longer.
+    pub fn gone(&self) -> usize {
+        self.gone_of(self.len())
+    }
+
+    fn gone_of(&self, len: usize) -> usize {
+        self.shift.map_or(0, |shift| shift.gone(len))
+    }
+
+    /// Whether the last token has what is computed of the others be read anew: the context slides, or the sequence is longer
+    /// than the turning point.
+    fn outgrows(&self) -> bool {
+        let (len, gone) = (self.len(), self.gone());
+        gone > self.gone_of(len - 1) || self.turning_point.is_some_and(|most| len - gone == most + 1)
+    }
+
+    /// What the context has of prompt and text.
+    fn left(&self) -> Vec<u32> {
+        let all = [&self.prompt[..], &self.tokens].concat();
+        if let Some(shift) = &self.shift { shift.left(&all) } else { all }
     }
 
     /// What it wants now.
@@ -246,12 +278,12 @@ impl Generation {
             };
             return Want::Prompt { tokens: &reading[self.begun..], position: self.begun, answer };
         }
-        let position = self.prompt.len() + made - 1;
+        let position = self.len() - self.gone() - 1;
         let answer = if self.chosen_there { Answer::Chosen } else { Answer::Logits };
         let unseen = self.chosen_there && self.constraint.is_none();
         match self.tokens.last() {
-            // What comes beyond the turning point has to wait for what it is read with.
-            _ if unseen && self.turns_at(position) => Want::Waiting,
+            // What is read anew has to be known.
+            _ if unseen && self.outgrows() => Want::Waiting,
             _ if unseen && made > 0 && made < most && self.under_way < self.ahead => {
                 Want::Step { token: None, position, answer }
             }
@@ -355,9 +387,10 @@ impl Generation {
             self.finish = Some(FinishReason::End);
         }
         if tokens.len() > 1 {
-            // Beyond the turning point all of it is read anyway.
-            let read = if self.begun == 0 { 0 } else { self.prompt.len() + self.tokens.len() - tokens.len() };
-            (self.sequence, self.begun) = (Some([&self.prompt[..], &self.tokens].concat()), read);
+            let sequence = self.left();
+            // One of them may have made it be read anew.
+            self.begun = if self.begun == 0 { 0 } else { sequence.len() - tokens.len() };
+            self.sequence = Some(sequence);
         }
         Ok(Step::Tokens(tokens))
     }
@@ -376,9 +409,8 @@ impl Generation {
             text += &self.held_back();
         }
         self.text += &text;
-        if self.finish.is_none() && self.under_way == 0 && self.turns_at(self.prompt.len() + self.tokens.len() - 1) {
-            self.sequence = Some([&self.prompt[..], &self.tokens].concat());
-            (self.turned, self.begun) = (true, 0);
+        if self.finish.is_none() && self.under_way == 0 && self.outgrows() {
+            (self.sequence, self.begun) = (Some(self.left()), 0);
         }
         Token { id: sample.id, text, logprob: sample.logprob, alternatives: sample.alternatives }
     }
@@ -407,6 +439,12 @@ impl Generation {
 
     pub fn cached_tokens(&self) -> usize {
         self.cached
+    }
+
+    /// Tokens of prompt and text that the last one was made without; none where they all have to be in the context.
+    pub fn dropped_tokens(&self) -> Option<usize> {
+        let seen = self.prompt.len() + self.tokens.len().saturating_sub(1);
+        self.shift.map(|shift| shift.gone(seen))
     }
 
     pub fn tokens(&self) -> &[u32] {
@@ -460,7 +498,7 @@ mod tests {
     fn generation(options: &str, max_tokens: usize) -> Generation {
         let options: GenerateOptions = serde_json::from_str(options).unwrap();
         let asked = GenerateRequest { source: None, prompt: vec![0, 1, 2, 3, 0] };
-        let limits = Limits { vocabulary: 4, max_tokens, turning_point: None };
+        let limits = Limits { vocabulary: 4, max_tokens, turning_point: None, shift: None };
         Generation::new(asked, Sampling::new(&options, 4).unwrap(), limits, None, &[3], 1)
     }
 

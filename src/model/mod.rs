@@ -5,6 +5,7 @@ mod beams;
 mod block;
 mod check;
 mod checksum;
+mod context_shift;
 mod copies;
 mod cross_attention;
 mod decoder;

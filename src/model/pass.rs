@@ -7,7 +7,7 @@ use super::generation::{Answer, Came, Generation, Want};
 use super::home::Home;
 use super::lora::Lora;
 use super::session::Session;
-use crate::device::{Device, TokenIds};
+use crate::device::{Device, Following, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::SharedConstraint;
 use std::collections::VecDeque;
@@ -62,6 +62,8 @@ pub enum PassRequest {
         position: usize,
         /// Tokens that the sequence is known to have.
         length: usize,
+        /// Tokens that it has lost: a draw counts them still.
+        gone: usize,
         answer: Option<Answer>,
         /// What the token that the device is to choose has to be allowed by.
         constraint: Option<SharedConstraint>,
@@ -71,16 +73,17 @@ pub enum PassRequest {
 impl PassRequest {
     /// What a generation wants, as far as `rows` go; it is begun.
     pub fn of(generation: &mut Generation, rows: usize) -> Self {
-        let constraint = generation.constraint().cloned();
+        let (constraint, gone) = (generation.constraint().cloned(), generation.gone());
         let wanted = match generation.wants() {
             Want::Source(source) => Self::Source(source.to_vec()),
             Want::Prompt { tokens, position, answer } => {
                 let (answer, length) = ((rows == tokens.len()).then_some(answer), position + tokens.len());
-                Self::Rows { tokens: tokens[..rows].to_vec(), chosen: false, position, length, answer, constraint }
+                let (tokens, chosen) = (tokens[..rows].to_vec(), false);
+                Self::Rows { tokens, chosen, position, length, gone, answer, constraint }
             }
             Want::Step { token, position, answer } => {
                 let (tokens, chosen, answer) = (vec![token.unwrap_or(0)], token.is_none(), Some(answer));
-                Self::Rows { tokens, chosen, position, length: position + 1, answer, constraint }
+                Self::Rows { tokens, chosen, position, length: position + 1, gone, answer, constraint }
             }
             Want::Waiting | Want::Nothing => unreachable!("a share is only of what is wanted"),
         };
@@ -216,10 +219,6 @@ impl<D: Device> Entry<D> {
                 Ok(())
             }
             Some(PassRequest::Rows { tokens, position, chosen, length, .. }) => {
-                if !chosen && *position < session.len() {
-                    // All of it is read anew: see `Limits::turning_point`.
-                    session.clear();
-                }
                 if !chosen {
                     // Whatever was chosen last is among them.
                     *last = None;
@@ -288,7 +287,7 @@ async fn answer<D: Device>(
     let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
     let mut after = 0;
     for (index, entry) in batch.iter_mut().enumerate() {
-        let Some(PassRequest::Rows { tokens, answer, constraint, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, answer, constraint, gone, .. }) = &entry.wanted else { continue };
         after += tokens.len();
         if let (Some(Answer::Chosen), Some(constraint)) = (answer, constraint) {
             // Meanwhile the device computes the blocks.
@@ -302,19 +301,20 @@ async fn answer<D: Device>(
         }
         match answer {
             Some(Answer::Logits) => read.push((index, after - 1)),
-            Some(Answer::Chosen) => chosen.push((index, after - 1)),
+            Some(Answer::Chosen) => chosen.push((index, after - 1, *gone)),
             Some(Answer::Computed) => computed = true,
             None => entry.came.push(Arrived::Computed),
         }
     }
-    let rows: Vec<usize> = read.iter().chain(&chosen).map(|(_, row)| *row).collect();
+    let rows: Vec<usize> = read.iter().map(|(_, row)| *row).chain(chosen.iter().map(|(_, row, _)| *row)).collect();
     if !rows.is_empty() {
         model.heads_of(&rows);
     }
-    for (row, (span, _)) in (read.len()..).zip(&chosen) {
-        let Held { chooser, coming, .. } = &mut batch[*span].held;
+    for (row, (span, _, gone)) in (read.len()..).zip(chosen) {
+        let Held { chooser, coming, .. } = &mut batch[span].held;
         let chooser = chooser.as_mut().ok_or_else(|| Error::new(Code::Internal, "a choice without a chooser"))?;
-        coming.push_back((number, model.device.choose(&mut model.logits, row, *span, chooser)?));
+        let following = Following { row, span, gone };
+        coming.push_back((number, model.device.choose(&mut model.logits, following, chooser)?));
     }
     if !read.is_empty() || computed {
         let vocabulary = model.spec.vocabulary();

@@ -72,7 +72,8 @@ impl<D: Device> Scheduler<D> {
                 return Err(error);
             }
         };
-        generation.start(session.rewind_to(generation.prompt(), model.turning_point()), chooser.is_some());
+        let cached = session.rewind_to(generation.reading(), generation.turning_point());
+        generation.start(cached, chooser.is_some());
         let lora = model.lora.clone();
         let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None, lora };
         self.last += 1;
@@ -107,6 +108,12 @@ impl<D: Device> Scheduler<D> {
     pub fn plan(&mut self) -> Option<Pass<D>> {
         self.passes += 1;
         let number = self.passes;
+        for Slot { generation, held, .. } in &mut self.slots {
+            let turning_point = generation.turning_point();
+            if let Some(Held { session, .. }) = held {
+                generation.resume(|sequence| session.rewind_to(sequence, turning_point));
+            }
+        }
         let rows = self.share(number as usize);
         let mut logits = std::mem::take(&mut self.logits);
         let mut entries = Vec::new();

@@ -31,6 +31,8 @@ pub struct GenerateOptions {
     pub min_tokens: Option<f64>,
     /// Runs of so many tokens come once only.
     pub no_repeat_ngram: Option<f64>,
+    /// The text goes on where the context ends.
+    pub context_shift: Option<ContextShiftOptions>,
     /// Begin with what the checkpoint suggests.
     pub use_defaults: Option<bool>,
     /// Texts that grow side by side: of encoder-decoders.
@@ -38,6 +40,13 @@ pub struct GenerateOptions {
     /// What their lengths count: of searches with several.
     pub length_penalty: Option<f64>,
     pub early_stopping: Option<EarlyStopping>,
+}
+
+/// What stays of a text that outgrows its context.
+#[derive(Clone, Debug, Deserialize)]
+pub struct ContextShiftOptions {
+    /// The first tokens, so many.
+    pub keep: f64,
 }
 
 /// When a search with several beams is over, as transformers has it.
@@ -75,6 +84,8 @@ impl<'de> Deserialize<'de> for EarlyStopping {
 pub struct Sampling {
     /// `None`: until the end token or the end of the context.
     pub max_tokens: Option<usize>,
+    /// The first tokens, which stay where a text outgrows its context. `None`: it ends there.
+    pub keep: Option<usize>,
     /// 0: always the best token.
     pub temperature: f32,
     /// 0: all.
@@ -161,6 +172,7 @@ impl Sampling {
         let repetition_penalty = number("repetitionPenalty", o.repetition_penalty, 1.0, 0.01, 100.0)?;
         Ok(Self {
             max_tokens: count("maxTokens", o.max_tokens, 0.0, MAX_INTEGER)?,
+            keep: count("contextShift.keep", o.context_shift.as_ref().map(|shift| shift.keep), 0.0, MAX_INTEGER)?,
             temperature: number("temperature", o.temperature, 0.0, 0.0, 100.0)? as f32,
             top_k: count("topK", o.top_k, 0.0, MAX_INTEGER)?.unwrap_or(0),
             top_p: number("topP", o.top_p, 1.0, 0.0, 1.0)? as f32,

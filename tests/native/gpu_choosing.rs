@@ -2,7 +2,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Gpu, Kernels};
-use azulejo::device::{Device, Rotations, Span};
+use azulejo::device::{Device, Following, Rotations, Span};
 use azulejo::error::Code;
 use azulejo::model::choosing;
 use azulejo::text::noise::{Noise, gumbel, scale, score};
@@ -48,10 +48,12 @@ impl Steps {
 
     /// Chooses from the logits that were put last, as they are now, at the next position.
     fn send(&mut self) -> <Gpu as Device>::Reading {
-        let span = Span::new(0, 1, self.position, 0);
+        // Where a draw stands is in the whole text, of which the sequence may have lost some.
+        let following = Following { gone: self.position / 2, ..Following::default() };
+        let span = Span::new(0, 1, self.position - following.gone, 0);
         self.position += 1;
         self.device.begin(&[span], Rotations::default());
-        self.device.choose(&mut self.logits, 0, 0, &mut self.chooser).unwrap()
+        self.device.choose(&mut self.logits, following, &mut self.chooser).unwrap()
     }
 
     fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {

@@ -3,7 +3,7 @@
 
 use azulejo::device::gpu::native::run;
 use azulejo::device::gpu::{Context, Gpu, Wishes};
-use azulejo::device::{CacheType, Choosing, Device, Progress};
+use azulejo::device::{CacheType, Choosing, Device, Following, Progress};
 use azulejo::error::Code;
 use azulejo::model::{GenerateRequest, Home, Model, Scheduler, Session};
 use azulejo::text::Sampling;
@@ -68,7 +68,7 @@ fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
     };
     let mut chooser = device.chooser(&choosing).unwrap().unwrap();
     let mut choose = |device: &mut Gpu, logits: &mut <Gpu as Device>::Buffer| {
-        let reading = device.choose(logits, 0, 0, &mut chooser).unwrap();
+        let reading = device.choose(logits, Following::default(), &mut chooser).unwrap();
         run(Some(context), device.chosen(reading)).map(|id| id.expect("logits are numbers"))
     };
     let mut logits = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);

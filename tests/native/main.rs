@@ -48,6 +48,7 @@ mod checkpoint_safetensors;
 mod conformance;
 mod conformance_images;
 mod conformance_texts;
+mod context_shift;
 mod dense;
 mod draws;
 mod dtypes;

@@ -21,9 +21,9 @@ mod state;
 mod uneven;
 
 use super::{
-    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
-    KeyRows, Linear, NormWeights, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations,
-    Routing, Seen, Span, StateShape, Table, TokenIds,
+    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Following,
+    Gating, Input, KeyRows, Linear, NormWeights, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv,
+    Rotations, Routing, Seen, Span, StateShape, Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result, try_vec};
@@ -437,7 +437,7 @@ impl Device for Cpu {
         match *chooser {}
     }
 
-    fn choose(&mut self, _: &mut Vec<f32>, _: usize, _: usize, chooser: &mut Infallible) -> Result<Vec<f32>> {
+    fn choose(&mut self, _: &mut Vec<f32>, _: Following, chooser: &mut Infallible) -> Result<Vec<f32>> {
         match *chooser {}
     }
 

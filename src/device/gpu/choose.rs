@@ -6,18 +6,17 @@ use super::chooser::{Chooser, LOWEST, top_k, truncates};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
+use crate::device::Following;
 use crate::error::Result;
 
 /// In place of a token: a logit was no number.
 const BAD: u32 = u32::MAX;
 
 impl Gpu {
-    /// From row `row` of the logits, for the batch's span `span`.
     pub(super) fn choose_token(
         &mut self,
         logits: &Buffer,
-        row: usize,
-        span: usize,
+        Following { row, span, gone }: Following,
         chooser: &mut Chooser,
     ) -> Result<Reading> {
         let made = chooser.chosen;
@@ -53,7 +52,7 @@ impl Gpu {
             }
             let seed = [choosing.seed as u32, (choosing.seed >> 32) as u32];
             let min_p = choosing.min_p.ln().max(LOWEST).to_bits();
-            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits(), first, min_p];
+            let parameters = [vocabulary, runs, seed[0], seed[1], choosing.scale.to_bits(), first, min_p, gone as u32];
             step(Shader::Draw, &[logits, partial, truncation, drawn], &parameters, runs, vocabulary);
             best = drawn;
         }

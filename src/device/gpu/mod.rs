@@ -46,9 +46,9 @@ pub use signal::Signal;
 pub use tune::Tuning;
 
 use super::{
-    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Gating, Input,
-    KeyRows, Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations, Routing, Seen,
-    Span, StateShape, Table, TokenIds,
+    Activation, AttentionShape, CacheType, CachedAttention, CachedConv, Choosing, Device, ExpertLinear, Following,
+    Gating, Input, KeyRows, Linear, PageCopy, Patching, Picture, Preparation, Progress, Projection, Qkv, Rotations,
+    Routing, Seen, Span, StateShape, Table, TokenIds,
 };
 use crate::checkpoint::TensorType;
 use crate::error::{Code, Error, Result};
@@ -556,9 +556,9 @@ impl Device for Gpu {
         chooser.restrict(&mut self.memory, allowed)
     }
 
-    fn choose(&mut self, logits: &mut Buffer, row: usize, span: usize, chooser: &mut Chooser) -> Result<Reading> {
+    fn choose(&mut self, logits: &mut Buffer, following: Following, chooser: &mut Chooser) -> Result<Reading> {
         self.recorder.failed()?;
-        self.choose_token(logits, row, span, chooser)
+        self.choose_token(logits, following, chooser)
     }
 
     async fn chosen(&mut self, reading: Reading) -> Result<Option<u32>> {
