@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { readFile } from "node:fs/promises";
 import { after, before, test } from "node:test";
 import { CausalLM, Engine } from "../dist/index.js";
+import { edited } from "../examples/recipes/edit.js";
 import { personIn } from "../examples/recipes/json.js";
 import { converse } from "../examples/recipes/tools.js";
 import { SMOLLM } from "./api-models.mjs";
@@ -24,6 +25,16 @@ test("JSON out of a text", async () => {
   assert.match(name, /Ada/);
   assert.match(city, /London/);
   assert.equal(born, 1815);
+  await lm.dispose();
+});
+
+test("a given text is edited, most of it ahead", async (context) => {
+  const lm = await CausalLM.load(await readFile(SMOLLM), { engine });
+  const told = context.mock.method(console, "log", () => {});
+  const text = "The boats come back at five in the morning, and the auction begins before the sun is up over the bay.";
+  const answer = await edited(lm, text, "Repeat this text word for word.");
+  assert.match(answer, /auction begins before the sun is up/);
+  assert.match(told.mock.calls[0].arguments[0], /^\d+ of \d+ tokens were drafted/);
   await lm.dispose();
 });
 

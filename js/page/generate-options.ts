@@ -53,17 +53,17 @@ const CONSTRAINTS = {
   regex: checkText,
   grammar: checkGrammar,
 };
-const LATER = ["draft", "contextShift"];
+const LATER = ["contextShift"];
 
 const readGenerate = optionsOf<GenerateOptions>(
   "generate",
-  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice },
+  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice, draft: checkDraft },
   LATER,
 );
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  [...LATER, ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
+  [...LATER, "draft", ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
 );
 
 /** What goes to the core; what the answer is read by, where the prompt is messages; and what is for the chat template. */
@@ -137,6 +137,13 @@ function checkGrammar(value: unknown, name: string): string | { lark: string } |
 export function checkSeq2Seq(options: Seq2SeqOptions | undefined): WireSeq2SeqOptions {
   const { signal: _, ...wire } = readSeq2Seq(options);
   return wire;
+}
+
+function checkDraft(value: unknown, name: string): "prompt" | "off" {
+  if (value === "prompt" || value === "off") return value;
+  // A CausalLM has it.
+  if (typeof value === "object" && value !== null && "generate" in value) throw invalid(`${name}: a model is not supported yet`);
+  throw invalid(`${name} should be "prompt" or "off", not ${describe(value)}`);
 }
 
 function checkEarlyStopping(value: unknown, name: string): boolean | "never" {

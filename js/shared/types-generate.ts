@@ -148,12 +148,19 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
    * @defaultValue false
    */
   useDefaults?: boolean | undefined;
+  /**
+   * Where several tokens are computed with one pass, drafted out of what prompt and text have said before: "prompt" wherever
+   * that is likely to come again, "off" nowhere. The text is the same (docs/speculation.md). On WebGPU not with penalties,
+   * `minTokens` and grammars, nor for several texts at a time.
+   * @defaultValue where it pays, by what passes take while they run
+   */
+  draft?: "prompt" | "off" | undefined;
   /** Ends the generation; what was made stays (of several beams nothing: they are chosen from at the end), finishReason "aborted". */
   signal?: AbortSignal | undefined;
 }
 
 /** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
-export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice"> {
+export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice" | "draft"> {
   /**
    * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
    * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
@@ -230,6 +237,9 @@ export interface GenerationResult {
     /** Those of the prompt that the session's cache had already. */
     cachedTokens: number;
     generatedTokens: number;
+    /** Tokens that were computed ahead because they seemed likely, and how many of them became the text's: see `draft`. */
+    draftedTokens: number;
+    acceptedTokens: number;
     /** From the start of its turn to the first token. */
     prefillMs: number;
     /** From the first token to the last. */

@@ -233,6 +233,9 @@ pub struct Choosing {
     pub prompt: Vec<u32>,
 }
 
+/// Tokens that are chosen of one sequence at a time.
+pub const MOST_CHOICES: usize = 16;
+
 impl Choosing {
     /// Whether it matters how often what was chosen, or how much.
     pub fn counts(&self) -> bool {
@@ -315,6 +318,8 @@ pub trait Device: Sized + 'static {
     /// Those that do on a quick one: as many as that or less have room wherever a chunk goes.
     const MOST_CHUNK: usize;
 
+    /// Milliseconds from any moment on, by the clock that it was given.
+    fn now(&self) -> f64;
     /// Rows of a prompt that should go through the model at a time now, by what earlier ones took.
     fn chunk(&self) -> usize {
         Self::CHUNK
@@ -521,17 +526,18 @@ pub trait Device: Sized + 'static {
     /// Of all tokens only these may be chosen next: a bit each, the first token's the lowest of the first word. Error:
     /// out-of-memory.
     fn restrict(&mut self, chooser: &mut Self::Chooser, allowed: &[u32]) -> Result<()>;
-    /// Chooses the token that follows the batch's span `span` from row `row` of the logits, [rows, vocabulary], counts it,
-    /// and sends for its id. That row of the logits is changed.
+    /// Chooses the tokens that follow each of the last rows of the batch's span `span` from as many rows of the logits,
+    /// [rows, vocabulary], counts them, and sends for their ids: [`MOST_CHOICES`] at most. Those rows of the logits are
+    /// changed. Of one row it is what [`TokenIds::Chosen`] reads.
     fn choose(
         &mut self,
         logits: &mut Self::Buffer,
-        row: usize,
+        rows: Range<usize>,
         span: usize,
         chooser: &mut Self::Chooser,
     ) -> Result<Self::Reading>;
-    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
+    /// Their ids have come; none of a row where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Vec<Option<u32>>>>;
 }
 
 /// How far [`Device::warm_up`] has come, for whoever shows it.

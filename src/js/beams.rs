@@ -22,7 +22,8 @@ impl BeamSearch {
         let Beginning { asked, sampling, stream, ends, .. } = beginning;
         let source = asked.source.ok_or_else(|| Error::invalid("beams are for encoder-decoders"))?;
         let (text, tokens, prompt_tokens) = (String::new(), Vec::new(), source.len());
-        let outcome = Outcome { text, tokens, finish: FinishReason::Aborted, prompt_tokens, cached_tokens: 0 };
+        let outcome =
+            Outcome { text, tokens, finish: FinishReason::Aborted, prompt_tokens, cached_tokens: 0, drafts: [0, 0] };
         let mut beams = Beams::new(&*taken(&model)?, source, asked.prompt, sampling, ends)?;
         let nothing = outcome.clone();
         let task = Task::begun(async move {

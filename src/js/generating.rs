@@ -32,6 +32,8 @@ pub struct Outcome {
     pub finish: FinishReason,
     pub prompt_tokens: usize,
     pub cached_tokens: usize,
+    /// Drafted, and kept of those.
+    pub drafts: [usize; 2],
 }
 
 impl Outcome {
@@ -42,6 +44,7 @@ impl Outcome {
             finish: generation.finish().unwrap_or(FinishReason::Aborted),
             prompt_tokens: generation.prompt_tokens(),
             cached_tokens: generation.cached_tokens(),
+            drafts: generation.drafts(),
         }
     }
 }

@@ -234,6 +234,8 @@ struct WireStats {
     prompt_tokens: usize,
     cached_tokens: usize,
     generated_tokens: usize,
+    drafted_tokens: usize,
+    accepted_tokens: usize,
 }
 
 /// A generation under way. It goes on with the model's passes, or by its own steps.
@@ -314,6 +316,8 @@ impl GenerationHandle {
                 prompt_tokens: outcome.prompt_tokens,
                 cached_tokens: outcome.cached_tokens,
                 generated_tokens: outcome.tokens.len(),
+                drafted_tokens: outcome.drafts[0],
+                accepted_tokens: outcome.drafts[1],
             },
         })
     }

@@ -51,12 +51,12 @@ impl Steps {
         let span = Span::new(0, 1, self.position, 0);
         self.position += 1;
         self.device.begin(&[span], Rotations::default());
-        self.device.choose(&mut self.logits, 0, 0, &mut self.chooser).unwrap()
+        self.device.choose(&mut self.logits, 0..1, 0, &mut self.chooser).unwrap()
     }
 
     fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {
-        let id = run(Some(&self.kernels.context), self.device.chosen(reading))?;
-        id.ok_or_else(|| azulejo::Error::new(Code::Internal, "a logit is no number"))
+        let ids = run(Some(&self.kernels.context), self.device.chosen(reading))?;
+        ids[0].ok_or_else(|| azulejo::Error::new(Code::Internal, "a logit is no number"))
     }
 
     fn choose(&mut self, logits: &[f32]) -> azulejo::Result<u32> {

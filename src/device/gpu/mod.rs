@@ -194,6 +194,10 @@ impl Device for Gpu {
         self.recorder.chunk()
     }
 
+    fn now(&self) -> f64 {
+        (self.memory.context.clock)()
+    }
+
     fn buffer(&mut self, len: usize) -> Result<Buffer> {
         self.memory.storage("activations", len)
     }
@@ -544,12 +548,18 @@ impl Device for Gpu {
         chooser.restrict(&mut self.memory, allowed)
     }
 
-    fn choose(&mut self, logits: &mut Buffer, row: usize, span: usize, chooser: &mut Chooser) -> Result<Reading> {
+    fn choose(
+        &mut self,
+        logits: &mut Buffer,
+        rows: Range<usize>,
+        span: usize,
+        chooser: &mut Chooser,
+    ) -> Result<Reading> {
         self.recorder.failed()?;
-        self.choose_token(logits, row, span, chooser)
+        self.choose_tokens(logits, rows, span, chooser)
     }
 
-    async fn chosen(&mut self, reading: Reading) -> Result<Option<u32>> {
-        self.chosen_token(reading).await
+    async fn chosen(&mut self, reading: Reading) -> Result<Vec<Option<u32>>> {
+        self.chosen_tokens(reading).await
     }
 }
