@@ -42,7 +42,7 @@ for (const threads of [1, 2]) {
 
     test("so it is where tokens are drawn, and penalised", async () => {
       const drawn = await same({ maxTokens: 30, temperature: 0.4, topP: 0.9, seed: 3 });
-      assert(drawn.stats.acceptedTokens > 5, JSON.stringify(drawn.stats));
+      assert(drawn.stats.acceptedTokens > 2, JSON.stringify(drawn.stats));
       await same({ maxTokens: 20, temperature: 1, seed: 4, repetitionPenalty: 1.1, frequencyPenalty: 0.2 });
     });
 

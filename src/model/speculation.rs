@@ -86,3 +86,89 @@ impl Speculation {
         [self.drafted, self.kept]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Answer, Came, FinishReason, GenerateRequest, Generation, Limits, Step, Want};
+    use crate::text::{GenerateOptions, Sampling};
+
+    /// A text that repeats 0, 1 and 2, whose next token has come: 2.
+    fn begun(options: &str, chosen_there: bool) -> Generation {
+        let options: GenerateOptions = serde_json::from_str(options).unwrap();
+        let asked = GenerateRequest { source: None, prompt: vec![0, 1, 2, 0, 1, 2, 0, 1] };
+        let limits = Limits { vocabulary: 4, max_tokens: 20, turning_point: None };
+        let mut generation = Generation::new(asked, Sampling::new(&options, 4).unwrap(), limits, None, &[3], 1);
+        generation.start(0, chosen_there);
+        generation.begin(8);
+        let came = match chosen_there {
+            true => Came::Chosen { id: 2, starved: false },
+            false => Came::Logits(&mut [0.0, 0.0, 1.0, 0.0]),
+        };
+        generation.take(came).unwrap();
+        generation
+    }
+
+    fn ids(step: Step) -> Vec<u32> {
+        match step {
+            Step::Token(token) => vec![token.id],
+            Step::Tokens(tokens) => tokens.iter().map(|token| token.id).collect(),
+            step => panic!("no tokens: {step:?}"),
+        }
+    }
+
+    #[test]
+    fn drafts_are_kept_up_to_the_first_that_is_not_what_is_chosen() {
+        let mut generation = begun(r#"{"draft": "prompt"}"#, false);
+        assert_eq!(generation.draft(&Costs::default(), 0, 15), 3);
+        let answer = Answer::Logits;
+        assert_eq!(generation.wants(), Want::Step { token: Some(2), drafts: &[0, 1, 2], position: 8, answer });
+        generation.begin(4);
+        assert_eq!(generation.wants(), Want::Waiting);
+        // What is right is 0, 1 and the end; what the last row says is of another text.
+        let mut rows = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 0.0, 1.0], [f32::NAN; 4]];
+        assert_eq!(ids(generation.take(Came::Logits(rows.as_flattened_mut())).unwrap()), [0, 1, 3]);
+        assert_eq!((generation.tokens(), generation.finish()), (&[2, 0, 1, 3][..], Some(FinishReason::End)));
+        assert_eq!((generation.drafts(), generation.settled()), ([3, 2], 11));
+    }
+
+    #[test]
+    fn no_more_are_drafted_than_there_is_room_for_or_may_come() {
+        let mut generation = begun(r#"{"draft": "prompt"}"#, false);
+        assert_eq!([0, 1, 2].map(|room| generation.draft(&Costs::default(), 0, room)), [0, 1, 2]);
+        // A pass gave it room for fewer.
+        generation.begin(2);
+        let mut rows = [[1.0, 0.0, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0]];
+        assert_eq!(ids(generation.take(Came::Logits(rows.as_flattened_mut())).unwrap()), [0, 1]);
+        for options in [r#"{"draft": "off"}"#, "{}"] {
+            assert_eq!(begun(options, false).draft(&Costs::default(), 0, 15), 0, "nothing is known: {options}");
+        }
+        assert_eq!(begun(r#"{"draft": "prompt", "presencePenalty": 1}"#, true).draft(&Costs::default(), 0, 15), 0);
+        assert_eq!(begun(r#"{"draft": "prompt"}"#, true).draft(&Costs::default(), 1, 15), 0, "beside others");
+    }
+
+    #[test]
+    fn where_the_device_chooses_what_is_under_way_comes_first_and_the_token_has_to_be_told_after() {
+        let mut generation = begun(r#"{"draft": "prompt"}"#, true);
+        let answer = Answer::Chosen;
+        // One that was begun ahead.
+        generation.begin(1);
+        assert!(generation.draft(&Costs::default(), 0, 15) > 0);
+        assert_eq!(generation.wants(), Want::Waiting);
+        generation.take(Came::Chosen { id: 0, starved: false }).unwrap();
+        assert_eq!(generation.draft(&Costs::default(), 0, 2), 2);
+        assert_eq!(generation.wants(), Want::Step { token: Some(0), drafts: &[1, 2], position: 9, answer });
+        generation.begin(3);
+        assert_eq!((generation.draft(&Costs::default(), 0, 2), generation.wants()), (0, Want::Waiting));
+        assert_eq!(ids(generation.take(Came::ChosenEach(vec![0, 2, 2])).unwrap()), [0]);
+        assert_eq!((generation.drafts(), generation.settled()), ([2, 0], 10));
+        assert_eq!(generation.wants(), Want::Step { token: Some(0), drafts: &[], position: 10, answer });
+        generation.begin(1);
+        assert_eq!(generation.wants(), Want::Step { token: None, drafts: &[], position: 11, answer });
+        // A logit was no number where it matters.
+        let mut generation = begun(r#"{"draft": "prompt"}"#, true);
+        generation.draft(&Costs::default(), 0, 2);
+        generation.begin(3);
+        assert!(generation.take(Came::ChosenEach(vec![])).is_err());
+    }
+}
