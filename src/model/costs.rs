@@ -8,8 +8,8 @@ use super::decoder::HEAD_ROWS;
 
 /// Times that are kept of each number of rows: what is taken is the median.
 const TIMES: usize = 5;
-/// Passes after which a time is too old to tell anything.
-const OLD: usize = 1000;
+/// Passes after which a time of several rows is too old to tell anything: what was disturbed is tried again.
+const OLD: usize = 200;
 /// What a row more is taken to cost before one was measured, of a pass of one: less than it mostly does, so that it is tried.
 const GUESS: f64 = 0.2;
 /// Drafts have to be so much better than none: what is expected is not known.
@@ -52,7 +52,7 @@ impl Costs {
         }
         times.push((self.passes, ms));
         self.passes += 1;
-        for times in &mut self.times {
+        for times in &mut self.times[1..] {
             times.retain(|(number, _)| number + OLD > self.passes);
         }
     }

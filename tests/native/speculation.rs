@@ -78,7 +78,9 @@ async fn are_the_same<D: Device>(family: &str, device: D, exact: bool, (ty, len)
     let mut model = load(family, device, ty).await;
     let len = len.min(model.context.saturating_sub(64));
     let (prompt, mut all) = (repeating(len), [0, 0]);
-    for options in texts() {
+    // Where sums take their time some of them.
+    let texts = if exact { texts() } else { texts().into_iter().skip(2).step_by(3).collect() };
+    for options in texts {
         let (mut plain, mut quick) = (model.session(), model.session());
         let generation = text(&model, &prompt, "off", &options, &[]);
         let (expected, _) = told(&mut model, &mut plain, generation).await;
@@ -125,7 +127,7 @@ fn on_several_threads_too_where_attention_is_split() {
 fn on_the_gpu_as_far_as_it_chooses_by_what_it_sees() {
     let kernels = first();
     let mut all = [0, 0];
-    for family in ["llama", "gemma2", "lfm2"] {
+    for family in ["llama", "gemma2"] {
         let [drafted, kept] =
             run(Some(&kernels.context), are_the_same(family, gpu(&kernels), false, (CacheType::F32, 40)));
         all = [all[0] + drafted, all[1] + kept];
