@@ -93,7 +93,7 @@ describe("in Chromium", () => {
         const lm = await CausalLM.load("/endless.gguf", { engine });
         const prompt = Array.from({ length: 60 }, (_, at) => 5 + (at % 12) * 3);
         const rows = [];
-        for (const more of [{}, { temperature: 0.3, seed: 2 }, { temperature: 0.5, topK: 4, seed: 9 }, { repetitionPenalty: 1.05 }, { logprobs: 1 }]) {
+        for (const more of [{ logitBias: { 7: 50 } }, {}, { temperature: 0.3, seed: 2 }, { temperature: 0.5, topK: 4, seed: 9 }, { repetitionPenalty: 1.05 }, { logprobs: 1 }]) {
           const results = [];
           for (const draft of ["off", "prompt", undefined]) {
             const session = lm.createSession();
@@ -111,10 +111,11 @@ describe("in Chromium", () => {
       for (const { more, results: [off, prompt, auto] } of found) {
         const said = JSON.stringify({ more, prompt });
         for (const { tokens, next, cached } of [prompt, auto]) assert.deepEqual([tokens, next, cached], [off.tokens, off.next, 99], said);
-        const drafts = device === "cpu" || more.repetitionPenalty === undefined;
-        assert.equal(prompt.drafted > 0, drafts, said);
+        // What it cannot take back there it does not draft.
+        if (device === "webgpu" && more.repetitionPenalty !== undefined) assert.equal(prompt.drafted, 0, said);
         assert(prompt.accepted <= prompt.drafted && off.drafted === 0, said);
       }
+      // One token again and again.
       assert(found[0].results[1].accepted > 10, JSON.stringify(found[0].results[1]));
     });
   }
