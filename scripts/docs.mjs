@@ -23,7 +23,7 @@ const INDEX = "docs/index.md";
 /** In the order in which they are listed. */
 const GUIDES = [
   "getting-started", "choosing-a-model", "memory", "recipes", "coming-from", "downloads", "platforms", "errors", "chats", "grammars",
-  "tools", "sessions", "lora", "openai", "ai-sdk", "prompt-api", "remote",
+  "tools", "sessions", "lora", "speculation", "openai", "ai-sdk", "prompt-api", "remote",
   "demo-page", "how-it-works", "twenty-questions", "families", "speed", "what-is-read",
   "adding-a-family", "adding-a-kernel",
 ].map((name) => `docs/${name}.md`);

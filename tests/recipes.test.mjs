@@ -6,6 +6,7 @@ import { after, before, test } from "node:test";
 import { CausalLM, Engine } from "../dist/index.js";
 import { openai } from "../dist/openai.js";
 import * as remote from "../dist/remote.js";
+import { edited } from "../examples/recipes/edit.js";
 import { personIn } from "../examples/recipes/json.js";
 import { proxy } from "../examples/recipes/proxy.js";
 import { answers, voicesOf } from "../examples/recipes/styles.js";
@@ -33,6 +34,16 @@ test("JSON out of a text", async () => {
   assert.match(name, /Ada/);
   assert.match(city, /London/);
   assert.equal(born, 1815);
+  await lm.dispose();
+});
+
+test("a given text is edited, most of it ahead", async (context) => {
+  const lm = await CausalLM.load(await readFile(SMOLLM), { engine });
+  const told = context.mock.method(console, "log", () => {});
+  const text = "The boats come back at five in the morning, and the auction begins before the sun is up over the bay.";
+  const answer = await edited(lm, text, "Repeat this text word for word.");
+  assert.match(answer, /auction begins before the sun is up/);
+  assert.match(told.mock.calls[0].arguments[0], /^\d+ of \d+ tokens were drafted/);
   await lm.dispose();
 });
 

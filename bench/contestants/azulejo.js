@@ -20,9 +20,9 @@ export async function load({ url, threads, contextLength, device, worker, gpu, s
 
   async function decode(prompt, count, options) {
     const tokens = await model.tokenizer.encode(prompt);
-    // The first token comes out of the prompt's own pass: the clock starts when it is here.
+    // A pass for each token: what drafts are worth is drafts.mjs's. The first token comes out of the prompt's own pass: the clock starts when it is here.
     let start, end, seen = 0;
-    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true, ...sampling, ...options })) {
+    for await (const _ of model.generate(tokens, { maxTokens: count + 1, ignoreEnd: true, draft: "off", ...sampling, ...options })) {
       end = performance.now();
       start ??= end;
       seen += 1;
@@ -42,7 +42,7 @@ export async function load({ url, threads, contextLength, device, worker, gpu, s
     let start, end;
     const follow = async (text) => {
       let of = 0;
-      for await (const _ of model.generate([...tokens, ...tokens.slice(0, 1 + text)], { maxTokens: EACH, ignoreEnd: true })) {
+      for await (const _ of model.generate([...tokens, ...tokens.slice(0, 1 + text)], { maxTokens: EACH, ignoreEnd: true, draft: "off" })) {
         if (of++ === 0 && ++seen.first === texts) start = performance.now();
         else if (start !== undefined && end === undefined) seen.made++;
         if (of === EACH) end ??= performance.now();

@@ -52,7 +52,7 @@ fn choose(lab: &Lab, json: &str, vocabulary: usize) -> f64 {
         for position in 0..count {
             gpu.begin(&[Span::new(0, 1, position, 0)], Rotations::default());
             readings.push(match chosen {
-                true => gpu.choose(&mut logits, Following::default(), &mut chooser).expect("a device"),
+                true => gpu.choose(&mut logits, Following::one(), &mut chooser).expect("a device"),
                 false => gpu.send(&logits, 1).expect("a device"),
             });
         }

@@ -53,19 +53,19 @@ const CONSTRAINTS = {
   regex: checkText,
   grammar: checkGrammar,
 };
-const LATER = ["draft"];
+const LATER: string[] = [];
 
 const readShift = optionsOf<{ keep: number }>("contextShift", { keep: count(0) });
 
 const readGenerate = optionsOf<GenerateOptions>(
   "generate",
-  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice, contextShift: checkShift },
+  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice, contextShift: checkShift, draft: checkDraft },
   LATER,
 );
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
-  [...LATER, "contextShift", ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
+  ["draft", "contextShift", ...Object.keys(CONSTRAINTS), "toolChoice", "tools", "templateOptions", "allowSpecial"],
 );
 
 /** What goes to the core; what the answer is read by, where the prompt is messages; and what is for the chat template. */
@@ -145,6 +145,13 @@ function checkShift(value: unknown, name: string): { keep: number } {
   const shift = readShift(value as { keep: number }, name);
   if (shift.keep === undefined) throw invalid(`${name} should say how many tokens to keep: { keep: 0 }`);
   return shift;
+}
+
+function checkDraft(value: unknown, name: string): "prompt" | "off" {
+  if (value === "prompt" || value === "off") return value;
+  // A CausalLM has it.
+  if (typeof value === "object" && value !== null && "generate" in value) throw invalid(`${name}: a model is not supported yet`);
+  throw invalid(`${name} should be "prompt" or "off", not ${describe(value)}`);
 }
 
 function checkEarlyStopping(value: unknown, name: string): boolean | "never" {

@@ -389,6 +389,8 @@ export function nothingMade(): GenerationResult {
     promptTokens: 0,
     cachedTokens: 0,
     generatedTokens: 0,
+    draftedTokens: 0,
+    acceptedTokens: 0,
     prefillMs: 0,
     decodeMs: 0,
     firstTokenMs: 0,

@@ -184,12 +184,20 @@ export interface GenerateOptions extends ChatOptions, ConstraintOptions {
    * @defaultValue false
    */
   useDefaults?: boolean | undefined;
+  /**
+   * Where several tokens are computed with one pass, drafted out of what prompt and text have said before: "prompt" wherever
+   * that is likely to come again, "off" nowhere. The text is the same (docs/speculation.md). On WebGPU not with penalties,
+   * `minTokens` and grammars, nor for several texts at a time.
+   * @defaultValue where it pays, by what passes take while they run
+   */
+  draft?: "prompt" | "off" | undefined;
   /** Ends the generation; what was made stays (of several beams nothing: they are chosen from at the end), finishReason "aborted". */
   signal?: AbortSignal | undefined;
 }
 
 /** Where an option is not given, what the checkpoint's generation_config.json says counts: beams, lengths, penalties. */
-export interface Seq2SeqOptions extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice" | "contextShift"> {
+export interface Seq2SeqOptions
+  extends Omit<GenerateOptions, keyof ChatOptions | keyof ConstraintOptions | "toolChoice" | "contextShift" | "draft"> {
   /**
    * From 1 to 16: so many continuations are followed at once, and the likeliest is told when all have ended (beam
    * search); iterating then gives its tokens at the end. Several go with none of `temperature`, `topK`, `topP`, `minP` and
@@ -276,6 +284,9 @@ export interface GenerationResult {
     generatedTokens: number;
     /** With `contextShift`: those of prompt and text that had left the context when the last token was chosen. */
     droppedTokens?: number | undefined;
+    /** Tokens that were computed ahead because they seemed likely, and how many of them became the text's: see `draft`. */
+    draftedTokens: number;
+    acceptedTokens: number;
     /** From the start of its turn to the first token. */
     prefillMs: number;
     /** From the first token to the last. */

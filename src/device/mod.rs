@@ -233,15 +233,25 @@ pub struct Choosing {
     pub prompt: Vec<u32>,
 }
 
-/// What a token that is chosen follows.
-#[derive(Clone, Copy, Debug, Default)]
+/// Tokens that are chosen of one sequence at a time.
+pub const MOST_CHOICES: usize = 16;
+
+/// What tokens that are chosen follow.
+#[derive(Clone, Debug)]
 pub struct Following {
-    /// Of the logits.
-    pub row: usize,
-    /// Of the batch: the token will stand behind its last position.
+    /// Of the logits: as many as tokens are chosen, [`MOST_CHOICES`] at most.
+    pub rows: Range<usize>,
+    /// Of the batch: the tokens will stand behind its last positions.
     pub span: usize,
     /// Tokens that its sequence has lost, which a draw counts still.
     pub gone: usize,
+}
+
+impl Following {
+    /// One token, behind the first span of a sequence that has lost nothing.
+    pub fn one() -> Self {
+        Self { rows: 0..1, span: 0, gone: 0 }
+    }
 }
 
 impl Choosing {
@@ -326,6 +336,8 @@ pub trait Device: Sized + 'static {
     /// Those that do on a quick one: as many as that or less have room wherever a chunk goes.
     const MOST_CHUNK: usize;
 
+    /// Milliseconds from any moment on, by the clock that it was given.
+    fn now(&self) -> f64;
     /// Rows of a prompt that should go through the model at a time now, by what earlier ones took.
     fn chunk(&self) -> usize {
         Self::CHUNK
@@ -535,16 +547,17 @@ pub trait Device: Sized + 'static {
     /// Of all tokens only these may be chosen next: a bit each, the first token's the lowest of the first word. Error:
     /// out-of-memory.
     fn restrict(&mut self, chooser: &mut Self::Chooser, allowed: &[u32]) -> Result<()>;
-    /// Chooses the token that follows a span of the batch from a row of the logits, [rows, vocabulary], counts it, and sends
-    /// for its id. That row of the logits is changed.
+    /// Chooses the tokens that follow each of the last rows of a span of the batch from as many rows of the logits, [rows,
+    /// vocabulary], counts them, and sends for their ids. Those rows of the logits are changed. Of one row it is what
+    /// [`TokenIds::Chosen`] reads.
     fn choose(
         &mut self,
         logits: &mut Self::Buffer,
         following: Following,
         chooser: &mut Self::Chooser,
     ) -> Result<Self::Reading>;
-    /// Its id has come; none where a logit was no number. Errors: those of `receive`.
-    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Option<u32>>>;
+    /// Their ids have come; none of a row where a logit was no number. Errors: those of `receive`.
+    fn chosen(&mut self, reading: Self::Reading) -> impl Future<Output = Result<Vec<Option<u32>>>>;
 }
 
 /// How far [`Device::warm_up`] has come, for whoever shows it.

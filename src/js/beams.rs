@@ -22,8 +22,8 @@ impl BeamSearch {
         let Beginning { asked, sampling, stream, ends, .. } = beginning;
         let source = asked.source.ok_or_else(|| Error::invalid("beams are for encoder-decoders"))?;
         let (text, tokens, prompt_tokens) = (String::new(), Vec::new(), source.len());
-        let (finish, cached_tokens, dropped_tokens) = (FinishReason::Aborted, 0, None);
-        let outcome = Outcome { text, tokens, finish, prompt_tokens, cached_tokens, dropped_tokens };
+        let (finish, cached_tokens, dropped_tokens, drafts) = (FinishReason::Aborted, 0, None, [0, 0]);
+        let outcome = Outcome { text, tokens, finish, prompt_tokens, cached_tokens, dropped_tokens, drafts };
         let mut beams = Beams::new(&*taken(&model)?, source, asked.prompt, sampling, ends)?;
         let nothing = outcome.clone();
         let task = Task::begun(async move {

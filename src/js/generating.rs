@@ -34,6 +34,8 @@ pub struct Outcome {
     pub cached_tokens: usize,
     /// Of texts that may outgrow their context.
     pub dropped_tokens: Option<usize>,
+    /// Drafted, and kept of those.
+    pub drafts: [usize; 2],
 }
 
 impl Outcome {
@@ -45,6 +47,7 @@ impl Outcome {
             prompt_tokens: generation.prompt_tokens(),
             cached_tokens: generation.cached_tokens(),
             dropped_tokens: generation.dropped_tokens(),
+            drafts: generation.drafts(),
         }
     }
 }

@@ -263,6 +263,8 @@ struct WireStats {
     generated_tokens: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     dropped_tokens: Option<usize>,
+    drafted_tokens: usize,
+    accepted_tokens: usize,
 }
 
 /// A generation under way. It goes on with the model's passes, or by its own steps.
@@ -344,6 +346,8 @@ impl GenerationHandle {
                 cached_tokens: outcome.cached_tokens,
                 generated_tokens: outcome.tokens.len(),
                 dropped_tokens: outcome.dropped_tokens,
+                drafted_tokens: outcome.drafts[0],
+                accepted_tokens: outcome.drafts[1],
             },
         })
     }

@@ -15,14 +15,14 @@ use super::spec::Spec;
 use super::stack::Weights;
 use super::state::{Pool, source_shapes, state_shapes};
 use super::weight_loader::WeightLoader;
-use crate::device::{CacheType, Device, Progress, Table, TokenIds};
+use crate::device::{CacheType, Device, MOST_CHOICES, Progress, Table, TokenIds};
 use crate::error::{Code, Error, Result, try_vec};
 use crate::text::{Sampling, TextStream};
 use std::ops::Range;
 use std::rc::Rc;
 
 /// Rows whose logits are computed at a time: a vocabulary is wide.
-pub(super) const HEAD_ROWS: usize = 16;
+pub(super) const HEAD_ROWS: usize = MOST_CHOICES;
 
 /// A decoder on a device.
 pub struct Model<D: Device> {

@@ -7,11 +7,16 @@
 //!
 //! Where a grammar says what may come, each token has to be known before the next one is chosen; those that can but follow
 //! it are told with it, and their rows go through the model together.
+//!
+//! Where tokens are drafted (`speculation.rs`), a step's row goes through with theirs, and what comes back are the tokens
+//! of all of them, as far as the drafts were right.
 
 use super::context_shift::ContextShift;
+use super::costs::Costs;
+use super::speculation::Speculation;
 use crate::device::Choosing;
-use crate::error::Result;
-use crate::text::{Alternative, Sample, Sampler, Sampling, SharedConstraint, TextStream, nothing_left, scale};
+use crate::error::{Code, Error, Result};
+use crate::text::{Alternative, Draft, Sample, Sampler, Sampling, SharedConstraint, TextStream, nothing_left, scale};
 use serde::Serialize;
 
 /// Steps under way on a device that chooses tokens itself: enough to hide the way back of an id.
@@ -80,8 +85,9 @@ pub enum Want<'a> {
     Source(&'a [u32]),
     /// The prompt's next tokens, as many at a time as suits; the answer is to the last of them.
     Prompt { tokens: &'a [u32], position: usize, answer: Answer },
-    /// One row more; without a token the one that the device has chosen last.
-    Step { token: Option<u32>, position: usize, answer: Answer },
+    /// One row more; without a token the one that the device has chosen last. As many of the drafts behind it as there is
+    /// room for; the answer is to each.
+    Step { token: Option<u32>, drafts: &'a [u32], position: usize, answer: Answer },
     /// Nothing before an answer that is under way has come.
     Waiting,
     /// Nothing: it is over.
@@ -103,10 +109,12 @@ pub enum Answer {
 pub enum Came<'a> {
     /// They have been computed: the source, a part of the prompt, or all of it where nothing else was asked.
     Computed,
-    /// [vocabulary]; they are changed.
+    /// [1 + drafts, vocabulary]; they are changed.
     Logits(&'a mut [f32]),
     /// `starved`: the device had done all its steps before anybody knew.
     Chosen { id: u32, starved: bool },
+    /// Those of a step and its drafts, up to one that is none: a logit was no number.
+    ChosenEach(Vec<u32>),
 }
 
 /// A generation under way.
@@ -121,6 +129,7 @@ pub struct Generation {
     shift: Option<ContextShift>,
     /// Tokens of either that are computed, or begun.
     begun: usize,
+    vocabulary: usize,
     /// Of what was asked: the source where there is one.
     prompt_tokens: usize,
     /// Tokens of the prompt that the session's cache already had.
@@ -139,6 +148,9 @@ pub struct Generation {
     under_way: usize,
     /// How many there should be.
     ahead: usize,
+    /// The device has the token that it has chosen last: not where drafts have come after it.
+    is_token_there: bool,
+    speculation: Option<Speculation>,
     /// None where the checkpoint has no tokenizer: tokens then have no text.
     stream: Option<TextStream>,
     max_tokens: usize,
@@ -167,6 +179,7 @@ impl Generation {
             sequence: shift.map(|shift| shift.left(&prompt)),
             turning_point,
             shift,
+            vocabulary,
             begun: 0,
             cached: 0,
             choosing: (!chosen_here).then(|| choosing(&sampling, vocabulary, &prompt, seed)),
@@ -176,9 +189,12 @@ impl Generation {
             forced: sampling.rules.forced,
             follows: sampling.logprobs.is_none(),
             constraint: None,
+            speculation: (sampling.draft != Draft::Off && source.is_none())
+                .then(|| Speculation::new(&prompt, sampling.draft == Draft::Prompt)),
             sampler: Sampler::new(sampling, vocabulary, &prompt, seed),
             under_way: 0,
             ahead: AHEAD,
+            is_token_there: true,
             stream,
             source,
             prompt,
@@ -212,6 +228,11 @@ impl Generation {
     pub fn start(&mut self, cached: usize, chosen_there: bool) {
         // What was said about another source is worth nothing.
         self.cached = if self.source.is_some() { 0 } else { cached };
+        // A device that chooses tokens counts what it drafts, too, and does not know what a grammar allows behind that.
+        let counts = self.choosing.as_ref().is_some_and(Choosing::counts);
+        if chosen_there && (counts || self.forced.is_some() || self.constraint.is_some()) {
+            self.speculation = None;
+        }
         (self.begun, self.chosen_there, self.choosing) = (self.cached, chosen_there, None);
     }
 
@@ -252,10 +273,43 @@ impl Generation {
         gone > self.gone_of(len - 1) || self.turning_point.is_some_and(|most| len - gone == most + 1)
     }
 
+    /// Whether so many tokens more go behind the others, with nothing read anew.
+    fn has_room_for(&self, more: usize) -> bool {
+        let (len, gone) = (self.len(), self.gone());
+        let turns = |most: usize| (len - gone..len - gone + more).contains(&most);
+        self.gone_of(len + more) == gone && !self.turning_point.is_some_and(turns)
+    }
+
     /// What the context has of prompt and text.
     fn left(&self) -> Vec<u32> {
         let all = [&self.prompt[..], &self.tokens].concat();
         if let Some(shift) = &self.shift { shift.left(&all) } else { all }
+    }
+
+    /// Whether it has read what it goes on from, and is not over.
+    pub(super) fn is_writing(&self) -> bool {
+        self.finish.is_none() && self.source.is_none() && self.begun == self.reading().len() && !self.tokens.is_empty()
+    }
+
+    /// Decides how many tokens to draft, `room` at most, in a pass that has `others` rows beside its own. Gives how many.
+    pub(super) fn draft(&mut self, costs: &Costs, others: usize, room: usize) -> usize {
+        let ahead = self.chosen_there && self.constraint.is_none();
+        // A step may give one token more than it has drafts, and nothing is read anew before its last one.
+        let room = room.min((self.max_tokens - self.tokens.len()).saturating_sub(1));
+        let room = (0..=room).rev().find(|drafts| self.has_room_for(*drafts)).unwrap_or(0);
+        // Beside others a device that chooses goes on ahead with all.
+        let room = if ahead && others > 0 { 0 } else { room };
+        let Some(speculation) = self.speculation.as_mut().filter(|speculation| !speculation.is_under_way()) else {
+            return 0;
+        };
+        speculation.decide(costs, others, room, ahead && self.is_token_there)
+    }
+
+    /// What its passes took: see [`Speculation::spend`].
+    pub(super) fn spend(&mut self, saved: f64, all: f64) {
+        if let Some(speculation) = &mut self.speculation {
+            speculation.spend(saved, all);
+        }
     }
 
     /// What it wants now.
@@ -281,18 +335,23 @@ impl Generation {
         let position = self.len() - self.gone() - 1;
         let answer = if self.chosen_there { Answer::Chosen } else { Answer::Logits };
         let unseen = self.chosen_there && self.constraint.is_none();
+        let drafts = self.speculation.as_ref().map_or(&[][..], Speculation::next);
+        // What is drafted goes behind a token that is known.
+        let goes_ahead = unseen && self.is_token_there && drafts.is_empty();
         match self.tokens.last() {
             // What is read anew has to be known.
             _ if unseen && self.outgrows() => Want::Waiting,
-            _ if unseen && made > 0 && made < most && self.under_way < self.ahead => {
-                Want::Step { token: None, position, answer }
+            _ if goes_ahead && made > 0 && made < most && self.under_way < self.ahead => {
+                Want::Step { token: None, drafts, position, answer }
             }
-            Some(last) if !unseen && self.under_way == 0 => Want::Step { token: Some(*last), position, answer },
+            Some(last) if !goes_ahead && self.under_way == 0 => {
+                Want::Step { token: Some(*last), drafts, position, answer }
+            }
             _ => Want::Waiting,
         }
     }
 
-    /// What it wants has been begun: so many tokens of a prompt, or all of anything else.
+    /// What it wants has been begun: so many tokens of a prompt, or of a step and its drafts; all of anything else.
     pub fn begin(&mut self, rows: usize) {
         if self.source.take().is_some() {
             return;
@@ -302,6 +361,11 @@ impl Generation {
             self.under_way += usize::from(self.begun == self.reading().len());
         } else {
             self.under_way += 1;
+            // What drafts have chosen lies where the last token does.
+            self.is_token_there = rows == 1;
+            if let Some(speculation) = &mut self.speculation {
+                speculation.begin(rows - 1);
+            }
         }
     }
 
@@ -321,12 +385,14 @@ impl Generation {
             }
             Came::Logits(logits) => {
                 self.under_way -= 1;
-                let allowed =
-                    self.constraint.as_ref().map(|constraint| constraint.borrow_mut().allowed()).transpose()?;
-                let sample = self.sampler.sample(logits, allowed.as_deref())?;
-                self.sampler.accept(sample.id);
-                let token = self.take_sample(sample);
-                self.take_following(token)
+                let mut rows = logits.chunks_mut(self.vocabulary);
+                self.take_rows(|generation| generation.sample(rows.next().unwrap_or_default()))
+            }
+            Came::ChosenEach(ids) => {
+                self.under_way -= 1;
+                let mut ids = ids.into_iter();
+                let no_number = || Error::new(Code::Internal, "the model's logits are not all numbers");
+                self.take_rows(|_| ids.next().map(bare).ok_or_else(no_number))
             }
             Came::Chosen { id, starved } => {
                 if starved && self.under_way == self.ahead {
@@ -338,13 +404,58 @@ impl Generation {
                 }
                 let token = self.take_sample(bare(id));
                 if self.constraint.is_some() {
-                    return self.take_following(token);
+                    return self.take_following(token).map(Step::Tokens);
                 }
                 Ok(match self.take_forced() {
                     Some(forced) => Step::Tokens(vec![token, forced]),
                     None => Step::Token(token),
                 })
             }
+        }
+    }
+
+    /// Chooses the next token from its logits.
+    fn sample(&mut self, logits: &mut [f32]) -> Result<Sample> {
+        let allowed = self.constraint.as_ref().map(|constraint| constraint.borrow_mut().allowed()).transpose()?;
+        let sample = self.sampler.sample(logits, allowed.as_deref())?;
+        self.sampler.accept(sample.id);
+        Ok(sample)
+    }
+
+    /// A step's token and those of its drafts' rows, as long as each row's token is the one that was drafted.
+    fn take_rows(&mut self, mut choose: impl FnMut(&mut Self) -> Result<Sample>) -> Result<Step> {
+        let drafts = self.speculation.as_mut().map_or(Vec::new(), Speculation::end);
+        let (mut tokens, mut kept) = (Vec::new(), 0);
+        loop {
+            let sample = choose(self)?;
+            let is_drafted = drafts.get(kept) == Some(&sample.id);
+            let token = self.take_sample(sample);
+            let following = self.take_following(token)?;
+            // What a grammar has follow is read by itself.
+            let goes_on = is_drafted && self.finish.is_none() && following.len() == 1;
+            kept += usize::from(is_drafted);
+            tokens.extend(following);
+            if !goes_on {
+                break;
+            }
+        }
+        if let Some(speculation) = &mut self.speculation {
+            speculation.keep(kept);
+        }
+        Ok(match tokens.pop() {
+            Some(token) if tokens.is_empty() && self.constraint.is_none() => Step::Token(token),
+            last => Step::Tokens(tokens.into_iter().chain(last).collect()),
+        })
+    }
+
+    /// Tokens whose rows are as they should be, where nothing is under way: behind them lie drafts that were not kept.
+    pub(super) fn settled(&self) -> usize {
+        let made = self.len();
+        match self.begun < self.reading().len() {
+            true if self.begun > 0 => self.begun,
+            // It is read anew: what was there before the last token.
+            true => made - 1 - self.gone_of(made - 1),
+            false => made - 1 - self.gone_of(made),
         }
     }
 
@@ -363,17 +474,17 @@ impl Generation {
     }
 
     /// The token, and those that the grammar has follow it.
-    fn take_following(&mut self, token: Token) -> Result<Step> {
-        let Some(constraint) = self.constraint.clone() else { return Ok(Step::Token(token)) };
+    fn take_following(&mut self, token: Token) -> Result<Vec<Token>> {
+        let Some(constraint) = self.constraint.clone() else { return Ok(vec![token]) };
         if matches!(self.finish, Some(FinishReason::End | FinishReason::Stop)) {
-            return Ok(Step::Token(token));
+            return Ok(vec![token]);
         }
         let mut constraint = constraint.borrow_mut();
         let following = constraint.take(token.id, self.follows && self.finish.is_none())?;
         let mut tokens = vec![token];
         for id in following {
             if self.finish.is_some() {
-                return Ok(Step::Tokens(tokens));
+                return Ok(tokens);
             }
             self.sampler.accept(id);
             tokens.push(self.take_sample(bare(id)));
@@ -392,11 +503,14 @@ impl Generation {
             self.begun = if self.begun == 0 { 0 } else { sequence.len() - tokens.len() };
             self.sequence = Some(sequence);
         }
-        Ok(Step::Tokens(tokens))
+        Ok(tokens)
     }
 
     fn take_sample(&mut self, sample: Sample) -> Token {
         self.tokens.push(sample.id);
+        if let Some(speculation) = &mut self.speculation {
+            speculation.take(sample.id);
+        }
         let mut text = self.stream.as_mut().map_or(String::new(), |stream| stream.push(sample.id));
         if self.stream.as_ref().is_some_and(TextStream::stopped) {
             self.finish = Some(FinishReason::Stop);
@@ -449,6 +563,11 @@ impl Generation {
 
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
+    }
+
+    /// Tokens that were drafted, and how many of them were kept.
+    pub fn drafts(&self) -> [usize; 2] {
+        self.speculation.as_ref().map_or([0, 0], Speculation::counts)
     }
 
     pub fn text(&self) -> &str {
@@ -519,7 +638,7 @@ mod tests {
         generation.begin(1);
         assert_eq!(generation.wants(), Want::Waiting);
         assert_eq!(id(generation.take(Came::Logits(&mut [0.0, 2.0, 1.0, 0.0])).unwrap()), 1);
-        assert_eq!(generation.wants(), Want::Step { token: Some(1), position: 5, answer });
+        assert_eq!(generation.wants(), Want::Step { token: Some(1), drafts: &[], position: 5, answer });
         generation.begin(1);
         assert_eq!(id(generation.take(Came::Logits(&mut [0.0, 2.0, 1.0, 9.0])).unwrap()), 3);
         assert_eq!((generation.wants(), generation.finish()), (Want::Nothing, Some(FinishReason::End)));
@@ -655,7 +774,7 @@ mod tests {
         assert_eq!(generation.wants(), Want::Prompt { tokens: &[3], position: 7, answer });
         generation.begin(1);
         assert_eq!(ids(generation.take(chosen(0)).unwrap()), [0]);
-        assert_eq!(generation.wants(), Want::Step { token: Some(0), position: 8, answer });
+        assert_eq!(generation.wants(), Want::Step { token: Some(0), drafts: &[], position: 8, answer });
         generation.begin(1);
         assert_eq!(ids(generation.take(chosen(1)).unwrap()), [1, 2, 3]);
         assert_eq!(generation.wants(), Want::Prompt { tokens: &[1, 2, 3], position: 9, answer });

@@ -26,6 +26,8 @@ pub struct Held<D: Device> {
     pub last: Option<u32>,
     /// What is added to the weights.
     pub lora: Option<Rc<Lora<D>>>,
+    /// Drafts are on their way into the cache, behind so many tokens.
+    pub drafted: Option<usize>,
 }
 
 impl<D: Device> Held<D> {
@@ -34,10 +36,20 @@ impl<D: Device> Held<D> {
         self.chooser.as_mut().map_or(Ok(()), |chooser| device.restrict(chooser, allowed))
     }
 
+    /// What has come of drafts has been taken: those that were not kept are forgotten.
+    pub fn forget_drafts(&mut self, generation: &Generation) {
+        if self.coming.is_empty() && self.drafted.take().is_some() {
+            self.session.truncate(generation.settled());
+        }
+    }
+
     /// It is over: the sequence goes home.
     pub fn leave(mut self, failed: bool) {
         if failed {
             self.session.forget_unsure();
+        }
+        if let Some(known) = self.drafted {
+            self.session.truncate(known);
         }
         self.home.put(self.session);
     }
@@ -65,6 +77,8 @@ pub enum PassRequest {
         /// Tokens that it has lost: a draw counts them still.
         gone: usize,
         answer: Option<Answer>,
+        /// Rows that the answer is to: the last ones.
+        answered: usize,
         /// What the token that the device is to choose has to be allowed by.
         constraint: Option<SharedConstraint>,
     },
@@ -79,11 +93,12 @@ impl PassRequest {
             Want::Prompt { tokens, position, answer } => {
                 let (answer, length) = ((rows == tokens.len()).then_some(answer), position + tokens.len());
                 let (tokens, chosen) = (tokens[..rows].to_vec(), false);
-                Self::Rows { tokens, chosen, position, length, gone, answer, constraint }
+                Self::Rows { tokens, chosen, position, length, gone, answer, answered: 1, constraint }
             }
-            Want::Step { token, position, answer } => {
-                let (tokens, chosen, answer) = (vec![token.unwrap_or(0)], token.is_none(), Some(answer));
-                Self::Rows { tokens, chosen, position, length: position + 1, gone, answer, constraint }
+            Want::Step { token, drafts, position, answer } => {
+                let (length, chosen, answer) = (position + rows, token.is_none(), Some(answer));
+                let tokens = token.or(Some(0)).into_iter().chain(drafts[..rows - 1].iter().copied()).collect();
+                Self::Rows { tokens, chosen, position, length, gone, answer, answered: rows, constraint }
             }
             Want::Waiting | Want::Nothing => unreachable!("a share is only of what is wanted"),
         };
@@ -101,6 +116,8 @@ pub enum Arrived {
         id: u32,
         starved: bool,
     },
+    /// Of so many rows: see [`Came::ChosenEach`].
+    ChosenEach(Vec<u32>, usize),
 }
 
 impl Arrived {
@@ -109,6 +126,7 @@ impl Arrived {
             Self::Computed => Came::Computed,
             Self::Logits(range) => Came::Logits(&mut logits[range]),
             Self::Chosen { id, starved } => Came::Chosen { id, starved },
+            Self::ChosenEach(ids, _) => Came::ChosenEach(ids),
         }
     }
 }
@@ -120,16 +138,20 @@ pub struct Pass<D: Device> {
     pub(super) logits: Vec<f32>,
     /// Rows that the next one may have: known when this one comes back.
     pub(super) chunk: usize,
+    /// When it ran: see [`Device::now`].
+    pub(super) times: Range<f64>,
 }
 
 impl<D: Device> Pass<D> {
     /// Computes what is wanted, or waits for the oldest answer where nothing is.
     pub async fn run(mut self, model: &mut Model<D>) -> Self {
+        self.times.start = model.device.now();
         if let Err(error) = self.try_run(model).await {
             // The device says once what went wrong: whatever anybody of these has under way may never come.
             self.entries.iter_mut().for_each(|entry| entry.fail(error.clone()));
         }
         self.chunk = model.chunk();
+        self.times.end = model.device.now();
         self
     }
 
@@ -211,14 +233,15 @@ impl<D: Device> Entry<D> {
 
     /// Reads a source, or makes room for the rows.
     async fn prepare(&mut self, model: &mut Model<D>) -> Result<()> {
-        let Held { session, last, .. } = &mut self.held;
+        let Held { session, last, drafted, .. } = &mut self.held;
         match &self.wanted {
             Some(PassRequest::Source(source)) => {
                 model.read_source(session, source).await?;
                 self.came.push(Arrived::Computed);
                 Ok(())
             }
-            Some(PassRequest::Rows { tokens, position, chosen, length, .. }) => {
+            Some(PassRequest::Rows { tokens, position, chosen, length, answered, .. }) => {
+                *drafted = (*answered > 1).then_some(position + 1);
                 if !chosen {
                     // Whatever was chosen last is among them.
                     *last = None;
@@ -242,7 +265,14 @@ impl<D: Device> Entry<D> {
         let Held { session, coming, last, .. } = &mut self.held;
         let Some((_, reading)) = coming.pop_front() else { return Ok(()) };
         let waited = !device.has_come(&reading);
-        let Some(id) = device.chosen(reading).await? else {
+        let ids = device.chosen(reading).await?;
+        if let [_, _, ..] = ids[..] {
+            session.settled();
+            let count = ids.len();
+            self.came.push(Arrived::ChosenEach(ids.into_iter().map_while(|id| id).collect(), count));
+            return Ok(());
+        }
+        let Some(id) = ids.first().copied().flatten() else {
             self.fail(Error::new(Code::Internal, "the model's logits are not all numbers"));
             return Ok(());
         };
@@ -276,19 +306,20 @@ fn run_together<D: Device>(model: &mut Model<D>, batch: &[&mut Entry<D>]) -> Res
     forward(device, spec, weights, scratch, &mut rows.batch(tokens, &mut pool.state, &sources.state, lora.as_deref()))
 }
 
-/// Gives everyone what was asked of its last row.
+/// Gives everyone what was asked of its last rows.
 async fn answer<D: Device>(
     model: &mut Model<D>,
     batch: &mut [&mut Entry<D>],
     number: u64,
     logits: &mut Vec<f32>,
 ) -> Result<()> {
-    // Entries of each kind of answer, with their spans and last rows.
+    // Entries of each kind of answer, with their spans and the rows that it is to.
     let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
     let mut after = 0;
     for (index, entry) in batch.iter_mut().enumerate() {
-        let Some(PassRequest::Rows { tokens, answer, constraint, gone, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, answer, answered, constraint, gone, .. }) = &entry.wanted else { continue };
         after += tokens.len();
+        let rows = after - answered..after;
         if let (Some(Answer::Chosen), Some(constraint)) = (answer, constraint) {
             // Meanwhile the device computes the blocks.
             match constraint.clone().borrow_mut().allowed() {
@@ -300,33 +331,41 @@ async fn answer<D: Device>(
             }
         }
         match answer {
-            Some(Answer::Logits) => read.push((index, after - 1)),
-            Some(Answer::Chosen) => chosen.push((index, after - 1, *gone)),
+            Some(Answer::Logits) => read.push((index, rows)),
+            Some(Answer::Chosen) => chosen.push((index, rows, *gone)),
             Some(Answer::Computed) => computed = true,
             None => entry.came.push(Arrived::Computed),
         }
     }
-    let rows: Vec<usize> = read.iter().map(|(_, row)| *row).chain(chosen.iter().map(|(_, row, _)| *row)).collect();
+    let chosen_rows = chosen.iter().map(|(_, rows, _)| rows);
+    let rows: Vec<usize> = read.iter().map(|(_, rows)| rows).chain(chosen_rows).flat_map(Clone::clone).collect();
     if !rows.is_empty() {
         model.heads_of(&rows);
     }
-    for (row, (span, _, gone)) in (read.len()..).zip(chosen) {
+    let read_rows: usize = read.iter().map(|(_, rows)| rows.len()).sum();
+    let mut first = read_rows;
+    for (span, rows, gone) in chosen {
+        let rows = first..first + rows.len();
+        first = rows.end;
         let Held { chooser, coming, .. } = &mut batch[span].held;
         let chooser = chooser.as_mut().ok_or_else(|| Error::new(Code::Internal, "a choice without a chooser"))?;
-        let following = Following { row, span, gone };
+        let following = Following { rows, span, gone };
         coming.push_back((number, model.device.choose(&mut model.logits, following, chooser)?));
     }
     if !read.is_empty() || computed {
         let vocabulary = model.spec.vocabulary();
         // One value will do to hear how it went.
-        let len = (read.len() * vocabulary).max(1);
+        let len = (read_rows * vocabulary).max(1);
         if logits.len() < len {
             *logits = try_vec(len, "logits")?;
         }
         let reading = model.device.send(&model.logits, len)?;
         model.device.receive(reading, &mut logits[..len]).await?;
-        for (row, (index, _)) in read.iter().enumerate() {
-            batch[*index].came.push(Arrived::Logits(row * vocabulary..(row + 1) * vocabulary));
+        let mut first = 0;
+        for (index, rows) in &read {
+            let range = first..first + rows.len() * vocabulary;
+            first = range.end;
+            batch[*index].came.push(Arrived::Logits(range));
         }
         let is_computed =
             |entry: &Entry<D>| matches!(entry.wanted, Some(PassRequest::Rows { answer: Some(Answer::Computed), .. }));

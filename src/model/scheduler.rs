@@ -9,7 +9,8 @@
 //! last bit, but for long texts on several threads, whose attention is split where a text is alone, and for windows,
 //! whose tiles begin where a chunk begins. On a GPU more than a few rows take other kernels, whose sums have another order.
 //!
-//! A pass is of one adapter, or of none: those of different ones take turns.
+//! A pass is of one adapter, or of none: those of different ones take turns. Where there is room, steps have drafts with
+//! them (`speculation.rs`): how many pay says what passes have cost.
 //!
 //! A pass takes with it what it needs: [`Scheduler::plan`] hands it out, [`Pass::run`] waits for the device, and
 //! [`Scheduler::settle`] puts back what has come. In between the scheduler is free: who ends a generation then waits for
@@ -19,6 +20,7 @@ use super::decoder::{HEAD_ROWS, Model};
 use super::generation::{Generation, Step, Want};
 use super::home::Home;
 use super::lora::Lora;
+use super::meter::{Meter, Took};
 use super::pass::{Entry, Held, Pass, PassRequest};
 use crate::device::Device;
 use crate::error::Result;
@@ -53,11 +55,12 @@ pub struct Scheduler<D: Device> {
     chunk: usize,
     /// Of rows whose logits come here, [rows, vocabulary].
     logits: Vec<f32>,
+    meter: Meter,
 }
 
 impl<D: Device> Default for Scheduler<D> {
     fn default() -> Self {
-        Self { slots: Vec::new(), last: 0, passes: 0, chunk: D::CHUNK, logits: Vec::new() }
+        Self { slots: Vec::new(), last: 0, passes: 0, chunk: D::CHUNK, logits: Vec::new(), meter: Meter::default() }
     }
 }
 
@@ -75,7 +78,8 @@ impl<D: Device> Scheduler<D> {
         let cached = session.rewind_to(generation.reading(), generation.turning_point());
         generation.start(cached, chooser.is_some());
         let lora = model.lora.clone();
-        let held = Held { session, home: home.clone(), chooser, coming: VecDeque::new(), last: None, lora };
+        let (home, coming) = (home.clone(), VecDeque::new());
+        let held = Held { session, home, chooser, coming, last: None, drafted: None, lora };
         self.last += 1;
         self.slots.push(Slot { id: self.last, generation, held: Some(held), events: VecDeque::new() });
         Ok(self.last)
@@ -114,6 +118,7 @@ impl<D: Device> Scheduler<D> {
                 generation.resume(|sequence| session.rewind_to(sequence, turning_point));
             }
         }
+        self.draft();
         let rows = self.share(number as usize);
         let mut logits = std::mem::take(&mut self.logits);
         let mut entries = Vec::new();
@@ -131,7 +136,18 @@ impl<D: Device> Scheduler<D> {
             std::mem::swap(&mut self.logits, &mut logits);
             return None;
         }
-        Some(Pass { number, entries, logits, chunk: self.chunk })
+        Some(Pass { number, entries, logits, chunk: self.chunk, times: 0.0..0.0 })
+    }
+
+    /// Has those who write decide what to draft, as far as there is room: not while others read, who take all there is.
+    fn draft(&mut self) {
+        let mut writing: Vec<&mut Slot<D>> = self.slots.iter_mut().filter(|slot| slot.held.is_some()).collect();
+        let is_alone = writing.iter().all(|slot| slot.generation.is_writing());
+        let mut rows = writing.len();
+        for slot in &mut writing {
+            let room = if is_alone { HEAD_ROWS.saturating_sub(rows) } else { 0 };
+            rows += slot.generation.draft(self.meter.costs(), rows - 1, room);
+        }
     }
 
     /// How many rows each may have in the next pass: a step of everyone, and a fair part of what is left for each prompt.
@@ -153,7 +169,7 @@ impl<D: Device> Scheduler<D> {
                     shares[at] = Some(0);
                     return shares;
                 }
-                Want::Step { .. } => steps.push(at),
+                Want::Step { drafts, .. } => steps.push((at, 1 + drafts.len())),
                 Want::Prompt { tokens, .. } => prompts.push((at, tokens.len())),
                 Want::Waiting | Want::Nothing => {}
             }
@@ -161,8 +177,12 @@ impl<D: Device> Scheduler<D> {
         // Each has an answer at most, and prompts do not wait for ever.
         steps.truncate(if prompts.is_empty() { HEAD_ROWS } else { HEAD_ROWS / 2 });
         prompts.truncate(HEAD_ROWS - steps.len());
-        steps.iter().for_each(|at| shares[*at] = Some(1));
-        let mut left = self.chunk - steps.len();
+        let mut spare = HEAD_ROWS - steps.len() - prompts.len();
+        for (at, rows) in &steps {
+            let rows = (*rows).min(1 + spare);
+            (shares[*at], spare) = (Some(rows), spare + 1 - rows);
+        }
+        let mut left = self.chunk - shares.iter().flatten().sum::<usize>();
         for (index, (at, tokens)) in prompts.iter().enumerate() {
             let rows = left.div_ceil(prompts.len() - index).min(*tokens);
             (shares[*at], left) = (Some(rows), left - rows);
@@ -172,14 +192,17 @@ impl<D: Device> Scheduler<D> {
 
     /// Takes a pass back. Returns whether something has happened to one of the generations.
     pub fn settle(&mut self, pass: Pass<D>) -> bool {
+        let took = self.meter.pass(&pass);
         let Pass { entries, mut logits, chunk, .. } = pass;
         self.chunk = chunk;
+        let mut made = 0;
         let mut happened = false;
-        for Entry { id, held, came, failure, .. } in entries {
+        for Entry { id, mut held, came, failure, .. } in entries {
             let Some(slot) = self.slots.iter_mut().find(|slot| slot.id == id) else {
                 held.leave(failure.is_some());
                 continue;
             };
+            let before = slot.generation.tokens().len();
             let mut failed = false;
             for step in came.into_iter().map(|came| slot.generation.take(came.of(&mut logits))).chain(failure.map(Err))
             {
@@ -189,6 +212,10 @@ impl<D: Device> Scheduler<D> {
                     break;
                 }
             }
+            if !failed {
+                held.forget_drafts(&slot.generation);
+            }
+            made += slot.generation.tokens().len() - before;
             if failed || slot.generation.finish().is_some() {
                 held.leave(failed);
             } else {
@@ -196,6 +223,11 @@ impl<D: Device> Scheduler<D> {
             }
         }
         self.logits = logits;
+        if let Some(Took { ms, plain }) = took {
+            // Together they have saved it, and each goes by that.
+            let saved = plain.map_or(0.0, |plain| made as f64 * plain - ms);
+            self.slots.iter_mut().for_each(|slot| slot.generation.spend(saved, ms));
+        }
         happened
     }
 

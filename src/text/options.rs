@@ -40,6 +40,19 @@ pub struct GenerateOptions {
     /// What their lengths count: of searches with several.
     pub length_penalty: Option<f64>,
     pub early_stopping: Option<EarlyStopping>,
+    pub draft: Option<Draft>,
+}
+
+/// Where tokens are drafted, for a pass to compute several at once. The text is the same.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Draft {
+    /// Out of what was said before, where that pays.
+    #[default]
+    Auto,
+    /// The same wherever what was said before is likely to come again.
+    Prompt,
+    Off,
 }
 
 /// What stays of a text that outgrows its context.
@@ -113,6 +126,7 @@ pub struct Sampling {
     pub early_stopping: EarlyStopping,
     /// Of a search, whether what is left after bias, penalties and rules is brought to a sum of 1 again.
     pub renormalise: bool,
+    pub draft: Draft,
 }
 
 /// Most texts that grow side by side: each has a cache of its own.
@@ -193,6 +207,7 @@ impl Sampling {
             length_penalty: number("lengthPenalty", o.length_penalty, 1.0, -100.0, 100.0)? as f32,
             early_stopping: o.early_stopping.unwrap_or_default(),
             renormalise: false,
+            draft: o.draft.unwrap_or_default(),
         })
     }
 }

@@ -49,7 +49,7 @@ impl Steps {
     /// Chooses from the logits that were put last, as they are now, at the next position.
     fn send(&mut self) -> <Gpu as Device>::Reading {
         // Where a draw stands is in the whole text, of which the sequence may have lost some.
-        let following = Following { gone: self.position / 2, ..Following::default() };
+        let following = Following { gone: self.position / 2, ..Following::one() };
         let span = Span::new(0, 1, self.position - following.gone, 0);
         self.position += 1;
         self.device.begin(&[span], Rotations::default());
@@ -57,8 +57,8 @@ impl Steps {
     }
 
     fn receive(&mut self, reading: <Gpu as Device>::Reading) -> azulejo::Result<u32> {
-        let id = run(Some(&self.kernels.context), self.device.chosen(reading))?;
-        id.ok_or_else(|| azulejo::Error::new(Code::Internal, "a logit is no number"))
+        let ids = run(Some(&self.kernels.context), self.device.chosen(reading))?;
+        ids[0].ok_or_else(|| azulejo::Error::new(Code::Internal, "a logit is no number"))
     }
 
     fn choose(&mut self, logits: &[f32]) -> azulejo::Result<u32> {

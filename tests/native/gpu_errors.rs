@@ -68,8 +68,8 @@ fn a_token_whose_commands_were_dropped_is_an_error_and_no_earlier_token() {
     };
     let mut chooser = device.chooser(&choosing).unwrap().unwrap();
     let mut choose = |device: &mut Gpu, logits: &mut <Gpu as Device>::Buffer| {
-        let reading = device.choose(logits, Following::default(), &mut chooser).unwrap();
-        run(Some(context), device.chosen(reading)).map(|id| id.expect("logits are numbers"))
+        let reading = device.choose(logits, Following::one(), &mut chooser).unwrap();
+        run(Some(context), device.chosen(reading)).map(|ids| ids[0].expect("logits are numbers"))
     };
     let mut logits = filled(&mut device, &[0.0, 1.0, 5.0, 2.0], 4);
     begin(&mut device, 1);

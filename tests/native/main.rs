@@ -95,6 +95,7 @@ mod offsets;
 mod quants;
 mod scheduler;
 mod sessions;
+mod speculation;
 mod spellings;
 mod teeth;
 mod text_limits;

@@ -109,6 +109,10 @@ impl Device for Cpu {
     const CHUNK: usize = 64;
     const MOST_CHUNK: usize = Self::CHUNK;
 
+    fn now(&self) -> f64 {
+        self.pool.now()
+    }
+
     fn buffer(&mut self, len: usize) -> Result<Vec<f32>> {
         try_vec(len, "activations")
     }
@@ -441,7 +445,7 @@ impl Device for Cpu {
         match *chooser {}
     }
 
-    async fn chosen(&mut self, _: Vec<f32>) -> Result<Option<u32>> {
+    async fn chosen(&mut self, _: Vec<f32>) -> Result<Vec<Option<u32>>> {
         Err(Error::new(Code::Internal, "the CPU does not choose tokens"))
     }
 }

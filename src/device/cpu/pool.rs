@@ -110,6 +110,11 @@ struct Worker {
 }
 
 impl Pool {
+    /// By its clock.
+    pub fn now(&self) -> f64 {
+        (self.0.clock)()
+    }
+
     /// A pool for `threads` threads in all, the caller's included. Workers join by [`Pool::work`]. `clock`: in milliseconds,
     /// from any moment on.
     pub fn new(threads: usize, clock: fn() -> f64) -> Self {

@@ -6,19 +6,32 @@ use super::chooser::{Chooser, LOWEST, top_k, truncates};
 use super::kernels::{Kernel, Shader};
 use super::profile::Work;
 use super::recorder::{Dispatch, Reading};
-use crate::device::Following;
+use crate::device::{Following, MOST_CHOICES};
 use crate::error::Result;
 
 /// In place of a token: a logit was no number.
 const BAD: u32 = u32::MAX;
 
 impl Gpu {
-    pub(super) fn choose_token(
+    /// From as many rows of the logits as tokens follow at the end of a span of the batch.
+    pub(super) fn choose_tokens(
         &mut self,
         logits: &Buffer,
-        Following { row, span, gone }: Following,
+        Following { rows, span, gone }: Following,
         chooser: &mut Chooser,
     ) -> Result<Reading> {
+        let count = rows.len();
+        assert!((1..=MOST_CHOICES).contains(&count), "{count} tokens at a time");
+        for (at, row) in rows.enumerate() {
+            let told = self.recorder.told_before(1 + span, count - 1 - at);
+            self.choose_token(logits, row, [told, at, gone], chooser);
+        }
+        self.recorder.send(&chooser.token, count)
+    }
+
+    /// From row `row` of the logits. `told`: where the token will stand, `at`: its place among those of one sequence, which has
+    /// lost `gone` tokens.
+    fn choose_token(&mut self, logits: &Buffer, row: usize, [told, at, gone]: [usize; 3], chooser: &mut Chooser) {
         let made = chooser.chosen;
         chooser.chosen += 1;
         let Chooser { choosing, seen, biases, allowed, partial, masses, words, drawn, truncation, token, .. } = chooser;
@@ -28,8 +41,7 @@ impl Gpu {
         let mut step = |shader, storage: &[&Buffer], parameters: &[u32], groups: u32, values: u32| {
             let (kernel, grid) = (Kernel::new(shader), [groups as usize, 1, 1]);
             let work = Work::moving(4 * values as usize);
-            // The span says at which position the token will stand.
-            self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: 1 + span, grid, work });
+            self.recorder.dispatch(&Dispatch { kernel, storage, parameters, batch: told, grid, work });
         };
         let (top_k, top_p) = (top_k(choosing) as u32, choosing.top_p.to_bits());
         let weighs = u32::from(truncates(choosing) && top_k == 0);
@@ -56,15 +68,14 @@ impl Gpu {
             step(Shader::Draw, &[logits, partial, truncation, drawn], &parameters, runs, vocabulary);
             best = drawn;
         }
-        step(Shader::Choose, &[best, seen, token], &[runs], 1, 2 * runs);
-        self.recorder.send(token, 1)
+        step(Shader::Choose, &[best, seen, token], &[runs, at as u32], 1, 2 * runs);
     }
 
-    pub(super) async fn chosen_token(&mut self, reading: Reading) -> Result<Option<u32>> {
-        let mut id = BAD;
-        let take = |bytes: &[u8]| id = u32::from_le_bytes(bytes.try_into().expect("one word"));
+    pub(super) async fn chosen_tokens(&mut self, reading: Reading) -> Result<Vec<Option<u32>>> {
+        let mut ids = Vec::new();
+        let take = |bytes: &[u8]| ids.extend(bytes.as_chunks().0.iter().map(|word| u32::from_le_bytes(*word)));
         let received = self.recorder.receive(reading, take).await;
         self.whole(received)?;
-        Ok((id != BAD).then_some(id))
+        Ok(ids.into_iter().map(|id| (id != BAD).then_some(id)).collect())
     }
 }

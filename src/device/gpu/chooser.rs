@@ -2,7 +2,7 @@
 
 use super::buffer::{Buffer, Memory};
 use super::kernels::Shader;
-use crate::device::Choosing;
+use crate::device::{Choosing, MOST_CHOICES};
 use crate::error::Result;
 
 /// What stays on the GPU between the steps of one generation.
@@ -26,7 +26,7 @@ pub struct Chooser {
     pub drawn: Buffer,
     /// The least logit that may be drawn.
     pub truncation: Buffer,
-    /// The token that was chosen last.
+    /// [MOST_CHOICES]: the tokens that were chosen last.
     pub token: Buffer,
 }
 
@@ -73,7 +73,7 @@ impl Chooser {
             words: memory.storage("weights of logits", words)?,
             drawn: memory.storage("partial draws", 2 * runs)?,
             truncation,
-            token: memory.storage("a token", 4)?,
+            token: memory.storage("tokens chosen", MOST_CHOICES)?,
         })
     }
 

@@ -194,6 +194,10 @@ impl Device for Gpu {
         self.recorder.chunk()
     }
 
+    fn now(&self) -> f64 {
+        (self.memory.context.clock)()
+    }
+
     fn buffer(&mut self, len: usize) -> Result<Buffer> {
         self.memory.storage("activations", len)
     }
@@ -558,10 +562,10 @@ impl Device for Gpu {
 
     fn choose(&mut self, logits: &mut Buffer, following: Following, chooser: &mut Chooser) -> Result<Reading> {
         self.recorder.failed()?;
-        self.choose_token(logits, following, chooser)
+        self.choose_tokens(logits, following, chooser)
     }
 
-    async fn chosen(&mut self, reading: Reading) -> Result<Option<u32>> {
-        self.chosen_token(reading).await
+    async fn chosen(&mut self, reading: Reading) -> Result<Vec<Option<u32>>> {
+        self.chosen_tokens(reading).await
     }
 }

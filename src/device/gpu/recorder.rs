@@ -11,7 +11,7 @@ use super::profile::Line;
 use super::signal::Signal;
 use super::timer::Timer;
 use super::trials::Trials;
-use crate::device::Span;
+use crate::device::{MOST_CHOICES, Span};
 use crate::error::{Code, Error, Result};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -160,6 +160,17 @@ impl Recorder {
         place
     }
 
+    /// The place of what says of a span's row so many before its last one what the span says of its last: told like a span of
+    /// one row.
+    pub fn told_before(&mut self, span: usize, rows: usize) -> usize {
+        let [row, len, position, keys] = self.told[span];
+        let before = rows as u32;
+        match before {
+            0 => span,
+            _ => self.told([row + len - 1 - before, 1, position + len - 1 - before, keys - before], span),
+        }
+    }
+
     /// Keeps what could not be said at once.
     pub fn fail(&mut self, result: Result<()>) {
         if let Err(error) = result {
@@ -295,7 +306,7 @@ impl Recorder {
         buffer.raw.unmap();
         self.context.meter.count(|counters| counters.read_bytes += bytes);
         // Only the small ones come again and again.
-        if bytes == 4 {
+        if bytes <= 4 * MOST_CHOICES as u64 {
             self.staging.push(buffer);
         }
         Ok(())

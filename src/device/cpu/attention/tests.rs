@@ -205,6 +205,30 @@ fn a_row_s_sums_are_the_same_whatever_it_came_with() {
 }
 
 #[test]
+fn so_are_those_of_a_few_rows_that_are_split_over_threads() {
+    for (window, ty, threads) in
+        [(None, CacheType::F16, 2), (None, CacheType::F32, 4), (Some(300), CacheType::F16, 3), (None, CacheType::Q8, 2)]
+    {
+        let attention = plain_attention(&shape(9, 3, 16, window));
+        let width = 9 * 16;
+        // Where the number of splits changes, or their length, in their midst; and a few more than one piece has.
+        for (before, len) in [(0, 16), (60, 9), (250, 16), (509, 8), (1020, 16), (700, 2), (300, 17)] {
+            let query = numbers(len * width, 3);
+            let together = attended(&attention, &query, (before, len), ty, threads);
+            for row in (0..len).filter(|_| len <= 16) {
+                let row_of = |rows: &[f32]| rows[row * width..(row + 1) * width].to_vec();
+                let alone = attended(&attention, &row_of(&query), (before + row, 1), ty, threads);
+                assert_eq!(
+                    alone,
+                    row_of(&together),
+                    "{window:?}, {ty:?}, {threads} threads, {before} + {row} of {len}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
 fn a_value_that_is_no_number_is_seen_by_those_who_see_its_place() {
     for (head_dim, len) in [(16, 1), (16, 5), (12, 1)] {
         let attention = plain_attention(&shape(2, 1, head_dim, Some(20)));
