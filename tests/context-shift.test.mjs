@@ -147,7 +147,7 @@ async function goOn({ device, context, keep, prompts }) {
   const { CausalLM, Engine } = await import("/dist/index.js");
   const engine = await Engine.create({ device });
   const lm = await CausalLM.load("/tiny.gguf", { engine, cache: false, contextLength: context, kvCacheType: "f32" });
-  const shift = { ignoreEnd: true, maxTokens: 50, contextShift: { keep } };
+  const shift = { ignoreEnd: true, maxTokens: 48, contextShift: { keep } };
   const said = async (prompt, options) => [...(await lm.generate(prompt, { ...shift, ...options })).tokens];
   const greedy = await Promise.all(prompts.map((prompt) => said(prompt, {})));
   const drawn = await said(prompts[0], { temperature: 1, seed: 5 });
@@ -178,7 +178,7 @@ describe("in Chromium", () => {
   for (const device of ["cpu", "webgpu"]) {
     test(`on ${device} texts go on as under Node`, async () => {
       const prompts = [10, 24, 61].map(ids);
-      const said = async (prompt, options) => [...(await lm.generate(prompt, { ...shift, maxTokens: 50, ...options })).tokens];
+      const said = async (prompt, options) => [...(await lm.generate(prompt, { ...shift, maxTokens: 48, ...options })).tokens];
       const page = await browser.newPage();
       await page.goto(server.url);
       const found = await page.evaluate(goOn, { device, context: CONTEXT, keep: KEEP, prompts });
