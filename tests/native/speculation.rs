@@ -178,7 +178,7 @@ impl Constraint for Turns {
         assert_eq!(id % 3, self.0, "what was not allowed");
         self.0 = (self.0 + 1) % 3;
         // After some tokens the next one is told with it.
-        if !forces || id % 7 != 0 {
+        if !forces || !id.is_multiple_of(7) {
             return Ok(Vec::new());
         }
         let next = 3 + self.0;
