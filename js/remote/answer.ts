@@ -171,6 +171,8 @@ export class Answer {
       promptTokens: prompt ?? NaN,
       cachedTokens: details?.cached_tokens ?? NaN,
       generatedTokens,
+      draftedTokens: NaN,
+      acceptedTokens: NaN,
       prefillMs: first,
       decodeMs,
       firstTokenMs: first,

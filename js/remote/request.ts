@@ -8,7 +8,7 @@ import type { Dialect } from "./dialects.js";
 /** What a server does where it is told nothing is its own affair: ours is said, unless the caller wants theirs. */
 const NEUTRAL: Readonly<Record<string, unknown>> = {
   temperature: 0, topK: 0, topP: 1, minP: 0, repetitionPenalty: 1, presencePenalty: 0, frequencyPenalty: 0,
-  ignoreEnd: false, minTokens: 0, noRepeatNgram: 0,
+  ignoreEnd: false, minTokens: 0, noRepeatNgram: 0, draft: "off",
 };
 /** Of these; the others are no server's default. */
 const SAID = ["temperature", "topK", "topP", "minP", "repetitionPenalty"];

@@ -317,7 +317,9 @@ async fn answer<D: Device>(
     let (mut read, mut chosen, mut computed) = (Vec::new(), Vec::new(), false);
     let mut after = 0;
     for (index, entry) in batch.iter_mut().enumerate() {
-        let Some(PassRequest::Rows { tokens, answer, answered, constraint, gone, .. }) = &entry.wanted else { continue };
+        let Some(PassRequest::Rows { tokens, answer, answered, constraint, gone, .. }) = &entry.wanted else {
+            continue;
+        };
         after += tokens.len();
         let rows = after - answered..after;
         if let (Some(Answer::Chosen), Some(constraint)) = (answer, constraint) {
