@@ -121,7 +121,7 @@ impl<D: Device> Model<D> {
 
     /// An adapter of what a file holds, which is none's until it is set. Errors: out-of-memory, device-lost.
     pub async fn adapter(&mut self, file: LoraFile) -> Result<Rc<Lora<D>>> {
-        let lora = Rc::new(Lora::new(&mut self.device, &self.spec, file)?);
+        let lora = Rc::new(Lora::new(&mut self.device, &self.spec, &file)?);
         let rows = Scratch::<D>::most_rows(&self.spec);
         self.scratch.adapt(&mut self.device, &self.spec, rows, lora.rank)?;
         self.device.sync().await?;

@@ -6,7 +6,8 @@ use super::scratch::Scratch;
 use super::spec::{self, Mixer, Positions, QkNorm, Residual, ShortConv, Spec, StackInput};
 use super::stack::{InputTensors, ScoreBiasTensors, TokenTensors, Weights};
 use super::tensors::{
-    AttentionTensors, BlockTensors, Branch, FeedForwardTensors, MixerTensors, NormTensors, ShortConvTensors,
+    AttentionTensors, BlockTensors, Branch, DenseTensors, FeedForwardTensors, MixerTensors, NormTensors,
+    ShortConvTensors,
 };
 use crate::device::{
     self, AttentionShape, CachedAttention, Device, ExpertLinear, Input, KeyRows, Linear, PositionBias, Projection, Qkv,
@@ -398,16 +399,7 @@ impl<D: Device> BlockPass<'_, D> {
         let input = || Input { x: hidden, rows, norm: norm() };
         match &self.tensors.feed_forward {
             FeedForwardTensors::Dense(weights) if self.lora.has(Role::Gate) || self.lora.has(Role::Up) => {
-                let len = rows * network.width;
-                let Some(gate) = &weights.gate else {
-                    dev.project(&input(), &mut [weights.up.to(activated)]);
-                    self.lora.add(Role::Up, dev, &input(), low, None, activated);
-                    return dev.activate(activated, None, len, network.activation);
-                };
-                dev.project(&input(), &mut [gate.to(activated), weights.up.to(ungated)]);
-                self.lora.add(Role::Gate, dev, &input(), low, None, activated);
-                self.lora.add(Role::Up, dev, &input(), low, None, ungated);
-                dev.activate(activated, Some(ungated), len, network.activation);
+                self.activate_adapted(dev, weights, &input(), [activated, ungated, low]);
             }
             FeedForwardTensors::Dense(weights) => {
                 dev.project_activated(&input(), weights.gate.as_ref(), &weights.up, network.activation, activated);
@@ -420,6 +412,28 @@ impl<D: Device> BlockPass<'_, D> {
                 dev.project_experts(&input(), gate, up, network.gating(), routes, routing.used, activated);
             }
         }
+    }
+
+    /// The same, where something is added to the products before they are activated.
+    #[inline(never)] // Few have an adapter.
+    fn activate_adapted(
+        &self,
+        dev: &mut D,
+        weights: &DenseTensors<D>,
+        input: &Input<D>,
+        [activated, ungated, low]: [&mut D::Buffer; 3],
+    ) {
+        let network = &self.block.feed_forward;
+        let len = input.rows * network.width;
+        let Some(gate) = &weights.gate else {
+            dev.project(input, &mut [weights.up.to(activated)]);
+            self.lora.add(Role::Up, dev, input, low, None, activated);
+            return dev.activate(activated, None, len, network.activation);
+        };
+        dev.project(input, &mut [gate.to(activated), weights.up.to(ungated)]);
+        self.lora.add(Role::Gate, dev, input, low, None, activated);
+        self.lora.add(Role::Up, dev, input, low, None, ungated);
+        dev.activate(activated, Some(ungated), len, network.activation);
     }
 
     fn join_feed_forward(&self, dev: &mut D, s: &mut Scratch<D>, rows: usize) {

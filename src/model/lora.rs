@@ -28,18 +28,17 @@ pub struct Lora<D: Device> {
 
 impl<D: Device> Lora<D> {
     /// Errors: out-of-memory.
-    pub fn new(device: &mut D, spec: &Spec, file: LoraFile) -> Result<Self> {
-        let LoraFile { parts, checksum, .. } = file;
-        let rank = parts.values().map(|part| part.rank).max().unwrap_or(0);
+    pub fn new(device: &mut D, spec: &Spec, file: &LoraFile) -> Result<Self> {
+        let (rank, checksum) = (file.parts().map(|(.., part)| part.rank).max().unwrap_or(0), file.checksum);
         let mut blocks: Vec<Vec<(Role, LowRank<D>)>> = spec.blocks.iter().map(|_| Vec::new()).collect();
-        let bytes = |LoraPart { rank, down, up }: &LoraPart| {
+        let bytes = |(_, _, LoraPart { rank, down, up, .. }): (usize, Role, &LoraPart)| {
             let [columns, rows] = [down, up].map(|values| values.len() / rank);
             D::matrix_bytes(TensorType::F32, *rank, columns) + D::matrix_bytes(TensorType::F32, rows, *rank)
         };
-        device.expect_weights(parts.values().map(bytes).sum())?;
-        for ((layer, role), LoraPart { rank, down, up }) in parts {
-            let down = matrix(device, rank, &down)?;
-            let up = matrix(device, up.len() / rank, &up)?;
+        device.expect_weights(file.parts().map(bytes).sum())?;
+        for (layer, role, LoraPart { rank, down, up, .. }) in file.parts() {
+            let down = matrix(device, *rank, down)?;
+            let up = matrix(device, up.len() / rank, up)?;
             blocks[layer].push((role, LowRank { down, up }));
         }
         Ok(Self { blocks, rank, checksum })
@@ -70,6 +69,7 @@ impl<D: Device> BlockLora<'_, D> {
     }
 
     /// out += up(down(norm(x))) · scale, beside the matrix of that role. `low`: [rows, rank].
+    #[inline(never)] // In each of its places it would be twenty times as large as the call.
     pub fn add(
         &self,
         role: Role,
@@ -87,6 +87,7 @@ impl<D: Device> BlockLora<'_, D> {
 }
 
 /// Floats, [rows, …], as a matrix. They are few: the products that they are beside take far longer.
+#[inline(never)]
 fn matrix<D: Device>(device: &mut D, rows: usize, values: &[f32]) -> Result<D::Matrix> {
     let (ty, columns) = (TensorType::F32, values.len() / rows);
     let mut builder = device.matrix(ty, rows, columns)?;

@@ -9,7 +9,7 @@ use super::role::{Layout, Names, Role, Shape, TensorId};
 use super::spec::{Block, Spec};
 use crate::checkpoint::{Header, Metadata, Sink, TensorInfo};
 use crate::error::{Error, Result, try_vec};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 
 /// An adapter's file, read for one model: all of it waits here for the device.
 pub struct LoraFile {
@@ -25,20 +25,22 @@ pub struct LoraFile {
     is_reordered: bool,
     /// A GGUF file's `adapter.lora.alpha`.
     alpha: Option<f32>,
-    /// By tensors' names.
-    places: HashMap<String, Place>,
+    /// Of the model's matrices.
+    shapes: HashMap<TensorId, Shape>,
     /// Of the tensor that arrives.
     bytes: Vec<u8>,
-    /// By block and role.
-    pub parts: BTreeMap<(usize, Role), LoraPart>,
+    /// Block by block, of each role in [`ADAPTED`].
+    parts: Vec<LoraPart>,
     pub checksum: u64,
 }
 
-/// What stands beside one matrix.
-#[derive(Default)]
+/// What stands beside one matrix, if anything does.
+#[derive(Clone, Default)]
 pub struct LoraPart {
-    /// Up to a multiple of four, which kernels read at once.
+    /// 0: nothing; else up to a multiple of four, which kernels read at once.
     pub rank: usize,
+    /// Those of A's tensor and of B's.
+    ranks: [usize; 2],
     /// [rank, in width]
     pub down: Vec<f32>,
     /// [out width, rank], scaled.
@@ -52,14 +54,8 @@ enum Half {
     Up,
 }
 
-/// Where a tensor belongs.
-struct Place {
-    /// The name of what it is beside.
-    stem: String,
-    half: Half,
-    /// The matrices of that name, [rows, columns] each.
-    slots: Vec<(TensorId, [usize; 2])>,
-}
+/// A matrix of the model's, [rows, columns].
+type Slot = (TensorId, [usize; 2]);
 
 /// What tensors' names end with, behind the name of what they are beside. PEFT's own files leave the adapter's name out.
 const ENDINGS: [(&str, Half); 6] = [
@@ -81,10 +77,17 @@ const OTHERS: [(&str, &str); 5] = [
 ];
 
 /// The matrices that an adapter may stand beside.
-fn is_adapted(role: Role) -> bool {
-    use Role::*;
-    matches!(role, Query | Key | Value | Output | Gate | Up | Down | ConvInput | ConvOutput)
-}
+const ADAPTED: [Role; 9] = [
+    Role::Query,
+    Role::Key,
+    Role::Value,
+    Role::Output,
+    Role::Gate,
+    Role::Up,
+    Role::Down,
+    Role::ConvInput,
+    Role::ConvOutput,
+];
 
 impl LoraFile {
     /// `reordered`: see [`REORDERED`]; `scale`: what the caller wants of it. PEFT's has a `config`.
@@ -92,18 +95,32 @@ impl LoraFile {
         let names = families::names_of(&spec.architecture);
         let names = names.ok_or_else(|| Error::unsupported(format!("an adapter of a {} model", spec.architecture)))?;
         Ok(Self {
-            spec,
             reordered,
             scale,
             config,
             names,
             is_reordered: false,
             alpha: None,
-            places: HashMap::new(),
+            shapes: spec.wanted()?.slots.into_iter().collect(),
             bytes: Vec::new(),
-            parts: BTreeMap::new(),
+            parts: vec![LoraPart::default(); ADAPTED.len() * spec.layers()],
+            spec,
             checksum: 0,
         })
+    }
+
+    /// What stands beside matrices, with their blocks and roles.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, Role, &LoraPart)> {
+        let parts = self.parts.iter().enumerate().filter(|(_, part)| part.rank > 0);
+        parts.map(|(at, part)| (at / ADAPTED.len(), ADAPTED[at % ADAPTED.len()], part))
+    }
+
+    /// Where what stands beside a matrix is. Error: unsupported-model.
+    fn index(slot: &TensorId) -> Result<usize> {
+        let role = ADAPTED.iter().position(|role| *role == slot.role);
+        let role =
+            role.ok_or_else(|| Error::unsupported(format!("an adapter beside the model's {}", slot.role.group())))?;
+        Ok(slot.layer * ADAPTED.len() + role)
     }
 
     /// What a GGUF file says of itself. Errors: corrupt-file, unsupported-model, invalid-argument for another model's.
@@ -152,46 +169,42 @@ impl LoraFile {
     }
 
     /// The matrices that a tensor is beside: they lie in one of the model's. Errors: unsupported-model, invalid-argument.
-    fn slots(&self, stem: &str, shapes: &HashMap<TensorId, Shape>) -> Result<Vec<(TensorId, [usize; 2])>> {
+    fn slots(&self, stem: &str) -> Result<Vec<Slot>> {
         let slots = self.names.slots(&format!("{stem}.weight"));
         if slots.is_empty() {
             return Err(self.not_this_model(&format!("it has a {stem:?}")));
         }
-        let sized = |slot: TensorId| match shapes.get(&slot.of_all()) {
-            _ if !is_adapted(slot.role) => {
-                Err(Error::unsupported(format!("an adapter beside the model's {}", slot.role.group())))
+        let sized = |slot: TensorId| {
+            Self::index(&slot)?;
+            match self.shapes.get(&slot.of_all()) {
+                Some(Shape::Matrix(rows, columns)) => Ok((slot, [*rows, *columns])),
+                _ => Err(self.not_this_model(&format!("it has a {stem:?}"))),
             }
-            Some(Shape::Matrix(rows, columns)) => Ok((slot, [*rows, *columns])),
-            _ => Err(self.not_this_model(&format!("it has a {stem:?}"))),
         };
         slots.into_iter().map(sized).collect()
     }
 
-    /// Where a tensor belongs, if its shape is the model's and its rank that of the other half.
-    fn place(&self, tensor: &TensorInfo, shapes: &HashMap<TensorId, Shape>, ranks: &mut Ranks) -> Result<Place> {
+    /// Notes a tensor's rank, if its shape is the model's and nothing else is for its place.
+    fn check(&mut self, tensor: &TensorInfo) -> Result<()> {
         let (stem, half) = self.beside(&tensor.name)?;
-        let slots = self.slots(stem, shapes)?;
+        let slots = self.slots(stem)?;
         let rows: usize = slots.iter().map(|(_, [rows, _])| rows).sum();
         let (rank, found, expected) = match (half, &tensor.shape[..]) {
             (Half::Down, &[rank, found]) => (rank, found, slots[0].1[1]),
             (Half::Up, &[found, rank]) => (rank, found, rows),
-            (_, shape) => return Err(Error::corrupt(format!("shape {shape:?}, expected two dimensions"))),
+            _ => return Err(Error::corrupt("expected two dimensions")),
         };
         if found != expected {
-            let why = format!("shape {:?} where {expected} was expected", tensor.shape);
-            return Err(self.not_this_model(&why));
+            return Err(self.not_this_model(&format!("{found} values where {expected} were expected")));
         }
-        let known = ranks.entry(stem.to_owned()).or_default();
-        let (own, other) = if half == Half::Down { (0, 1) } else { (1, 0) };
-        if rank == 0 || known[own].is_some() || known[other].is_some_and(|other| other != rank) {
-            return Err(Error::corrupt(format!(
-                "shape {:?}, and LoRA's other half has rank {other:?}",
-                tensor.shape,
-                other = known[other]
-            )));
+        for (slot, _) in &slots {
+            let known = &mut self.parts[Self::index(slot)?].ranks[usize::from(half == Half::Up)];
+            if rank == 0 || *known != 0 {
+                return Err(Error::corrupt("is there twice, or has nothing in it"));
+            }
+            *known = rank;
         }
-        known[own] = Some(rank);
-        Ok(Place { stem: stem.to_owned(), half, slots })
+        Ok(())
     }
 
     /// alpha / rank, as the adapter has it, times what the caller wants.
@@ -206,19 +219,19 @@ impl LoraFile {
     }
 
     /// A, [rank, columns], with rows of nothing behind.
-    fn put_down(&mut self, slots: &[(TensorId, [usize; 2])], rank: usize, values: &[f32]) -> Result<()> {
+    fn put_down(&mut self, slots: &[Slot], rank: usize, values: &[f32]) -> Result<()> {
         let padded = rank.next_multiple_of(4);
         for (slot, [_, columns]) in slots {
             let mut down = try_vec(padded * columns, "an adapter")?;
             down[..values.len()].copy_from_slice(values);
-            let part = self.parts.entry((slot.layer, slot.role)).or_default();
+            let part = &mut self.parts[Self::index(slot)?];
             (part.rank, part.down) = (padded, down);
         }
         Ok(())
     }
 
     /// B, [rows of all slots, rank], scaled, each row with zeros behind.
-    fn put_up(&mut self, slots: &[(TensorId, [usize; 2])], rank: usize, values: &[f32], factor: f32) -> Result<()> {
+    fn put_up(&mut self, slots: &[Slot], rank: usize, values: &[f32], factor: f32) -> Result<()> {
         let padded = rank.next_multiple_of(4);
         let attention = self.spec.blocks.get(slots[0].0.layer).and_then(Block::attention);
         // Those that share a tensor lie one below the other, or take turns.
@@ -227,7 +240,7 @@ impl LoraFile {
             _ => 1,
         };
         let mut rows = values.chunks_exact(rank);
-        let empty = |(_, [rows, _]): &(TensorId, [usize; 2])| try_vec(rows * padded, "an adapter");
+        let empty = |(_, [rows, _]): &Slot| try_vec(rows * padded, "an adapter");
         let mut ups: Vec<Vec<f32>> = slots.iter().map(empty).collect::<Result<_>>()?;
         for turn in 0..turns {
             for ((_, [count, _]), up) in slots.iter().zip(&mut ups) {
@@ -240,7 +253,7 @@ impl LoraFile {
         }
         for ((slot, _), up) in slots.iter().zip(ups) {
             let up = if matches!(slot.role, Role::Query | Role::Key) { self.in_order(up, padded) } else { up };
-            self.parts.entry((slot.layer, slot.role)).or_default().up = up;
+            self.parts[Self::index(slot)?].up = up;
         }
         Ok(())
     }
@@ -265,9 +278,6 @@ impl LoraFile {
     }
 }
 
-/// Of A and of B, by what they are beside.
-type Ranks = HashMap<String, [Option<usize>; 2]>;
-
 impl Sink for LoraFile {
     fn header(&mut self, header: &Header) -> Result<()> {
         if self.config.is_none() {
@@ -279,16 +289,12 @@ impl Sink for LoraFile {
         if header.tensors.is_empty() {
             return Err(Error::corrupt("an adapter without tensors"));
         }
-        let shapes: HashMap<TensorId, Shape> = self.spec.wanted()?.slots.into_iter().collect();
-        let mut ranks = Ranks::new();
         for tensor in &header.tensors {
-            let place = self.place(tensor, &shapes, &mut ranks).map_err(|error| error.in_tensor(&tensor.name))?;
-            self.places.insert(tensor.name.clone(), place);
+            self.check(tensor).map_err(|error| error.in_tensor(&tensor.name))?;
         }
-        match ranks.iter().find(|(_, halves)| halves.contains(&None)) {
-            Some((stem, halves)) => {
-                let missing = if halves[0].is_none() { "A" } else { "B" };
-                Err(Error::corrupt(format!("without LoRA's {missing}")).in_tensor(stem))
+        match self.parts.iter().find(|part| part.ranks[0] != part.ranks[1]) {
+            Some(LoraPart { ranks: [down, up], .. }) => {
+                Err(Error::corrupt(format!("LoRA's A has rank {down} where its B has rank {up}")))
             }
             None => Ok(()),
         }
@@ -309,12 +315,12 @@ impl Sink for LoraFile {
         let bytes = std::mem::take(&mut self.bytes);
         let mut values = try_vec(tensor.shape.iter().product(), "an adapter's tensor")?;
         tensor.ty.dequantize(&bytes, &mut values);
-        let place = self.places.remove(&tensor.name);
-        let Place { stem, half, slots } = place.ok_or_else(|| Error::corrupt("is there twice"))?;
+        let (stem, half) = self.beside(&tensor.name)?;
+        let slots = self.slots(stem)?;
         match half {
             Half::Down => self.put_down(&slots, tensor.shape[0], &values)?,
             Half::Up => {
-                let factor = self.factor(&stem, tensor.shape[1]);
+                let factor = self.factor(stem, tensor.shape[1]);
                 self.put_up(&slots, tensor.shape[1], &values, factor)?;
             }
         }
