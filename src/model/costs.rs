@@ -4,7 +4,7 @@
 //! drafts that come true give several tokens for one pass. Where arithmetic takes it, they are not. So it is measured,
 //! while texts are made. Times say how many drafts are tried, and never what a text says.
 
-use super::decoder::HEAD_ROWS;
+use crate::device::MOST_CHOICES;
 
 /// Times that are kept of each number of rows: what is taken is the median.
 const TIMES: usize = 5;
@@ -24,7 +24,7 @@ const ALLOWED_SHARE: f64 = 0.02;
 #[derive(Default)]
 pub struct Costs {
     /// By rows − 1: the times, and each one's number among all.
-    times: [Vec<(usize, f64)>; HEAD_ROWS],
+    times: [Vec<(usize, f64)>; MOST_CHOICES],
     passes: usize,
 }
 
@@ -65,8 +65,8 @@ impl Costs {
 
     /// What a pass of so many rows takes: between those that were measured, in a straight line. None where none was.
     pub fn of(&self, rows: usize) -> Option<f64> {
-        let below = (1..=rows.min(HEAD_ROWS)).rev().find_map(|less| Some((less, self.median(less)?)));
-        let above = (rows + 1..=HEAD_ROWS).find_map(|more| Some((more, self.median(more)?)));
+        let below = (1..=rows.min(MOST_CHOICES)).rev().find_map(|less| Some((less, self.median(less)?)));
+        let above = (rows + 1..=MOST_CHOICES).find_map(|more| Some((more, self.median(more)?)));
         let line = |(at, ms): (usize, f64), slope: f64| ms + slope * (rows as f64 - at as f64);
         let slope = |(a, x): (usize, f64), (b, y): (usize, f64)| (y - x) / (b as f64 - a as f64);
         match (below, above) {
@@ -83,7 +83,7 @@ impl Costs {
 
     /// How many rows were tried, of passes of that many and more.
     fn tried(&self, rows: usize) -> usize {
-        (rows..=HEAD_ROWS).rev().find(|rows| self.median(*rows).is_some()).unwrap_or(rows)
+        (rows..=MOST_CHOICES).rev().find(|rows| self.median(*rows).is_some()).unwrap_or(rows)
     }
 
     /// How many drafts to try, whose chances are `chances`, in a pass that has `others` rows beside the text's own; `ahead`:

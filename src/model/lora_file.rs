@@ -261,7 +261,7 @@ impl LoraFile {
     /// Rows of queries or keys in the order of the model's.
     fn in_order(&self, up: Vec<f32>, rank: usize) -> Vec<f32> {
         let head = self.spec.attention().head_dim;
-        if self.is_reordered == self.reordered || head % 2 != 0 {
+        if self.is_reordered == self.reordered || !head.is_multiple_of(2) {
             return up;
         }
         let mut ordered = vec![0.0; up.len()];

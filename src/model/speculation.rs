@@ -5,7 +5,7 @@
 //! same. Rows behind the last one that was kept are forgotten.
 
 use super::costs::{Balance, Costs};
-use super::decoder::HEAD_ROWS;
+use crate::device::MOST_CHOICES;
 use crate::text::Lookup;
 
 /// The least chance of a draft that is tried whatever it costs.
@@ -38,7 +38,7 @@ impl Speculation {
 
     /// Decides what to draft, `room` tokens at most. `others`, `ahead`: see [`Costs::drafts`]. Gives how many.
     pub fn decide(&mut self, costs: &Costs, others: usize, room: usize, ahead: bool) -> usize {
-        let room = room.min(HEAD_ROWS - 1);
+        let room = room.min(MOST_CHOICES - 1);
         let chances = self.lookup.drafts(room).map(|(_, chance)| chance);
         let count = match self.always {
             true => chances.take_while(|chance| *chance >= LIKELY).count(),
