@@ -20,9 +20,11 @@ export interface RemoteOptions {
   images?: RemoteImages | undefined;
 }
 
+/** How a KServe model wants its pictures, and what its classes are called. */
 export interface RemoteImages {
   /** Of values from 0 to 1, one for each channel, as preprocessor_config.json has them: what an input of floats needs. */
   mean?: number[] | undefined;
+  /** Of values from 0 to 1 likewise: what they are divided by once the mean is taken off. */
   std?: number[] | undefined;
   /**
    * By index.

@@ -125,8 +125,12 @@ async fn say_what_they_say_alone<D: Device>(family: &str, device: D) {
     together.finish(&mut model).await;
     for (at, expected) in expected.into_iter().enumerate() {
         let events = together.events(at);
-        let token = |step: &Step| if let Step::Token(token) = step { Some(token.id) } else { None };
-        assert_eq!(events.iter().filter_map(token).collect::<Vec<_>>(), expected, "{family}, events of text {at}");
+        let ids = |step: &Step| match step {
+            Step::Token(token) => vec![token.id],
+            Step::Tokens(tokens) => tokens.iter().map(|token| token.id).collect(),
+            _ => Vec::new(),
+        };
+        assert_eq!(events.iter().flat_map(ids).collect::<Vec<_>>(), expected, "{family}, events of text {at}");
         assert_eq!(together.end(at), (expected, Some(FinishReason::Length)), "{family}, text {at}");
     }
 }
