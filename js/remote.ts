@@ -1,6 +1,10 @@
-// Models on a server, by the same classes: `import { CausalLM } from "azulejo/remote"`.
-//
-// The server scales out, and this speaks to it: vLLM, llama.cpp's, whatever has OpenAI's API; Triton for images.
+/**
+ * Models on a server, by the same classes: `import { CausalLM } from "azulejo/remote"`.
+ *
+ * The server scales out, and this speaks to it: vLLM, llama.cpp's, whatever has OpenAI's API; Triton for images.
+ *
+ * @module azulejo/remote
+ */
 
 import { CausalLM as TheCausalLM } from "./page/causal-lm.js";
 import { ImageClassifier as TheImageClassifier } from "./page/image-classifier.js";
@@ -17,15 +21,18 @@ import type { RemoteOptions, SignalOptions } from "./shared/types.js";
 export { AzulejoError } from "./shared/errors.js";
 export type { ModelServer, RemoteImages, RemoteOptions } from "./shared/types.js";
 
-/**
- * Asks the server for the model. What it lacks is refused by name with "unsupported-model", when it is asked for. Rejects
- * with "network" where the server is not to be reached or wants a key, and with "missing-file" where it has no such model.
- */
-type Load<T> = (server: RemoteOptions, options?: SignalOptions) => Promise<T>;
+/** A class whose models lie on a server. */
+export interface Loader<T> {
+  /**
+   * Asks the server for the model. What it lacks is refused by name with "unsupported-model", when it is asked for. Rejects
+   * with "network" where the server is not to be reached or wants a key, and with "missing-file" where it has no such model.
+   */
+  load(server: RemoteOptions, options?: SignalOptions): Promise<T>;
+}
 
 const readLoad = /* @__PURE__ */ optionsOf<SignalOptions>("load", { signal: checkLiveSignal });
 
-function over<T>(task: Task, wrap: (model: Model) => T): { load: Load<T> } {
+function over<T>(task: Task, wrap: (model: Model) => T): Loader<T> {
   return {
     load: async (server, options) => {
       const { signal } = readLoad(options);
