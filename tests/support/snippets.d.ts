@@ -29,3 +29,16 @@ declare module "webgpu" {
   export function create(flags: string[]): unknown;
   export const globals: Record<string, unknown>;
 }
+
+declare const documents: string[];
+declare const question: string;
+declare const process: { env: Record<string, string> };
+declare function token(): Promise<string>;
+declare function isSignedIn(cookie: string | null): boolean;
+declare module "node:http" {
+  export function createServer(listener: unknown): { listen(port: number): void };
+}
+declare module "*/proxy.js" {
+  export function proxy(options: { server: string; key: string; allows: (request: Request) => boolean }): (request: Request) => Promise<Response>;
+  export function listener(handle: (request: Request) => Promise<Response>): unknown;
+}
