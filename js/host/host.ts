@@ -24,6 +24,7 @@ import { PageFetch } from "./files/fetch-by-page.js";
 import { withFiles } from "./files/heal.js";
 import { Meter } from "./files/meter.js";
 import { loadAdapter } from "./load-adapter.js";
+import type { Instance } from "./instance.js";
 import { inspectModel, loadModel, type Loading } from "./load.js";
 import { keep, type AnyLoaded } from "./loaded-any.js";
 import { LoadedReader } from "./loaded-base.js";
@@ -182,14 +183,7 @@ export class Host {
     const core = await this.#withFiles(source, download, job, meter, (loading) =>
       loadModel({ ...loading, options, task, headerOnly: false, integrity }),
     );
-    const { instance, assets } = this.#started();
-    if (this.#closed) {
-      instance.free(core);
-      throw disposed("the engine");
-    }
-    const loaded = keep(instance, core, assets);
-    this.#models.set(model, loaded);
-    return loaded.facts();
+    return this.#keep(model, core, (instance, assets) => keep(instance, core, assets));
   }
 
   async #adapt({ model, of, source, scale, download }: Calls["adapt"]["takes"], job: Job): Promise<Loaded> {
@@ -199,12 +193,17 @@ export class Host {
     const core = await this.#withFiles(source, download, job, meter, (loading) =>
       loadAdapter({ ...loading, integrity, scale, base: () => this.#model(LoadedModel, of) }),
     );
+    return this.#keep(model, core, (instance, assets) => new LoadedModel(instance, core, assets, base));
+  }
+
+  /** A core's model becomes the page's, unless the engine was closed while it came. */
+  #keep(model: number, core: { free(): void }, make: (instance: Instance, assets: Assets) => AnyLoaded): Loaded {
     const { instance, assets } = this.#started();
     if (this.#closed) {
       instance.free(core);
       throw disposed("the engine");
     }
-    const loaded = new LoadedModel(instance, core, assets, base);
+    const loaded = make(instance, assets);
     this.#models.set(model, loaded);
     return loaded.facts();
   }

@@ -104,11 +104,18 @@ impl<D: Device> TensorSource<D> for OnDevice<'_, D> {
         let values = values()?;
         let (ty, rows) = (TensorType::F32, values.len() / columns);
         self.device.expect_weights(D::matrix_bytes(ty, rows, columns))?;
-        let mut builder = self.device.matrix(ty, rows, columns)?;
-        for row in values.chunks(columns) {
-            let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-            self.device.push(&mut builder, &bytes);
-        }
-        Ok(self.device.finish(builder))
+        float_matrix(self.device, rows, &values)
     }
+}
+
+/// A matrix [rows, …] of floats, whose bytes were expected. Errors: those of [`Device::matrix`].
+#[inline(never)]
+pub fn float_matrix<D: Device>(device: &mut D, rows: usize, values: &[f32]) -> Result<D::Matrix> {
+    let columns = values.len() / rows;
+    let mut builder = device.matrix(TensorType::F32, rows, columns)?;
+    for row in values.chunks(columns) {
+        let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
+        device.push(&mut builder, &bytes);
+    }
+    Ok(device.finish(builder))
 }

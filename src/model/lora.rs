@@ -1,6 +1,7 @@
 //! LoRA (<https://arxiv.org/abs/2106.09685>): what an adapter adds to a model's products, up(down(x)) beside W x. The
 //! weights stay as they are, quantised or not, and serve with several adapters, and with none, by turns.
 
+use super::loaded::float_matrix;
 use super::lora_file::{LoraFile, LoraPart};
 use super::role::Role;
 use super::spec::Spec;
@@ -37,8 +38,9 @@ impl<D: Device> Lora<D> {
         };
         device.expect_weights(file.parts().map(bytes).sum())?;
         for (layer, role, LoraPart { rank, down, up, .. }) in file.parts() {
-            let down = matrix(device, *rank, down)?;
-            let up = matrix(device, up.len() / rank, up)?;
+            // Floats: the products that they are beside take far longer.
+            let down = float_matrix(device, *rank, down)?;
+            let up = float_matrix(device, up.len() / rank, up)?;
             blocks[layer].push((role, LowRank { down, up }));
         }
         Ok(Self { blocks, rank, checksum })
@@ -84,16 +86,4 @@ impl<D: Device> BlockLora<'_, D> {
         let input = Input { x: low, rows: input.rows, norm: None };
         device.project(&input, &mut [Projection { weight: up, bias: None, scale, out, accumulate: true }]);
     }
-}
-
-/// Floats, [rows, …], as a matrix. They are few: the products that they are beside take far longer.
-#[inline(never)]
-fn matrix<D: Device>(device: &mut D, rows: usize, values: &[f32]) -> Result<D::Matrix> {
-    let (ty, columns) = (TensorType::F32, values.len() / rows);
-    let mut builder = device.matrix(ty, rows, columns)?;
-    for row in values.chunks(columns) {
-        let bytes: Vec<u8> = row.iter().flat_map(|value| value.to_le_bytes()).collect();
-        device.push(&mut builder, &bytes);
-    }
-    Ok(device.finish(builder))
 }

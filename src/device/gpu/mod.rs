@@ -130,6 +130,20 @@ impl Gpu {
         buffer.clone()
     }
 
+    /// What is computed of each of a vector's values by itself: their number is the first of the parameters, and threads go on
+    /// by whole grids. `moved`: bytes.
+    fn each_value(&mut self, shader: Shader, storage: &[&Buffer], parameters: &[u32], moved: usize) {
+        let most = self.memory.context.limits.max_compute_workgroups_per_dimension.min(4096);
+        self.recorder.dispatch(&Dispatch {
+            kernel: Kernel::new(shader),
+            storage,
+            parameters,
+            batch: 0,
+            grid: [parameters[0].div_ceil(64).min(most) as usize, 1, 1],
+            work: Work::moving(moved),
+        });
+    }
+
     /// Of a row: those of all turns.
     fn angles(&self) -> usize {
         self.tables.last().map_or(0, |turn| turn.end)
@@ -380,27 +394,14 @@ impl Device for Gpu {
     }
 
     fn soft_cap(&mut self, x: &mut Buffer, len: usize, cap: f32) {
-        let most = self.memory.context.limits.max_compute_workgroups_per_dimension.min(4096) as usize;
-        self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::SoftCap),
-            storage: &[x],
-            parameters: &[len as u32, cap.to_bits()],
-            batch: 0,
-            grid: [len.div_ceil(64).min(most), 1, 1],
-            work: Work::moving(8 * len),
-        });
+        self.each_value(Shader::SoftCap, &[x], &[len as u32, cap.to_bits()], 8 * len);
     }
 
     fn activate(&mut self, x: &mut Buffer, up: Option<&Buffer>, len: usize, activation: Activation) {
-        let most = self.memory.context.limits.max_compute_workgroups_per_dimension.min(4096) as usize;
-        self.recorder.dispatch(&Dispatch {
-            kernel: Kernel::new(Shader::Activate),
-            storage: &[x, up.unwrap_or(&self.nothing[0])],
-            parameters: &[len as u32, activation as u32, u32::from(up.is_some())],
-            batch: 0,
-            grid: [len.div_ceil(64).min(most), 1, 1],
-            work: Work::moving((8 + 4 * usize::from(up.is_some())) * len),
-        });
+        let gates = up.is_some();
+        let up = up.unwrap_or(&self.nothing[0]).clone();
+        let parameters = [len as u32, activation as u32, u32::from(gates)];
+        self.each_value(Shader::Activate, &[x, &up], &parameters, if gates { 12 } else { 8 } * len);
     }
 
     fn project(&mut self, input: &Input<Self>, projections: &mut [Projection<Self>]) {
