@@ -1,7 +1,6 @@
 // From files to a LoRA adapter beside a model: PEFT's folder, or a GGUF file.
 
 import { AzulejoError } from "../shared/errors.js";
-import type { Job } from "../shared/jobs.js";
 import type { Model } from "../simd/azulejo.js";
 import type { Files } from "./files/files.js";
 import { checked } from "./files/integrity.js";
@@ -25,7 +24,7 @@ export async function loadAdapter(loading: AdapterLoading): Promise<Model> {
   const files = checked(loading.files, loading.integrity ?? {});
   const { name, config } = await which({ ...loading, files });
   const file = await files.open(name, false);
-  if (file === undefined) throw await missing(name, files, job);
+  if (file === undefined) throw await missing(name, files);
   const loader = base().beginAdapter(file, config, scale);
   try {
     await pour(file, loading, (bytes) => instance.call(() => loader.push(bytes)));
@@ -48,14 +47,18 @@ async function which({ files, choice }: AdapterLoading): Promise<{ name: string;
     const config = await readText(files, CONFIG);
     if (config !== undefined) return { name: WEIGHTS, config };
   }
-  const names = files.names ?? (await files.list?.()) ?? [];
+  const names = await namesOf(files);
   if (ggufModels(names).length === 0) throw new AzulejoError("missing-file", `${CONFIG} is missing: it is not in ${files.place}`, { file: CONFIG });
   return { name: chooseGguf(names, choice, files.place)[0]! };
 }
 
-async function missing(name: string, files: Files, job: Job): Promise<AzulejoError> {
-  const names = files.names ?? (await job.orAbort(Promise.resolve(files.list?.() ?? [])));
-  const pickled = names.includes("adapter_model.bin") ? "; adapter_model.bin is a pickle, which is not read" : "";
+/** Those that there are, as far as anybody can tell. */
+async function namesOf(files: Files): Promise<readonly string[]> {
+  return files.names ?? (await files.list?.()) ?? [];
+}
+
+async function missing(name: string, files: Files): Promise<AzulejoError> {
+  const pickled = (await namesOf(files)).includes("adapter_model.bin") ? "; adapter_model.bin is a pickle, which is not read" : "";
   return new AzulejoError("missing-file", `${name} is missing: it is not in ${files.place}${pickled}`, { file: name });
 }
 

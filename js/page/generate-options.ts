@@ -53,15 +53,16 @@ const CONSTRAINTS = {
   regex: checkText,
   grammar: checkGrammar,
 };
-const LATER: string[] = [];
-
 const readShift = optionsOf<{ keep: number }>("contextShift", { keep: count(0) });
 
-const readGenerate = optionsOf<GenerateOptions>(
-  "generate",
-  { ...GENERATE, ...CONSTRAINTS, ...CHAT, toolChoice: checkToolChoice, contextShift: checkShift, draft: checkDraft },
-  LATER,
-);
+const readGenerate = optionsOf<GenerateOptions>("generate", {
+  ...GENERATE,
+  ...CONSTRAINTS,
+  ...CHAT,
+  toolChoice: checkToolChoice,
+  contextShift: checkShift,
+  draft: checkDraft,
+});
 const readSeq2Seq = optionsOf<Seq2SeqOptions>(
   "generate",
   { ...GENERATE, beams: checkBeams, lengthPenalty: ANY, earlyStopping: checkEarlyStopping },
